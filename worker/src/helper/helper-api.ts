@@ -1,0 +1,88 @@
+/**
+ * The contract between the daemon and the privileged helper process: everything that needs a fork, a namespace
+ * switch, a mount or a netlink socket goes through it, so that the daemon itself never spawns. Every request is typed,
+ * idempotent where the kernel allows it, and leaves no state in the helper that the kernel does not hold.
+ */
+
+/** A process to start. `argv[0]` is an absolute path or a name looked up in PATH. */
+export interface ProcessSpec {
+  readonly argv: readonly string[];
+  /** The whole environment of the child (nothing is inherited). */
+  readonly env?: Readonly<Record<string, string>>;
+  readonly cwd?: string;
+  /** Bytes for stdin; without it stdin is /dev/null. */
+  readonly stdin?: Uint8Array;
+  /** Files that stdout and stderr append to, instead of being captured. */
+  readonly stdoutFile?: string;
+  readonly stderrFile?: string;
+  /** Path of a network namespace file that the child starts in. */
+  readonly netns?: string;
+}
+
+export interface RunResult {
+  /** Exit code, or -1 when a signal ended it. */
+  readonly code: number;
+  /** Name of the signal that ended it, '' when it exited. */
+  readonly signal: string;
+  /** Captured output, each cut at MAX_CAPTURE_BYTES. */
+  readonly stdout: Uint8Array;
+  readonly stderr: Uint8Array;
+}
+
+/** What conmon reports over its sync pipe when the container has been created. */
+export interface MonitorStarted {
+  /** Pid of conmon itself. */
+  readonly monitorPid: number;
+  /** Pid of the container's init. */
+  readonly pid: number;
+}
+
+export interface MountSpec {
+  readonly source: string;
+  readonly target: string;
+  readonly fstype: string;
+  /** MS_* flags of mount(2), by name: 'bind', 'rec', 'ro', 'nosuid', 'nodev', 'noexec', 'private', 'rprivate', 'rshared', 'rslave', 'remount'. */
+  readonly flags?: readonly string[];
+  readonly data?: string;
+}
+
+/** One container's attachment to the node's local network. All addresses are IPv4 dotted quads. */
+export interface LocalEndpointSpec {
+  /** Path of the network namespace file to create and keep (a bind mount of the namespace). */
+  readonly netns: string;
+  /** Name of the veth leg in the host's namespace (at most 15 bytes). */
+  readonly hostIface: string;
+  readonly containerIface: string;
+  readonly address: string;
+  readonly prefixLength: number;
+  readonly gateway: string;
+  readonly mac: string;
+  readonly mtu: number;
+  /** Namespace sysctls to set inside, e.g. { 'net.ipv4.ip_unprivileged_port_start': '0' }. */
+  readonly sysctls?: Readonly<Record<string, string>>;
+}
+
+export interface HelperApi {
+  /** Runs a process to its end. Aborting kills it with SIGKILL. Throws SwarmtsError 'not-found' when the program is missing. */
+  run(spec: ProcessSpec, signal?: AbortSignal): Promise<RunResult>;
+  /**
+   * Starts conmon (which daemonizes) with a sync pipe and waits for the container's pid. Throws SwarmtsError with the
+   * OCI runtime's own message when the container could not be created.
+   */
+  startMonitor(spec: ProcessSpec): Promise<MonitorStarted>;
+  mount(spec: MountSpec): Promise<void>;
+  /** Lazy unmount; a target that is not mounted is no error. */
+  unmount(target: string): Promise<void>;
+  /** Creates namespace + veth + address + default route (+ loopback up) in one round trip. Repeating it with the same spec is no error. */
+  attachLocal(spec: LocalEndpointSpec): Promise<void>;
+  /** Drops the namespace file (the veth goes with the namespace); absent is no error. */
+  detachLocal(netns: string): Promise<void>;
+  /** Applies one nftables document (the text syntax of nft -f) atomically in the host's (or the named) namespace. Throws with the kernel's message. */
+  nft(document: string, netns?: string): Promise<void>;
+  /** Output of an nft command such as "list table inet swarmts", as libnftables prints it. */
+  nftList(command: string, netns?: string): Promise<string>;
+  /** Sends a signal (number) to a pid. Returns false when there is no such process. */
+  kill(pid: number, signal: number): Promise<boolean>;
+  /** Stops the helper process and waits until it is gone. */
+  close(): Promise<void>;
+}
