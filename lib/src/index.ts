@@ -1,1 +1,12 @@
-export {};
+/** What every package may use; no domain words live here. */
+export * from './atomic-file.js';
+export * from './backoff.js';
+export * from './clock.js';
+export * from './control-loop.js';
+export * from './errors.js';
+export * from './invariant.js';
+export * from './log.js';
+export * from './metrics.js';
+export * from './random.js';
+export * from './units.js';
+export * from './watch-queue.js';
