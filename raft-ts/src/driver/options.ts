@@ -1,0 +1,84 @@
+// What a program hands to a RaftNode: who it is, where it stores, how it talks, what it applies, and the limits.
+import type { RaftError } from '../errors.js';
+import type { Message } from '../message.js';
+import type { CommittedEntry, ConfChange, ConfState } from '../types.js';
+
+/** Carries messages to other members. `send` must not block or throw; losing messages is allowed. */
+export interface Transport {
+  send(messages: readonly Message[]): void;
+}
+
+/** What the log is replicated for. All calls are made in log order and never overlap. */
+export interface StateMachine {
+  /** Gets every committed `normal` entry with data once per process life, in order. Must not throw. */
+  apply(entries: readonly CommittedEntry[]): void;
+  /** Captures the state as of the call, at once; only the encoding may go on asynchronously. */
+  snapshot(): Promise<Uint8Array> | Uint8Array;
+  /** Replaces the whole state. Called at `open`, and when the leader had to send a snapshot. */
+  restore(data: Uint8Array): void;
+}
+
+/** Encryption at rest: applied to every log record and snapshot. `open` throws if the bytes are not authentic. */
+export interface Encryptor {
+  seal(plain: Uint8Array): Uint8Array;
+  open(sealed: Uint8Array): Uint8Array;
+}
+
+export type CancelTimer = () => void;
+
+/** The only clock this package uses; a simulator passes its own. */
+export interface Timers {
+  setInterval(callback: () => void, intervalMs: number): CancelTimer;
+}
+
+export interface LeaderChange {
+  /** 0 while nobody leads. */
+  readonly leader: number;
+  readonly term: number;
+  readonly isLeader: boolean;
+}
+
+export interface RaftNodeOptions {
+  /** This member's id: a positive safe integer, never used before in this group (say, 48 random bits). */
+  readonly id: number;
+  /** Directory for log and snapshots; made if missing. One process at a time. */
+  readonly dir: string;
+  /** Only looked at in a fresh directory: the first voters, the same list on each. Somebody who joins gives none. */
+  readonly bootstrapPeers?: readonly number[];
+  /** Only looked at in a fresh directory: kept with the log, given back as `node.metadata`. */
+  readonly metadata?: Uint8Array;
+  readonly transport: Transport;
+  readonly stateMachine: StateMachine;
+  /** Election timeout in ticks (randomised up to twice that). Default 10. */
+  readonly electionTicks?: number;
+  /** Default 1. */
+  readonly heartbeatTicks?: number;
+  /** Default 100. */
+  readonly tickMs?: number;
+  /** Snapshot after so many applied entries. Default 10,000. */
+  readonly snapshotEntries?: number;
+  /** Snapshot after so many bytes of applied entries, whichever comes first. Default 256 MiB. */
+  readonly snapshotBytes?: number;
+  /** Entries kept behind the snapshot, so that a slow member can catch up without it. Default 500. */
+  readonly trailingEntries?: number;
+  /** Largest proposal. Default 1.5 MiB. */
+  readonly maxProposalBytes?: number;
+  /** Proposals are refused with `dropped` while so many bytes wait to be committed. Default 64 MiB. */
+  readonly maxUncommittedBytes?: number;
+  /** Log segment size. Default 16 MiB. */
+  readonly segmentBytes?: number;
+  readonly encryptor?: Encryptor;
+  /** Uniform in [0, 1). Default Math.random. */
+  readonly random?: () => number;
+  readonly timers?: Timers;
+  /** The node has stopped and cannot go on: disk error, corruption, broken invariant. Called at most once. */
+  readonly onFatal: (error: RaftError) => void;
+  readonly onLeaderChange?: (change: LeaderChange) => void;
+  /** After a change was applied, in log order with `apply`, also while the log is replayed at `open`. */
+  readonly onConfChange?: (confState: ConfState, change: ConfChange) => void;
+}
+
+export interface ProposalResult {
+  readonly index: number;
+  readonly term: number;
+}
