@@ -1,0 +1,271 @@
+/**
+ * The node's container engine as the agent and the API see it. Everything here works without any swarm. The engine
+ * owns its state on disk, re-adopts its containers when it is opened, and never loses one: a container is in exactly one
+ * of the states below, and only the engine moves it.
+ */
+
+export type ContainerState = 'created' | 'running' | 'paused' | 'exited' | 'dead';
+
+export interface MountConfig {
+  readonly type: 'bind' | 'volume' | 'tmpfs';
+  /** Host path, or volume name ('' = anonymous volume). Unused for tmpfs. */
+  readonly source: string;
+  readonly target: string;
+  readonly readOnly: boolean;
+  /** Bind propagation, default 'rprivate'. */
+  readonly propagation?: string;
+  readonly tmpfsSizeBytes?: number;
+  /** Permission bits, e.g. 0o1777. */
+  readonly tmpfsMode?: number;
+  /** Do not copy the image's content into an empty volume. */
+  readonly volumeNoCopy?: boolean;
+  readonly volumeLabels?: Readonly<Record<string, string>>;
+}
+
+export interface PublishedPort {
+  readonly protocol: 'tcp' | 'udp' | 'sctp';
+  readonly targetPort: number;
+  /** 0 lets the engine choose. */
+  readonly publishedPort: number;
+  readonly hostIp?: string;
+}
+
+export interface HealthConfig {
+  /** ["CMD", ...], ["CMD-SHELL", line] or ["NONE"]; [] inherits the image's. */
+  readonly test: readonly string[];
+  readonly intervalNs: number;
+  readonly timeoutNs: number;
+  readonly startPeriodNs: number;
+  readonly startIntervalNs: number;
+  readonly retries: number;
+}
+
+export interface Ulimit {
+  readonly name: string;
+  readonly soft: number;
+  readonly hard: number;
+}
+
+/** A file put into the container on a tmpfs (secrets, configs). */
+export interface InjectedFile {
+  readonly path: string;
+  readonly content: Uint8Array;
+  readonly uid: number;
+  readonly gid: number;
+  readonly mode: number;
+}
+
+export interface ContainerResources {
+  readonly nanoCpus: number;
+  readonly cpuShares?: number;
+  readonly memoryBytes: number;
+  readonly memoryReservationBytes: number;
+  /** Memory plus swap; 0 = twice the memory limit as Docker, -1 = unlimited. */
+  readonly memorySwapBytes?: number;
+  /** 0 or less = no limit. */
+  readonly pidsLimit: number;
+  readonly ulimits?: readonly Ulimit[];
+  readonly oomScoreAdj?: number;
+}
+
+export interface ContainerConfig {
+  /** Without the leading slash; unique on the node. */
+  readonly name: string;
+  /** Image reference or id. It must be in the local store. */
+  readonly image: string;
+  readonly labels: Readonly<Record<string, string>>;
+  /** Undefined takes the image's. */
+  readonly entrypoint?: readonly string[];
+  readonly cmd?: readonly string[];
+  /** "KEY=value", added to the image's. */
+  readonly env: readonly string[];
+  readonly user?: string;
+  readonly groups?: readonly string[];
+  readonly workingDir?: string;
+  /** Default: the first 12 characters of the id. */
+  readonly hostname?: string;
+  readonly domainname?: string;
+  readonly tty?: boolean;
+  readonly openStdin?: boolean;
+  readonly readOnlyRootfs?: boolean;
+  readonly init?: boolean;
+  readonly stopSignal?: string;
+  /** Seconds between stop signal and SIGKILL; default 10. */
+  readonly stopTimeoutSeconds?: number;
+  readonly mounts: readonly MountConfig[];
+  readonly files?: readonly InjectedFile[];
+  readonly networkMode: 'local' | 'host' | 'none';
+  readonly ports: readonly PublishedPort[];
+  /** "IP name" lines for /etc/hosts. */
+  readonly extraHosts?: readonly string[];
+  readonly dns?: { readonly servers: readonly string[]; readonly search: readonly string[]; readonly options: readonly string[] };
+  readonly resources: ContainerResources;
+  readonly capAdd?: readonly string[];
+  readonly capDrop?: readonly string[];
+  readonly privileged?: boolean;
+  readonly noNewPrivileges?: boolean;
+  readonly seccompUnconfined?: boolean;
+  readonly sysctls?: Readonly<Record<string, string>>;
+  readonly shmSizeBytes?: number;
+  readonly health?: HealthConfig;
+  readonly log?: { readonly driver: 'json-file' | 'local' | 'none'; readonly maxSizeBytes: number; readonly maxFiles: number };
+}
+
+export interface ExitInfo {
+  readonly exitCode: number;
+  readonly oomKilled: boolean;
+  /** Non-empty when the container could not be started or its monitor died. */
+  readonly error: string;
+  readonly finishedAtMs: number;
+}
+
+export interface ContainerInfo {
+  readonly id: string;
+  readonly config: ContainerConfig;
+  readonly imageId: string;
+  readonly state: ContainerState;
+  readonly pid: number;
+  readonly createdAtMs: number;
+  readonly startedAtMs: number;
+  readonly exit?: ExitInfo;
+  /** 'none' when there is no health check. */
+  readonly health: 'none' | 'starting' | 'healthy' | 'unhealthy';
+  readonly network?: { readonly address: string; readonly prefixLength: number; readonly gateway: string; readonly mac: string };
+  /** With the ports that were chosen. */
+  readonly ports: readonly PublishedPort[];
+  readonly entrypoint: readonly string[];
+  readonly cmd: readonly string[];
+  readonly env: readonly string[];
+  readonly logPath: string;
+  readonly restartCount: number;
+}
+
+export interface ImageInfo {
+  /** "sha256:<hex>" of the image config. */
+  readonly id: string;
+  /** "name:tag" references. */
+  readonly repoTags: readonly string[];
+  readonly repoDigests: readonly string[];
+  readonly createdAtMs: number;
+  /** Bytes of the unpacked layers. */
+  readonly sizeBytes: number;
+  readonly architecture: string;
+  readonly os: string;
+  readonly labels: Readonly<Record<string, string>>;
+  /** The raw OCI image config. */
+  readonly config: ImageConfig;
+  readonly layers: readonly string[];
+}
+
+export interface ImageConfig {
+  readonly User?: string;
+  readonly ExposedPorts?: Readonly<Record<string, unknown>>;
+  readonly Env?: readonly string[];
+  readonly Entrypoint?: readonly string[];
+  readonly Cmd?: readonly string[];
+  readonly Volumes?: Readonly<Record<string, unknown>>;
+  readonly WorkingDir?: string;
+  readonly Labels?: Readonly<Record<string, string>>;
+  readonly StopSignal?: string;
+  readonly Shell?: readonly string[];
+  readonly Healthcheck?: { readonly Test?: readonly string[]; readonly Interval?: number; readonly Timeout?: number; readonly StartPeriod?: number; readonly Retries?: number };
+}
+
+export interface RegistryAuth {
+  readonly username: string;
+  readonly password: string;
+  readonly identityToken?: string;
+  readonly serverAddress?: string;
+}
+
+/** One record of Docker's progress stream. */
+export interface PullProgress {
+  readonly id?: string;
+  readonly status: string;
+  readonly progressDetail?: { readonly current: number; readonly total: number };
+}
+
+export interface LogEntry {
+  readonly stream: 'stdout' | 'stderr';
+  /** Nanoseconds since the epoch. */
+  readonly timeNs: bigint;
+  /** Without the trailing newline unless `partial` is false, in which case it is included. */
+  readonly line: Uint8Array;
+}
+
+export interface LogOptions {
+  readonly stdout: boolean;
+  readonly stderr: boolean;
+  readonly follow: boolean;
+  /** Number of last lines, -1 = all. */
+  readonly tail: number;
+  readonly sinceNs?: bigint;
+  readonly untilNs?: bigint;
+}
+
+export interface VolumeInfo {
+  readonly name: string;
+  readonly driver: 'local';
+  readonly mountpoint: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly options: Readonly<Record<string, string>>;
+  readonly createdAtMs: number;
+}
+
+export interface EngineEvent {
+  readonly type: 'container' | 'image' | 'volume';
+  readonly action: string;
+  readonly id: string;
+  readonly attributes: Readonly<Record<string, string>>;
+  readonly timeMs: number;
+}
+
+export interface ExecResult {
+  readonly code: number;
+  readonly stdout: Uint8Array;
+  readonly stderr: Uint8Array;
+}
+
+export interface ContainerEngine {
+  readonly images: {
+    /** Resolves to the image id. A reference that is not there throws SwarmtsError 'image-not-found' with the registry's word. */
+    pull(ref: string, options: { auth?: RegistryAuth; onProgress?: (p: PullProgress) => void; signal?: AbortSignal }): Promise<string>;
+    list(): Promise<readonly ImageInfo[]>;
+    /** By reference, id or unique id prefix; undefined when absent. */
+    find(ref: string): Promise<ImageInfo | undefined>;
+    /** Loads a docker-archive or OCI archive (tar, maybe gzipped); resolves to the loaded references or ids. */
+    load(archive: AsyncIterable<Uint8Array>, signal?: AbortSignal): Promise<readonly string[]>;
+    tag(source: string, target: string): Promise<void>;
+    /** Untags, and deletes when no tag is left. Resolves to what was done. In use: SwarmtsError 'conflict'. */
+    remove(ref: string, force: boolean): Promise<readonly { untagged?: string; deleted?: string }[]>;
+  };
+  readonly volumes: {
+    create(v: { name: string; labels?: Readonly<Record<string, string>>; options?: Readonly<Record<string, string>> }): Promise<VolumeInfo>;
+    list(): Promise<readonly VolumeInfo[]>;
+    find(name: string): Promise<VolumeInfo | undefined>;
+    remove(name: string, force: boolean): Promise<void>;
+  };
+  /** Returns the id. Name taken: SwarmtsError 'conflict' as Docker words it. Nothing is left behind on failure. */
+  create(config: ContainerConfig): Promise<string>;
+  /** Resolves when the process runs. Command not found / not executable: SwarmtsError with exitCode in `exit` of inspect (127/126). */
+  start(id: string): Promise<void>;
+  /** Stop signal, grace, SIGKILL; resolves when it has exited. Not running: no error. */
+  stop(id: string, timeoutSeconds?: number): Promise<void>;
+  kill(id: string, signal: string): Promise<void>;
+  pause(id: string): Promise<void>;
+  unpause(id: string): Promise<void>;
+  remove(id: string, options: { force: boolean; volumes: boolean }): Promise<void>;
+  /** Resolves when the container is not running any more (at once for one that is not). */
+  wait(id: string, signal?: AbortSignal): Promise<ExitInfo>;
+  /** By id, unique id prefix or name. */
+  find(nameOrId: string): ContainerInfo | undefined;
+  list(): readonly ContainerInfo[];
+  logs(id: string, options: LogOptions, signal?: AbortSignal): AsyncIterable<LogEntry>;
+  /** Runs a command inside a running container to its end (health checks, simple exec). */
+  exec(id: string, argv: readonly string[], options: { env?: readonly string[]; user?: string; timeoutMs?: number }): Promise<ExecResult>;
+  /** Synchronous notification; returns the unsubscribe function. */
+  onEvent(listener: (e: EngineEvent) => void): () => void;
+  info(): { readonly containers: number; readonly running: number; readonly paused: number; readonly stopped: number; readonly images: number };
+  /** Lets go of everything in memory; containers go on running. */
+  close(): Promise<void>;
+}
