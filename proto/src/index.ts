@@ -1,1 +1,6 @@
-export {};
+export * from './codec.js';
+export * from './defaults.js';
+export * from './gen/index.js';
+export * from './limits.js';
+export * from './names.js';
+export * from './task-state.js';

@@ -1,0 +1,32 @@
+/** Questions about task states that every part asks the same way. States only move forward. */
+import { type Task, TaskState, TaskStateName } from './gen/index.js';
+
+/** The task has ended, by itself or not. */
+export function isTerminal(state: TaskState): boolean {
+  return state > TaskState.RUNNING;
+}
+
+/** Docker's lower-case name: "running". */
+export function taskStateName(state: TaskState): string {
+  return (TaskStateName[state] ?? 'UNKNOWN').toLowerCase();
+}
+
+/** Both observed and desired state say that it should and may be running. */
+export function isLive(task: Task): boolean {
+  return task.desiredState <= TaskState.RUNNING && observedState(task) <= TaskState.RUNNING;
+}
+
+export function observedState(task: Task): TaskState {
+  return task.status?.state ?? TaskState.NEW;
+}
+
+/** "web.3", or "web.<node id>" for a task without slot. */
+export function taskName(task: Task): string {
+  const service = task.serviceAnnotations?.name ?? task.annotations?.name ?? '';
+  return `${service}.${task.slot > 0 ? task.slot : task.nodeId}`;
+}
+
+/** "web.3.<task id>", the name of the task's container. */
+export function containerName(task: Task): string {
+  return `${taskName(task)}.${task.id}`;
+}
