@@ -97,11 +97,7 @@ export function keepUnknown(m: { unknownFields?: Uint8Array }, r: Reader, start:
 
 export function writeUnknown(m: WithUnknownFields, w: Writer): Writer {
   if (m.unknownFields === undefined) return w;
-  // protobufjs has no public raw write; its internal queue takes an encoder function, a length and a value.
-  const raw = w as unknown as {
-    _push(fn: (val: Uint8Array, buf: Uint8Array, pos: number) => void, len: number, val: Uint8Array): Writer;
-  };
-  return raw._push((val, buf, pos) => buf.set(val, pos), m.unknownFields.length, m.unknownFields);
+  return w.raw(m.unknownFields);
 }
 
 export function decodeWith<T>(codec: Codec<T>, bytes: Uint8Array, name: string): T {

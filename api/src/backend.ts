@@ -1,0 +1,338 @@
+/**
+ * What the HTTP API needs from the daemon. The API validates shapes and converts between Docker's JSON and these types;
+ * the backend decides. Every method throws SwarmtsError; its code decides the HTTP status. Methods of `swarm` that change
+ * or read cluster state throw 'not-a-manager' on a node that is none.
+ */
+import type {
+  Cluster,
+  Config,
+  LogQuery,
+  Network,
+  Node,
+  NodeAvailability,
+  NodeSpec,
+  Secret,
+  Service,
+  ServiceSpec,
+  Task,
+} from '@swarmts/proto';
+
+export interface InitRequest {
+  readonly listenAddr: string;
+  readonly advertiseAddr: string;
+  readonly dataPathAddr: string;
+  readonly dataPathPort: number;
+  readonly defaultAddrPools: readonly string[];
+  readonly subnetSize: number;
+  readonly forceNewCluster: boolean;
+  readonly availability: NodeAvailability;
+  readonly taskHistoryLimit?: number;
+  readonly heartbeatPeriodNs?: number;
+  readonly nodeCertExpiryNs?: number;
+  readonly snapshotInterval?: number;
+  readonly autoLock: boolean;
+  readonly labels: Readonly<Record<string, string>>;
+}
+
+export interface JoinRequest {
+  readonly listenAddr: string;
+  readonly advertiseAddr: string;
+  readonly dataPathAddr: string;
+  readonly remoteAddrs: readonly string[];
+  readonly joinToken: string;
+  readonly availability: NodeAvailability;
+}
+
+/** What `docker info` shows as its Swarm section. */
+export interface SwarmInfo {
+  readonly nodeId: string;
+  readonly nodeAddr: string;
+  readonly localNodeState: 'inactive' | 'pending' | 'active' | 'error' | 'locked';
+  readonly controlAvailable: boolean;
+  readonly error: string;
+  readonly remoteManagers: readonly { readonly nodeId: string; readonly addr: string }[];
+  /** Managers only; undefined while there is no leader. */
+  readonly cluster?: Cluster;
+  readonly nodes: number;
+  readonly managers: number;
+}
+
+export interface ClusterUpdate {
+  readonly version: number;
+  readonly taskHistoryLimit?: number;
+  readonly heartbeatPeriodNs?: number;
+  readonly nodeCertExpiryNs?: number;
+  readonly snapshotInterval?: number;
+  readonly labels?: Readonly<Record<string, string>>;
+  readonly rotateWorkerToken: boolean;
+  readonly rotateManagerToken: boolean;
+}
+
+/** What a swarm object filter may ask; every list is an OR, the lists are ANDed. */
+export type Filters = Readonly<Record<string, readonly string[]>>;
+
+export interface ServiceWithCounts {
+  readonly service: Service;
+  readonly runningTasks: number;
+  readonly desiredTasks: number;
+  readonly completedTasks: number;
+}
+
+export interface ServiceLogLine {
+  readonly taskId: string;
+  readonly nodeId: string;
+  readonly serviceId: string;
+  readonly stream: 'stdout' | 'stderr';
+  readonly timeNs: bigint;
+  readonly data: Uint8Array;
+}
+
+/** Why a task of a service can or cannot run on each node. */
+export interface PlacementExplanation {
+  readonly serviceId: string;
+  readonly nodes: readonly {
+    readonly nodeId: string;
+    readonly hostname: string;
+    readonly fits: boolean;
+    readonly filters: readonly { readonly name: string; readonly ok: boolean; readonly reason: string }[];
+  }[];
+}
+
+export interface SwarmEvent {
+  readonly type: 'service' | 'node' | 'secret' | 'config' | 'network';
+  readonly action: 'create' | 'update' | 'remove';
+  readonly id: string;
+  readonly attributes: Readonly<Record<string, string>>;
+  readonly timeMs: number;
+}
+
+export interface SwarmBackend {
+  init(r: InitRequest): Promise<string>;
+  join(r: JoinRequest, signal: AbortSignal): Promise<void>;
+  leave(force: boolean): Promise<void>;
+  info(): Promise<SwarmInfo>;
+  inspect(): Promise<Cluster>;
+  update(u: ClusterUpdate): Promise<void>;
+  unlockKey(): Promise<string>;
+
+  nodes(): Promise<readonly Node[]>;
+  /** By id, unique id prefix, hostname or "self". Docker's words for unknown and ambiguous. */
+  node(ref: string): Promise<Node>;
+  updateNode(ref: string, version: number, spec: NodeSpec): Promise<void>;
+  removeNode(ref: string, force: boolean): Promise<void>;
+
+  services(): Promise<readonly ServiceWithCounts[]>;
+  service(ref: string): Promise<ServiceWithCounts>;
+  createService(spec: ServiceSpec): Promise<{ readonly id: string; readonly warnings: readonly string[] }>;
+  /** `rollback` puts the previous spec back. */
+  updateService(
+    ref: string,
+    version: number,
+    spec: ServiceSpec,
+    options: { readonly rollback: boolean },
+  ): Promise<{ readonly warnings: readonly string[] }>;
+  removeService(ref: string): Promise<void>;
+  explainService(ref: string): Promise<PlacementExplanation>;
+
+  tasks(): Promise<readonly Task[]>;
+  task(ref: string): Promise<Task>;
+  /** Logs of a service or a task (by id, prefix or name), merged over the nodes. */
+  logs(
+    kind: 'service' | 'task',
+    ref: string,
+    query: LogQuery,
+    signal: AbortSignal,
+  ): AsyncIterable<ServiceLogLine | { readonly warning: string }>;
+
+  secrets(): Promise<readonly Secret[]>;
+  secret(ref: string): Promise<Secret>;
+  createSecret(secret: Secret['spec']): Promise<string>;
+  updateSecret(ref: string, version: number, spec: Secret['spec']): Promise<void>;
+  removeSecret(ref: string): Promise<void>;
+  configs(): Promise<readonly Config[]>;
+  config(ref: string): Promise<Config>;
+  createConfig(spec: Config['spec']): Promise<string>;
+  updateConfig(ref: string, version: number, spec: Config['spec']): Promise<void>;
+  removeConfig(ref: string): Promise<void>;
+  networks(): Promise<readonly Network[]>;
+
+  onEvent(listener: (e: SwarmEvent) => void): () => void;
+}
+
+/** The node's own containers, images and volumes, whatever its role. */
+export interface ContainerSummary {
+  readonly id: string;
+  readonly name: string;
+  readonly image: string;
+  readonly imageId: string;
+  readonly command: readonly string[];
+  readonly createdAtMs: number;
+  readonly startedAtMs: number;
+  readonly finishedAtMs: number;
+  readonly state: 'created' | 'running' | 'paused' | 'exited' | 'dead';
+  readonly health: 'none' | 'starting' | 'healthy' | 'unhealthy';
+  readonly exitCode: number;
+  readonly oomKilled: boolean;
+  readonly error: string;
+  readonly pid: number;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly ports: readonly {
+    readonly protocol: string;
+    readonly targetPort: number;
+    readonly publishedPort: number;
+    readonly hostIp: string;
+  }[];
+  readonly mounts: readonly {
+    readonly type: string;
+    readonly source: string;
+    readonly target: string;
+    readonly readOnly: boolean;
+    readonly name: string;
+  }[];
+  readonly networkMode: string;
+  readonly address: string;
+  readonly prefixLength: number;
+  readonly gateway: string;
+  readonly mac: string;
+  readonly hostname: string;
+  readonly user: string;
+  readonly workingDir: string;
+  readonly env: readonly string[];
+  readonly tty: boolean;
+  readonly openStdin: boolean;
+  readonly restartCount: number;
+  readonly logPath: string;
+  readonly nanoCpus: number;
+  readonly memoryBytes: number;
+  readonly memoryReservationBytes: number;
+  readonly pidsLimit: number;
+  readonly stopSignal: string;
+  readonly capAdd: readonly string[];
+  readonly capDrop: readonly string[];
+  readonly readOnlyRootfs: boolean;
+}
+
+export interface ImageSummary {
+  readonly id: string;
+  readonly repoTags: readonly string[];
+  readonly repoDigests: readonly string[];
+  readonly createdAtMs: number;
+  readonly sizeBytes: number;
+  readonly architecture: string;
+  readonly os: string;
+  readonly labels: Readonly<Record<string, string>>;
+  /** The OCI image config's `config` object, as Docker shows it in inspect. */
+  readonly config: unknown;
+  readonly layers: readonly string[];
+}
+
+export interface VolumeSummary {
+  readonly name: string;
+  readonly driver: string;
+  readonly mountpoint: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly options: Readonly<Record<string, string>>;
+  readonly createdAtMs: number;
+}
+
+export interface ContainerLogLine {
+  readonly stream: 'stdout' | 'stderr';
+  readonly timeNs: bigint;
+  readonly data: Uint8Array;
+}
+
+export interface NodeBackend {
+  containers(): Promise<readonly ContainerSummary[]>;
+  /** By id, unique prefix or name; 'not-found' "No such container: X". */
+  container(ref: string): Promise<ContainerSummary>;
+  containerLogs(ref: string, query: LogQuery, signal: AbortSignal): AsyncIterable<ContainerLogLine>;
+  stopContainer(ref: string, timeoutSeconds: number | undefined): Promise<void>;
+  startContainer(ref: string): Promise<void>;
+  killContainer(ref: string, signal: string): Promise<void>;
+  removeContainer(ref: string, force: boolean, volumes: boolean): Promise<void>;
+  waitContainer(ref: string, signal: AbortSignal): Promise<{ readonly exitCode: number; readonly error: string }>;
+  images(): Promise<readonly ImageSummary[]>;
+  image(ref: string): Promise<ImageSummary>;
+  /** `auth` is the decoded X-Registry-Auth header. Records are Docker's JSON progress objects. */
+  pull(ref: string, auth: unknown, signal: AbortSignal): AsyncIterable<Readonly<Record<string, unknown>>>;
+  load(archive: AsyncIterable<Uint8Array>, signal: AbortSignal): Promise<readonly string[]>;
+  tagImage(ref: string, target: string): Promise<void>;
+  removeImage(
+    ref: string,
+    force: boolean,
+  ): Promise<readonly { readonly untagged?: string; readonly deleted?: string }[]>;
+  volumes(): Promise<readonly VolumeSummary[]>;
+  volume(name: string): Promise<VolumeSummary>;
+  createVolume(v: {
+    readonly name: string;
+    readonly labels: Readonly<Record<string, string>>;
+    readonly options: Readonly<Record<string, string>>;
+  }): Promise<VolumeSummary>;
+  removeVolume(name: string, force: boolean): Promise<void>;
+  /** Asks the registry for the digest of a reference; undefined when no registry answers (service create pins images). */
+  imageDigest(
+    ref: string,
+    auth: unknown,
+  ): Promise<
+    | { readonly digest: string; readonly platforms: readonly { readonly architecture: string; readonly os: string }[] }
+    | undefined
+  >;
+  onEvent(
+    listener: (e: {
+      readonly type: string;
+      readonly action: string;
+      readonly id: string;
+      readonly attributes: Readonly<Record<string, string>>;
+      readonly timeMs: number;
+    }) => void,
+  ): () => void;
+}
+
+/** Facts about the machine and the daemon. */
+export interface SystemInfo {
+  readonly id: string;
+  readonly name: string;
+  readonly version: string;
+  readonly kernelVersion: string;
+  readonly operatingSystem: string;
+  readonly architecture: string;
+  readonly cpus: number;
+  readonly memoryBytes: number;
+  readonly dataRoot: string;
+  readonly cgroupDriver: string;
+  readonly cgroupVersion: string;
+  readonly defaultRuntime: string;
+  readonly runtimes: readonly string[];
+  readonly labels: readonly string[];
+  readonly insecureRegistries: readonly string[];
+  readonly registryMirrors: readonly string[];
+  readonly containers: number;
+  readonly running: number;
+  readonly paused: number;
+  readonly stopped: number;
+  readonly images: number;
+  readonly debug: boolean;
+  readonly warnings: readonly string[];
+}
+
+/** One line of `swarmts doctor`. */
+export interface DoctorCheck {
+  readonly name: string;
+  readonly ok: boolean;
+  readonly detail: string;
+  /** How to mend it, '' when ok. */
+  readonly fix: string;
+}
+
+export interface SystemBackend {
+  info(): Promise<SystemInfo>;
+  doctor(): Promise<readonly DoctorCheck[]>;
+  /** Prometheus text. */
+  metrics(): string;
+}
+
+export interface Backend {
+  readonly system: SystemBackend;
+  readonly node: NodeBackend;
+  readonly swarm: SwarmBackend;
+}
