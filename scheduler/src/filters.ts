@@ -1,0 +1,97 @@
+/** The filters of the pipeline, in their order; each says in Docker's words why nodes were refused. */
+import type { Task } from '@swarmts/proto';
+import { type Constraint, matchesConstraint, normaliseArch, parseConstraints } from './constraint.js';
+import { hostPortKeys, type NodeInfo } from './node-info.js';
+
+export interface Filter {
+  readonly name: string;
+  /** Whether the node may take the task. */
+  check(node: NodeInfo): boolean;
+  /** One node's reason, for `explain`. */
+  reason(node: NodeInfo): string;
+  /** Summary over `count` nodes. */
+  explain(count: number): string;
+}
+
+const nodes = (n: number) => (n === 1 ? '1 node' : `${n} nodes`);
+
+/** The filters that matter for this task; those that can refuse nothing are left out. */
+export function filtersFor(task: Task): readonly Filter[] {
+  return [ready, resources(task), constraints(task), platform(task), hostPorts(task), maxReplicas(task)].filter(
+    (f): f is Filter => f !== undefined,
+  );
+}
+
+const ready: Filter = {
+  name: 'ready',
+  check: (n) => n.ready,
+  reason: () => 'the node is not ready or does not take new tasks (drain or pause)',
+  explain: (count) => `${nodes(count)} not available for new tasks`,
+};
+
+function resources(task: Task): Filter | undefined {
+  const want = task.spec?.resources?.reservations;
+  if (!want || (want.nanoCpus === 0 && want.memoryBytes === 0)) return undefined;
+  return {
+    name: 'resources',
+    check: (n) => n.freeNanoCpus >= want.nanoCpus && n.freeMemoryBytes >= want.memoryBytes,
+    reason: (n) =>
+      `wants ${want.nanoCpus / 1e9} CPUs and ${want.memoryBytes} bytes of memory; ` +
+      `free are ${n.freeNanoCpus / 1e9} CPUs and ${n.freeMemoryBytes} bytes`,
+    explain: (count) => `insufficient resources on ${nodes(count)}`,
+  };
+}
+
+function constraints(task: Task): Filter | undefined {
+  const expressions = task.spec?.placement?.constraints ?? [];
+  if (expressions.length === 0) return undefined;
+  const parsed: readonly Constraint[] = parseConstraints(expressions);
+  return {
+    name: 'constraints',
+    check: (n) => parsed.every((c) => matchesConstraint(c, n)),
+    reason: (n) => `does not meet ${expressions.filter((_, i) => !matches(parsed[i], n)).join(', ')}`,
+    explain: (count) => `scheduling constraints not satisfied on ${nodes(count)}`,
+  };
+}
+
+function matches(c: Constraint | undefined, n: NodeInfo): boolean {
+  return c !== undefined && matchesConstraint(c, n);
+}
+
+function platform(task: Task): Filter | undefined {
+  const wanted = task.spec?.placement?.platforms ?? [];
+  if (wanted.length === 0) return undefined;
+  return {
+    name: 'platform',
+    check: (n) =>
+      wanted.some(
+        (p) =>
+          (p.os === '' || p.os === n.os) &&
+          (p.architecture === '' || normaliseArch(p.architecture) === normaliseArch(n.arch)),
+      ),
+    reason: (n) => `the image has no variant for ${n.os}/${n.arch}`,
+    explain: (count) => `unsupported platform on ${nodes(count)}`,
+  };
+}
+
+function hostPorts(task: Task): Filter | undefined {
+  const keys = hostPortKeys(task);
+  if (keys.length === 0) return undefined;
+  return {
+    name: 'host ports',
+    check: (n) => !keys.some((k) => n.hostPorts.has(k)),
+    reason: () => 'another task has published the same port on this node',
+    explain: (count) => `host-mode port already in use on ${nodes(count)}`,
+  };
+}
+
+function maxReplicas(task: Task): Filter | undefined {
+  const max = task.spec?.placement?.maxReplicas ?? 0;
+  if (max <= 0) return undefined;
+  return {
+    name: 'max replicas per node',
+    check: (n) => n.tasksOf(task.serviceId) < max,
+    reason: (n) => `runs ${n.tasksOf(task.serviceId)} tasks of this service, the limit per node is ${max}`,
+    explain: () => 'max replicas per node limit exceed',
+  };
+}

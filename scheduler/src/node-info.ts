@@ -1,0 +1,139 @@
+/**
+ * A node as the scheduler sees it: the node's own facts plus running totals of what is placed there. Mutable, because a
+ * pass places thousands of tasks; only `addTask`, `removeTask` and `recordFailure` change it.
+ */
+import {
+  type Node,
+  NodeAvailability,
+  NodeRole,
+  NodeState,
+  observedState,
+  PublishMode,
+  type Task,
+  TaskState,
+} from '@swarmts/proto';
+import type { ConstraintSubject } from './constraint.js';
+
+/** Failures of a service version on a node that count, and how long they are remembered. */
+export const FAILURES_THAT_COUNT = 5;
+export const FAILURE_WINDOW_MS = 5 * 60_000;
+/** Timestamps kept per service version: more than count make no difference. */
+const FAILURES_KEPT = 100;
+
+export class NodeInfo implements ConstraintSubject {
+  node: Node;
+  readonly id: string;
+  hostname = '';
+  addr = '';
+  role: 'worker' | 'manager' = 'worker';
+  os = '';
+  arch = '';
+  labels: Readonly<Record<string, string>> = {};
+  engineLabels: Readonly<Record<string, string>> = {};
+  ready = false;
+  totalNanoCpus = 0;
+  totalMemoryBytes = 0;
+  reservedNanoCpus = 0;
+  reservedMemoryBytes = 0;
+  readonly tasksByService = new Map<string, number>();
+  readonly hostPorts = new Map<string, number>();
+  readonly #tasks = new Map<string, Task>();
+  readonly #failures = new Map<string, number[]>();
+
+  constructor(node: Node) {
+    this.id = node.id;
+    this.node = node;
+    this.update(node);
+  }
+
+  update(node: Node): void {
+    this.node = node;
+    this.hostname = node.description?.hostname ?? '';
+    this.addr = node.status?.addr ?? '';
+    this.role = node.certificateRole === NodeRole.MANAGER ? 'manager' : 'worker';
+    this.os = node.description?.platform?.os ?? '';
+    this.arch = node.description?.platform?.architecture ?? '';
+    this.labels = node.spec?.annotations?.labels ?? {};
+    this.engineLabels = node.description?.engine?.labels ?? {};
+    this.totalNanoCpus = node.description?.resources?.nanoCpus ?? 0;
+    this.totalMemoryBytes = node.description?.resources?.memoryBytes ?? 0;
+    this.ready = node.status?.state === NodeState.NODE_READY && node.spec?.availability === NodeAvailability.ACTIVE;
+  }
+
+  get taskCount(): number {
+    return this.#tasks.size;
+  }
+
+  get freeNanoCpus(): number {
+    return this.totalNanoCpus - this.reservedNanoCpus;
+  }
+
+  get freeMemoryBytes(): number {
+    return this.totalMemoryBytes - this.reservedMemoryBytes;
+  }
+
+  tasksOf(serviceId: string): number {
+    return this.tasksByService.get(serviceId) ?? 0;
+  }
+
+  /** Counts a task that occupies the node; one that is known already is replaced. */
+  addTask(task: Task): void {
+    if (this.#tasks.has(task.id)) this.removeTask(task.id);
+    this.#tasks.set(task.id, task);
+    this.#count(task, 1);
+  }
+
+  removeTask(taskId: string): void {
+    const task = this.#tasks.get(taskId);
+    if (!task) return;
+    this.#tasks.delete(taskId);
+    this.#count(task, -1);
+  }
+
+  #count(task: Task, by: 1 | -1): void {
+    bump(this.tasksByService, task.serviceId, by);
+    this.reservedNanoCpus += by * (task.spec?.resources?.reservations?.nanoCpus ?? 0);
+    this.reservedMemoryBytes += by * (task.spec?.resources?.reservations?.memoryBytes ?? 0);
+    for (const key of hostPortKeys(task)) bump(this.hostPorts, key, by);
+  }
+
+  recordFailure(key: string, atMs: number): void {
+    const list = this.#failures.get(key) ?? [];
+    list.push(atMs);
+    this.#failures.set(key, list.slice(-FAILURES_KEPT));
+  }
+
+  /** Failures of this service version in the window, 0 while there are too few to count. */
+  countedFailures(key: string, nowMs: number): number {
+    const list = this.#failures.get(key);
+    if (!list) return 0;
+    const recent = list.filter((t) => nowMs - t < FAILURE_WINDOW_MS);
+    if (recent.length === 0) this.#failures.delete(key);
+    else this.#failures.set(key, recent);
+    return recent.length >= FAILURES_THAT_COUNT ? recent.length : 0;
+  }
+}
+
+function bump(map: Map<string, number>, key: string, by: number): void {
+  const n = (map.get(key) ?? 0) + by;
+  if (n <= 0) map.delete(key);
+  else map.set(key, n);
+}
+
+/** What failures are counted by: service and spec version. */
+export function failureKey(task: Task): string {
+  return `${task.serviceId}@${task.specVersion?.index ?? 0}`;
+}
+
+/** Fixed host-mode ports that the task takes on its node. */
+export function hostPortKeys(task: Task): readonly string[] {
+  return (task.endpoint?.ports ?? [])
+    .filter((p) => p.publishMode === PublishMode.HOST && p.publishedPort !== 0)
+    .map((p) => `${p.protocol}/${p.publishedPort}`);
+}
+
+/** Whether a task takes up room on its node: it is placed there and has not ended. */
+export function occupiesNode(task: Task): boolean {
+  const state = observedState(task);
+  return task.nodeId !== '' && state >= TaskState.PENDING && state <= TaskState.RUNNING;
+}

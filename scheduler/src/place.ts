@@ -1,0 +1,79 @@
+/**
+ * Placement of a group of like tasks (same service and spec version) over the nodes. Filters run once per node for the
+ * group and again for a node after each task that it took.
+ */
+import type { Task } from '@swarmts/proto';
+import { type Filter, filtersFor } from './filters.js';
+import { failureKey, type NodeInfo } from './node-info.js';
+import { SpreadTree } from './spread-tree.js';
+
+export interface Placement {
+  readonly task: Task;
+  readonly node: NodeInfo;
+}
+
+export interface PlacementResult {
+  readonly placed: readonly Placement[];
+  readonly unplaced: readonly Task[];
+  /** Why the unplaced ones are: "no suitable node (...)"; '' when all are placed. */
+  readonly explanation: string;
+}
+
+/** Places what fits and counts it on the nodes (`assigned` makes the task that is counted). */
+export function placeGroup(
+  tasks: readonly Task[],
+  nodes: readonly NodeInfo[],
+  nowMs: number,
+  assigned: (task: Task, node: NodeInfo) => Task,
+): PlacementResult {
+  const sample = tasks[0];
+  if (!sample) return { placed: [], unplaced: [], explanation: '' };
+  const filters = filtersFor(sample);
+  const refused = new Map<Filter, number>();
+  const suitable = nodes.filter((n) => admits(filters, n, refused));
+  const context = { serviceId: sample.serviceId, failureKey: failureKey(sample), nowMs };
+  const spread = (sample.spec?.placement?.preferences ?? []).map((p) => p.spreadDescriptor);
+  const tree = new SpreadTree(spread, nodes, suitable, context);
+  const placed: Placement[] = [];
+  for (const task of tasks) {
+    const node = tree.take();
+    if (!node) break;
+    node.addTask(assigned(task, node));
+    tree.count(node);
+    placed.push({ task, node });
+    if (admits(filters, node, refused)) tree.put(node);
+  }
+  const unplaced = tasks.slice(placed.length);
+  return { placed, unplaced, explanation: unplaced.length > 0 ? explanationOf(refused) : '' };
+}
+
+/** Whether a task that has its node already (global service) may run there; '' or the reason. */
+export function checkAssigned(task: Task, node: NodeInfo): string {
+  const refused = new Map<Filter, number>();
+  return admits(filtersFor(task), node, refused) ? '' : explanationOf(refused);
+}
+
+function admits(filters: readonly Filter[], node: NodeInfo, refused: Map<Filter, number>): boolean {
+  const by = filters.find((f) => !f.check(node));
+  if (by) refused.set(by, (refused.get(by) ?? 0) + 1);
+  return by === undefined;
+}
+
+function explanationOf(refused: ReadonlyMap<Filter, number>): string {
+  const parts = [...refused].sort((a, b) => b[1] - a[1]).map(([f, count]) => f.explain(count));
+  return parts.length === 0 ? 'no suitable node' : `no suitable node (${parts.join('; ')})`;
+}
+
+export interface FilterVerdict {
+  readonly name: string;
+  readonly ok: boolean;
+  readonly reason: string;
+}
+
+/** Every filter's word on one node. */
+export function explainNode(task: Task, node: NodeInfo): readonly FilterVerdict[] {
+  return filtersFor(task).map((f) => {
+    const ok = f.check(node);
+    return { name: f.name, ok, reason: ok ? '' : f.reason(node) };
+  });
+}
