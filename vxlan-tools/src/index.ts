@@ -1,1 +1,25 @@
-export {};
+/** Linux networking from Node without spawning: rtnetlink, namespaces, mounts, processes and nftables. */
+export * from './errors.js';
+export type { NftLibrary } from './ffi.js';
+export {
+  closeFd,
+  createMemoryFile,
+  loadNftLibrary,
+  openFile,
+  pipe,
+  rewind,
+  sendSignal,
+  setCloseOnExec,
+} from './ffi.js';
+export * from './mount.js';
+export * from './namespace.js';
+export type { Attribute, Message, Request } from './netlink/message.js';
+export type { BatchResult } from './netlink/socket.js';
+export { NETLINK_NETFILTER, NETLINK_ROUTE, NetlinkSocket } from './netlink/socket.js';
+export * from './nft.js';
+export * from './process.js';
+export * from './rtnetlink/address.js';
+export * from './rtnetlink/ip-address.js';
+export * from './rtnetlink/link.js';
+export * from './rtnetlink/neighbour.js';
+export * from './rtnetlink/route.js';
