@@ -79,10 +79,23 @@ export interface HelperApi {
   detachLocal(netns: string): Promise<void>;
   /** Applies one nftables document (the text syntax of nft -f) atomically in the host's (or the named) namespace. Throws with the kernel's message. */
   nft(document: string, netns?: string): Promise<void>;
-  /** Output of an nft command such as "list table inet swarmts", as libnftables prints it. */
+  /**
+   * Output of an nft command such as "list table inet swarmts", as libnftables prints it. Options may stand in front as
+   * with nft(8): "-a list table inet swarmts" (handles), "-j" (JSON), "-t" (terse), "-n" (numeric), "-s" (stateless).
+   */
   nftList(command: string, netns?: string): Promise<string>;
   /** Sends a signal (number) to a pid. Returns false when there is no such process. */
   kill(pid: number, signal: number): Promise<boolean>;
   /** Stops the helper process and waits until it is gone. */
   close(): Promise<void>;
+}
+
+/** What the node's network drivers need beyond HelperApi. */
+export interface PrivilegedHelper extends HelperApi {
+  /** Creates a namespace that has nothing but its loopback, up. Repeating it is no error. `detachLocal` removes it. */
+  createNetns(netns: string, sysctls?: Readonly<Record<string, string>>): Promise<void>;
+  /** Writes `net.*` sysctls in the host's (or the named) namespace. */
+  setSysctls(values: Readonly<Record<string, string>>, netns?: string): Promise<void>;
+  /** Pid of the helper process; 0 while there is none. */
+  readonly pid: number;
 }

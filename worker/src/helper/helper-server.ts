@@ -1,0 +1,233 @@
+/**
+ * The helper's side of the protocol: carries out requests one by one in the order in which they came (only processes run
+ * beside each other), and answers each exactly once. It holds nothing that the kernel does not hold, except which processes
+ * of `run` are under way: those are killed when the daemon goes away, for nobody is left to take their result.
+ */
+import type { Duplex } from 'node:stream';
+import { type ErrorCode, SwarmtsError } from '@swarmts/lib';
+import {
+  deleteNetns,
+  loadNftLibrary,
+  MissingLibraryError,
+  mount,
+  NetlinkError,
+  NetlinkSocket,
+  NftContext,
+  NftError,
+  type NftLibrary,
+  Reaper,
+  SystemCallError,
+  unmount,
+  withNetns,
+} from 'vxlan-tools';
+import { encodeFrame, FrameDecoder } from './frame.js';
+import type { ProcessSpec } from './helper-api.js';
+import { ensureLoopbackNetns, LocalEndpoints, writeSysctls } from './local-endpoint.js';
+import type { WireCancel, WireHello, WireProcess, WireRequest } from './protocol.js';
+import { type RunningProcess, runProcess } from './run-process.js';
+import { startMonitor } from './start-monitor.js';
+
+interface Answer {
+  readonly result: unknown;
+  readonly tail?: Buffer;
+}
+
+export class HelperServer {
+  readonly #socket: Duplex;
+  readonly #decoder = new FrameDecoder();
+  readonly #reaper = new Reaper();
+  readonly #home = new NetlinkSocket();
+  readonly #endpoints = new LocalEndpoints(this.#home);
+  readonly #running = new Map<number, RunningProcess>();
+  #nftLibrary: NftLibrary | undefined;
+  #homeNft: NftContext | undefined;
+
+  /** `onEnd` is called once, when the daemon has closed the socket or sent something that is no frame. */
+  constructor(socket: Duplex, onEnd: () => void) {
+    this.#socket = socket;
+    let ended = false;
+    const end = () => {
+      if (ended) return;
+      ended = true;
+      this.#close();
+      onEnd();
+    };
+    socket.on('data', (chunk: Buffer) => {
+      try {
+        for (const frame of this.#decoder.push(chunk)) this.#receive(frame.header, frame.tail);
+      } catch (e) {
+        process.stderr.write(`swarmts-helper: ${e instanceof Error ? e.message : String(e)}\n`);
+        end();
+      }
+    });
+    socket.on('end', end);
+    socket.on('error', end);
+    socket.on('close', end);
+    const hello: WireHello = { hello: process.pid };
+    this.#send(hello);
+  }
+
+  #receive(header: unknown, tail: Buffer): void {
+    // The other end is the daemon's client of the same build; see protocol.ts.
+    const message = header as WireRequest | WireCancel;
+    if ('cancel' in message) {
+      this.#running.get(message.cancel)?.kill();
+      return;
+    }
+    let answer: Answer | Promise<Answer>;
+    try {
+      answer = this.#execute(message, tail);
+    } catch (e) {
+      this.#sendError(message.id, e);
+      return;
+    }
+    if (!(answer instanceof Promise)) {
+      this.#send({ id: message.id, result: answer.result }, answer.tail);
+      return;
+    }
+    answer.then(
+      ({ result, tail: bytes }) => this.#send({ id: message.id, result }, bytes),
+      (e: unknown) => this.#sendError(message.id, e),
+    );
+  }
+
+  #execute(request: WireRequest, tail: Buffer): Answer | Promise<Answer> {
+    switch (request.method) {
+      case 'run':
+        return this.#run(request.id, processOf(request.process, tail));
+      case 'startMonitor':
+        return startMonitor(processOf(request.process, tail), this.#reaper).then((result) => ({ result }));
+      case 'mount':
+        mount(request.mount);
+        return DONE;
+      case 'unmount':
+        unmount(request.target);
+        return DONE;
+      case 'attachLocal':
+        this.#endpoints.attach(request.endpoint);
+        return DONE;
+      case 'detachLocal':
+        deleteNetns(request.netns);
+        return DONE;
+      case 'createNetns':
+        ensureLoopbackNetns(request.netns, request.sysctls);
+        return DONE;
+      case 'setSysctls':
+        inNetns(request.netns, () => writeSysctls(request.values));
+        return DONE;
+      case 'nft':
+        this.#nft(request.document, '', request.netns);
+        return DONE;
+      case 'nftList':
+        return { result: this.#list(request.command, request.netns) };
+      case 'kill':
+        return { result: kill(request.pid, request.signal) };
+    }
+  }
+
+  async #run(id: number, spec: ProcessSpec): Promise<Answer> {
+    const running = runProcess(spec, this.#reaper);
+    this.#running.set(id, running);
+    try {
+      const { code, signal, stdout, stderr } = await running.done;
+      return { result: { code, signal, stdoutBytes: stdout.length }, tail: Buffer.concat([stdout, stderr]) };
+    } finally {
+      this.#running.delete(id);
+    }
+  }
+
+  #list(command: string, netns: string): string {
+    const words = command.trim().split(/\s+/);
+    const options: string[] = [];
+    while (words[0]?.startsWith('-') === true) options.push((words.shift() ?? '').slice(1));
+    return this.#nft(words.join(' '), options.join(''), netns);
+  }
+
+  #nft(document: string, options: string, netns: string): string {
+    this.#nftLibrary ??= loadNftLibrary();
+    if (netns === '') {
+      this.#homeNft ??= new NftContext(this.#nftLibrary);
+      return this.#homeNft.run(document, options);
+    }
+    const library = this.#nftLibrary;
+    return withNetns(netns, () => {
+      const context = new NftContext(library);
+      try {
+        return context.run(document, options);
+      } finally {
+        context.close();
+      }
+    });
+  }
+
+  #sendError(id: number, e: unknown): void {
+    this.#send({ id, error: { code: codeOf(e), message: e instanceof Error ? e.message : String(e) } });
+  }
+
+  #send(header: unknown, tail?: Buffer): void {
+    if (this.#socket.destroyed) return;
+    for (const buffer of encodeFrame(header, tail)) this.#socket.write(buffer);
+  }
+
+  #close(): void {
+    for (const running of this.#running.values()) running.kill();
+    this.#reaper.close();
+    this.#homeNft?.close();
+    this.#home.close();
+  }
+}
+
+const DONE: Answer = { result: null };
+
+function processOf(wire: WireProcess, tail: Buffer): ProcessSpec {
+  const { hasStdin, ...spec } = wire;
+  return hasStdin ? { ...spec, stdin: tail } : spec;
+}
+
+function inNetns(netns: string, fn: () => void): void {
+  if (netns === '') fn();
+  else withNetns(netns, fn);
+}
+
+function kill(pid: number, signal: number): boolean {
+  if (!Number.isInteger(pid) || pid <= 1) throw new SwarmtsError('invalid-argument', `no pid to signal: ${pid}`);
+  try {
+    process.kill(pid, signal);
+    return true;
+  } catch (e) {
+    if (e instanceof Error && 'code' in e && e.code === 'ESRCH') return false;
+    throw e;
+  }
+}
+
+const codesByErrno: Readonly<Record<string, ErrorCode>> = {
+  ENOENT: 'not-found',
+  ENOTDIR: 'not-found',
+  ENODEV: 'not-found',
+  EEXIST: 'already-exists',
+  EBUSY: 'conflict',
+  EACCES: 'permission-denied',
+  EPERM: 'permission-denied',
+  EINVAL: 'invalid-argument',
+  E2BIG: 'invalid-argument',
+  ENOEXEC: 'invalid-argument',
+  ENOSPC: 'no-space',
+  EDQUOT: 'no-space',
+  ENOMEM: 'resource-exhausted',
+  EMFILE: 'resource-exhausted',
+  ENFILE: 'resource-exhausted',
+  EAGAIN: 'resource-exhausted',
+  ENOBUFS: 'resource-exhausted',
+  EOPNOTSUPP: 'unsupported',
+  ENOSYS: 'unsupported',
+};
+
+function codeOf(e: unknown): ErrorCode {
+  if (e instanceof SwarmtsError) return e.code;
+  if (e instanceof SystemCallError || e instanceof NetlinkError) return codesByErrno[e.code] ?? 'internal';
+  if (e instanceof MissingLibraryError) return 'unsupported';
+  if (e instanceof NftError) return 'failed-precondition';
+  if (e instanceof TypeError) return 'invalid-argument';
+  if (e instanceof Error && 'code' in e) return codesByErrno[String(e.code)] ?? 'internal';
+  return 'internal';
+}

@@ -1,0 +1,212 @@
+/**
+ * A container's leg of the node's local network. The host routes: the container has its address without a prefix route, a
+ * route to the gateway and a default route; the host has the gateway's address and a /32 route on each leg, so there is no
+ * bridge to flood or to learn, and strict reverse-path filtering lets a leg send from its own address only. Everything is
+ * ensured rather than created: what a crash left behind is completed, what does not fit is replaced.
+ */
+import { existsSync, writeFileSync } from 'node:fs';
+import { SwarmtsError } from '@swarmts/lib';
+import {
+  addAddress,
+  addRoute,
+  createLink,
+  createNetns,
+  deleteLink,
+  deleteNetns,
+  getLink,
+  ipv4Setting,
+  isNamespaceFile,
+  type Link,
+  NetlinkError,
+  NetlinkSocket,
+  parseLink,
+  type Request,
+  setLink,
+  withNetns,
+} from 'vxlan-tools';
+import type { LocalEndpointSpec } from './helper-api.js';
+
+const LOOPBACK_INDEX = 1;
+/** The index of the container's leg in a namespace that has nothing but its loopback. */
+const FIRST_INDEX = 2;
+
+export class LocalEndpoints {
+  readonly #home: NetlinkSocket;
+  readonly #hasIpv6 = existsSync('/proc/sys/net/ipv6');
+
+  /** `home` is a socket in the host's namespace. */
+  constructor(home: NetlinkSocket) {
+    this.#home = home;
+  }
+
+  attach(spec: LocalEndpointSpec): void {
+    if (isNamespaceFile(spec.netns)) {
+      withNetns(spec.netns, (homeFd) => this.#repairInside(spec, homeFd));
+      this.#configureHost(spec);
+      return;
+    }
+    createNetns(spec.netns, (homeFd) => this.#createInside(spec, homeFd));
+    try {
+      this.#configureHost(spec);
+    } catch (e) {
+      deleteNetns(spec.netns);
+      throw e;
+    }
+  }
+
+  /** In the new namespace: everything in one message batch. */
+  #createInside(spec: LocalEndpointSpec, homeFd: number): void {
+    withSocket((socket) => {
+      const steps = [
+        setLink({ index: LOOPBACK_INDEX }, { up: true }),
+        this.#vethRequest(spec, homeFd, FIRST_INDEX),
+        ...this.#containerSteps(spec, FIRST_INDEX),
+      ];
+      const results = socket.batch(steps);
+      if (results[1]?.code === 'EEXIST') {
+        // The name is held by a leg whose container is gone and whose namespace the kernel has not yet taken down.
+        this.#deleteHostLeg(spec.hostIface);
+        requireAll(socket.batch(steps.slice(1)));
+      } else {
+        requireAll(results);
+      }
+    });
+    writeSysctls(spec.sysctls ?? {});
+  }
+
+  /** In a namespace that exists: keeps a pair that fits, replaces one that does not. */
+  #repairInside(spec: LocalEndpointSpec, homeFd: number): void {
+    withSocket((socket) => {
+      const found = findLink(socket, spec.containerIface);
+      const fits = found !== undefined && this.#isPairOf(found, spec);
+      if (found !== undefined && !fits) socket.request(deleteLink({ index: found.index }));
+      if (!fits) {
+        this.#deleteHostLeg(spec.hostIface);
+        socket.request(this.#vethRequest(spec, homeFd));
+      }
+      const index = fits ? found.index : findLink(socket, spec.containerIface)?.index;
+      if (index === undefined) throw new SwarmtsError('internal', `interface ${spec.containerIface} vanished`);
+      requireAll(
+        socket.batch([setLink({ index: LOOPBACK_INDEX }, { up: true }), ...this.#containerSteps(spec, index)]),
+      );
+    });
+    writeSysctls(spec.sysctls ?? {});
+  }
+
+  #isPairOf(leg: Link, spec: LocalEndpointSpec): boolean {
+    const host = findLink(this.#home, spec.hostIface);
+    return (
+      leg.kind === 'veth' && leg.mac === spec.mac.toLowerCase() && host !== undefined && host.index === leg.linkIndex
+    );
+  }
+
+  #vethRequest(spec: LocalEndpointSpec, homeFd: number, index?: number): Request {
+    return createLink({
+      kind: 'veth',
+      name: spec.containerIface,
+      ...(index === undefined ? {} : { index }),
+      mac: spec.mac,
+      mtu: spec.mtu,
+      peer: { name: spec.hostIface, mtu: spec.mtu, netnsFd: homeFd },
+    });
+  }
+
+  #containerSteps(spec: LocalEndpointSpec, index: number): Request[] {
+    return [
+      setLink({ index }, { up: true, mtu: spec.mtu, noIpv6LinkLocal: this.#hasIpv6 }),
+      addAddress({
+        index,
+        address: spec.address,
+        prefixLength: spec.prefixLength,
+        noPrefixRoute: true,
+        replace: true,
+      }),
+      addRoute({ destination: `${spec.gateway}/32`, index }, true),
+      addRoute({ destination: 'default', gateway: spec.gateway, index }, true),
+    ];
+  }
+
+  #configureHost(spec: LocalEndpointSpec): void {
+    const index = findLink(this.#home, spec.hostIface)?.index;
+    if (index === undefined) throw new SwarmtsError('internal', `interface ${spec.hostIface} vanished`);
+    requireAll(
+      this.#home.batch([
+        setLink(
+          { index },
+          {
+            up: true,
+            mtu: spec.mtu,
+            noIpv6LinkLocal: this.#hasIpv6,
+            ipv4: {
+              [ipv4Setting.forwarding]: 1,
+              // Strict: a container cannot send from an address that is not its own.
+              [ipv4Setting.rpFilter]: 1,
+              // 127.0.0.1 reaches published ports; what arrives for 127/8 from a leg is dropped by the rule set.
+              [ipv4Setting.routeLocalnet]: 1,
+              [ipv4Setting.sendRedirects]: 0,
+              [ipv4Setting.acceptRedirects]: 0,
+            },
+          },
+        ),
+        addAddress({ index, address: spec.gateway, prefixLength: 32, replace: true }),
+        addRoute({ destination: `${spec.address}/32`, index }, true),
+      ]),
+    );
+  }
+
+  #deleteHostLeg(name: string): void {
+    const [error] = this.#home.batch([deleteLink({ name })]);
+    if (error !== undefined && error.code !== 'ENODEV') throw error;
+  }
+}
+
+/** Opens a socket in the namespace of the moment. */
+function withSocket(fn: (socket: NetlinkSocket) => void): void {
+  const socket = new NetlinkSocket();
+  try {
+    fn(socket);
+  } finally {
+    socket.close();
+  }
+}
+
+function findLink(socket: NetlinkSocket, name: string): Link | undefined {
+  try {
+    return parseLink(socket.get(getLink({ name })));
+  } catch (e) {
+    if (e instanceof NetlinkError && e.code === 'ENODEV') return undefined;
+    throw e;
+  }
+}
+
+function requireAll(results: readonly (NetlinkError | undefined)[]): void {
+  for (const error of results) if (error !== undefined) throw error;
+}
+
+/** Creates a namespace with its loopback up and nothing else, or adopts one that is there. */
+export function ensureLoopbackNetns(path: string, sysctls: Readonly<Record<string, string>>): void {
+  const setUp = () => {
+    withSocket((socket) => socket.request(setLink({ index: LOOPBACK_INDEX }, { up: true })));
+    writeSysctls(sysctls);
+  };
+  if (isNamespaceFile(path)) withNetns(path, setUp);
+  else createNetns(path, setUp);
+}
+
+/**
+ * Writes sysctls in the namespace of the moment. Names are dotted; with slashes ("net/ipv4/conf/eth0.1/forwarding") a
+ * component may contain dots, as with sysctl(8). Only those of the network are the namespace's own.
+ */
+export function writeSysctls(values: Readonly<Record<string, string>>): void {
+  for (const [name, value] of Object.entries(values)) {
+    const parts = name.includes('/') ? name.split('/') : name.split('.');
+    if (parts[0] !== 'net' || parts.some((p) => p === '' || p === '.' || p === '..')) {
+      throw new SwarmtsError('invalid-argument', `sysctl ${JSON.stringify(name)} is not one of a network namespace`);
+    }
+    try {
+      writeFileSync(`/proc/sys/${parts.join('/')}`, value);
+    } catch (e) {
+      throw new SwarmtsError('invalid-argument', `cannot set sysctl ${name} to ${JSON.stringify(value)}`, { cause: e });
+    }
+  }
+}

@@ -1,0 +1,66 @@
+/**
+ * The messages between daemon and helper. A request names a method of PrivilegedHelper; its binary part (stdin) and that of a
+ * response (captured output) travel in the frame's tail. Both ends come from the same build, so there are no versions.
+ */
+import { type ErrorCode, errorCodes } from '@swarmts/lib';
+import type { LocalEndpointSpec, MonitorStarted, MountSpec, ProcessSpec } from './helper-api.js';
+
+/** A ProcessSpec without stdin, which is the tail when `hasStdin`. */
+export interface WireProcess extends Omit<ProcessSpec, 'stdin'> {
+  readonly hasStdin: boolean;
+}
+
+/** Parameters by method. */
+export interface Methods {
+  run: { readonly process: WireProcess };
+  startMonitor: { readonly process: WireProcess };
+  mount: { readonly mount: MountSpec };
+  unmount: { readonly target: string };
+  attachLocal: { readonly endpoint: LocalEndpointSpec };
+  detachLocal: { readonly netns: string };
+  createNetns: { readonly netns: string; readonly sysctls: Readonly<Record<string, string>> };
+  setSysctls: { readonly values: Readonly<Record<string, string>>; readonly netns: string };
+  nft: { readonly document: string; readonly netns: string };
+  nftList: { readonly command: string; readonly netns: string };
+  kill: { readonly pid: number; readonly signal: number };
+}
+
+/** Results by method. */
+export interface Results {
+  run: { readonly code: number; readonly signal: string; readonly stdoutBytes: number };
+  startMonitor: MonitorStarted;
+  mount: null;
+  unmount: null;
+  attachLocal: null;
+  detachLocal: null;
+  createNetns: null;
+  setSysctls: null;
+  nft: null;
+  nftList: string;
+  kill: boolean;
+}
+
+export type Method = keyof Methods;
+
+export type WireRequest = {
+  [M in Method]: { readonly id: number; readonly method: M } & Methods[M];
+}[Method];
+
+/** Kills the process of a `run` that is under way. */
+export interface WireCancel {
+  readonly cancel: number;
+}
+
+export type WireResponse =
+  | { readonly id: number; readonly result: unknown }
+  | { readonly id: number; readonly error: { readonly code: ErrorCode; readonly message: string } };
+
+/** The helper's first frame: it is up. */
+export interface WireHello {
+  readonly hello: number;
+}
+
+/** Reads an error from the wire; an unknown code counts as internal. */
+export function parseErrorCode(code: string): ErrorCode {
+  return errorCodes.find((known) => known === code) ?? 'internal';
+}
