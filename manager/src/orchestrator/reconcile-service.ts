@@ -1,0 +1,136 @@
+/**
+ * The decision of the orchestrator for one service: which tasks to create, restart, start and give up. Pure: service,
+ * tasks and nodes in, steps out. Rolling changes of the spec are the updater's; it makes its own steps.
+ */
+import { type Node, NodeState, observedState, type Service, type Task, TaskState } from '@swarmts/proto';
+import { fitsPlacement, isDrained, newTask } from './new-task.js';
+import { restartDelayMs, shouldRestart } from './restart-policy.js';
+import { freeSlots, groupBySeat, isOccupied, mayStartAt, newest, slotsToRemove, wanted } from './slots.js';
+
+export type Step =
+  | { readonly type: 'create'; readonly task: Task }
+  | { readonly type: 'desire'; readonly taskId: string; readonly state: TaskState }
+  /** The old task is shut down and the new one takes its seat, in one transaction. */
+  | { readonly type: 'replace'; readonly taskId: string; readonly task: Task };
+
+export interface Decision {
+  readonly steps: readonly Step[];
+  /** When to look again although nothing has changed; 0 = never. */
+  readonly lookAgainAtMs: number;
+}
+
+export interface ServiceView {
+  readonly service: Service;
+  readonly tasks: readonly Task[];
+  readonly nodes: ReadonlyMap<string, Node>;
+  readonly nowMs: number;
+}
+
+export function reconcileService(v: ServiceView): Decision {
+  const restarts = restartSteps(v);
+  const starts = startSteps(v);
+  const touched = new Set([...restarts, ...starts.steps].map((s) => (s.type === 'create' ? s.task.id : s.taskId)));
+  const scale = v.service.spec?.mode?.global ? globalSteps(v) : replicatedSteps(v);
+  const rest = scale.filter((s) => s.type !== 'desire' || !touched.has(s.taskId));
+  const removed = new Set(rest.flatMap((s) => (s.type === 'desire' ? [s.taskId] : [])));
+  const kept = [...restarts, ...starts.steps].filter((s) => s.type === 'create' || !removed.has(s.taskId));
+  return { steps: [...kept, ...rest], lookAgainAtMs: starts.lookAgainAtMs };
+}
+
+/** Tasks of a service that is gone: all of them leave. */
+export function removalSteps(tasks: readonly Task[]): readonly Step[] {
+  return tasks.filter((t) => t.desiredState < TaskState.REMOVE).map((t) => ({ type: 'desire', taskId: t.id, state: TaskState.REMOVE }));
+}
+
+function replicatedSteps(v: ServiceView): readonly Step[] {
+  const slots = new Map([...groupBySeat(v.tasks)].filter(([, tasks]) => isOccupied(v.service, tasks, v.nowMs)));
+  const want = v.service.spec?.mode?.replicated?.replicas ?? 0;
+  if (slots.size < want) {
+    const taken = new Set([...slots.keys()].map(Number));
+    return freeSlots(taken, want - slots.size).map((slot) => ({
+      type: 'create',
+      task: newTask(v.service, { slot, nodeId: '' }, TaskState.RUNNING, v.nowMs),
+    }));
+  }
+  return slotsToRemove(slots, slots.size - want).flatMap((key) => removalSteps(slots.get(key) ?? []));
+}
+
+function globalSteps(v: ServiceView): readonly Step[] {
+  const seats = groupBySeat(v.tasks);
+  const steps: Step[] = [];
+  for (const node of v.nodes.values()) {
+    const seat = seats.get(node.id) ?? [];
+    const eligible = node.status?.state === NodeState.NODE_READY && !isDrained(node) && fitsPlacement(v.service, node);
+    if (eligible && !isOccupied(v.service, seat, v.nowMs) && node.spec?.availability !== PAUSED) {
+      steps.push({ type: 'create', task: newTask(v.service, { slot: 0, nodeId: node.id }, TaskState.RUNNING, v.nowMs) });
+    }
+    const misplaced = isDrained(node) || !fitsPlacement(v.service, node);
+    if (misplaced) for (const t of wanted(seat)) steps.push({ type: 'desire', taskId: t.id, state: TaskState.SHUTDOWN });
+  }
+  for (const [key, tasks] of seats) if (!v.nodes.has(key)) steps.push(...removalSteps(tasks));
+  return steps;
+}
+
+const PAUSED = 1;
+
+/** Successors for tasks that ended or whose node is lost, drained or gone. */
+function restartSteps(v: ServiceView): readonly Step[] {
+  const global = v.service.spec?.mode?.global !== undefined;
+  const steps: Step[] = [];
+  for (const slot of groupBySeat(v.tasks).values()) {
+    const candidates = wanted(slot);
+    for (const task of candidates) {
+      const loss = lossOf(task, v);
+      if (loss === 'none') continue;
+      if (global && loss !== 'ended') {
+        if (loss === 'node') steps.push({ type: 'desire', taskId: task.id, state: TaskState.SHUTDOWN });
+        continue;
+      }
+      // Another live task holds the seat already: this one is just let go.
+      const seatHeld = candidates.some((t) => t.id !== task.id && lossOf(t, v) === 'none');
+      if (seatHeld || !shouldRestart(v.service, task, slot, v.nowMs)) {
+        steps.push({ type: 'desire', taskId: task.id, state: TaskState.SHUTDOWN });
+        continue;
+      }
+      if (newest(candidates)?.id !== task.id) {
+        steps.push({ type: 'desire', taskId: task.id, state: TaskState.SHUTDOWN });
+        continue;
+      }
+      steps.push({ type: 'replace', taskId: task.id, task: successor(v, task, slot, loss) });
+    }
+  }
+  return steps;
+}
+
+function successor(v: ServiceView, task: Task, slot: readonly Task[], loss: Loss): Task {
+  const seat = { slot: task.slot, nodeId: v.service.spec?.mode?.global ? task.nodeId : '' };
+  if (loss === 'node') return newTask(v.service, seat, TaskState.RUNNING, v.nowMs);
+  if (loss === 'drain') return newTask(v.service, seat, TaskState.READY, v.nowMs);
+  const delay = restartDelayMs(v.service, task, slot);
+  if (delay === 0) return newTask(v.service, seat, TaskState.RUNNING, v.nowMs);
+  return newTask(v.service, seat, TaskState.READY, v.nowMs, v.nowMs + delay);
+}
+
+type Loss = 'none' | 'ended' | 'node' | 'drain';
+
+function lossOf(task: Task, v: ServiceView): Loss {
+  if (observedState(task) > TaskState.RUNNING) return 'ended';
+  if (task.nodeId === '') return 'none';
+  const node = v.nodes.get(task.nodeId);
+  if (!node || node.status?.state === NodeState.DOWN) return 'node';
+  return isDrained(node) ? 'drain' : 'none';
+}
+
+function startSteps(v: ServiceView): { readonly steps: readonly Step[]; readonly lookAgainAtMs: number } {
+  const steps: Step[] = [];
+  let lookAgainAtMs = 0;
+  for (const slot of groupBySeat(v.tasks).values()) {
+    for (const task of slot) {
+      if (task.desiredState !== TaskState.READY || lossOf(task, v) !== 'none') continue;
+      const at = mayStartAt(task, slot, (id) => v.nodes.get(id), v.nowMs);
+      if (at === 0) steps.push({ type: 'desire', taskId: task.id, state: TaskState.RUNNING });
+      else lookAgainAtMs = lookAgainAtMs === 0 ? at : Math.min(lookAgainAtMs, at);
+    }
+  }
+  return { steps, lookAgainAtMs };
+}

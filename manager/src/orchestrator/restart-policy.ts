@@ -1,0 +1,66 @@
+/**
+ * Whether and when a task that ended gets a successor. Everything is derived from the tasks that are kept of the
+ * slot, so a new leader decides the same. Delays double with each failure in a row, and start over after a stable run.
+ */
+import { defaults, observedState, RestartCondition, type Service, type Task, TaskState } from '@swarmts/proto';
+
+/** A task that lived this long is not part of a crash loop. */
+export const STABLE_RUN_MS = 60_000;
+/** Delays grow up to this factor, and never beyond MAX_DELAY_MS unless the policy itself asks for more. */
+export const MAX_BACKOFF_FACTOR = 16;
+export const MAX_DELAY_MS = 60_000;
+
+const isJob = (s: Service) => s.spec?.mode?.replicatedJob !== undefined || s.spec?.mode?.globalJob !== undefined;
+
+/** Whether `task`, which has ended or lost its node, is to be replaced. `history` are all tasks of its slot. */
+export function shouldRestart(service: Service, task: Task, history: readonly Task[], nowMs: number): boolean {
+  const policy = service.spec?.task?.restart;
+  const state = observedState(task);
+  const ended = state > TaskState.RUNNING;
+  if (ended) {
+    const condition = policy?.condition ?? RestartCondition.ANY;
+    if (condition === RestartCondition.NONE) return false;
+    const onFailureOnly = condition === RestartCondition.ON_FAILURE || isJob(service);
+    if (onFailureOnly && state === TaskState.COMPLETE) return false;
+  }
+  const max = policy?.maxAttempts ?? 0;
+  if (max === 0) return true;
+  return attempts(service, task, history, nowMs) < max;
+}
+
+/** Restarts of this slot and spec version so far, within the policy's window. */
+function attempts(service: Service, task: Task, history: readonly Task[], nowMs: number): number {
+  const windowMs = (service.spec?.task?.restart?.windowNs ?? 0) / 1e6;
+  const same = history.filter((t) => t.specVersion?.index === task.specVersion?.index);
+  const oldest = same.reduce((a, t) => Math.min(a, t.meta?.createdAtMs ?? nowMs), Number.POSITIVE_INFINITY);
+  // The first task of a slot is no restart, unless it was cleaned away and this one is a successor already.
+  return same.filter((t) => {
+    const created = t.meta?.createdAtMs ?? nowMs;
+    return created > oldest && (windowMs === 0 || nowMs - created < windowMs);
+  }).length;
+}
+
+/** Milliseconds to wait before the successor of `task` starts. */
+export function restartDelayMs(service: Service, task: Task, history: readonly Task[]): number {
+  const policy = service.spec?.task?.restart;
+  const base = (policy?.hasDelay ? policy.delayNs : defaults.restartDelayNs) / 1e6;
+  const factor = Math.min(MAX_BACKOFF_FACTOR, 2 ** Math.max(0, failuresInARow(task, history) - 1));
+  return Math.max(base, Math.min(MAX_DELAY_MS, base * factor));
+}
+
+function failuresInARow(task: Task, history: readonly Task[]): number {
+  const newestFirst = history
+    .filter((t) => t.specVersion?.index === task.specVersion?.index && observedState(t) > TaskState.RUNNING)
+    .sort((a, b) => (b.meta?.createdAtMs ?? 0) - (a.meta?.createdAtMs ?? 0));
+  const stable = newestFirst.findIndex((t) => !isFailure(t) || lifetimeMs(t) >= STABLE_RUN_MS);
+  return stable === -1 ? newestFirst.length : stable;
+}
+
+function isFailure(t: Task): boolean {
+  const s = observedState(t);
+  return s === TaskState.FAILED || s === TaskState.REJECTED || s === TaskState.COMPLETE;
+}
+
+function lifetimeMs(t: Task): number {
+  return (t.status?.appliedAtMs ?? 0) - (t.meta?.createdAtMs ?? 0);
+}

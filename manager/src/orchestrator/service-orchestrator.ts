@@ -1,0 +1,155 @@
+/**
+ * The loop that keeps every service's tasks as its spec asks: marks services dirty on events, decides with
+ * `reconcileService`, writes the steps in batches, and hands changed specs to the updater.
+ */
+import { type Clock, ControlLoop, invariant, type Logger, type Random, type TimerHandle, type Watch } from '@swarmts/lib';
+import { type Service, type Task, TaskState } from '@swarmts/proto';
+import type { Store } from '../store/store.js';
+import type { AnyChange } from '../store/tables.js';
+import type { WriteTx } from '../store/transaction.js';
+import { reconcileService, removalSteps, type Step } from './reconcile-service.js';
+import { UpdateSupervisor } from './update-supervisor.js';
+
+const DEBOUNCE_MS = 5;
+const MAX_DELAY_MS = 100;
+
+export interface OrchestratorOptions {
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Logger;
+  readonly onStuck: (e: unknown) => void;
+}
+
+export class ServiceOrchestrator {
+  readonly #o: OrchestratorOptions;
+  readonly #loop: ControlLoop;
+  readonly #updates: UpdateSupervisor;
+  readonly #dirty = new Set<string>();
+  readonly #timers = new Map<string, TimerHandle>();
+  #watch: Watch | undefined;
+
+  constructor(options: OrchestratorOptions) {
+    this.#o = options;
+    this.#updates = new UpdateSupervisor(options);
+    this.#loop = new ControlLoop({
+      ...options,
+      name: 'services',
+      debounceMs: DEBOUNCE_MS,
+      maxDelayMs: MAX_DELAY_MS,
+      work: () => this.#work(),
+    });
+  }
+
+  start(): void {
+    this.#watch = this.#o.store.watch({ change: (c) => this.#onChange(c), restored: () => this.#markAll() });
+    this.#markAll();
+  }
+
+  async stop(): Promise<void> {
+    this.#watch?.close();
+    for (const t of this.#timers.values()) t.cancel();
+    await Promise.all([this.#loop.stop(), this.#updates.stop()]);
+  }
+
+  #markAll(): void {
+    this.#o.store.view((tx) => {
+      for (const s of tx.list('service')) this.#dirty.add(s.id);
+      for (const t of tx.list('task')) this.#dirty.add(t.serviceId);
+    });
+    this.#loop.mark();
+  }
+
+  #onChange(c: AnyChange): void {
+    if (c.kind === 'service') this.#dirty.add(c.object.id);
+    else if (c.kind === 'task') this.#dirty.add(c.object.serviceId);
+    else if (c.kind === 'node') {
+      if (c.action === 'update' && sameForServices(c.object, c.old)) return;
+      this.#o.store.view((tx) => {
+        for (const t of tx.by('task', 'node', c.object.id)) this.#dirty.add(t.serviceId);
+        for (const s of tx.list('service')) if (s.spec?.mode?.global) this.#dirty.add(s.id);
+      });
+    } else return;
+    this.#loop.mark();
+  }
+
+  async #work(): Promise<void> {
+    const ids = [...this.#dirty];
+    this.#dirty.clear();
+    const steps: Step[] = [];
+    const changed: Service[] = [];
+    this.#o.store.view((tx) => {
+      const nodes = new Map(tx.list('node').map((n) => [n.id, n]));
+      const nowMs = this.#o.clock.now();
+      for (const id of ids) {
+        if (id === '') continue;
+        const service = tx.get('service', id);
+        const tasks = tx.by('task', 'service', id);
+        if (!service) {
+          steps.push(...removalSteps(tasks));
+          this.#updates.forget(id);
+          continue;
+        }
+        try {
+          const decision = reconcileService({ service, tasks, nodes, nowMs });
+          steps.push(...decision.steps);
+          this.#lookAgain(id, decision.lookAgainAtMs, nowMs);
+          changed.push(service);
+        } catch (e) {
+          this.#o.log.error('service is quarantined: reconciling it failed', { service: id, error: e });
+        }
+      }
+    });
+    try {
+      await this.#o.store.batch(
+        steps,
+        (tx, step) => applyStep(tx, step),
+        (step, e) => this.#o.log.warn('step of a service was refused', { step: step.type, error: e }),
+      );
+    } catch (e) {
+      for (const id of ids) this.#dirty.add(id);
+      throw e;
+    }
+    for (const s of changed) this.#updates.consider(s.id);
+  }
+
+  #lookAgain(serviceId: string, atMs: number, nowMs: number): void {
+    this.#timers.get(serviceId)?.cancel();
+    this.#timers.delete(serviceId);
+    if (atMs === 0) return;
+    const timer = this.#o.clock.after(atMs - nowMs, () => {
+      this.#timers.delete(serviceId);
+      this.#dirty.add(serviceId);
+      this.#loop.mark();
+    });
+    this.#timers.set(serviceId, timer);
+  }
+}
+
+function sameForServices(a: import('@swarmts/proto').Node, b: import('@swarmts/proto').Node | undefined): boolean {
+  return b !== undefined && a.status?.state === b.status?.state && a.spec === b.spec;
+}
+
+/** Writes one step; a task that is gone or further along meanwhile is left alone. */
+export function applyStep(tx: WriteTx, step: Step): void {
+  if (step.type === 'create') {
+    if (tx.get('service', step.task.serviceId)) tx.create('task', step.task);
+    return;
+  }
+  const task = tx.get('task', step.taskId);
+  if (!task) return;
+  if (step.type === 'desire') {
+    setDesired(tx, task, step.state);
+    return;
+  }
+  if (task.desiredState > TaskState.RUNNING) return;
+  setDesired(tx, task, TaskState.SHUTDOWN);
+  if (tx.get('service', task.serviceId)) tx.create('task', step.task);
+}
+
+/** Desired states only move forward. */
+export function setDesired(tx: WriteTx, task: Task, state: TaskState): void {
+  invariant(state > TaskState.NEW, 'no task is desired to be new');
+  if (task.desiredState >= state) return;
+  tx.update('task', { ...task, desiredState: state });
+}

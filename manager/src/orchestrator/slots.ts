@@ -1,0 +1,84 @@
+/** The seats of a service: which there are, which ones to give up first, and whether a prepared task may start. */
+import { isLive, type Node, NodeState, observedState, type Service, type Task, TaskState } from '@swarmts/proto';
+import { shouldRestart } from './restart-policy.js';
+
+/** A prepared task waits for its predecessor at most so long (Swarm: one minute). */
+export const OLD_TASK_TIMEOUT_MS = 60_000;
+
+export type Slots = ReadonlyMap<string, readonly Task[]>;
+
+/** Tasks by their seat: slot number, or node for global services. */
+export function groupBySeat(tasks: readonly Task[]): Slots {
+  const slots = new Map<string, Task[]>();
+  for (const t of tasks) {
+    const key = t.slot > 0 ? String(t.slot) : t.nodeId;
+    const list = slots.get(key);
+    if (list) list.push(t);
+    else slots.set(key, [t]);
+  }
+  return slots;
+}
+
+/** Tasks of the slot that are meant to run. */
+export function wanted(slot: readonly Task[]): readonly Task[] {
+  return slot.filter((t) => t.desiredState <= TaskState.RUNNING);
+}
+
+/** Whether the seat is taken: by a task that is meant to run, or by one that ended and is not to be restarted. */
+export function isOccupied(service: Service, slot: readonly Task[], nowMs: number): boolean {
+  if (wanted(slot).length > 0) return true;
+  const last = newest(slot);
+  return last !== undefined && last.desiredState !== TaskState.REMOVE && observedState(last) > TaskState.RUNNING &&
+    last.specVersion?.index === service.specVersion?.index && !shouldRestart(service, last, slot, nowMs);
+}
+
+export function newest(slot: readonly Task[]): Task | undefined {
+  return [...slot].sort((a, b) => (b.meta?.createdAtMs ?? 0) - (a.meta?.createdAtMs ?? 0) || (b.id < a.id ? -1 : 1))[0];
+}
+
+/**
+ * The slots to give up when `count` are too many: seats without a node first, then by how many tasks of the service
+ * their node has, so that the rest stays balanced; on one node those that do not run and high numbers go first.
+ */
+export function slotsToRemove(slots: Slots, count: number): readonly string[] {
+  const entries = [...slots].map(([key, tasks]) => {
+    const live = tasks.filter(isLive);
+    const best = live.find((t) => observedState(t) === TaskState.RUNNING) ?? live[0] ?? newest(tasks);
+    return { key, slot: best?.slot ?? 0, nodeId: best?.nodeId ?? '', running: best !== undefined && observedState(best) === TaskState.RUNNING };
+  });
+  entries.sort((a, b) => Number(b.running) - Number(a.running) || a.slot - b.slot);
+  const perNode = new Map<string, number>();
+  const ranked = entries.map((e) => {
+    const nth = e.nodeId === '' ? Number.POSITIVE_INFINITY : (perNode.get(e.nodeId) ?? 0) + 1;
+    perNode.set(e.nodeId, nth);
+    return { ...e, nth };
+  });
+  // Infinity minus Infinity is NaN: compare instead of subtracting.
+  const byNth = (a: number, b: number) => (a === b ? 0 : a > b ? -1 : 1);
+  ranked.sort((a, b) => byNth(a.nth, b.nth) || Number(a.running) - Number(b.running) || b.slot - a.slot);
+  return ranked.slice(0, count).map((e) => e.key);
+}
+
+/** The `count` lowest slot numbers that are not taken. */
+export function freeSlots(taken: ReadonlySet<number>, count: number): readonly number[] {
+  const free: number[] = [];
+  for (let n = 1; free.length < count; n++) if (!taken.has(n)) free.push(n);
+  return free;
+}
+
+/**
+ * When a task that is prepared (desired READY) may start: 0 = now, otherwise the time of the next look; it must not start
+ * beside a predecessor that still runs, unless that one's node is down or it has not stopped for a minute.
+ */
+export function mayStartAt(task: Task, slot: readonly Task[], nodeOf: (id: string) => Node | undefined, nowMs: number): number {
+  let at = task.restartNotBeforeMs;
+  for (const other of slot) {
+    if (other.id === task.id || other.desiredState <= TaskState.RUNNING) continue;
+    const state = observedState(other);
+    if (state > TaskState.RUNNING || state < TaskState.ASSIGNED) continue;
+    const node = nodeOf(other.nodeId);
+    if (!node || node.status?.state === NodeState.DOWN) continue;
+    at = Math.max(at, (task.meta?.createdAtMs ?? nowMs) + OLD_TASK_TIMEOUT_MS);
+  }
+  return at <= nowMs ? 0 : at;
+}

@@ -1,0 +1,234 @@
+/**
+ * The replicated object store. Readers never block and see one committed state. A write runs its callback against a
+ * transaction, proposes the changes as one entry and resolves when that entry was applied here. Every replica applies the
+ * same entries in the same order with the entry's index as version, so all hold the same objects.
+ */
+import { invariant, newId, SwarmtsError, type Watch, WatchQueue } from '@swarmts/lib';
+import {
+  MAX_CHANGES_PER_TRANSACTION,
+  MAX_TRANSACTION_BYTES,
+  Meta,
+  type RaftMember,
+  type StoreAction,
+  StoreActionKind,
+  StoreSnapshot,
+  StoreTransaction,
+} from '@swarmts/proto';
+import { Table } from './table.js';
+import { type AnyChange, actionOf, type Kind, kinds, objectOf, type Tables, tables } from './tables.js';
+import { type ReadTx, type TableSet, Transaction, type WriteTx } from './transaction.js';
+
+/** Puts an entry through consensus; resolves after `applyEntry` was called with it. */
+export interface Proposer {
+  propose(data: Uint8Array): Promise<void>;
+}
+
+export interface StoreEvents {
+  /** One change of one object, in order. */
+  change?(c: AnyChange): void;
+  /** After all changes of one transaction. */
+  commit?(): void;
+  /** The whole content was replaced by a snapshot: start over. */
+  restored?(): void;
+}
+
+type StoreEvent = { readonly type: 'change'; readonly change: AnyChange } | { readonly type: 'commit' } | { readonly type: 'restored' };
+
+export interface StoreOptions {
+  readonly proposer: Proposer;
+  readonly now: () => number;
+}
+
+const ACTION: Readonly<Record<'create' | 'update' | 'remove', StoreActionKind>> = {
+  create: StoreActionKind.ACTION_CREATE,
+  update: StoreActionKind.ACTION_UPDATE,
+  remove: StoreActionKind.ACTION_REMOVE,
+};
+
+export class Store {
+  readonly #tables: TableSet;
+  readonly #queue = new WatchQueue<StoreEvent>();
+  readonly #options: StoreOptions;
+  /** Transactions of this process on their way through consensus, so that applying needs no decoding. */
+  readonly #mine = new Map<string, StoreTransaction>();
+  #tail: Promise<unknown> = Promise.resolve();
+  #version = 0;
+
+  constructor(options: StoreOptions) {
+    this.#options = options;
+    this.#tables = Object.fromEntries(kinds.map((k) => [k, new Table(tables[k] as never)])) as unknown as TableSet;
+  }
+
+  /** Index of the last applied entry. */
+  get version(): number {
+    return this.#version;
+  }
+
+  view<T>(fn: (tx: ReadTx) => T): T {
+    return fn(new Transaction(this.#tables));
+  }
+
+  get<K extends Kind>(kind: K, id: string): Tables[K] | undefined {
+    return this.#tables[kind].get(id);
+  }
+
+  count(kind: Kind): number {
+    return this.#tables[kind].size;
+  }
+
+  /** Events from now on; together with a `view` in the same turn this is a gapless snapshot and watch. */
+  watch(events: StoreEvents): Watch {
+    return this.#queue.subscribe((e) => {
+      if (e.type === 'change') events.change?.(e.change);
+      else if (e.type === 'commit') events.commit?.();
+      else events.restored?.();
+    });
+  }
+
+  /**
+   * Runs `fn` and commits its changes as one entry. Whatever `fn` throws comes back and nothing is changed. One writer at
+   * a time. More than MAX_CHANGES_PER_TRANSACTION changes are refused: use `batch`.
+   */
+  update<T>(fn: (tx: WriteTx) => T): Promise<T> {
+    const run = this.#tail.then(() => this.#update(fn));
+    this.#tail = run.catch(() => undefined);
+    return run;
+  }
+
+  /**
+   * Applies `fn` to every item, in as many transactions as the limits ask for. An item is never split; one that throws
+   * is reported through `onError` and left out, and the others go on.
+   */
+  async batch<I>(items: readonly I[], fn: (tx: WriteTx, item: I) => void, onError: (item: I, e: unknown) => void): Promise<void> {
+    let next = 0;
+    while (next < items.length) {
+      await this.update((tx) => {
+        while (next < items.length && tx.changes < BATCH_CHANGES) {
+          const item = items[next++] as I;
+          try {
+            fn(tx, item);
+          } catch (e) {
+            onError(item, e);
+          }
+        }
+      });
+    }
+  }
+
+  async #update<T>(fn: (tx: WriteTx) => T): Promise<T> {
+    const tx = new Transaction(this.#tables);
+    const result = fn(tx);
+    const pending = tx.pending;
+    if (pending.length === 0) return result;
+    if (pending.length > MAX_CHANGES_PER_TRANSACTION) {
+      throw new SwarmtsError('resource-exhausted', `${pending.length} changes in one transaction, the limit is ${MAX_CHANGES_PER_TRANSACTION}`);
+    }
+    const transaction = StoreTransaction.create({
+      id: newId(),
+      actions: pending.map((p) => actionOf(p.kind, p.object, ACTION[p.action])),
+      timeMs: this.#options.now(),
+    });
+    const data = StoreTransaction.encode(transaction);
+    if (data.length > MAX_TRANSACTION_BYTES) {
+      throw new SwarmtsError('resource-exhausted', `a transaction of ${data.length} bytes, the limit is ${MAX_TRANSACTION_BYTES}`);
+    }
+    this.#mine.set(transaction.id, transaction);
+    try {
+      await this.#options.proposer.propose(data);
+    } finally {
+      this.#mine.delete(transaction.id);
+    }
+    return result;
+  }
+
+  /** Applies a committed entry. Deterministic: called with the same entries on every manager. */
+  applyEntry(index: number, data: Uint8Array): void {
+    const decoded = StoreTransaction.decode(data);
+    const transaction = this.#mine.get(decoded.id) ?? decoded;
+    this.#version = index;
+    const changes = transaction.actions.map((a) => this.#apply(a, index, transaction.timeMs));
+    for (const change of changes) if (change) this.#queue.publish({ type: 'change', change });
+    this.#queue.publish({ type: 'commit' });
+  }
+
+  #apply(action: StoreAction, index: number, timeMs: number): AnyChange | undefined {
+    const target = objectOf(action);
+    if (!target) return undefined;
+    const { kind } = target;
+    const table = this.#tables[kind] as Table<Kind>;
+    const old = table.get(target.object.id);
+    if (action.kind === StoreActionKind.ACTION_REMOVE) {
+      table.delete(target.object.id);
+      return { kind, action: 'remove', object: old ?? target.object, old } as AnyChange;
+    }
+    const meta = Meta.create({
+      version: { index },
+      createdAtMs: old?.meta?.createdAtMs ?? timeMs,
+      updatedAtMs: timeMs,
+    });
+    const object = Object.freeze({ ...target.object, meta }) as Tables[Kind];
+    table.put(object);
+    return { kind, action: old ? 'update' : 'create', object, old } as AnyChange;
+  }
+
+  /** The whole content as bytes, with Raft's members beside it. */
+  snapshot(members: readonly RaftMember[]): Uint8Array {
+    const all = <K extends Kind>(kind: K) => [...this.#tables[kind].values()];
+    return StoreSnapshot.encode(
+      StoreSnapshot.create({
+        versionIndex: this.#version,
+        clusters: all('cluster'),
+        nodes: all('node'),
+        services: all('service'),
+        tasks: all('task'),
+        networks: all('network'),
+        secrets: all('secret'),
+        configs: all('config'),
+        volumes: all('volume'),
+        resources: all('resource'),
+        members,
+      }),
+    );
+  }
+
+  /** Replaces everything; resolves to the members in the snapshot. */
+  restore(data: Uint8Array): readonly RaftMember[] {
+    const s = StoreSnapshot.decode(data);
+    invariant(s.versionIndex >= this.#version, 'a snapshot never goes back');
+    for (const kind of kinds) this.#tables[kind].clear();
+    const put = <K extends Kind>(kind: K, objects: readonly Tables[K][]) => {
+      const table = this.#tables[kind] as Table<K>;
+      for (const o of objects) table.put(Object.freeze(o) as Tables[K]);
+    };
+    put('cluster', s.clusters);
+    put('node', s.nodes);
+    put('service', s.services);
+    put('task', s.tasks);
+    put('network', s.networks);
+    put('secret', s.secrets);
+    put('config', s.configs);
+    put('volume', s.volumes);
+    put('resource', s.resources);
+    this.#version = s.versionIndex;
+    this.#queue.publish({ type: 'restored' });
+    return s.members;
+  }
+}
+
+/** Items are added to a transaction up to this size; one item may change several objects. */
+const BATCH_CHANGES = MAX_CHANGES_PER_TRANSACTION - 50;
+
+/** A proposer that commits at once, for a store without replicas (tests, simulations of single loops). */
+export function localStore(now: () => number): Store {
+  let index = 0;
+  const store: Store = new Store({
+    now,
+    proposer: {
+      propose: async (data) => {
+        await Promise.resolve();
+        store.applyEntry(++index, data);
+      },
+    },
+  });
+  return store;
+}
