@@ -1,0 +1,213 @@
+// A member's durable state: log segments, snapshot files, and the in-memory view of them that the core reads.
+// Invariants: memory never shows what is not written; a snapshot file is complete before the log mentions it, and the
+// log mentions it before anything that it replaces is removed; the first failure is final.
+import { RaftError } from '../errors.js';
+import type { Entry, HardState, Snapshot, SnapshotMetadata } from '../types.js';
+import { type Disk, nodeDisk } from './disk.js';
+import { type Encryptor, NO_ENCRYPTION } from './encryption.js';
+import { encodeLogRecord, type LogRecord, LogReplay } from './log-records.js';
+import { MemoryStorage, NO_HARD_STATE } from './memory-storage.js';
+import { Segments } from './segments.js';
+import { SnapshotFiles } from './snapshot-files.js';
+
+export const DEFAULT_SEGMENT_BYTES = 16 * 1024 * 1024;
+
+export interface DiskLogOptions {
+  readonly directory: string;
+  readonly encryptor?: Encryptor | undefined;
+  readonly segmentBytes?: number | undefined;
+  readonly disk?: Disk | undefined;
+}
+
+export interface LogWrite {
+  readonly hardState?: HardState | undefined;
+  /** From the leader: replaces the log. */
+  readonly snapshot?: Snapshot | undefined;
+  readonly entries?: readonly Entry[];
+  readonly mustSync: boolean;
+}
+
+export class DiskLog {
+  readonly storage: MemoryStorage;
+  /** What `create` was given. */
+  readonly metadata: Uint8Array;
+  readonly #segments: Segments;
+  readonly #snapshots: SnapshotFiles;
+  readonly #encryptor: Encryptor;
+  readonly #segmentBytes: number;
+  #failure: RaftError | undefined;
+  #busy = false;
+
+  private constructor(parts: {
+    storage: MemoryStorage;
+    metadata: Uint8Array;
+    segments: Segments;
+    snapshots: SnapshotFiles;
+    encryptor: Encryptor;
+    segmentBytes: number;
+  }) {
+    this.storage = parts.storage;
+    this.metadata = parts.metadata;
+    this.#segments = parts.segments;
+    this.#snapshots = parts.snapshots;
+    this.#encryptor = parts.encryptor;
+    this.#segmentBytes = parts.segmentBytes;
+  }
+
+  /** The log in a directory; a new one, holding `initial`, if there is none. */
+  static async open(
+    options: DiskLogOptions,
+    initial: { metadata: Uint8Array; hardState?: HardState; entries?: readonly Entry[] } | undefined,
+  ): Promise<DiskLog> {
+    const disk = options.disk ?? nodeDisk;
+    const encryptor = options.encryptor ?? NO_ENCRYPTION;
+    const [walDirectory, snapshotDirectory] = [`${options.directory}/wal`, `${options.directory}/snap`];
+    return await describeFailure(`the log in ${options.directory} cannot be opened`, async () => {
+      for (const path of [walDirectory, snapshotDirectory]) await disk.makeDirectory(path);
+      await disk.syncDirectory(options.directory);
+      const snapshots = new SnapshotFiles(disk, snapshotDirectory, encryptor);
+      const segmentBytes = options.segmentBytes ?? DEFAULT_SEGMENT_BYTES;
+      if (!(await Segments.exist(disk, walDirectory))) {
+        if (initial === undefined) throw new RaftError('invalid', `there is no log in ${options.directory}`);
+        const records = initialRecords(initial).map((record) => encodeLogRecord(record, encryptor));
+        const segments = await Segments.create(disk, walDirectory, records);
+        const storage = new MemoryStorage();
+        storage.setHardState(initial.hardState ?? NO_HARD_STATE);
+        storage.append(initial.entries ?? []);
+        return new DiskLog({ storage, metadata: initial.metadata, segments, snapshots, encryptor, segmentBytes });
+      }
+      const replay = new LogReplay(encryptor);
+      const segments = await Segments.open(disk, walDirectory, (record) => replay.add(record));
+      try {
+        const storage = MemoryStorage.from(replay.result());
+        await snapshots.keepOnly(storage.snapshot());
+        const metadata = replay.metadata ?? new Uint8Array(0);
+        return new DiskLog({ storage, metadata, segments, snapshots, encryptor, segmentBytes });
+      } catch (error) {
+        await segments.close();
+        throw error;
+      }
+    });
+  }
+
+  get snapshotIndex(): number {
+    return this.storage.snapshot().index;
+  }
+
+  /** Writes one batch: all of it or nothing survives a crash. Not to be called before the last call has resolved. */
+  async write(write: LogWrite): Promise<void> {
+    const { hardState, snapshot, entries = [] } = write;
+    const records: LogRecord[] = [];
+    if (hardState !== undefined) records.push({ kind: 'hard-state', hardState });
+    if (snapshot !== undefined) records.push({ kind: 'snapshot-installed', metadata: snapshot.metadata });
+    for (const entry of entries) records.push({ kind: 'entry', entry });
+    if (records.length === 0) return;
+    await this.#exclusively(async () => {
+      if (snapshot !== undefined) await this.#snapshots.write(snapshot);
+      await this.#append(records, write.mustSync);
+      if (hardState !== undefined) this.storage.setHardState(hardState);
+      if (snapshot !== undefined) this.storage.installSnapshot(snapshot.metadata);
+      this.storage.append(entries);
+      if (snapshot !== undefined) await this.#forgetBefore(snapshot.metadata, snapshot.metadata.index);
+      if (this.#segments.length >= this.#segmentBytes) await this.#cut();
+    });
+  }
+
+  /** Writes the file of a snapshot of the own state. May run beside `write`; it counts only after `adoptSnapshot`. */
+  async writeSnapshotFile(snapshot: Snapshot): Promise<void> {
+    this.#refuseAfterFailure();
+    await this.#guard(async () => await this.#snapshots.write(snapshot));
+  }
+
+  /** Lets the log start from a snapshot whose file is written; keeps `trailing` entries before it in memory and log. */
+  async adoptSnapshot(metadata: SnapshotMetadata, trailing: number): Promise<void> {
+    // The leader's snapshot may have overtaken it.
+    if (metadata.index <= this.snapshotIndex) return;
+    await this.#exclusively(async () => {
+      await this.#append([{ kind: 'snapshot-taken', metadata }], true);
+      this.storage.noteSnapshot(metadata);
+      await this.#forgetBefore(metadata, Math.max(0, metadata.index - trailing));
+    });
+  }
+
+  /** The newest snapshot with its data; undefined if there is none. */
+  async readSnapshot(): Promise<Snapshot | undefined> {
+    const metadata = this.storage.snapshot();
+    if (metadata.index === 0) return undefined;
+    return await describeFailure('the snapshot cannot be read', async () => await this.#snapshots.read(metadata));
+  }
+
+  async close(): Promise<void> {
+    await this.#segments.close();
+  }
+
+  async #append(records: readonly LogRecord[], sync: boolean): Promise<void> {
+    const encoded = records.map((record) => encodeLogRecord(record, this.#encryptor));
+    await this.#segments.append(encoded, sync);
+  }
+
+  /** A new segment repeats what old ones may take with them when they are released. */
+  async #cut(): Promise<void> {
+    const head: LogRecord[] = [
+      { kind: 'metadata', bytes: this.metadata },
+      { kind: 'hard-state', hardState: this.storage.initialState().hardState },
+    ];
+    const metadata = this.storage.snapshot();
+    if (metadata.index > 0) head.push({ kind: 'snapshot-taken', metadata });
+    const encoded = head.map((record) => encodeLogRecord(record, this.#encryptor));
+    await this.#segments.cut(this.storage.lastIndex() + 1, encoded);
+  }
+
+  async #forgetBefore(snapshot: SnapshotMetadata, index: number): Promise<void> {
+    this.storage.compact(index);
+    await this.#segments.release(index);
+    await this.#snapshots.keepOnly(snapshot);
+  }
+
+  async #exclusively(work: () => Promise<void>): Promise<void> {
+    this.#refuseAfterFailure();
+    if (this.#busy) throw new Error('raft invariant broken: two writes to the log at once');
+    this.#busy = true;
+    try {
+      await this.#guard(work);
+    } finally {
+      this.#busy = false;
+    }
+  }
+
+  #refuseAfterFailure(): void {
+    if (this.#failure === undefined) return;
+    throw new RaftError('io', `the log accepts nothing since: ${this.#failure.message}`, { cause: this.#failure });
+  }
+
+  async #guard(work: () => Promise<void>): Promise<void> {
+    try {
+      await describeFailure('the log cannot be written', work);
+    } catch (error) {
+      this.#failure ??= error instanceof RaftError ? error : new RaftError('io', String(error), { cause: error });
+      throw error;
+    }
+  }
+}
+
+function initialRecords(initial: {
+  metadata: Uint8Array;
+  hardState?: HardState;
+  entries?: readonly Entry[];
+}): LogRecord[] {
+  const records: LogRecord[] = [{ kind: 'metadata', bytes: initial.metadata }];
+  if (initial.hardState !== undefined) records.push({ kind: 'hard-state', hardState: initial.hardState });
+  for (const entry of initial.entries ?? []) records.push({ kind: 'entry', entry });
+  return records;
+}
+
+/** Turns what the file system throws into a RaftError `io`. */
+async function describeFailure<T>(what: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (cause) {
+    if (cause instanceof RaftError) throw cause;
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new RaftError('io', `${what}: ${reason}`, { cause });
+  }
+}
