@@ -1,0 +1,113 @@
+/**
+ * One HTTP request to a registry over node's own client: follows redirects (credentials stay with their host), gives up
+ * when nothing arrives for a while, and hands out the body as a stream. Knows nothing about registries.
+ */
+import http from 'node:http';
+import https from 'node:https';
+import { SwarmtsError } from '@swarmts/lib';
+import { abortError } from './shared-jobs.js';
+
+export interface HttpRequest {
+  readonly url: URL;
+  readonly method?: 'GET' | 'POST';
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: string;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface TlsOptions {
+  readonly ca?: readonly Buffer[];
+  readonly cert?: Buffer;
+  readonly key?: Buffer;
+  readonly rejectUnauthorized?: boolean;
+}
+
+const MAX_REDIRECTS = 10;
+/** A silent connection is given up; the caller retries. */
+export const STALL_TIMEOUT_MS = 30_000;
+
+export class HttpClient {
+  readonly #http = new http.Agent({ keepAlive: true });
+  readonly #tls: TlsOptions;
+  readonly #https: https.Agent;
+
+  constructor(tls: TlsOptions = {}) {
+    this.#tls = tls;
+    this.#https = new https.Agent({ keepAlive: true, ...this.#agentOptions() });
+  }
+
+  /** Resolves with the final response; its body must be consumed or destroyed by the caller. */
+  async request(r: HttpRequest): Promise<http.IncomingMessage> {
+    let url = r.url;
+    let headers = r.headers ?? {};
+    for (let hop = 0; hop <= MAX_REDIRECTS; hop++) {
+      const response = await this.#once({ ...r, url, headers });
+      const location = response.headers.location;
+      if (!isRedirect(response.statusCode) || location === undefined) return response;
+      response.resume();
+      const next = new URL(location, url);
+      if (next.host !== url.host) headers = withoutAuthorization(headers);
+      url = next;
+    }
+    throw new SwarmtsError('unavailable', `${r.url.href}: stopped after ${MAX_REDIRECTS} redirects`);
+  }
+
+  close(): void {
+    this.#http.destroy();
+    this.#https.destroy();
+  }
+
+  #agentOptions(): https.AgentOptions {
+    const { ca, cert, key, rejectUnauthorized } = this.#tls;
+    return {
+      ...(ca && ca.length > 0 ? { ca: [...ca] } : {}),
+      ...(cert ? { cert } : {}),
+      ...(key ? { key } : {}),
+      ...(rejectUnauthorized === undefined ? {} : { rejectUnauthorized }),
+    };
+  }
+
+  #once(r: HttpRequest): Promise<http.IncomingMessage> {
+    if (r.signal?.aborted) return Promise.reject(abortError(r.signal));
+    const secure = r.url.protocol === 'https:';
+    return new Promise((resolve, reject) => {
+      const request = (secure ? https : http).request(r.url, {
+        method: r.method ?? 'GET',
+        headers: { 'user-agent': 'swarmts', ...r.headers },
+        agent: secure ? this.#https : this.#http,
+        timeout: STALL_TIMEOUT_MS,
+        ...(r.signal ? { signal: r.signal } : {}),
+      });
+      request.on('timeout', () =>
+        request.destroy(new Error(`no answer from ${r.url.host} for ${STALL_TIMEOUT_MS} ms`)),
+      );
+      request.on('response', resolve);
+      request.on('error', (e) => reject(r.signal?.aborted ? abortError(r.signal) : e));
+      request.end(r.body);
+    });
+  }
+}
+
+/** Reads a whole body, refusing more than `limit` bytes. */
+export async function readBody(response: http.IncomingMessage, limit: number): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of response) {
+    const bytes = Buffer.from(chunk);
+    size += bytes.length;
+    if (size > limit) {
+      response.destroy();
+      throw new SwarmtsError('corrupt', `answer of more than ${limit} bytes refused`);
+    }
+    chunks.push(bytes);
+  }
+  return Buffer.concat(chunks);
+}
+
+function isRedirect(status: number | undefined): boolean {
+  return status === 301 || status === 302 || status === 303 || status === 307 || status === 308;
+}
+
+function withoutAuthorization(headers: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
+  return Object.fromEntries(Object.entries(headers).filter(([k]) => k.toLowerCase() !== 'authorization'));
+}

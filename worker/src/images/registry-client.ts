@@ -1,0 +1,188 @@
+/**
+ * Reads manifests and blobs of one repository: tries its endpoints in order (mirrors first), answers challenges, maps
+ * the registry's error codes to Docker's words. Content is not trusted here; callers verify digests.
+ */
+
+import { readdir, readFile } from 'node:fs/promises';
+import type { IncomingMessage } from 'node:http';
+import { join } from 'node:path';
+import { errnoOf, isSwarmtsError, type Logger, messageOf, SwarmtsError } from '@swarmts/lib';
+import type { RegistryAuth } from '../engine/engine-api.js';
+import { HttpClient, readBody } from './http-request.js';
+import { acceptedManifests, isRecord } from './manifest.js';
+import { familiarName, familiarString, type ImageReference } from './reference.js';
+import { answerChallenge, parseChallenge } from './registry-auth.js';
+import { endpointsOf, type RegistryEndpoint, type RegistryOptions } from './registry-endpoints.js';
+
+const MAX_MANIFEST_BYTES = 4 << 20;
+const MAX_ERROR_BYTES = 64 << 10;
+
+export interface RegistryClientOptions extends RegistryOptions {
+  /** Directory with `<host>/ca.crt`, `client.cert`, `client.key` as in /etc/docker/certs.d. */
+  readonly certsDir?: string;
+  readonly logger: Logger;
+}
+
+/** What a registry said no to, before it is put into Docker's words. */
+interface RegistryRefusal {
+  readonly status: number;
+  readonly code: string;
+  readonly message: string;
+}
+
+/** A session with one repository; remembers the endpoint that worked and its authorisation. Close it in `finally`. */
+export class RepositoryClient {
+  readonly #ref: ImageReference;
+  readonly #auth: RegistryAuth | undefined;
+  readonly #options: RegistryClientOptions;
+  readonly #clients = new Map<string, HttpClient>();
+  readonly #authorization = new Map<string, string>();
+  #endpoints: RegistryEndpoint[];
+
+  constructor(ref: ImageReference, auth: RegistryAuth | undefined, options: RegistryClientOptions) {
+    this.#ref = ref;
+    this.#auth = auth;
+    this.#options = options;
+    this.#endpoints = endpointsOf(ref.domain, options);
+  }
+
+  close(): void {
+    for (const c of this.#clients.values()) c.close();
+  }
+
+  /** The manifest that `reference` (tag or digest) names. */
+  async manifest(reference: string, signal?: AbortSignal): Promise<{ data: Buffer; contentType: string }> {
+    const headers = { accept: acceptedManifests.join(', ') };
+    const response = await this.#get(`manifests/${reference}`, headers, signal);
+    const data = await readBody(response, MAX_MANIFEST_BYTES);
+    return { data, contentType: response.headers['content-type'] ?? '' };
+  }
+
+  /** The blob from byte `offset` on; `partial` tells whether the registry honoured the offset. */
+  async blob(
+    digest: string,
+    offset: number,
+    signal?: AbortSignal,
+  ): Promise<{ body: IncomingMessage; partial: boolean }> {
+    const headers: Record<string, string> = offset > 0 ? { range: `bytes=${offset}-` } : {};
+    const body = await this.#get(`blobs/${digest}`, headers, signal);
+    return { body, partial: body.statusCode === 206 };
+  }
+
+  async #get(what: string, headers: Readonly<Record<string, string>>, signal?: AbortSignal): Promise<IncomingMessage> {
+    let failure: unknown;
+    for (const endpoint of this.#endpoints) {
+      try {
+        const response = await this.#getFrom(endpoint, what, headers, signal);
+        // A plain-http endpoint that works is kept; mirrors stay in front because they may lack only some content.
+        if (!endpoint.mirror) this.#endpoints = this.#endpoints.filter((e) => e.mirror || e === endpoint);
+        return response;
+      } catch (e) {
+        if (isSwarmtsError(e, 'aborted')) throw e;
+        this.#options.logger.debug('registry endpoint failed', { endpoint: endpoint.base.href, error: messageOf(e) });
+        failure = e;
+        // The registry itself has spoken: asking it again over plain http would not change its mind.
+        if (isSwarmtsError(e) && !endpoint.mirror) break;
+      }
+    }
+    throw isSwarmtsError(failure) ? failure : unreachableRegistry(this.#endpoints, this.#ref, failure);
+  }
+
+  async #getFrom(
+    endpoint: RegistryEndpoint,
+    what: string,
+    headers: Readonly<Record<string, string>>,
+    signal: AbortSignal | undefined,
+  ): Promise<IncomingMessage> {
+    const client = await this.#client(endpoint);
+    const prefix = endpoint.base.pathname.replace(/\/$/, '');
+    const url = new URL(`${prefix}/v2/${this.#ref.path}/${what}`, endpoint.base);
+    // Credentials belong to the registry itself, never to a mirror.
+    const auth = endpoint.mirror ? undefined : this.#auth;
+    const known = this.#authorization.get(endpoint.base.href);
+    let response = await client.request({ url, headers: { ...headers, ...authHeader(known) }, signal });
+    if (response.statusCode === 401) {
+      const challenge = parseChallenge(response.headers['www-authenticate']);
+      const refusal = await refusalOf(response);
+      const scope = `repository:${this.#ref.path}:pull`;
+      const answer = challenge && (await answerChallenge(client, challenge, auth, scope, signal));
+      if (!answer || answer === known) throw wordsOf(refusal, this.#ref);
+      this.#authorization.set(endpoint.base.href, answer);
+      response = await client.request({ url, headers: { ...headers, ...authHeader(answer) }, signal });
+    }
+    if (response.statusCode === 200 || response.statusCode === 206) return response;
+    throw wordsOf(await refusalOf(response), this.#ref);
+  }
+
+  async #client(endpoint: RegistryEndpoint): Promise<HttpClient> {
+    const known = this.#clients.get(endpoint.base.href);
+    if (known) return known;
+    const certificates = endpoint.base.protocol === 'https:' ? await this.#certificates(endpoint.base.host) : {};
+    const client = new HttpClient({ ...certificates, rejectUnauthorized: endpoint.verifyTls });
+    this.#clients.set(endpoint.base.href, client);
+    return client;
+  }
+
+  async #certificates(host: string): Promise<{ ca?: Buffer[]; cert?: Buffer; key?: Buffer }> {
+    if (!this.#options.certsDir) return {};
+    const dir = join(this.#options.certsDir, host);
+    try {
+      const names = await readdir(dir);
+      const ca = await Promise.all(names.filter((n) => n.endsWith('.crt')).map((n) => readFile(join(dir, n))));
+      const certName = names.find((n) => n.endsWith('.cert'));
+      if (!certName) return { ca };
+      const keyName = certName.replace(/\.cert$/, '.key');
+      return { ca, cert: await readFile(join(dir, certName)), key: await readFile(join(dir, keyName)) };
+    } catch (e) {
+      if (errnoOf(e) === 'ENOENT') return {};
+      throw e;
+    }
+  }
+}
+
+function authHeader(value: string | undefined): Record<string, string> {
+  return value === undefined ? {} : { authorization: value };
+}
+
+async function refusalOf(response: IncomingMessage): Promise<RegistryRefusal> {
+  const status = response.statusCode ?? 0;
+  const body = await readBody(response, MAX_ERROR_BYTES).catch(() => Buffer.alloc(0));
+  const fallback = { status, code: '', message: response.statusMessage ?? '' };
+  try {
+    const doc: unknown = JSON.parse(body.toString('utf8'));
+    const first = isRecord(doc) && Array.isArray(doc['errors']) ? doc['errors'][0] : undefined;
+    if (!isRecord(first) || typeof first['code'] !== 'string') return fallback;
+    return { status, code: first['code'], message: typeof first['message'] === 'string' ? first['message'] : '' };
+  } catch {
+    return fallback;
+  }
+}
+
+/** Docker's words for a refusal. */
+function wordsOf(r: RegistryRefusal, ref: ImageReference): SwarmtsError {
+  const detail = r.code ? `${r.code.toLowerCase().replaceAll('_', ' ')}: ${r.message}` : `${r.status} ${r.message}`;
+  if (r.code === 'MANIFEST_UNKNOWN') {
+    return new SwarmtsError('image-not-found', `manifest for ${familiarString(ref)} not found: ${detail}`);
+  }
+  if (r.code === 'NAME_UNKNOWN') {
+    return new SwarmtsError('image-not-found', `repository ${familiarName(ref)} not found: ${detail}`);
+  }
+  if (r.code === 'DENIED' || r.code === 'UNAUTHORIZED' || r.status === 401 || r.status === 403) {
+    const hint = `repository does not exist or may require 'docker login'`;
+    return new SwarmtsError('image-not-found', `pull access denied for ${familiarName(ref)}, ${hint}: ${detail}`);
+  }
+  if (r.status === 404) {
+    return new SwarmtsError('image-not-found', `manifest for ${familiarString(ref)} not found: ${detail}`);
+  }
+  if (r.status === 429) return new SwarmtsError('resource-exhausted', `toomanyrequests: ${detail}`);
+  return new SwarmtsError('unavailable', `received unexpected HTTP status: ${detail}`);
+}
+
+function unreachableRegistry(
+  endpoints: readonly RegistryEndpoint[],
+  ref: ImageReference,
+  cause: unknown,
+): SwarmtsError {
+  const base = endpoints.find((e) => !e.mirror)?.base.origin ?? ref.domain;
+  return new SwarmtsError('unavailable', `Get "${base}/v2/": ${messageOf(cause)}`, { cause });
+}

@@ -1,0 +1,75 @@
+/** Detects by its first bytes how a stream is compressed (gzip, zstd or not at all) and yields the plain bytes. */
+import { Readable } from 'node:stream';
+import { createGunzip } from 'node:zlib';
+import { messageOf, SwarmtsError } from '@swarmts/lib';
+import { Decompress } from 'fzstd';
+
+const GZIP_MAGIC = Buffer.from([0x1f, 0x8b]);
+const ZSTD_MAGIC = Buffer.from([0x28, 0xb5, 0x2f, 0xfd]);
+/** Skippable zstd frames may come first (chunked images): 0x184D2A50 to 0x184D2A5F, little endian. */
+const ZSTD_SKIPPABLE_TAIL = Buffer.from([0x2a, 0x4d, 0x18]);
+const MAGIC_BYTES = 4;
+
+export type Compression = 'gzip' | 'zstd' | 'none';
+
+export function detectCompression(head: Uint8Array): Compression {
+  const b = Buffer.from(head);
+  if (b.subarray(0, 2).equals(GZIP_MAGIC)) return 'gzip';
+  if (b.subarray(0, 4).equals(ZSTD_MAGIC)) return 'zstd';
+  const skippable = ((b[0] ?? 0) & 0xf0) === 0x50 && b.subarray(1, 4).equals(ZSTD_SKIPPABLE_TAIL);
+  return skippable ? 'zstd' : 'none';
+}
+
+export async function* decompressed(source: AsyncIterable<Uint8Array>): AsyncGenerator<Buffer> {
+  const input = source[Symbol.asyncIterator]();
+  const head: Buffer[] = [];
+  let size = 0;
+  while (size < MAGIC_BYTES) {
+    const next = await input.next();
+    if (next.done) break;
+    head.push(Buffer.from(next.value));
+    size += next.value.length;
+  }
+  const start = Buffer.concat(head);
+  const whole = chained(start, input);
+  const compression = detectCompression(start);
+  if (compression === 'gzip') yield* gunzipped(whole);
+  else if (compression === 'zstd') yield* unzstded(whole);
+  else yield* whole;
+}
+
+async function* chained(start: Buffer, rest: AsyncIterator<Uint8Array>): AsyncGenerator<Buffer> {
+  if (start.length > 0) yield start;
+  for (;;) {
+    const next = await rest.next();
+    if (next.done) return;
+    yield Buffer.from(next.value.buffer, next.value.byteOffset, next.value.length);
+  }
+}
+
+async function* gunzipped(source: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+  const input = Readable.from(source);
+  const gunzip = createGunzip();
+  // pipe() does not pass errors on.
+  input.on('error', (e) => gunzip.destroy(e));
+  try {
+    for await (const chunk of input.pipe(gunzip)) yield chunk;
+  } catch (e) {
+    throw new SwarmtsError('corrupt', `broken gzip data: ${messageOf(e)}`, { cause: e });
+  }
+}
+
+async function* unzstded(source: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+  const out: Buffer[] = [];
+  const stream = new Decompress((chunk) => out.push(Buffer.from(chunk)));
+  const push = (chunk: Uint8Array, final: boolean): Buffer[] => {
+    try {
+      stream.push(chunk, final);
+    } catch (e) {
+      throw new SwarmtsError('corrupt', `broken zstd data: ${messageOf(e)}`, { cause: e });
+    }
+    return out.splice(0);
+  };
+  for await (const chunk of source) yield* push(chunk, false);
+  yield* push(new Uint8Array(0), true);
+}

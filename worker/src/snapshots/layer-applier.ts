@@ -1,0 +1,233 @@
+/**
+ * Writes the entries of one layer into an overlayfs lower directory. The layer is hostile until proven otherwise: every
+ * path is resolved inside of the root, nothing is written through a link, and attributes that overlayfs itself
+ * interprets are never taken from the archive.
+ */
+import {
+  chmodSync,
+  closeSync,
+  constants,
+  lchownSync,
+  linkSync,
+  lstatSync,
+  lutimesSync,
+  mkdirSync,
+  openSync,
+  rmSync,
+  symlinkSync,
+  writeSync,
+} from 'node:fs';
+import { errnoOf, SwarmtsError } from '@swarmts/lib';
+import { lsetxattr, mknod } from './posix-calls.js';
+import { byteString, bytesOf, kindOf, resolveScoped } from './scoped-path.js';
+import type { TarHeader, TarReader } from './tar-reader.js';
+
+const WHITEOUT_PREFIX = '.wh.';
+const OPAQUE_MARKER = '.wh..wh..opq';
+/** Leftovers of AUFS that mean nothing here. */
+const AUFS_META_PREFIX = '.wh..wh.';
+const OPAQUE_XATTR = 'trusted.overlay.opaque';
+const FORBIDDEN_XATTRS = /^(trusted|user)\.overlay\./;
+const NEW_FILE = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
+/** Owners outside of this cannot be mapped by the kernel. */
+const MAX_ID = 0xffffffff - 1;
+
+export interface AppliedLayer {
+  /** Bytes of the regular files. */
+  readonly sizeBytes: number;
+}
+
+/** Applies all entries of `tar` to the existing, empty directory `rootPath`. The caller has set the umask to 0. */
+export async function applyLayer(rootPath: string, tar: TarReader): Promise<AppliedLayer> {
+  const applier = new LayerApplier(byteString(rootPath));
+  for (let header = await tar.next(); header; header = await tar.next()) await applier.apply(header, tar);
+  applier.finish();
+  return { sizeBytes: applier.sizeBytes };
+}
+
+class LayerApplier {
+  readonly #root: string;
+  /** Directory times are set last: writing into a directory changes them. */
+  readonly #directoryTimes = new Map<string, number>();
+  /** Paths that this layer created, so that its own whiteouts do not hide them. */
+  readonly #created = new Set<string>();
+  /** The last parent directory that was resolved; archives list a directory's entries one after the other. */
+  #lastParent: { readonly raw: string; readonly resolved: string } | undefined;
+  #size = 0;
+
+  constructor(root: string) {
+    this.#root = root;
+  }
+
+  get sizeBytes(): number {
+    return this.#size;
+  }
+
+  async apply(header: TarHeader, tar: TarReader): Promise<void> {
+    const name = cleanName(header.name);
+    if (name === '') {
+      if (header.type === 'directory') this.#setAttributes('', header);
+      return;
+    }
+    const slash = name.lastIndexOf('/');
+    const parent = this.#parent(slash < 0 ? '' : name.slice(0, slash));
+    const base = name.slice(slash + 1);
+    if (base.startsWith(WHITEOUT_PREFIX)) {
+      this.#whiteout(parent, base);
+      return;
+    }
+    await this.#create(join(parent, base), header, tar);
+  }
+
+  finish(): void {
+    for (const [path, mtime] of this.#directoryTimes) {
+      if (kindOf(this.#absolute(path)) === 'directory') this.#setTimes(path, mtime);
+    }
+  }
+
+  async #create(path: string, header: TarHeader, tar: TarReader): Promise<void> {
+    const absolute = bytesOf(this.#absolute(path));
+    const hidesLower = this.#makeWay(path, header);
+    switch (header.type) {
+      case 'directory':
+        if (kindOf(this.#absolute(path)) !== 'directory') mkdirSync(absolute, 0o755);
+        if (hidesLower) lsetxattr(absolute, OPAQUE_XATTR, 'y');
+        break;
+      case 'file':
+        await this.#writeFile(absolute, tar);
+        break;
+      case 'symlink':
+        symlinkSync(bytesOf(header.linkName), absolute);
+        break;
+      case 'hardlink':
+        this.#hardLink(header, absolute);
+        break;
+      case 'char':
+      case 'block':
+        mknod(absolute, header.type, 0o600, header.devMajor, header.devMinor);
+        break;
+      case 'fifo':
+        mknod(absolute, 'fifo', 0o600);
+        break;
+    }
+    this.#created.add(path);
+    if (header.type !== 'hardlink') this.#setAttributes(path, header);
+  }
+
+  /** Removes what stands where the entry goes. Tells whether it was a whiteout, so that the lower directory stays hidden. */
+  #makeWay(path: string, header: TarHeader): boolean {
+    const kind = kindOf(this.#absolute(path));
+    if (kind === 'missing' || (kind === 'directory' && header.type === 'directory')) return false;
+    const wasWhiteout = kind === 'other' && isWhiteout(this.#absolute(path));
+    this.#lastParent = undefined;
+    rmSync(bytesOf(this.#absolute(path)), { recursive: true, force: true });
+    return wasWhiteout;
+  }
+
+  async #writeFile(absolute: Buffer, tar: TarReader): Promise<void> {
+    const fd = openSync(absolute, NEW_FILE, 0o600);
+    try {
+      await tar.readBody((chunk) => {
+        this.#size += chunk.length;
+        for (let at = 0; at < chunk.length; ) at += writeSync(fd, chunk, at, chunk.length - at);
+      });
+    } finally {
+      closeSync(fd);
+    }
+  }
+
+  #hardLink(header: TarHeader, absolute: Buffer): void {
+    const target = resolveScoped(this.#root, cleanName(header.linkName));
+    if (kindOf(this.#absolute(target)) === 'missing') {
+      throw corrupt(`hard link '${header.name}' points to '${header.linkName}', which is not in the layer`);
+    }
+    try {
+      linkSync(bytesOf(this.#absolute(target)), absolute);
+    } catch (e) {
+      if (errnoOf(e) === 'EPERM') throw corrupt(`hard link '${header.name}' to the directory '${header.linkName}'`);
+      throw e;
+    }
+  }
+
+  #whiteout(parent: string, base: string): void {
+    if (base === OPAQUE_MARKER) {
+      lsetxattr(bytesOf(this.#absolute(parent)), OPAQUE_XATTR, 'y');
+      return;
+    }
+    if (base.startsWith(AUFS_META_PREFIX)) return;
+    const hidden = base.slice(WHITEOUT_PREFIX.length);
+    if (hidden === '' || hidden === '.' || hidden === '..') throw corrupt(`whiteout of '${hidden}' in '${parent}'`);
+    const path = join(parent, hidden);
+    if (this.#created.has(path)) {
+      // The layer replaced it: a directory must not show what the lower layers had in it.
+      if (kindOf(this.#absolute(path)) === 'directory') lsetxattr(bytesOf(this.#absolute(path)), OPAQUE_XATTR, 'y');
+      return;
+    }
+    if (kindOf(this.#absolute(path)) !== 'missing') rmSync(bytesOf(this.#absolute(path)), { recursive: true });
+    this.#lastParent = undefined;
+    mknod(bytesOf(this.#absolute(path)), 'char', 0, 0, 0);
+  }
+
+  /** Owner first: changing it clears setuid bits and file capabilities. */
+  #setAttributes(path: string, header: TarHeader): void {
+    if (header.uid > MAX_ID || header.gid > MAX_ID) throw corrupt(`'${header.name}' has an owner out of range`);
+    const absolute = bytesOf(this.#absolute(path));
+    lchownSync(absolute, header.uid, header.gid);
+    if (header.type !== 'symlink') chmodSync(absolute, header.mode);
+    for (const [key, value] of header.xattrs) {
+      if (!FORBIDDEN_XATTRS.test(key)) this.#setXattr(absolute, key, value);
+    }
+    if (header.type === 'directory') this.#directoryTimes.set(path, header.mtime);
+    else this.#setTimes(path, header.mtime);
+  }
+
+  #setXattr(absolute: Buffer, key: string, value: string): void {
+    try {
+      lsetxattr(absolute, key, value);
+    } catch (e) {
+      // A file system without this kind of attribute, or user.* on a special file: the content is still right.
+      if (errnoOf(e) !== 'ENOTSUP' && errnoOf(e) !== 'EOPNOTSUPP' && errnoOf(e) !== 'EPERM') throw e;
+    }
+  }
+
+  #setTimes(path: string, mtime: number): void {
+    lutimesSync(bytesOf(this.#absolute(path)), mtime, mtime);
+  }
+
+  #parent(raw: string): string {
+    if (this.#lastParent?.raw === raw) return this.#lastParent.resolved;
+    // The trailing component is there to make the parent itself part of the way, which must be directories.
+    const resolved = resolveScoped(this.#root, join(raw, '.wh'), { createParents: true }).replace(/\/?\.wh$/, '');
+    this.#lastParent = { raw, resolved };
+    return resolved;
+  }
+
+  #absolute(path: string): string {
+    return path === '' ? this.#root : `${this.#root}/${path}`;
+  }
+}
+
+/** Lexically clean and relative; a name that climbs out is refused, an absolute one means the layer's root. */
+function cleanName(name: string): string {
+  const out: string[] = [];
+  for (const part of name.split('/')) {
+    if (part === '' || part === '.') continue;
+    if (part !== '..') out.push(part);
+    else if (out.pop() === undefined) throw corrupt(`'${name}' leads out of the layer`);
+  }
+  if (name.includes('\0')) throw corrupt('file name with a NUL byte');
+  return out.join('/');
+}
+
+function isWhiteout(absolute: string): boolean {
+  const s = lstatSync(bytesOf(absolute));
+  return s.isCharacterDevice() && s.rdev === 0;
+}
+
+function join(parent: string, base: string): string {
+  return parent === '' ? base : `${parent}/${base}`;
+}
+
+function corrupt(message: string): SwarmtsError {
+  return new SwarmtsError('corrupt', `invalid layer: ${message}`);
+}

@@ -1,0 +1,178 @@
+/**
+ * Unpacked layers: `overlay/<chain id>/{diff,layer.json}` plus a short link `overlay/l/<name>` that keeps overlayfs' mount
+ * options short. A layer directory exists under its chain id only when it is complete; half-made ones are swept at open.
+ */
+import { mkdir, readdir, readFile, readlink, rename, rm, symlink } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { errnoOf, invariant, type Logger, newHexId, SwarmtsError, writeFileAtomic } from '@swarmts/lib';
+import type { HelperApi } from '../helper/helper-api.js';
+import { abortError, SharedJobs } from '../images/shared-jobs.js';
+import { readUnpackReport } from './unpack-report.js';
+
+export interface LayerSource {
+  readonly chainId: string;
+  readonly diffId: string;
+  /** Path of the layer's blob. */
+  readonly blob: string;
+}
+
+interface LayerRecord {
+  readonly diffId: string;
+  readonly sizeBytes: number;
+  /** Name of the short link. */
+  readonly link: string;
+}
+
+const UNPACK_MAIN = fileURLToPath(new URL('./unpack-main.js', import.meta.url));
+const TMP_PREFIX = 'tmp-';
+const LINK_DIR = 'l';
+const EMPTY_DIR = 'empty';
+
+export class LayerStore {
+  readonly root: string;
+  readonly #helper: HelperApi;
+  readonly #logger: Logger;
+  readonly #layers = new Map<string, LayerRecord>();
+  readonly #jobs = new SharedJobs<void, never>();
+  #nextLink = 0;
+
+  private constructor(root: string, helper: HelperApi, logger: Logger) {
+    this.root = root;
+    this.#helper = helper;
+    this.#logger = logger;
+  }
+
+  static async open(root: string, helper: HelperApi, logger: Logger): Promise<LayerStore> {
+    const store = new LayerStore(root, helper, logger);
+    await mkdir(join(root, LINK_DIR), { recursive: true, mode: 0o711 });
+    await mkdir(join(root, EMPTY_DIR), { recursive: true });
+    await store.#load();
+    return store;
+  }
+
+  has(chainId: string): boolean {
+    return this.#layers.has(chainId);
+  }
+
+  /** Bytes of the files in the layer. */
+  sizeBytes(chainId: string): number {
+    return this.#layers.get(chainId)?.sizeBytes ?? 0;
+  }
+
+  list(): string[] {
+    return [...this.#layers.keys()];
+  }
+
+  /** Lower directories for a mount with cwd `root`, topmost first. `chain` is bottom first. */
+  lowerDirs(chain: readonly string[]): string[] {
+    if (chain.length === 0) return [EMPTY_DIR];
+    return chain.toReversed().map((chainId) => {
+      const layer = this.#layers.get(chainId);
+      if (!layer)
+        throw new SwarmtsError('corrupt', `layer ${chainId} is missing from ${this.root}; pull the image again`);
+      return `${LINK_DIR}/${layer.link}`;
+    });
+  }
+
+  /** Unpacks the layer unless it is there already; concurrent calls for one layer share the work. */
+  async ensure(layer: LayerSource, signal?: AbortSignal): Promise<void> {
+    if (this.has(layer.chainId)) return;
+    await this.#jobs.run(layer.chainId, (s) => this.#unpack(layer, s), { signal });
+  }
+
+  async remove(chainId: string): Promise<void> {
+    const layer = this.#layers.get(chainId);
+    if (!layer) return;
+    this.#layers.delete(chainId);
+    await rm(join(this.root, LINK_DIR, layer.link), { force: true });
+    // Renamed first, so that a crash in the middle leaves garbage and not half a layer.
+    const aside = join(this.root, `${TMP_PREFIX}${newHexId().slice(0, 12)}`);
+    await rename(this.#directory(chainId), aside);
+    await this.#removeTree(aside);
+  }
+
+  async #unpack(layer: LayerSource, signal: AbortSignal): Promise<void> {
+    const tmp = join(this.root, `${TMP_PREFIX}${newHexId().slice(0, 12)}`);
+    await mkdir(tmp, { mode: 0o711 });
+    try {
+      const argv = [process.execPath, UNPACK_MAIN, layer.blob, join(tmp, 'diff'), layer.diffId];
+      const result = await this.#helper.run({ argv }, signal);
+      if (signal.aborted) throw abortError(signal);
+      if (result.code !== 0) {
+        const text = Buffer.from(result.stderr).toString('utf8').trim();
+        throw new SwarmtsError(
+          'internal',
+          `failed to register layer: unpacking ended with ${result.signal || result.code}: ${text}`,
+        );
+      }
+      const sizeBytes = readUnpackReport(result.stdout, 'failed to register layer');
+      await this.#install(layer, tmp, sizeBytes);
+    } catch (e) {
+      await this.#removeTree(tmp);
+      throw e;
+    }
+  }
+
+  async #install(layer: LayerSource, tmp: string, sizeBytes: number): Promise<void> {
+    const record: LayerRecord = { diffId: layer.diffId, sizeBytes, link: (this.#nextLink++).toString(36) };
+    await writeFileAtomic(join(tmp, 'layer.json'), JSON.stringify(record));
+    await rename(tmp, this.#directory(layer.chainId));
+    await this.#link(layer.chainId, record.link);
+    this.#layers.set(layer.chainId, record);
+  }
+
+  async #link(chainId: string, link: string): Promise<void> {
+    await symlink(join('..', hexOf(chainId), 'diff'), join(this.root, LINK_DIR, link));
+  }
+
+  #directory(chainId: string): string {
+    return join(this.root, hexOf(chainId));
+  }
+
+  async #load(): Promise<void> {
+    for (const name of await readdir(this.root)) {
+      if (name.startsWith(TMP_PREFIX)) await this.#removeTree(join(this.root, name));
+      else if (/^[0-9a-f]{64}$/.test(name)) await this.#loadLayer(name);
+    }
+    await this.#repairLinks();
+  }
+
+  async #loadLayer(hex: string): Promise<void> {
+    try {
+      const text = await readFile(join(this.root, hex, 'layer.json'), 'utf8');
+      // Written by #install alone.
+      const record = JSON.parse(text) as LayerRecord;
+      this.#layers.set(`sha256:${hex}`, record);
+      this.#nextLink = Math.max(this.#nextLink, Number.parseInt(record.link, 36) + 1);
+    } catch (e) {
+      this.#logger.warn('removing a damaged layer', { layer: hex, error: e });
+      await this.#removeTree(join(this.root, hex));
+    }
+  }
+
+  /** Links and layers are made one after the other: a crash between them is mended here. */
+  async #repairLinks(): Promise<void> {
+    const wanted = new Map([...this.#layers].map(([chainId, r]) => [r.link, chainId]));
+    for (const link of await readdir(join(this.root, LINK_DIR))) {
+      const chainId = wanted.get(link);
+      const target = await readlink(join(this.root, LINK_DIR, link));
+      if (chainId && target === join('..', hexOf(chainId), 'diff')) wanted.delete(link);
+      else await rm(join(this.root, LINK_DIR, link));
+    }
+    for (const [link, chainId] of wanted) await this.#link(chainId, link);
+  }
+
+  async #removeTree(path: string): Promise<void> {
+    try {
+      await rm(path, { recursive: true, force: true });
+    } catch (e) {
+      this.#logger.warn('cannot remove a layer directory yet', { path, errno: errnoOf(e), error: e });
+    }
+  }
+}
+
+function hexOf(chainId: string): string {
+  invariant(/^sha256:[0-9a-f]{64}$/.test(chainId), `bad chain id ${chainId}`);
+  return chainId.slice('sha256:'.length);
+}

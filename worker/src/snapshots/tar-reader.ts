@@ -1,0 +1,263 @@
+/**
+ * A streaming reader of tar archives (ustar, pax, GNU long names). Names and extended attribute values are kept as byte
+ * strings (latin1), because file names need not be UTF-8 and attribute values such as security.capability are binary;
+ * that, and the owners and times of pax headers, is why no ready-made reader is used here.
+ */
+import { SwarmtsError } from '@swarmts/lib';
+
+export type TarType = 'file' | 'hardlink' | 'symlink' | 'char' | 'block' | 'directory' | 'fifo';
+
+export interface TarHeader {
+  /** Byte string. */
+  readonly name: string;
+  readonly type: TarType;
+  /** Byte string, for links. */
+  readonly linkName: string;
+  readonly size: number;
+  /** Permission bits with setuid, setgid and sticky. */
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+  /** Seconds since the epoch, maybe fractional. */
+  readonly mtime: number;
+  readonly devMajor: number;
+  readonly devMinor: number;
+  /** Attribute name -> value, both byte strings. */
+  readonly xattrs: ReadonlyMap<string, string>;
+}
+
+const BLOCK = 512;
+/** A pax header or long name larger than this is an attack, not a file name. */
+const MAX_EXTENSION_BYTES = 1 << 20;
+const XATTR_PREFIX = 'SCHILY.xattr.';
+
+const TYPES: Readonly<Record<string, TarType>> = {
+  '\0': 'file',
+  '0': 'file',
+  '1': 'hardlink',
+  '2': 'symlink',
+  '3': 'char',
+  '4': 'block',
+  '5': 'directory',
+  '6': 'fifo',
+  '7': 'file',
+};
+
+/** Pulls exact numbers of bytes out of a stream of chunks. */
+class ByteSource {
+  readonly #chunks: AsyncIterator<Uint8Array>;
+  #buffer: Buffer = Buffer.alloc(0);
+
+  constructor(chunks: AsyncIterable<Uint8Array>) {
+    this.#chunks = chunks[Symbol.asyncIterator]();
+  }
+
+  /** Passes on `count` bytes; false when the stream ended before. */
+  async forward(count: number, sink: (chunk: Buffer) => void): Promise<boolean> {
+    let left = count;
+    while (left > 0) {
+      if (this.#buffer.length === 0 && !(await this.#fill())) return false;
+      const part = this.#buffer.subarray(0, left);
+      this.#buffer = this.#buffer.subarray(part.length);
+      left -= part.length;
+      sink(part);
+    }
+    return true;
+  }
+
+  /** Exactly `count` bytes, or undefined at the end of the stream. */
+  async take(count: number): Promise<Buffer | undefined> {
+    if (this.#buffer.length >= count) {
+      const head = this.#buffer.subarray(0, count);
+      this.#buffer = this.#buffer.subarray(count);
+      return head;
+    }
+    const parts: Buffer[] = [];
+    return (await this.forward(count, (c) => parts.push(c))) ? Buffer.concat(parts) : undefined;
+  }
+
+  async drain(): Promise<void> {
+    this.#buffer = Buffer.alloc(0);
+    while (await this.#fill()) this.#buffer = Buffer.alloc(0);
+  }
+
+  async #fill(): Promise<boolean> {
+    for (;;) {
+      const next = await this.#chunks.next();
+      if (next.done) return false;
+      if (next.value.length === 0) continue;
+      this.#buffer = Buffer.from(next.value.buffer, next.value.byteOffset, next.value.length);
+      return true;
+    }
+  }
+}
+
+export class TarReader {
+  readonly #source: ByteSource;
+  #global: ReadonlyMap<string, string> = new Map();
+  #bodyLeft = 0;
+  #padding = 0;
+
+  constructor(chunks: AsyncIterable<Uint8Array>) {
+    this.#source = new ByteSource(chunks);
+  }
+
+  /** The next entry, or undefined at the end of the archive. A body that was not read is skipped. */
+  async next(): Promise<TarHeader | undefined> {
+    await this.readBody(() => undefined);
+    let pax: ReadonlyMap<string, string> = new Map();
+    let longName: string | undefined;
+    let longLink: string | undefined;
+    for (;;) {
+      const block = await this.#source.take(BLOCK);
+      if (!block || block.every((b) => b === 0)) return undefined;
+      verifyChecksum(block);
+      const flag = String.fromCharCode(block[156] ?? 0);
+      const size = numberField(block, 124, 12);
+      if (flag === 'x') pax = parsePax(await this.#extension(size));
+      else if (flag === 'g') this.#global = new Map([...this.#global, ...parsePax(await this.#extension(size))]);
+      else if (flag === 'L') longName = untilNul(await this.#extension(size));
+      else if (flag === 'K') longLink = untilNul(await this.#extension(size));
+      else return this.#entry(block, flag, new Map([...this.#global, ...pax]), longName, longLink);
+    }
+  }
+
+  /** Passes the current entry's content to `sink`; reads nothing when it was read already. */
+  async readBody(sink: (chunk: Buffer) => void): Promise<void> {
+    const left = this.#bodyLeft;
+    this.#bodyLeft = 0;
+    if (!(await this.#source.forward(left, sink))) throw truncated();
+    // The last padding may be missing at the end of a sloppy archive.
+    await this.#source.take(this.#padding);
+    this.#padding = 0;
+  }
+
+  /** Reads whatever follows the end of the archive, so that a digest over the stream is complete. */
+  async drain(): Promise<void> {
+    await this.#source.drain();
+  }
+
+  async #extension(size: number): Promise<Buffer> {
+    if (size > MAX_EXTENSION_BYTES) throw corrupt(`extended header of ${size} bytes`);
+    const data = await this.#source.take(size);
+    if (!data) throw truncated();
+    await this.#source.take(paddingOf(size));
+    return data;
+  }
+
+  #entry(
+    block: Buffer,
+    flag: string,
+    pax: ReadonlyMap<string, string>,
+    longName: string | undefined,
+    longLink: string | undefined,
+  ): TarHeader {
+    const name = pax.get('path') ?? longName ?? ustarName(block);
+    const legacyDirectory = (flag === '0' || flag === '\0') && name.endsWith('/');
+    const type = legacyDirectory ? 'directory' : TYPES[flag];
+    if (!type || [...pax.keys()].some((k) => k.startsWith('GNU.sparse.'))) {
+      throw new SwarmtsError('unsupported', `tar entry '${name}' has the unsupported type '${flag}'`);
+    }
+    const size = paxNumber(pax, 'size') ?? numberField(block, 124, 12);
+    this.#bodyLeft = type === 'file' ? size : 0;
+    this.#padding = paddingOf(this.#bodyLeft);
+    return {
+      name,
+      type,
+      linkName: pax.get('linkpath') ?? longLink ?? textField(block, 157, 100),
+      size: this.#bodyLeft,
+      mode: numberField(block, 100, 8) & 0o7777,
+      uid: paxNumber(pax, 'uid') ?? numberField(block, 108, 8),
+      gid: paxNumber(pax, 'gid') ?? numberField(block, 116, 8),
+      mtime: paxNumber(pax, 'mtime') ?? numberField(block, 136, 12),
+      devMajor: numberField(block, 329, 8),
+      devMinor: numberField(block, 337, 8),
+      xattrs: xattrsOf(pax),
+    };
+  }
+}
+
+function ustarName(block: Buffer): string {
+  const name = textField(block, 0, 100);
+  const isUstar = block.toString('latin1', 257, 263) === 'ustar\0';
+  const prefix = isUstar ? textField(block, 345, 155) : '';
+  return prefix ? `${prefix}/${name}` : name;
+}
+
+/** Records of "<length> <key>=<value>\n". */
+function parsePax(data: Buffer): Map<string, string> {
+  const out = new Map<string, string>();
+  let at = 0;
+  while (at < data.length) {
+    const space = data.indexOf(0x20, at);
+    const length = space < 0 ? Number.NaN : Number(data.toString('latin1', at, space));
+    if (!Number.isInteger(length) || length <= space - at || at + length > data.length)
+      throw corrupt('broken pax header');
+    const record = data.toString('latin1', space + 1, at + length - 1);
+    const equals = record.indexOf('=');
+    if (equals <= 0) throw corrupt('broken pax header');
+    out.set(record.slice(0, equals), record.slice(equals + 1));
+    at += length;
+  }
+  return out;
+}
+
+function xattrsOf(pax: ReadonlyMap<string, string>): ReadonlyMap<string, string> {
+  const out = new Map<string, string>();
+  for (const [k, v] of pax) if (k.startsWith(XATTR_PREFIX)) out.set(k.slice(XATTR_PREFIX.length), v);
+  return out;
+}
+
+function paxNumber(pax: ReadonlyMap<string, string>, key: string): number | undefined {
+  const text = pax.get(key);
+  if (text === undefined || text === '') return undefined;
+  const n = Number(text);
+  if (!Number.isFinite(n) || (key !== 'mtime' && (n < 0 || !Number.isSafeInteger(n)))) {
+    throw corrupt(`bad ${key} in a pax header`);
+  }
+  return n;
+}
+
+/** Octal text, or base-256 when the first bit is set (GNU). */
+function numberField(block: Buffer, at: number, length: number): number {
+  const field = block.subarray(at, at + length);
+  const first = field[0] ?? 0;
+  if (first & 0x80) {
+    let n = BigInt(first & 0x40 ? first : first & 0x7f);
+    for (const b of field.subarray(1)) n = (n << 8n) | BigInt(b);
+    const value = Number(first & 0x40 ? BigInt.asIntN(length * 8, n) : n);
+    if (!Number.isSafeInteger(value)) throw corrupt('number out of range in a header');
+    return value;
+  }
+  const text = untilNul(field).trim();
+  if (text === '') return 0;
+  if (!/^[0-7]+$/.test(text)) throw corrupt('bad number in a header');
+  return Number.parseInt(text, 8);
+}
+
+function verifyChecksum(block: Buffer): void {
+  let sum = 0;
+  for (let i = 0; i < BLOCK; i++) sum += i >= 148 && i < 156 ? 0x20 : (block[i] ?? 0);
+  if (sum !== numberField(block, 148, 8)) throw corrupt('header checksum mismatch');
+}
+
+function textField(block: Buffer, at: number, length: number): string {
+  return untilNul(block.subarray(at, at + length));
+}
+
+function untilNul(data: Buffer): string {
+  const end = data.indexOf(0);
+  return data.toString('latin1', 0, end < 0 ? data.length : end);
+}
+
+function paddingOf(size: number): number {
+  return (BLOCK - (size % BLOCK)) % BLOCK;
+}
+
+function truncated(): SwarmtsError {
+  return corrupt('unexpected end of archive');
+}
+
+function corrupt(message: string): SwarmtsError {
+  return new SwarmtsError('corrupt', `invalid tar archive: ${message}`);
+}
