@@ -1,1 +1,9 @@
-export {};
+/** Network drivers of a node. */
+export * from './address-pool.js';
+export * from './hosts-file.js';
+export * from './local/local-network.js';
+export { probeByBinding } from './local/port-probe.js';
+export type { PortProbe, PortProtocol, PortRequest, PublishedPort } from './local/ports.js';
+export * from './net-executor.js';
+export * from './resolv-conf.js';
+export * from './simple-networks.js';

@@ -1,4 +1,5 @@
 /** Linux networking from Node without spawning: rtnetlink, namespaces, mounts, processes and nftables. */
+export * from './conntrack.js';
 export * from './errors.js';
 export type { NftLibrary } from './ffi.js';
 export {

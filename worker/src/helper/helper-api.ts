@@ -90,12 +90,21 @@ export interface HelperApi {
   close(): Promise<void>;
 }
 
+export type ConnectionFilter =
+  | { readonly backend: string }
+  | { readonly protocol: 'udp'; readonly destinationPort: number };
+
 /** What the node's network drivers need beyond HelperApi. */
 export interface PrivilegedHelper extends HelperApi {
   /** Creates a namespace that has nothing but its loopback, up. Repeating it is no error. `detachLocal` removes it. */
   createNetns(netns: string, sysctls?: Readonly<Record<string, string>>): Promise<void>;
   /** Writes `net.*` sysctls in the host's (or the named) namespace. */
   setSysctls(values: Readonly<Record<string, string>>, netns?: string): Promise<void>;
+  /**
+   * Forgets tracked connections of the host's namespace: those that are answered by a backend's address, or UDP flows to a
+   * port. Their next packets are looked at anew.
+   */
+  flushConnections(filter: ConnectionFilter): Promise<void>;
   /** Pid of the helper process; 0 while there is none. */
   readonly pid: number;
 }

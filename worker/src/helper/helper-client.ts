@@ -6,6 +6,7 @@ import type { Duplex } from 'node:stream';
 import { type Clock, type Logger, SwarmtsError, silentLogger, systemClock } from '@swarmts/lib';
 import { encodeFrame, FrameDecoder } from './frame.js';
 import type {
+  ConnectionFilter,
   LocalEndpointSpec,
   MonitorStarted,
   MountSpec,
@@ -125,6 +126,10 @@ export class HelperClient implements PrivilegedHelper {
 
   async nftList(command: string, netns = ''): Promise<string> {
     return (await this.#call('nftList', { command, netns })).result;
+  }
+
+  async flushConnections(filter: ConnectionFilter): Promise<void> {
+    await this.#call('flushConnections', { filter });
   }
 
   async kill(pid: number, signal: number): Promise<boolean> {

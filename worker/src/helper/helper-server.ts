@@ -7,9 +7,12 @@ import type { Duplex } from 'node:stream';
 import { type ErrorCode, SwarmtsError } from '@swarmts/lib';
 import {
   deleteNetns,
+  flushConnections,
+  ipProtocol,
   loadNftLibrary,
   MissingLibraryError,
   mount,
+  NETLINK_NETFILTER,
   NetlinkError,
   NetlinkSocket,
   NftContext,
@@ -21,7 +24,7 @@ import {
   withNetns,
 } from 'vxlan-tools';
 import { encodeFrame, FrameDecoder } from './frame.js';
-import type { ProcessSpec } from './helper-api.js';
+import type { ConnectionFilter, ProcessSpec } from './helper-api.js';
 import { ensureLoopbackNetns, LocalEndpoints, writeSysctls } from './local-endpoint.js';
 import type { WireCancel, WireHello, WireProcess, WireRequest } from './protocol.js';
 import { type RunningProcess, runProcess } from './run-process.js';
@@ -41,6 +44,7 @@ export class HelperServer {
   readonly #running = new Map<number, RunningProcess>();
   #nftLibrary: NftLibrary | undefined;
   #homeNft: NftContext | undefined;
+  #netfilter: NetlinkSocket | undefined;
 
   /** `onEnd` is called once, when the daemon has closed the socket or sent something that is no frame. */
   constructor(socket: Duplex, onEnd: () => void) {
@@ -120,6 +124,9 @@ export class HelperServer {
         return DONE;
       case 'nftList':
         return { result: this.#list(request.command, request.netns) };
+      case 'flushConnections':
+        this.#flush(request.filter);
+        return DONE;
       case 'kill':
         return { result: kill(request.pid, request.signal) };
     }
@@ -160,6 +167,14 @@ export class HelperServer {
     });
   }
 
+  #flush(filter: ConnectionFilter): void {
+    this.#netfilter ??= new NetlinkSocket(NETLINK_NETFILTER);
+    flushConnections(
+      this.#netfilter,
+      'backend' in filter ? filter : { protocol: ipProtocol.udp, destinationPort: filter.destinationPort },
+    );
+  }
+
   #sendError(id: number, e: unknown): void {
     this.#send({ id, error: { code: codeOf(e), message: e instanceof Error ? e.message : String(e) } });
   }
@@ -173,6 +188,7 @@ export class HelperServer {
     for (const running of this.#running.values()) running.kill();
     this.#reaper.close();
     this.#homeNft?.close();
+    this.#netfilter?.close();
     this.#home.close();
   }
 }

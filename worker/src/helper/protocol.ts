@@ -3,7 +3,7 @@
  * response (captured output) travel in the frame's tail. Both ends come from the same build, so there are no versions.
  */
 import { type ErrorCode, errorCodes } from '@swarmts/lib';
-import type { LocalEndpointSpec, MonitorStarted, MountSpec, ProcessSpec } from './helper-api.js';
+import type { ConnectionFilter, LocalEndpointSpec, MonitorStarted, MountSpec, ProcessSpec } from './helper-api.js';
 
 /** A ProcessSpec without stdin, which is the tail when `hasStdin`. */
 export interface WireProcess extends Omit<ProcessSpec, 'stdin'> {
@@ -22,6 +22,7 @@ export interface Methods {
   setSysctls: { readonly values: Readonly<Record<string, string>>; readonly netns: string };
   nft: { readonly document: string; readonly netns: string };
   nftList: { readonly command: string; readonly netns: string };
+  flushConnections: { readonly filter: ConnectionFilter };
   kill: { readonly pid: number; readonly signal: number };
 }
 
@@ -37,6 +38,7 @@ export interface Results {
   setSysctls: null;
   nft: null;
   nftList: string;
+  flushConnections: null;
   kill: boolean;
 }
 

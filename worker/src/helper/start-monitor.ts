@@ -72,9 +72,24 @@ export function parseReport(line: string, spec: ProcessSpec): MonitorStarted {
   const pid = Number(fields.pid ?? fields.data ?? -1);
   if (!Number.isInteger(pid) || pid <= 0) {
     const message = typeof fields.message === 'string' ? fields.message.trim() : '';
-    throw new SwarmtsError('failed-precondition', message === '' ? `the OCI runtime failed: ${line}` : message);
+    throw new SwarmtsError(
+      'failed-precondition',
+      message === '' ? `the OCI runtime failed: ${line}` : sentenceOf(message),
+    );
   }
   return { pid, monitorPid: monitorPid(spec.argv, pid) };
+}
+
+/** conmon passes the runtime's log line on; its sentence is the last `msg`, in logfmt or JSON. */
+export function sentenceOf(message: string): string {
+  const sentences = [...message.matchAll(/\bmsg"?[=:]\s*("(?:[^"\\]|\\.)*")/g)];
+  const quoted = sentences.at(-1)?.[1];
+  if (quoted === undefined) return message;
+  try {
+    return String(JSON.parse(quoted));
+  } catch {
+    return quoted.slice(1, -1);
+  }
 }
 
 /** conmon's own pid: from its pid file when it was told to write one, else the parent of the container's init. */

@@ -1,0 +1,362 @@
+/**
+ * The node's local network ("bridge" to Docker's clients): every container on it reaches the others, the host, and the
+ * outside through masquerading, and publishes ports on the host. It routes instead of bridging. What it knows is a function of
+ * the endpoints that it handed out, so after a restart `restore` is all it needs; each change is one nftables transaction.
+ */
+import { createHash } from 'node:crypto';
+import { asSwarmtsError, type Logger, SwarmtsError, silentLogger } from '@swarmts/lib';
+import { AddressPool, macOf } from '../address-pool.js';
+import type { ConnectionFilter, NetExecutor } from '../net-executor.js';
+import {
+  acceptCommands,
+  deleteCommands,
+  drops,
+  type ForeignChain,
+  markedHandles,
+  parseForwardChains,
+} from './foreign-forward.js';
+import { probeByBinding } from './port-probe.js';
+import { type PortProbe, type PortRequest, PortTable, type PublishedPort } from './ports.js';
+import {
+  elementDocument,
+  elementsOf,
+  parseListing,
+  type RulesetOptions,
+  removalDocument,
+  sameElements,
+  tableDocument,
+} from './ruleset.js';
+
+export const DEFAULT_SUBNET = '172.30.0.0/16';
+const DEFAULT_TABLE = 'swarmts';
+const DEFAULT_IFACE_PREFIX = 'swl';
+const DEFAULT_MTU = 1500;
+const CONTAINER_IFACE = 'eth0';
+const MAX_IFACE_BYTES = 15;
+
+export interface LocalNetworkOptions {
+  readonly subnet?: string;
+  readonly table?: string;
+  readonly ifacePrefix?: string;
+  readonly mtu?: number;
+  readonly probe?: PortProbe;
+  readonly logger?: Logger;
+}
+
+/** A container's place in the network: plain data, to be kept with the container and given to `restore`. */
+export interface LocalEndpoint {
+  readonly containerId: string;
+  readonly netns: string;
+  readonly hostIface: string;
+  readonly containerIface: string;
+  readonly address: string;
+  readonly prefixLength: number;
+  readonly gateway: string;
+  readonly mac: string;
+  readonly mtu: number;
+  readonly ports: readonly PublishedPort[];
+}
+
+export interface RejectedEndpoint {
+  readonly endpoint: LocalEndpoint;
+  readonly error: SwarmtsError;
+}
+
+export class LocalNetwork {
+  readonly #executor: NetExecutor;
+  readonly #logger: Logger;
+  readonly #pool: AddressPool;
+  readonly #ports: PortTable;
+  readonly #ruleset: RulesetOptions;
+  readonly #mtu: number;
+  readonly #endpoints = new Map<string, LocalEndpoint>();
+  /** Layout of the table as the kernel listed it right after we had written it. */
+  #layout = '';
+  /** Changes of the rules happen one after the other. */
+  #changes: Promise<unknown> = Promise.resolve();
+
+  constructor(executor: NetExecutor, options: LocalNetworkOptions = {}) {
+    this.#executor = executor;
+    this.#logger = options.logger ?? silentLogger;
+    this.#pool = new AddressPool(options.subnet ?? DEFAULT_SUBNET);
+    this.#ports = new PortTable(options.probe ?? probeByBinding);
+    this.#mtu = options.mtu ?? DEFAULT_MTU;
+    this.#ruleset = {
+      table: options.table ?? DEFAULT_TABLE,
+      subnet: this.#pool.subnet,
+      ifacePrefix: options.ifacePrefix ?? DEFAULT_IFACE_PREFIX,
+    };
+  }
+
+  get gateway(): string {
+    return this.#pool.gateway;
+  }
+
+  get subnet(): string {
+    return this.#pool.subnet;
+  }
+
+  endpoint(containerId: string): LocalEndpoint | undefined {
+    return this.#endpoints.get(containerId);
+  }
+
+  /**
+   * Takes up the endpoints that are alive (none on a fresh node), turns forwarding on and writes the rules. Call it
+   * once, before anything else. Connections that are established go on. Endpoints that cannot be taken up (the subnet was
+   * changed, or an address or port has another owner) come back: their containers must be replaced.
+   */
+  async restore(endpoints: readonly LocalEndpoint[]): Promise<readonly RejectedEndpoint[]> {
+    const rejected: RejectedEndpoint[] = [];
+    for (const endpoint of endpoints) {
+      try {
+        this.#adopt(endpoint);
+      } catch (e) {
+        this.#logger.warn('an endpoint cannot be taken up', { containerId: endpoint.containerId, error: e });
+        rejected.push({ endpoint, error: asSwarmtsError(e) });
+      }
+    }
+    await this.#executor.setSysctls({ 'net.ipv4.ip_forward': '1' });
+    await this.#change(async () => {
+      await this.#writeTable();
+      await this.#openForeignChains();
+    });
+    return rejected;
+  }
+
+  /** Gives a container its namespace, address and routes. Repeating it repairs what is missing. */
+  async attach(
+    containerId: string,
+    options: { readonly netns: string; readonly sysctls?: Readonly<Record<string, string>> },
+  ): Promise<LocalEndpoint> {
+    const known = this.#endpoints.get(containerId);
+    if (known !== undefined && known.netns !== options.netns) {
+      throw new SwarmtsError('conflict', `container ${containerId} is attached with namespace ${known.netns}`);
+    }
+    const endpoint = known ?? this.#newEndpoint(containerId, options.netns);
+    this.#endpoints.set(containerId, endpoint);
+    const { containerId: _id, ports: _ports, ...spec } = endpoint;
+    try {
+      await this.#executor.attachLocal(options.sysctls === undefined ? spec : { ...spec, sysctls: options.sysctls });
+    } catch (e) {
+      if (known === undefined) this.#forget(endpoint);
+      throw e;
+    }
+    return endpoint;
+  }
+
+  /** Withdraws the container's ports, drops its namespace and frees its address. An unknown container is no error. */
+  async detach(containerId: string): Promise<void> {
+    const endpoint = this.#endpoints.get(containerId);
+    if (endpoint === undefined) return;
+    await this.unpublish(containerId);
+    await this.#executor.detachLocal(endpoint.netns);
+    this.#forget(endpoint);
+  }
+
+  /** Publishes ports of an attached container, all or none. 'port-conflict' when one is taken. */
+  async publish(containerId: string, requests: readonly PortRequest[]): Promise<readonly PublishedPort[]> {
+    this.#require(containerId);
+    const ports = await this.#ports.reserve(containerId, requests);
+    try {
+      await this.#change(async () => {
+        const endpoint = this.#require(containerId);
+        const before = elementsOf([endpoint]);
+        const after = { ...endpoint, ports: [...endpoint.ports, ...ports] };
+        const added = elementsOf([after]);
+        const elements = {
+          published: added.published.slice(before.published.length),
+          published_on: added.published_on.slice(before.published_on.length),
+          self: added.self.slice(before.self.length),
+        };
+        const document = elementDocument('add', this.#ruleset.table, elements);
+        if (document !== '') await this.#executor.nft(document);
+        this.#endpoints.set(containerId, after);
+      });
+    } catch (e) {
+      this.#ports.release(ports);
+      throw e;
+    }
+    // A client that has been sending keeps the verdict of its first packet: let it see the new port.
+    for (const { protocol, publishedPort } of ports) {
+      if (protocol === 'udp') await this.#flush({ protocol, destinationPort: publishedPort });
+    }
+    return ports;
+  }
+
+  /** Takes all ports of a container back. Unknown containers and those without ports are no error. */
+  async unpublish(containerId: string): Promise<void> {
+    await this.#change(async () => {
+      const endpoint = this.#endpoints.get(containerId);
+      if (endpoint === undefined || endpoint.ports.length === 0) return;
+      await this.#deleteElements(endpoint);
+      this.#ports.release(endpoint.ports);
+      this.#endpoints.set(containerId, { ...endpoint, ports: [] });
+      // Flows that the old rules sent to this container would go on to whoever gets its address next.
+      if (endpoint.ports.some((p) => p.protocol === 'udp')) await this.#flush({ backend: endpoint.address });
+    });
+  }
+
+  /** Compares the kernel's rules with what they should be and writes them anew if they differ. True when it had to. */
+  async repair(): Promise<boolean> {
+    return await this.#change(async () => {
+      const fits = await this.#tableFits();
+      if (!fits) {
+        this.#logger.warn('the rules of the local network were changed by somebody else: written again', {
+          table: this.#ruleset.table,
+        });
+        await this.#writeTable();
+      }
+      return (await this.#openForeignChains()) || !fits;
+    });
+  }
+
+  /** Drops every namespace, the table and the rules in foreign chains. */
+  async teardown(): Promise<void> {
+    for (const endpoint of [...this.#endpoints.values()]) {
+      await this.#executor.detachLocal(endpoint.netns);
+      this.#ports.release(endpoint.ports);
+      this.#forget(endpoint);
+    }
+    await this.#change(async () => {
+      await this.#executor.nft(removalDocument(this.#ruleset.table));
+      const commands: string[] = [];
+      for (const { chain, listing } of await this.#foreignChains()) {
+        commands.push(...deleteCommands(chain, markedHandles(listing, this.#comment)));
+      }
+      if (commands.length > 0) await this.#executor.nft(`${commands.join('\n')}\n`);
+    });
+  }
+
+  #adopt(endpoint: LocalEndpoint): void {
+    this.#pool.claim(endpoint.containerId, endpoint.address);
+    try {
+      this.#ports.adopt(endpoint.containerId, endpoint.ports);
+    } catch (e) {
+      this.#pool.release(endpoint.containerId);
+      throw e;
+    }
+    this.#endpoints.set(endpoint.containerId, endpoint);
+  }
+
+  /** Best effort: the rules themselves are in force already. */
+  async #flush(filter: ConnectionFilter): Promise<void> {
+    try {
+      await this.#executor.flushConnections(filter);
+    } catch (e) {
+      this.#logger.warn('tracked connections could not be flushed', { ...filter, error: e });
+    }
+  }
+
+  #newEndpoint(containerId: string, netns: string): LocalEndpoint {
+    const address = this.#pool.allocate(containerId);
+    return {
+      containerId,
+      netns,
+      hostIface: hostIfaceOf(this.#ruleset.ifacePrefix, containerId),
+      containerIface: CONTAINER_IFACE,
+      address,
+      prefixLength: this.#pool.prefixLength,
+      gateway: this.#pool.gateway,
+      mac: macOf(address),
+      mtu: this.#mtu,
+      ports: [],
+    };
+  }
+
+  #forget(endpoint: LocalEndpoint): void {
+    this.#endpoints.delete(endpoint.containerId);
+    this.#pool.release(endpoint.containerId);
+  }
+
+  #require(containerId: string): LocalEndpoint {
+    const endpoint = this.#endpoints.get(containerId);
+    if (endpoint === undefined) {
+      throw new SwarmtsError('not-found', `container ${containerId} is not attached to the local network`);
+    }
+    return endpoint;
+  }
+
+  /** Runs changes one after the other; a failed one does not stop the next. */
+  #change<T>(fn: () => Promise<T>): Promise<T> {
+    const result = this.#changes.then(fn);
+    this.#changes = result.catch(() => undefined);
+    return result;
+  }
+
+  async #writeTable(): Promise<void> {
+    const document = tableDocument(this.#ruleset, elementsOf([...this.#endpoints.values()]));
+    try {
+      await this.#executor.nft(document);
+    } catch (e) {
+      // Something in our table has another type than ours: an older release's layout, or a stranger's.
+      this.#logger.warn('the table has another layout and is replaced', { table: this.#ruleset.table, error: e });
+      await this.#executor.nft(removalDocument(this.#ruleset.table) + document);
+    }
+    this.#layout = parseListing(await this.#executor.nftList(this.#listCommand)).layout;
+  }
+
+  async #tableFits(): Promise<boolean> {
+    let listing: string;
+    try {
+      listing = await this.#executor.nftList(this.#listCommand);
+    } catch (e) {
+      this.#logger.debug('the table cannot be listed', { error: e });
+      return false;
+    }
+    const { layout, elements } = parseListing(listing);
+    return layout === this.#layout && sameElements(elements, elementsOf([...this.#endpoints.values()]));
+  }
+
+  /** One that somebody has flushed is written anew, without the container. */
+  async #deleteElements(endpoint: LocalEndpoint): Promise<void> {
+    try {
+      await this.#executor.nft(elementDocument('delete', this.#ruleset.table, elementsOf([endpoint])));
+    } catch (e) {
+      this.#logger.warn('published ports were gone before they were withdrawn', { error: e });
+      this.#endpoints.set(endpoint.containerId, { ...endpoint, ports: [] });
+      await this.#writeTable();
+    }
+  }
+
+  /** True when a rule had to be inserted. */
+  async #openForeignChains(): Promise<boolean> {
+    const commands: string[] = [];
+    for (const { chain, listing } of await this.#foreignChains()) {
+      const ours = markedHandles(listing, this.#comment).length;
+      if (ours > 0 || !drops(chain, listing)) continue;
+      this.#logger.info('a foreign forward chain drops: traffic of containers is let through', { ...chain });
+      commands.push(...acceptCommands(chain, this.#ruleset.ifacePrefix, this.#comment));
+    }
+    if (commands.length > 0) await this.#executor.nft(`${commands.join('\n')}\n`);
+    return commands.length > 0;
+  }
+
+  async #foreignChains(): Promise<{ chain: ForeignChain; listing: string }[]> {
+    const { table } = this.#ruleset;
+    const isOurs = (name: string) => name === table || name.startsWith(`${table}-`);
+    const chains = parseForwardChains(await this.#executor.nftList('list chains'), isOurs);
+    const listed: { chain: ForeignChain; listing: string }[] = [];
+    for (const chain of chains) {
+      const listing = await this.#executor.nftList(`-a list chain ${chain.family} ${chain.table} ${chain.chain}`);
+      listed.push({ chain, listing });
+    }
+    return listed;
+  }
+
+  get #comment(): string {
+    return `${this.#ruleset.table}: containers`;
+  }
+
+  get #listCommand(): string {
+    return `list table inet ${this.#ruleset.table}`;
+  }
+}
+
+/** Starts with the container's id where that is hexadecimal, so that `ip link` tells whose leg it is. */
+export function hostIfaceOf(prefix: string, containerId: string): string {
+  const room = MAX_IFACE_BYTES - prefix.length;
+  const hex = /^[0-9a-f]{12,}$/.test(containerId)
+    ? containerId
+    : createHash('sha256').update(containerId).digest('hex');
+  return prefix + hex.slice(0, room);
+}

@@ -1,0 +1,38 @@
+/**
+ * What the network drivers ask of the privileged helper. It is declared here so that the drivers depend on nobody above
+ * them; the helper's client fits by its shape, and tests pass a recorder.
+ */
+
+/** One container's attachment to the node's local network. All addresses are IPv4 dotted quads. */
+export interface LocalAttachmentSpec {
+  readonly netns: string;
+  readonly hostIface: string;
+  readonly containerIface: string;
+  readonly address: string;
+  readonly prefixLength: number;
+  readonly gateway: string;
+  readonly mac: string;
+  readonly mtu: number;
+  readonly sysctls?: Readonly<Record<string, string>>;
+}
+
+export interface NetExecutor {
+  /** Ensures namespace, veth, address and routes. */
+  attachLocal(spec: LocalAttachmentSpec): Promise<void>;
+  /** Drops a namespace file; absent is no error. */
+  detachLocal(netns: string): Promise<void>;
+  /** Ensures a namespace that has only its loopback, up. */
+  createNetns(netns: string, sysctls?: Readonly<Record<string, string>>): Promise<void>;
+  /** Applies one nftables document as one transaction. */
+  nft(document: string): Promise<void>;
+  /** Output of an nft command, with options in front as with nft(8): "-a list chains". */
+  nftList(command: string): Promise<string>;
+  setSysctls(values: Readonly<Record<string, string>>): Promise<void>;
+  /** Forgets tracked connections, so that packets of a running flow are looked at anew. */
+  flushConnections(filter: ConnectionFilter): Promise<void>;
+}
+
+/** Which tracked connections: those that end at a container, or those to a port of the host. */
+export type ConnectionFilter =
+  | { readonly backend: string }
+  | { readonly protocol: 'udp'; readonly destinationPort: number };
