@@ -1,7 +1,18 @@
-// The public face of raft-ts.
+// The public face of raft-ts: the driver for most, the pure core and the parts for whoever builds a driver of their own.
+export { decodeConfChange, encodeConfChange } from './codec/conf-change-codec.js';
+export { decodeMessage, encodeMessage } from './codec/message-codec.js';
+export type { RaftOptions, ReadState } from './core/raft.js';
+export { type AppliedConf, type Proposed, RawNode, type Ready, type SoftState } from './core/raw-node.js';
+export {
+  DELIVERED,
+  type Fate,
+  LOST,
+  MemoryNetwork,
+  type MemoryNetworkOptions,
+  type Peer,
+} from './driver/memory-network.js';
 export type {
   CancelTimer,
-  Encryptor,
   LeaderChange,
   ProposalResult,
   RaftNodeOptions,
@@ -10,6 +21,11 @@ export type {
   Transport,
 } from './driver/options.js';
 export { RaftNode } from './driver/raft-node.js';
-export { isRaftError, RaftError, type RaftErrorCode } from './errors.js';
+export { isRaftError, RaftError, type RaftErrorCode, type RaftErrorOptions } from './errors.js';
 export type * from './message.js';
+export { type Disk, type DiskFile, nodeDisk } from './storage/disk.js';
+export { DiskLog, type DiskLogOptions, type LogWrite } from './storage/disk-log.js';
+export type { Encryptor } from './storage/encryption.js';
+export { MemoryStorage } from './storage/memory-storage.js';
+export type { Storage } from './storage/storage.js';
 export type * from './types.js';

@@ -92,6 +92,15 @@ export class RawNode {
     return this.#raft.confState;
   }
 
+  /** The members as of an applied entry; undefined if a snapshot that is not restored yet has moved on already. */
+  confStateAt(applied: number): ConfState | undefined {
+    return this.#raft.membershipIndex <= applied ? this.#raft.confState : undefined;
+  }
+
+  get softState(): SoftState {
+    return this.#currentSoftState();
+  }
+
   get isSoleVoter(): boolean {
     return this.#raft.isSoleVoter;
   }

@@ -1,6 +1,8 @@
 // What a program hands to a RaftNode: who it is, where it stores, how it talks, what it applies, and the limits.
 import type { RaftError } from '../errors.js';
 import type { Message } from '../message.js';
+import type { Disk } from '../storage/disk.js';
+import type { Encryptor } from '../storage/encryption.js';
 import type { CommittedEntry, ConfChange, ConfState } from '../types.js';
 
 /** Carries messages to other members. `send` must not block or throw; losing messages is allowed. */
@@ -18,12 +20,6 @@ export interface StateMachine {
   restore(data: Uint8Array): void;
 }
 
-/** Encryption at rest: applied to every log record and snapshot. `open` throws if the bytes are not authentic. */
-export interface Encryptor {
-  seal(plain: Uint8Array): Uint8Array;
-  open(sealed: Uint8Array): Uint8Array;
-}
-
 export type CancelTimer = () => void;
 
 /** The only clock this package uses; a simulator passes its own. */
@@ -31,10 +27,18 @@ export interface Timers {
   setInterval(callback: () => void, intervalMs: number): CancelTimer;
 }
 
+export const realTimers: Timers = {
+  setInterval(callback, intervalMs) {
+    const timer = setInterval(callback, intervalMs);
+    return () => clearInterval(timer);
+  },
+};
+
 export interface LeaderChange {
   /** 0 while nobody leads. */
   readonly leader: number;
   readonly term: number;
+  /** This member leads, and has applied everything that former leaders committed. */
   readonly isLeader: boolean;
 }
 
@@ -71,6 +75,8 @@ export interface RaftNodeOptions {
   /** Uniform in [0, 1). Default Math.random. */
   readonly random?: () => number;
   readonly timers?: Timers;
+  /** Default: the real one. */
+  readonly disk?: Disk;
   /** The node has stopped and cannot go on: disk error, corruption, broken invariant. Called at most once. */
   readonly onFatal: (error: RaftError) => void;
   readonly onLeaderChange?: (change: LeaderChange) => void;

@@ -1,45 +1,428 @@
-// Work in progress: the signatures of the driver.
-import { RaftError } from '../errors.js';
-import type { Message } from '../message.js';
-import type { ConfChange, RaftStatus } from '../types.js';
-import type { ProposalResult, RaftNodeOptions } from './options.js';
+// A running member: it turns the pure core's batches into disk writes, messages and applied entries, and callers'
+// promises into proposals. Invariants: one batch at a time, and of each batch write, then send, then apply, except for
+// what a leader may send while it writes; any error of the disk, the state machine or the core ends the node.
+import type { Ready } from '../core/raw-node.js';
+import { RawNode } from '../core/raw-node.js';
+import { isRaftError, RaftError } from '../errors.js';
+import type { Message, SnapshotMessage } from '../message.js';
+import { DiskLog } from '../storage/disk-log.js';
+import { type ConfChange, type Entry, type HardState, NO_DATA, NOBODY, type RaftStatus } from '../types.js';
+import { forceNewCluster } from './force-new-cluster.js';
+import { checkId, encodeIdentity, foundingLog, readIdentity } from './identity.js';
+import {
+  type CancelTimer,
+  type LeaderChange,
+  type ProposalResult,
+  type RaftNodeOptions,
+  realTimers,
+} from './options.js';
+import { groupProposals, type Proposal, Proposals } from './proposals.js';
+import { Reads } from './reads.js';
+import { Snapshots } from './snapshots.js';
+import { Transfers } from './transfers.js';
 
-const pending = (): RaftError => new RaftError('stopped', 'the driver is being written');
+const DEFAULTS = {
+  electionTicks: 10,
+  heartbeatTicks: 1,
+  tickMs: 100,
+  snapshotEntries: 10_000,
+  snapshotBytes: 256 * 1024 * 1024,
+  trailingEntries: 500,
+  maxProposalBytes: 1536 * 1024,
+  maxUncommittedBytes: 64 * 1024 * 1024,
+};
+/** Small enough that a lost message costs little, and one entry goes in any case. */
+const MAX_APPEND_BYTES = 64 * 1024;
+const MAX_INFLIGHT_APPENDS = 256;
+/** Applied in one go, without letting anything else run. */
+const MAX_APPLY_BYTES = 1024 * 1024;
+const NONCE_RANGE = 2 ** 48;
 
 export class RaftNode {
   readonly id: number;
   /** The bytes given as `metadata` when the directory was made. */
   readonly metadata: Uint8Array;
-  private constructor(id: number, metadata: Uint8Array) {
-    this.id = id;
+  readonly #options: RaftNodeOptions;
+  readonly #core: RawNode;
+  readonly #log: DiskLog;
+  readonly #proposals = new Proposals();
+  readonly #reads: Reads;
+  readonly #snapshots: Snapshots;
+  readonly #transfers: Transfers;
+  #applied: number;
+  /** A commit index that is not written yet: it goes with the next write that must be synced. */
+  #unwrittenHardState: HardState | undefined;
+  #leaderChange: LeaderChange;
+  /** The term in which this member has applied an entry of its own. */
+  #caughtUpTerm = 0;
+  #cancelTimer: CancelTimer | undefined;
+  /** Cleared in the same step in which the loop finds nothing to do: nothing can be overlooked in between. */
+  #isRunning = false;
+  #loop: Promise<void> | undefined;
+  readonly #sendingSnapshots = new Map<number, Promise<void>>();
+  #ended: RaftError | undefined;
+  #closed: Promise<void> | undefined;
+
+  private constructor(options: RaftNodeOptions, log: DiskLog, metadata: Uint8Array) {
+    const random = options.random ?? Math.random;
+    const electionTicks = options.electionTicks ?? DEFAULTS.electionTicks;
+    this.id = options.id;
     this.metadata = metadata;
+    this.#options = options;
+    this.#log = log;
+    this.#applied = log.snapshotIndex;
+    this.#core = new RawNode({
+      id: options.id,
+      storage: log.storage,
+      electionTicks,
+      heartbeatTicks: options.heartbeatTicks ?? DEFAULTS.heartbeatTicks,
+      random,
+      maxAppendBytes: MAX_APPEND_BYTES,
+      maxInflight: MAX_INFLIGHT_APPENDS,
+      maxUncommittedBytes: options.maxUncommittedBytes ?? DEFAULTS.maxUncommittedBytes,
+      maxApplyBytes: MAX_APPLY_BYTES,
+    });
+    this.#leaderChange = { leader: NOBODY, term: this.#core.softState.term, isLeader: false };
+    const nonce = Math.floor(random() * NONCE_RANGE);
+    this.#reads = new Reads(options.id, nonce, electionTicks, (context) => this.#core.readIndex(context));
+    this.#transfers = new Transfers(2 * electionTicks);
+    this.#snapshots = new Snapshots({
+      log,
+      stateMachine: options.stateMachine,
+      limits: {
+        entries: options.snapshotEntries ?? DEFAULTS.snapshotEntries,
+        bytes: options.snapshotBytes ?? DEFAULTS.snapshotBytes,
+        trailingEntries: options.trailingEntries ?? DEFAULTS.trailingEntries,
+      },
+      onWritten: () => this.#wake(),
+      onError: (error) => this.#fail(error),
+    });
   }
-  static async open(_options: RaftNodeOptions): Promise<RaftNode> {
-    throw pending();
+
+  /** Opens or makes the directory, restores the snapshot and applies what is known to be committed. */
+  static async open(options: RaftNodeOptions): Promise<RaftNode> {
+    checkId(options.id);
+    const founding = foundingLog(options.id, options.bootstrapPeers ?? []);
+    const identity = encodeIdentity(options.id, options.metadata ?? NO_DATA);
+    const log = await DiskLog.open(
+      {
+        directory: options.dir,
+        encryptor: options.encryptor,
+        segmentBytes: options.segmentBytes,
+        disk: options.disk,
+      },
+      { metadata: identity, ...founding },
+    );
+    try {
+      const metadata = readIdentity(log.metadata, options.id, options.dir);
+      const snapshot = await log.readSnapshot();
+      if (snapshot !== undefined) options.stateMachine.restore(snapshot.data);
+      const node = new RaftNode(options, log, metadata);
+      while (node.#core.hasReady()) await node.#processReady();
+      return node;
+    } catch (error) {
+      await log.close();
+      throw error;
+    }
   }
-  /** Makes the stopped member in `dir` the only one of its group, state kept. Disaster recovery. */
-  static async forceNewCluster(_options: Pick<RaftNodeOptions, 'id' | 'dir' | 'encryptor'>): Promise<void> {
-    throw pending();
+
+  /** Makes the stopped member in `dir` the only one of its group, everything in its log kept. Disaster recovery. */
+  static async forceNewCluster(options: Pick<RaftNodeOptions, 'id' | 'dir' | 'encryptor' | 'disk'>): Promise<void> {
+    const { id, dir: directory, encryptor, disk } = options;
+    await forceNewCluster(id, { directory, encryptor, disk });
   }
-  start(): void {}
-  async stop(): Promise<void> {}
-  async propose(_data: Uint8Array, _signal?: AbortSignal): Promise<ProposalResult> {
-    throw pending();
+
+  /** Begins to take part: ticks, elections, messages. */
+  start(): void {
+    if (this.#cancelTimer !== undefined || this.#ended !== undefined) return;
+    const timers = this.#options.timers ?? realTimers;
+    this.#cancelTimer = timers.setInterval(() => this.#tick(), this.#options.tickMs ?? DEFAULTS.tickMs);
+    // Nobody else could win: no need to wait for a leader.
+    if (this.#core.isSoleVoter) this.campaign();
   }
-  async proposeConfChange(_change: ConfChange, _signal?: AbortSignal): Promise<void> {
-    throw pending();
+
+  /** Ends everything; promises that are still open are rejected with `stopped`. */
+  async stop(): Promise<void> {
+    this.#end(new RaftError('stopped', 'the member was stopped'));
+    await this.#closed;
   }
-  async readIndex(_signal?: AbortSignal): Promise<number> {
-    throw pending();
+
+  /** Resolves when the entry was applied here. `data` must not be changed afterwards. */
+  async propose(data: Uint8Array, signal?: AbortSignal): Promise<ProposalResult> {
+    this.#refuseAfterEnd();
+    const maxBytes = this.#options.maxProposalBytes ?? DEFAULTS.maxProposalBytes;
+    if (data.length === 0 || data.length > maxBytes) {
+      throw new RaftError('invalid', `a proposal of ${data.length} bytes; it must have 1 to ${maxBytes}`);
+    }
+    const result = this.#proposals.add({ kind: 'normal', data }, signal);
+    this.#wake();
+    return await result;
   }
-  step(_message: Message): void {}
-  async transferLeadership(_to: number): Promise<void> {
-    throw pending();
+
+  /** Resolves when the change was applied here. */
+  async proposeConfChange(change: ConfChange, signal?: AbortSignal): Promise<void> {
+    this.#refuseAfterEnd();
+    checkId(change.id);
+    const result = this.#proposals.add({ kind: 'conf', change }, signal);
+    this.#wake();
+    await result;
   }
-  reportUnreachable(_id: number): void {}
-  reportSnapshot(_id: number, _ok: boolean): void {}
-  campaign(): void {}
+
+  /**
+   * A point in the log at or after everything acknowledged before the call; resolves when it is applied here, so that
+   * a read of the local state now is linearizable. Works on any member that can reach the leader.
+   */
+  async readIndex(signal?: AbortSignal): Promise<number> {
+    this.#refuseAfterEnd();
+    const result = this.#reads.add(signal);
+    this.#wake();
+    return await result;
+  }
+
+  /** A message from another member. */
+  step(message: Message): void {
+    this.#input(() => this.#core.step(message));
+  }
+
+  /** Resolves when `to` leads; rejects with `dropped` if that does not happen within two election timeouts. */
+  async transferLeadership(to: number): Promise<void> {
+    this.#refuseAfterEnd();
+    const { role, voters, leader } = this.#core.status();
+    if (role !== 'leader') throw this.#notLeader(leader);
+    if (!voters.includes(to)) throw new RaftError('invalid', `member ${to} is not a voter`);
+    if (to === this.id) return;
+    const result = this.#transfers.add(to);
+    this.#input(() => this.#core.transferLeadership(to));
+    await result;
+  }
+
+  /** The transport could not deliver to `id`. */
+  reportUnreachable(id: number): void {
+    this.#input(() => this.#core.reportUnreachable(id));
+  }
+
+  /** The transport has delivered, or failed to deliver, the snapshot for `id`. */
+  reportSnapshot(id: number, ok: boolean): void {
+    this.#input(() => this.#core.reportSnapshot(id, ok));
+  }
+
+  /** Stands for election now, if this member may. */
+  campaign(): void {
+    this.#input(() => this.#core.campaign());
+  }
+
   status(): RaftStatus {
-    throw pending();
+    return { ...this.#core.status(), applied: this.#applied };
+  }
+
+  #tick(): void {
+    this.#input(() => {
+      this.#core.tick();
+      this.#reads.tick();
+      this.#transfers.tick();
+    });
+  }
+
+  #input(change: () => void): void {
+    if (this.#ended !== undefined) return;
+    try {
+      change();
+    } catch (error) {
+      this.#fail(error);
+      return;
+    }
+    this.#wake();
+  }
+
+  #wake(): void {
+    if (this.#isRunning || this.#ended !== undefined) return;
+    this.#isRunning = true;
+    this.#loop = this.#run();
+  }
+
+  async #run(): Promise<void> {
+    try {
+      // Whatever is proposed in the same turn of the event loop goes into the same batch.
+      await Promise.resolve();
+      while (this.#ended === undefined) {
+        this.#enterProposals();
+        this.#reads.startRound();
+        if (this.#snapshots.hasWritten) await this.#snapshots.adopt();
+        else if (this.#core.hasReady()) await this.#processReady();
+        else return;
+      }
+    } catch (error) {
+      this.#fail(error);
+    } finally {
+      this.#isRunning = false;
+    }
+  }
+
+  async #processReady(): Promise<void> {
+    const ready = this.#core.ready();
+    if (ready.mayOverlap) this.#send(ready.messages);
+    await this.#write(ready);
+    if (this.#ended !== undefined) return;
+    if (!ready.mayOverlap) this.#send(ready.messages);
+    if (ready.snapshot !== undefined) {
+      this.#options.stateMachine.restore(ready.snapshot.data);
+      this.#applied = ready.snapshot.metadata.index;
+      this.#snapshots.noteRestored();
+    }
+    this.#apply(ready.committedEntries);
+    this.#core.advance();
+    this.#reads.confirmed(ready.readStates);
+    this.#reads.applied(this.#applied);
+    this.#noteLeader();
+    this.#takeSnapshotIfDue();
+  }
+
+  async #write(ready: Ready): Promise<void> {
+    const hardState = ready.hardState ?? this.#unwrittenHardState;
+    // The commit index alone is not worth a write: whoever forgets it is told again by the next leader.
+    if (!ready.mustSync) {
+      this.#unwrittenHardState = hardState;
+      return;
+    }
+    this.#unwrittenHardState = undefined;
+    await this.#log.write({ hardState, snapshot: ready.snapshot, entries: ready.entries, mustSync: true });
+  }
+
+  #send(messages: readonly Message[]): void {
+    const others = messages.filter((message) => message.type !== 'snap');
+    if (others.length > 0) this.#options.transport.send(others);
+    for (const message of messages) {
+      if (message.type !== 'snap' || this.#sendingSnapshots.has(message.to)) continue;
+      const sending = this.#sendSnapshot(message).finally(() => this.#sendingSnapshots.delete(message.to));
+      this.#sendingSnapshots.set(message.to, sending);
+    }
+  }
+
+  /** Adds the data, which the core does not hold. The newest snapshot does as well as the one the core had in mind. */
+  async #sendSnapshot(message: SnapshotMessage): Promise<void> {
+    try {
+      const snapshot = await this.#log.readSnapshot();
+      if (this.#ended !== undefined || snapshot === undefined) return;
+      this.#options.transport.send([{ ...message, snapshot }]);
+    } catch {
+      // Replaced by a newer one while it was read, or damaged: the leader tries again, with what is newest then.
+      this.reportSnapshot(message.to, false);
+    }
+  }
+
+  #apply(committed: readonly Entry[]): void {
+    const last = committed.at(-1);
+    if (last === undefined) return;
+    let run: Entry[] = [];
+    const applyRun = (): void => {
+      if (run.length > 0) this.#options.stateMachine.apply(run);
+      run = [];
+    };
+    for (const entry of committed) {
+      if (entry.type === 'conf') {
+        applyRun();
+        this.#applyConf(entry);
+      } else if (entry.data.length > 0) run.push(entry);
+    }
+    applyRun();
+    this.#applied = last.index;
+    this.#caughtUpTerm = last.term;
+    this.#snapshots.noteApplied(committed);
+    for (const entry of committed) this.#proposals.applied(entry);
+  }
+
+  #applyConf(entry: Entry): void {
+    const { confState, change } = this.#core.applyConfEntry(entry);
+    if (change !== undefined) this.#options.onConfChange?.(confState, change);
+  }
+
+  #takeSnapshotIfDue(): void {
+    if (!this.#snapshots.isDue) return;
+    const index = this.#applied;
+    const term = this.#log.storage.term(index);
+    const confState = this.#core.confStateAt(index);
+    if (term === undefined || confState === undefined) return;
+    this.#snapshots.take({ index, term, confState });
+  }
+
+  #noteLeader(): void {
+    const { leader, term, role } = this.#core.softState;
+    const isLeader = role === 'leader' && this.#caughtUpTerm === term;
+    this.#proposals.rejectOthers(role === 'leader' ? term : 0, leader);
+    this.#transfers.noteLeader(leader);
+    const last = this.#leaderChange;
+    if (last.leader === leader && last.term === term && last.isLeader === isLeader) return;
+    this.#leaderChange = { leader, term, isLeader };
+    this.#options.onLeaderChange?.(this.#leaderChange);
+  }
+
+  /** Puts what was queued into the log: payloads in groups, membership changes one by one, in the order of the calls. */
+  #enterProposals(): void {
+    const queue = this.#proposals.takeQueue();
+    if (queue.length === 0) return;
+    const { role, leader } = this.#core.softState;
+    if (role !== 'leader') {
+      for (const proposal of queue) proposal.reject(this.#notLeader(leader));
+      return;
+    }
+    for (const group of groupProposals(queue)) this.#enterGroup(group);
+  }
+
+  #enterGroup(group: readonly Proposal[]): void {
+    try {
+      const [first] = group;
+      const { index, term } =
+        first?.payload.kind === 'conf'
+          ? this.#core.proposeConfChange(first.payload.change)
+          : this.#core.propose(group.flatMap(({ payload }) => (payload.kind === 'normal' ? [payload.data] : [])));
+      if (index !== undefined) this.#proposals.entered(group, index, term);
+    } catch (error) {
+      if (!isRaftError(error)) throw error;
+      for (const proposal of group) proposal.reject(error);
+    }
+  }
+
+  #notLeader(leader: number): RaftError {
+    const who = leader === NOBODY ? 'nobody' : `member ${leader}`;
+    return new RaftError('not-leader', `this member does not lead; ${who} does`, { leader });
+  }
+
+  #refuseAfterEnd(): void {
+    if (this.#ended !== undefined) throw new RaftError('stopped', this.#ended.message, { cause: this.#ended });
+  }
+
+  #fail(cause: unknown): void {
+    if (this.#ended !== undefined) return;
+    const error = isRaftError(cause) ? cause : new RaftError('io', `the member cannot go on: ${cause}`, { cause });
+    this.#end(error);
+    this.#options.onFatal(error);
+  }
+
+  #end(error: RaftError): void {
+    if (this.#ended !== undefined) return;
+    this.#ended = error;
+    this.#cancelTimer?.();
+    this.#proposals.rejectAll(
+      (outcomeUnknown) => new RaftError('stopped', error.message, { cause: error, outcomeUnknown }),
+    );
+    const stopped = new RaftError('stopped', error.message, { cause: error });
+    this.#reads.rejectAll(stopped);
+    this.#transfers.rejectAll(stopped);
+    this.#closed = this.#close(error);
+  }
+
+  async #close(reason: RaftError): Promise<void> {
+    await this.#loop;
+    await this.#snapshots.idle();
+    await Promise.all(this.#sendingSnapshots.values());
+    try {
+      const hardState = this.#unwrittenHardState;
+      if (reason.code === 'stopped' && hardState !== undefined) await this.#log.write({ hardState, mustSync: false });
+    } finally {
+      await this.#log.close().catch((cause: unknown) => {
+        // After a failure nobody waits for this, and there is nothing left to lose.
+        if (reason.code === 'stopped') throw cause;
+      });
+    }
   }
 }

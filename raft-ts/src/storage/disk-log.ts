@@ -1,6 +1,7 @@
 // A member's durable state: log segments, snapshot files, and the in-memory view of them that the core reads.
 // Invariants: memory never shows what is not written; a snapshot file is complete before the log mentions it, and the
 // log mentions it before anything that it replaces is removed; the first failure is final.
+import { dirname } from 'node:path';
 import { RaftError } from '../errors.js';
 import type { Entry, HardState, Snapshot, SnapshotMetadata } from '../types.js';
 import { type Disk, nodeDisk } from './disk.js';
@@ -64,7 +65,7 @@ export class DiskLog {
     const [walDirectory, snapshotDirectory] = [`${options.directory}/wal`, `${options.directory}/snap`];
     return await describeFailure(`the log in ${options.directory} cannot be opened`, async () => {
       for (const path of [walDirectory, snapshotDirectory]) await disk.makeDirectory(path);
-      await disk.syncDirectory(options.directory);
+      for (const path of [options.directory, dirname(options.directory)]) await disk.syncDirectory(path);
       const snapshots = new SnapshotFiles(disk, snapshotDirectory, encryptor);
       const segmentBytes = options.segmentBytes ?? DEFAULT_SEGMENT_BYTES;
       if (!(await Segments.exist(disk, walDirectory))) {
@@ -161,7 +162,7 @@ export class DiskLog {
   async #forgetBefore(snapshot: SnapshotMetadata, index: number): Promise<void> {
     this.storage.compact(index);
     await this.#segments.release(index);
-    await this.#snapshots.keepOnly(snapshot);
+    await this.#snapshots.removeBefore(snapshot);
   }
 
   async #exclusively(work: () => Promise<void>): Promise<void> {

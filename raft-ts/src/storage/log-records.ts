@@ -82,6 +82,8 @@ export class LogReplay {
   #snapshot: SnapshotMetadata = NO_SNAPSHOT;
   /** Index and term before the first entry; undefined until something tells. */
   #offset: { index: number; term: number } | undefined;
+  /** The offset is an entry of which only the term is used, because what came before it was released. */
+  #offsetIsEntry = false;
   #entries: Entry[] = [];
 
   constructor(encryptor: Encryptor) {
@@ -106,27 +108,21 @@ export class LogReplay {
       case 'snapshot-installed':
         this.#snapshot = record.metadata;
         this.#offset = { index: record.metadata.index, term: record.metadata.term };
+        this.#offsetIsEntry = false;
         this.#entries = [];
         break;
     }
   }
 
   #addEntry(entry: Entry): void {
-    if (this.#offset === undefined) {
-      if (entry.index === this.#snapshot.index + 1) this.#offset = this.#snapshot;
-      else {
-        // What came before was released: the first entry that is left only tells its term.
-        this.#offset = { index: entry.index, term: entry.term };
-        return;
-      }
-    }
-    const at = entry.index - this.#offset.index - 1;
-    if (at === -1) {
-      // Overwrites the very entry that only told its term.
+    if (this.#offset === undefined && entry.index === this.#snapshot.index + 1) this.#offset = this.#snapshot;
+    if (this.#offset === undefined || (this.#offsetIsEntry && entry.index <= this.#offset.index)) {
       this.#offset = { index: entry.index, term: entry.term };
+      this.#offsetIsEntry = true;
       this.#entries = [];
       return;
     }
+    const at = entry.index - this.#offset.index - 1;
     if (at < 0 || at > this.#entries.length) {
       throw new RaftError('corrupt', `log entry ${entry.index} does not follow ${this.#lastIndex()}`);
     }

@@ -12,6 +12,7 @@ import { encodeBatch, HEADER_BYTES, parseSegment } from './frame.js';
 const CHUNK_BYTES = 1024 * 1024;
 const KIND_METADATA = 1;
 const KIND_CHUNK = 2;
+const SUFFIX = '.snap';
 const TEMPORARY = '.tmp';
 
 export class SnapshotFiles {
@@ -82,7 +83,16 @@ export class SnapshotFiles {
     return { metadata: stored, data };
   }
 
-  /** Removes every file but that snapshot's: older ones, and what a crash left unfinished. */
+  /** Removes the files of older snapshots. */
+  async removeBefore(metadata: SnapshotMetadata): Promise<void> {
+    const keep = nameOf(metadata);
+    for (const name of await this.#names()) {
+      // Names sort like (term, index), and neither ever goes down from one snapshot to the next.
+      if (name.endsWith(SUFFIX) && name < keep) await this.#disk.remove(`${this.#directory}/${name}`);
+    }
+  }
+
+  /** Removes what a crash left behind: files that the log does not mention. Not while a snapshot is being written. */
   async keepOnly(metadata: SnapshotMetadata): Promise<void> {
     const keep = nameOf(metadata);
     for (const name of await this.#names()) {
@@ -115,7 +125,7 @@ export class SnapshotFiles {
 
 function nameOf(metadata: SnapshotMetadata): string {
   const hex = (value: number): string => value.toString(16).padStart(16, '0');
-  return `${hex(metadata.term)}-${hex(metadata.index)}.snap`;
+  return `${hex(metadata.term)}-${hex(metadata.index)}${SUFFIX}`;
 }
 
 function encodeHead(snapshot: Snapshot): Uint8Array {
