@@ -1,1 +1,23 @@
-export {};
+export { joinCluster, renewCertificate } from './ca/ca-client.js';
+export {
+  createRequest,
+  createRootCa,
+  identityOf,
+  type NodeIdentity,
+  signNodeCertificate,
+  verifyNodeCertificate,
+} from './ca/certificates.js';
+export {
+  type CredentialFiles,
+  Credentials,
+  loadCredentials,
+  managerChannelOptions,
+  saveCredentials,
+} from './ca/credentials.js';
+export { newJoinToken, parseJoinToken, rootDigest } from './ca/join-token.js';
+export type { OperationArgs, OperationName, OperationResult, ServiceCounts } from './control/operations.js';
+export { Manager, type ManagerOptions } from './manager.js';
+export { hasRaftState, NO_LEADER } from './raft/raft-group.js';
+export { callUnary, fromServiceError, LEADER_KEY } from './rpc/unary.js';
+export { localStore, Store } from './store/store.js';
+export type { AnyChange, Kind, Tables } from './store/tables.js';

@@ -53,7 +53,11 @@ export async function createRootCa(nowMs: number): Promise<KeyAndCert> {
 /** A new key and a request for a certificate; which names it gets is the CA's decision. */
 export async function createRequest(): Promise<{ readonly keyPem: string; readonly csrPem: string }> {
   const keys = await provider.subtle.generateKey(ALGORITHM, true, ['sign', 'verify']);
-  const csr = await x509.Pkcs10CertificateRequestGenerator.create({ name: 'CN=swarm-node', keys, signingAlgorithm: ALGORITHM });
+  const csr = await x509.Pkcs10CertificateRequestGenerator.create({
+    name: 'CN=swarm-node',
+    keys,
+    signingAlgorithm: ALGORITHM,
+  });
   return { keyPem: await exportKey(keys.privateKey), csrPem: csr.toString('pem') };
 }
 
@@ -120,7 +124,8 @@ export function verifyNodeCertificate(cert: string | Uint8Array, rootPem: string
     throw new SwarmtsError('unauthenticated', 'the certificate was not issued by this cluster');
   }
   const identity = identityOf(c);
-  if (nowMs < identity.notBeforeMs) throw new SwarmtsError('unauthenticated', `the certificate is not valid before ${c.validFrom}`);
+  if (nowMs < identity.notBeforeMs)
+    throw new SwarmtsError('unauthenticated', `the certificate is not valid before ${c.validFrom}`);
   if (nowMs > identity.notAfterMs) throw new SwarmtsError('unauthenticated', `the certificate expired at ${c.validTo}`);
   return identity;
 }
@@ -130,7 +135,8 @@ export function identityOf(cert: X509Certificate | string): NodeIdentity {
   const c = typeof cert === 'string' ? new X509Certificate(cert) : cert;
   const field = (name: string) => new RegExp(`^${name}=(.*)$`, 'm').exec(c.subject)?.[1] ?? '';
   const ou = field('OU');
-  if (ou !== MANAGER_OU && ou !== WORKER_OU) throw new SwarmtsError('unauthenticated', `unknown role '${ou}' in certificate`);
+  if (ou !== MANAGER_OU && ou !== WORKER_OU)
+    throw new SwarmtsError('unauthenticated', `unknown role '${ou}' in certificate`);
   return {
     nodeId: field('CN'),
     clusterId: field('O'),

@@ -50,7 +50,10 @@ export class Credentials {
       const unsubscribe = new Map<(u: U) => void, () => void>();
       return {
         add: (l: (u: U) => void) => {
-          unsubscribe.set(l, this.onChange(() => l(read())));
+          unsubscribe.set(
+            l,
+            this.onChange(() => l(read())),
+          );
           l(read());
         },
         remove: (l: (u: U) => void) => unsubscribe.get(l)?.(),
@@ -106,7 +109,10 @@ export async function loadCredentials(dir: string): Promise<Credentials | undefi
   const matching = [certPem, next].find((c) => c !== undefined && keyMatches(keyPem, c));
   if (matching === undefined) {
     if (certPem === undefined) return undefined;
-    throw new SwarmtsError('corrupt', `key and certificate in ${dir} do not belong together: restore them, or remove the folder and join again`);
+    throw new SwarmtsError(
+      'corrupt',
+      `key and certificate in ${dir} do not belong together: restore them, or remove the folder and join again`,
+    );
   }
   return new Credentials({ rootPem, certPem: matching, keyPem });
 }

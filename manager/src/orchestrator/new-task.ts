@@ -1,7 +1,7 @@
 /** Making a task from a service, and telling whether a task still is what its service asks for. */
 import { isDeepStrictEqual } from 'node:util';
 import { newId } from '@swarmts/lib';
-import { NodeAvailability, type Service, Task, TaskSpec, TaskState, TaskStatus, type Node } from '@swarmts/proto';
+import { type Node, NodeAvailability, type Service, Task, TaskSpec, TaskState, TaskStatus } from '@swarmts/proto';
 import { matchesConstraint, NodeInfo, parseConstraints } from '@swarmts/scheduler';
 
 export interface TaskSeat {
@@ -12,7 +12,13 @@ export interface TaskSeat {
 }
 
 /** A task in state NEW that waits for the allocator. */
-export function newTask(service: Service, seat: TaskSeat, desiredState: TaskState, nowMs: number, notBeforeMs = 0): Task {
+export function newTask(
+  service: Service,
+  seat: TaskSeat,
+  desiredState: TaskState,
+  nowMs: number,
+  notBeforeMs = 0,
+): Task {
   return Task.create({
     id: newId(),
     spec: service.spec?.task,

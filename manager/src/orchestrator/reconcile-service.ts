@@ -39,7 +39,9 @@ export function reconcileService(v: ServiceView): Decision {
 
 /** Tasks of a service that is gone: all of them leave. */
 export function removalSteps(tasks: readonly Task[]): readonly Step[] {
-  return tasks.filter((t) => t.desiredState < TaskState.REMOVE).map((t) => ({ type: 'desire', taskId: t.id, state: TaskState.REMOVE }));
+  return tasks
+    .filter((t) => t.desiredState < TaskState.REMOVE)
+    .map((t) => ({ type: 'desire', taskId: t.id, state: TaskState.REMOVE }));
 }
 
 function replicatedSteps(v: ServiceView): readonly Step[] {
@@ -62,10 +64,14 @@ function globalSteps(v: ServiceView): readonly Step[] {
     const seat = seats.get(node.id) ?? [];
     const eligible = node.status?.state === NodeState.NODE_READY && !isDrained(node) && fitsPlacement(v.service, node);
     if (eligible && !isOccupied(v.service, seat, v.nowMs) && node.spec?.availability !== PAUSED) {
-      steps.push({ type: 'create', task: newTask(v.service, { slot: 0, nodeId: node.id }, TaskState.RUNNING, v.nowMs) });
+      steps.push({
+        type: 'create',
+        task: newTask(v.service, { slot: 0, nodeId: node.id }, TaskState.RUNNING, v.nowMs),
+      });
     }
     const misplaced = isDrained(node) || !fitsPlacement(v.service, node);
-    if (misplaced) for (const t of wanted(seat)) steps.push({ type: 'desire', taskId: t.id, state: TaskState.SHUTDOWN });
+    if (misplaced)
+      for (const t of wanted(seat)) steps.push({ type: 'desire', taskId: t.id, state: TaskState.SHUTDOWN });
   }
   for (const [key, tasks] of seats) if (!v.nodes.has(key)) steps.push(...removalSteps(tasks));
   return steps;

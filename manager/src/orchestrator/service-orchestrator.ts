@@ -2,7 +2,15 @@
  * The loop that keeps every service's tasks as its spec asks: marks services dirty on events, decides with
  * `reconcileService`, writes the steps in batches, and hands changed specs to the updater.
  */
-import { type Clock, ControlLoop, invariant, type Logger, type Random, type TimerHandle, type Watch } from '@swarmts/lib';
+import {
+  type Clock,
+  ControlLoop,
+  invariant,
+  type Logger,
+  type Random,
+  type TimerHandle,
+  type Watch,
+} from '@swarmts/lib';
 import { type Service, type Task, TaskState } from '@swarmts/proto';
 import type { Store } from '../store/store.js';
 import type { AnyChange } from '../store/tables.js';

@@ -26,13 +26,11 @@ type DirtySlot = readonly Task[];
 
 /** Slots with a task that is not what the spec asks for, or with more than one live task. */
 export function dirtySlots(tx: ReadTx, service: Service): readonly DirtySlot[] {
-  return [...groupBySeat(tx.by('task', 'service', service.id)).values()]
-    .map(wanted)
-    .filter((slot) => {
-      if (slot.length === 0) return false;
-      const dirty = slot.some((t) => isDirty(service, t, tx.get('node', t.nodeId)));
-      return dirty || slot.filter(isLive).length > 1;
-    });
+  return [...groupBySeat(tx.by('task', 'service', service.id)).values()].map(wanted).filter((slot) => {
+    if (slot.length === 0) return false;
+    const dirty = slot.some((t) => isDirty(service, t, tx.get('node', t.nodeId)));
+    return dirty || slot.filter(isLive).length > 1;
+  });
 }
 
 /** A replacement that has not come up in this time counts as failed (`--update-progress-deadline`). */
@@ -47,6 +45,7 @@ export class ServiceUpdate {
   readonly #abort = new AbortController();
   readonly #updated = new Set<string>();
   readonly #failed = new Set<string>();
+  readonly #runningSince = new Map<string, number>();
   #total = 0;
   #halted = false;
 
@@ -106,16 +105,24 @@ export class ServiceUpdate {
   /** Creates the new task (and, stop-first, lets the old ones go); undefined when a clean task is in the slot already. */
   #writeReplacement(tx: WriteTx, slot: DirtySlot, startFirst: boolean): string | undefined {
     const service = tx.get('service', this.#serviceId);
-    if (!service || service.specVersion?.index !== this.specVersion) throw this.#abort.signal.reason ?? new Error('spec changed');
+    if (!service || service.specVersion?.index !== this.specVersion)
+      throw this.#abort.signal.reason ?? new Error('spec changed');
     const sample = newest(slot);
     if (!sample) return undefined;
     const current = tx
-      .by('task', 'slot', sample.slot > 0 ? `${sample.serviceId}.${sample.slot}` : `${sample.serviceId}.${sample.nodeId}`)
+      .by(
+        'task',
+        'slot',
+        sample.slot > 0 ? `${sample.serviceId}.${sample.slot}` : `${sample.serviceId}.${sample.nodeId}`,
+      )
       .filter((t) => t.desiredState <= TaskState.RUNNING);
     if (current.length === 0) return undefined;
     const clean = current.find((t) => !isDirty(service, t, tx.get('node', t.nodeId)) && isLive(t));
     if (clean) {
-      this.#shutDown(tx, current.filter((t) => t.id !== clean.id));
+      this.#shutDown(
+        tx,
+        current.filter((t) => t.id !== clean.id),
+      );
       return undefined;
     }
     const seat = { slot: sample.slot, nodeId: service.spec?.mode?.global ? sample.nodeId : '' };
@@ -166,10 +173,13 @@ export class ServiceUpdate {
   #observe(task: Task): void {
     if (!this.#updated.has(task.id) || this.#failed.has(task.id)) return;
     const state = observedState(task);
-    if (state <= TaskState.RUNNING || task.desiredState > TaskState.RUNNING && state === TaskState.SHUTDOWN) return;
-    const livedMs = (task.status?.appliedAtMs ?? 0) - (task.meta?.createdAtMs ?? 0);
-    if (task.status?.container && livedMs > this.#monitorMs + PROGRESS_DEADLINE_MS) return;
-    this.#failed.add(task.id);
+    const nowMs = this.#o.clock.now();
+    if (state === TaskState.RUNNING && !this.#runningSince.has(task.id)) this.#runningSince.set(task.id, nowMs);
+    if (state <= TaskState.RUNNING) return;
+    // A task that the system itself shut down (scale, drain) did not fail.
+    if (state === TaskState.SHUTDOWN && task.desiredState > TaskState.RUNNING) return;
+    const since = this.#runningSince.get(task.id);
+    if (since === undefined || nowMs - since <= this.#monitorMs) this.#failed.add(task.id);
   }
 
   get #monitorMs(): number {
@@ -243,7 +253,13 @@ export class ServiceUpdate {
         if (!service.previousSpec) tx.update('service', { ...service, updateStatus });
         else {
           const specVersion = { index: this.specVersion + 1 };
-          tx.update('service', { ...service, spec: service.previousSpec, specVersion, previousSpec: undefined, updateStatus });
+          tx.update('service', {
+            ...service,
+            spec: service.previousSpec,
+            specVersion,
+            previousSpec: undefined,
+            updateStatus,
+          });
         }
       });
     } catch (e) {

@@ -28,8 +28,13 @@ export function wanted(slot: readonly Task[]): readonly Task[] {
 export function isOccupied(service: Service, slot: readonly Task[], nowMs: number): boolean {
   if (wanted(slot).length > 0) return true;
   const last = newest(slot);
-  return last !== undefined && last.desiredState !== TaskState.REMOVE && observedState(last) > TaskState.RUNNING &&
-    last.specVersion?.index === service.specVersion?.index && !shouldRestart(service, last, slot, nowMs);
+  return (
+    last !== undefined &&
+    last.desiredState !== TaskState.REMOVE &&
+    observedState(last) > TaskState.RUNNING &&
+    last.specVersion?.index === service.specVersion?.index &&
+    !shouldRestart(service, last, slot, nowMs)
+  );
 }
 
 export function newest(slot: readonly Task[]): Task | undefined {
@@ -44,7 +49,12 @@ export function slotsToRemove(slots: Slots, count: number): readonly string[] {
   const entries = [...slots].map(([key, tasks]) => {
     const live = tasks.filter(isLive);
     const best = live.find((t) => observedState(t) === TaskState.RUNNING) ?? live[0] ?? newest(tasks);
-    return { key, slot: best?.slot ?? 0, nodeId: best?.nodeId ?? '', running: best !== undefined && observedState(best) === TaskState.RUNNING };
+    return {
+      key,
+      slot: best?.slot ?? 0,
+      nodeId: best?.nodeId ?? '',
+      running: best !== undefined && observedState(best) === TaskState.RUNNING,
+    };
   });
   entries.sort((a, b) => Number(b.running) - Number(a.running) || a.slot - b.slot);
   const perNode = new Map<string, number>();
@@ -70,7 +80,12 @@ export function freeSlots(taken: ReadonlySet<number>, count: number): readonly n
  * When a task that is prepared (desired READY) may start: 0 = now, otherwise the time of the next look; it must not start
  * beside a predecessor that still runs, unless that one's node is down or it has not stopped for a minute.
  */
-export function mayStartAt(task: Task, slot: readonly Task[], nodeOf: (id: string) => Node | undefined, nowMs: number): number {
+export function mayStartAt(
+  task: Task,
+  slot: readonly Task[],
+  nodeOf: (id: string) => Node | undefined,
+  nowMs: number,
+): number {
   let at = task.restartNotBeforeMs;
   for (const other of slot) {
     if (other.id === task.id || other.desiredState <= TaskState.RUNNING) continue;

@@ -19,7 +19,11 @@ export interface ReaperOptions {
 }
 
 /** Ids of the tasks of one service that may go. Pure. */
-export function tasksToDelete(tasks: readonly Task[], service: Service | undefined, historyLimit: number): readonly string[] {
+export function tasksToDelete(
+  tasks: readonly Task[],
+  service: Service | undefined,
+  historyLimit: number,
+): readonly string[] {
   const leaving = tasks.filter((t) => t.desiredState === TaskState.REMOVE && hasEndedOrNeverBegan(t));
   if (historyLimit < 0) return leaving.map((t) => t.id);
   const keep = Math.max(historyLimit, restartHistory(service));

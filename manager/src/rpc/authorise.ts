@@ -31,7 +31,10 @@ export class Authoriser {
   }
 
   /** The caller, or undefined for one without certificate where anyone may call. Throws SwarmtsError. */
-  check(call: grpc.ServerUnaryCall<never, never> | AuthenticatedCall, m: Method<never, never>): NodeIdentity | undefined {
+  check(
+    call: grpc.ServerUnaryCall<never, never> | AuthenticatedCall,
+    m: Method<never, never>,
+  ): NodeIdentity | undefined {
     const raw = (call as AuthenticatedCall).getAuthContext().sslPeerCertificate?.raw;
     const caller = raw && this.#identify(raw);
     if (caller && this.#policy.isBlacklisted(caller.nodeId)) {

@@ -13,7 +13,12 @@ export interface CallOptions {
 }
 
 /** One request, one answer. Throws SwarmtsError. */
-export function callUnary<Req, Res>(client: grpc.Client, m: Method<Req, Res>, request: Req, o: CallOptions): Promise<Res> {
+export function callUnary<Req, Res>(
+  client: grpc.Client,
+  m: Method<Req, Res>,
+  request: Req,
+  o: CallOptions,
+): Promise<Res> {
   return new Promise((resolve, reject) => {
     if (o.signal?.aborted) {
       reject(new SwarmtsError('aborted', `call of ${m.path} was aborted`));

@@ -32,7 +32,10 @@ export interface StoreEvents {
   restored?(): void;
 }
 
-type StoreEvent = { readonly type: 'change'; readonly change: AnyChange } | { readonly type: 'commit' } | { readonly type: 'restored' };
+type StoreEvent =
+  | { readonly type: 'change'; readonly change: AnyChange }
+  | { readonly type: 'commit' }
+  | { readonly type: 'restored' };
 
 export interface StoreOptions {
   readonly proposer: Proposer;
@@ -99,7 +102,11 @@ export class Store {
    * Applies `fn` to every item, in as many transactions as the limits ask for. An item is never split; one that throws
    * is reported through `onError` and left out, and the others go on.
    */
-  async batch<I>(items: readonly I[], fn: (tx: WriteTx, item: I) => void, onError: (item: I, e: unknown) => void): Promise<void> {
+  async batch<I>(
+    items: readonly I[],
+    fn: (tx: WriteTx, item: I) => void,
+    onError: (item: I, e: unknown) => void,
+  ): Promise<void> {
     let next = 0;
     while (next < items.length) {
       await this.update((tx) => {
@@ -121,7 +128,10 @@ export class Store {
     const pending = tx.pending;
     if (pending.length === 0) return result;
     if (pending.length > MAX_CHANGES_PER_TRANSACTION) {
-      throw new SwarmtsError('resource-exhausted', `${pending.length} changes in one transaction, the limit is ${MAX_CHANGES_PER_TRANSACTION}`);
+      throw new SwarmtsError(
+        'resource-exhausted',
+        `${pending.length} changes in one transaction, the limit is ${MAX_CHANGES_PER_TRANSACTION}`,
+      );
     }
     const transaction = StoreTransaction.create({
       id: newId(),
@@ -130,7 +140,10 @@ export class Store {
     });
     const data = StoreTransaction.encode(transaction);
     if (data.length > MAX_TRANSACTION_BYTES) {
-      throw new SwarmtsError('resource-exhausted', `a transaction of ${data.length} bytes, the limit is ${MAX_TRANSACTION_BYTES}`);
+      throw new SwarmtsError(
+        'resource-exhausted',
+        `a transaction of ${data.length} bytes, the limit is ${MAX_TRANSACTION_BYTES}`,
+      );
     }
     this.#mine.set(transaction.id, transaction);
     try {

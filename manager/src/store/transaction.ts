@@ -65,7 +65,11 @@ export class Transaction implements WriteTx {
     return this.#overlay(kind, this.#tables[kind].by(index, key), (o) => keyOf(o) === key);
   }
 
-  #overlay<K extends Kind>(kind: K, base: Iterable<Tables[K]>, wanted: (o: Tables[K]) => boolean): readonly Tables[K][] {
+  #overlay<K extends Kind>(
+    kind: K,
+    base: Iterable<Tables[K]>,
+    wanted: (o: Tables[K]) => boolean,
+  ): readonly Tables[K][] {
     const mine = [...this.#pending.values()].filter((p) => p.kind === kind);
     if (mine.length === 0) return [...base];
     const touched = new Set(mine.map((p) => p.id));

@@ -1,0 +1,114 @@
+/** The CA on the leader: hands out the root, and certificates to those with a token or a certificate. */
+import { newId, SwarmtsError } from '@swarmts/lib';
+import {
+  defaults,
+  type GetRootCaResponse,
+  GetRootCaResponse as GetRootCaResponseCodec,
+  type IssueCertificateRequest,
+  type IssueCertificateResponse,
+  IssueCertificateResponse as IssueCertificateResponseCodec,
+  Node,
+  NodeRole,
+  NodeSpec,
+  NodeState,
+  NodeStatus,
+} from '@swarmts/proto';
+import type { Store } from '../store/store.js';
+import { signNodeCertificate } from './certificates.js';
+import { parseJoinToken, sameToken } from './join-token.js';
+
+export interface CaServerOptions {
+  readonly store: Store;
+  readonly now: () => number;
+}
+
+export class CaServer {
+  readonly #o: CaServerOptions;
+
+  constructor(options: CaServerOptions) {
+    this.#o = options;
+  }
+
+  getRoot(): GetRootCaResponse {
+    return GetRootCaResponseCodec.create({ certPem: this.#root().certPem });
+  }
+
+  /** `callerId` is the node id in the caller's certificate, '' for a joiner. Leader only: it writes. */
+  async issue(request: IssueCertificateRequest, callerId: string): Promise<IssueCertificateResponse> {
+    const nodeId = callerId === '' ? newId() : callerId;
+    const role = callerId === '' ? this.#roleOfToken(request.token) : this.#roleOfMember(callerId);
+    const cluster = this.#cluster();
+    const root = this.#root();
+    const certPem = await signNodeCertificate(
+      { certPem: Buffer.from(root.certPem).toString(), keyPem: Buffer.from(root.keyPem).toString() },
+      {
+        csrPem: Buffer.from(request.csrPem).toString(),
+        nodeId,
+        clusterId: cluster.id,
+        role,
+        validForMs: (cluster.spec?.ca?.nodeCertExpiryNs || defaults.nodeCertExpiryNs) / 1e6,
+        nowMs: this.#o.now(),
+      },
+    );
+    await this.#o.store.update((tx) => {
+      const known = tx.get('node', nodeId);
+      if (known) tx.update('node', { ...known, certificateRole: role });
+      else if (callerId !== '')
+        throw new SwarmtsError('not-found', `node ${callerId} was removed from the swarm: leave it and join again`);
+      else {
+        const spec = NodeSpec.create({
+          role,
+          availability: request.availability,
+          annotations: { name: '', labels: {} },
+        });
+        tx.create(
+          'node',
+          Node.create({
+            id: nodeId,
+            spec,
+            certificateRole: role,
+            status: NodeStatus.create({ state: NodeState.UNKNOWN }),
+          }),
+        );
+      }
+    });
+    return IssueCertificateResponseCodec.create({
+      nodeId,
+      certPem: Buffer.from(certPem),
+      rootCaPem: root.certPem,
+      role,
+    });
+  }
+
+  #cluster() {
+    const cluster = this.#o.store.view((tx) => tx.list('cluster')[0]);
+    if (!cluster) throw new SwarmtsError('unavailable', 'the swarm is being initialised, try again');
+    return cluster;
+  }
+
+  #root() {
+    const root = this.#cluster().rootCa;
+    if (!root) throw new SwarmtsError('unavailable', 'the swarm is being initialised, try again');
+    return root;
+  }
+
+  #roleOfToken(token: string): NodeRole {
+    parseJoinToken(token);
+    const tokens = this.#root().joinTokens;
+    if (tokens && sameToken(token, tokens.manager)) return NodeRole.MANAGER;
+    if (tokens && sameToken(token, tokens.worker)) return NodeRole.WORKER;
+    throw new SwarmtsError(
+      'permission-denied',
+      'A valid join token is necessary to join this cluster: this one is of the right cluster, but it was rotated or has a typing error; `swarm join-token worker` on a manager prints the present one',
+    );
+  }
+
+  #roleOfMember(nodeId: string): NodeRole {
+    const node = this.#o.store.get('node', nodeId);
+    if (!node)
+      throw new SwarmtsError('not-found', `node ${nodeId} was removed from the swarm: leave it and join again`);
+    // A demoted manager keeps its certificate until it is out of Raft.
+    const stillInRaft = node.managerStatus !== undefined && node.spec?.role === NodeRole.WORKER;
+    return stillInRaft ? NodeRole.MANAGER : (node.spec?.role ?? NodeRole.WORKER);
+  }
+}

@@ -1,0 +1,524 @@
+/**
+ * The control operations, run on the leader: each takes one plain argument object, so that a follower can forward it
+ * under its name. Reads see everything that was committed before they were asked.
+ */
+import { isDeepStrictEqual } from 'node:util';
+import { newId, SwarmtsError } from '@swarmts/lib';
+import {
+  type Cluster,
+  type ClusterSpec,
+  Config,
+  ConfigSpec,
+  Endpoint,
+  isTerminal,
+  MAX_CONFIG_BYTES,
+  MAX_SECRET_BYTES,
+  type Network,
+  type Node,
+  NodeRole,
+  NodeSpec,
+  NodeState,
+  observedState,
+  Reachability,
+  Secret,
+  SecretSpec,
+  Service,
+  type ServiceSpec,
+  type Task,
+  TaskState,
+  TaskStatus,
+  UpdateState,
+  UpdateStatus,
+  validateSecretName,
+} from '@swarmts/proto';
+import type { FilterVerdict } from '@swarmts/scheduler';
+import { newJoinToken } from '../ca/join-token.js';
+import { newTask } from '../orchestrator/new-task.js';
+import type { RaftGroup } from '../raft/raft-group.js';
+import type { SchedulingLoop } from '../scheduling/scheduling-loop.js';
+import type { ReadTx, WriteTx } from '../store/transaction.js';
+import { findByNameOrId, findNode, findTask } from './find.js';
+import { validateServiceSpec } from './validate-service.js';
+
+export interface ServiceCounts {
+  readonly service: Service;
+  readonly runningTasks: number;
+  readonly desiredTasks: number;
+  readonly completedTasks: number;
+}
+
+export interface ControlContext {
+  readonly raft: RaftGroup;
+  readonly scheduling: () => SchedulingLoop;
+  readonly now: () => number;
+}
+
+interface Ref {
+  readonly ref: string;
+}
+
+interface Versioned<S> extends Ref {
+  readonly version: number;
+  readonly spec: S;
+}
+
+const MAX_BLACKLIST_MARGIN_MS = 7 * 24 * 3_600_000;
+
+export class Operations {
+  readonly #c: ControlContext;
+
+  constructor(context: ControlContext) {
+    this.#c = context;
+  }
+
+  #view<T>(fn: (tx: ReadTx) => T): T {
+    return this.#c.raft.store.view(fn);
+  }
+
+  #update<T>(fn: (tx: WriteTx) => T): Promise<T> {
+    return this.#c.raft.store.update(fn);
+  }
+
+  // Cluster
+
+  getCluster(_: Record<string, never>): Cluster {
+    return this.#view(theCluster);
+  }
+
+  async updateCluster(a: {
+    readonly version: number;
+    readonly spec: ClusterSpec;
+    readonly rotateWorkerToken: boolean;
+    readonly rotateManagerToken: boolean;
+  }): Promise<void> {
+    await this.#update((tx) => {
+      const cluster = theCluster(tx);
+      checkVersion('cluster', cluster, a.version);
+      const root = Buffer.from(cluster.rootCa?.certPem ?? []).toString();
+      const tokens = cluster.rootCa?.joinTokens;
+      const joinTokens = {
+        worker: a.rotateWorkerToken ? newJoinToken(root) : (tokens?.worker ?? ''),
+        manager: a.rotateManagerToken ? newJoinToken(root) : (tokens?.manager ?? ''),
+      };
+      tx.update('cluster', { ...cluster, spec: a.spec, rootCa: cluster.rootCa && { ...cluster.rootCa, joinTokens } });
+    });
+  }
+
+  // Nodes
+
+  listNodes(_: Record<string, never>): readonly Node[] {
+    return this.#view((tx) => tx.list('node')).map((n) => this.#withReachability(n));
+  }
+
+  getNode(a: Ref): Node {
+    return this.#withReachability(this.#view((tx) => findNode(tx, a.ref)));
+  }
+
+  #withReachability(n: Node): Node {
+    if (!n.managerStatus) return n;
+    const s = this.#c.raft.status;
+    const { raftId } = n.managerStatus;
+    const reachable = raftId === s.id || (s.progress?.get(raftId)?.recentActive ?? false);
+    return {
+      ...n,
+      managerStatus: {
+        ...n.managerStatus,
+        leader: raftId === s.leader,
+        reachability: reachable ? Reachability.REACHABLE : Reachability.UNREACHABLE,
+      },
+    };
+  }
+
+  async updateNode(a: Versioned<NodeSpec>): Promise<void> {
+    const spec = NodeSpec.create(a.spec);
+    await this.#update((tx) => {
+      const node = findNode(tx, a.ref);
+      checkVersion('node', node, a.version);
+      if (node.spec?.role === NodeRole.MANAGER && spec.role === NodeRole.WORKER) this.#guardDemotion(tx, node);
+      tx.update('node', { ...node, spec });
+    });
+  }
+
+  #guardDemotion(tx: ReadTx, node: Node): void {
+    const managers = tx.list('node').filter((n) => n.spec?.role === NodeRole.MANAGER);
+    if (managers.length <= 1) {
+      throw new SwarmtsError('failed-precondition', 'attempting to demote the last manager of the swarm');
+    }
+    const s = this.#c.raft.status;
+    const raftId = node.managerStatus?.raftId ?? 0;
+    if (!s.voters.includes(raftId)) return;
+    const rest = s.voters.filter((id) => id !== raftId);
+    const alive = rest.filter((id) => id === s.id || s.progress?.get(id)?.recentActive).length;
+    if (alive < Math.floor(rest.length / 2) + 1) {
+      throw new SwarmtsError(
+        'failed-precondition',
+        "can't remove member from the raft: this would result in a loss of quorum",
+      );
+    }
+  }
+
+  async removeNode(a: Ref & { readonly force: boolean }): Promise<void> {
+    await this.#update((tx) => {
+      const node = findNode(tx, a.ref);
+      if (node.managerStatus || node.spec?.role === NodeRole.MANAGER) {
+        throw new SwarmtsError(
+          'failed-precondition',
+          `node ${node.id} is a cluster manager and is a member of the raft cluster. It must be demoted to worker before removal`,
+        );
+      }
+      if (!a.force && node.status?.state !== NodeState.DOWN) {
+        throw new SwarmtsError('failed-precondition', `node ${node.id} is not down and can't be removed`);
+      }
+      this.#deleteNode(tx, node);
+    });
+  }
+
+  /** The node's tasks become ORPHANED in the same transaction, and its certificate is refused from now on. */
+  #deleteNode(tx: WriteTx, node: Node): void {
+    for (const t of tx.by('task', 'node', node.id)) {
+      if (isTerminal(observedState(t)) || observedState(t) < TaskState.ASSIGNED) continue;
+      const status = TaskStatus.create({
+        ...t.status,
+        state: TaskState.ORPHANED,
+        message: 'node was removed',
+        appliedAtMs: this.#c.now(),
+      });
+      tx.update('task', { ...t, status });
+    }
+    const cluster = theCluster(tx);
+    const expiresAtMs = this.#c.now() + (cluster.spec?.ca?.nodeCertExpiryNs ?? 0) / 1e6 + MAX_BLACKLIST_MARGIN_MS;
+    tx.update('cluster', { ...cluster, blacklist: { ...cluster.blacklist, [node.id]: { expiresAtMs } } });
+    tx.remove('node', node.id);
+  }
+
+  /** A worker that leaves says so; a node that is gone for good is still removed with `node rm`. */
+  async nodeLeft(a: { readonly nodeId: string }): Promise<void> {
+    await this.#update((tx) => {
+      const node = tx.get('node', a.nodeId);
+      if (node)
+        tx.update('node', {
+          ...node,
+          status: node.status && { ...node.status, state: NodeState.DOWN, message: 'node left the swarm' },
+        });
+    });
+  }
+
+  /** A manager leaves in order: demoted first, so that Raft lets it go; its record stays as a worker's that is down. */
+  async managerLeaves(a: { readonly nodeId: string }): Promise<void> {
+    await this.#update((tx) => {
+      const node = tx.get('node', a.nodeId);
+      if (!node?.spec || node.spec.role === NodeRole.WORKER) return;
+      this.#guardDemotion(tx, node);
+      tx.update('node', { ...node, spec: { ...node.spec, role: NodeRole.WORKER } });
+    });
+  }
+
+  // Services
+
+  listServices(_: Record<string, never>): readonly ServiceCounts[] {
+    return this.#view((tx) => tx.list('service').map((s) => counts(tx, s)));
+  }
+
+  getService(a: Ref): ServiceCounts {
+    return this.#view((tx) => counts(tx, findByNameOrId(tx, 'service', a.ref)));
+  }
+
+  async createService(a: { readonly spec: ServiceSpec }): Promise<{ readonly id: string }> {
+    validateServiceSpec(a.spec);
+    const id = newId();
+    await this.#update((tx) => {
+      const name = a.spec.annotations?.name ?? '';
+      if (tx.by('service', 'name', name).length > 0) throw nameTaken('service', name);
+      checkReferences(tx, a.spec);
+      checkPorts(tx, a.spec, '');
+      tx.create(
+        'service',
+        Service.create({ id, spec: a.spec, specVersion: { index: 1 }, endpoint: endpointOf(a.spec) }),
+      );
+    });
+    return { id };
+  }
+
+  async updateService(a: Versioned<ServiceSpec> & { readonly rollback: boolean }): Promise<void> {
+    if (!a.rollback) validateServiceSpec(a.spec);
+    await this.#update((tx) => {
+      const service = findByNameOrId(tx, 'service', a.ref);
+      checkVersion('service', service, a.version);
+      if (a.rollback && !service.previousSpec) {
+        throw new SwarmtsError('failed-precondition', `service ${a.ref} does not have a previous spec`);
+      }
+      const spec = a.rollback ? (service.previousSpec ?? a.spec) : a.spec;
+      if (spec.annotations?.name !== service.spec?.annotations?.name) {
+        throw new SwarmtsError(
+          'unsupported',
+          'renaming services is not supported: create a new one and remove the old one',
+        );
+      }
+      if ((spec.mode?.global === undefined) !== (service.spec?.mode?.global === undefined)) {
+        throw new SwarmtsError('unsupported', 'service mode change is not allowed: create a new service');
+      }
+      checkReferences(tx, spec);
+      checkPorts(tx, spec, service.id);
+      const changed = !isDeepStrictEqual(withoutScale(spec), withoutScale(service.spec));
+      tx.update('service', {
+        ...service,
+        spec,
+        endpoint: endpointOf(spec),
+        specVersion: changed ? { index: (service.specVersion?.index ?? 0) + 1 } : service.specVersion,
+        previousSpec: changed ? service.spec : service.previousSpec,
+        previousSpecVersion: changed ? service.specVersion : service.previousSpecVersion,
+        updateStatus: a.rollback
+          ? UpdateStatus.create({
+              state: UpdateState.ROLLBACK_STARTED,
+              startedAtMs: this.#c.now(),
+              message: 'manually requested rollback',
+            })
+          : changed
+            ? undefined
+            : service.updateStatus,
+      });
+    });
+  }
+
+  async removeService(a: Ref): Promise<void> {
+    await this.#update((tx) => tx.remove('service', findByNameOrId(tx, 'service', a.ref).id));
+  }
+
+  explainService(a: Ref): {
+    readonly serviceId: string;
+    readonly nodes: readonly { readonly node: Node; readonly filters: readonly FilterVerdict[] }[];
+  } {
+    const service = this.#view((tx) => findByNameOrId(tx, 'service', a.ref));
+    const sample = newTask(service, { slot: 1, nodeId: '' }, TaskState.RUNNING, this.#c.now());
+    return { serviceId: service.id, nodes: this.#c.scheduling().explain(sample) };
+  }
+
+  // Tasks
+
+  listTasks(_: Record<string, never>): readonly Task[] {
+    return this.#view((tx) => tx.list('task'));
+  }
+
+  getTask(a: Ref): Task {
+    return this.#view((tx) => findTask(tx, a.ref));
+  }
+
+  // Secrets and configs
+
+  listSecrets(_: Record<string, never>): readonly Secret[] {
+    return this.#view((tx) => tx.list('secret')).map(withoutPayload);
+  }
+
+  getSecret(a: Ref): Secret {
+    return withoutPayload(this.#view((tx) => findByNameOrId(tx, 'secret', a.ref)));
+  }
+
+  async createSecret(a: { readonly spec: SecretSpec }): Promise<{ readonly id: string }> {
+    const name = a.spec.annotations?.name ?? '';
+    validateSecretName(name);
+    checkPayload('secret', a.spec.data, MAX_SECRET_BYTES);
+    const id = newId();
+    await this.#update((tx) => {
+      if (tx.by('secret', 'name', name).length > 0) throw nameTaken('secret', name);
+      tx.create('secret', Secret.create({ id, spec: a.spec }));
+    });
+    return { id };
+  }
+
+  async updateSecret(a: Versioned<SecretSpec>): Promise<void> {
+    await this.#update((tx) => {
+      const secret = findByNameOrId(tx, 'secret', a.ref);
+      checkVersion('secret', secret, a.version);
+      const sameName = a.spec.annotations?.name === secret.spec?.annotations?.name;
+      if (!sameName || (a.spec.data.length > 0 && !isDeepStrictEqual(bytes(a.spec.data), bytes(secret.spec?.data)))) {
+        throw new SwarmtsError('invalid-argument', 'only updates to Labels are allowed');
+      }
+      tx.update('secret', { ...secret, spec: SecretSpec.create({ ...secret.spec, annotations: a.spec.annotations }) });
+    });
+  }
+
+  async removeSecret(a: Ref): Promise<void> {
+    await this.#update((tx) => {
+      const secret = findByNameOrId(tx, 'secret', a.ref);
+      refuseIfUsed(tx, 'secret', secret.spec?.annotations?.name ?? '', (s) =>
+        s.task?.container?.secrets.some((r) => r.secretId === secret.id),
+      );
+      tx.remove('secret', secret.id);
+    });
+  }
+
+  listConfigs(_: Record<string, never>): readonly Config[] {
+    return this.#view((tx) => tx.list('config'));
+  }
+
+  getConfig(a: Ref): Config {
+    return this.#view((tx) => findByNameOrId(tx, 'config', a.ref));
+  }
+
+  async createConfig(a: { readonly spec: ConfigSpec }): Promise<{ readonly id: string }> {
+    const name = a.spec.annotations?.name ?? '';
+    validateSecretName(name);
+    checkPayload('config', a.spec.data, MAX_CONFIG_BYTES);
+    const id = newId();
+    await this.#update((tx) => {
+      if (tx.by('config', 'name', name).length > 0) throw nameTaken('config', name);
+      tx.create('config', Config.create({ id, spec: a.spec }));
+    });
+    return { id };
+  }
+
+  async updateConfig(a: Versioned<ConfigSpec>): Promise<void> {
+    await this.#update((tx) => {
+      const config = findByNameOrId(tx, 'config', a.ref);
+      checkVersion('config', config, a.version);
+      const sameName = a.spec.annotations?.name === config.spec?.annotations?.name;
+      if (!sameName || !isDeepStrictEqual(bytes(a.spec.data), bytes(config.spec?.data))) {
+        throw new SwarmtsError('invalid-argument', 'only updates to Labels are allowed');
+      }
+      tx.update('config', { ...config, spec: ConfigSpec.create({ ...config.spec, annotations: a.spec.annotations }) });
+    });
+  }
+
+  async removeConfig(a: Ref): Promise<void> {
+    await this.#update((tx) => {
+      const config = findByNameOrId(tx, 'config', a.ref);
+      refuseIfUsed(tx, 'config', config.spec?.annotations?.name ?? '', (s) =>
+        s.task?.container?.configs.some((r) => r.configId === config.id),
+      );
+      tx.remove('config', config.id);
+    });
+  }
+
+  listNetworks(_: Record<string, never>): readonly Network[] {
+    return this.#view((tx) => tx.list('network'));
+  }
+}
+
+export type OperationName = {
+  [K in keyof Operations]: Operations[K] extends (a: never) => unknown ? K : never;
+}[keyof Operations];
+export type OperationArgs<K extends OperationName> = Parameters<Operations[K]>[0];
+export type OperationResult<K extends OperationName> = Awaited<ReturnType<Operations[K]>>;
+
+/** Operations by name, for those that come over the network: nothing else of the object can be called. */
+export const operationNames: ReadonlySet<string> = new Set(
+  Object.getOwnPropertyNames(Operations.prototype).filter((n) => n !== 'constructor'),
+);
+
+function theCluster(tx: ReadTx): Cluster {
+  const cluster = tx.list('cluster')[0];
+  if (!cluster) throw new SwarmtsError('unavailable', 'the swarm is being initialised, try again');
+  return cluster;
+}
+
+interface HasVersion {
+  readonly meta: { readonly version: { readonly index: number } | undefined } | undefined;
+}
+
+function checkVersion(kind: string, object: HasVersion, version: number): void {
+  if ((object.meta?.version?.index ?? 0) !== version) {
+    throw new SwarmtsError(
+      'out-of-sequence',
+      `rpc error: code = Unknown desc = update out of sequence: the ${kind} was changed meanwhile, read it again`,
+    );
+  }
+}
+
+function nameTaken(kind: string, name: string): SwarmtsError {
+  return new SwarmtsError(
+    'already-exists',
+    `rpc error: code = AlreadyExists desc = name conflicts with an existing object: ${kind} ${name} already exists`,
+  );
+}
+
+function withoutPayload(s: Secret): Secret {
+  return { ...s, spec: s.spec && { ...s.spec, data: new Uint8Array(0) } };
+}
+
+const bytes = (b: Uint8Array | undefined) => Buffer.from(b ?? []);
+
+function checkPayload(kind: string, data: Uint8Array, limit: number): void {
+  if (data.length === 0 || data.length >= limit) {
+    throw new SwarmtsError(
+      'invalid-argument',
+      `${kind} data must be larger than 0 and less than ${limit} bytes, not ${data.length}`,
+    );
+  }
+}
+
+function refuseIfUsed(tx: ReadTx, kind: string, name: string, uses: (s: ServiceSpec) => boolean | undefined): void {
+  const users = tx
+    .list('service')
+    .filter((s) => s.spec && uses(s.spec))
+    .map((s) => s.spec?.annotations?.name);
+  if (users.length > 0) {
+    const plural = users.length === 1 ? 'service' : 'services';
+    throw new SwarmtsError(
+      'invalid-argument',
+      `rpc error: code = InvalidArgument desc = ${kind} '${name}' is in use by the following ${plural}: ${users.join(', ')}`,
+    );
+  }
+}
+
+function counts(tx: ReadTx, service: Service): ServiceCounts {
+  const tasks = tx.by('task', 'service', service.id);
+  const up = (t: Task) => {
+    const state = tx.get('node', t.nodeId)?.status?.state;
+    return state !== undefined && state !== NodeState.DOWN;
+  };
+  const running = tasks.filter(
+    (t) => t.desiredState <= TaskState.RUNNING && observedState(t) === TaskState.RUNNING && up(t),
+  ).length;
+  const desired =
+    service.spec?.mode?.replicated?.replicas ?? tasks.filter((t) => t.desiredState <= TaskState.RUNNING).length;
+  const completed = tasks.filter((t) => observedState(t) === TaskState.COMPLETE).length;
+  return { service, runningTasks: running, desiredTasks: desired, completedTasks: completed };
+}
+
+/** Scaling alone is no new version of the tasks. */
+function withoutScale(spec: ServiceSpec | undefined): unknown {
+  if (!spec) return undefined;
+  return { ...spec, mode: spec.mode?.replicated ? 'replicated' : spec.mode };
+}
+
+function endpointOf(spec: ServiceSpec): Endpoint {
+  return Endpoint.create({ spec: spec.endpoint, ports: spec.endpoint?.ports ?? [] });
+}
+
+/** Secrets, configs and networks that the spec names must exist. */
+function checkReferences(tx: ReadTx, spec: ServiceSpec): void {
+  const c = spec.task?.container;
+  for (const r of c?.secrets ?? []) {
+    if (!tx.get('secret', r.secretId))
+      throw new SwarmtsError('invalid-argument', `secret not found: ${r.secretName || r.secretId}`);
+  }
+  for (const r of c?.configs ?? []) {
+    if (!tx.get('config', r.configId))
+      throw new SwarmtsError('invalid-argument', `config not found: ${r.configName || r.configId}`);
+  }
+  for (const n of spec.task?.networks ?? []) {
+    if (n.target !== 'host' && n.target !== 'none' && n.target !== 'bridge') findByNameOrId(tx, 'network', n.target);
+  }
+}
+
+/** A fixed host-mode port may be used by several services: each node takes one. Ingress ports belong to one service. */
+function checkPorts(tx: ReadTx, spec: ServiceSpec, selfId: string): void {
+  for (const p of spec.endpoint?.ports ?? []) {
+    if (p.publishedPort === 0 || p.publishMode !== 0) continue;
+    const owner = tx
+      .list('service')
+      .find(
+        (s) =>
+          s.id !== selfId &&
+          s.endpoint?.ports.some(
+            (q) => q.publishMode === 0 && q.protocol === p.protocol && q.publishedPort === p.publishedPort,
+          ),
+      );
+    if (owner) {
+      throw new SwarmtsError(
+        'invalid-argument',
+        `port '${p.publishedPort}' is already in use by service '${owner.spec?.annotations?.name}' (${owner.id}) as an ingress port`,
+      );
+    }
+  }
+}

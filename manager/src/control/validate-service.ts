@@ -1,0 +1,153 @@
+/**
+ * What a service spec must fulfil before it is stored. Every error names the field and the value. Semantics and, where
+ * Docker has them, words: Docker's.
+ */
+import { SwarmtsError } from '@swarmts/lib';
+import {
+  EndpointMode,
+  MAX_REPLICAS,
+  MIN_MEMORY_BYTES,
+  MIN_NANO_CPUS,
+  MountType,
+  type PortConfig,
+  PublishMode,
+  type Resources,
+  type ServiceSpec,
+  type TaskSpec,
+  type UpdateConfig,
+  validateServiceName,
+} from '@swarmts/proto';
+import { parseConstraints, parseSpread } from '@swarmts/scheduler';
+
+const bad = (message: string) => new SwarmtsError('invalid-argument', message);
+
+/** Throws SwarmtsError 'invalid-argument' for the first thing that is wrong. */
+export function validateServiceSpec(spec: ServiceSpec): void {
+  validateServiceName(spec.annotations?.name ?? '');
+  if (!spec.task) throw bad('TaskSpec: missing');
+  validateTaskSpec(spec.task);
+  validateMode(spec);
+  validateUpdate('update', spec.update);
+  validateUpdate('rollback', spec.rollback);
+  validateEndpoint(spec);
+}
+
+function validateTaskSpec(task: TaskSpec): void {
+  const c = task.container;
+  if (!c) throw bad('ContainerSpec: missing in service spec');
+  if (c.image === '') throw bad('ContainerSpec: image reference must be provided');
+  if (/\s/.test(c.image) || !/^[\w.:/@-]+$/.test(c.image))
+    throw bad(`ContainerSpec: "${c.image}" is not a valid repository/tag`);
+  validateResources('limits', task.resources?.limits);
+  validateResources('reservations', task.resources?.reservations);
+  const { limits, reservations } = task.resources ?? {};
+  if (limits && reservations && limits.memoryBytes > 0 && reservations.memoryBytes > limits.memoryBytes) {
+    throw bad(
+      `memory reservation of ${reservations.memoryBytes} bytes is above the limit of ${limits.memoryBytes} bytes`,
+    );
+  }
+  parseConstraints(task.placement?.constraints ?? []);
+  for (const p of task.placement?.preferences ?? []) parseSpread(p.spreadDescriptor);
+  if ((task.placement?.maxReplicas ?? 0) < 0) throw bad('max replicas per node must not be negative');
+  validateMounts(task);
+  validateRestart(task);
+  if (c.hasStopGracePeriod && c.stopGracePeriodNs < 0) throw bad('stop grace period must not be negative');
+  for (const e of c.env) if (e === '' || e.startsWith('=')) throw bad(`invalid environment variable: ${e}`);
+}
+
+function validateResources(what: string, r: Resources | undefined): void {
+  if (!r) return;
+  if (r.nanoCpus !== 0 && r.nanoCpus < MIN_NANO_CPUS) {
+    throw bad(`invalid cpu value ${r.nanoCpus / 1e9} in ${what}: must be at least ${MIN_NANO_CPUS / 1e9}`);
+  }
+  if (r.memoryBytes !== 0 && r.memoryBytes < MIN_MEMORY_BYTES) {
+    throw bad(`invalid memory value ${r.memoryBytes} in ${what}: must be at least 4MiB`);
+  }
+  if (r.pids < 0) throw bad(`invalid pids value ${r.pids} in ${what}: must not be negative`);
+}
+
+function validateMounts(task: TaskSpec): void {
+  const targets = new Set<string>();
+  for (const m of task.container?.mounts ?? []) {
+    if (m.target === '') throw bad('ContainerSpec: mount target must be given');
+    if (!m.target.startsWith('/')) throw bad(`invalid mount target, must be an absolute path: ${m.target}`);
+    if (targets.has(m.target)) throw bad(`ContainerSpec: duplicate mount point: ${m.target}`);
+    targets.add(m.target);
+    if (m.type === MountType.BIND && !m.source.startsWith('/')) {
+      throw bad(`invalid bind mount source, must be an absolute path: ${m.source}`);
+    }
+    if (m.type === MountType.TMPFS && m.source !== '') throw bad('invalid tmpfs source, source must be empty');
+    if (m.type === MountType.NAMED_PIPE || m.type === MountType.CLUSTER) {
+      throw new SwarmtsError(
+        'unsupported',
+        `mounts of this type are not supported: ${m.target}; use bind, volume or tmpfs`,
+      );
+    }
+  }
+}
+
+function validateRestart(task: TaskSpec): void {
+  const r = task.restart;
+  if (!r) return;
+  if (r.delayNs < 0) throw bad('TaskSpec: restart-delay cannot be negative');
+  if (r.windowNs < 0) throw bad('TaskSpec: restart-window cannot be negative');
+  if (r.maxAttempts < 0) throw bad('TaskSpec: restart-max-attempts cannot be negative');
+}
+
+function validateMode(spec: ServiceSpec): void {
+  const m = spec.mode;
+  const count = [m?.replicated, m?.global, m?.replicatedJob, m?.globalJob].filter((x) => x !== undefined).length;
+  if (count !== 1) throw bad('exactly one service mode must be given');
+  if (m?.replicatedJob || m?.globalJob) {
+    throw new SwarmtsError(
+      'unsupported',
+      'job services are not supported by this release; use --mode replicated or global',
+    );
+  }
+  const replicas = m?.replicated?.replicas ?? 0;
+  if (!Number.isSafeInteger(replicas) || replicas < 0)
+    throw bad(`Number of replicas must be non-negative: ${replicas}`);
+  if (replicas > MAX_REPLICAS) throw bad(`Number of replicas must be at most ${MAX_REPLICAS}: ${replicas}`);
+  if (m?.global && (spec.task?.placement?.maxReplicas ?? 0) > 0) {
+    throw bad('replicas-max-per-node can only be used with replicated or replicated-job mode');
+  }
+}
+
+function validateUpdate(what: string, u: UpdateConfig | undefined): void {
+  if (!u) return;
+  if (u.parallelism < 0) throw bad(`TaskSpec: ${what}-parallelism cannot be negative`);
+  if (u.delayNs < 0) throw bad(`TaskSpec: ${what}-delay cannot be negative`);
+  if (u.monitorNs < 0) throw bad(`TaskSpec: ${what}-monitor cannot be negative`);
+  if (u.maxFailureRatio < 0 || u.maxFailureRatio > 1)
+    throw bad(`TaskSpec: ${what}-max-failure-ratio must be between 0 and 1`);
+}
+
+function validateEndpoint(spec: ServiceSpec): void {
+  const e = spec.endpoint;
+  if (!e) return;
+  if (e.mode === EndpointMode.DNSRR && e.ports.some((p) => p.publishMode === PublishMode.INGRESS)) {
+    throw bad("EndpointSpec: port published with ingress mode can't be used with dnsrr mode");
+  }
+  const seen = new Set<string>();
+  for (const p of e.ports) {
+    validatePort(p);
+    const key = `${p.publishMode}/${p.protocol}/${p.publishedPort}/${p.hostIp}`;
+    if (p.publishedPort !== 0 && seen.has(key)) {
+      throw bad(`EndpointSpec: duplicate published ports provided: ${p.publishedPort}`);
+    }
+    seen.add(key);
+  }
+}
+
+function validatePort(p: PortConfig): void {
+  if (p.targetPort < 1 || p.targetPort > 65535)
+    throw bad(`EndpointSpec: invalid target port ${p.targetPort}: must be 1 to 65535`);
+  if (p.publishedPort > 65535)
+    throw bad(`EndpointSpec: invalid published port ${p.publishedPort}: must be at most 65535`);
+  if (p.publishMode === PublishMode.INGRESS) {
+    throw new SwarmtsError(
+      'unsupported',
+      `port ${p.publishedPort || p.targetPort} cannot be published in ingress mode: this release has no routing mesh; use --publish mode=host,published=${p.publishedPort || 'PORT'},target=${p.targetPort}`,
+    );
+  }
+}

@@ -1,0 +1,214 @@
+/**
+ * The leader's side of all agents: registers nodes, keeps one session per node, sends assignments in batches, takes
+ * statuses and heartbeats.
+ */
+import { ControlLoop, messageOf, SwarmtsError, type Watch } from '@swarmts/lib';
+import {
+  type AgentHello,
+  type AgentMessage,
+  type LogChunk,
+  type LogRequest,
+  type Node,
+  type NodeDescription,
+  NodeState,
+  NodeStatus,
+  type SessionInfo,
+  SessionInfo as SessionInfoCodec,
+  type WeightedManager,
+} from '@swarmts/proto';
+import type { NodeIdentity } from '../ca/certificates.js';
+import type { LeaderComponent, LeaderContext } from '../leader-component.js';
+import { toStatus } from '../rpc/unary.js';
+import type { AnyChange } from '../store/tables.js';
+import { NodeMonitor } from './node-monitor.js';
+import { type AgentStream, Session } from './session.js';
+import { StatusWriter } from './status-writer.js';
+
+const DEBOUNCE_MS = 2;
+const MAX_DELAY_MS = 50;
+
+export interface DispatcherOptions extends LeaderContext {
+  readonly managerId: string;
+  readonly managers: () => readonly WeightedManager[];
+  readonly rootPem: () => string;
+  readonly onLogs: (nodeId: string, chunk: LogChunk) => void;
+  readonly onNodeGone: (nodeId: string) => void;
+}
+
+export class Dispatcher implements LeaderComponent {
+  readonly #o: DispatcherOptions;
+  readonly #sessions = new Map<string, Session>();
+  readonly #monitor: NodeMonitor;
+  readonly #statuses: StatusWriter;
+  readonly #loop: ControlLoop;
+  #watch: Watch | undefined;
+  #stopped = false;
+
+  constructor(options: DispatcherOptions) {
+    this.#o = options;
+    this.#monitor = new NodeMonitor(options, (nodeId) => this.#onDown(nodeId));
+    this.#statuses = new StatusWriter(options, options.managerId);
+    this.#loop = new ControlLoop({
+      ...options,
+      name: 'dispatcher',
+      debounceMs: DEBOUNCE_MS,
+      maxDelayMs: MAX_DELAY_MS,
+      work: () => this.#flush(),
+    });
+  }
+
+  start(): void {
+    this.#watch = this.#o.store.watch({ change: (c) => this.#onChange(c) });
+    this.#monitor.start().catch((e: unknown) => this.#o.onStuck(e));
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    this.#watch?.close();
+    this.#monitor.stop();
+    const why = toStatus(new SwarmtsError('not-leader', 'this manager is not the leader any more'));
+    for (const s of this.#sessions.values()) s.close(why);
+    this.#sessions.clear();
+    await Promise.all([this.#loop.stop(), this.#statuses.stop()]);
+  }
+
+  /** Serves one agent's stream until it ends. */
+  serve(stream: AgentStream, caller: NodeIdentity): void {
+    const session = new Session(caller.nodeId, stream);
+    stream.on('data', (m: AgentMessage) => {
+      this.#onMessage(session, m).catch((e: unknown) => {
+        this.#o.log.warn('agent message was refused', { node: caller.nodeId, error: e });
+        session.close(toStatus(e));
+        this.#drop(session);
+      });
+    });
+    const ended = () => this.#drop(session);
+    stream.on('end', () => {
+      session.close();
+      ended();
+    });
+    stream.on('cancelled', ended);
+    stream.on('error', ended);
+  }
+
+  /** Sends a log request to a node; false when it has no session here. */
+  requestLogs(nodeId: string, request: LogRequest): boolean {
+    const session = this.#sessions.get(nodeId);
+    session?.sendLogRequest(request);
+    return session !== undefined;
+  }
+
+  #drop(session: Session): void {
+    if (this.#sessions.get(session.nodeId) !== session) return;
+    this.#sessions.delete(session.nodeId);
+    this.#o.onNodeGone(session.nodeId);
+  }
+
+  async #onMessage(session: Session, m: AgentMessage): Promise<void> {
+    if (this.#stopped) return;
+    const { nodeId } = session;
+    if (m.hello) {
+      await this.#register(session, m.hello);
+      return;
+    }
+    if (this.#sessions.get(nodeId) !== session)
+      throw new SwarmtsError('failed-precondition', 'no hello, or another session took over');
+    this.#monitor.beat(nodeId);
+    if (m.statuses) {
+      this.#statuses.add(nodeId, m.statuses.updates);
+      session.acknowledge(m.statuses.updates.length);
+    }
+    if (m.description) await this.#describe(nodeId, m.description);
+    if (m.logs) this.#o.onLogs(nodeId, m.logs);
+    if (m.goodbye) {
+      this.#monitor.lease(nodeId, m.goodbye.leaseMs);
+      await this.#o.store.update((tx) => {
+        const node = tx.get('node', nodeId);
+        const leaseUntilMs = this.#o.clock.now() + (m.goodbye?.leaseMs ?? 0);
+        if (node) tx.update('node', { ...node, status: NodeStatus.create({ ...node.status, leaseUntilMs }) });
+      });
+    }
+  }
+
+  async #register(session: Session, hello: AgentHello): Promise<void> {
+    const { nodeId } = session;
+    await this.#o.store.update((tx) => {
+      const node = tx.get('node', nodeId);
+      if (!node)
+        throw new SwarmtsError(
+          'not-found',
+          `node ${nodeId} is not part of this swarm: it was removed, or its record is lost; leave and join again`,
+        );
+      const status = NodeStatus.create({ state: NodeState.NODE_READY, addr: hello.addr });
+      tx.update('node', { ...node, description: hello.description ?? node.description, status });
+    });
+    if (session.closed || this.#stopped) return;
+    this.#sessions.get(nodeId)?.close(toStatus(new SwarmtsError('aborted', 'a newer session of this node took over')));
+    this.#sessions.set(nodeId, session);
+    this.#monitor.beat(nodeId);
+    session.sendInfo(this.#info(session));
+    this.#o.store.view((tx) => session.sendComplete(tx));
+    this.#o.log.info('node is ready', { node: nodeId, hostname: hello.description?.hostname });
+  }
+
+  #info(session: Session): SessionInfo {
+    return SessionInfoCodec.create({
+      sessionId: session.id,
+      node: this.#o.store.get('node', session.nodeId),
+      managers: this.#o.managers(),
+      heartbeatPeriodMs: this.#monitor.periodMs,
+      rootCaPem: Buffer.from(this.#o.rootPem()),
+    });
+  }
+
+  async #describe(nodeId: string, description: NodeDescription): Promise<void> {
+    await this.#o.store.update((tx) => {
+      const node = tx.get('node', nodeId);
+      if (node) tx.update('node', { ...node, description });
+    });
+  }
+
+  #onDown(nodeId: string): void {
+    this.#sessions.get(nodeId)?.close(toStatus(new SwarmtsError('timeout', 'heartbeats were missed')));
+    this.#sessions.delete(nodeId);
+    this.#o.onNodeGone(nodeId);
+  }
+
+  #onChange(c: AnyChange): void {
+    if (c.kind === 'task') {
+      for (const nodeId of new Set([c.object.nodeId, c.old?.nodeId ?? '']))
+        this.#sessions.get(nodeId)?.touch(c.object.id);
+      this.#loop.mark();
+    } else if (c.kind === 'node') this.#onNodeChange(c.object, c.old, c.action === 'remove');
+    else if (c.kind === 'cluster') for (const s of this.#sessions.values()) s.sendInfo(this.#info(s));
+  }
+
+  #onNodeChange(node: Node, old: Node | undefined, removed: boolean): void {
+    if (removed) {
+      this.#monitor.forget(node.id);
+      this.#sessions
+        .get(node.id)
+        ?.close(toStatus(new SwarmtsError('not-found', `node ${node.id} was removed from the swarm`)));
+      this.#sessions.delete(node.id);
+      return;
+    }
+    const managersChanged = node.managerStatus?.addr !== old?.managerStatus?.addr;
+    const mine = this.#sessions.get(node.id);
+    if (managersChanged) for (const s of this.#sessions.values()) s.sendInfo(this.#info(s));
+    else if (mine && (node.spec !== old?.spec || node.certificateRole !== old?.certificateRole))
+      mine.sendInfo(this.#info(mine));
+  }
+
+  #flush(): void {
+    this.#o.store.view((tx) => {
+      for (const s of this.#sessions.values()) {
+        try {
+          s.flush(tx);
+        } catch (e) {
+          this.#o.log.error('session broke while sending', { node: s.nodeId, error: messageOf(e) });
+          s.close(toStatus(e));
+        }
+      }
+    });
+  }
+}

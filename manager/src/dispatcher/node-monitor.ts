@@ -1,0 +1,178 @@
+/**
+ * Which nodes are alive: every node that is not DOWN has a deadline, a heartbeat moves it. A node that misses it is
+ * marked DOWN, and its tasks ORPHANED after a long time. When a leader takes over, every node is UNKNOWN with twice the
+ * grace, so that a change of leader moves no task.
+ */
+import type { TimerHandle } from '@swarmts/lib';
+import {
+  defaults,
+  HEARTBEAT_GRACE,
+  type Node,
+  NodeState,
+  NodeStatus,
+  ORPHAN_AFTER_MS,
+  observedState,
+  TaskState,
+  TaskStatus,
+} from '@swarmts/proto';
+import type { LeaderContext } from '../leader-component.js';
+
+interface Deadline {
+  timer: TimerHandle;
+  dueMs: number;
+}
+
+/** A timer that fires so late tells that this process stalled, not that the node is gone. */
+const STALL_MS = 500;
+
+export class NodeMonitor {
+  readonly #c: LeaderContext;
+  readonly #deadlines = new Map<string, Deadline>();
+  readonly #orphaning = new Map<string, TimerHandle>();
+  readonly #onDown: (nodeId: string) => void;
+  #stopped = false;
+
+  constructor(context: LeaderContext, onDown: (nodeId: string) => void) {
+    this.#c = context;
+    this.#onDown = onDown;
+  }
+
+  /** Milliseconds between heartbeats, as the cluster is configured. */
+  get periodMs(): number {
+    const cluster = this.#c.store.view((tx) => tx.list('cluster')[0]);
+    return (cluster?.spec?.dispatcher?.heartbeatPeriodNs || defaults.heartbeatPeriodNs) / 1e6;
+  }
+
+  get graceMs(): number {
+    return this.periodMs * HEARTBEAT_GRACE;
+  }
+
+  async start(): Promise<void> {
+    const nodes = this.#c.store.view((tx) => tx.list('node'));
+    const alive = nodes.filter((n) => n.status?.state !== NodeState.DOWN);
+    for (const n of alive) this.#arm(n.id, 2 * this.graceMs);
+    for (const n of nodes) if (n.status?.state === NodeState.DOWN) this.#armOrphaning(n.id);
+    await this.#c.store.batch(
+      alive,
+      (tx, n) => {
+        const node = tx.get('node', n.id);
+        if (node)
+          tx.update(
+            'node',
+            withState(node, NodeState.UNKNOWN, 'Node moved to "unknown" state due to leadership change in cluster'),
+          );
+      },
+      (n, e) => this.#c.log.warn('node state was not written', { node: n.id, error: e }),
+    );
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    for (const d of this.#deadlines.values()) d.timer.cancel();
+    for (const t of this.#orphaning.values()) t.cancel();
+  }
+
+  /** The node was heard of. */
+  beat(nodeId: string): void {
+    if (this.#stopped) return;
+    this.#orphaning.get(nodeId)?.cancel();
+    this.#orphaning.delete(nodeId);
+    this.#arm(nodeId, this.graceMs);
+  }
+
+  /** The node stops in order and wants to be waited for. */
+  lease(nodeId: string, leaseMs: number): void {
+    if (!this.#stopped) this.#arm(nodeId, Math.max(leaseMs, this.graceMs));
+  }
+
+  forget(nodeId: string): void {
+    this.#deadlines.get(nodeId)?.timer.cancel();
+    this.#deadlines.delete(nodeId);
+    this.#orphaning.get(nodeId)?.cancel();
+    this.#orphaning.delete(nodeId);
+  }
+
+  #arm(nodeId: string, delayMs: number): void {
+    const dueMs = this.#c.clock.monotonic() + delayMs;
+    const known = this.#deadlines.get(nodeId);
+    if (known && known.dueMs <= dueMs) {
+      // Moving a deadline back needs no new timer: the old one finds out when it fires.
+      known.dueMs = dueMs;
+      return;
+    }
+    known?.timer.cancel();
+    const deadline: Deadline = { dueMs, timer: this.#c.clock.after(delayMs, () => this.#expire(nodeId)) };
+    this.#deadlines.set(nodeId, deadline);
+  }
+
+  #expire(nodeId: string): void {
+    const deadline = this.#deadlines.get(nodeId);
+    if (!deadline || this.#stopped) return;
+    const nowMs = this.#c.clock.monotonic();
+    const remaining = deadline.dueMs - nowMs;
+    if (remaining > 0) {
+      deadline.timer = this.#c.clock.after(remaining, () => this.#expire(nodeId));
+      return;
+    }
+    if (remaining < -STALL_MS) {
+      deadline.dueMs = nowMs + this.graceMs;
+      deadline.timer = this.#c.clock.after(this.graceMs, () => this.#expire(nodeId));
+      return;
+    }
+    this.#deadlines.delete(nodeId);
+    this.#onDown(nodeId);
+    this.#markDown(nodeId).catch((e: unknown) => {
+      this.#c.log.error('node could not be marked down, trying again', { node: nodeId, error: e });
+      if (!this.#stopped) this.#arm(nodeId, this.periodMs);
+    });
+  }
+
+  async #markDown(nodeId: string): Promise<void> {
+    const since = new Date(this.#c.clock.now()).toISOString();
+    const wasUp = await this.#c.store.update((tx) => {
+      const node = tx.get('node', nodeId);
+      if (!node || node.status?.state === NodeState.DOWN) return false;
+      tx.update('node', withState(node, NodeState.DOWN, 'heartbeat failure'));
+      return true;
+    });
+    if (!wasUp) return;
+    this.#c.log.warn('node is down', { node: nodeId });
+    this.#armOrphaning(nodeId);
+    await this.#touchTasks(nodeId, (s) => TaskStatus.create({ ...s, message: `node down since ${since}` }));
+  }
+
+  #armOrphaning(nodeId: string): void {
+    const timer = this.#c.clock.after(ORPHAN_AFTER_MS, () => {
+      this.#orphaning.delete(nodeId);
+      this.#touchTasks(nodeId, (s) =>
+        TaskStatus.create({
+          ...s,
+          state: TaskState.ORPHANED,
+          appliedAtMs: this.#c.clock.now(),
+          message: 'node has been down for too long',
+        }),
+      ).catch((e: unknown) =>
+        this.#c.log.error('tasks of a lost node could not be orphaned', { node: nodeId, error: e }),
+      );
+    });
+    this.#orphaning.set(nodeId, timer);
+  }
+
+  async #touchTasks(nodeId: string, change: (s: TaskStatus | undefined) => TaskStatus): Promise<void> {
+    const ids = this.#c.store.view((tx) => tx.by('task', 'node', nodeId).map((t) => t.id));
+    await this.#c.store.batch(
+      ids,
+      (tx, id) => {
+        const task = tx.get('task', id);
+        const state = task ? observedState(task) : TaskState.NEW;
+        if (task && state >= TaskState.ASSIGNED && state <= TaskState.RUNNING)
+          tx.update('task', { ...task, status: change(task.status) });
+      },
+      (id, e) => this.#c.log.warn('task of a lost node was not written', { task: id, error: e }),
+    );
+  }
+}
+
+export function withState(node: Node, state: NodeState, message: string): Node {
+  return { ...node, status: NodeStatus.create({ ...node.status, state, message }) };
+}

@@ -1,0 +1,76 @@
+/** One agent's stream on the leader: sends session info, assignments and log requests; hands on what the agent says. */
+import type * as grpc from '@grpc/grpc-js';
+import { newId } from '@swarmts/lib';
+import { type AgentMessage, DispatcherMessage, type LogRequest, type SessionInfo } from '@swarmts/proto';
+import type { ReadTx } from '../store/transaction.js';
+import { AssignmentSet } from './assignment-set.js';
+
+export type AgentStream = grpc.ServerDuplexStream<AgentMessage, DispatcherMessage>;
+
+export class Session {
+  readonly id = newId();
+  readonly nodeId: string;
+  readonly #stream: AgentStream;
+  readonly #assignments: AssignmentSet;
+  readonly #touched = new Set<string>();
+  #full = false;
+  #closed = false;
+
+  constructor(nodeId: string, stream: AgentStream) {
+    this.nodeId = nodeId;
+    this.#stream = stream;
+    this.#assignments = new AssignmentSet(nodeId);
+  }
+
+  get closed(): boolean {
+    return this.#closed;
+  }
+
+  sendInfo(session: SessionInfo): void {
+    this.#send(DispatcherMessage.create({ session }));
+  }
+
+  sendComplete(tx: ReadTx): void {
+    this.#touched.clear();
+    this.#full = true;
+    this.#send(DispatcherMessage.create({ assignments: this.#assignments.complete(tx) }));
+  }
+
+  /** A task of (or formerly of) this node has changed. */
+  touch(taskId: string): void {
+    this.#touched.add(taskId);
+  }
+
+  get dirty(): boolean {
+    return this.#touched.size > 0 && this.#full;
+  }
+
+  /** Sends the increment for all that was touched. */
+  flush(tx: ReadTx): void {
+    if (!this.dirty) return;
+    const touched = new Set(this.#touched);
+    this.#touched.clear();
+    const assignments = this.#assignments.increment(tx, touched);
+    if (assignments) this.#send(DispatcherMessage.create({ assignments }));
+  }
+
+  sendLogRequest(logs: LogRequest): void {
+    this.#send(DispatcherMessage.create({ logs }));
+  }
+
+  acknowledge(count: number): void {
+    this.#send(DispatcherMessage.create({ ack: { count } }));
+  }
+
+  /** Ends the stream; `status` tells the agent why. */
+  close(status?: Partial<grpc.StatusObject>): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    if (status) this.#stream.emit('error', status);
+    else this.#stream.end();
+  }
+
+  #send(message: DispatcherMessage): void {
+    if (!this.#closed) this.#stream.write(message);
+  }
+}

@@ -1,0 +1,53 @@
+/** Everything that runs on the leader alone, started together and stopped together. */
+import type { LogChunk, WeightedManager } from '@swarmts/proto';
+import { Allocator } from './allocator/allocator.js';
+import { Dispatcher } from './dispatcher/dispatcher.js';
+import type { LeaderComponent, LeaderContext } from './leader-component.js';
+import { LogBroker } from './logs/log-broker.js';
+import { RoleManager } from './orchestrator/role-manager.js';
+import { ServiceOrchestrator } from './orchestrator/service-orchestrator.js';
+import { TaskReaper } from './orchestrator/task-reaper.js';
+import type { RaftGroup } from './raft/raft-group.js';
+import { SchedulingLoop } from './scheduling/scheduling-loop.js';
+
+export interface LeaderRuntimeOptions extends LeaderContext {
+  readonly raft: RaftGroup;
+  readonly nodeId: string;
+  readonly managers: () => readonly WeightedManager[];
+  readonly rootPem: () => string;
+}
+
+export class LeaderRuntime {
+  readonly dispatcher: Dispatcher;
+  readonly scheduling: SchedulingLoop;
+  readonly logs: LogBroker;
+  readonly #components: readonly LeaderComponent[];
+
+  constructor(o: LeaderRuntimeOptions) {
+    this.logs = new LogBroker({ store: o.store, request: (nodeId, r) => this.dispatcher.requestLogs(nodeId, r) });
+    this.dispatcher = new Dispatcher({
+      ...o,
+      managerId: o.nodeId,
+      onLogs: (nodeId: string, chunk: LogChunk) => this.logs.deliver(nodeId, chunk),
+      onNodeGone: (nodeId) => this.logs.nodeGone(nodeId),
+    });
+    this.scheduling = new SchedulingLoop(o);
+    this.#components = [
+      new ServiceOrchestrator(o),
+      new Allocator(o),
+      this.scheduling,
+      this.dispatcher,
+      new TaskReaper(o),
+      new RoleManager(o, o.raft),
+    ];
+  }
+
+  start(): void {
+    for (const c of this.#components) c.start();
+  }
+
+  async stop(): Promise<void> {
+    this.logs.stop();
+    await Promise.all(this.#components.map((c) => c.stop()));
+  }
+}

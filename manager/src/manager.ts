@@ -1,0 +1,422 @@
+/**
+ * A manager: its place in Raft, its gRPC server, and, while it leads, the leader's loops. Control operations come in on any
+ * manager; a follower forwards them to the leader.
+ */
+import * as grpc from '@grpc/grpc-js';
+import {
+  asSwarmtsError,
+  type Clock,
+  errorCodes,
+  type Logger,
+  messageOf,
+  type Random,
+  SwarmtsError,
+  sleep,
+} from '@swarmts/lib';
+import {
+  CaService,
+  type Cluster,
+  ControlCall,
+  ControlLogsRequest,
+  ControlResult,
+  ControlService,
+  DispatcherService,
+  fromJson,
+  type IssueCertificateRequest,
+  IssueCertificateResponse,
+  type LogChunk,
+  type LogQuery,
+  type Node,
+  NodeRole,
+  RaftJoinRequest,
+  RaftJoinResponse,
+  RaftLeaveResponse,
+  RaftMember,
+  RaftMembershipService,
+  RaftStreamEnd,
+  RaftTransportService,
+  toJson,
+  type WeightedManager,
+} from '@swarmts/proto';
+import { CaServer } from './ca/ca-server.js';
+import { type Credentials, managerChannelOptions } from './ca/credentials.js';
+import {
+  type OperationArgs,
+  type OperationName,
+  type OperationResult,
+  Operations,
+  operationNames,
+} from './control/operations.js';
+import { LeaderRuntime } from './leader-runtime.js';
+import { ChunkAssembler, NO_LEADER, RaftGroup } from './raft/raft-group.js';
+import { Authoriser } from './rpc/authorise.js';
+import { RpcServer } from './rpc/server.js';
+import { callUnary, fromServiceError, toStatus } from './rpc/unary.js';
+
+/** How long a request waits for a leader to be elected before it fails. */
+const LEADER_WAIT_MS = 3_000;
+const LEADER_POLL_MS = 50;
+const FORWARD_TIMEOUT_MS = 15_000;
+/** Leadership is handed over at most so often by a loop that cannot go on. */
+const HAND_OVER_MIN_MS = 60_000;
+
+export interface ManagerOptions {
+  readonly dir: string;
+  readonly listenAddr: string;
+  /** host:port under which the other nodes reach this manager. */
+  readonly advertiseAddr: string;
+  readonly raftId: number;
+  readonly credentials: Credentials;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Logger;
+  readonly snapshotEntries: number;
+  /** First manager of a new cluster: what it writes once it leads. */
+  readonly bootstrap?: { readonly cluster: Cluster; readonly node: Node };
+  /** Address of a manager to join at; without it the log on disk is used. */
+  readonly joinAddr?: string;
+  readonly onFatal: (e: Error) => void;
+  /** This manager was removed from Raft (demoted). */
+  readonly onRemoved: () => void;
+}
+
+/** The part of the CA operation that a follower forwards. */
+const ISSUE = 'ca.issue';
+const RAFT_JOIN = 'raft.join';
+
+export class Manager {
+  readonly raft: RaftGroup;
+  readonly #o: ManagerOptions;
+  readonly #operations: Operations;
+  readonly #ca: CaServer;
+  readonly #server: RpcServer;
+  #runtime: LeaderRuntime | undefined;
+  #transition: Promise<void> = Promise.resolve();
+  #leads = false;
+  #stopped = false;
+  #lastHandOverMs = Number.NEGATIVE_INFINITY;
+  readonly #stop = new AbortController();
+  #forwardClient: { readonly addr: string; readonly client: grpc.Client } | undefined;
+
+  private constructor(o: ManagerOptions, raft: RaftGroup) {
+    this.#o = o;
+    this.raft = raft;
+    const now = () => o.clock.now();
+    this.#operations = new Operations({ raft, now, scheduling: () => this.#leaderRuntime().scheduling });
+    this.#ca = new CaServer({ store: raft.store, now });
+    const authoriser = new Authoriser({
+      now,
+      rootPem: () => o.credentials.files.rootPem,
+      clusterId: () => o.credentials.identity.clusterId,
+      isBlacklisted: (nodeId) => raft.store.view((tx) => tx.list('cluster')[0])?.blacklist[nodeId] !== undefined,
+    });
+    this.#server = new RpcServer({ authoriser, leaderAddr: () => raft.leader?.addr ?? '' });
+    this.#registerServices();
+  }
+
+  /** Opens the log, joins where asked to, listens. Nothing is left running when it throws. */
+  static async start(o: ManagerOptions): Promise<Manager> {
+    const self = RaftMember.create({ raftId: o.raftId, nodeId: o.credentials.identity.nodeId, addr: o.advertiseAddr });
+    let manager: Manager | undefined;
+    const pendingLeader: boolean[] = [];
+    const raft = await RaftGroup.open({
+      ...o,
+      self,
+      bootstrap: o.bootstrap !== undefined,
+      members: [],
+      onLeaderChange: (c) => {
+        if (manager) manager.#onLeadership(c.isLeader);
+        else pendingLeader.push(c.isLeader);
+      },
+    });
+    manager = new Manager(o, raft);
+    try {
+      await manager.#server.listen(o.listenAddr, o.credentials.server());
+      for (const isLeader of pendingLeader) manager.#onLeadership(isLeader);
+      if (o.joinAddr !== undefined) await manager.#join(o.joinAddr, self);
+      return manager;
+    } catch (e) {
+      await manager.stop();
+      throw e;
+    }
+  }
+
+  get isLeader(): boolean {
+    return this.#leads && this.#runtime !== undefined;
+  }
+
+  get store() {
+    return this.raft.store;
+  }
+
+  async stop(): Promise<void> {
+    if (this.#stopped) return;
+    this.#stopped = true;
+    this.#stop.abort();
+    if (this.raft.isLeader)
+      await this.raft
+        .handOver()
+        .catch((e: unknown) => this.#o.log.warn('leadership was not handed over', { error: e }));
+    this.#onLeadership(false);
+    await this.#transition;
+    this.#server.close();
+    this.#forwardClient?.client.close();
+    await this.raft.stop();
+  }
+
+  // Leadership
+
+  #onLeadership(isLeader: boolean): void {
+    const leads = isLeader && !this.#stopped;
+    if (leads === this.#leads) return;
+    this.#leads = leads;
+    this.#transition = this.#transition
+      .then(() => (leads ? this.#lead() : this.#yield()))
+      .catch((e: unknown) => {
+        this.#o.log.error('change of leadership failed', { error: e });
+        this.#onStuck(e);
+      });
+  }
+
+  async #lead(): Promise<void> {
+    if (!this.#leads) return;
+    await this.raft.readBarrier(this.#stop.signal);
+    if (this.#o.bootstrap && this.store.count('cluster') === 0) await this.#writeFirstObjects(this.#o.bootstrap);
+    if (!this.#leads) return;
+    const { clock, random, log } = this.#o;
+    this.#runtime = new LeaderRuntime({
+      clock,
+      random,
+      log,
+      store: this.store,
+      raft: this.raft,
+      nodeId: this.#o.credentials.identity.nodeId,
+      managers: () => this.managers(),
+      rootPem: () => this.#o.credentials.files.rootPem,
+      onStuck: (e) => this.#onStuck(e),
+    });
+    this.#runtime.start();
+    log.info('this manager leads the swarm', { term: this.raft.status.term });
+  }
+
+  async #yield(): Promise<void> {
+    const runtime = this.#runtime;
+    this.#runtime = undefined;
+    if (!runtime) return;
+    await runtime.stop();
+    this.#o.log.info('this manager does not lead any more');
+  }
+
+  async #writeFirstObjects(b: { readonly cluster: Cluster; readonly node: Node }): Promise<void> {
+    await this.store.update((tx) => {
+      tx.create('cluster', b.cluster);
+      tx.create('node', b.node);
+    });
+  }
+
+  #onStuck(e: unknown): void {
+    const nowMs = this.#o.clock.monotonic();
+    if (!this.raft.isLeader || nowMs - this.#lastHandOverMs < HAND_OVER_MIN_MS) return;
+    this.#lastHandOverMs = nowMs;
+    this.#o.log.error('handing leadership over: this leader cannot go on', { error: e });
+    this.raft.handOver().catch((error: unknown) => this.#o.log.error('leadership was not handed over', { error }));
+  }
+
+  #leaderRuntime(): LeaderRuntime {
+    if (!this.#runtime || !this.#leads) throw new SwarmtsError('no-leader', NO_LEADER);
+    return this.#runtime;
+  }
+
+  /** The managers that agents may talk to. */
+  managers(): readonly WeightedManager[] {
+    return this.store
+      .view((tx) => tx.list('node'))
+      .filter((n) => n.managerStatus)
+      .map((n) => ({ nodeId: n.id, addr: n.managerStatus?.addr ?? '' }));
+  }
+
+  // Control
+
+  /** Runs an operation on the leader, wherever that is. Throws SwarmtsError; 'no-leader' when there is none. */
+  async call<K extends OperationName>(name: K, args: OperationArgs<K>): Promise<OperationResult<K>> {
+    return (await this.#callLeader(name, args)) as OperationResult<K>;
+  }
+
+  async #callLeader(name: string, args: unknown): Promise<unknown> {
+    const deadline = this.#o.clock.monotonic() + LEADER_WAIT_MS;
+    for (;;) {
+      try {
+        if (this.isLeader) return await this.#runHere(name, args);
+        const leader = this.raft.leader;
+        if (leader && leader.raftId !== this.raft.status.id) return await this.#forward(leader.addr, name, args);
+        throw new SwarmtsError('no-leader', NO_LEADER);
+      } catch (e) {
+        const error = asSwarmtsError(e);
+        const again =
+          error.code === 'no-leader' ||
+          error.code === 'not-leader' ||
+          (error.code === 'unavailable' && isIdempotent(name));
+        if (!again) throw error;
+        if (this.#stopped || this.#o.clock.monotonic() >= deadline)
+          throw new SwarmtsError('no-leader', NO_LEADER, { cause: error });
+        await sleep(this.#o.clock, LEADER_POLL_MS);
+      }
+    }
+  }
+
+  async #runHere(name: string, args: unknown): Promise<unknown> {
+    this.#leaderRuntime();
+    if (name === ISSUE) {
+      const a = args as { readonly request: IssueCertificateRequest; readonly callerId: string };
+      return this.#ca.issue(a.request, a.callerId);
+    }
+    if (name === RAFT_JOIN) return this.#takeMember(args as RaftMember);
+    if (!operationNames.has(name))
+      throw new SwarmtsError('unsupported', `unknown operation ${name}: the managers are of different releases`);
+    if (isIdempotent(name)) await this.raft.readBarrier(this.#stop.signal);
+    const operation = this.#operations[name as OperationName] as (a: unknown) => unknown;
+    return operation.call(this.#operations, args);
+  }
+
+  async #forward(addr: string, operation: string, args: unknown): Promise<unknown> {
+    const request = ControlCall.create({ operation, request: Buffer.from(toJson(args)) });
+    const result = await callUnary(this.#clientOf(addr), ControlService.call, request, {
+      timeoutMs: FORWARD_TIMEOUT_MS,
+      signal: this.#stop.signal,
+    });
+    if (result.errorCode !== '') {
+      throw new SwarmtsError(errorCodes.find((c) => c === result.errorCode) ?? 'internal', result.errorMessage);
+    }
+    return result.response.length === 0 ? undefined : fromJson(Buffer.from(result.response).toString());
+  }
+
+  #clientOf(addr: string): grpc.Client {
+    if (this.#forwardClient?.addr !== addr) {
+      this.#forwardClient?.client.close();
+      this.#forwardClient = {
+        addr,
+        client: new grpc.Client(addr, this.#o.credentials.client(), managerChannelOptions),
+      };
+    }
+    return this.#forwardClient.client;
+  }
+
+  /** Log lines of tasks on any node. */
+  async *logs(taskIds: readonly string[], query: LogQuery, signal: AbortSignal): AsyncGenerator<LogChunk> {
+    if (this.isLeader) {
+      yield* this.#leaderRuntime().logs.read(taskIds, query, signal);
+      return;
+    }
+    const leader = this.raft.leader;
+    if (!leader) throw new SwarmtsError('no-leader', NO_LEADER);
+    const m = ControlService.logs;
+    const stream = this.#clientOf(leader.addr).makeServerStreamRequest(
+      m.path,
+      m.requestSerialize,
+      m.responseDeserialize,
+      ControlLogsRequest.create({ taskIds, query }),
+    );
+    const onAbort = () => stream.cancel();
+    signal.addEventListener('abort', onAbort, { once: true });
+    try {
+      for await (const chunk of stream) yield chunk as LogChunk;
+    } catch (e) {
+      if (!signal.aborted) throw fromServiceError(e as grpc.ServiceError);
+    } finally {
+      signal.removeEventListener('abort', onAbort);
+      stream.cancel();
+    }
+  }
+
+  // Membership
+
+  async #join(addr: string, self: RaftMember): Promise<void> {
+    const client = new grpc.Client(addr, this.#o.credentials.client(), managerChannelOptions);
+    try {
+      const request = RaftJoinRequest.create({ addr: self.addr, raftId: self.raftId });
+      const answer = await callUnary(client, RaftMembershipService.join, request, {
+        timeoutMs: FORWARD_TIMEOUT_MS,
+        signal: this.#stop.signal,
+      });
+      this.raft.book.put(answer.members);
+      await this.raft.book.saved();
+    } finally {
+      client.close();
+    }
+  }
+
+  /** On the leader: records where the manager is reached, then takes it into Raft as a learner. */
+  async #takeMember(member: RaftMember): Promise<RaftJoinResponse> {
+    await this.store.update((tx) => {
+      const node = tx.get('node', member.nodeId);
+      if (!node) throw new SwarmtsError('not-found', `node ${member.nodeId} is not part of this swarm`);
+      if (node.spec?.role !== NodeRole.MANAGER)
+        throw new SwarmtsError('permission-denied', `node ${member.nodeId} is not a manager`);
+      const cluster = tx.list('cluster')[0];
+      if (cluster?.removedRaftIds.includes(member.raftId)) {
+        throw new SwarmtsError('failed-precondition', `raft id ${member.raftId} was removed and is not used again`);
+      }
+      const managerStatus = { raftId: member.raftId, addr: member.addr, leader: false, reachability: 0 as const };
+      tx.update('node', { ...node, managerStatus });
+    });
+    const s = this.raft.status;
+    if (!s.voters.includes(member.raftId)) await this.raft.addLearner(member);
+    return RaftJoinResponse.create({ raftId: member.raftId, members: this.raft.book.list() });
+  }
+
+  // Services of the gRPC server
+
+  #registerServices(): void {
+    const s = this.#server;
+    s.unary(CaService.getRootCa, async () => this.#ca.getRoot());
+    s.unary(CaService.issueCertificate, async (request, caller) => {
+      const answer = await this.#callLeader(ISSUE, { request, callerId: caller?.nodeId ?? '' });
+      return IssueCertificateResponse.create(answer as IssueCertificateResponse);
+    });
+    s.bidi(DispatcherService.session, (stream, caller) => this.#leaderRuntime().dispatcher.serve(stream, caller));
+    s.clientStream(RaftTransportService.stream, (call, _caller, end) => {
+      const assembler = new ChunkAssembler();
+      call.on('data', (chunk) => {
+        try {
+          const whole = assembler.add(chunk);
+          if (whole && !this.#stopped) this.raft.receive(whole);
+        } catch (e) {
+          this.#o.log.warn('raft message was refused', { error: messageOf(e) });
+          end(toStatus(e));
+        }
+      });
+      call.on('end', () => end(null, RaftStreamEnd.create({})));
+      call.on('error', () => undefined);
+    });
+    s.unary(RaftMembershipService.join, async (request, caller) => {
+      const member = RaftMember.create({ raftId: request.raftId, addr: request.addr, nodeId: caller?.nodeId ?? '' });
+      return RaftJoinResponse.create((await this.#callLeader(RAFT_JOIN, member)) as RaftJoinResponse);
+    });
+    s.unary(RaftMembershipService.leave, async (_request, caller) => {
+      await this.#callLeader('managerLeaves', { nodeId: caller?.nodeId ?? '' });
+      return RaftLeaveResponse.create({});
+    });
+    s.unary(ControlService.call, async (request) => this.#serveControl(request));
+    s.serverStream(ControlService.logs, async (call, signal) => {
+      const { taskIds, query } = call.request;
+      if (!query) throw new SwarmtsError('invalid-argument', 'a log request without query');
+      for await (const chunk of this.#leaderRuntime().logs.read(taskIds, query, signal)) call.write(chunk);
+    });
+  }
+
+  async #serveControl(call: ControlCall): Promise<ControlResult> {
+    try {
+      if (!this.isLeader) throw new SwarmtsError('not-leader', 'this manager is not the leader');
+      const result = await this.#runHere(call.operation, fromJson(Buffer.from(call.request).toString()));
+      return ControlResult.create({ response: result === undefined ? new Uint8Array(0) : Buffer.from(toJson(result)) });
+    } catch (e) {
+      const error = asSwarmtsError(e);
+      return ControlResult.create({ errorCode: error.code, errorMessage: error.message });
+    }
+  }
+}
+
+/** Reads may be asked again when the answer got lost. */
+function isIdempotent(operation: string): boolean {
+  return operation.startsWith('list') || operation.startsWith('get') || operation.startsWith('explain');
+}

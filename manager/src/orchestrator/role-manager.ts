@@ -1,0 +1,98 @@
+/**
+ * Makes the Raft group follow the nodes' roles: promotes learners that have caught up, and removes a manager that was
+ * demoted from Raft first, so that it is told its new role only afterwards.
+ */
+import { ControlLoop, isSwarmtsError, type TimerHandle, type Watch } from '@swarmts/lib';
+import { type Node, NodeRole } from '@swarmts/proto';
+import type { LeaderComponent, LeaderContext } from '../leader-component.js';
+import type { RaftGroup } from '../raft/raft-group.js';
+
+const DEBOUNCE_MS = 20;
+const MAX_DELAY_MS = 500;
+/** How often progress of learners and failed removals are looked at again. */
+const PERIOD_MS = 250;
+/** A learner so close behind the leader becomes a voter. */
+const CAUGHT_UP_ENTRIES = 100;
+
+export class RoleManager implements LeaderComponent {
+  readonly #c: LeaderContext;
+  readonly #raft: RaftGroup;
+  readonly #loop: ControlLoop;
+  #watch: Watch | undefined;
+  #timer: TimerHandle | undefined;
+  #stopped = false;
+
+  constructor(context: LeaderContext, raft: RaftGroup) {
+    this.#c = context;
+    this.#raft = raft;
+    this.#loop = new ControlLoop({
+      ...context,
+      name: 'roles',
+      debounceMs: DEBOUNCE_MS,
+      maxDelayMs: MAX_DELAY_MS,
+      work: () => this.#work(),
+    });
+  }
+
+  start(): void {
+    this.#watch = this.#c.store.watch({ change: (c) => c.kind === 'node' && this.#loop.mark() });
+    this.#loop.mark();
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    this.#watch?.close();
+    this.#timer?.cancel();
+    await this.#loop.stop();
+  }
+
+  async #work(): Promise<void> {
+    const status = this.#raft.status;
+    const nodes = this.#c.store.view((tx) => tx.list('node'));
+    const byRaftId = new Map(nodes.filter((n) => n.managerStatus).map((n) => [n.managerStatus?.raftId ?? 0, n]));
+    let again = false;
+    for (const id of status.learners) {
+      const match = status.progress?.get(id)?.match ?? 0;
+      const member = this.#raft.book.get(id);
+      if (!byRaftId.has(id)) await this.#raft.remove(id);
+      else if (member && match > 0 && status.commit - match <= CAUGHT_UP_ENTRIES) await this.#raft.promote(member);
+      else again = true;
+    }
+    for (const id of status.voters) {
+      if (id !== status.id && !byRaftId.has(id)) again = !(await this.#remove(id)) || again;
+    }
+    for (const node of nodes)
+      if (node.managerStatus && node.spec?.role === NodeRole.WORKER) again = !(await this.#demote(node)) || again;
+    if (again && !this.#stopped) {
+      this.#timer?.cancel();
+      this.#timer = this.#c.clock.after(PERIOD_MS, () => this.#loop.mark());
+    }
+  }
+
+  /** Raft first, then the node's record; false when it has to be tried again. */
+  async #demote(node: Node): Promise<boolean> {
+    if (!(await this.#remove(node.managerStatus?.raftId ?? 0))) return false;
+    await this.#c.store.update((tx) => {
+      const current = tx.get('node', node.id);
+      if (!current?.managerStatus) return;
+      const cluster = tx.list('cluster')[0];
+      if (cluster) {
+        const removed = [...cluster.removedRaftIds, current.managerStatus.raftId];
+        tx.update('cluster', { ...cluster, removedRaftIds: removed });
+      }
+      tx.update('node', { ...current, managerStatus: undefined });
+    });
+    return true;
+  }
+
+  async #remove(raftId: number): Promise<boolean> {
+    try {
+      await this.#raft.remove(raftId);
+      return true;
+    } catch (e) {
+      if (!isSwarmtsError(e, 'failed-precondition', 'not-leader', 'no-leader')) throw e;
+      this.#c.log.warn('manager is not removed from raft yet', { raftId, error: e });
+      return false;
+    }
+  }
+}

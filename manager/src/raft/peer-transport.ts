@@ -1,0 +1,136 @@
+/**
+ * Raft's messages between managers: one client stream per peer, large messages in chunks. Sending never blocks: when a
+ * peer's queue is full its messages are dropped, which Raft expects and repairs.
+ */
+import * as grpc from '@grpc/grpc-js';
+import type { Logger } from '@swarmts/lib';
+import { RaftChunk, type RaftMember, type RaftStreamEnd, RaftTransportService } from '@swarmts/proto';
+import { encodeMessage, type Message, type Transport } from 'raft-ts';
+import { type Credentials, managerChannelOptions } from '../ca/credentials.js';
+
+/** Bytes per chunk, well below the limit of one gRPC message. */
+const CHUNK_BYTES = 1024 * 1024;
+/** Bytes that may wait for one peer, snapshots apart: they are the log's own, a few in-flight windows. */
+const QUEUE_LIMIT_BYTES = 64 * 1024 * 1024;
+/** After a failed stream no new one is opened for so long. */
+const RETRY_MS = 100;
+
+export interface PeerTransportOptions {
+  readonly credentials: Credentials;
+  readonly log: Logger;
+  readonly address: (raftId: number) => RaftMember | undefined;
+  readonly onUnreachable: (raftId: number) => void;
+  readonly onSnapshotSent: (raftId: number, ok: boolean) => void;
+  readonly monotonic: () => number;
+}
+
+interface Peer {
+  readonly addr: string;
+  readonly client: grpc.Client;
+  stream: grpc.ClientWritableStream<RaftChunk> | undefined;
+  queuedBytes: number;
+  retryAtMs: number;
+  /** A snapshot is on the stream and not yet written out. */
+  snapshots: number;
+}
+
+export class PeerTransport implements Transport {
+  readonly #o: PeerTransportOptions;
+  readonly #peers = new Map<number, Peer>();
+  readonly #unsubscribe: () => void;
+
+  constructor(options: PeerTransportOptions) {
+    this.#o = options;
+    // A renewed certificate takes effect with new connections.
+    this.#unsubscribe = options.credentials.onChange(() => this.#closeAll());
+  }
+
+  send(messages: readonly Message[]): void {
+    for (const m of messages) this.#sendOne(m);
+  }
+
+  close(): void {
+    this.#unsubscribe();
+    this.#closeAll();
+  }
+
+  /** Lets the connection to a member that is gone go. */
+  forget(raftId: number): void {
+    const peer = this.#peers.get(raftId);
+    this.#peers.delete(raftId);
+    peer?.stream?.cancel();
+    peer?.client.close();
+  }
+
+  #closeAll(): void {
+    for (const id of [...this.#peers.keys()]) this.forget(id);
+  }
+
+  #sendOne(m: Message): void {
+    const peer = this.#peer(m.to);
+    const isSnapshot = m.type === 'snap';
+    if (!peer || this.#o.monotonic() < peer.retryAtMs || peer.queuedBytes > QUEUE_LIMIT_BYTES) {
+      this.#lost(m.to, isSnapshot);
+      return;
+    }
+    const stream = peer.stream ?? this.#openStream(m.to, peer);
+    const bytes = encodeMessage(m);
+    peer.queuedBytes += bytes.length;
+    if (isSnapshot) peer.snapshots++;
+    for (let at = 0; at < bytes.length; at += CHUNK_BYTES) {
+      const end = Math.min(bytes.length, at + CHUNK_BYTES);
+      const more = end < bytes.length;
+      const chunk = RaftChunk.create({ data: bytes.subarray(at, end), more });
+      const written = () => {
+        if (more) return;
+        peer.queuedBytes -= bytes.length;
+        if (!isSnapshot) return;
+        peer.snapshots--;
+        // A failed stream has reported already; success is confirmed by the peer's append response.
+        if (peer.stream === stream) this.#o.onSnapshotSent(m.to, true);
+      };
+      stream.write(chunk, written);
+    }
+  }
+
+  #lost(raftId: number, isSnapshot: boolean): void {
+    this.#o.onUnreachable(raftId);
+    if (isSnapshot) this.#o.onSnapshotSent(raftId, false);
+  }
+
+  #peer(raftId: number): Peer | undefined {
+    const member = this.#o.address(raftId);
+    const known = this.#peers.get(raftId);
+    if (!member) return undefined;
+    if (known?.addr === member.addr) return known;
+    this.forget(raftId);
+    const client = new grpc.Client(member.addr, this.#o.credentials.client(), managerChannelOptions);
+    const peer: Peer = { addr: member.addr, client, stream: undefined, queuedBytes: 0, retryAtMs: 0, snapshots: 0 };
+    this.#peers.set(raftId, peer);
+    return peer;
+  }
+
+  #openStream(raftId: number, peer: Peer): grpc.ClientWritableStream<RaftChunk> {
+    const m = RaftTransportService.stream;
+    const stream = peer.client.makeClientStreamRequest<RaftChunk, RaftStreamEnd>(
+      m.path,
+      m.requestSerialize,
+      m.responseDeserialize,
+      new grpc.Metadata(),
+      {},
+      (error) => {
+        if (peer.stream !== stream) return;
+        peer.stream = undefined;
+        peer.queuedBytes = 0;
+        peer.retryAtMs = this.#o.monotonic() + RETRY_MS;
+        if (error) this.#o.log.debug('raft stream ended', { peer: raftId, addr: peer.addr, error: error.details });
+        this.#lost(raftId, peer.snapshots > 0);
+        peer.snapshots = 0;
+      },
+    );
+    // Errors come through the callback; without a listener they would also end the process.
+    stream.on('error', () => undefined);
+    peer.stream = stream;
+    return stream;
+  }
+}

@@ -1,0 +1,250 @@
+/**
+ * This manager's membership in the Raft group, with the store as its state machine: opens log and snapshots, talks to the
+ * other members, and takes joins and removals on the leader.
+ */
+import { mkdir, readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type Clock, invariant, type Logger, SwarmtsError } from '@swarmts/lib';
+import { type RaftChunk, RaftMember } from '@swarmts/proto';
+import { decodeMessage, isRaftError, type LeaderChange, RaftNode, type RaftStatus } from 'raft-ts';
+import type { Credentials } from '../ca/credentials.js';
+import { Store } from '../store/store.js';
+import { AddressBook } from './address-book.js';
+import { createEncryptor, loadDataKey } from './encryption.js';
+import { PeerTransport } from './peer-transport.js';
+
+/** Docker's words, which scripts look for. */
+export const NO_LEADER =
+  "The swarm does not have a leader. It's possible that too few managers are online. Make sure more than half of the managers are online.";
+
+export interface RaftGroupOptions {
+  /** Folder of the manager's state. */
+  readonly dir: string;
+  readonly self: RaftMember;
+  /** True for the first manager of a new cluster. */
+  readonly bootstrap: boolean;
+  /** Members to begin with, as the join answer names them. */
+  readonly members: readonly RaftMember[];
+  readonly credentials: Credentials;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly snapshotEntries: number;
+  readonly onFatal: (e: Error) => void;
+  readonly onLeaderChange: (c: LeaderChange) => void;
+  readonly onRemoved: () => void;
+}
+
+export class RaftGroup {
+  readonly store: Store;
+  readonly book: AddressBook;
+  readonly #o: RaftGroupOptions;
+  readonly #transport: PeerTransport;
+  #node: RaftNode | undefined;
+
+  private constructor(options: RaftGroupOptions, book: AddressBook) {
+    this.#o = options;
+    this.book = book;
+    this.store = new Store({ now: () => options.clock.now(), proposer: { propose: (data) => this.#propose(data) } });
+    this.#transport = new PeerTransport({
+      credentials: options.credentials,
+      log: options.log,
+      monotonic: () => options.clock.monotonic(),
+      address: (id) => this.book.get(id),
+      onUnreachable: (id) => this.#node?.reportUnreachable(id),
+      onSnapshotSent: (id, ok) => this.#node?.reportSnapshot(id, ok),
+    });
+  }
+
+  static async open(o: RaftGroupOptions): Promise<RaftGroup> {
+    const dir = join(o.dir, 'raft');
+    await mkdir(dir, { recursive: true, mode: 0o700 });
+    const book = await AddressBook.open(o.dir);
+    book.put([o.self, ...o.members]);
+    await book.saved();
+    const group = new RaftGroup(o, book);
+    const key = await loadDataKey(join(o.dir, 'raft-data.key'));
+    group.#node = await RaftNode.open({
+      id: o.self.raftId,
+      dir,
+      ...(o.bootstrap ? { bootstrapPeers: [o.self.raftId] } : {}),
+      metadata: RaftMember.encode(RaftMember.create({ raftId: o.self.raftId, nodeId: o.self.nodeId })),
+      transport: group.#transport,
+      snapshotEntries: o.snapshotEntries,
+      encryptor: createEncryptor(key),
+      onFatal: o.onFatal,
+      onLeaderChange: o.onLeaderChange,
+      onConfChange: (_state, change) => group.#onConfChange(change.type, change.id, change.context),
+      stateMachine: {
+        apply: (entries) => {
+          for (const e of entries) group.store.applyEntry(e.index, e.data);
+        },
+        snapshot: () => group.store.snapshot(book.list()),
+        restore: (data) => book.put(group.store.restore(data)),
+      },
+    });
+    group.#node.start();
+    return group;
+  }
+
+  get #raft(): RaftNode {
+    invariant(this.#node, 'the raft node is open');
+    return this.#node;
+  }
+
+  get status(): RaftStatus {
+    return this.#raft.status();
+  }
+
+  get isLeader(): boolean {
+    return this.status.role === 'leader';
+  }
+
+  /** The leader's address, undefined while there is none. */
+  get leader(): RaftMember | undefined {
+    const { leader } = this.status;
+    return leader === 0 ? undefined : this.book.get(leader);
+  }
+
+  async #propose(data: Uint8Array): Promise<void> {
+    try {
+      await this.#raft.propose(data);
+    } catch (e) {
+      throw fromRaft(e);
+    }
+  }
+
+  /** Resolves when this member has applied all that was committed at the time of the call. Leader only. */
+  async readBarrier(signal?: AbortSignal): Promise<void> {
+    try {
+      await this.#raft.readIndex(signal);
+    } catch (e) {
+      throw fromRaft(e);
+    }
+  }
+
+  /** Bytes from a peer, put together from chunks. Throws SwarmtsError for malformed ones. */
+  receive(bytes: Uint8Array): void {
+    const message = decodeMessage(bytes);
+    this.#raft.step(message);
+  }
+
+  /** Takes a new member in as a learner; the leader promotes it once it has caught up. */
+  async addLearner(member: RaftMember): Promise<void> {
+    await this.#change('add-learner', member);
+  }
+
+  async promote(member: RaftMember): Promise<void> {
+    await this.#change('add-voter', member);
+  }
+
+  /** Removes a member. Throws 'failed-precondition' when the group would lose its quorum. */
+  async remove(raftId: number): Promise<void> {
+    const s = this.status;
+    if (![...s.voters, ...s.learners].includes(raftId)) return;
+    if (s.voters.includes(raftId)) this.#guardQuorum(raftId, s);
+    if (raftId === s.id) {
+      const other = this.#mostAdvanced(s);
+      if (other === 0) throw new SwarmtsError('failed-precondition', 'cannot remove the last manager');
+      await this.#raft.transferLeadership(other);
+      throw new SwarmtsError('not-leader', 'leadership was handed over before the removal');
+    }
+    await this.#change('remove', this.book.get(raftId) ?? RaftMember.create({ raftId }));
+  }
+
+  #guardQuorum(raftId: number, s: RaftStatus): void {
+    const rest = s.voters.filter((id) => id !== raftId);
+    const reachable = rest.filter((id) => id === s.id || s.progress?.get(id)?.recentActive).length;
+    if (rest.length === 0 || reachable < Math.floor(rest.length / 2) + 1) {
+      throw new SwarmtsError(
+        'failed-precondition',
+        'raft: member cannot be removed, because removing it may result in loss of quorum',
+      );
+    }
+  }
+
+  /** Hands leadership to the member that is furthest along. */
+  async handOver(): Promise<void> {
+    const other = this.#mostAdvanced(this.status);
+    if (other !== 0) await this.#raft.transferLeadership(other);
+  }
+
+  #mostAdvanced(s: RaftStatus): number {
+    let best = 0;
+    let match = -1;
+    for (const id of s.voters) {
+      const p = s.progress?.get(id);
+      if (id === s.id || !p?.recentActive || p.match <= match) continue;
+      best = id;
+      match = p.match;
+    }
+    return best;
+  }
+
+  async #change(type: 'add-learner' | 'add-voter' | 'remove', member: RaftMember): Promise<void> {
+    try {
+      await this.#raft.proposeConfChange({ type, id: member.raftId, context: RaftMember.encode(member) });
+    } catch (e) {
+      throw fromRaft(e);
+    }
+  }
+
+  #onConfChange(type: string, raftId: number, context: Uint8Array): void {
+    if (type !== 'remove') {
+      if (context.length > 0) this.book.put([RaftMember.decode(context)]);
+      return;
+    }
+    if (raftId === this.#o.self.raftId) {
+      this.#o.onRemoved();
+      return;
+    }
+    this.book.remove(raftId);
+    this.#transport.forget(raftId);
+  }
+
+  async stop(): Promise<void> {
+    this.#transport.close();
+    await this.#node?.stop();
+    await this.book.saved();
+  }
+}
+
+/** Whether there is a log of an earlier run. */
+export async function hasRaftState(dir: string): Promise<boolean> {
+  try {
+    return (await readdir(join(dir, 'raft'))).length > 0;
+  } catch {
+    return false;
+  }
+}
+
+/** Puts the chunks of one stream together. */
+export class ChunkAssembler {
+  #parts: Uint8Array[] = [];
+  #bytes = 0;
+
+  /** The whole message when its last chunk came; undefined before. */
+  add(chunk: RaftChunk): Uint8Array | undefined {
+    this.#parts.push(chunk.data);
+    this.#bytes += chunk.data.length;
+    if (this.#bytes > MAX_MESSAGE_BYTES)
+      throw new SwarmtsError('resource-exhausted', `a raft message of more than ${MAX_MESSAGE_BYTES} bytes`);
+    if (chunk.more) return undefined;
+    const whole = this.#parts.length === 1 ? chunk.data : Buffer.concat(this.#parts);
+    this.#parts = [];
+    this.#bytes = 0;
+    return whole;
+  }
+}
+
+/** Largest raft message, a snapshot: a store of a million tasks is below this. */
+const MAX_MESSAGE_BYTES = 4 * 1024 * 1024 * 1024 - 1;
+
+function fromRaft(e: unknown): unknown {
+  if (!isRaftError(e)) return e;
+  if (e.code === 'not-leader' || e.code === 'leadership-lost')
+    return new SwarmtsError('no-leader', NO_LEADER, { cause: e });
+  if (e.code === 'dropped')
+    return new SwarmtsError('resource-exhausted', `the managers are busy, try again: ${e.message}`, { cause: e });
+  if (e.code === 'aborted') return new SwarmtsError('aborted', e.message, { cause: e });
+  return new SwarmtsError('unavailable', e.message, { cause: e });
+}

@@ -1,0 +1,197 @@
+/**
+ * Gives PENDING tasks a node: keeps a mirror of nodes and what is placed on them, places like tasks as a group, and writes
+ * either the node or the reason why there is none. Tasks without a node are tried again on every later pass.
+ */
+import { ControlLoop, type Watch } from '@swarmts/lib';
+import { type Node, observedState, type Task, TaskState, TaskStatus } from '@swarmts/proto';
+import {
+  checkAssigned,
+  explainNode,
+  type FilterVerdict,
+  failureKey,
+  NodeInfo,
+  occupiesNode,
+  placeGroup,
+} from '@swarmts/scheduler';
+import type { LeaderComponent, LeaderContext } from '../leader-component.js';
+import type { AnyChange } from '../store/tables.js';
+import type { WriteTx } from '../store/transaction.js';
+
+/** Changes are gathered so long before a pass; quick on a quiet cluster, batched on a busy one. */
+const DEBOUNCE_MS = 5;
+const MAX_DELAY_MS = 100;
+
+interface Verdict {
+  readonly taskId: string;
+  readonly nodeId: string;
+  /** '' when the task got its node. */
+  readonly reason: string;
+}
+
+export class SchedulingLoop implements LeaderComponent {
+  readonly #c: LeaderContext;
+  readonly #loop: ControlLoop;
+  readonly #nodes = new Map<string, NodeInfo>();
+  readonly #pending = new Map<string, Task>();
+  #watch: Watch | undefined;
+
+  constructor(context: LeaderContext) {
+    this.#c = context;
+    this.#loop = new ControlLoop({
+      ...context,
+      name: 'scheduler',
+      debounceMs: DEBOUNCE_MS,
+      maxDelayMs: MAX_DELAY_MS,
+      work: () => this.#work(),
+    });
+  }
+
+  start(): void {
+    this.#watch = this.#c.store.watch({ change: (c) => this.#onChange(c) });
+    this.#c.store.view((tx) => {
+      for (const n of tx.list('node')) this.#nodes.set(n.id, new NodeInfo(n));
+      for (const t of tx.list('task')) this.#track(t);
+    });
+    this.#loop.mark();
+  }
+
+  async stop(): Promise<void> {
+    this.#watch?.close();
+    await this.#loop.stop();
+  }
+
+  #onChange(c: AnyChange): void {
+    if (c.kind === 'node') this.#onNode(c.object, c.action === 'remove');
+    else if (c.kind === 'task') this.#onTask(c.object, c.old, c.action === 'remove');
+    else return;
+    if (this.#pending.size > 0) this.#loop.mark();
+  }
+
+  #onNode(node: Node, removed: boolean): void {
+    if (removed) {
+      this.#nodes.delete(node.id);
+      return;
+    }
+    const known = this.#nodes.get(node.id);
+    if (known) {
+      known.update(node);
+      return;
+    }
+    const info = new NodeInfo(node);
+    this.#nodes.set(node.id, info);
+    this.#c.store.view((tx) => {
+      for (const t of tx.by('task', 'node', node.id)) if (occupiesNode(t)) info.addTask(t);
+    });
+  }
+
+  #onTask(task: Task, old: Task | undefined, removed: boolean): void {
+    if (removed) {
+      this.#pending.delete(task.id);
+      this.#nodes.get(task.nodeId)?.removeTask(task.id);
+      return;
+    }
+    const state = observedState(task);
+    const failed = state === TaskState.FAILED || state === TaskState.REJECTED;
+    if (failed && old && observedState(old) <= TaskState.RUNNING) {
+      this.#nodes.get(task.nodeId)?.recordFailure(failureKey(task), this.#c.clock.now());
+    }
+    this.#track(task);
+  }
+
+  #track(task: Task): void {
+    if (observedState(task) === TaskState.PENDING && task.desiredState <= TaskState.RUNNING) {
+      this.#pending.set(task.id, task);
+      return;
+    }
+    this.#pending.delete(task.id);
+    const node = this.#nodes.get(task.nodeId);
+    if (occupiesNode(task)) node?.addTask(task);
+    else node?.removeTask(task.id);
+  }
+
+  async #work(): Promise<void> {
+    const verdicts: Verdict[] = [];
+    const assigned = [...this.#pending.values()].filter((t) => t.nodeId !== '');
+    for (const task of assigned) verdicts.push(this.#confirm(task));
+    for (const group of groupsOf([...this.#pending.values()].filter((t) => t.nodeId === '')))
+      verdicts.push(...this.#place(group));
+    try {
+      await this.#c.store.batch(verdicts, writeVerdict, (v, e) => this.#undo(v, e));
+    } catch (e) {
+      for (const v of verdicts) if (v.reason === '') this.#nodes.get(v.nodeId)?.removeTask(v.taskId);
+      throw e;
+    }
+  }
+
+  #confirm(task: Task): Verdict {
+    const node = this.#nodes.get(task.nodeId);
+    const reason = node ? checkAssigned(task, node) : 'no suitable node (its node is gone)';
+    if (node && reason === '') node.addTask(task);
+    return { taskId: task.id, nodeId: task.nodeId, reason };
+  }
+
+  #place(group: readonly Task[]): readonly Verdict[] {
+    try {
+      const result = placeGroup(group, [...this.#nodes.values()], this.#c.clock.now(), (t, n) => ({
+        ...t,
+        nodeId: n.id,
+      }));
+      return [
+        ...result.placed.map((p) => ({ taskId: p.task.id, nodeId: p.node.id, reason: '' })),
+        ...result.unplaced.map((t) => ({ taskId: t.id, nodeId: '', reason: result.explanation })),
+      ];
+    } catch (e) {
+      // One service with a spec that cannot be judged must not stop the others.
+      this.#c.log.error('service cannot be scheduled', { service: group[0]?.serviceId, error: e });
+      return group.map((t) => ({
+        taskId: t.id,
+        nodeId: '',
+        reason: `cannot be scheduled: ${e instanceof Error ? e.message : e}`,
+      }));
+    }
+  }
+
+  #undo(v: Verdict, e: unknown): void {
+    this.#c.log.warn('placement was refused', { task: v.taskId, error: e });
+    this.#nodes.get(v.nodeId)?.removeTask(v.taskId);
+  }
+
+  /** Every node's verdicts for a task, for `explain`. */
+  explain(task: Task): readonly { readonly node: Node; readonly filters: readonly FilterVerdict[] }[] {
+    return [...this.#nodes.values()].map((n) => ({ node: n.node, filters: explainNode(task, n) }));
+  }
+}
+
+/** Tasks of the same service and spec version together, in the order of their creation. */
+function groupsOf(tasks: readonly Task[]): Iterable<readonly Task[]> {
+  const groups = new Map<string, Task[]>();
+  for (const t of [...tasks].sort(
+    (a, b) => (a.meta?.createdAtMs ?? 0) - (b.meta?.createdAtMs ?? 0) || a.slot - b.slot,
+  )) {
+    const key = failureKey(t);
+    const list = groups.get(key);
+    if (list) list.push(t);
+    else groups.set(key, [t]);
+  }
+  return groups.values();
+}
+
+function writeVerdict(tx: WriteTx, v: Verdict): void {
+  const task = tx.get('task', v.taskId);
+  if (!task || observedState(task) !== TaskState.PENDING || task.desiredState > TaskState.RUNNING) return;
+  if (v.reason !== '') {
+    if (task.status?.err === v.reason) return;
+    tx.update('task', {
+      ...task,
+      status: TaskStatus.create({ ...task.status, message: 'pending task scheduling', err: v.reason }),
+    });
+    return;
+  }
+  const status = TaskStatus.create({
+    ...task.status,
+    state: TaskState.ASSIGNED,
+    message: 'scheduler assigned task to node',
+    err: '',
+  });
+  tx.update('task', { ...task, nodeId: v.nodeId, status });
+}
