@@ -16,7 +16,10 @@ export class UpdateSupervisor {
   consider(serviceId: string): void {
     if (this.#stopped) return;
     const service = this.#o.store.get('service', serviceId);
-    if (!service) return this.forget(serviceId);
+    if (!service) {
+      this.forget(serviceId);
+      return;
+    }
     const current = this.#running.get(serviceId);
     if (current) {
       if (current.update.specVersion === (service.specVersion?.index ?? 0)) return;

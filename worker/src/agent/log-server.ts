@@ -1,0 +1,96 @@
+/** Serves log requests of the managers: reads the containers' logs and sends them in chunks. */
+import { isSwarmtsError, type Logger, messageOf } from '@swarmts/lib';
+import { LogChunk, LogLine, type LogQuery, type LogRequest } from '@swarmts/proto';
+import type { ContainerEngine, LogOptions } from '../engine/engine-api.js';
+
+/** Lines and bytes per chunk; a chunk also goes out when nothing more is ready. */
+const CHUNK_LINES = 200;
+const CHUNK_BYTES = 256 * 1024;
+const FLUSH_MS = 20;
+
+export interface LogServerOptions {
+  readonly engine: ContainerEngine;
+  readonly log: Logger;
+  readonly containerOf: (taskId: string) => string | undefined;
+  readonly send: (chunk: LogChunk) => void;
+}
+
+export class LogServer {
+  readonly #o: LogServerOptions;
+  readonly #active = new Map<string, AbortController>();
+
+  constructor(options: LogServerOptions) {
+    this.#o = options;
+  }
+
+  handle(r: LogRequest): void {
+    if (r.cancel) {
+      this.#active.get(r.subscriptionId)?.abort();
+      return;
+    }
+    if (!r.query || this.#active.has(r.subscriptionId)) return;
+    const abort = new AbortController();
+    this.#active.set(r.subscriptionId, abort);
+    this.#serve(r, r.query, abort.signal)
+      .catch((e: unknown) => this.#o.log.warn('logs could not be served', { error: e }))
+      .finally(() => this.#active.delete(r.subscriptionId));
+  }
+
+  /** The session ended: nobody listens any more. */
+  stop(): void {
+    for (const a of this.#active.values()) a.abort();
+  }
+
+  async #serve(r: LogRequest, query: LogQuery, signal: AbortSignal): Promise<void> {
+    const errors: string[] = [];
+    await Promise.all(
+      r.taskIds.map(async (taskId) => {
+        try {
+          await this.#serveTask(r.subscriptionId, taskId, query, signal);
+        } catch (e) {
+          if (!signal.aborted && !isSwarmtsError(e, 'not-found')) errors.push(`task ${taskId}: ${messageOf(e)}`);
+        }
+      }),
+    );
+    if (!signal.aborted)
+      this.#o.send(LogChunk.create({ subscriptionId: r.subscriptionId, done: true, error: errors.join('; ') }));
+  }
+
+  async #serveTask(subscriptionId: string, taskId: string, query: LogQuery, signal: AbortSignal): Promise<void> {
+    const container = this.#o.containerOf(taskId);
+    if (container === undefined) return;
+    let lines: LogLine[] = [];
+    let bytes = 0;
+    let timer: NodeJS.Timeout | undefined;
+    const flush = () => {
+      clearTimeout(timer);
+      timer = undefined;
+      if (lines.length > 0 && !signal.aborted) this.#o.send(LogChunk.create({ subscriptionId, lines }));
+      lines = [];
+      bytes = 0;
+    };
+    try {
+      for await (const e of this.#o.engine.logs(container, optionsOf(query), signal)) {
+        lines.push(
+          LogLine.create({ taskId, stderr: e.stream === 'stderr', timeNs: e.timeNs.toString(), data: e.line }),
+        );
+        bytes += e.line.length;
+        if (lines.length >= CHUNK_LINES || bytes >= CHUNK_BYTES) flush();
+        else timer ??= setTimeout(flush, FLUSH_MS);
+      }
+    } finally {
+      flush();
+    }
+  }
+}
+
+function optionsOf(q: LogQuery): LogOptions {
+  return {
+    stdout: q.stdout,
+    stderr: q.stderr,
+    follow: q.follow,
+    tail: q.tail,
+    ...(q.sinceNs === '' ? {} : { sinceNs: BigInt(q.sinceNs) }),
+    ...(q.untilNs === '' ? {} : { untilNs: BigInt(q.untilNs) }),
+  };
+}

@@ -1,0 +1,151 @@
+/**
+ * All tasks of this node: takes full sets and increments of assignments and keeps one runner per task. A gap in the
+ * increments is told to the session, which reconnects for a full set.
+ */
+import type { Clock, Logger } from '@swarmts/lib';
+import {
+  type Assignments,
+  AssignmentsKind,
+  type Config,
+  observedState,
+  type Secret,
+  type Task,
+  type TaskStatus,
+} from '@swarmts/proto';
+import type { ContainerEngine } from '../engine/engine-api.js';
+import { AssignmentFile } from './assignment-file.js';
+import { TASK_ID_LABEL } from './container-config.js';
+import { TaskRunner } from './task-runner.js';
+
+export interface TaskManagerOptions {
+  readonly dir: string;
+  readonly engine: ContainerEngine;
+  readonly nodeHostname: string;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly report: (taskId: string, status: TaskStatus) => void;
+}
+
+export class TaskManager {
+  readonly #o: TaskManagerOptions;
+  readonly #file: AssignmentFile;
+  readonly #runners = new Map<string, TaskRunner>();
+  readonly #leaving = new Set<Promise<void>>();
+  readonly #secrets = new Map<string, Secret>();
+  readonly #configs = new Map<string, Config>();
+  #sequence = -1;
+
+  constructor(options: TaskManagerOptions) {
+    this.#o = options;
+    this.#file = new AssignmentFile(options.dir);
+  }
+
+  /** Takes up the tasks of the last run; their containers are running, perhaps. */
+  async restore(): Promise<void> {
+    for (const task of await this.#file.load()) this.#start(task);
+  }
+
+  /** The newest status of every task, for a manager that may have missed some. */
+  statuses(): readonly { readonly taskId: string; readonly status: TaskStatus }[] {
+    return [...this.#runners.values()].map((r) => ({ taskId: r.task.id, status: r.status }));
+  }
+
+  /** The container of a task, for its logs. */
+  containerOf(taskId: string): string | undefined {
+    return this.#o.engine.list().find((c) => c.config.labels[TASK_ID_LABEL] === taskId)?.id;
+  }
+
+  /** False when increments were lost: the caller must ask for the full set. */
+  apply(a: Assignments): boolean {
+    const complete = a.kind === AssignmentsKind.COMPLETE_SET;
+    if (!complete && a.appliesTo !== this.#sequence) return false;
+    this.#sequence = a.resultsIn;
+    if (complete) this.#startOver(a);
+    for (const s of a.secrets) this.#secrets.set(s.id, s);
+    for (const c of a.configs) this.#configs.set(c.id, c);
+    for (const task of a.tasks) {
+      const runner = this.#runners.get(task.id);
+      if (runner) runner.update(task);
+      else this.#start(task);
+    }
+    for (const id of a.removedTaskIds) this.#remove(id);
+    for (const id of a.removedSecretIds) this.#secrets.delete(id);
+    for (const id of a.removedConfigIds) this.#configs.delete(id);
+    this.save();
+    return true;
+  }
+
+  #startOver(a: Assignments): void {
+    this.#secrets.clear();
+    this.#configs.clear();
+    const known = new Set(a.tasks.map((t) => t.id));
+    for (const id of [...this.#runners.keys()]) if (!known.has(id)) this.#remove(id);
+    this.#removeStrays(known);
+  }
+
+  /** Containers of tasks that neither the managers nor we know: left over by a lost assignment file. */
+  #removeStrays(known: ReadonlySet<string>): void {
+    const leaving = new Set([...this.#runners.keys()]);
+    for (const c of this.#o.engine.list()) {
+      const id = c.config.labels[TASK_ID_LABEL];
+      if (id === undefined || known.has(id) || leaving.has(id)) continue;
+      const gone = this.#o.engine
+        .remove(c.id, { force: true, volumes: true })
+        .catch((e: unknown) =>
+          this.#o.log.warn('container of an unknown task was not removed', { container: c.id, error: e }),
+        );
+      this.#leave(gone);
+    }
+  }
+
+  #start(task: Task): void {
+    const runner = new TaskRunner(task, {
+      ...this.#o,
+      files: { secret: (id) => this.#secrets.get(id), config: (id) => this.#configs.get(id) },
+      report: (id, status) => {
+        this.#o.report(id, status);
+        this.save();
+      },
+    });
+    this.#runners.set(task.id, runner);
+  }
+
+  #remove(id: string): void {
+    const runner = this.#runners.get(id);
+    if (!runner) return;
+    this.#runners.delete(id);
+    runner.remove();
+    this.#leave(runner.done);
+  }
+
+  #leave(p: Promise<void>): void {
+    this.#leaving.add(p);
+    p.finally(() => this.#leaving.delete(p)).catch((e: unknown) =>
+      this.#o.log.error('task could not be removed', { error: e }),
+    );
+  }
+
+  save(): void {
+    const tasks = [...this.#runners.values()].map((r) => ({ ...r.task, status: newer(r.task, r.status) }));
+    this.#file.save(tasks, (e) => this.#o.log.error('assignments were not written', { error: e }));
+  }
+
+  /** Lets go of all tasks; their containers go on. */
+  async close(): Promise<void> {
+    for (const r of this.#runners.values()) r.close();
+    await Promise.all([...this.#runners.values()].map((r) => r.done));
+    await Promise.all(this.#leaving);
+    await this.#file.flushed();
+  }
+
+  /** The node leaves the swarm: all tasks are stopped and removed. */
+  async removeAll(): Promise<void> {
+    for (const id of [...this.#runners.keys()]) this.#remove(id);
+    await Promise.all(this.#leaving);
+    await this.#file.flushed();
+  }
+}
+
+function newer(task: Task, status: TaskStatus): TaskStatus {
+  return observedState(task) > status.state && task.status ? task.status : status;
+}

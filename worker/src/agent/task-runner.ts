@@ -1,0 +1,345 @@
+/**
+ * Drives one task on this node, one transition at a time: asks `nextAction`, does it with the container engine, reports the
+ * new state, and asks again. Everything it does is safe to repeat, so a restarted agent goes on where the old one stopped.
+ */
+import { type Clock, isSwarmtsError, type Logger, messageOf, SwarmtsError } from '@swarmts/lib';
+import {
+  ContainerStatus,
+  isTerminal,
+  observedState,
+  PortProtocol,
+  PublishMode,
+  type Task,
+  TaskState,
+  TaskStatus,
+} from '@swarmts/proto';
+import type { ContainerEngine, ContainerInfo, ExitInfo, RegistryAuth } from '../engine/engine-api.js';
+import { containerConfigOf, TASK_ID_LABEL, type TaskFiles } from './container-config.js';
+import { nextAction } from './task-machine.js';
+
+export interface TaskRunnerOptions {
+  readonly engine: ContainerEngine;
+  readonly files: TaskFiles;
+  readonly nodeHostname: string;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly report: (taskId: string, status: TaskStatus) => void;
+}
+
+/** A broken engine call is tried again after this time when tearing down. */
+const RETRY_MS = 1000;
+
+export class TaskRunner {
+  readonly #o: TaskRunnerOptions;
+  #task: Task;
+  #status: TaskStatus;
+  #removed = false;
+  #closed = false;
+  #wake: (() => void) | undefined;
+  /** Ends what is under way when the desired state changes. */
+  #interrupt = new AbortController();
+  readonly done: Promise<void>;
+
+  constructor(task: Task, options: TaskRunnerOptions) {
+    this.#o = options;
+    this.#task = task;
+    this.#status = task.status ?? TaskStatus.create({ state: TaskState.ASSIGNED });
+    this.done = this.#run();
+  }
+
+  get task(): Task {
+    return this.#task;
+  }
+
+  get status(): TaskStatus {
+    return this.#status;
+  }
+
+  /** A new version from the managers; only the desired state matters to a task that is under way. */
+  update(task: Task): void {
+    const before = this.#task.desiredState;
+    this.#task = task;
+    if (task.desiredState !== before) this.#nudge(task.desiredState > TaskState.COMPLETE);
+  }
+
+  /** The managers do not know the task any more: stop it and remove its container. */
+  remove(): void {
+    this.#removed = true;
+    this.#nudge(true);
+  }
+
+  /** Lets go without touching the container. */
+  close(): void {
+    this.#closed = true;
+    this.#nudge(true);
+  }
+
+  #nudge(interrupt: boolean): void {
+    if (interrupt) {
+      this.#interrupt.abort();
+      this.#interrupt = new AbortController();
+    }
+    this.#wake?.();
+  }
+
+  async #run(): Promise<void> {
+    while (!this.#closed) {
+      const desired = this.#removed ? TaskState.REMOVE : this.#task.desiredState;
+      const action = nextAction(observedState({ ...this.#task, status: this.#status }), desired);
+      if (action === 'nothing') {
+        if (this.#removed) {
+          await this.#removeContainer();
+          return;
+        }
+        await this.#sleep();
+      } else if (action === 'wait') await this.#sleep();
+      else await this.#do(action);
+    }
+  }
+
+  async #do(action: 'accept' | 'prepare' | 'start' | 'watch' | 'stop' | 'give-up'): Promise<void> {
+    switch (action) {
+      case 'accept':
+        return this.#report(TaskState.ACCEPTED, 'accepted');
+      case 'prepare':
+        return this.#prepare();
+      case 'start':
+        return this.#start();
+      case 'watch':
+        return this.#watch();
+      case 'stop':
+        return this.#stop();
+      case 'give-up':
+        await this.#removeContainer();
+        return this.#report(TaskState.SHUTDOWN, 'shutdown');
+    }
+  }
+
+  async #prepare(): Promise<void> {
+    if (this.#status.state < TaskState.PREPARING) this.#report(TaskState.PREPARING, 'preparing');
+    const { signal } = this.#interrupt;
+    try {
+      if (!this.#container()) {
+        await this.#pullImage(signal);
+        await this.#create();
+      }
+      this.#report(TaskState.READY, 'prepared');
+    } catch (e) {
+      if (signal.aborted) return;
+      this.#report(TaskState.REJECTED, 'preparing', messageOf(e));
+    }
+  }
+
+  async #create(): Promise<void> {
+    const { engine } = this.#o;
+    const config = containerConfigOf(this.#task, this.#o.nodeHostname, this.#o.files);
+    try {
+      await engine.create(config);
+    } catch (e) {
+      if (!isSwarmtsError(e, 'conflict')) throw e;
+      // A container of this very task from an earlier run of the daemon is ours; any other keeps its name.
+      const known = engine.find(config.name);
+      if (known?.config.labels[TASK_ID_LABEL] !== this.#task.id) throw e;
+    }
+  }
+
+  /** An image that is pinned by digest and here already needs no registry; a failed pull matters only without local image. */
+  async #pullImage(signal: AbortSignal): Promise<void> {
+    const ref = this.#task.spec?.container?.image ?? '';
+    const { images } = this.#o.engine;
+    if (ref.includes('@') && (await images.find(ref))) return;
+    const auth = parseAuth(this.#task.spec?.container?.registryAuth ?? '');
+    try {
+      await images.pull(ref, { ...(auth ? { auth } : {}), signal });
+    } catch (e) {
+      if (signal.aborted) throw e;
+      if (await images.find(ref)) {
+        this.#o.log.warn('image was not pulled, the local one is used', { image: ref, error: e });
+        return;
+      }
+      if (isSwarmtsError(e, 'image-not-found'))
+        throw new SwarmtsError('image-not-found', `No such image: ${ref}`, { cause: e });
+      throw e;
+    }
+  }
+
+  async #start(): Promise<void> {
+    const container = this.#container();
+    if (!container) return this.#report(TaskState.FAILED, 'starting', 'the container is gone');
+    if (this.#status.state < TaskState.STARTING) this.#report(TaskState.STARTING, 'starting');
+    try {
+      if (container.state === 'created') await this.#o.engine.start(container.id);
+    } catch (e) {
+      const exit = this.#o.engine.find(container.id)?.exit;
+      return this.#report(TaskState.FAILED, 'starting', messageOf(e), exit);
+    }
+    const now = this.#o.engine.find(container.id);
+    if (now?.state === 'exited' || now?.state === 'dead') return this.#ended(now.exit);
+    if (now && now.health !== 'none') {
+      const verdict = await this.#untilHealthy(container.id);
+      if (verdict === 'interrupted') return;
+      if (verdict === 'unhealthy') return this.#stopUnhealthy(container.id);
+      if (verdict === 'exited') return this.#ended(this.#o.engine.find(container.id)?.exit);
+    }
+    this.#report(TaskState.RUNNING, 'started');
+  }
+
+  /** Waits for the container to end, to turn unhealthy, or for a new desired state. */
+  async #watch(): Promise<void> {
+    const container = this.#container();
+    if (!container) return this.#report(TaskState.FAILED, 'started', 'the container is gone');
+    const { signal } = this.#interrupt;
+    let unhealthy = container.health === 'unhealthy';
+    const stopListening = this.#o.engine.onEvent((e) => {
+      if (e.id !== container.id || e.action !== 'health_status: unhealthy') return;
+      unhealthy = true;
+      this.#nudge(true);
+    });
+    try {
+      if (!unhealthy) {
+        const exit = await this.#o.engine.wait(container.id, signal);
+        return this.#ended(exit);
+      }
+    } catch (e) {
+      if (!signal.aborted) return this.#report(TaskState.FAILED, 'started', messageOf(e));
+    } finally {
+      stopListening();
+    }
+    if (unhealthy) await this.#stopUnhealthy(container.id);
+  }
+
+  /** Whatever its exit code, a container that was stopped for being unhealthy has failed. */
+  async #stopUnhealthy(id: string): Promise<void> {
+    await this.#o.engine
+      .stop(id)
+      .catch((e: unknown) => this.#o.log.warn('unhealthy container was not stopped', { container: id, error: e }));
+    this.#report(
+      TaskState.FAILED,
+      'started',
+      'task: non-zero exit (unhealthy container)',
+      this.#o.engine.find(id)?.exit,
+    );
+  }
+
+  async #untilHealthy(id: string): Promise<'healthy' | 'unhealthy' | 'exited' | 'interrupted'> {
+    const { signal } = this.#interrupt;
+    const { engine } = this.#o;
+    return new Promise((resolve) => {
+      const look = () => {
+        const c = engine.find(id);
+        if (signal.aborted) finish('interrupted');
+        else if (!c || c.state === 'exited' || c.state === 'dead') finish('exited');
+        else if (c.health === 'healthy' || c.health === 'none') finish('healthy');
+        else if (c.health === 'unhealthy') finish('unhealthy');
+      };
+      const stopListening = engine.onEvent((e) => {
+        if (e.id === id) look();
+      });
+      const finish = (v: 'healthy' | 'unhealthy' | 'exited' | 'interrupted') => {
+        stopListening();
+        signal.removeEventListener('abort', look);
+        resolve(v);
+      };
+      signal.addEventListener('abort', look, { once: true });
+      look();
+    });
+  }
+
+  #ended(exit: ExitInfo | undefined): void {
+    if (exit?.exitCode === 0 && exit.error === '') this.#report(TaskState.COMPLETE, 'finished', '', exit);
+    else {
+      const err =
+        exit?.error ||
+        (exit?.oomKilled
+          ? `task: non-zero exit (${exit.exitCode}): OOM killed`
+          : `task: non-zero exit (${exit?.exitCode ?? -1})`);
+      this.#report(TaskState.FAILED, this.#status.state >= TaskState.RUNNING ? 'started' : 'starting', err, exit);
+    }
+  }
+
+  async #stop(): Promise<void> {
+    const container = this.#container();
+    try {
+      if (container) await this.#o.engine.stop(container.id, container.config.stopTimeoutSeconds);
+      this.#report(TaskState.SHUTDOWN, 'shutdown', '', container && this.#o.engine.find(container.id)?.exit);
+    } catch (e) {
+      this.#o.log.error('container was not stopped, trying again', { task: this.#task.id, error: e });
+      await this.#sleep(RETRY_MS);
+    }
+  }
+
+  async #removeContainer(): Promise<void> {
+    while (!this.#closed) {
+      const container = this.#container();
+      if (!container) return;
+      try {
+        await this.#o.engine.stop(container.id, container.config.stopTimeoutSeconds);
+        await this.#o.engine.remove(container.id, { force: true, volumes: true });
+        return;
+      } catch (e) {
+        this.#o.log.error('container was not removed, trying again', { task: this.#task.id, error: e });
+        await this.#sleep(RETRY_MS);
+      }
+    }
+  }
+
+  #container(): ContainerInfo | undefined {
+    return this.#o.engine.list().find((c) => c.config.labels[TASK_ID_LABEL] === this.#task.id);
+  }
+
+  #sleep(ms?: number): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = ms === undefined ? undefined : this.#o.clock.after(ms, () => this.#wake?.());
+      this.#wake = () => {
+        timer?.cancel();
+        this.#wake = undefined;
+        resolve();
+      };
+    });
+  }
+
+  #report(state: TaskState, message: string, err = '', exit?: ExitInfo): void {
+    if (isTerminal(this.#status.state) || state < this.#status.state) return;
+    const container = this.#container();
+    this.#status = TaskStatus.create({
+      state,
+      timestampMs: this.#o.clock.now(),
+      message,
+      err,
+      container: ContainerStatus.create({
+        containerId: container?.id ?? '',
+        pid: container?.state === 'running' ? container.pid : 0,
+        exitCode: exit?.exitCode ?? 0,
+        oomKilled: exit?.oomKilled ?? false,
+      }),
+      portStatus: state === TaskState.RUNNING && container ? { ports: chosenPorts(this.#task, container) } : undefined,
+    });
+    this.#o.report(this.#task.id, this.#status);
+  }
+}
+
+function chosenPorts(task: Task, container: ContainerInfo) {
+  const protocols = { tcp: PortProtocol.TCP, udp: PortProtocol.UDP, sctp: PortProtocol.SCTP } as const;
+  const hostMode = (task.endpoint?.ports ?? []).filter((p) => p.publishMode === PublishMode.HOST);
+  return hostMode.map((p) => {
+    const chosen = container.ports.find((c) => c.targetPort === p.targetPort && protocols[c.protocol] === p.protocol);
+    return { ...p, publishedPort: chosen?.publishedPort ?? p.publishedPort };
+  });
+}
+
+/** The credentials in X-Registry-Auth's form; undefined where there are none. */
+export function parseAuth(encoded: string): RegistryAuth | undefined {
+  if (encoded === '') return undefined;
+  try {
+    const o = JSON.parse(Buffer.from(encoded, 'base64').toString()) as Record<string, unknown>;
+    const text = (k: string) => (typeof o[k] === 'string' ? o[k] : '');
+    const [user = '', ...rest] = Buffer.from(text('auth'), 'base64').toString().split(':');
+    const username = text('username') || user;
+    const password = text('password') || rest.join(':');
+    const identityToken = text('identitytoken');
+    if (username === '' && identityToken === '') return undefined;
+    return { username, password, ...(identityToken ? { identityToken } : {}), serverAddress: text('serveraddress') };
+  } catch {
+    return undefined;
+  }
+}
