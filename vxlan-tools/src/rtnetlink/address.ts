@@ -40,10 +40,11 @@ export interface NewAddress {
   readonly replace?: boolean;
 }
 
-function ifAddr(family: number, prefixLength: number, addressScope: number, index: number): Buffer {
+function ifAddr(family: number, prefixLength: number, addressScope: number, index: number, flags = 0): Buffer {
   const b = Buffer.alloc(8);
   b.writeUInt8(family, 0);
   b.writeUInt8(prefixLength, 1);
+  b.writeUInt8(flags & 0xff, 2);
   b.writeUInt8(addressScope, 3);
   b.writeUInt32LE(index, 4);
   return b;
@@ -57,11 +58,12 @@ export function addAddress(a: NewAddress): Request {
   ];
   if (a.broadcast !== undefined) attributes.push([IFA_BROADCAST, encodeAddress(a.broadcast)]);
   const flags = (a.noPrefixRoute === true ? IFA_F_NOPREFIXROUTE : 0) | (a.noDad === true ? IFA_F_NODAD : 0);
-  if (flags !== 0) attributes.push([IFA_FLAGS, u32(flags)]);
+  // The header has room for the lowest eight of them.
+  if (flags > 0xff) attributes.push([IFA_FLAGS, u32(flags)]);
   return {
     type: RTM_NEWADDR,
     flags: NLM_F_CREATE | (a.replace === true ? NLM_F_REPLACE : NLM_F_EXCL),
-    header: ifAddr(familyOf(a.address), a.prefixLength, a.scope ?? scope.universe, a.index),
+    header: ifAddr(familyOf(a.address), a.prefixLength, a.scope ?? scope.universe, a.index, flags),
     attributes,
     operation: `add address ${a.address}/${a.prefixLength} to link #${a.index}`,
   };

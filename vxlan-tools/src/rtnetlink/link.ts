@@ -61,8 +61,6 @@ const IFLA_VXLAN_TTL = 5;
 const IFLA_VXLAN_LEARNING = 7;
 const IFLA_VXLAN_PORT = 15;
 const IFLA_VXLAN_LOCAL6 = 17;
-const IFLA_VXLAN_UDP_ZERO_CSUM6_TX = 19;
-const IFLA_VXLAN_UDP_ZERO_CSUM6_RX = 20;
 
 const IFLA_BR_STP_STATE = 5;
 const IFLA_BR_VLAN_FILTERING = 7;
@@ -149,9 +147,10 @@ function nameAttribute(name: string): Attribute {
 }
 
 function baseAttributes(link: LinkBase): Attribute[] {
-  const attributes: Attribute[] = [nameAttribute(link.name)];
+  const attributes: Attribute[] = [];
   if (link.mtu !== undefined) attributes.push([IFLA_MTU, u32(link.mtu)]);
   if (link.mac !== undefined) attributes.push([IFLA_ADDRESS, encodeMac(link.mac)]);
+  attributes.push(nameAttribute(link.name));
   if (link.txQueueLength !== undefined) attributes.push([IFLA_TXQLEN, u32(link.txQueueLength)]);
   if (link.netnsFd !== undefined) attributes.push([IFLA_NET_NS_FD, u32(link.netnsFd)]);
   return attributes;
@@ -184,18 +183,14 @@ function kindData(link: NewLink): Attribute[] {
 }
 
 function vxlanData(link: VxlanLink): Attribute[] {
-  const data: Attribute[] = [
-    [IFLA_VXLAN_ID, u32(link.vni)],
-    [IFLA_VXLAN_PORT, u16be(link.port)],
-    [IFLA_VXLAN_LEARNING, u8(link.learning === true ? 1 : 0)],
-  ];
+  const data: Attribute[] = [[IFLA_VXLAN_ID, u32(link.vni)]];
   if (link.underlayIndex !== undefined) data.push([IFLA_VXLAN_LINK, u32(link.underlayIndex)]);
-  if (link.ttl !== undefined) data.push([IFLA_VXLAN_TTL, u8(link.ttl)]);
   if (link.local !== undefined) {
     const v6 = familyOf(link.local) === AF_INET6;
     data.push([v6 ? IFLA_VXLAN_LOCAL6 : IFLA_VXLAN_LOCAL, encodeAddress(link.local)]);
-    if (v6) data.push([IFLA_VXLAN_UDP_ZERO_CSUM6_TX, u8(0)], [IFLA_VXLAN_UDP_ZERO_CSUM6_RX, u8(0)]);
   }
+  if (link.ttl !== undefined) data.push([IFLA_VXLAN_TTL, u8(link.ttl)]);
+  data.push([IFLA_VXLAN_LEARNING, u8(link.learning === true ? 1 : 0)], [IFLA_VXLAN_PORT, u16be(link.port)]);
   return data;
 }
 
@@ -280,7 +275,6 @@ export function dumpLinks(): Request {
   return { type: RTM_GETLINK, flags: 0, header: ifInfo(AF_UNSPEC, 0, 0, 0), attributes: [], operation: 'list links' };
 }
 
-/** Bridge ports and vxlan devices keep IPv6 link-local addresses away by this. */
 export interface BridgeChanges {
   readonly stp?: boolean;
   readonly vlanFiltering?: boolean;

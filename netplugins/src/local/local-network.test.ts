@@ -1,0 +1,289 @@
+/** The driver against an executor that records: what is sent, how often, and what is left after failures. */
+import assert from 'node:assert/strict';
+import { isSwarmtsError } from '@swarmts/lib';
+import type { ConnectionFilter, LocalAttachmentSpec, NetExecutor } from '../net-executor.js';
+import { drops, markedHandles, parseForwardChains } from './foreign-forward.js';
+import { hostIfaceOf, LocalNetwork } from './local-network.js';
+import { elementsOf, parseListing, sameElements } from './ruleset.js';
+
+class RecordingExecutor implements NetExecutor {
+  readonly documents: string[] = [];
+  readonly attached: LocalAttachmentSpec[] = [];
+  readonly detached: string[] = [];
+  readonly flushed: ConnectionFilter[] = [];
+  readonly sysctls: Record<string, string> = {};
+  readonly listings = new Map<string, string>();
+  failNext = '';
+
+  async attachLocal(spec: LocalAttachmentSpec): Promise<void> {
+    this.#maybeFail('attachLocal');
+    this.attached.push(spec);
+  }
+  async detachLocal(netns: string): Promise<void> {
+    this.#maybeFail('detachLocal');
+    this.detached.push(netns);
+  }
+  async createNetns(): Promise<void> {}
+  async nft(document: string): Promise<void> {
+    this.#maybeFail('nft');
+    this.documents.push(document);
+  }
+  async nftList(command: string): Promise<string> {
+    return this.listings.get(command) ?? '';
+  }
+  async setSysctls(values: Readonly<Record<string, string>>): Promise<void> {
+    Object.assign(this.sysctls, values);
+  }
+  async flushConnections(filter: ConnectionFilter): Promise<void> {
+    this.flushed.push(filter);
+  }
+  #maybeFail(method: string): void {
+    if (this.failNext !== method) return;
+    this.failNext = '';
+    throw new Error(`${method} failed`);
+  }
+}
+
+async function started(): Promise<{ executor: RecordingExecutor; network: LocalNetwork }> {
+  const executor = new RecordingExecutor();
+  const network = new LocalNetwork(executor, { probe: () => Promise.resolve(true) });
+  await network.restore([]);
+  executor.documents.length = 0;
+  return { executor, network };
+}
+
+const http = { protocol: 'tcp' as const, publishedPort: 8080, targetPort: 80 };
+
+describe('the local network', () => {
+  it('turns forwarding on before anything is attached', async () => {
+    const { executor } = await started();
+    assert.equal(executor.sysctls['net.ipv4.ip_forward'], '1');
+  });
+
+  it('attaches without touching the rules', async () => {
+    const { executor, network } = await started();
+    const endpoint = await network.attach('a'.repeat(64), {
+      netns: '/run/n/a',
+      sysctls: { 'net.core.somaxconn': '9' },
+    });
+    assert.equal(endpoint.address, '172.30.0.2');
+    assert.equal(endpoint.hostIface, 'swlaaaaaaaaaaaa');
+    assert.deepEqual(executor.documents, []);
+    assert.deepEqual(executor.attached[0]?.sysctls, { 'net.core.somaxconn': '9' });
+    assert.equal(executor.attached[0]?.gateway, '172.30.0.1');
+  });
+
+  it('is the same endpoint when a container is attached again', async () => {
+    const { network } = await started();
+    const first = await network.attach('a', { netns: '/n/a' });
+    assert.deepEqual(await network.attach('a', { netns: '/n/a' }), first);
+    await assert.rejects(network.attach('a', { netns: '/n/other' }), (e) => isSwarmtsError(e, 'conflict'));
+  });
+
+  it('frees the address of an attachment that failed', async () => {
+    const { executor, network } = await started();
+    executor.failNext = 'attachLocal';
+    await assert.rejects(network.attach('a', { netns: '/n/a' }), /attachLocal failed/);
+    assert.equal(network.endpoint('a'), undefined);
+    const small = new LocalNetwork(executor, { subnet: '10.0.0.0/30', probe: () => Promise.resolve(true) });
+    executor.failNext = 'attachLocal';
+    await assert.rejects(small.attach('a', { netns: '/n/a' }));
+    await small.attach('b', { netns: '/n/b' });
+    await assert.rejects(small.attach('c', { netns: '/n/c' }), (e) => isSwarmtsError(e, 'resource-exhausted'));
+  });
+
+  it('publishes with one small transaction, however many containers there are', async () => {
+    const { executor, network } = await started();
+    for (let i = 0; i < 50; i++) {
+      await network.attach(`c${i}`, { netns: `/n/${i}` });
+      await network.publish(`c${i}`, [{ ...http, publishedPort: 9000 + i }]);
+    }
+    assert.equal(executor.documents.length, 50);
+    assert.equal(
+      executor.documents[49],
+      'add element inet swarmts published { tcp . 9049 : 172.30.0.51 . 80 }\n' +
+        'add element inet swarmts self { 172.30.0.51 . 172.30.0.51 }\n',
+    );
+  });
+
+  it('adds only what is new, and withdraws all', async () => {
+    const { executor, network } = await started();
+    await network.attach('a', { netns: '/n/a' });
+    await network.publish('a', [http]);
+    await network.publish('a', [{ protocol: 'udp', hostIp: '192.0.2.1', publishedPort: 53, targetPort: 53 }]);
+    assert.equal(
+      executor.documents[1],
+      'add element inet swarmts published_on { 192.0.2.1 . udp . 53 : 172.30.0.2 . 53 }\n',
+    );
+    assert.deepEqual(executor.flushed, [{ protocol: 'udp', destinationPort: 53 }]);
+    await network.detach('a');
+    assert.equal(
+      executor.documents[2],
+      'delete element inet swarmts published { tcp . 8080 }\n' +
+        'delete element inet swarmts published_on { 192.0.2.1 . udp . 53 }\n' +
+        'delete element inet swarmts self { 172.30.0.2 . 172.30.0.2 }\n',
+    );
+    assert.deepEqual(executor.flushed[1], { backend: '172.30.0.2' });
+    assert.deepEqual(executor.detached, ['/n/a']);
+    assert.equal(network.endpoint('a'), undefined);
+    await network.detach('a');
+  });
+
+  it('gives ports back when the kernel refuses them', async () => {
+    const { executor, network } = await started();
+    await network.attach('a', { netns: '/n/a' });
+    executor.failNext = 'nft';
+    await assert.rejects(network.publish('a', [http]), /nft failed/);
+    assert.deepEqual(network.endpoint('a')?.ports, []);
+    assert.equal((await network.publish('a', [http])).length, 1);
+  });
+
+  it('keeps the address of a container whose namespace could not be dropped', async () => {
+    const { executor, network } = await started();
+    await network.attach('a', { netns: '/n/a' });
+    executor.failNext = 'detachLocal';
+    await assert.rejects(network.detach('a'), /detachLocal failed/);
+    assert.notEqual((await network.attach('b', { netns: '/n/b' })).address, '172.30.0.2');
+    await network.detach('a');
+  });
+
+  it('refuses to publish for a stranger', async () => {
+    const { network } = await started();
+    await assert.rejects(network.publish('x', [http]), (e) => isSwarmtsError(e, 'not-found'));
+  });
+
+  it('knows addresses and ports again after a restart, and names endpoints that do not fit', async () => {
+    const { network } = await started();
+    const kept = await network.attach('a', { netns: '/n/a' });
+    await network.publish('a', [http]);
+    const endpoint = network.endpoint('a');
+    assert.ok(endpoint);
+
+    const executor = new RecordingExecutor();
+    const restarted = new LocalNetwork(executor, { probe: () => Promise.resolve(true) });
+    const stranger = { ...endpoint, containerId: 'z', address: '10.9.9.9', ports: [] };
+    const double = { ...endpoint, containerId: 'y', address: '172.30.0.9' };
+    const rejected = await restarted.restore([JSON.parse(JSON.stringify(endpoint)), stranger, double]);
+    assert.deepEqual(
+      rejected.map((r) => [r.endpoint.containerId, r.error.code]),
+      [
+        ['z', 'invalid-argument'],
+        ['y', 'port-conflict'],
+      ],
+    );
+    assert.match(executor.documents[0] ?? '', /published \{ tcp \. 8080 : 172\.30\.0\.2 \. 80 \}/);
+    assert.deepEqual(restarted.endpoint('a'), endpoint);
+    await restarted.attach('b', { netns: '/n/b' });
+    assert.notEqual(restarted.endpoint('b')?.address, kept.address);
+    await assert.rejects(restarted.publish('b', [http]), (e) => isSwarmtsError(e, 'port-conflict'));
+    assert.equal((await restarted.attach('y', { netns: '/n/y' })).ports.length, 0);
+  });
+
+  it('names legs after containers, within fifteen bytes', () => {
+    assert.equal(hostIfaceOf('swl', '0123456789abcdef0123'), 'swl0123456789ab');
+    const hashed = hostIfaceOf('swl', 'not-hexadecimal');
+    assert.match(hashed, /^swl[0-9a-f]{12}$/);
+    assert.notEqual(hashed, hostIfaceOf('swl', 'not-hexadecimal-either'));
+  });
+});
+
+describe('the listing of the table', () => {
+  const listing = `table inet swarmts {
+	map published {
+		type inet_proto . inet_service : ipv4_addr . inet_service
+		elements = { tcp . 80 : 172.30.0.2 . 8080,
+			     udp . 53 : 172.30.0.3 . 53 }
+	}
+
+	set self {
+		type ipv4_addr . ipv4_addr
+	}
+
+	chain operator {
+		ip saddr 10.0.0.0/8 drop
+	}
+
+	chain guard {
+		type filter hook prerouting priority raw; policy accept;
+	}
+}
+`;
+
+  it('is taken apart into layout and elements, the operator chain left out', () => {
+    const parsed = parseListing(listing);
+    assert.deepEqual(parsed.elements.published, ['tcp . 80 : 172.30.0.2 . 8080', 'udp . 53 : 172.30.0.3 . 53']);
+    assert.deepEqual(parsed.elements.self, []);
+    assert.ok(!parsed.layout.includes('10.0.0.0/8'));
+    assert.ok(!parsed.layout.includes('8080'));
+    assert.ok(parsed.layout.includes('hook prerouting priority raw'));
+    const other = listing.replace('ip saddr 10.0.0.0/8 drop', 'accept').replace('tcp . 80', 'tcp . 81');
+    assert.equal(parseListing(other).layout, parsed.layout);
+    assert.ok(!sameElements(parseListing(other).elements, parsed.elements));
+  });
+
+  it('has the elements in our own words', () => {
+    const port = (protocol: 'tcp' | 'udp', publishedPort: number, targetPort: number) => ({
+      protocol,
+      hostIp: '',
+      publishedPort,
+      targetPort,
+    });
+    const elements = elementsOf([
+      { address: '172.30.0.2', ports: [port('tcp', 80, 8080)] },
+      { address: '172.30.0.3', ports: [port('udp', 53, 53)] },
+    ]);
+    assert.deepEqual(new Set(elements.published), new Set(parseListing(listing).elements.published));
+  });
+});
+
+describe('foreign forward chains', () => {
+  const listing = `table ip filter {
+	chain INPUT {
+		type filter hook input priority filter; policy drop;
+	}
+	chain FORWARD {
+		type filter hook forward priority filter; policy drop;
+	}
+}
+table inet swarmts {
+	chain forward {
+		type filter hook forward priority filter; policy accept;
+	}
+}
+table ip6 filter {
+	chain FORWARD {
+		type filter hook forward priority filter; policy drop;
+	}
+}
+table inet fw {
+	chain fwd {
+		type filter hook forward priority filter - 5; policy accept;
+	}
+}
+`;
+  const chains = parseForwardChains(listing, (table) => table === 'swarmts');
+
+  it('are found with their policies, ours and those of IPv6 left out', () => {
+    assert.deepEqual(chains, [
+      { family: 'ip', table: 'filter', chain: 'FORWARD', policy: 'drop' },
+      { family: 'inet', table: 'fw', chain: 'fwd', policy: 'accept' },
+    ]);
+  });
+
+  it('drop by policy or by a rule', () => {
+    const [byPolicy, byRule] = chains;
+    assert.ok(byPolicy && byRule);
+    assert.ok(drops(byPolicy, ''));
+    assert.ok(!drops(byRule, '\t\tct state established accept # handle 3\n'));
+    assert.ok(drops(byRule, '\t\tcounter packets 0 bytes 0 drop # handle 4\n'));
+    assert.ok(drops(byRule, '\t\treject with icmpx admin-prohibited # handle 4\n'));
+  });
+
+  it('give our rules back by their mark', () => {
+    const rules =
+      '\t\tiifname "swl*" accept comment "swarmts: containers" # handle 7\n' +
+      '\t\tiifname "eth0" accept comment "theirs" # handle 8\n' +
+      '\t\toifname "swl*" accept comment "swarmts: containers" # handle 9\n';
+    assert.deepEqual(markedHandles(rules, 'swarmts: containers'), [7, 9]);
+  });
+});
