@@ -1,0 +1,249 @@
+/** The node's local network in the kernel: reachability in every direction, repairs, and what a crash leaves. Needs root. */
+import assert from 'node:assert/strict';
+import { existsSync, writeFileSync } from 'node:fs';
+import { type LocalEndpoint, LocalNetwork, noneNetwork, type PortRequest } from '@swarmts/netplugins';
+import { deleteLink, isNamespaceFile, NetlinkSocket, withNetns } from 'vxlan-tools';
+import { startTestHost, type TestHost } from './test-host.js';
+
+const OUTSIDE = '192.0.2';
+
+function tcp(publishedPort: number, targetPort: number, hostIp = ''): PortRequest {
+  return { protocol: 'tcp', hostIp, publishedPort, targetPort };
+}
+
+describe('the local network in the kernel', function () {
+  this.timeout(60_000);
+  let host: TestHost;
+  let network: LocalNetwork;
+  let outside: string;
+
+  function newNetwork(): LocalNetwork {
+    // The test's process is not in the host's namespace, so its own ports say nothing here.
+    return new LocalNetwork(host.helper, { probe: () => Promise.resolve(true) });
+  }
+
+  function attach(id: string): Promise<LocalEndpoint> {
+    return network.attach(id, { netns: host.path(id) });
+  }
+
+  beforeEach(async () => {
+    host = await startTestHost();
+    outside = host.joinOutside('outside', OUTSIDE);
+    network = newNetwork();
+    await network.restore([]);
+  });
+
+  afterEach(async () => {
+    await host.close();
+  });
+
+  it('lets containers reach each other, the host and, masqueraded, the outside', async () => {
+    const a = await attach('a');
+    const b = await attach('b');
+    host.serve(b.netns, 80);
+    host.serve(host.netns, 81);
+    host.serve(outside, 82);
+    assert.equal(await host.ping(a.netns, b.address), true);
+    assert.equal(await host.fetch(a.netns, `http://${b.address}/`), a.address);
+    assert.equal(await host.fetch(a.netns, `http://${network.gateway}:81/`), a.address);
+    assert.equal(await host.fetch(host.netns, `http://${b.address}/`), network.gateway);
+    assert.equal(await host.fetch(a.netns, `http://${OUTSIDE}.2:82/`), `${OUTSIDE}.1`);
+  });
+
+  it('reaches published ports from outside, through 127.0.0.1, from others and from itself', async () => {
+    const a = await attach('a');
+    const b = await attach('b');
+    host.serve(a.netns, 80);
+    await network.publish('a', [tcp(8080, 80)]);
+    assert.equal(await host.fetch(outside, `http://${OUTSIDE}.1:8080/`), `${OUTSIDE}.2`);
+    assert.equal(await host.fetch(host.netns, 'http://127.0.0.1:8080/'), network.gateway);
+    assert.equal(await host.fetch(host.netns, `http://${OUTSIDE}.1:8080/`), `${OUTSIDE}.1`);
+    assert.equal(await host.fetch(b.netns, `http://${OUTSIDE}.1:8080/`), b.address);
+    assert.equal(await host.fetch(b.netns, `http://${network.gateway}:8080/`), b.address);
+    assert.equal(await host.fetch(a.netns, `http://${OUTSIDE}.1:8080/`), network.gateway);
+    await network.unpublish('a');
+    assert.equal(await host.fetch(outside, `http://${OUTSIDE}.1:8080/`), undefined);
+    assert.equal(await host.fetch(host.netns, 'http://127.0.0.1:8080/'), undefined);
+  });
+
+  it('publishes on one address of the host only when told so', async () => {
+    const a = await attach('a');
+    const b = await attach('b');
+    host.serve(a.netns, 80);
+    host.serve(b.netns, 80);
+    await network.publish('a', [tcp(8080, 80, '127.0.0.1')]);
+    await network.publish('b', [tcp(8080, 80, `${OUTSIDE}.1`)]);
+    assert.equal(await host.fetch(host.netns, 'http://127.0.0.1:8080/'), network.gateway);
+    assert.equal(await host.fetch(outside, `http://${OUTSIDE}.1:8080/`), `${OUTSIDE}.2`);
+    await network.unpublish('b');
+    assert.equal(await host.fetch(outside, `http://${OUTSIDE}.1:8080/`), undefined);
+  });
+
+  it('keeps unpublished ports from the outside and the host loopback from containers', async () => {
+    const a = await attach('a');
+    host.serve(a.netns, 80);
+    host.serve(host.netns, 9000, '127.0.0.1');
+    await host.run(outside, 'ip', 'route', 'add', network.subnet, 'via', `${OUTSIDE}.1`);
+    assert.equal(await host.fetch(outside, `http://${a.address}/`), undefined);
+    assert.equal(await host.fetch(host.netns, `http://${a.address}/`), network.gateway);
+    // Straight to the host's loopback address: routable on the leg, but dropped there.
+    await host.run(a.netns, 'ip', 'link', 'set', 'lo', 'down');
+    await host.run(a.netns, 'ip', 'addr', 'del', '127.0.0.1/8', 'dev', 'lo');
+    await host.run(a.netns, 'ip', 'route', 'add', '127.0.0.0/8', 'via', network.gateway, 'src', a.address);
+    await host.helper.setSysctls({ 'net.ipv4.conf.eth0.route_localnet': '1' }, a.netns);
+    assert.equal(await host.fetch(a.netns, 'http://127.0.0.1:9000/'), undefined);
+    assert.equal(await host.fetch(host.netns, 'http://127.0.0.1:9000/'), '127.0.0.1');
+  });
+
+  it('lets a container send from its own address only', async () => {
+    const a = await attach('a');
+    const b = await attach('b');
+    await host.run(a.netns, 'ip', 'addr', 'add', '172.30.77.77/32', 'dev', 'eth0');
+    const ping = await host.run(a.netns, 'busybox', 'ping', '-c', '1', '-W', '1', '-I', '172.30.77.77', b.address);
+    assert.notEqual(ping.code, 0);
+    assert.equal(await host.ping(a.netns, b.address), true);
+  });
+
+  it('answers for containers that are gone instead of asking the default route', async () => {
+    const a = await attach('a');
+    await host.run(host.netns, 'ip', 'route', 'add', 'default', 'via', `${OUTSIDE}.2`);
+    const ping = await host.run(a.netns, 'ping', '-c', '1', '-W', '2', '172.30.200.200');
+    const text = Buffer.from(ping.stdout).toString();
+    assert.ok(ping.code !== 0 && !text.includes('bytes from 172.30.200.200'), text);
+    const listing = await host.helper.nftList('list chain inet swarmts forward');
+    assert.match(listing, /reject with icmp (type )?host-unreachable/);
+  });
+
+  it('restores a flushed or altered table, and leaves the operator chain alone', async () => {
+    const a = await attach('a');
+    host.serve(a.netns, 80);
+    await network.publish('a', [tcp(8080, 80), tcp(8081, 80, '127.0.0.1')]);
+    assert.equal(await network.repair(), false, 'what we wrote is what we find');
+    for (const damage of [
+      'flush ruleset',
+      'flush chain inet swarmts forward',
+      'delete element inet swarmts published { tcp . 8080 }',
+      'add element inet swarmts published { tcp . 22 : 172.30.0.99 . 22 }',
+      'delete table inet swarmts\nadd table inet swarmts\nadd chain inet swarmts forward { type nat hook prerouting priority 0; }',
+    ]) {
+      await host.helper.nft(damage);
+      assert.equal(await network.repair(), true, damage);
+      assert.equal(await network.repair(), false, damage);
+      assert.equal(await host.fetch(outside, `http://${OUTSIDE}.1:8080/`), `${OUTSIDE}.2`, damage);
+    }
+    await host.helper.nft(`add rule inet swarmts operator ip saddr ${OUTSIDE}.2 drop`);
+    assert.equal(await network.repair(), false, 'the operator chain is not ours');
+    assert.equal(await host.fetch(outside, `http://${OUTSIDE}.1:8080/`), undefined);
+    await host.helper.nft('flush map inet swarmts published');
+    assert.equal(await network.repair(), true);
+    assert.match(await host.helper.nftList('list chain inet swarmts operator'), /ip saddr 192\.0\.2\.2 drop/);
+  });
+
+  it('is taken up by the next daemon without a break', async () => {
+    const a = await attach('a');
+    host.serve(a.netns, 80);
+    await network.publish('a', [tcp(8080, 80)]);
+    const state = network.endpoint('a');
+    assert.ok(state);
+    const next = newNetwork();
+    assert.deepEqual(await next.restore([state]), []);
+    assert.equal(await host.fetch(outside, `http://${OUTSIDE}.1:8080/`), `${OUTSIDE}.2`);
+    await next.detach('a');
+    assert.equal(existsSync(a.netns), false);
+    assert.equal(await host.fetch(outside, `http://${OUTSIDE}.1:8080/`), undefined);
+  });
+
+  it('withdraws ports that somebody else has flushed', async () => {
+    await attach('a');
+    await network.publish('a', [tcp(8080, 80)]);
+    await host.helper.nft('flush ruleset');
+    await network.unpublish('a');
+    await network.publish('a', [tcp(8080, 80)]);
+    assert.equal(await network.repair(), false);
+  });
+
+  it('passes a foreign forward chain that drops, and cleans up after itself', async () => {
+    await host.helper.nft(
+      `table ip filter {
+      chain FORWARD { type filter hook forward priority 0; policy drop; }
+    }
+    table inet firewall {
+      chain fwd { type filter hook forward priority 10; policy accept; counter drop; }
+      chain other { type filter hook forward priority 20; policy accept; counter accept; }
+    }
+    `.replaceAll('; }', ';\n}'),
+    );
+    const a = await attach('a');
+    host.serve(a.netns, 80);
+    host.serve(outside, 82);
+    await network.publish('a', [tcp(8080, 80)]);
+    assert.equal(await host.fetch(outside, `http://${OUTSIDE}.1:8080/`), undefined, 'the firewall drops');
+    assert.equal(await network.repair(), true);
+    assert.equal(await network.repair(), false);
+    assert.equal(await host.fetch(outside, `http://${OUTSIDE}.1:8080/`), `${OUTSIDE}.2`);
+    assert.equal(await host.fetch(a.netns, `http://${OUTSIDE}.2:82/`), `${OUTSIDE}.1`);
+    assert.doesNotMatch(await host.helper.nftList('list chain inet firewall other'), /swarmts/);
+    await network.teardown();
+    const ruleset = await host.helper.nftList('list ruleset');
+    assert.match(ruleset, /table ip filter/);
+    assert.doesNotMatch(ruleset, /swarmts|swl/);
+    assert.equal(existsSync(a.netns), false);
+  });
+
+  it('completes what a crash left behind', async () => {
+    // An empty file instead of a namespace.
+    const empty = host.path('empty');
+    writeFileSync(empty, '');
+    await network.attach('empty', { netns: empty });
+    assert.ok(isNamespaceFile(empty));
+    assert.ok(await host.ping(empty, network.gateway));
+
+    // A namespace without any interface.
+    const bare = host.path('bare');
+    await host.helper.createNetns(bare);
+    await network.attach('bare', { netns: bare });
+    assert.ok(await host.ping(bare, network.gateway));
+
+    // A leg that is up in the container, while the host's end has neither address nor route.
+    const half = await attach('half');
+    await host.run(host.netns, 'ip', 'addr', 'flush', 'dev', half.hostIface);
+    await host.run(host.netns, 'ip', 'link', 'set', half.hostIface, 'down');
+    assert.equal(await host.ping(half.netns, network.gateway), false);
+    await attach('half');
+    assert.ok(await host.ping(half.netns, network.gateway));
+
+    // A namespace whose leg was deleted.
+    withNetns(half.netns, () => {
+      const socket = new NetlinkSocket();
+      socket.request(deleteLink({ name: 'eth0' }));
+      socket.close();
+    });
+    await attach('half');
+    assert.ok(await host.ping(half.netns, network.gateway));
+
+    // Another container's leftover under the name of the leg.
+    await host.run(host.netns, 'ip', 'link', 'add', 'swlfeedfeedfeed', 'type', 'bridge');
+    const taken = await attach('feedfeedfeedfeed');
+    assert.ok(await host.ping(taken.netns, network.gateway));
+  });
+
+  it('attaches again under the same name right after a detach', async () => {
+    for (let i = 0; i < 5; i++) {
+      const a = await attach('a');
+      assert.ok(await host.ping(a.netns, network.gateway));
+      await network.detach('a');
+    }
+  });
+
+  it('gives the "none" driver a namespace with a loopback and nothing else', async () => {
+    const driver = noneNetwork(host.helper);
+    const path = host.path('none');
+    await driver.attach(path, { 'net.ipv4.ip_unprivileged_port_start': '0' });
+    await driver.attach(path);
+    assert.ok(await host.ping(path, '127.0.0.1'));
+    const links = Buffer.from((await host.run(path, 'ip', '-o', 'link')).stdout).toString();
+    assert.equal(links.trim().split('\n').length, 1);
+    await driver.detach(path);
+    assert.equal(existsSync(path), false);
+  });
+});
