@@ -337,8 +337,13 @@ export class LocalNetwork {
     const chains = parseForwardChains(await this.#executor.nftList('list chains'), isOurs);
     const listed: { chain: ForeignChain; listing: string }[] = [];
     for (const chain of chains) {
-      const listing = await this.#executor.nftList(`-a list chain ${chain.family} ${chain.table} ${chain.chain}`);
-      listed.push({ chain, listing });
+      try {
+        const listing = await this.#executor.nftList(`-a list chain ${chain.family} ${chain.table} ${chain.chain}`);
+        listed.push({ chain, listing });
+      } catch (e) {
+        // It has just gone, or its name is a word that nft's own grammar cannot address.
+        this.#logger.warn('a foreign forward chain cannot be read', { ...chain, error: e });
+      }
     }
     return listed;
   }

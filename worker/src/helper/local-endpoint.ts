@@ -11,8 +11,10 @@ import {
   addRoute,
   createLink,
   createNetns,
+  decodeMac,
   deleteLink,
   deleteNetns,
+  encodeAddress,
   getLink,
   ipv4Setting,
   isNamespaceFile,
@@ -22,6 +24,7 @@ import {
   parseLink,
   type Request,
   setLink,
+  setNeighbour,
   withNetns,
 } from 'vxlan-tools';
 import type { LocalEndpointSpec } from './helper-api.js';
@@ -107,7 +110,7 @@ export class LocalEndpoints {
       ...(index === undefined ? {} : { index }),
       mac: spec.mac,
       mtu: spec.mtu,
-      peer: { name: spec.hostIface, mtu: spec.mtu, netnsFd: homeFd },
+      peer: { name: spec.hostIface, mtu: spec.mtu, mac: gatewayMac(spec.gateway), netnsFd: homeFd },
     });
   }
 
@@ -121,14 +124,17 @@ export class LocalEndpoints {
         noPrefixRoute: true,
         replace: true,
       }),
+      setNeighbour({ index, address: spec.gateway, mac: gatewayMac(spec.gateway) }),
       addRoute({ destination: `${spec.gateway}/32`, index }, true),
       addRoute({ destination: 'default', gateway: spec.gateway, index }, true),
     ];
   }
 
   #configureHost(spec: LocalEndpointSpec): void {
-    const index = findLink(this.#home, spec.hostIface)?.index;
-    if (index === undefined) throw new SwarmtsError('internal', `interface ${spec.hostIface} vanished`);
+    const leg = findLink(this.#home, spec.hostIface);
+    if (leg === undefined) throw new SwarmtsError('internal', `interface ${spec.hostIface} vanished`);
+    const { index } = leg;
+    const mac = gatewayMac(spec.gateway);
     requireAll(
       this.#home.batch([
         setLink(
@@ -136,6 +142,7 @@ export class LocalEndpoints {
           {
             up: true,
             mtu: spec.mtu,
+            ...(leg.mac === mac ? {} : { mac }),
             noIpv6LinkLocal: this.#hasIpv6,
             ipv4: {
               [ipv4Setting.forwarding]: 1,
@@ -149,6 +156,7 @@ export class LocalEndpoints {
           },
         ),
         addAddress({ index, address: spec.gateway, prefixLength: 32, replace: true }),
+        setNeighbour({ index, address: spec.address, mac: spec.mac }),
         addRoute({ destination: `${spec.address}/32`, index }, true),
       ]),
     );
@@ -158,6 +166,14 @@ export class LocalEndpoints {
     const [error] = this.#home.batch([deleteLink({ name })]);
     if (error !== undefined && error.code !== 'ENODEV') throw error;
   }
+}
+
+/**
+ * Every leg of a network has the same MAC on the host's side: each is a link of its own, and both ends know the other
+ * one's MAC from the start, so there is no ARP that a container's odd source address could break.
+ */
+function gatewayMac(gateway: string): string {
+  return decodeMac(Buffer.concat([Buffer.from([0x02, 0x42]), encodeAddress(gateway)]));
 }
 
 /** Opens a socket in the namespace of the moment. */

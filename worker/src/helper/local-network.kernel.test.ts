@@ -7,6 +7,17 @@ import { startTestHost, type TestHost } from './test-host.js';
 
 const OUTSIDE = '192.0.2';
 
+/** Somebody else's rules: a chain that drops by policy, one that drops by a rule, one that does not. */
+const FIREWALL = `
+add table ip filter
+add chain ip filter FORWARD { type filter hook forward priority 0; policy drop; }
+add table inet firewall
+add chain inet firewall passing { type filter hook forward priority 10; policy accept; }
+add rule inet firewall passing counter drop
+add chain inet firewall other { type filter hook forward priority 20; policy accept; }
+add rule inet firewall other counter accept
+`;
+
 function tcp(publishedPort: number, targetPort: number, hostIp = ''): PortRequest {
   return { protocol: 'tcp', hostIp, publishedPort, targetPort };
 }
@@ -82,7 +93,7 @@ describe('the local network in the kernel', function () {
   it('keeps unpublished ports from the outside and the host loopback from containers', async () => {
     const a = await attach('a');
     host.serve(a.netns, 80);
-    host.serve(host.netns, 9000, '127.0.0.1');
+    host.serve(host.netns, 9000);
     await host.run(outside, 'ip', 'route', 'add', network.subnet, 'via', `${OUTSIDE}.1`);
     assert.equal(await host.fetch(outside, `http://${a.address}/`), undefined);
     assert.equal(await host.fetch(host.netns, `http://${a.address}/`), network.gateway);
@@ -92,6 +103,8 @@ describe('the local network in the kernel', function () {
     await host.run(a.netns, 'ip', 'route', 'add', '127.0.0.0/8', 'via', network.gateway, 'src', a.address);
     await host.helper.setSysctls({ 'net.ipv4.conf.eth0.route_localnet': '1' }, a.netns);
     assert.equal(await host.fetch(a.netns, 'http://127.0.0.1:9000/'), undefined);
+    await host.helper.nft('flush chain inet swarmts guard');
+    assert.equal(await host.fetch(a.netns, 'http://127.0.0.1:9000/'), a.address, 'it is the guard that keeps it away');
     assert.equal(await host.fetch(host.netns, 'http://127.0.0.1:9000/'), '127.0.0.1');
   });
 
@@ -107,7 +120,7 @@ describe('the local network in the kernel', function () {
   it('answers for containers that are gone instead of asking the default route', async () => {
     const a = await attach('a');
     await host.run(host.netns, 'ip', 'route', 'add', 'default', 'via', `${OUTSIDE}.2`);
-    const ping = await host.run(a.netns, 'ping', '-c', '1', '-W', '2', '172.30.200.200');
+    const ping = await host.run(a.netns, 'busybox', 'ping', '-c', '1', '-W', '1', '172.30.200.200');
     const text = Buffer.from(ping.stdout).toString();
     assert.ok(ping.code !== 0 && !text.includes('bytes from 172.30.200.200'), text);
     const listing = await host.helper.nftList('list chain inet swarmts forward');
@@ -163,16 +176,7 @@ describe('the local network in the kernel', function () {
   });
 
   it('passes a foreign forward chain that drops, and cleans up after itself', async () => {
-    await host.helper.nft(
-      `table ip filter {
-      chain FORWARD { type filter hook forward priority 0; policy drop; }
-    }
-    table inet firewall {
-      chain fwd { type filter hook forward priority 10; policy accept; counter drop; }
-      chain other { type filter hook forward priority 20; policy accept; counter accept; }
-    }
-    `.replaceAll('; }', ';\n}'),
-    );
+    await host.helper.nft(FIREWALL);
     const a = await attach('a');
     host.serve(a.netns, 80);
     host.serve(outside, 82);

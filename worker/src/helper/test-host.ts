@@ -32,7 +32,7 @@ export interface TestHost {
   /** Joins a further namespace to the host: it has `.2`, the host `.1` of the /24 network `prefix`. */
   joinOutside(name: string, prefix: string): string;
   /** Answers HTTP in a namespace with the address that the request came from. */
-  serve(netns: string, port: number, address?: string): Server;
+  serve(netns: string, port: number): Server;
   /** Asks for a URL from within a namespace: the body, or undefined when there is no answer. */
   fetch(netns: string, url: string): Promise<string | undefined>;
   ping(netns: string, address: string): Promise<boolean>;
@@ -67,15 +67,15 @@ export async function startTestHost(): Promise<TestHost> {
       joinNamespaces(netns, path, name, prefix);
       return path;
     },
-    serve(where, port, address) {
+    serve(where, port) {
       const server = createServer((req, res) => res.end(req.socket.remoteAddress?.replace('::ffff:', '')));
       servers.push(server);
-      // Listening happens inside of the call unless a name has to be looked up.
-      withNetns(where, () => void server.listen(port, address));
+      // Without an address to look up, listening happens inside of the call.
+      withNetns(where, () => void server.listen(port));
       return server;
     },
     async fetch(where, url) {
-      const result = await run(where, 'busybox', 'wget', '-q', '-T', String(FETCH_TIMEOUT_S), '-O', '-', url);
+      const result = await run(where, 'curl', '-s', '--noproxy', '*', '-m', String(FETCH_TIMEOUT_S), url);
       return result.code === 0 ? Buffer.from(result.stdout).toString() : undefined;
     },
     async ping(where, address) {
