@@ -1,6 +1,7 @@
 /** The node's local network in the kernel: reachability in every direction, repairs, and what a crash leaves. Needs root. */
 import assert from 'node:assert/strict';
-import { existsSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { type LocalEndpoint, LocalNetwork, noneNetwork, type PortRequest } from '@swarmts/netplugins';
 import { deleteLink, isNamespaceFile, NetlinkSocket, withNetns } from 'vxlan-tools';
 import { startTestHost, type TestHost } from './test-host.js';
@@ -120,11 +121,39 @@ describe('the local network in the kernel', function () {
   it('answers for containers that are gone instead of asking the default route', async () => {
     const a = await attach('a');
     await host.run(host.netns, 'ip', 'route', 'add', 'default', 'via', `${OUTSIDE}.2`);
-    const ping = await host.run(a.netns, 'busybox', 'ping', '-c', '1', '-W', '1', '172.30.200.200');
-    const text = Buffer.from(ping.stdout).toString();
-    assert.ok(ping.code !== 0 && !text.includes('bytes from 172.30.200.200'), text);
-    const listing = await host.helper.nftList('list chain inet swarmts forward');
-    assert.match(listing, /reject with icmp (type )?host-unreachable/);
+    // 7: an error at once; 28 would be a timeout, which is what the outside's silence gives.
+    assert.equal((await host.run(a.netns, 'curl', '-s', '-m', '1', 'http://172.30.200.200/')).code, 7);
+    assert.equal((await host.run(a.netns, 'curl', '-s', '-m', '1', 'http://10.77.0.1/')).code, 28);
+  });
+
+  it('turns a UDP client that never pauses to whoever has the port now', async () => {
+    const a = await attach('a');
+    const b = await attach('b');
+    const stop = new AbortController();
+    const log = (name: string) => join(host.dir, `${name}.log`);
+    const start = (name: string, netns: string, script: string) =>
+      host.helper
+        .run({ argv: [process.execPath, '-e', script], netns, stdoutFile: log(name), env: {} }, stop.signal)
+        .catch(() => undefined);
+    const running = [
+      start('server-a', a.netns, udpServer('a')),
+      start('server-b', b.netns, udpServer('b')),
+      // Always from the same port, so that all of it is one connection to the kernel.
+      start('client', outside, udpClient(`${OUTSIDE}.1`, 5353)),
+    ];
+    try {
+      await contains(log('server-a'), 'ready');
+      await contains(log('server-b'), 'ready');
+      await contains(log('client'), 'sent');
+      await network.publish('a', [{ protocol: 'udp', publishedPort: 5353, targetPort: 53 }]);
+      await contains(log('client'), 'answer from a');
+      await network.unpublish('a');
+      await network.publish('b', [{ protocol: 'udp', publishedPort: 5353, targetPort: 53 }]);
+      await contains(log('client'), 'answer from b');
+    } finally {
+      stop.abort();
+      await Promise.all(running);
+    }
   });
 
   it('restores a flushed or altered table, and leaves the operator chain alone', async () => {
@@ -251,3 +280,23 @@ describe('the local network in the kernel', function () {
     assert.equal(existsSync(path), false);
   });
 });
+
+function udpServer(name: string): string {
+  return `const s = require('dgram').createSocket('udp4');
+    s.on('message', (m, from) => s.send('${name}', from.port, from.address));
+    s.bind(53, () => console.log('ready'));`;
+}
+
+function udpClient(address: string, port: number): string {
+  return `const s = require('dgram').createSocket('udp4');
+    s.on('message', (m) => console.log('answer from ' + m));
+    s.on('error', () => {});
+    s.bind(7777, () => setInterval(() => s.send('x', ${port}, '${address}', () => console.log('sent')), 10));`;
+}
+
+/** Resolves when the file has the text; the test's own time limit is the limit. */
+async function contains(file: string, text: string): Promise<void> {
+  while (!existsSync(file) || !readFileSync(file, 'utf8').includes(text)) {
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+}
