@@ -80,8 +80,9 @@ export class Progress {
 
   /** An append after `rejected` was refused; go back to where the logs may agree. False if the answer is stale. */
   reject(rejected: number, agreeAt: number): boolean {
+    // It was accepted before: an old answer, or a member that has lost what it had. Asking again at once would not end.
+    if (rejected <= this.match) return false;
     if (this.state === 'replicate') {
-      if (rejected <= this.match) return false;
       this.next = this.match + 1;
       return true;
     }
