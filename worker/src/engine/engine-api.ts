@@ -95,10 +95,16 @@ export interface ContainerConfig {
   readonly mounts: readonly MountConfig[];
   readonly files?: readonly InjectedFile[];
   readonly networkMode: 'local' | 'host' | 'none';
+  /** Path of an existing network namespace to run in; replaces `networkMode`, and the engine neither makes nor removes it. */
+  readonly networkNamespace?: string;
   readonly ports: readonly PublishedPort[];
   /** "IP name" lines for /etc/hosts. */
   readonly extraHosts?: readonly string[];
-  readonly dns?: { readonly servers: readonly string[]; readonly search: readonly string[]; readonly options: readonly string[] };
+  readonly dns?: {
+    readonly servers: readonly string[];
+    readonly search: readonly string[];
+    readonly options: readonly string[];
+  };
   readonly resources: ContainerResources;
   readonly capAdd?: readonly string[];
   readonly capDrop?: readonly string[];
@@ -108,7 +114,11 @@ export interface ContainerConfig {
   readonly sysctls?: Readonly<Record<string, string>>;
   readonly shmSizeBytes?: number;
   readonly health?: HealthConfig;
-  readonly log?: { readonly driver: 'json-file' | 'local' | 'none'; readonly maxSizeBytes: number; readonly maxFiles: number };
+  readonly log?: {
+    readonly driver: 'json-file' | 'local' | 'none';
+    readonly maxSizeBytes: number;
+    readonly maxFiles: number;
+  };
 }
 
 export interface ExitInfo {
@@ -117,6 +127,22 @@ export interface ExitInfo {
   /** Non-empty when the container could not be started or its monitor died. */
   readonly error: string;
   readonly finishedAtMs: number;
+}
+
+export interface HealthProbe {
+  readonly startedAtMs: number;
+  readonly endedAtMs: number;
+  /** -1 when the probe timed out or could not be run. */
+  readonly exitCode: number;
+  readonly output: string;
+}
+
+/** A mount as it is: `source` is the host path for binds, the volume's name for volumes, '' for tmpfs. */
+export interface ContainerMount {
+  readonly type: 'bind' | 'volume' | 'tmpfs';
+  readonly source: string;
+  readonly target: string;
+  readonly readOnly: boolean;
 }
 
 export interface ContainerInfo {
@@ -130,13 +156,27 @@ export interface ContainerInfo {
   readonly exit?: ExitInfo;
   /** 'none' when there is no health check. */
   readonly health: 'none' | 'starting' | 'healthy' | 'unhealthy';
-  readonly network?: { readonly address: string; readonly prefixLength: number; readonly gateway: string; readonly mac: string };
+  /** The last probes, oldest first; only with a health check. */
+  readonly healthLog?: readonly HealthProbe[];
+  readonly healthFailingStreak?: number;
+  readonly mounts?: readonly ContainerMount[];
+  readonly user?: string;
+  readonly workingDir?: string;
+  readonly hostname?: string;
+  readonly network?: {
+    readonly address: string;
+    readonly prefixLength: number;
+    readonly gateway: string;
+    readonly mac: string;
+  };
   /** With the ports that were chosen. */
   readonly ports: readonly PublishedPort[];
   readonly entrypoint: readonly string[];
   readonly cmd: readonly string[];
   readonly env: readonly string[];
+  /** '' when nothing is logged. */
   readonly logPath: string;
+  /** How often it was started again after it had exited. */
   readonly restartCount: number;
 }
 
@@ -168,7 +208,14 @@ export interface ImageConfig {
   readonly Labels?: Readonly<Record<string, string>>;
   readonly StopSignal?: string;
   readonly Shell?: readonly string[];
-  readonly Healthcheck?: { readonly Test?: readonly string[]; readonly Interval?: number; readonly Timeout?: number; readonly StartPeriod?: number; readonly Retries?: number };
+  readonly Healthcheck?: {
+    readonly Test?: readonly string[];
+    readonly Interval?: number;
+    readonly Timeout?: number;
+    readonly StartPeriod?: number;
+    readonly StartInterval?: number;
+    readonly Retries?: number;
+  };
 }
 
 export interface RegistryAuth {
@@ -189,7 +236,7 @@ export interface LogEntry {
   readonly stream: 'stdout' | 'stderr';
   /** Nanoseconds since the epoch. */
   readonly timeNs: bigint;
-  /** Without the trailing newline unless `partial` is false, in which case it is included. */
+  /** With its trailing newline; without one it is a part of a line, and the next entry of the stream goes on with it. */
   readonly line: Uint8Array;
 }
 
@@ -229,7 +276,10 @@ export interface ExecResult {
 export interface ContainerEngine {
   readonly images: {
     /** Resolves to the image id. A reference that is not there throws SwarmtsError 'image-not-found' with the registry's word. */
-    pull(ref: string, options: { auth?: RegistryAuth; onProgress?: (p: PullProgress) => void; signal?: AbortSignal }): Promise<string>;
+    pull(
+      ref: string,
+      options: { auth?: RegistryAuth; onProgress?: (p: PullProgress) => void; signal?: AbortSignal },
+    ): Promise<string>;
     list(): Promise<readonly ImageInfo[]>;
     /** By reference, id or unique id prefix; undefined when absent. */
     find(ref: string): Promise<ImageInfo | undefined>;
@@ -240,14 +290,21 @@ export interface ContainerEngine {
     remove(ref: string, force: boolean): Promise<readonly { untagged?: string; deleted?: string }[]>;
   };
   readonly volumes: {
-    create(v: { name: string; labels?: Readonly<Record<string, string>>; options?: Readonly<Record<string, string>> }): Promise<VolumeInfo>;
+    create(v: {
+      name: string;
+      labels?: Readonly<Record<string, string>>;
+      options?: Readonly<Record<string, string>>;
+    }): Promise<VolumeInfo>;
     list(): Promise<readonly VolumeInfo[]>;
     find(name: string): Promise<VolumeInfo | undefined>;
     remove(name: string, force: boolean): Promise<void>;
   };
   /** Returns the id. Name taken: SwarmtsError 'conflict' as Docker words it. Nothing is left behind on failure. */
   create(config: ContainerConfig): Promise<string>;
-  /** Resolves when the process runs. Command not found / not executable: SwarmtsError with exitCode in `exit` of inspect (127/126). */
+  /**
+   * Resolves when the process runs; running already is no error. When it cannot be started, the container keeps the state
+   * it had and `exit` of its info says why (exit code 127: command not found, 126: not executable, 128: anything else).
+   */
   start(id: string): Promise<void>;
   /** Stop signal, grace, SIGKILL; resolves when it has exited. Not running: no error. */
   stop(id: string, timeoutSeconds?: number): Promise<void>;
@@ -261,11 +318,21 @@ export interface ContainerEngine {
   find(nameOrId: string): ContainerInfo | undefined;
   list(): readonly ContainerInfo[];
   logs(id: string, options: LogOptions, signal?: AbortSignal): AsyncIterable<LogEntry>;
-  /** Runs a command inside a running container to its end (health checks, simple exec). */
-  exec(id: string, argv: readonly string[], options: { env?: readonly string[]; user?: string; timeoutMs?: number }): Promise<ExecResult>;
+  /** Runs a command inside a running container to its end (health checks, simple exec). Throws 'timeout' when it takes too long. */
+  exec(
+    id: string,
+    argv: readonly string[],
+    options: { env?: readonly string[]; user?: string; timeoutMs?: number },
+  ): Promise<ExecResult>;
   /** Synchronous notification; returns the unsubscribe function. */
   onEvent(listener: (e: EngineEvent) => void): () => void;
-  info(): { readonly containers: number; readonly running: number; readonly paused: number; readonly stopped: number; readonly images: number };
+  info(): {
+    readonly containers: number;
+    readonly running: number;
+    readonly paused: number;
+    readonly stopped: number;
+    readonly images: number;
+  };
   /** Lets go of everything in memory; containers go on running. */
   close(): Promise<void>;
 }

@@ -54,16 +54,16 @@ async function readDockerArchive(files: ReadonlyMap<string, ArchiveEntry>, read:
   if (!Array.isArray(list)) throw corrupt('manifest.json is not a list');
   const images: ArchiveImage[] = [];
   for (const item of list) {
-    if (!isRecord(item) || typeof item['Config'] !== 'string') throw corrupt('manifest.json names no config');
-    const configData = await read(lookup(files, item['Config']));
-    const layers = texts(item['Layers']).map((name) => ({ mediaType: mediaTypes.ociLayer, file: lookup(files, name) }));
+    if (!isRecord(item) || typeof item.Config !== 'string') throw corrupt('manifest.json names no config');
+    const configData = await read(lookup(files, item.Config));
+    const layers = texts(item.Layers).map((name) => ({ mediaType: mediaTypes.ociLayer, file: lookup(files, name) }));
     const config = parseImageConfig(configData, layers.length);
     images.push({
       configData,
       config,
       layers,
       manifestData: manifestFor(configData, layers),
-      references: texts(item['RepoTags']),
+      references: texts(item.RepoTags),
     });
   }
   return images;

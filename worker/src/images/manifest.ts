@@ -69,36 +69,36 @@ export function sha256Digest(data: Uint8Array): string {
 /** Parses a manifest or an index; `contentType` is what the registry said, the document's own mediaType wins. */
 export function parseManifest(data: Uint8Array, contentType = ''): ImageManifest | ImageIndex {
   const doc = parseObject(data, 'manifest');
-  const type = typeof doc['mediaType'] === 'string' ? doc['mediaType'] : contentType.split(';')[0]?.trim();
-  if (doc['schemaVersion'] !== 2) throw corrupt(`unsupported manifest schema version ${doc['schemaVersion']}`);
-  if (Array.isArray(doc['manifests']) || type === mediaTypes.ociIndex || type === mediaTypes.dockerList) {
-    const manifests = arrayOf(doc['manifests'], 'manifests', MAX_INDEX_ENTRIES).map((d, i) =>
+  const type = typeof doc.mediaType === 'string' ? doc.mediaType : contentType.split(';')[0]?.trim();
+  if (doc.schemaVersion !== 2) throw corrupt(`unsupported manifest schema version ${doc.schemaVersion}`);
+  if (Array.isArray(doc.manifests) || type === mediaTypes.ociIndex || type === mediaTypes.dockerList) {
+    const manifests = arrayOf(doc.manifests, 'manifests', MAX_INDEX_ENTRIES).map((d, i) =>
       parseDescriptor(d, `manifests[${i}]`),
     );
     return { kind: 'index', manifests };
   }
-  const layers = arrayOf(doc['layers'], 'layers', MAX_LAYERS).map((d, i) => parseDescriptor(d, `layers[${i}]`));
-  return { kind: 'manifest', config: parseDescriptor(doc['config'], 'config'), layers };
+  const layers = arrayOf(doc.layers, 'layers', MAX_LAYERS).map((d, i) => parseDescriptor(d, `layers[${i}]`));
+  return { kind: 'manifest', config: parseDescriptor(doc.config, 'config'), layers };
 }
 
 /** Parses an image config and checks it against the number of layers of its manifest. */
 export function parseImageConfig(data: Uint8Array, layerCount?: number): ParsedConfig {
   const doc = parseObject(data, 'image config');
-  const rootfs = isRecord(doc['rootfs']) ? doc['rootfs'] : {};
-  const diffIds = arrayOf(rootfs['diff_ids'] ?? [], 'rootfs.diff_ids', MAX_LAYERS).map((d) => {
+  const rootfs = isRecord(doc.rootfs) ? doc.rootfs : {};
+  const diffIds = arrayOf(rootfs.diff_ids ?? [], 'rootfs.diff_ids', MAX_LAYERS).map((d) => {
     if (typeof d !== 'string' || !isSha256Digest(d)) throw corrupt(`image config: bad diff id ${JSON.stringify(d)}`);
     return d;
   });
   if (layerCount !== undefined && diffIds.length !== layerCount) {
     throw corrupt(`image config names ${diffIds.length} layers, the manifest ${layerCount}`);
   }
-  const created = typeof doc['created'] === 'string' ? Date.parse(doc['created']) : Number.NaN;
+  const created = typeof doc.created === 'string' ? Date.parse(doc.created) : Number.NaN;
   return {
-    architecture: textOf(doc['architecture']),
-    os: textOf(doc['os']) || 'linux',
+    architecture: textOf(doc.architecture),
+    os: textOf(doc.os) || 'linux',
     createdAtMs: Number.isFinite(created) ? created : 0,
     diffIds,
-    config: parseRunConfig(isRecord(doc['config']) ? doc['config'] : {}),
+    config: parseRunConfig(isRecord(doc.config) ? doc.config : {}),
   };
 }
 
@@ -150,37 +150,37 @@ function parseDescriptor(value: unknown, what: string): Descriptor {
   if (typeof size !== 'number' || !Number.isSafeInteger(size) || size < 0) {
     throw corrupt(`manifest: ${what} has a bad size ${JSON.stringify(size)}`);
   }
-  const platform = isRecord(value['platform']) ? parsePlatform(value['platform']) : undefined;
-  const annotations = stringMap(value['annotations']);
+  const platform = isRecord(value.platform) ? parsePlatform(value.platform) : undefined;
+  const annotations = stringMap(value.annotations);
   return { mediaType: textOf(mediaType), digest, size, annotations, ...(platform ? { platform } : {}) };
 }
 
 function parsePlatform(value: Record<string, unknown>): Platform {
-  const variant = textOf(value['variant']);
-  const base = { os: textOf(value['os']), architecture: textOf(value['architecture']) };
+  const variant = textOf(value.variant);
+  const base = { os: textOf(value.os), architecture: textOf(value.architecture) };
   return variant ? { ...base, variant } : base;
 }
 
 function parseRunConfig(c: Record<string, unknown>): ImageConfig {
   return {
-    ...defined('User', textOf(c['User']) || undefined),
-    ...defined('ExposedPorts', isRecord(c['ExposedPorts']) ? c['ExposedPorts'] : undefined),
-    ...defined('Env', stringList(c['Env'])),
-    ...defined('Entrypoint', stringList(c['Entrypoint'])),
-    ...defined('Cmd', stringList(c['Cmd'])),
-    ...defined('Volumes', isRecord(c['Volumes']) ? c['Volumes'] : undefined),
-    ...defined('WorkingDir', textOf(c['WorkingDir']) || undefined),
-    ...defined('Labels', isRecord(c['Labels']) ? stringMap(c['Labels']) : undefined),
-    ...defined('StopSignal', textOf(c['StopSignal']) || undefined),
-    ...defined('Shell', stringList(c['Shell'])),
-    ...defined('Healthcheck', isRecord(c['Healthcheck']) ? parseHealthcheck(c['Healthcheck']) : undefined),
+    ...defined('User', textOf(c.User) || undefined),
+    ...defined('ExposedPorts', isRecord(c.ExposedPorts) ? c.ExposedPorts : undefined),
+    ...defined('Env', stringList(c.Env)),
+    ...defined('Entrypoint', stringList(c.Entrypoint)),
+    ...defined('Cmd', stringList(c.Cmd)),
+    ...defined('Volumes', isRecord(c.Volumes) ? c.Volumes : undefined),
+    ...defined('WorkingDir', textOf(c.WorkingDir) || undefined),
+    ...defined('Labels', isRecord(c.Labels) ? stringMap(c.Labels) : undefined),
+    ...defined('StopSignal', textOf(c.StopSignal) || undefined),
+    ...defined('Shell', stringList(c.Shell)),
+    ...defined('Healthcheck', isRecord(c.Healthcheck) ? parseHealthcheck(c.Healthcheck) : undefined),
   };
 }
 
 function parseHealthcheck(h: Record<string, unknown>): NonNullable<ImageConfig['Healthcheck']> {
   const num = (key: string) => (typeof h[key] === 'number' ? h[key] : undefined);
   return {
-    ...defined('Test', stringList(h['Test'])),
+    ...defined('Test', stringList(h.Test)),
     ...defined('Interval', num('Interval')),
     ...defined('Timeout', num('Timeout')),
     ...defined('StartPeriod', num('StartPeriod')),

@@ -98,7 +98,7 @@ function tokenOf(body: Buffer, host: string): string {
   } catch (e) {
     throw new SwarmtsError('corrupt', `token service ${host} did not answer with JSON`, { cause: e });
   }
-  const token = isRecord(doc) ? (doc['token'] ?? doc['access_token']) : undefined;
+  const token = isRecord(doc) ? (doc.token ?? doc.access_token) : undefined;
   if (typeof token !== 'string' || token === '') {
     throw new SwarmtsError('corrupt', `token service ${host} answered without a token`);
   }

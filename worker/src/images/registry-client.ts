@@ -150,9 +150,9 @@ async function refusalOf(response: IncomingMessage): Promise<RegistryRefusal> {
   const fallback = { status, code: '', message: response.statusMessage ?? '' };
   try {
     const doc: unknown = JSON.parse(body.toString('utf8'));
-    const first = isRecord(doc) && Array.isArray(doc['errors']) ? doc['errors'][0] : undefined;
-    if (!isRecord(first) || typeof first['code'] !== 'string') return fallback;
-    return { status, code: first['code'], message: typeof first['message'] === 'string' ? first['message'] : '' };
+    const first = isRecord(doc) && Array.isArray(doc.errors) ? doc.errors[0] : undefined;
+    if (!isRecord(first) || typeof first.code !== 'string') return fallback;
+    return { status, code: first.code, message: typeof first.message === 'string' ? first.message : '' };
   } catch {
     return fallback;
   }

@@ -12,7 +12,7 @@ const lsetxattrCall = libc.func(
   'int lsetxattr(const uint8_t *path, const uint8_t *name, const uint8_t *value, size_t size, int flags)',
 );
 const lgetxattrCall = libc.func(
-  'ssize_t lgetxattr(const uint8_t *path, const uint8_t *name, _Out_ uint8_t *value, size_t size)',
+  'int64_t lgetxattr(const uint8_t *path, const uint8_t *name, _Out_ uint8_t *value, size_t size)',
 );
 const syncfsCall = libc.func('int syncfs(int fd)');
 

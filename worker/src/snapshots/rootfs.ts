@@ -68,7 +68,7 @@ async function mountByCommand(
     argv: ['mount', '-i', '-t', 'overlay', 'overlay', '-o', plan.data, target],
     cwd: plan.cwd,
     // The newer mount calls limit a single option to 256 bytes.
-    env: { PATH: process.env['PATH'] ?? '/usr/sbin:/usr/bin:/sbin:/bin', LIBMOUNT_FORCE_MOUNT2: 'always' },
+    env: { PATH: process.env.PATH ?? '/usr/sbin:/usr/bin:/sbin:/bin', LIBMOUNT_FORCE_MOUNT2: 'always' },
   });
   if (result.code === 0) return;
   throw new SwarmtsError(

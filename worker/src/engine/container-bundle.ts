@@ -1,0 +1,230 @@
+/**
+ * Makes everything an OCI runtime needs for one start of a container: the mounted root file system, volumes, injected files,
+ * the /etc files and config.json. What it makes is taken down by `removeBundle`, which bears half-made and absent bundles.
+ */
+
+import { mkdirSync, readFileSync } from 'node:fs';
+import { chmod, chown, mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import { errnoOf, SwarmtsError } from '@swarmts/lib';
+import type { HelperApi } from '../helper/helper-api.js';
+import { chooseCapabilities } from '../runtime/capabilities.js';
+import type { DnsConfig } from '../runtime/etc-files.js';
+import { hostNetworkHostsFile, hostsFile, resolvConf } from '../runtime/etc-files.js';
+import { findInit, hostDevices, type MachineFacts } from '../runtime/machine-facts.js';
+import { type NetworkNamespace, ociConfig } from '../runtime/oci-config.js';
+import type { OciMount, OciProcess } from '../runtime/oci-spec.js';
+import { type ResolvedUser, resolveUser } from '../runtime/user-lookup.js';
+import type { LayerStore } from '../snapshots/layer-store.js';
+import { mountRootfs, rootfsPaths } from '../snapshots/rootfs.js';
+import { byteString, bytesOf, kindOf, resolveScoped } from '../snapshots/scoped-path.js';
+import { copyUp } from '../volumes/copy-up.js';
+import type { NetworkAttachment } from './container-network.js';
+import type { ContainerRecord, ResolvedMount } from './container-record.js';
+import type { InjectedFile } from './engine-api.js';
+
+export interface BundleContext {
+  readonly helper: HelperApi;
+  readonly layers: LayerStore;
+  readonly facts: MachineFacts;
+  readonly cgroupParent: string;
+  readonly initPath: string | undefined;
+  /** The engine's own DNS setting, for containers that have none. */
+  readonly dns: DnsConfig | undefined;
+}
+
+export interface BundlePaths {
+  /** On the data root: survives a reboot. */
+  readonly container: string;
+  /** On the exec root: config.json and the monitor's files. */
+  readonly bundle: string;
+  /** tmpfs with the injected files. */
+  readonly files: string;
+}
+
+export interface BundleRequest {
+  readonly record: ContainerRecord;
+  readonly paths: BundlePaths;
+  /** Host paths of the volumes by name. */
+  readonly volumes: ReadonlyMap<string, string>;
+  readonly network: NetworkNamespace;
+  readonly attachment: NetworkAttachment | undefined;
+}
+
+const INIT_TARGET = '/sbin/docker-init';
+const DEFAULT_WORKDIR_MODE = 0o755;
+/** Room for the injected files beside their content: inodes and rounding to pages. */
+const FILES_SLACK_BYTES = 1 << 20;
+const ROOT_ONLY = 0o700;
+
+export function cgroupOf(context: Pick<BundleContext, 'cgroupParent'>, id: string): string {
+  return join(context.cgroupParent, id);
+}
+
+/** Mounts the root file system and fills empty volumes; separate, because it does not depend on the network. */
+export async function prepareRootfs(
+  context: BundleContext,
+  request: Omit<BundleRequest, 'network' | 'attachment'>,
+): Promise<string> {
+  const { record, paths, volumes } = request;
+  const rootfs = await mountRootfs(context.helper, context.layers, record.chain, paths.container);
+  if (record.volumesFilled) return rootfs;
+  for (const m of record.mounts) {
+    if (m.type !== 'volume' || m.volumeNoCopy) continue;
+    await copyUp(context.helper, rootfs, m.target, volumes.get(m.source) ?? '');
+  }
+  return rootfs;
+}
+
+/** Writes config.json into the bundle. The root file system is mounted. */
+export async function writeBundle(context: BundleContext, request: BundleRequest): Promise<void> {
+  const { record, paths } = request;
+  const rootfs = rootfsPaths(paths.container).target;
+  const user = lookUpUser(rootfs, record.user, record.config.groups ?? []);
+  makeWorkingDir(rootfs, record.workingDir);
+  const etc = await writeEtcFiles(context, request);
+  const files = (record.config.files ?? []).map((f, i): OciMount => bind(join(paths.files, String(i)), f.path, true));
+  const mounts = [...record.mounts.map((m) => mountOf(m, request.volumes)), ...files];
+  const taken = new Set(mounts.map((m) => m.destination));
+  const init = record.config.init ? [bind(findInit(context.initPath), INIT_TARGET, true)] : [];
+  const config = ociConfig({
+    config: record.config,
+    rootfs,
+    args: argsOf(record),
+    env: record.env,
+    cwd: record.workingDir,
+    user,
+    hostname: record.hostname,
+    mounts: [...etc.filter((m) => !taken.has(m.destination)), ...init, ...mounts],
+    network: request.network,
+    cgroupsPath: cgroupOf(context, record.id),
+    capabilities: capabilitiesOf(context, record),
+    ownOomScoreAdj: context.facts.ownOomScoreAdj,
+    mayLowerOomScore: context.facts.mayLowerOomScore,
+    swapAccounting: context.facts.swapAccounting,
+    hostDevices: record.config.privileged ? hostDevices() : [],
+  });
+  await writeFile(join(paths.bundle, 'config.json'), JSON.stringify(config), { mode: 0o600 });
+}
+
+/** The process of a container as its bundle has it; what `exec` starts from. */
+export async function bundleProcess(bundle: string): Promise<OciProcess> {
+  const text = await readFile(join(bundle, 'config.json'), 'utf8');
+  // Written by writeBundle alone.
+  return (JSON.parse(text) as { process: OciProcess }).process;
+}
+
+/** Puts the injected files onto a tmpfs of their own. Done once: their contents are not kept anywhere else. */
+export async function placeFiles(
+  context: BundleContext,
+  directory: string,
+  files: readonly InjectedFile[],
+): Promise<void> {
+  await mkdir(directory, { recursive: true, mode: ROOT_ONLY });
+  // What an interrupted attempt mounted.
+  await context.helper.unmount(directory);
+  const size = files.reduce((sum, f) => sum + f.content.length + 4096, FILES_SLACK_BYTES);
+  await context.helper.mount({
+    source: 'tmpfs',
+    target: directory,
+    fstype: 'tmpfs',
+    flags: ['nosuid', 'nodev', 'noexec'],
+    data: `size=${size},mode=700`,
+  });
+  for (const [i, f] of files.entries()) {
+    const path = join(directory, String(i));
+    await writeFile(path, f.content, { mode: 0o600 });
+    await chown(path, f.uid, f.gid);
+    await chmod(path, f.mode);
+  }
+}
+
+/** Whether the injected files are still there: a reboot takes them away. */
+export async function hasFiles(directory: string, files: readonly InjectedFile[]): Promise<boolean> {
+  return stat(join(directory, String(files.length - 1))).then(
+    () => true,
+    () => false,
+  );
+}
+
+export async function removeBundle(context: BundleContext, paths: BundlePaths): Promise<void> {
+  await context.helper.unmount(rootfsPaths(paths.container).target);
+  await rm(paths.bundle, { recursive: true, force: true });
+}
+
+function argsOf(record: ContainerRecord): string[] {
+  const args = [...record.entrypoint, ...record.cmd];
+  return record.config.init ? [INIT_TARGET, '--', ...args] : args;
+}
+
+function capabilitiesOf(context: BundleContext, record: ContainerRecord): string[] {
+  const { capAdd, capDrop, privileged } = record.config;
+  const wishes = { add: capAdd ?? [], drop: capDrop ?? [], privileged: privileged ?? false };
+  return chooseCapabilities(wishes, context.facts.capabilities);
+}
+
+/** Resolves "user[:group]" with the files of the mounted root. */
+export function lookUpUser(rootfs: string, user: string, groups: readonly string[]): ResolvedUser {
+  return resolveUser(user, groups, readInside(rootfs, '/etc/passwd'), readInside(rootfs, '/etc/group'));
+}
+
+function readInside(rootfs: string, path: string): string {
+  const root = byteString(rootfs);
+  const inside = resolveScoped(root, path, { followLast: true });
+  try {
+    return readFileSync(bytesOf(`${root}/${inside}`), 'utf8');
+  } catch (e) {
+    if (errnoOf(e) === 'ENOENT' || errnoOf(e) === 'ENOTDIR' || errnoOf(e) === 'EISDIR') return '';
+    throw e;
+  }
+}
+
+function makeWorkingDir(rootfs: string, path: string): void {
+  const root = byteString(rootfs);
+  const inside = resolveScoped(root, byteString(path), { createParents: true, followLast: true });
+  const kind = kindOf(`${root}/${inside}`);
+  if (kind === 'missing') mkdirSync(bytesOf(`${root}/${inside}`), { recursive: true, mode: DEFAULT_WORKDIR_MODE });
+  else if (kind !== 'directory') throw new SwarmtsError('invalid-argument', `Cannot mkdir: ${path} is not a directory`);
+}
+
+async function writeEtcFiles(context: BundleContext, request: BundleRequest): Promise<OciMount[]> {
+  const { record, paths, attachment } = request;
+  const { config } = record;
+  const shared = request.network.kind === 'host';
+  const fqdn = config.domainname ? `${record.hostname}.${config.domainname}` : undefined;
+  const own = attachment && {
+    address: attachment.address,
+    gateway: attachment.gateway,
+    names: [...(fqdn ? [fqdn] : []), record.hostname],
+  };
+  const extra = config.extraHosts ?? [];
+  const hosts = shared ? hostNetworkHostsFile(await readHostFile('/etc/hosts'), extra) : hostsFile(extra, own);
+  const resolv = resolvConf(await readHostFile('/etc/resolv.conf'), config.dns ?? context.dns, shared);
+  const contents = { hosts, hostname: `${record.hostname}\n`, 'resolv.conf': resolv };
+  const mounts: OciMount[] = [];
+  for (const [name, text] of Object.entries(contents)) {
+    const path = join(paths.container, name);
+    await writeFile(path, text, { mode: 0o644 });
+    mounts.push(bind(path, `/etc/${basename(name)}`, config.readOnlyRootfs ?? false));
+  }
+  return mounts;
+}
+
+async function readHostFile(path: string): Promise<string> {
+  return readFile(path, 'utf8').catch(() => '');
+}
+
+function mountOf(m: ResolvedMount, volumes: ReadonlyMap<string, string>): OciMount {
+  if (m.type === 'tmpfs') {
+    const size = m.tmpfsSizeBytes ? [`size=${m.tmpfsSizeBytes}`] : [];
+    const mode = `mode=${(m.tmpfsMode ?? 0o1777).toString(8)}`;
+    const options = ['noexec', 'nosuid', 'nodev', ...(m.readOnly ? ['ro'] : []), ...size, mode];
+    return { destination: m.target, type: 'tmpfs', source: 'tmpfs', options };
+  }
+  const source = m.type === 'volume' ? (volumes.get(m.source) ?? '') : m.source;
+  return bind(source, m.target, m.readOnly, m.propagation);
+}
+
+function bind(source: string, destination: string, readOnly: boolean, propagation = 'rprivate'): OciMount {
+  return { destination, type: 'bind', source, options: ['rbind', propagation, ...(readOnly ? ['ro'] : [])] };
+}

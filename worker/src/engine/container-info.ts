@@ -1,0 +1,45 @@
+/** A container's record as the engine's callers see it. Pure. */
+import { isAbsolute } from 'node:path';
+import type { ContainerRecord } from './container-record.js';
+import type { ContainerInfo } from './engine-api.js';
+import type { HealthState } from './health-state.js';
+
+export function describeContainer(
+  record: ContainerRecord,
+  logPath: string,
+  health: HealthState | undefined,
+): ContainerInfo {
+  const { network, exit, process } = record;
+  return {
+    id: record.id,
+    config: record.config,
+    imageId: record.imageId,
+    state: record.state,
+    pid: process?.init.pid ?? 0,
+    createdAtMs: record.createdAtMs,
+    startedAtMs: record.startedAtMs,
+    ...(exit ? { exit } : {}),
+    health: health?.status ?? 'none',
+    ...(health ? { healthLog: health.log, healthFailingStreak: health.failingStreak } : {}),
+    ...(network ? { network: networkOf(network) } : {}),
+    ports: network?.ports ?? record.config.ports,
+    entrypoint: record.entrypoint,
+    cmd: record.cmd,
+    env: record.env,
+    logPath: record.config.log?.driver === 'none' || !isAbsolute(logPath) ? '' : logPath,
+    restartCount: Math.max(0, record.startCount - 1),
+    mounts: record.mounts.map(({ type, source, target, readOnly }) => ({
+      type,
+      source: type === 'tmpfs' ? '' : source,
+      target,
+      readOnly,
+    })),
+    user: record.user,
+    workingDir: record.workingDir,
+    hostname: record.hostname,
+  };
+}
+
+function networkOf(n: NonNullable<ContainerRecord['network']>): NonNullable<ContainerInfo['network']> {
+  return { address: n.address, prefixLength: n.prefixLength, gateway: n.gateway, mac: n.mac };
+}

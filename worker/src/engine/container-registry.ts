@@ -1,0 +1,80 @@
+/** The containers by id and name. A name is taken from the moment its creation begins until its removal is over. */
+import { SwarmtsError } from '@swarmts/lib';
+import type { ImageUser } from '../images/image-service.js';
+import type { Container } from './container.js';
+
+export class ContainerRegistry {
+  readonly #containers = new Map<string, Container>();
+  readonly #names = new Map<string, string>();
+
+  /** Throws 'conflict' as Docker words it. */
+  reserveName(name: string, id: string): void {
+    const owner = this.#names.get(name);
+    if (owner !== undefined) {
+      const hint = `You have to remove (or rename) that container to be able to reuse that name.`;
+      throw new SwarmtsError(
+        'conflict',
+        `Conflict. The container name "/${name}" is already in use by container "${owner}". ${hint}`,
+      );
+    }
+    this.#names.set(name, id);
+  }
+
+  releaseName(name: string, id: string): void {
+    if (this.#names.get(name) === id) this.#names.delete(name);
+  }
+
+  add(container: Container): void {
+    this.#containers.set(container.record.id, container);
+  }
+
+  delete(container: Container): void {
+    this.#containers.delete(container.record.id);
+    this.releaseName(container.record.config.name, container.record.id);
+  }
+
+  byId(id: string): Container | undefined {
+    return this.#containers.get(id);
+  }
+
+  /** By id, name, or unique id prefix, in this order. */
+  find(text: string): Container | undefined {
+    const name = text.startsWith('/') ? text.slice(1) : text;
+    const exact = this.#containers.get(text) ?? this.#containers.get(this.#names.get(name) ?? '');
+    if (exact) return exact;
+    if (!/^[0-9a-f]{1,63}$/.test(text)) return undefined;
+    const matching = [...this.#containers.keys()].filter((id) => id.startsWith(text));
+    return matching.length === 1 ? this.#containers.get(matching[0] ?? '') : undefined;
+  }
+
+  get(text: string): Container {
+    const container = this.find(text);
+    if (!container) throw new SwarmtsError('not-found', `No such container: ${text}`);
+    return container;
+  }
+
+  all(): Container[] {
+    return [...this.#containers.values()];
+  }
+
+  imageUsers(): ImageUser[] {
+    return this.all().map((c) => ({
+      containerId: c.record.id,
+      imageId: c.record.imageId,
+      running: c.isRunning,
+      chain: c.record.chain,
+    }));
+  }
+
+  /** Ids of the containers that have the volume. */
+  volumeUsers(volume: string): string[] {
+    return this.all()
+      .filter((c) => c.record.mounts.some((m) => m.type === 'volume' && m.source === volume))
+      .map((c) => c.record.id);
+  }
+
+  /** Whether a running container other than `exceptId` has the volume mounted. */
+  volumeBusy(volume: string, exceptId: string): boolean {
+    return this.volumeUsers(volume).some((id) => id !== exceptId && (this.#containers.get(id)?.isRunning ?? false));
+  }
+}

@@ -1,0 +1,36 @@
+/** The node's local network (netplugins) as the engine needs it: attachment and published ports in one step. */
+import type { LocalEndpoint, LocalNetwork } from '@swarmts/netplugins';
+import type { AttachRequest, ContainerNetwork, NetworkAttachment, RestoredAttachment } from './container-network.js';
+
+export class LocalContainerNetwork implements ContainerNetwork {
+  readonly #network: LocalNetwork;
+
+  constructor(network: LocalNetwork) {
+    this.#network = network;
+  }
+
+  async attach(id: string, request: AttachRequest): Promise<NetworkAttachment> {
+    await this.#network.attach(id, { netns: request.netnsPath });
+    try {
+      if (request.ports.length > 0) await this.#network.publish(id, request.ports);
+    } catch (e) {
+      await this.#network.detach(id);
+      throw e;
+    }
+    const endpoint = this.#network.endpoint(id);
+    if (!endpoint) throw new Error(`endpoint of ${id} vanished while it was attached`);
+    const { address, prefixLength, gateway, mac, ports } = endpoint;
+    return { address, prefixLength, gateway, mac, ports, details: endpoint };
+  }
+
+  async detach(id: string): Promise<void> {
+    await this.#network.detach(id);
+  }
+
+  async restore(attachments: readonly RestoredAttachment[]): Promise<readonly string[]> {
+    // `details` came from `attach` and has only been through JSON.
+    const endpoints = attachments.map((a) => a.attachment.details as LocalEndpoint);
+    const rejected = await this.#network.restore(endpoints);
+    return rejected.map((r) => r.endpoint.containerId);
+  }
+}

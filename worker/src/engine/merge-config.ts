@@ -1,0 +1,131 @@
+/** Puts a container's configuration on top of its image's, by Docker's rules. Pure. */
+import { SwarmtsError } from '@swarmts/lib';
+import type { ContainerConfig, HealthConfig, ImageConfig, MountConfig } from './engine-api.js';
+
+export interface MergedConfig {
+  readonly entrypoint: readonly string[];
+  readonly cmd: readonly string[];
+  /** What the process gets, in Docker's order. */
+  readonly env: readonly string[];
+  readonly user: string;
+  readonly workingDir: string;
+  readonly stopSignal: string;
+  readonly hostname: string;
+  readonly labels: Readonly<Record<string, string>>;
+}
+
+export const DEFAULT_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
+const DEFAULT_STOP_SIGNAL = 'SIGTERM';
+const NAME = /^[a-zA-Z0-9][a-zA-Z0-9_.-]+$/;
+
+export function mergeConfig(id: string, config: ContainerConfig, image: ImageConfig): MergedConfig {
+  const [entrypoint, cmd] = commandOf(config, image);
+  const hostname = config.hostname || id.slice(0, 12);
+  return {
+    entrypoint,
+    cmd,
+    env: environmentOf(config, image, hostname),
+    user: config.user || image.User || '',
+    workingDir: workingDirOf(config.workingDir || image.WorkingDir || '/'),
+    stopSignal: config.stopSignal || image.StopSignal || DEFAULT_STOP_SIGNAL,
+    hostname,
+    labels: { ...image.Labels, ...config.labels },
+  };
+}
+
+/** An own entrypoint drops the image's command; an own command keeps the image's entrypoint. */
+function commandOf(config: ContainerConfig, image: ImageConfig): [readonly string[], readonly string[]] {
+  const own = config.entrypoint;
+  const entrypoint = own === undefined ? (image.Entrypoint ?? []) : own.length === 1 && own[0] === '' ? [] : own;
+  const cmd = config.cmd ?? (own === undefined ? (image.Cmd ?? []) : []);
+  if (entrypoint.length + cmd.length === 0) throw new SwarmtsError('invalid-argument', 'no command specified');
+  return [entrypoint, cmd];
+}
+
+/** PATH, HOSTNAME and TERM first, then the container's own variables, then the image's that it does not set. */
+function environmentOf(config: ContainerConfig, image: ImageConfig, hostname: string): string[] {
+  const own = [...config.env];
+  const named = new Set(own.map(keyOf));
+  for (const e of image.Env ?? []) if (!named.has(keyOf(e))) own.push(e);
+  const base = [`PATH=${DEFAULT_PATH}`, `HOSTNAME=${hostname}`, ...(config.tty ? ['TERM=xterm'] : [])];
+  return withVariables(base, own);
+}
+
+/** Replaces in place or appends; "KEY" without "=" removes. */
+export function withVariables(base: readonly string[], changes: readonly string[]): string[] {
+  const out = [...base];
+  for (const change of changes) {
+    const at = out.findIndex((e) => keyOf(e) === keyOf(change));
+    if (!change.includes('=')) {
+      if (at >= 0) out.splice(at, 1);
+    } else if (at >= 0) out[at] = change;
+    else out.push(change);
+  }
+  return out;
+}
+
+/** The health check that applies: the container's own fields over the image's; undefined for none. */
+export function healthOf(config: ContainerConfig, image: ImageConfig): HealthConfig | undefined {
+  const own = config.health;
+  const base = image.Healthcheck;
+  const test = own && own.test.length > 0 ? own.test : (base?.Test ?? []);
+  if (test.length === 0 || test[0] === 'NONE') return undefined;
+  return {
+    test,
+    intervalNs: own?.intervalNs || base?.Interval || DEFAULT_HEALTH.intervalNs,
+    timeoutNs: own?.timeoutNs || base?.Timeout || DEFAULT_HEALTH.timeoutNs,
+    startPeriodNs: own?.startPeriodNs || base?.StartPeriod || 0,
+    startIntervalNs: own?.startIntervalNs || base?.StartInterval || DEFAULT_HEALTH.startIntervalNs,
+    retries: own?.retries || base?.Retries || DEFAULT_HEALTH.retries,
+  };
+}
+
+/** Docker's defaults. */
+const DEFAULT_HEALTH = { intervalNs: 30e9, timeoutNs: 30e9, startIntervalNs: 5e9, retries: 3 };
+
+/** The container's mounts plus anonymous volumes for those of the image that nothing covers. */
+export function mountsOf(config: ContainerConfig, image: ImageConfig): MountConfig[] {
+  const seen = new Set<string>();
+  for (const m of config.mounts) {
+    const target = cleanTarget(m.target);
+    if (seen.has(target)) throw new SwarmtsError('invalid-argument', `Duplicate mount point: ${target}`);
+    seen.add(target);
+  }
+  const own = config.mounts.map((m) => ({ ...m, target: cleanTarget(m.target) }));
+  const fromImage = Object.keys(image.Volumes ?? {})
+    .map(cleanTarget)
+    .filter((target) => !seen.has(target))
+    .map((target): MountConfig => ({ type: 'volume', source: '', target, readOnly: false }));
+  return [...own, ...fromImage];
+}
+
+export function checkName(name: string): void {
+  if (NAME.test(name)) return;
+  const allowed = '[a-zA-Z0-9][a-zA-Z0-9_.-]';
+  throw new SwarmtsError('invalid-argument', `Invalid container name (${name}), only ${allowed} are allowed`);
+}
+
+function cleanTarget(target: string): string {
+  if (!target.startsWith('/')) {
+    throw new SwarmtsError('invalid-argument', `invalid mount config: mount path must be absolute: '${target}'`);
+  }
+  const parts: string[] = [];
+  for (const p of target.split('/')) {
+    if (p === '..') parts.pop();
+    else if (p !== '' && p !== '.') parts.push(p);
+  }
+  if (parts.length === 0) throw new SwarmtsError('invalid-argument', "invalid specification: destination can't be '/'");
+  return `/${parts.join('/')}`;
+}
+
+function workingDirOf(path: string): string {
+  if (path.startsWith('/')) return path;
+  throw new SwarmtsError(
+    'invalid-argument',
+    `the working directory '${path}' is invalid, it needs to be an absolute path`,
+  );
+}
+
+function keyOf(variable: string): string {
+  return variable.split('=', 1)[0] ?? '';
+}

@@ -1,0 +1,224 @@
+/**
+ * Opens the engine on its directories: reads the records, re-adopts what runs, finishes what ended meanwhile, removes what
+ * was half made, and only then answers.
+ */
+import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { mkdir, readdir, rm } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { type Clock, type Logger, messageOf, type Random, silentLogger, systemClock } from '@swarmts/lib';
+import type { HelperApi } from '../helper/helper-api.js';
+import { ImageService, imagesRoot } from '../images/image-service.js';
+import { hostPlatform, type Platform } from '../images/manifest.js';
+import { reopenLog } from '../logs/log-files.js';
+import { LogRotation, type RotatingLog } from '../logs/log-rotation.js';
+import type { DnsConfig } from '../runtime/etc-files.js';
+import { ExitWatch } from '../runtime/exit-watch.js';
+import { findProgram, machineFacts } from '../runtime/machine-facts.js';
+import { OciRuntime } from '../runtime/oci-runtime.js';
+import { LayerStore } from '../snapshots/layer-store.js';
+import { VolumeStore } from '../volumes/volume-store.js';
+import { Container, type ContainerContext, netnsDirectory, netnsPathOf, REMOVING_PREFIX } from './container.js';
+import type { ContainerNetwork, RestoredAttachment } from './container-network.js';
+import { type ContainerRecord, loadRecord } from './container-record.js';
+import { ContainerRegistry } from './container-registry.js';
+import { Engine, supervise } from './engine.js';
+import type { ContainerEngine, EngineEvent } from './engine-api.js';
+import { EngineEvents } from './events.js';
+import { MonitorWatch } from './monitor-watch.js';
+
+export interface EngineOptions {
+  /** Images, layers, volumes and container records. */
+  readonly dataRoot: string;
+  /** Bundles, monitors' files, namespaces: gone after a reboot. */
+  readonly execRoot: string;
+  readonly helper: HelperApi;
+  readonly network: ContainerNetwork;
+  readonly clock?: Clock;
+  readonly random?: Random;
+  readonly logger?: Logger;
+  /** Tells the engines of one machine apart in the cgroup tree; default: derived from the data root. */
+  readonly instance?: string;
+  /** Default `/swarmts/<instance>`. */
+  readonly cgroupParent?: string;
+  /** "runc", "crun" or a path; default "runc". */
+  readonly runtime?: string;
+  /** Default "conmon". */
+  readonly conmon?: string;
+  /** A static init for containers with `init`; by default the usual places are searched. */
+  readonly initPath?: string;
+  /** For containers without their own DNS setting; default: the host's. */
+  readonly dns?: DnsConfig;
+  readonly platform?: Platform;
+  /** "host", "host:port" or CIDR blocks. */
+  readonly insecureRegistries?: readonly string[];
+  /** URLs. */
+  readonly registryMirrors?: readonly string[];
+  /** As /etc/docker/certs.d. */
+  readonly certsDir?: string;
+  readonly maxConcurrentDownloads?: number;
+}
+
+const CONTAINER_ID = /^[0-9a-f]{64}$/;
+/** Docker's defaults of the "local" log driver; "json-file" has no limit. */
+const LOCAL_LOG_MAX_BYTES = 20 << 20;
+const LOCAL_LOG_MAX_FILES = 5;
+
+export async function openEngine(options: EngineOptions): Promise<ContainerEngine> {
+  const { helper, clock = systemClock, random = Math.random, logger = silentLogger } = options;
+  const [dataRoot, execRoot] = [resolve(options.dataRoot), resolve(options.execRoot)];
+  await mkdir(join(dataRoot, 'containers'), { recursive: true, mode: 0o710 });
+  await mkdir(execRoot, { recursive: true, mode: 0o711 });
+  const events = new EngineEvents(logger);
+  const emit = (e: EngineEvent) => events.emit(e);
+  const registry = new ContainerRegistry();
+  const runtime = new OciRuntime({
+    helper,
+    clock,
+    execRoot,
+    runtimePath: findProgram(options.runtime ?? 'runc', options.runtime ?? 'runc'),
+    conmonPath: findProgram(options.conmon ?? 'conmon', 'conmon'),
+  });
+  await runtime.prepare();
+  const layers = await LayerStore.open(join(dataRoot, 'overlay'), helper, logger);
+  const images = await ImageService.open({
+    root: imagesRoot(dataRoot),
+    layers,
+    helper,
+    clock,
+    random,
+    logger,
+    platform: options.platform ?? hostPlatform(),
+    registry: registryOptions(options),
+    ...(options.maxConcurrentDownloads ? { maxConcurrentDownloads: options.maxConcurrentDownloads } : {}),
+    users: () => registry.imageUsers(),
+    emit,
+  });
+  const users = (volume: string) => registry.volumeUsers(volume);
+  const volumes = await VolumeStore.open({ root: join(dataRoot, 'volumes'), helper, clock, logger, users, emit });
+  const context: ContainerContext = {
+    helper,
+    runtime,
+    network: options.network,
+    volumes,
+    clock,
+    logger,
+    dataRoot,
+    execRoot,
+    bundle: {
+      helper,
+      layers,
+      facts: machineFacts(),
+      cgroupParent: options.cgroupParent ?? `/swarmts/${options.instance ?? instanceOf(dataRoot)}`,
+      initPath: options.initPath,
+      dns: options.dns,
+    },
+    volumeBusy: (volume, exceptId) => registry.volumeBusy(volume, exceptId),
+    emit: (action, record, attributes) => emit(containerEvent(action, record, attributes, clock)),
+  };
+  await loadContainers(context, registry, logger);
+  await adoptContainers(context, registry);
+  await sweepNamespaces(context, registry);
+  await images.collectGarbage();
+  const watches = startWatches(context, registry);
+  return new Engine({ context, images, volumes, registry, events, clock, logger, watches });
+}
+
+function registryOptions(o: EngineOptions) {
+  return {
+    insecureRegistries: o.insecureRegistries ?? [],
+    mirrors: o.registryMirrors ?? [],
+    ...(o.certsDir ? { certsDir: o.certsDir } : {}),
+  };
+}
+
+async function loadContainers(context: ContainerContext, registry: ContainerRegistry, logger: Logger): Promise<void> {
+  const root = join(context.dataRoot, 'containers');
+  for (const name of await readdir(root)) {
+    const directory = join(root, name);
+    const record = CONTAINER_ID.test(name) ? await loadRecord(directory) : undefined;
+    if (!record) {
+      // Interrupted creations and removals; anything else is not ours.
+      if (CONTAINER_ID.test(name) || name.startsWith(REMOVING_PREFIX)) {
+        await rm(directory, { recursive: true, force: true });
+      }
+      continue;
+    }
+    try {
+      registry.reserveName(record.config.name, record.id);
+      registry.add(new Container(record, context));
+    } catch (e) {
+      logger.error('a container cannot be brought back', { container: record.id, error: messageOf(e) });
+    }
+  }
+}
+
+async function adoptContainers(context: ContainerContext, registry: ContainerRegistry): Promise<void> {
+  const attachments = registry.all().flatMap((c) => restoredAttachment(c.record, context));
+  const cutOff = new Set(await context.network.restore(attachments));
+  for (const c of registry.all()) {
+    await c.adopt();
+    if (cutOff.has(c.record.id)) await c.abort('its network cannot be taken up again');
+    // A rotation that was cut short between renaming and reopening.
+    if (c.isRunning && c.record.config.log?.driver !== 'none' && !existsSync(c.logPath)) await reopenLog(c.controlFifo);
+  }
+}
+
+/** Namespaces of starts that were cut short, and of containers whose network could not be taken up. */
+async function sweepNamespaces(context: ContainerContext, registry: ContainerRegistry): Promise<void> {
+  const directory = netnsDirectory(context);
+  await mkdir(directory, { recursive: true, mode: 0o700 });
+  for (const id of await readdir(directory)) {
+    if (!registry.byId(id)?.record.network) await context.helper.detachLocal(join(directory, id));
+  }
+}
+
+function restoredAttachment(record: ContainerRecord, context: ContainerContext): RestoredAttachment[] {
+  const { id, network: attachment } = record;
+  return attachment ? [{ id, netnsPath: netnsPathOf(context, id), attachment }] : [];
+}
+
+function startWatches(context: ContainerContext, registry: ContainerRegistry) {
+  const { clock, logger, runtime } = context;
+  const onExit = (id: string) => {
+    const container = registry.byId(id);
+    if (container) supervise(container.onExitFile(), 'cannot take note of an exit', logger);
+  };
+  const checkMonitors = async () => {
+    for (const c of registry.all()) {
+      await c
+        .checkMonitor()
+        .catch((e: unknown) => logger.error('cannot look after a monitor', { error: messageOf(e) }));
+    }
+  };
+  return [
+    new ExitWatch(runtime.exitDir, onExit, clock, logger),
+    new MonitorWatch(checkMonitors, clock),
+    new LogRotation(() => registry.all().flatMap(rotatingLog), clock, logger),
+  ];
+}
+
+function rotatingLog(c: Container): RotatingLog[] {
+  const log = c.record.config.log;
+  if (!c.isRunning || !log || log.driver === 'none') return [];
+  const local = log.driver === 'local';
+  const maxSizeBytes = log.maxSizeBytes > 0 ? log.maxSizeBytes : local ? LOCAL_LOG_MAX_BYTES : 0;
+  const maxFiles = log.maxFiles > 0 ? log.maxFiles : local ? LOCAL_LOG_MAX_FILES : 1;
+  if (maxSizeBytes === 0) return [];
+  return [{ id: c.record.id, logPath: c.logPath, maxSizeBytes, maxFiles, controlFifo: c.controlFifo }];
+}
+
+function containerEvent(
+  action: string,
+  record: ContainerRecord,
+  attributes: Readonly<Record<string, string>> | undefined,
+  clock: Clock,
+): EngineEvent {
+  const { id, config } = record;
+  const base = { ...config.labels, image: config.image, name: config.name };
+  return { type: 'container', action, id, attributes: { ...base, ...attributes }, timeMs: clock.now() };
+}
+
+function instanceOf(dataRoot: string): string {
+  return createHash('sha256').update(dataRoot).digest('hex').slice(0, 8);
+}

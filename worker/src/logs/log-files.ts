@@ -1,0 +1,73 @@
+/**
+ * The files of one container's log: `container.log` is written by the monitor, `container.log.1` is the one before it and
+ * so on. Rotation renames, then tells the monitor to reopen; until it does, it goes on writing into the renamed file, so
+ * no line is lost whatever dies in between.
+ */
+import { constants } from 'node:fs';
+import { open, readdir, rename, rm, stat } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { errnoOf, SwarmtsError } from '@swarmts/lib';
+
+/** conmon's control message type for "reopen your log". */
+const REOPEN_LOGS = '2 0 0\n';
+/** A log set never has more files; a larger max-file is cut. */
+export const MAX_LOG_FILES = 100;
+
+export function rotatedPath(logPath: string, index: number): string {
+  return index === 0 ? logPath : `${logPath}.${index}`;
+}
+
+/** Bytes of the current log file, 0 when there is none. */
+export async function logSizeBytes(logPath: string): Promise<number> {
+  try {
+    return (await stat(logPath)).size;
+  } catch (e) {
+    if (errnoOf(e) === 'ENOENT') return 0;
+    throw e;
+  }
+}
+
+/** Moves every file one index up, dropping those from `maxFiles` on, and has the monitor begin a new one. */
+export async function rotateLog(logPath: string, maxFiles: number, controlFifo: string): Promise<void> {
+  const keep = Math.min(Math.max(1, maxFiles), MAX_LOG_FILES);
+  if (keep === 1) {
+    // Nothing may be kept: readers that hold the old file still finish it.
+    await rm(logPath, { force: true });
+  } else {
+    for (let i = keep - 2; i >= 0; i--) await renameIfThere(rotatedPath(logPath, i), rotatedPath(logPath, i + 1));
+  }
+  await reopenLog(controlFifo);
+  await dropBeyond(logPath, keep);
+}
+
+/** Tells the monitor to open `container.log` again. A monitor that is gone has nothing to reopen. */
+export async function reopenLog(controlFifo: string): Promise<void> {
+  try {
+    // Without O_NONBLOCK the open would wait for a reader that may never come.
+    const fifo = await open(controlFifo, constants.O_WRONLY | constants.O_NONBLOCK);
+    try {
+      await fifo.write(REOPEN_LOGS);
+    } finally {
+      await fifo.close();
+    }
+  } catch (e) {
+    if (errnoOf(e) === 'ENXIO' || errnoOf(e) === 'ENOENT') return;
+    throw new SwarmtsError('internal', `cannot reach the monitor at ${controlFifo}`, { cause: e });
+  }
+}
+
+async function renameIfThere(from: string, to: string): Promise<void> {
+  try {
+    await rename(from, to);
+  } catch (e) {
+    if (errnoOf(e) !== 'ENOENT') throw e;
+  }
+}
+
+async function dropBeyond(logPath: string, keep: number): Promise<void> {
+  const prefix = `${basename(logPath)}.`;
+  for (const name of await readdir(dirname(logPath))) {
+    const index = name.startsWith(prefix) ? Number(name.slice(prefix.length)) : Number.NaN;
+    if (Number.isInteger(index) && index >= keep) await rm(join(dirname(logPath), name), { force: true });
+  }
+}

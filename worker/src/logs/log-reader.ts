@@ -1,0 +1,280 @@
+/**
+ * Reads a container's log over its rotated files: the last lines, a time window, and what is still to come. A file is
+ * recognised by its inode, so rotation during a read neither repeats nor loses a line as long as the file is kept.
+ */
+import { watch } from 'node:fs';
+import { type FileHandle, open } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { type Clock, errnoOf } from '@swarmts/lib';
+import type { LogEntry, LogOptions } from '../engine/engine-api.js';
+import { MAX_LOG_FILES, rotatedPath } from './log-files.js';
+import { LineSplitter, parseLogLine } from './log-format.js';
+
+const READ_BYTES = 64 << 10;
+/** Followers look again after this long, should the kernel's notification be lost. */
+const POLL_MS = 1_000;
+
+export interface LogSource {
+  readonly logPath: string;
+  /** Whether more output may come. */
+  readonly isLive: () => boolean;
+  /** Calls back once when `isLive` turns false; returns the unsubscribe function. */
+  readonly onEnd: (fn: () => void) => () => void;
+  readonly clock: Clock;
+}
+
+interface LogFile {
+  readonly handle: FileHandle;
+  readonly inode: number;
+}
+
+/** Ends when the log ends, for followers when the container has ended, or when `signal` aborts. */
+export async function* readLogs(
+  source: LogSource,
+  options: LogOptions,
+  signal?: AbortSignal,
+): AsyncGenerator<LogEntry> {
+  const wake = options.follow ? new WakeUp(source) : undefined;
+  const files = await openAll(source.logPath);
+  try {
+    const starts = await tailOffsets(files, options.tail);
+    for (const [i, file] of files.entries()) {
+      const isLast = i === files.length - 1;
+      const cursor = new Cursor(file, starts[i] ?? 0);
+      if (isLast && wake) yield* follow(source, cursor, wake, options, signal);
+      else yield* wanted(cursor.read(signal), options);
+      if (signal?.aborted) return;
+    }
+    if (files.length === 0 && wake) yield* followFromNothing(source, wake, options, signal);
+  } finally {
+    wake?.close();
+    for (const f of files) await f.handle.close();
+  }
+}
+
+/** Reads records of one file from an offset to its current end; calling it again goes on there. */
+class Cursor {
+  readonly file: LogFile;
+  readonly #splitter = new LineSplitter();
+  #offset: number;
+
+  constructor(file: LogFile, offset: number) {
+    this.file = file;
+    this.#offset = offset;
+  }
+
+  async *read(signal: AbortSignal | undefined): AsyncGenerator<LogEntry> {
+    const buffer = Buffer.alloc(READ_BYTES);
+    while (!signal?.aborted) {
+      const { bytesRead } = await this.file.handle.read(buffer, 0, buffer.length, this.#offset);
+      if (bytesRead === 0) return;
+      this.#offset += bytesRead;
+      for (const line of this.#splitter.push(buffer.subarray(0, bytesRead))) {
+        const entry = parseLogLine(line);
+        if (entry) yield entry;
+      }
+    }
+  }
+}
+
+async function* follow(
+  source: LogSource,
+  first: Cursor,
+  wake: WakeUp,
+  options: LogOptions,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<LogEntry> {
+  const opened: LogFile[] = [];
+  let cursor = first;
+  try {
+    while (!signal?.aborted) {
+      // Asked before reading: what is written up to the end is then certainly read.
+      const live = source.isLive();
+      const successors = await successorsOf(source.logPath, cursor.file.inode);
+      opened.push(...successors);
+      // Read after the successor is known to exist: nobody writes into this file any more then.
+      yield* wanted(cursor.read(signal), options);
+      const next = successors[0];
+      if (next) {
+        for (const s of successors.slice(1)) await release(opened, s);
+        await release(opened, cursor.file);
+        cursor = new Cursor(next, 0);
+        continue;
+      }
+      if (!live || isPast(options, source.clock)) return;
+      await wake.wait(signal);
+    }
+  } finally {
+    for (const f of opened) await f.handle.close();
+  }
+}
+
+async function* followFromNothing(
+  source: LogSource,
+  wake: WakeUp,
+  options: LogOptions,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<LogEntry> {
+  while (!signal?.aborted) {
+    const live = source.isLive();
+    const [file] = await openAll(source.logPath);
+    if (file) {
+      try {
+        yield* follow(source, new Cursor(file, 0), wake, options, signal);
+      } finally {
+        await file.handle.close();
+      }
+      return;
+    }
+    if (!live || isPast(options, source.clock)) return;
+    await wake.wait(signal);
+  }
+}
+
+async function* wanted(entries: AsyncGenerator<LogEntry>, o: LogOptions): AsyncGenerator<LogEntry> {
+  for await (const e of entries) {
+    if (o.untilNs !== undefined && e.timeNs > o.untilNs) return;
+    if (o.sinceNs !== undefined && e.timeNs < o.sinceNs) continue;
+    if (e.stream === 'stdout' ? o.stdout : o.stderr) yield e;
+  }
+}
+
+function isPast(options: LogOptions, clock: Clock): boolean {
+  return options.untilNs !== undefined && BigInt(clock.now()) * 1_000_000n > options.untilNs;
+}
+
+/** All files, oldest first. Opened newest first: a rotation in between shows as the same inode twice. */
+async function openAll(logPath: string): Promise<LogFile[]> {
+  const files: LogFile[] = [];
+  for (let i = 0; i < MAX_LOG_FILES; i++) {
+    const file = await openFile(rotatedPath(logPath, i));
+    // The newest may be missing for a moment during a rotation.
+    if (!file && i > 0) break;
+    if (!file) continue;
+    if (files.some((f) => f.inode === file.inode)) await file.handle.close();
+    else files.push(file);
+  }
+  return files.reverse();
+}
+
+/** The files that are newer than `inode`, oldest first. When it is not kept any more, all of them are. */
+async function successorsOf(logPath: string, inode: number): Promise<LogFile[]> {
+  const newer: LogFile[] = [];
+  for (let i = 0; i < MAX_LOG_FILES; i++) {
+    const file = await openFile(rotatedPath(logPath, i));
+    if (!file && i > 0) break;
+    if (!file) continue;
+    if (file.inode === inode) {
+      await file.handle.close();
+      break;
+    }
+    newer.push(file);
+  }
+  return newer.reverse();
+}
+
+async function openFile(path: string): Promise<LogFile | undefined> {
+  try {
+    const handle = await open(path, 'r');
+    return { handle, inode: (await handle.stat()).ino };
+  } catch (e) {
+    if (errnoOf(e) === 'ENOENT') return undefined;
+    throw e;
+  }
+}
+
+async function release(opened: LogFile[], file: LogFile): Promise<void> {
+  const at = opened.indexOf(file);
+  if (at < 0) return;
+  opened.splice(at, 1);
+  await file.handle.close();
+}
+
+/** Where to begin in each file so that `tail` records remain in all; -1 means all of them. */
+async function tailOffsets(files: readonly LogFile[], tail: number): Promise<number[]> {
+  const starts = new Array<number>(files.length).fill(0);
+  if (tail < 0) return starts;
+  let left = tail;
+  for (let i = files.length - 1; i >= 0; i--) {
+    const file = files[i];
+    if (!file) continue;
+    const found = await lastLines(file.handle, left);
+    starts[i] = found.offset;
+    left -= found.lines;
+  }
+  return starts;
+}
+
+/** Offset of the last `count` complete lines, looking from the end. */
+async function lastLines(handle: FileHandle, count: number): Promise<{ offset: number; lines: number }> {
+  const { size } = await handle.stat();
+  const buffer = Buffer.alloc(READ_BYTES);
+  let lines = 0;
+  for (let end = size; end > 0; ) {
+    const start = Math.max(0, end - READ_BYTES);
+    const { bytesRead } = await handle.read(buffer, 0, end - start, start);
+    for (let i = bytesRead - 1; i >= 0; i--) {
+      // A newline ends the line before it: one more than wanted marks the beginning.
+      if (buffer[i] !== 0x0a) continue;
+      if (lines === count) return { offset: start + i + 1, lines };
+      lines++;
+    }
+    end = start;
+  }
+  return { offset: 0, lines };
+}
+
+/** Wakes a follower when the log directory changes, the container ends, or a while has passed. */
+class WakeUp {
+  readonly #clock: Clock;
+  readonly #watcher: ReturnType<typeof watch> | undefined;
+  readonly #unsubscribe: () => void;
+  #pending = false;
+  #notify: (() => void) | undefined;
+
+  constructor(source: LogSource) {
+    this.#clock = source.clock;
+    this.#unsubscribe = source.onEnd(() => this.#fire());
+    this.#watcher = startWatching(dirname(source.logPath), () => this.#fire());
+  }
+
+  wait(signal: AbortSignal | undefined): Promise<void> {
+    return new Promise((resolve) => {
+      const done = () => {
+        this.#notify = undefined;
+        this.#pending = false;
+        timer.cancel();
+        signal?.removeEventListener('abort', done);
+        resolve();
+      };
+      const timer = this.#clock.after(POLL_MS, done);
+      if (this.#pending || signal?.aborted) {
+        done();
+        return;
+      }
+      this.#notify = done;
+      signal?.addEventListener('abort', done, { once: true });
+    });
+  }
+
+  close(): void {
+    this.#unsubscribe();
+    this.#watcher?.close();
+  }
+
+  #fire(): void {
+    this.#pending = true;
+    this.#notify?.();
+  }
+}
+
+/** Without a watch (too many of them, or no directory) polling alone does the work. */
+function startWatching(directory: string, fire: () => void): ReturnType<typeof watch> | undefined {
+  try {
+    const watcher = watch(directory, { persistent: false }, fire);
+    watcher.on('error', () => watcher.close());
+    return watcher;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,88 @@
+/** What the container configuration needs to know about this machine; read from /proc, /sys and /dev. */
+import { accessSync, constants, existsSync, lstatSync, readdirSync, readFileSync } from 'node:fs';
+import { delimiter, isAbsolute, join } from 'node:path';
+import { SwarmtsError } from '@swarmts/lib';
+import { availableCapabilities } from './capabilities.js';
+import type { OciDevice } from './oci-spec.js';
+
+export interface MachineFacts {
+  readonly capabilities: readonly string[];
+  readonly ownOomScoreAdj: number;
+  readonly mayLowerOomScore: boolean;
+  readonly swapAccounting: boolean;
+}
+
+const SYSTEM_PATH = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin'];
+/** Where distributions put a static init for containers. */
+const INIT_CANDIDATES = [
+  '/usr/bin/docker-init',
+  '/usr/libexec/docker/docker-init',
+  '/usr/bin/tini-static',
+  '/usr/bin/catatonit',
+  '/usr/libexec/podman/catatonit',
+];
+const SKIPPED_DEVICE_DIRS = new Set(['pts', 'shm', 'fd', 'mqueue', '.lxc', '.udev']);
+const MAX_DEVICE_DEPTH = 3;
+
+export function machineFacts(): MachineFacts {
+  const capabilities = availableCapabilities();
+  return {
+    capabilities,
+    ownOomScoreAdj: Number(readFileSync('/proc/self/oom_score_adj', 'utf8')),
+    mayLowerOomScore: capabilities.includes('CAP_SYS_RESOURCE'),
+    swapAccounting:
+      !existsSync('/sys/fs/cgroup/memory') || existsSync('/sys/fs/cgroup/memory/memory.memsw.limit_in_bytes'),
+  };
+}
+
+/** An absolute path as it is, a name looked up in PATH and the system directories. Throws with how to install it. */
+export function findProgram(name: string, debianPackage: string): string {
+  const places = [...(process.env.PATH ?? '').split(delimiter), ...SYSTEM_PATH].filter((d) => d !== '');
+  const found = isAbsolute(name) ? [name] : places.map((d) => join(d, name));
+  const program = found.find(isExecutable);
+  if (program) return program;
+  throw new SwarmtsError('failed-precondition', `${name} was not found; install it with: apt install ${debianPackage}`);
+}
+
+/** The init that `init: true` puts in front of the command. */
+export function findInit(configured: string | undefined): string {
+  const found = (configured ? [configured] : INIT_CANDIDATES).find(isExecutable);
+  if (found) return found;
+  const tried = configured ?? INIT_CANDIDATES.join(', ');
+  throw new SwarmtsError(
+    'failed-precondition',
+    `no init for containers (tried ${tried}); install it with: apt install tini`,
+  );
+}
+
+/** Every device node of the host, for privileged containers. */
+export function hostDevices(directory = '/dev', depth = 0): OciDevice[] {
+  if (depth > MAX_DEVICE_DEPTH) return [];
+  return readdirSync(directory).flatMap((name) => {
+    const path = join(directory, name);
+    const s = lstatSync(path, { throwIfNoEntry: false });
+    if (!s || SKIPPED_DEVICE_DIRS.has(name) || path === '/dev/console') return [];
+    if (s.isDirectory()) return hostDevices(path, depth + 1);
+    if (!s.isCharacterDevice() && !s.isBlockDevice()) return [];
+    const { major, minor } = deviceNumbers(s.rdev);
+    const type = s.isBlockDevice() ? 'b' : 'c';
+    return [{ path, type, major, minor, fileMode: s.mode & 0o777, uid: s.uid, gid: s.gid }];
+  });
+}
+
+/** glibc's encoding, as long as it fits into a JavaScript number. */
+export function deviceNumbers(rdev: number): { major: number; minor: number } {
+  const d = BigInt(rdev);
+  const major = Number(((d >> 8n) & 0xfffn) | ((d >> 32n) & ~0xfffn));
+  const minor = Number((d & 0xffn) | ((d >> 12n) & ~0xffn & 0xffffffffn));
+  return { major, minor };
+}
+
+function isExecutable(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}

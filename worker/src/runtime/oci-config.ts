@@ -1,0 +1,217 @@
+/**
+ * Writes the OCI config.json of a container: Docker's defaults (mounts, masked paths, capabilities, seccomp, devices) changed by
+ * what its configuration asks for. Pure: everything it needs from the machine comes in.
+ */
+import type { ContainerConfig, ContainerResources } from '../engine/engine-api.js';
+import type { OciDevice, OciDeviceRule, OciMount, OciProcess, OciResources, OciSpec } from './oci-spec.js';
+import { defaultSeccomp } from './seccomp-profile.js';
+import type { ResolvedUser } from './user-lookup.js';
+
+export type NetworkNamespace =
+  | { readonly kind: 'host' }
+  | { readonly kind: 'private' }
+  | { readonly kind: 'path'; readonly path: string };
+
+export interface OciConfigInput {
+  readonly config: ContainerConfig;
+  readonly rootfs: string;
+  /** Entrypoint and command together. */
+  readonly args: readonly string[];
+  readonly env: readonly string[];
+  readonly cwd: string;
+  readonly user: ResolvedUser;
+  readonly hostname: string;
+  /** User mounts with host paths, and the /etc files. */
+  readonly mounts: readonly OciMount[];
+  readonly network: NetworkNamespace;
+  readonly cgroupsPath: string;
+  readonly capabilities: readonly string[];
+  /** The oom_score_adj of this process: without CAP_SYS_RESOURCE it cannot be undercut. */
+  readonly ownOomScoreAdj: number;
+  readonly mayLowerOomScore: boolean;
+  /** Whether the kernel accounts swap (v1: memory.memsw.* exists). */
+  readonly swapAccounting: boolean;
+  /** Devices of the host, for privileged containers. */
+  readonly hostDevices: readonly OciDevice[];
+}
+
+const OCI_VERSION = '1.0.2';
+const DEFAULT_SHM_BYTES = 64 << 20;
+const CPU_PERIOD_US = 100_000;
+const NANO_CPUS = 1e9;
+
+const MASKED_PATHS = [
+  '/proc/asound',
+  '/proc/acpi',
+  '/proc/interrupts',
+  '/proc/kcore',
+  '/proc/keys',
+  '/proc/latency_stats',
+  '/proc/timer_list',
+  '/proc/timer_stats',
+  '/proc/sched_debug',
+  '/proc/scsi',
+  '/sys/firmware',
+  '/sys/devices/virtual/powercap',
+];
+const READONLY_PATHS = ['/proc/bus', '/proc/fs', '/proc/irq', '/proc/sys', '/proc/sysrq-trigger'];
+
+export function ociConfig(input: OciConfigInput): OciSpec {
+  const { config } = input;
+  const privileged = config.privileged ?? false;
+  const confined = !privileged && !(config.seccompUnconfined ?? false);
+  return {
+    ociVersion: OCI_VERSION,
+    process: processOf(input),
+    root: { path: input.rootfs, readonly: config.readOnlyRootfs ?? false },
+    ...(input.network.kind === 'host' ? {} : { hostname: input.hostname }),
+    mounts: mountsOf(input),
+    linux: {
+      namespaces: namespacesOf(input.network),
+      cgroupsPath: input.cgroupsPath,
+      resources: resourcesOf(config.resources, privileged, input.swapAccounting),
+      ...(privileged ? { devices: input.hostDevices } : {}),
+      sysctl: sysctlsOf(input),
+      ...(confined ? { seccomp: defaultSeccomp(input.capabilities) } : {}),
+      maskedPaths: privileged ? [] : MASKED_PATHS,
+      readonlyPaths: privileged ? [] : READONLY_PATHS,
+      ...propagationOf(config),
+    },
+  };
+}
+
+/** Also what a process that is started in the container later gets. */
+export function processOf(input: OciConfigInput): OciProcess {
+  const { config, capabilities, user } = input;
+  const score = config.resources.oomScoreAdj;
+  const scoreAllowed = score !== undefined && (input.mayLowerOomScore || score >= input.ownOomScoreAdj);
+  const rlimits = (config.resources.ulimits ?? []).map((u) => ({
+    type: `RLIMIT_${u.name.toUpperCase()}`,
+    soft: u.soft,
+    hard: u.hard,
+  }));
+  return {
+    terminal: config.tty ?? false,
+    user: { uid: user.uid, gid: user.gid, additionalGids: user.additionalGids },
+    args: input.args,
+    env: input.env,
+    cwd: input.cwd,
+    capabilities: { bounding: capabilities, effective: capabilities, permitted: capabilities },
+    ...(rlimits.length > 0 ? { rlimits } : {}),
+    noNewPrivileges: config.noNewPrivileges ?? false,
+    ...(scoreAllowed ? { oomScoreAdj: score } : {}),
+  };
+}
+
+/** A mount of the user replaces a default one at the same place; parents are mounted before what lies in them. */
+function mountsOf(input: OciConfigInput): OciMount[] {
+  const taken = new Set(input.mounts.map((m) => m.destination));
+  const defaults = defaultMounts(input).filter((m) => !taken.has(m.destination));
+  const own = input.mounts.toSorted((a, b) => depth(a.destination) - depth(b.destination));
+  return [...defaults, ...own];
+}
+
+function defaultMounts(input: OciConfigInput): OciMount[] {
+  const privileged = input.config.privileged ?? false;
+  const kernelFs = ['nosuid', 'noexec', 'nodev'];
+  const sysAccess = privileged ? 'rw' : 'ro';
+  const shmSize = input.config.shmSizeBytes ?? DEFAULT_SHM_BYTES;
+  return [
+    { destination: '/proc', type: 'proc', source: 'proc', options: kernelFs },
+    {
+      destination: '/dev',
+      type: 'tmpfs',
+      source: 'tmpfs',
+      options: ['nosuid', 'strictatime', 'mode=755', 'size=65536k'],
+    },
+    {
+      destination: '/dev/pts',
+      type: 'devpts',
+      source: 'devpts',
+      options: ['nosuid', 'noexec', 'newinstance', 'ptmxmode=0666', 'mode=0620', 'gid=5'],
+    },
+    { destination: '/sys', type: 'sysfs', source: 'sysfs', options: [...kernelFs, sysAccess] },
+    { destination: '/sys/fs/cgroup', type: 'cgroup', source: 'cgroup', options: [...kernelFs, sysAccess] },
+    { destination: '/dev/mqueue', type: 'mqueue', source: 'mqueue', options: kernelFs },
+    { destination: '/dev/shm', type: 'tmpfs', source: 'shm', options: [...kernelFs, 'mode=1777', `size=${shmSize}`] },
+  ];
+}
+
+function namespacesOf(network: NetworkNamespace): { type: string; path?: string }[] {
+  const own = ['mount', 'pid', 'ipc', 'uts', 'cgroup'].map((type) => ({ type }));
+  // With the host's network Docker shares the host's UTS name as well, but not its namespace.
+  if (network.kind === 'host') return own;
+  return [...own, network.kind === 'path' ? { type: 'network', path: network.path } : { type: 'network' }];
+}
+
+function sysctlsOf(input: OciConfigInput): Record<string, string> {
+  const { config } = input;
+  return {
+    ...(input.network.kind === 'host'
+      ? {}
+      : { 'net.ipv4.ip_unprivileged_port_start': '0', 'net.ipv4.ping_group_range': '0 2147483647' }),
+    ...(config.domainname ? { 'kernel.domainname': config.domainname } : {}),
+    ...config.sysctls,
+  };
+}
+
+export function resourcesOf(r: ContainerResources, privileged: boolean, swapAccounting: boolean): OciResources {
+  const quota = r.nanoCpus > 0 ? { quota: Math.max(1000, Math.round((r.nanoCpus * CPU_PERIOD_US) / NANO_CPUS)) } : {};
+  const cpu = {
+    ...(r.cpuShares ? { shares: r.cpuShares } : {}),
+    ...(r.nanoCpus > 0 ? { ...quota, period: CPU_PERIOD_US } : {}),
+  };
+  const memory = {
+    ...(r.memoryBytes > 0 ? { limit: r.memoryBytes } : {}),
+    ...(r.memoryReservationBytes > 0 ? { reservation: r.memoryReservationBytes } : {}),
+    ...(r.memoryBytes > 0 && swapAccounting ? { swap: swapOf(r) } : {}),
+  };
+  return {
+    devices: privileged ? [{ allow: true, access: 'rwm' }] : DEVICE_RULES,
+    ...(Object.keys(cpu).length > 0 ? { cpu } : {}),
+    ...(Object.keys(memory).length > 0 ? { memory } : {}),
+    ...(r.pidsLimit > 0 ? { pids: { limit: r.pidsLimit } } : {}),
+  };
+}
+
+function swapOf(r: ContainerResources): number {
+  const swap = r.memorySwapBytes ?? 0;
+  return swap === 0 ? r.memoryBytes * 2 : swap;
+}
+
+/** Nothing, except making nodes (not using them) and the harmless devices. */
+const DEVICE_RULES: readonly OciDeviceRule[] = [
+  { allow: false, access: 'rwm' },
+  { allow: true, type: 'c', access: 'm' },
+  { allow: true, type: 'b', access: 'm' },
+  ...[
+    [1, 3],
+    [1, 5],
+    [1, 7],
+    [1, 8],
+    [1, 9],
+    [5, 0],
+    [5, 2],
+  ].map(
+    ([major, minor]): OciDeviceRule => ({
+      allow: true,
+      type: 'c',
+      major: major ?? 0,
+      minor: minor ?? 0,
+      access: 'rwm',
+    }),
+  ),
+  { allow: true, type: 'c', major: 136, access: 'rwm' },
+];
+
+/** A shared or slave bind needs a root that passes propagation on. */
+function propagationOf(config: ContainerConfig): { rootfsPropagation?: string } {
+  const wanted = config.mounts.map((m) => m.propagation ?? '');
+  if (wanted.some((p) => p === 'shared' || p === 'rshared')) return { rootfsPropagation: 'shared' };
+  if (wanted.some((p) => p === 'slave' || p === 'rslave')) return { rootfsPropagation: 'slave' };
+  return {};
+}
+
+function depth(path: string): number {
+  return path.split('/').filter((p) => p !== '').length;
+}

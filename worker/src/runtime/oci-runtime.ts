@@ -1,0 +1,165 @@
+/**
+ * Drives the OCI runtime (runc or crun) and conmon through the helper. Knows their command lines and files, and nothing of
+ * images, networks or container states.
+ */
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type Clock, newHexId, SwarmtsError } from '@swarmts/lib';
+import type { HelperApi, MonitorStarted, RunResult } from '../helper/helper-api.js';
+import type { OciProcess } from './oci-spec.js';
+import { startFailure } from './runtime-errors.js';
+
+export interface OciRuntimeOptions {
+  readonly helper: HelperApi;
+  readonly clock: Clock;
+  /** Absolute paths of the programs. */
+  readonly runtimePath: string;
+  readonly conmonPath: string;
+  readonly execRoot: string;
+}
+
+export interface CreateOptions {
+  /** Undefined: the output is thrown away. */
+  readonly logPath: string | undefined;
+  readonly tty: boolean;
+  readonly openStdin: boolean;
+}
+
+export interface ExecRunOptions {
+  readonly timeoutMs?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+const SIGKILL = 9;
+const PROGRAM_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
+
+export class OciRuntime {
+  readonly exitDir: string;
+  readonly #options: OciRuntimeOptions;
+  readonly #root: string;
+  readonly #attachDir: string;
+
+  constructor(options: OciRuntimeOptions) {
+    this.#options = options;
+    this.exitDir = join(options.execRoot, 'exits');
+    this.#root = join(options.execRoot, 'runtime');
+    this.#attachDir = join(options.execRoot, 'attach');
+  }
+
+  async prepare(): Promise<void> {
+    for (const dir of [this.exitDir, this.#root, this.#attachDir]) await mkdir(dir, { recursive: true, mode: 0o700 });
+  }
+
+  /** The container exists afterwards and waits for `start`; its processes are held by a monitor that outlives us. */
+  async create(id: string, bundle: string, options: CreateOptions): Promise<MonitorStarted> {
+    const persist = join(bundle, 'persist');
+    await mkdir(persist, { recursive: true, mode: 0o700 });
+    const argv = [
+      this.#options.conmonPath,
+      ...['--api-version', '1', '-c', id, '-u', id, '-r', this.#options.runtimePath, '-b', bundle],
+      ...['-p', join(bundle, 'pidfile'), '-P', monitorPidFile(bundle), '--exit-dir', this.exitDir],
+      ...['--persist-dir', persist, '--socket-dir-path', this.#attachDir, '--no-sync-log'],
+      ...['-l', options.logPath === undefined ? 'none' : `k8s-file:${options.logPath}`],
+      ...['--runtime-arg', '--root', '--runtime-arg', this.#root],
+      ...(options.tty ? ['-t'] : []),
+      ...(options.openStdin ? ['-i'] : []),
+    ];
+    return this.#options.helper.startMonitor({ argv, cwd: bundle, env: { PATH: PROGRAM_PATH } });
+  }
+
+  async start(id: string): Promise<void> {
+    const result = await this.#run(['start', id]);
+    if (result.code !== 0) throw startFailure(textOf(result.stderr)).error;
+  }
+
+  async pause(id: string): Promise<void> {
+    await this.#must(['pause', id], 'cannot pause container');
+  }
+
+  async resume(id: string): Promise<void> {
+    await this.#must(['resume', id], 'cannot unpause container');
+  }
+
+  /** Kills what still runs and removes the container with its cgroup. One that does not exist is no error. */
+  async delete(id: string): Promise<void> {
+    await this.#must(['delete', '--force', id], 'cannot delete container');
+  }
+
+  async forgetExit(id: string): Promise<void> {
+    await rm(join(this.exitDir, id), { force: true });
+    await rm(join(this.#attachDir, id), { recursive: true, force: true });
+  }
+
+  /** Pid of the container's monitor while it lives. Its command line is checked: the pid may be somebody else's by now. */
+  async monitorOf(id: string, bundle: string): Promise<number | undefined> {
+    const pid = Number(await readFile(monitorPidFile(bundle), 'utf8').catch(() => ''));
+    if (!Number.isInteger(pid) || pid <= 1) return undefined;
+    const commandLine = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '');
+    return commandLine.split('\0').includes(id) ? pid : undefined;
+  }
+
+  /** The exit code that the monitor left, undefined while there is none. */
+  async exitCode(id: string): Promise<number | undefined> {
+    const text = await readFile(join(this.exitDir, id), 'utf8').catch(() => '');
+    return /^-?\d+$/.test(text.trim()) ? Number(text) : undefined;
+  }
+
+  /** Runs a process in the container to its end. A timeout kills it and throws 'timeout'. */
+  async exec(id: string, bundle: string, process: OciProcess, options: ExecRunOptions): Promise<RunResult> {
+    const base = join(bundle, `exec-${newHexId().slice(0, 12)}`);
+    const [processFile, pidFile] = [`${base}.json`, `${base}.pid`];
+    const abort = new AbortController();
+    const signal = options.signal ? AbortSignal.any([options.signal, abort.signal]) : abort.signal;
+    const timer =
+      options.timeoutMs === undefined
+        ? undefined
+        : this.#options.clock.after(options.timeoutMs, () =>
+            abort.abort(new SwarmtsError('timeout', `exec timed out after ${options.timeoutMs} ms`)),
+          );
+    try {
+      await writeFile(processFile, JSON.stringify(process), { mode: 0o600 });
+      return await this.#run(['exec', '--process', processFile, '--pid-file', pidFile, id], signal);
+    } finally {
+      timer?.cancel();
+      // The runtime's client is dead by now; the process in the container is not.
+      if (signal.aborted) await this.#killPidFile(pidFile);
+      await rm(processFile, { force: true });
+      await rm(pidFile, { force: true });
+      if (signal.aborted) signal.throwIfAborted();
+    }
+  }
+
+  async #killPidFile(path: string): Promise<void> {
+    const pid = Number(await readFile(path, 'utf8').catch(() => ''));
+    if (Number.isInteger(pid) && pid > 1) await this.#options.helper.kill(pid, SIGKILL);
+  }
+
+  async #must(args: readonly string[], what: string): Promise<void> {
+    const result = await this.#run(args);
+    if (result.code !== 0) throw new SwarmtsError('internal', `${what}: ${textOf(result.stderr)}`);
+  }
+
+  #run(args: readonly string[], signal?: AbortSignal): Promise<RunResult> {
+    const argv = [this.#options.runtimePath, '--root', this.#root, ...args];
+    return this.#options.helper.run({ argv, env: { PATH: PROGRAM_PATH } }, signal);
+  }
+}
+
+/** conmon writes its own pid here before it does anything else. */
+export function monitorPidFile(bundle: string): string {
+  return join(bundle, 'conmon.pid');
+}
+
+/** conmon's control pipe. */
+export function controlFifo(bundle: string): string {
+  return join(bundle, 'ctl');
+}
+
+/** conmon leaves this file when the kernel's OOM killer struck. */
+export function oomMarker(bundle: string): string {
+  return join(bundle, 'persist', 'oom');
+}
+
+function textOf(bytes: Uint8Array): string {
+  return Buffer.from(bytes).toString('utf8').trim();
+}

@@ -1,0 +1,44 @@
+/**
+ * Turns an OCI runtime's complaint into Docker's message and the exit code that Docker's users expect: 127 for a command that
+ * is not there, 126 for one that cannot be run, 128 for everything else.
+ */
+import { SwarmtsError } from '@swarmts/lib';
+
+export interface StartFailure {
+  readonly exitCode: number;
+  readonly message: string;
+  readonly error: SwarmtsError;
+}
+
+const NOT_FOUND = /executable file.*not found|no such file or directory|system cannot find/i;
+const NOT_EXECUTABLE = /permission denied|is a directory|exec format error|not a directory/i;
+
+/** `text` is what the runtime or its monitor printed. */
+export function startFailure(text: string): StartFailure {
+  const detail = runtimeMessage(text);
+  const message = `failed to create task for container: failed to create shim task: OCI runtime create failed: ${detail}: unknown`;
+  // Mount problems also say "no such file": only the process counts for the exit code.
+  const aboutProcess =
+    /exec:|exec |unable to start container process|executable file/i.test(detail) && !/mount/i.test(detail);
+  const exitCode =
+    aboutProcess && NOT_FOUND.test(detail) ? 127 : aboutProcess && NOT_EXECUTABLE.test(detail) ? 126 : 128;
+  return { exitCode, message, error: new SwarmtsError(exitCode === 128 ? 'internal' : 'invalid-argument', message) };
+}
+
+/** The runtime's message without log decoration: runc prefixes time and level, conmon adds its own line. */
+export function runtimeMessage(text: string): string {
+  const lines = text
+    .split('\n')
+    .map((l) => l.trim())
+    .filter((l) => l !== '');
+  const chosen =
+    lines.findLast((l) => /level=error|runc create failed|^\{.*"level":\s*"error"/.test(l)) ?? lines.at(-1) ?? '';
+  return unquoted(chosen).replace(/^(container create failed:\s*)+/, '');
+}
+
+function unquoted(line: string): string {
+  const logfmt = /\bmsg="((?:[^"\\]|\\.)*)"/.exec(line);
+  if (logfmt) return (logfmt[1] ?? '').replace(/\\(.)/g, '$1');
+  const json = /"msg":\s*("(?:[^"\\]|\\.)*")/.exec(line);
+  return json ? String(JSON.parse(json[1] ?? '""')) : line;
+}
