@@ -28,6 +28,8 @@ import {
 /** Deaths within the window that are answered with a restart. */
 export const MAX_RESTARTS = 5;
 export const RESTART_WINDOW_MS = 60_000;
+/** Time that a helper gets to end by itself. */
+export const CLOSE_GRACE_MS = 5000;
 /** Requests under way; beyond it a caller gets 'resource-exhausted' instead of growing the queue. */
 export const MAX_IN_FLIGHT = 4096;
 
@@ -141,7 +143,10 @@ export class HelperClient implements PrivilegedHelper {
     const connection = this.#connection;
     if (connection === undefined) return;
     connection.process.socket.end();
+    // A helper that is stuck in the kernel does not read the end of its socket.
+    const timer = this.#options.clock.after(CLOSE_GRACE_MS, () => connection.process.kill());
     await connection.process.exited;
+    timer.cancel();
   }
 
   #call<M extends Method>(

@@ -1,13 +1,12 @@
 /** The helper as the daemon sees it: processes, monitors, mounts, restarts. Needs root. */
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
 import { existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { isSwarmtsError } from '@swarmts/lib';
 import type { PrivilegedHelper } from './helper-api.js';
 import { MAX_RESTARTS } from './helper-client.js';
 import { MAX_CAPTURE_BYTES } from './run-process.js';
-import { startTestHost, type TestHost } from './test-host.js';
+import { eventually, isRunning, startTestHost, type TestHost } from './test-host.js';
 
 const env = { PATH: process.env.PATH ?? '' };
 
@@ -196,25 +195,11 @@ describe('the helper', function () {
   });
 });
 
-/** Reads a file as soon as it is there. */
 async function readWhenThere(path: string): Promise<string> {
-  while (!existsSync(path)) await turn();
+  await eventually(path, () => existsSync(path));
   return readFileSync(path, 'utf8').trim();
 }
 
-/** Waits until a process is gone or a zombie that only its new parent can reap. */
-async function gone(pid: number): Promise<void> {
-  for (;;) {
-    try {
-      const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-      if (stat.slice(stat.lastIndexOf(')') + 2).startsWith('Z')) return;
-    } catch {
-      return;
-    }
-    await turn();
-  }
-}
-
-async function turn(): Promise<void> {
-  await once(AbortSignal.timeout(5), 'abort');
+function gone(pid: number): Promise<void> {
+  return eventually(`end of ${pid}`, () => !isRunning(pid));
 }

@@ -6,7 +6,7 @@ import { isSwarmtsError } from '@swarmts/lib';
 import { findProgram } from 'vxlan-tools';
 import type { MonitorStarted } from './helper-api.js';
 import { parseReport, pidFileArgument, sentenceOf } from './start-monitor.js';
-import { startTestHost, type TestHost } from './test-host.js';
+import { eventually, isRunning, startTestHost, type TestHost } from './test-host.js';
 
 const env = { PATH: process.env.PATH ?? '' };
 
@@ -70,7 +70,7 @@ describe('starting a container monitor', function () {
     assert.equal(sessionOf(started.monitorPid), started.monitorPid);
     const helperPid = host.helper.pid;
     process.kill(helperPid, 'SIGKILL');
-    while (host.helper.pid === helperPid) await host.helper.run({ argv: ['true'] }).catch(() => undefined);
+    await eventually('a new helper', () => host.helper.pid !== helperPid && host.helper.pid !== 0);
     assert.equal(parentOf(started.pid), started.monitorPid, 'the monitor lives');
     assert.equal((await runc('start', id)).code, 0);
     await ended(started);
@@ -127,18 +127,6 @@ function field(pid: number, index: number): number {
 const parentOf = (pid: number): number => field(pid, 1);
 const sessionOf = (pid: number): number => field(pid, 3);
 
-/** Waits until monitor and container are gone (or zombies of a parent that is not ours). */
 async function ended({ monitorPid, pid }: MonitorStarted): Promise<void> {
-  for (const one of [pid, monitorPid]) {
-    while (isRunning(one)) await new Promise((resolve) => setTimeout(resolve, 5));
-  }
-}
-
-function isRunning(pid: number): boolean {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-    return !stat.slice(stat.lastIndexOf(')') + 2).startsWith('Z');
-  } catch {
-    return false;
-  }
+  for (const one of [pid, monitorPid]) await eventually(`end of ${one}`, () => !isRunning(one));
 }

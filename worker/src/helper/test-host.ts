@@ -2,7 +2,7 @@
  * A throw-away host for the kernel tests: network namespaces of its own and a helper that runs in the one that plays the
  * host, so that no test touches the machine's interfaces or rules.
  */
-import { closeSync, mkdtempSync, openSync, rmSync } from 'node:fs';
+import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -42,6 +42,7 @@ export interface TestHost {
 }
 
 const FETCH_TIMEOUT_S = 1;
+const EVENTUALLY_MS = 10_000;
 
 export async function startTestHost(): Promise<TestHost> {
   const dir = mkdtempSync(join(tmpdir(), 'swarmts-host-'));
@@ -92,6 +93,24 @@ export async function startTestHost(): Promise<TestHost> {
       rmSync(dir, { recursive: true, force: true });
     },
   };
+}
+
+/** Looks again and again until `condition` holds; a condition that never does is an error, not a hanging process. */
+export async function eventually(what: string, condition: () => boolean): Promise<void> {
+  for (const end = Date.now() + EVENTUALLY_MS; !condition(); ) {
+    if (Date.now() > end) throw new Error(`${what}: not within ${EVENTUALLY_MS} ms`);
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+}
+
+/** Whether a process runs; a zombie that its parent has not reaped yet does not. */
+export function isRunning(pid: number): boolean {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    return !stat.slice(stat.lastIndexOf(')') + 2).startsWith('Z');
+  } catch {
+    return false;
+  }
 }
 
 function request(...requests: Request[]): void {
