@@ -50,7 +50,7 @@ export function parseConstraints(expressions: readonly string[]): readonly Const
 
 export function matchesConstraint(c: Constraint, n: ConstraintSubject): boolean {
   if (c.key.toLowerCase() === 'node.ip') return matchesAddress(c, n.addr);
-  const actual = valueOf(c.key, n);
+  const actual = attributeOf(c.key, n);
   if (actual === undefined) return false;
   return (actual.toLowerCase() === c.value.toLowerCase()) === c.equal;
 }
@@ -65,7 +65,7 @@ function matchesAddress(c: Constraint, addr: string): boolean {
 const NODE_LABEL = 'node.labels.';
 const ENGINE_LABEL = 'engine.labels.';
 
-function valueOf(key: string, n: ConstraintSubject): string | undefined {
+function attributeOf(key: string, n: ConstraintSubject): string | undefined {
   const lower = key.toLowerCase();
   if (lower.startsWith(NODE_LABEL)) return n.labels[key.slice(NODE_LABEL.length)] ?? '';
   if (lower.startsWith(ENGINE_LABEL)) return n.engineLabels[key.slice(ENGINE_LABEL.length)] ?? '';

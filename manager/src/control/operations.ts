@@ -191,18 +191,6 @@ export class Operations {
     tx.remove('node', node.id);
   }
 
-  /** A worker that leaves says so; a node that is gone for good is still removed with `node rm`. */
-  async nodeLeft(a: { readonly nodeId: string }): Promise<void> {
-    await this.#update((tx) => {
-      const node = tx.get('node', a.nodeId);
-      if (node)
-        tx.update('node', {
-          ...node,
-          status: node.status && { ...node.status, state: NodeState.DOWN, message: 'node left the swarm' },
-        });
-    });
-  }
-
   /** A manager leaves in order: demoted first, so that Raft lets it go; its record stays as a worker's that is down. */
   async managerLeaves(a: { readonly nodeId: string }): Promise<void> {
     await this.#update((tx) => {

@@ -121,6 +121,10 @@ export class Dispatcher implements LeaderComponent {
     if (m.description) await this.#describe(nodeId, m.description);
     if (m.logs) this.#o.onLogs(nodeId, m.logs);
     if (m.goodbye) {
+      if (m.goodbye.leaseMs <= 0) {
+        await this.#monitor.down(nodeId, 'node left the swarm');
+        return;
+      }
       this.#monitor.lease(nodeId, m.goodbye.leaseMs);
       await this.#o.store.update((tx) => {
         const node = tx.get('node', nodeId);

@@ -85,6 +85,13 @@ export class NodeMonitor {
     if (!this.#stopped) this.#arm(nodeId, Math.max(leaseMs, this.graceMs));
   }
 
+  /** The node is gone, by its own word. */
+  async down(nodeId: string, message: string): Promise<void> {
+    this.#deadlines.get(nodeId)?.timer.cancel();
+    this.#deadlines.delete(nodeId);
+    await this.#markDown(nodeId, message);
+  }
+
   forget(nodeId: string): void {
     this.#deadlines.get(nodeId)?.timer.cancel();
     this.#deadlines.delete(nodeId);
@@ -121,18 +128,18 @@ export class NodeMonitor {
     }
     this.#deadlines.delete(nodeId);
     this.#onDown(nodeId);
-    this.#markDown(nodeId).catch((e: unknown) => {
+    this.#markDown(nodeId, 'heartbeat failure').catch((e: unknown) => {
       this.#c.log.error('node could not be marked down, trying again', { node: nodeId, error: e });
       if (!this.#stopped) this.#arm(nodeId, this.periodMs);
     });
   }
 
-  async #markDown(nodeId: string): Promise<void> {
+  async #markDown(nodeId: string, message: string): Promise<void> {
     const since = new Date(this.#c.clock.now()).toISOString();
     const wasUp = await this.#c.store.update((tx) => {
       const node = tx.get('node', nodeId);
       if (!node || node.status?.state === NodeState.DOWN) return false;
-      tx.update('node', withState(node, NodeState.DOWN, 'heartbeat failure'));
+      tx.update('node', withState(node, NodeState.DOWN, message));
       return true;
     });
     if (!wasUp) return;

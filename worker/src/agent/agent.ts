@@ -84,10 +84,10 @@ export class Agent {
     return this.#established;
   }
 
-  /** Announces a lease, so that the node is not counted down while it is upgraded, and lets go of the tasks. */
+  /** Says goodbye with a lease, so that the node is not counted down while it is upgraded (0: it leaves), and lets go of the tasks. */
   async stop(leaseMs: number): Promise<void> {
     this.#stopped = true;
-    if (this.#established && leaseMs > 0) {
+    if (this.#established) {
       this.#flushStatuses();
       this.#send(AgentMessage.create({ goodbye: { leaseMs } }));
     }

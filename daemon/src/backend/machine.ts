@@ -1,0 +1,101 @@
+/** Facts about the machine: kernel, operating system, cgroups, and what is missing to run containers. */
+import { accessSync, constants, existsSync, readFileSync } from 'node:fs';
+import { arch, availableParallelism, release, totalmem } from 'node:os';
+import { delimiter, join } from 'node:path';
+import type { DoctorCheck } from '@swarmts/api';
+
+/** Searched besides PATH: where Debian puts system programs. */
+const SYSTEM_PATHS = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin'];
+
+export interface MachineFacts {
+  readonly kernelVersion: string;
+  readonly operatingSystem: string;
+  /** As `uname -m` says. */
+  readonly architecture: string;
+  readonly cpus: number;
+  readonly memoryBytes: number;
+  readonly cgroupVersion: '1' | '2';
+}
+
+const MACHINE_NAMES: Readonly<Record<string, string>> = { x64: 'x86_64', arm64: 'aarch64' };
+
+export function machineFacts(): MachineFacts {
+  return {
+    kernelVersion: release(),
+    operatingSystem: osName(),
+    architecture: MACHINE_NAMES[arch()] ?? arch(),
+    cpus: availableParallelism(),
+    memoryBytes: totalmem(),
+    cgroupVersion: existsSync('/sys/fs/cgroup/cgroup.controllers') ? '2' : '1',
+  };
+}
+
+function osName(): string {
+  try {
+    const text = readFileSync('/etc/os-release', 'utf8');
+    return /^PRETTY_NAME="?([^"\n]*)"?$/m.exec(text)?.[1] ?? 'Linux';
+  } catch {
+    return 'Linux';
+  }
+}
+
+export function findProgram(name: string): string | undefined {
+  if (name.includes('/')) return isExecutable(name) ? name : undefined;
+  const folders = [...(process.env.PATH ?? '').split(delimiter), ...SYSTEM_PATHS].filter((p) => p !== '');
+  return folders.map((f) => join(f, name)).find(isExecutable);
+}
+
+function isExecutable(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** What a node needs, one line each, with the way to get it. */
+export function diagnose(runtime: string): readonly DoctorCheck[] {
+  return [
+    check('root', process.getuid?.() === 0, 'the daemon runs as root', 'start swarmtsd as root'),
+    kernelCheck(),
+    cgroupCheck(),
+    programCheck(runtime, runtime.includes('/') ? 'the path given with --default-runtime does not exist' : `apt-get install ${runtime}`),
+    programCheck('conmon', 'apt-get install conmon'),
+    libraryCheck('libnftables.so.1', 'apt-get install libnftables1'),
+    filesystemCheck('overlay'),
+  ];
+}
+
+function check(name: string, ok: boolean, detail: string, fix: string): DoctorCheck {
+  return { name, ok, detail, fix: ok ? '' : fix };
+}
+
+function kernelCheck(): DoctorCheck {
+  const [major = 0, minor = 0] = release().split('.').map(Number);
+  const ok = major > 5 || (major === 5 && minor >= 10);
+  return check('kernel', ok, `Linux ${release()}`, 'swarmts needs Linux 5.10 or newer: upgrade the kernel');
+}
+
+function cgroupCheck(): DoctorCheck {
+  const v2 = existsSync('/sys/fs/cgroup/cgroup.controllers');
+  const v1 = existsSync('/sys/fs/cgroup/memory') && existsSync('/sys/fs/cgroup/cpu');
+  const detail = v2 ? 'cgroup v2' : v1 ? 'cgroup v1' : 'no cgroup controllers for memory and cpu';
+  return check('cgroups', v2 || v1, detail, 'mount the cgroup file systems: apt-get install cgroupfs-mount, or boot with systemd');
+}
+
+function programCheck(name: string, fix: string): DoctorCheck {
+  const path = findProgram(name);
+  return check(name, path !== undefined, path ?? `${name} was not found`, fix);
+}
+
+function libraryCheck(name: string, fix: string): DoctorCheck {
+  const folders = ['/lib/x86_64-linux-gnu', '/usr/lib/x86_64-linux-gnu', '/lib/aarch64-linux-gnu', '/usr/lib/aarch64-linux-gnu', '/usr/lib64', '/lib64', '/usr/lib'];
+  const found = folders.map((f) => join(f, name)).find((p) => existsSync(p));
+  return check('nftables', found !== undefined, found ?? `${name} was not found`, fix);
+}
+
+function filesystemCheck(name: string): DoctorCheck {
+  const known = readFileSync('/proc/filesystems', 'utf8').split('\n').some((l) => l.trim().endsWith(name)) || existsSync(`/sys/module/${name}`);
+  return check('overlayfs', known, known ? 'available' : 'the kernel does not list it', 'modprobe overlay');
+}

@@ -1,0 +1,204 @@
+/** The node part of the API's backend: the container engine in the API's words. */
+import type { ContainerLogLine, ContainerSummary, ImageSummary, NodeBackend, VolumeSummary } from '@swarmts/api';
+import { isSwarmtsError, SwarmtsError, WatchStream } from '@swarmts/lib';
+import type { LogQuery } from '@swarmts/proto';
+import type { ContainerEngine, ContainerInfo, ImageInfo, PullProgress, RegistryAuth } from '@swarmts/worker';
+
+export class EngineNodeBackend implements NodeBackend {
+  readonly #engine: ContainerEngine;
+
+  constructor(engine: ContainerEngine) {
+    this.#engine = engine;
+  }
+
+  async containers(): Promise<readonly ContainerSummary[]> {
+    return this.#engine.list().map(summaryOf);
+  }
+
+  async container(ref: string): Promise<ContainerSummary> {
+    return summaryOf(this.#find(ref));
+  }
+
+  #find(ref: string): ContainerInfo {
+    const found = this.#engine.find(ref);
+    if (!found) throw new SwarmtsError('not-found', `No such container: ${ref}`);
+    return found;
+  }
+
+  async *containerLogs(ref: string, q: LogQuery, signal: AbortSignal): AsyncGenerator<ContainerLogLine> {
+    const options = {
+      stdout: q.stdout,
+      stderr: q.stderr,
+      follow: q.follow,
+      tail: q.tail,
+      ...(q.sinceNs === '' ? {} : { sinceNs: BigInt(q.sinceNs) }),
+      ...(q.untilNs === '' ? {} : { untilNs: BigInt(q.untilNs) }),
+    };
+    for await (const e of this.#engine.logs(this.#find(ref).id, options, signal)) {
+      yield { stream: e.stream, timeNs: e.timeNs, data: e.line };
+    }
+  }
+
+  async stopContainer(ref: string, timeoutSeconds: number | undefined): Promise<void> {
+    const c = this.#find(ref);
+    if (c.state !== 'running' && c.state !== 'paused') throw new SwarmtsError('not-modified', `Container ${ref} is already stopped`);
+    await this.#engine.stop(c.id, timeoutSeconds);
+  }
+
+  async startContainer(ref: string): Promise<void> {
+    const c = this.#find(ref);
+    if (c.state === 'running') throw new SwarmtsError('not-modified', `Container ${ref} is already started`);
+    await this.#engine.start(c.id);
+  }
+
+  async killContainer(ref: string, signal: string): Promise<void> {
+    await this.#engine.kill(this.#find(ref).id, signal || 'SIGKILL');
+  }
+
+  async removeContainer(ref: string, force: boolean, volumes: boolean): Promise<void> {
+    await this.#engine.remove(this.#find(ref).id, { force, volumes });
+  }
+
+  async waitContainer(ref: string, signal: AbortSignal) {
+    const exit = await this.#engine.wait(this.#find(ref).id, signal);
+    return { exitCode: exit.exitCode, error: exit.error };
+  }
+
+  async images(): Promise<readonly ImageSummary[]> {
+    return (await this.#engine.images.list()).map(imageSummaryOf);
+  }
+
+  async image(ref: string): Promise<ImageSummary> {
+    const found = await this.#engine.images.find(ref);
+    if (!found) throw new SwarmtsError('not-found', `No such image: ${ref}`);
+    return imageSummaryOf(found);
+  }
+
+  async *pull(ref: string, auth: unknown, signal: AbortSignal): AsyncGenerator<Readonly<Record<string, unknown>>> {
+    const stream = new WatchStream<Readonly<Record<string, unknown>>>();
+    const credentials = authOf(auth);
+    const onProgress = (p: PullProgress) => stream.push({ ...p });
+    const pulling = this.#engine.images
+      .pull(ref, { ...(credentials ? { auth: credentials } : {}), onProgress, signal })
+      .then(
+        () => undefined,
+        (e: unknown) => e,
+      )
+      .finally(() => stream.close());
+    yield* stream;
+    const failed = await pulling;
+    if (failed !== undefined) throw failed;
+  }
+
+  async load(archive: AsyncIterable<Uint8Array>, signal: AbortSignal): Promise<readonly string[]> {
+    return this.#engine.images.load(archive, signal);
+  }
+
+  async tagImage(ref: string, target: string): Promise<void> {
+    await this.#engine.images.tag(ref, target);
+  }
+
+  async removeImage(ref: string, force: boolean) {
+    return this.#engine.images.remove(ref, force);
+  }
+
+  async volumes(): Promise<readonly VolumeSummary[]> {
+    return this.#engine.volumes.list();
+  }
+
+  async volume(name: string): Promise<VolumeSummary> {
+    const found = await this.#engine.volumes.find(name);
+    if (!found) throw new SwarmtsError('not-found', `get ${name}: no such volume`);
+    return found;
+  }
+
+  async createVolume(v: { readonly name: string; readonly labels: Readonly<Record<string, string>>; readonly options: Readonly<Record<string, string>> }): Promise<VolumeSummary> {
+    return this.#engine.volumes.create(v);
+  }
+
+  async removeVolume(name: string, force: boolean): Promise<void> {
+    await this.#engine.volumes.remove(name, force);
+  }
+
+  async imageDigest(ref: string, auth: unknown) {
+    const credentials = authOf(auth);
+    try {
+      return await this.#engine.images.resolve(ref, { ...(credentials ? { auth: credentials } : {}) });
+    } catch (e) {
+      if (isSwarmtsError(e, 'unavailable', 'timeout')) return undefined;
+      throw e;
+    }
+  }
+
+  onEvent(listener: Parameters<NodeBackend['onEvent']>[0]): () => void {
+    return this.#engine.onEvent(listener);
+  }
+}
+
+/** The object of X-Registry-Auth. */
+function authOf(auth: unknown): RegistryAuth | undefined {
+  if (typeof auth !== 'object' || auth === null) return undefined;
+  const field = (name: string) => {
+    const v = (auth as Record<string, unknown>)[name];
+    return typeof v === 'string' ? v : '';
+  };
+  const username = field('username');
+  const identityToken = field('identitytoken');
+  if (username === '' && identityToken === '') return undefined;
+  return { username, password: field('password'), ...(identityToken ? { identityToken } : {}), serverAddress: field('serveraddress') };
+}
+
+function summaryOf(c: ContainerInfo): ContainerSummary {
+  const { config } = c;
+  return {
+    id: c.id,
+    name: config.name,
+    image: config.image,
+    imageId: c.imageId,
+    command: [...c.entrypoint, ...c.cmd],
+    createdAtMs: c.createdAtMs,
+    startedAtMs: c.startedAtMs,
+    finishedAtMs: c.exit?.finishedAtMs ?? 0,
+    state: c.state,
+    health: c.health,
+    exitCode: c.exit?.exitCode ?? 0,
+    oomKilled: c.exit?.oomKilled ?? false,
+    error: c.exit?.error ?? '',
+    pid: c.state === 'running' || c.state === 'paused' ? c.pid : 0,
+    labels: config.labels,
+    ports: c.ports.map((p) => ({ protocol: p.protocol, targetPort: p.targetPort, publishedPort: p.publishedPort, hostIp: p.hostIp ?? '' })),
+    mounts: config.mounts.map((m) => ({
+      type: m.type,
+      source: m.source,
+      target: m.target,
+      readOnly: m.readOnly,
+      name: m.type === 'volume' ? m.source : '',
+    })),
+    networkMode: config.networkMode,
+    address: c.network?.address ?? '',
+    prefixLength: c.network?.prefixLength ?? 0,
+    gateway: c.network?.gateway ?? '',
+    mac: c.network?.mac ?? '',
+    hostname: config.hostname ?? c.id.slice(0, 12),
+    user: config.user ?? '',
+    workingDir: config.workingDir ?? '',
+    env: c.env,
+    tty: config.tty ?? false,
+    openStdin: config.openStdin ?? false,
+    restartCount: c.restartCount,
+    logPath: c.logPath,
+    nanoCpus: config.resources.nanoCpus,
+    memoryBytes: config.resources.memoryBytes,
+    memoryReservationBytes: config.resources.memoryReservationBytes,
+    pidsLimit: config.resources.pidsLimit,
+    stopSignal: config.stopSignal ?? '',
+    capAdd: config.capAdd ?? [],
+    capDrop: config.capDrop ?? [],
+    readOnlyRootfs: config.readOnlyRootfs ?? false,
+  };
+}
+
+function imageSummaryOf(i: ImageInfo): ImageSummary {
+  const { id, repoTags, repoDigests, createdAtMs, sizeBytes, architecture, os, labels, config, layers } = i;
+  return { id, repoTags, repoDigests, createdAtMs, sizeBytes, architecture, os, labels, config, layers };
+}

@@ -1,0 +1,311 @@
+/** The swarm part of the API's backend: membership through the node, everything else through the manager's control. */
+import type {
+  ClusterUpdate,
+  InitRequest,
+  JoinRequest,
+  PlacementExplanation,
+  ServiceLogLine,
+  ServiceWithCounts,
+  SwarmBackend,
+  SwarmEvent,
+  SwarmInfo,
+} from '@swarmts/api';
+import { isSwarmtsError, type Logger, SwarmtsError, type Watch } from '@swarmts/lib';
+import type { AnyChange, Manager } from '@swarmts/manager';
+import { type Cluster, ClusterSpec, type Config, type LogChunk, type LogQuery, type Network, type Node, type NodeSpec, type Secret, type Service, type ServiceSpec, type Task } from '@swarmts/proto';
+import type { SwarmNode } from '../swarm/swarm-node.js';
+import { splitHostPort } from '../swarm/addresses.js';
+
+const WATCHED = ['service', 'node', 'secret', 'config', 'network'] as const;
+
+export class NodeSwarmBackend implements SwarmBackend {
+  readonly #node: SwarmNode;
+  readonly #log: Logger;
+  readonly #listeners = new Set<(e: SwarmEvent) => void>();
+  #watched: { readonly manager: Manager; readonly watch: Watch } | undefined;
+
+  constructor(node: SwarmNode, log: Logger) {
+    this.#node = node;
+    this.#log = log;
+  }
+
+  get #manager(): Manager {
+    return this.#node.manager;
+  }
+
+  async init(r: InitRequest): Promise<string> {
+    const id = await this.#node.init(r);
+    this.#follow();
+    return id;
+  }
+
+  async join(r: JoinRequest, signal: AbortSignal): Promise<void> {
+    await this.#node.join(r, signal);
+    this.#follow();
+  }
+
+  async leave(force: boolean): Promise<void> {
+    await this.#node.leave(force);
+  }
+
+  async info(): Promise<SwarmInfo> {
+    const node = this.#node;
+    const { state } = node;
+    const local = state === undefined ? 'inactive' : node.error !== '' ? 'error' : node.connected || node.isManager ? 'active' : 'pending';
+    const addr = state ? splitHostPort(state.advertiseAddr, 0).host : '';
+    const manager = node.managerIfAny;
+    const cluster = manager?.store.view((tx) => tx.list('cluster')[0]);
+    const nodes = manager?.store.view((tx) => tx.list('node')) ?? [];
+    const managers = manager?.managers() ?? state?.managers ?? [];
+    return {
+      nodeId: node.nodeId,
+      nodeAddr: addr,
+      localNodeState: local,
+      controlAvailable: manager !== undefined,
+      error: node.error || (manager && manager.raft.leader === undefined ? NO_LEADER_INFO : ''),
+      remoteManagers: managers.map((m) => ({ nodeId: m.nodeId, addr: m.addr })),
+      ...(cluster ? { cluster } : {}),
+      nodes: nodes.length,
+      managers: nodes.filter((n) => n.managerStatus).length,
+    };
+  }
+
+  async inspect(): Promise<Cluster> {
+    return this.#manager.call('getCluster', {});
+  }
+
+  async update(u: ClusterUpdate): Promise<void> {
+    const cluster = await this.inspect();
+    const spec = ClusterSpec.create({ ...cluster.spec });
+    await this.#manager.call('updateCluster', {
+      version: u.version,
+      rotateWorkerToken: u.rotateWorkerToken,
+      rotateManagerToken: u.rotateManagerToken,
+      spec: {
+        ...spec,
+        annotations: u.labels ? { name: spec.annotations?.name ?? 'default', labels: u.labels } : spec.annotations,
+        orchestration: u.taskHistoryLimit === undefined ? spec.orchestration : { taskHistoryLimit: u.taskHistoryLimit },
+        dispatcher: u.heartbeatPeriodNs === undefined ? spec.dispatcher : { heartbeatPeriodNs: u.heartbeatPeriodNs },
+        ca: u.nodeCertExpiryNs === undefined ? spec.ca : { forceRotate: 0, ...spec.ca, nodeCertExpiryNs: u.nodeCertExpiryNs },
+        raft: u.snapshotInterval === undefined || !spec.raft ? spec.raft : { ...spec.raft, snapshotInterval: u.snapshotInterval },
+      },
+    });
+  }
+
+  async unlockKey(): Promise<string> {
+    this.#manager.managers();
+    return '';
+  }
+
+  async nodes(): Promise<readonly Node[]> {
+    return this.#manager.call('listNodes', {});
+  }
+
+  async node(ref: string): Promise<Node> {
+    return this.#manager.call('getNode', { ref: ref === 'self' ? this.#node.nodeId : ref });
+  }
+
+  async updateNode(ref: string, version: number, spec: NodeSpec): Promise<void> {
+    await this.#manager.call('updateNode', { ref, version, spec });
+  }
+
+  async removeNode(ref: string, force: boolean): Promise<void> {
+    await this.#manager.call('removeNode', { ref, force });
+  }
+
+  async services(): Promise<readonly ServiceWithCounts[]> {
+    return this.#manager.call('listServices', {});
+  }
+
+  async service(ref: string): Promise<ServiceWithCounts> {
+    return this.#manager.call('getService', { ref });
+  }
+
+  async createService(spec: ServiceSpec) {
+    const { id } = await this.#manager.call('createService', { spec });
+    return { id, warnings: [] };
+  }
+
+  async updateService(ref: string, version: number, spec: ServiceSpec, options: { readonly rollback: boolean }) {
+    await this.#manager.call('updateService', { ref, version, spec, rollback: options.rollback });
+    return { warnings: [] };
+  }
+
+  async removeService(ref: string): Promise<void> {
+    await this.#manager.call('removeService', { ref });
+  }
+
+  async explainService(ref: string): Promise<PlacementExplanation> {
+    const answer = await this.#manager.call('explainService', { ref });
+    return {
+      serviceId: answer.serviceId,
+      nodes: answer.nodes.map(({ node, filters }) => ({
+        nodeId: node.id,
+        hostname: node.description?.hostname ?? '',
+        fits: filters.every((f) => f.ok),
+        filters,
+      })),
+    };
+  }
+
+  async tasks(): Promise<readonly Task[]> {
+    return this.#manager.call('listTasks', {});
+  }
+
+  async task(ref: string): Promise<Task> {
+    return this.#manager.call('getTask', { ref });
+  }
+
+  async *logs(kind: 'service' | 'task', ref: string, query: LogQuery, signal: AbortSignal): AsyncGenerator<ServiceLogLine | { readonly warning: string }> {
+    const tasks = await this.#tasksFor(kind, ref);
+    const byId = new Map(tasks.map((t) => [t.id, t]));
+    const chunks = this.#manager.logs([...byId.keys()], query, signal);
+    if (query.follow) {
+      for await (const chunk of chunks) yield* linesOf(chunk, byId);
+      return;
+    }
+    // Without following everything is there at the end, and can be put in order.
+    const all: (ServiceLogLine | { readonly warning: string })[] = [];
+    for await (const chunk of chunks) all.push(...linesOf(chunk, byId));
+    const lines = all.filter((l): l is ServiceLogLine => !('warning' in l));
+    lines.sort((a, b) => (a.timeNs < b.timeNs ? -1 : a.timeNs > b.timeNs ? 1 : 0));
+    yield* lines;
+    yield* all.filter((l) => 'warning' in l);
+  }
+
+  async #tasksFor(kind: 'service' | 'task', ref: string): Promise<readonly Task[]> {
+    if (kind === 'task') return [await this.#manager.call('getTask', { ref })];
+    const { service } = await this.#manager.call('getService', { ref });
+    return (await this.#manager.call('listTasks', {})).filter((t) => t.serviceId === service.id);
+  }
+
+  async secrets(): Promise<readonly Secret[]> {
+    return this.#manager.call('listSecrets', {});
+  }
+
+  async secret(ref: string): Promise<Secret> {
+    return this.#manager.call('getSecret', { ref });
+  }
+
+  async createSecret(spec: Secret['spec']): Promise<string> {
+    return (await this.#manager.call('createSecret', { spec: given('secret', spec) })).id;
+  }
+
+  async updateSecret(ref: string, version: number, spec: Secret['spec']): Promise<void> {
+    await this.#manager.call('updateSecret', { ref, version, spec: given('secret', spec) });
+  }
+
+  async removeSecret(ref: string): Promise<void> {
+    await this.#manager.call('removeSecret', { ref });
+  }
+
+  async configs(): Promise<readonly Config[]> {
+    return this.#manager.call('listConfigs', {});
+  }
+
+  async config(ref: string): Promise<Config> {
+    return this.#manager.call('getConfig', { ref });
+  }
+
+  async createConfig(spec: Config['spec']): Promise<string> {
+    return (await this.#manager.call('createConfig', { spec: given('config', spec) })).id;
+  }
+
+  async updateConfig(ref: string, version: number, spec: Config['spec']): Promise<void> {
+    await this.#manager.call('updateConfig', { ref, version, spec: given('config', spec) });
+  }
+
+  async removeConfig(ref: string): Promise<void> {
+    await this.#manager.call('removeConfig', { ref });
+  }
+
+  async networks(): Promise<readonly Network[]> {
+    return this.#manager.call('listNetworks', {});
+  }
+
+  onEvent(listener: (e: SwarmEvent) => void): () => void {
+    this.#listeners.add(listener);
+    this.#follow();
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** Watches the store of the manager that this node is now. */
+  #follow(): void {
+    const manager = this.#node.managerIfAny;
+    if (!manager || this.#watched?.manager === manager || this.#listeners.size === 0) return;
+    this.#watched?.watch.close();
+    this.#watched = { manager, watch: manager.store.watch({ change: (c) => this.#publish(c) }) };
+  }
+
+  #publish(c: AnyChange): void {
+    const event = eventOf(c);
+    if (!event) return;
+    for (const l of [...this.#listeners]) {
+      try {
+        l(event);
+      } catch (e) {
+        if (!isSwarmtsError(e)) this.#log.warn('an event listener failed', { error: e });
+      }
+    }
+  }
+}
+
+const NO_LEADER_INFO = 'The swarm does not have a leader';
+
+function given<T>(kind: string, spec: T | undefined): T {
+  if (spec === undefined) throw new SwarmtsError('invalid-argument', `${kind} spec is missing`);
+  return spec;
+}
+
+function linesOf(chunk: LogChunk, tasks: ReadonlyMap<string, Task>): readonly (ServiceLogLine | { readonly warning: string })[] {
+  const lines = chunk.lines.map((l) => {
+    const task = tasks.get(l.taskId);
+    return {
+      taskId: l.taskId,
+      nodeId: task?.nodeId ?? '',
+      serviceId: task?.serviceId ?? '',
+      stream: l.stderr ? ('stderr' as const) : ('stdout' as const),
+      timeNs: BigInt(l.timeNs || '0'),
+      data: l.data,
+    };
+  });
+  return chunk.error === '' ? lines : [...lines, { warning: chunk.error }];
+}
+
+function eventOf(c: AnyChange): SwarmEvent | undefined {
+  const type = WATCHED.find((k) => k === c.kind);
+  if (!type) return undefined;
+  const name = nameOf(c);
+  const attributes: Record<string, string> = { name };
+  if (c.kind === 'service' && c.action === 'update') Object.assign(attributes, serviceChanges(c.object, c.old));
+  if (c.kind === 'node' && c.action === 'update') {
+    if (c.old?.status?.state !== c.object.status?.state) {
+      attributes['state.old'] = STATE_NAMES[c.old?.status?.state ?? 0] ?? 'unknown';
+      attributes['state.new'] = STATE_NAMES[c.object.status?.state ?? 0] ?? 'unknown';
+    }
+  }
+  return { type, action: c.action, id: c.object.id, attributes, timeMs: c.object.meta?.updatedAtMs ?? Date.now() };
+}
+
+const STATE_NAMES: Readonly<Record<number, string>> = { 0: 'unknown', 1: 'down', 2: 'ready', 3: 'disconnected' };
+
+function serviceChanges(now: Service, old: Service | undefined): Readonly<Record<string, string>> {
+  const out: Record<string, string> = {};
+  const replicas = (s: Service | undefined) => s?.spec?.mode?.replicated?.replicas;
+  if (replicas(now) !== replicas(old)) {
+    out['replicas.old'] = String(replicas(old) ?? '');
+    out['replicas.new'] = String(replicas(now) ?? '');
+  }
+  const image = (s: Service | undefined) => s?.spec?.task?.container?.image;
+  if (image(now) !== image(old)) {
+    out['image.old'] = image(old) ?? '';
+    out['image.new'] = image(now) ?? '';
+  }
+  return out;
+}
+
+function nameOf(c: AnyChange): string {
+  if (c.kind === 'node') return c.object.description?.hostname ?? '';
+  if (c.kind === 'service' || c.kind === 'secret' || c.kind === 'config' || c.kind === 'network') return c.object.spec?.annotations?.name ?? '';
+  return '';
+}

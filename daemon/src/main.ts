@@ -1,0 +1,218 @@
+/** The daemon's process: reads its configuration, wires helper, engine, swarm and API, and ends in order. */
+import { randomUUID } from 'node:crypto';
+import { mkdir, rm } from 'node:fs/promises';
+import { createServer, type Server } from 'node:http';
+import { hostname } from 'node:os';
+import { dirname, join } from 'node:path';
+import { createApiServer } from '@swarmts/api';
+import { createLogger, errnoOf, isSwarmtsError, type LogLevel, messageOf, MetricsRegistry, readFileIfThere, SwarmtsError, systemClock, writeFileAtomic } from '@swarmts/lib';
+import { LocalNetwork } from '@swarmts/netplugins';
+import { FEATURE_LEVEL, NodeDescription } from '@swarmts/proto';
+import { LocalContainerNetwork, openEngine, startHelper } from '@swarmts/worker';
+import { findProgram, machineFacts } from './backend/machine.js';
+import { EngineNodeBackend } from './backend/node-backend.js';
+import { NodeSwarmBackend } from './backend/swarm-backend.js';
+import { DaemonSystemBackend } from './backend/system-backend.js';
+import { type DaemonConfig, parseDaemonArgs } from './config.js';
+import { registerMetrics } from './metrics.js';
+import { SwarmNode } from './swarm/swarm-node.js';
+import { VERSION } from './version.js';
+
+/** Exit codes of the process. */
+const EXIT_USAGE = 1;
+const EXIT_FATAL = 2;
+/** Ending in order may take so long; then the process goes anyway. */
+const STOP_TIMEOUT_MS = 30_000;
+
+export async function main(argv: readonly string[]): Promise<void> {
+  try {
+    const parsed = parseDaemonArgs(argv);
+    if (parsed.kind === 'help') process.stdout.write(parsed.text);
+    else if (parsed.kind === 'version') process.stdout.write(`swarmtsd version ${VERSION}\n`);
+    else await runDaemon(parsed.config);
+  } catch (e) {
+    process.stderr.write(`swarmtsd: ${messageOf(e)}\n`);
+    if (!isSwarmtsError(e)) process.stderr.write(`${e instanceof Error ? e.stack : ''}\n`);
+    process.exit(EXIT_USAGE);
+  }
+}
+
+async function runDaemon(config: DaemonConfig): Promise<void> {
+  const sink = { level: config.logLevel as LogLevel, write: (line: string) => void process.stderr.write(line) };
+  const log = createLogger(sink);
+  for (const w of config.warnings) log.warn(w);
+  if (process.getuid?.() !== 0) throw new SwarmtsError('permission-denied', 'swarmtsd needs to be started as root');
+  await mkdir(config.dataRoot, { recursive: true, mode: 0o711 });
+  await mkdir(config.execRoot, { recursive: true, mode: 0o711 });
+  await claimPidFile(config.pidFile);
+
+  const end: (() => Promise<unknown>)[] = [];
+  let stopping: Promise<void> | undefined;
+  const stop = (code: number): Promise<void> => {
+    stopping ??= (async () => {
+      const timer = setTimeout(() => process.exit(code || EXIT_FATAL), STOP_TIMEOUT_MS);
+      for (const step of end.reverse()) await step().catch((e: unknown) => log.error('stopping went wrong', { error: e }));
+      clearTimeout(timer);
+      await rm(config.pidFile, { force: true });
+      process.exit(code);
+    })();
+    return stopping;
+  };
+  const onSignal = (name: string) => {
+    log.info('stopping', { signal: name });
+    void stop(0);
+  };
+  process.on('SIGTERM', () => onSignal('SIGTERM'));
+  process.on('SIGINT', () => onSignal('SIGINT'));
+  // Without a handler Node would open its debugger.
+  process.on('SIGUSR1', () => log.info('state', { memory: process.memoryUsage().rss }));
+  process.on('SIGHUP', () => reload(config, sink, log));
+  const onFatal = (e: unknown) => {
+    log.error('the daemon cannot go on', { error: e, stack: e instanceof Error ? e.stack : undefined });
+    void stop(EXIT_FATAL);
+  };
+  process.on('uncaughtException', onFatal);
+  process.on('unhandledRejection', onFatal);
+
+  try {
+    const helper = await startHelper({ logger: log });
+    end.push(() => helper.close());
+    const network = new LocalNetwork(helper, { subnet: config.bridgeSubnet, mtu: config.mtu, logger: log });
+    const engine = await openEngine({
+      dataRoot: config.dataRoot,
+      execRoot: config.execRoot,
+      helper,
+      network: new LocalContainerNetwork(network),
+      logger: log,
+      runtime: runtimeOf(config),
+      insecureRegistries: config.insecureRegistries,
+      registryMirrors: config.registryMirrors,
+      ...(config.dns.length > 0 ? { dns: { servers: config.dns, search: [], options: [] } } : {}),
+    });
+    end.push(() => engine.close());
+    const facts = machineFacts();
+    const host = hostname();
+    const describe = () =>
+      NodeDescription.create({
+        hostname: host,
+        platform: { architecture: facts.architecture, os: 'linux' },
+        resources: { nanoCpus: facts.cpus * 1e9, memoryBytes: facts.memoryBytes, pids: 0, generic: [] },
+        engine: { engineVersion: VERSION, labels: labelsOf(config.labels), plugins: PLUGINS },
+        featureLevel: FEATURE_LEVEL,
+      });
+    const node = new SwarmNode({
+      dir: join(config.dataRoot, 'swarm'),
+      engine,
+      clock: systemClock,
+      random: Math.random,
+      log,
+      hostname: host,
+      defaultAdvertiseAddr: config.swarmDefaultAdvertiseAddr,
+      describe,
+      leaseMs: config.leaseMs,
+      onFatal,
+    });
+    end.push(() => node.stop());
+    const metrics = new MetricsRegistry();
+    registerMetrics(metrics, node, engine);
+    const system = new DaemonSystemBackend({ config, engine, facts, hostname: host, id: await engineId(config.dataRoot), version: VERSION, metrics });
+    const backend = { system, node: new EngineNodeBackend(engine), swarm: new NodeSwarmBackend(node, log) };
+    const api = createApiServer({ backend, version: VERSION, log });
+    end.push(() => api.close());
+    for (const address of config.hosts) {
+      await api.listen(address, tlsOf(config, address));
+      log.info('API listens', { address });
+    }
+    if (config.metricsAddr !== '') {
+      const server = await serveMetrics(config.metricsAddr, metrics);
+      end.push(async () => server.close());
+    }
+    await node.start();
+    log.info('swarmtsd is ready', { version: VERSION });
+  } catch (e) {
+    log.error('swarmtsd could not start', { error: e });
+    await stop(EXIT_USAGE);
+  }
+}
+
+const PLUGINS = [
+  { type: 'Network', name: 'bridge' },
+  { type: 'Network', name: 'host' },
+  { type: 'Network', name: 'null' },
+  { type: 'Volume', name: 'local' },
+  { type: 'Log', name: 'json-file' },
+  { type: 'Log', name: 'local' },
+];
+
+/** One daemon per pid file: a live owner is named, a stale file is replaced. */
+async function claimPidFile(path: string): Promise<void> {
+  const text = await readFileIfThere(path);
+  const pid = Number(text?.trim());
+  if (Number.isSafeInteger(pid) && pid > 1 && pid !== process.pid && isAlive(pid)) {
+    throw new SwarmtsError('failed-precondition', `pid file found, ensure swarmtsd is not running or delete ${path} (process ${pid})`);
+  }
+  await mkdir(dirname(path), { recursive: true });
+  await writeFileAtomic(path, `${process.pid}\n`, 0o644);
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (e) {
+    return errnoOf(e) === 'EPERM';
+  }
+}
+
+function runtimeOf(config: DaemonConfig): string {
+  const wanted = config.runtimes[config.defaultRuntime] ?? config.defaultRuntime;
+  const path = findProgram(wanted);
+  if (!path) throw new SwarmtsError('failed-precondition', `the OCI runtime ${wanted} was not found: apt-get install runc, or name another with --default-runtime`);
+  return path;
+}
+
+function labelsOf(labels: readonly string[]): Readonly<Record<string, string>> {
+  return Object.fromEntries(labels.map((l) => [l.slice(0, l.indexOf('=')), l.slice(l.indexOf('=') + 1)]));
+}
+
+async function engineId(dataRoot: string): Promise<string> {
+  const path = join(dataRoot, 'engine-id');
+  const known = await readFileIfThere(path);
+  if (known !== undefined && known.trim() !== '') return known.trim();
+  const id = randomUUID();
+  await writeFileAtomic(path, `${id}\n`, 0o644);
+  return id;
+}
+
+function tlsOf(config: DaemonConfig, address: string) {
+  if (!address.startsWith('tcp://') || !config.tls.enabled) return undefined;
+  const { ca, cert, key, verify } = config.tls;
+  if (cert === '' || key === '') throw new SwarmtsError('invalid-argument', '--tls needs --tlscert and --tlskey');
+  return { certFile: cert, keyFile: key, ...(verify ? { clientCaFile: ca } : {}) };
+}
+
+/** SIGHUP: the log level follows the config file; everything else needs a restart. */
+function reload(config: DaemonConfig, sink: { level: LogLevel }, log: { info(m: string, f?: Readonly<Record<string, unknown>>): void; warn(m: string, f?: Readonly<Record<string, unknown>>): void }): void {
+  try {
+    const parsed = parseDaemonArgs(process.argv.slice(2));
+    if (parsed.kind === 'run') sink.level = parsed.config.logLevel;
+    log.info('configuration reloaded', { level: sink.level });
+  } catch (e) {
+    log.warn('configuration was not reloaded, the old one stays', { error: messageOf(e), level: config.logLevel });
+  }
+}
+
+function serveMetrics(addr: string, metrics: MetricsRegistry): Promise<Server> {
+  const [, host = '127.0.0.1', port = '9323'] = /^(?:(.*):)?(\d+)$/.exec(addr) ?? [];
+  const server = createServer((request, response) => {
+    if (request.url !== '/metrics') {
+      response.writeHead(404).end();
+      return;
+    }
+    response.writeHead(200, { 'content-type': 'text/plain; version=0.0.4' }).end(metrics.print());
+  });
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(Number(port), host, () => resolve(server));
+  });
+}

@@ -1,0 +1,540 @@
+/**
+ * This node's membership in a swarm: init, join, leave; the agent always, the manager while the certificate says so; renewal
+ * of the certificate and changes of role. Membership operations run one after the other.
+ */
+import { randomInt } from 'node:crypto';
+import { rm } from 'node:fs/promises';
+import { networkInterfaces } from 'node:os';
+import { join } from 'node:path';
+import type { InitRequest, JoinRequest } from '@swarmts/api';
+import { asSwarmtsError, type Clock, isSwarmtsError, type Logger, newId, type Random, sleep, SwarmtsError, type TimerHandle } from '@swarmts/lib';
+import {
+  createRequest,
+  createRootCa,
+  type Credentials,
+  Credentials as CredentialsClass,
+  joinCluster,
+  LEADER_KEY,
+  loadCredentials,
+  Manager,
+  managerChannelOptions,
+  newJoinToken,
+  renewCertificate,
+  saveCredentials,
+  signNodeCertificate,
+} from '@swarmts/manager';
+import { Cluster, ClusterSpec, defaults, FEATURE_LEVEL, Node, type NodeDescription, NodeRole, NodeSpec, NodeState as State, NodeStatus, RootCa } from '@swarmts/proto';
+import { Agent, type ContainerEngine } from '@swarmts/worker';
+import * as grpc from '@grpc/grpc-js';
+import { joinHostPort, resolveAdvertiseAddr, resolveListenAddr, splitHostPort } from './addresses.js';
+import { decodeBootstrap, encodeBootstrap, type NodeState, NodeStateFile } from './node-state.js';
+
+export interface SwarmNodeOptions {
+  /** Folder of everything that belongs to the membership. */
+  readonly dir: string;
+  readonly engine: ContainerEngine;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Logger;
+  readonly hostname: string;
+  readonly defaultAdvertiseAddr: string;
+  readonly describe: () => NodeDescription;
+  readonly leaseMs: number;
+  /** The process must end: the manager's disk failed. */
+  readonly onFatal: (e: Error) => void;
+}
+
+/** `join` and `init` answer after this time at the latest; the rest goes on in the background. */
+const READY_TIMEOUT_MS = 20_000;
+const LEAVE_TIMEOUT_MS = 8_000;
+const LONGEST_RAFT_ID = 2 ** 48 - 1;
+const ROLE_RETRY_MS = 500;
+
+export const NOT_A_MANAGER =
+  'This node is not a swarm manager. Use "swarmts swarm init" or "swarmts swarm join" to connect this node to swarm and try again.';
+const WORKER_ONLY =
+  'This node is not a swarm manager. Worker nodes can\'t be used to view or modify cluster state. Please run this command on a manager node or promote the current node to a manager.';
+const ALREADY_PART = 'This node is already part of a swarm. Use "swarmts swarm leave" to leave this swarm and join another one.';
+
+export class SwarmNode {
+  readonly #o: SwarmNodeOptions;
+  readonly #file: NodeStateFile;
+  #state: NodeState | undefined;
+  #credentials: Credentials | undefined;
+  #manager: Manager | undefined;
+  #agent: Agent | undefined;
+  #error = '';
+  #tail: Promise<unknown> = Promise.resolve();
+  #renewal: TimerHandle | undefined;
+  #reconciling = false;
+  #reconcileAgain = false;
+  #stopped = false;
+  #left = new AbortController();
+  /** The node's record as the managers see it. */
+  #record: Node | undefined;
+
+  constructor(options: SwarmNodeOptions) {
+    this.#o = options;
+    this.#file = new NodeStateFile(options.dir);
+  }
+
+  /** Goes on with the membership of an earlier run, if there is one. */
+  start(): Promise<void> {
+    return this.#serial(async () => {
+      const state = await this.#file.load();
+      if (!state) return;
+      const credentials = await loadCredentials(this.#certificates);
+      if (!credentials) {
+        // A join that was cut off before it had a certificate has changed nothing.
+        await this.#erase();
+        return;
+      }
+      this.#state = state;
+      this.#credentials = credentials;
+      await this.#run(state);
+    });
+  }
+
+  // State for others
+
+  get credentials(): Credentials | undefined {
+    return this.#credentials;
+  }
+
+  get nodeId(): string {
+    return this.#credentials?.identity.nodeId ?? '';
+  }
+
+  get state(): NodeState | undefined {
+    return this.#state;
+  }
+
+  get error(): string {
+    return this.#error;
+  }
+
+  get connected(): boolean {
+    return this.#agent?.connected ?? false;
+  }
+
+  get isManager(): boolean {
+    return this.#manager !== undefined;
+  }
+
+  /** Throws SwarmtsError 'not-a-manager' where this node is none. */
+  get manager(): Manager {
+    if (this.#manager) return this.#manager;
+    throw new SwarmtsError('not-a-manager', this.#state ? WORKER_ONLY : NOT_A_MANAGER);
+  }
+
+  get managerIfAny(): Manager | undefined {
+    return this.#manager;
+  }
+
+  // Init, join, leave
+
+  init(r: InitRequest): Promise<string> {
+    return this.#serial(async () => {
+      if (this.#state && !r.forceNewCluster) throw new SwarmtsError('already-in-swarm', ALREADY_PART);
+      if (r.forceNewCluster) throw new SwarmtsError('unsupported', '--force-new-cluster is not supported by this release');
+      if (r.autoLock) throw new SwarmtsError('unsupported', '--autolock is not supported by this release');
+      const listen = resolveListenAddr(r.listenAddr, networkInterfaces());
+      const advertise = resolveAdvertiseAddr(r.advertiseAddr || this.#o.defaultAdvertiseAddr, listen, networkInterfaces());
+      const raftId = randomInt(1, LONGEST_RAFT_ID);
+      const nowMs = this.#o.clock.now();
+      const root = await createRootCa(nowMs);
+      const clusterId = newId();
+      const nodeId = newId();
+      const { keyPem, csrPem } = await createRequest();
+      const expiryNs = r.nodeCertExpiryNs ?? defaults.nodeCertExpiryNs;
+      const certPem = await signNodeCertificate(root, { csrPem, nodeId, clusterId, role: NodeRole.MANAGER, validForMs: expiryNs / 1e6, nowMs });
+      const addr = joinHostPort(advertise);
+      const bootstrap = {
+        cluster: firstCluster(clusterId, root, r),
+        node: Node.create({
+          id: nodeId,
+          spec: NodeSpec.create({ annotations: { name: '', labels: {} }, role: NodeRole.MANAGER, availability: r.availability }),
+          certificateRole: NodeRole.MANAGER,
+          managerStatus: { raftId, addr, leader: false, reachability: 0 },
+          status: NodeStatus.create({ state: State.UNKNOWN }),
+        }),
+      };
+      const files = { keyPem, certPem, rootPem: root.certPem };
+      await this.#begin(
+        {
+          listenAddr: joinHostPort(listen),
+          advertiseAddr: addr,
+          dataPathAddr: r.dataPathAddr || advertise.host,
+          raftId,
+          managers: [{ nodeId, addr }],
+          joinAddr: '',
+          bootstrap: encodeBootstrap(bootstrap),
+        },
+        files,
+      );
+      return nodeId;
+    });
+  }
+
+  join(r: JoinRequest, signal: AbortSignal): Promise<void> {
+    return this.#serial(async () => {
+      if (this.#state) throw new SwarmtsError('already-in-swarm', ALREADY_PART);
+      if (r.remoteAddrs.length === 0) throw new SwarmtsError('invalid-argument', 'at least 1 RemoteAddr is required to join');
+      const listen = resolveListenAddr(r.listenAddr, networkInterfaces());
+      const { remote, files } = await this.#certificateFromAny(r, signal);
+      const advertise = this.#advertiseFor(r.advertiseAddr, remote, listen);
+      const addr = joinHostPort(advertise);
+      const role = new CredentialsClass(files).identity.role;
+      await this.#begin(
+        {
+          listenAddr: joinHostPort(listen),
+          advertiseAddr: addr,
+          dataPathAddr: r.dataPathAddr || advertise.host,
+          raftId: role === NodeRole.MANAGER ? randomInt(1, LONGEST_RAFT_ID) : 0,
+          managers: [{ nodeId: '', addr: remote }],
+          joinAddr: role === NodeRole.MANAGER ? remote : '',
+          bootstrap: '',
+        },
+        files,
+      );
+    });
+  }
+
+  async #certificateFromAny(r: JoinRequest, signal: AbortSignal) {
+    let last: unknown;
+    for (const text of r.remoteAddrs) {
+      const remote = joinHostPort(splitHostPort(text, defaults.listenPort));
+      try {
+        return { remote, files: await joinCluster(remote, r.joinToken, r.availability, signal) };
+      } catch (e) {
+        last = e;
+        if (!isSwarmtsError(e, 'unavailable', 'timeout')) throw e;
+      }
+    }
+    throw last;
+  }
+
+  /** The address on which the manager was reached from, where none was given and several are possible. */
+  #advertiseFor(given: string, remote: string, listen: { readonly host: string; readonly port: number }) {
+    const text = given || this.#o.defaultAdvertiseAddr;
+    const interfaces = networkInterfaces();
+    try {
+      return resolveAdvertiseAddr(text, listen, interfaces);
+    } catch (e) {
+      if (text !== '') throw e;
+      const target = splitHostPort(remote, defaults.listenPort).host;
+      const sameNet = Object.values(interfaces).flatMap((l) => l ?? []).find((a) => a.cidr && a.family === 'IPv4' && inSubnet(target, a.cidr));
+      if (!sameNet) throw e;
+      return { host: sameNet.address, port: listen.port };
+    }
+  }
+
+  /** Writes the membership down and starts it; when that fails nothing is left. */
+  async #begin(state: NodeState, files: { readonly keyPem: string; readonly certPem: string; readonly rootPem: string }): Promise<void> {
+    try {
+      await saveCredentials(this.#certificates, files);
+      await this.#file.save(state);
+      this.#state = state;
+      this.#credentials = await loadCredentials(this.#certificates);
+      await this.#run(state);
+    } catch (e) {
+      await this.#shutDown(0, false);
+      await this.#erase();
+      throw e;
+    }
+    await this.#untilReady();
+  }
+
+  async #untilReady(): Promise<void> {
+    const deadline = this.#o.clock.monotonic() + READY_TIMEOUT_MS;
+    while (!this.connected) {
+      if (this.#error !== '') throw new SwarmtsError('failed-precondition', this.#error);
+      if (this.#o.clock.monotonic() > deadline) {
+        throw new SwarmtsError(
+          'timeout',
+          'Timeout was reached before node joined. The attempt to join the swarm will continue in the background. Use the "swarmts info" command to see the current swarm status of your node.',
+        );
+      }
+      await sleep(this.#o.clock, 20);
+    }
+  }
+
+  leave(force: boolean): Promise<void> {
+    return this.#serial(async () => {
+      if (!this.#state) throw new SwarmtsError('not-a-manager', 'This node is not part of a swarm');
+      if (this.#manager && !force) throw new SwarmtsError('failed-precondition', leaveWarning(this.#manager));
+      if (this.#manager) await this.#leaveRaft(this.#manager);
+      await this.#shutDown(0, true);
+      await this.#erase();
+    });
+  }
+
+  /** Tells the other managers, as far as there are some that can be told. */
+  async #leaveRaft(manager: Manager): Promise<void> {
+    if (manager.managers().length <= 1) return;
+    try {
+      const deadline = this.#o.clock.monotonic() + LEAVE_TIMEOUT_MS;
+      const leader = manager.raft.leader;
+      if (!leader) throw new SwarmtsError('no-leader', 'there is no leader');
+      await manager.call('managerLeaves', { nodeId: this.nodeId });
+      while (manager.store.get('node', this.nodeId)?.managerStatus && this.#o.clock.monotonic() < deadline) await sleep(this.#o.clock, 50);
+    } catch (e) {
+      this.#o.log.warn('left without the consent of the other managers; `node demote` and `node rm` there', { error: e });
+    }
+  }
+
+  // Running
+
+  async #run(state: NodeState): Promise<void> {
+    const credentials = this.#credentials;
+    if (!credentials) throw new SwarmtsError('internal', 'no credentials');
+    if (credentials.identity.role === NodeRole.MANAGER) await this.#startManager(state, credentials);
+    const agent = new Agent({
+      ...this.#o,
+      dir: join(this.#o.dir, 'worker'),
+      nodeHostname: this.#o.hostname,
+      addr: state.dataPathAddr,
+      managers: () => this.#knownManagers(),
+      connect: (addr) => new grpc.Client(addr, credentials.client(), managerChannelOptions),
+      leaderKey: LEADER_KEY,
+      onSession: (info) => this.#onManagers(info.managers),
+      onNode: (node) => {
+        this.#record = node;
+        this.#reconcileRole();
+      },
+      onRejected: (message) => this.#onRejected(message),
+    });
+    this.#agent = agent;
+    await agent.start();
+    this.#scheduleRenewal();
+  }
+
+  async #startManager(state: NodeState, credentials: Credentials): Promise<void> {
+    const bootstrap = decodeBootstrap(state.bootstrap);
+    this.#manager = await Manager.start({
+      dir: this.#managerDir,
+      listenAddr: state.listenAddr,
+      advertiseAddr: state.advertiseAddr,
+      raftId: state.raftId,
+      credentials,
+      clock: this.#o.clock,
+      random: this.#o.random,
+      log: this.#o.log,
+      snapshotEntries: bootstrap?.cluster.spec?.raft?.snapshotInterval || defaults.snapshotInterval,
+      ...(bootstrap ? { bootstrap } : {}),
+      ...(state.joinAddr === '' ? {} : { joinAddr: state.joinAddr }),
+      onFatal: this.#o.onFatal,
+      onRemoved: () => this.#reconcileRole(),
+    });
+    if (state.joinAddr !== '') await this.#remember({ joinAddr: '' });
+    if (bootstrap) await this.#untilBootstrapped(this.#manager);
+  }
+
+  async #untilBootstrapped(manager: Manager): Promise<void> {
+    const deadline = this.#o.clock.monotonic() + READY_TIMEOUT_MS;
+    while (manager.store.count('cluster') === 0 || !manager.isLeader) {
+      if (this.#o.clock.monotonic() > deadline) throw new SwarmtsError('timeout', 'the first manager did not become leader');
+      await sleep(this.#o.clock, 5);
+    }
+    await this.#remember({ bootstrap: '' });
+  }
+
+  async #remember(change: Partial<NodeState>): Promise<void> {
+    if (!this.#state) return;
+    this.#state = { ...this.#state, ...change };
+    await this.#file.save(this.#state);
+  }
+
+  #knownManagers() {
+    const mine = this.#manager?.managers() ?? [];
+    const leader = this.#manager?.raft.leader;
+    const remembered = this.#state?.managers ?? [];
+    const all = [...(leader ? [{ nodeId: leader.nodeId, addr: leader.addr }] : []), ...mine, ...remembered];
+    return [...new Map(all.map((m) => [m.addr, m])).values()];
+  }
+
+  #onManagers(managers: readonly { readonly nodeId: string; readonly addr: string }[]): void {
+    const plain = managers.filter((m) => m.addr !== '').map(({ nodeId, addr }) => ({ nodeId, addr }));
+    if (plain.length === 0 || JSON.stringify(plain) === JSON.stringify(this.#state?.managers)) return;
+    this.#remember({ managers: plain }).catch((e: unknown) => this.#o.log.error('the list of managers was not written', { error: e }));
+  }
+
+  #onRejected(message: string): void {
+    if (this.#error === message) return;
+    this.#error = message;
+    this.#o.log.error('the swarm does not know this node any more; `swarm leave --force` and join again', { error: message });
+  }
+
+  // Certificate and role
+
+  #scheduleRenewal(): void {
+    this.#renewal?.cancel();
+    const identity = this.#credentials?.identity;
+    if (!identity || this.#stopped) return;
+    const life = identity.notAfterMs - identity.notBeforeMs;
+    const at = identity.notBeforeMs + life * (0.5 + 0.3 * this.#o.random());
+    this.#renewal = this.#o.clock.after(Math.max(1000, at - this.#o.clock.now()), () => {
+      this.#serial(() => this.#renew())
+        .catch((e: unknown) => this.#o.log.warn('certificate was not renewed, trying again', { error: e }))
+        .finally(() => this.#scheduleRenewal());
+    });
+  }
+
+  async #renew(): Promise<void> {
+    const credentials = this.#credentials;
+    if (!credentials || !this.#state) return;
+    let last: unknown = new SwarmtsError('unavailable', 'no manager is known');
+    for (const { addr } of this.#knownManagers()) {
+      try {
+        const files = await renewCertificate(addr, credentials, AbortSignal.any([this.#left.signal]));
+        await saveCredentials(this.#certificates, files);
+        credentials.replace(files);
+        return;
+      } catch (e) {
+        last = e;
+      }
+    }
+    throw last;
+  }
+
+  /** Follows the role that the managers give this node, one step at a time, until certificate and process agree with it. */
+  #reconcileRole(): void {
+    if (this.#reconciling) {
+      this.#reconcileAgain = true;
+      return;
+    }
+    this.#reconciling = true;
+    const attempt = async (): Promise<void> => {
+      do {
+        this.#reconcileAgain = false;
+        try {
+          await this.#serial(() => this.#followRole());
+        } catch (e) {
+          if (this.#stopped || !this.#state) return;
+          this.#o.log.warn('change of role is tried again', { error: asSwarmtsError(e).message });
+          await sleep(this.#o.clock, ROLE_RETRY_MS);
+          this.#reconcileAgain = true;
+        }
+      } while (this.#reconcileAgain && !this.#stopped);
+    };
+    attempt()
+      .catch((e: unknown) => this.#o.log.error('change of role failed', { error: e }))
+      .finally(() => {
+        this.#reconciling = false;
+      });
+  }
+
+  async #followRole(): Promise<void> {
+    const { credentials } = this;
+    const state = this.#state;
+    const wanted = this.#record?.spec?.role;
+    if (!credentials || !state || wanted === undefined || this.#stopped) return;
+    if (credentials.identity.role !== wanted) await this.#renew();
+    const role = credentials.identity.role;
+    if (role === NodeRole.MANAGER && !this.#manager && wanted === NodeRole.MANAGER) {
+      const others = this.#knownManagers().filter((m) => m.addr !== state.advertiseAddr);
+      const joinAddr = others[0]?.addr ?? '';
+      await this.#remember({ raftId: randomInt(1, LONGEST_RAFT_ID), joinAddr });
+      if (this.#state) await this.#startManager(this.#state, credentials);
+      this.#agent?.reconnect();
+    }
+    if (role === NodeRole.WORKER && this.#manager) {
+      const manager = this.#manager;
+      this.#manager = undefined;
+      await manager.stop();
+      await rm(this.#managerDir, { recursive: true, force: true });
+      await this.#remember({ raftId: 0, managers: state.managers.filter((m) => m.addr !== state.advertiseAddr) });
+      this.#agent?.reconnect();
+    }
+    if (role !== wanted) throw new SwarmtsError('failed-precondition', 'the managers have not carried out the change of role yet');
+  }
+
+  // End
+
+  /** The daemon stops; the membership stays. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    this.#left.abort();
+    await this.#serial(() => this.#shutDown(this.#o.leaseMs, false));
+  }
+
+  async #shutDown(leaseMs: number, removeTasks: boolean): Promise<void> {
+    this.#renewal?.cancel();
+    const agent = this.#agent;
+    const manager = this.#manager;
+    this.#agent = undefined;
+    this.#manager = undefined;
+    if (removeTasks) await agent?.tasks.removeAll();
+    await agent?.stop(leaseMs);
+    await manager?.stop();
+  }
+
+  async #erase(): Promise<void> {
+    this.#state = undefined;
+    this.#credentials = undefined;
+    this.#record = undefined;
+    this.#error = '';
+    await this.#file.remove();
+    await rm(this.#o.dir, { recursive: true, force: true });
+  }
+
+  get #certificates(): string {
+    return join(this.#o.dir, 'certificates');
+  }
+
+  get #managerDir(): string {
+    return join(this.#o.dir, 'manager');
+  }
+
+  #serial<T>(fn: () => Promise<T>): Promise<T> {
+    const run = this.#tail.then(fn);
+    this.#tail = run.catch(() => undefined);
+    return run;
+  }
+}
+
+function firstCluster(id: string, root: { readonly keyPem: string; readonly certPem: string }, r: InitRequest): Cluster {
+  return Cluster.create({
+    id,
+    spec: ClusterSpec.create({
+      annotations: { name: 'default', labels: r.labels },
+      orchestration: { taskHistoryLimit: r.taskHistoryLimit ?? defaults.taskHistoryLimit },
+      raft: {
+        snapshotInterval: r.snapshotInterval ?? defaults.snapshotInterval,
+        keepOldSnapshots: 0,
+        logEntriesForSlowFollowers: defaults.logEntriesForSlowFollowers,
+        heartbeatTick: 1,
+        electionTick: 10,
+      },
+      dispatcher: { heartbeatPeriodNs: r.heartbeatPeriodNs ?? defaults.heartbeatPeriodNs },
+      ca: { nodeCertExpiryNs: r.nodeCertExpiryNs ?? defaults.nodeCertExpiryNs, forceRotate: 0 },
+      encryption: { autoLockManagers: r.autoLock },
+    }),
+    rootCa: RootCa.create({
+      certPem: Buffer.from(root.certPem),
+      keyPem: Buffer.from(root.keyPem),
+      joinTokens: { worker: newJoinToken(root.certPem), manager: newJoinToken(root.certPem) },
+    }),
+    featureLevel: FEATURE_LEVEL,
+    defaultAddressPools: r.defaultAddrPools.length > 0 ? r.defaultAddrPools : [defaults.addressPool],
+    subnetSize: r.subnetSize || defaults.subnetSize,
+    dataPathPort: r.dataPathPort || defaults.dataPathPort,
+  });
+}
+
+function leaveWarning(manager: Manager): string {
+  const head = 'You are attempting to leave the swarm on a node that is participating as a manager. ';
+  const tail = 'Use `--force` to ignore this message.';
+  const s = manager.raft.status;
+  if (s.voters.length <= 1) return `${head}Removing the last manager erases all current state of the swarm. ${tail}`;
+  if (s.leader === 0) return `${head}The swarm has no leader at the moment. ${tail}`;
+  const rest = s.voters.length - 1;
+  return `${head}Leaving ${rest < 3 ? 'makes the swarm unable to survive the loss of another manager' : `leaves ${rest} managers`}; demote the node first to keep the others consistent. ${tail}`;
+}
+
+function inSubnet(address: string, cidr: string): boolean {
+  const toNumber = (a: string) => a.split('.').reduce((n, p) => n * 256 + Number(p), 0);
+  const [base = '', bits = '32'] = cidr.split('/');
+  const size = 2 ** (32 - Number(bits));
+  return Math.floor(toNumber(address) / size) === Math.floor(toNumber(base) / size);
+}
