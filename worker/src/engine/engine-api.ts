@@ -225,6 +225,12 @@ export interface RegistryAuth {
   readonly serverAddress?: string;
 }
 
+/** What a registry says that a reference stands for. */
+export interface ImageResolution {
+  readonly digest: string;
+  readonly platforms: readonly { readonly architecture: string; readonly os: string }[];
+}
+
 /** One record of Docker's progress stream. */
 export interface PullProgress {
   readonly id?: string;
@@ -280,6 +286,11 @@ export interface ContainerEngine {
       ref: string,
       options: { auth?: RegistryAuth; onProgress?: (p: PullProgress) => void; signal?: AbortSignal },
     ): Promise<string>;
+    /** Asks the registry for digest and platforms of a reference without pulling it. Throws as `pull`. */
+    resolve(
+      ref: string,
+      options: { readonly auth?: RegistryAuth; readonly signal?: AbortSignal },
+    ): Promise<ImageResolution>;
     list(): Promise<readonly ImageInfo[]>;
     /** By reference, id or unique id prefix; undefined when absent. */
     find(ref: string): Promise<ImageInfo | undefined>;

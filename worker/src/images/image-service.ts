@@ -4,7 +4,14 @@
  */
 import { join } from 'node:path';
 import { type Clock, type Logger, type Random, SwarmtsError } from '@swarmts/lib';
-import type { ContainerEngine, EngineEvent, ImageInfo, PullProgress, RegistryAuth } from '../engine/engine-api.js';
+import type {
+  ContainerEngine,
+  EngineEvent,
+  ImageInfo,
+  ImageResolution,
+  PullProgress,
+  RegistryAuth,
+} from '../engine/engine-api.js';
 import type { HelperApi } from '../helper/helper-api.js';
 import type { LayerStore } from '../snapshots/layer-store.js';
 import { loadArchive } from './archive-loader.js';
@@ -25,6 +32,7 @@ import { LayerDownloads } from './layer-downloads.js';
 import { type ParsedConfig, type Platform, parseImageConfig } from './manifest.js';
 import { digestKey, familiarString, type ImageReference, parseReference, tagKey } from './reference.js';
 import type { RegistryOptions } from './registry-endpoints.js';
+import { resolveImage } from './resolve-image.js';
 
 export interface ImageUser {
   readonly containerId: string;
@@ -129,6 +137,14 @@ export class ImageService {
       await this.#index.replace(withTag(this.#index.refs, tagKey(ref), id));
       this.#emit('tag', id, { name: familiarString(ref) });
     });
+  }
+
+  async resolve(
+    ref: string,
+    options: { readonly auth?: RegistryAuth; readonly signal?: AbortSignal },
+  ): Promise<ImageResolution> {
+    const { registry, logger } = this.#options;
+    return resolveImage(parseReference(ref), options.auth, { ...registry, logger }, options.signal);
   }
 
   async list(): Promise<readonly ImageInfo[]> {

@@ -1,0 +1,33 @@
+/** Asks a registry what a reference stands for, without pulling: the digest to pin it by, and the platforms it comes for. */
+import type { ImageResolution, RegistryAuth } from '../engine/engine-api.js';
+import { readBody } from './http-request.js';
+import { parseImageConfig, parseManifest, sha256Digest } from './manifest.js';
+import type { ImageReference } from './reference.js';
+import { type RegistryClientOptions, RepositoryClient } from './registry-client.js';
+
+/** An image config is small; more is no config. */
+const MAX_CONFIG_BYTES = 4 << 20;
+
+/** Throws SwarmtsError as a pull would: 'image-not-found', 'unavailable', ... */
+export async function resolveImage(
+  ref: ImageReference,
+  auth: RegistryAuth | undefined,
+  options: RegistryClientOptions,
+  signal?: AbortSignal,
+): Promise<ImageResolution> {
+  const client = new RepositoryClient(ref, auth, options);
+  try {
+    const { data, contentType } = await client.manifest(ref.digest ?? ref.tag ?? 'latest', signal);
+    const digest = sha256Digest(data);
+    const parsed = parseManifest(data, contentType);
+    if (parsed.kind === 'index') {
+      const known = parsed.manifests.flatMap((m) => (m.platform && m.platform.os !== 'unknown' ? [m.platform] : []));
+      return { digest, platforms: known.map(({ architecture, os }) => ({ architecture, os })) };
+    }
+    const { body } = await client.blob(parsed.config.digest, 0, signal);
+    const config = parseImageConfig(await readBody(body, MAX_CONFIG_BYTES));
+    return { digest, platforms: [{ architecture: config.architecture, os: config.os }] };
+  } finally {
+    client.close();
+  }
+}
