@@ -1,0 +1,277 @@
+// The driver on a real disk and real timers, joined by the in-memory network.
+import assert from 'node:assert/strict';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { isRaftError } from '../errors.js';
+import { MemoryDisk } from '../sim/memory-disk.js';
+import { type CommittedEntry, type ConfChange, NO_DATA } from '../types.js';
+import { MemoryNetwork } from './memory-network.js';
+import type { LeaderChange, RaftNodeOptions, StateMachine } from './options.js';
+import { RaftNode } from './raft-node.js';
+
+class List implements StateMachine {
+  values: string[] = [];
+  restores = 0;
+  apply(entries: readonly CommittedEntry[]): void {
+    for (const { data } of entries) this.values.push(Buffer.from(data).toString());
+  }
+  snapshot(): Uint8Array {
+    return Buffer.from(JSON.stringify(this.values));
+  }
+  restore(data: Uint8Array): void {
+    this.restores += 1;
+    this.values = JSON.parse(Buffer.from(data).toString());
+  }
+}
+
+interface Member {
+  readonly node: RaftNode;
+  readonly list: List;
+  readonly leaderChanges: LeaderChange[];
+}
+
+/** Opens members below one temporary directory; whatever is still open is stopped and removed at the end. */
+class Cluster {
+  readonly network = new MemoryNetwork();
+  readonly directory: string;
+  readonly members = new Map<number, Member>();
+  #waiting: (() => void)[] = [];
+
+  constructor(directory: string) {
+    this.directory = directory;
+  }
+
+  async open(id: number, options: Partial<RaftNodeOptions> = {}): Promise<Member> {
+    const list = new List();
+    const leaderChanges: LeaderChange[] = [];
+    const node = await RaftNode.open({
+      id,
+      dir: join(this.directory, `${id}`),
+      transport: this.network.transport(id),
+      stateMachine: list,
+      tickMs: 10,
+      onFatal: (error) => {
+        throw error;
+      },
+      onLeaderChange: (change) => {
+        leaderChanges.push(change);
+        for (const wake of this.#waiting.splice(0)) wake();
+      },
+      ...options,
+    });
+    const member = { node, list, leaderChanges };
+    this.members.set(id, member);
+    this.network.connect(id, node);
+    node.start();
+    return member;
+  }
+
+  async openAll(ids: readonly number[], options: Partial<RaftNodeOptions> = {}): Promise<void> {
+    await Promise.all(ids.map(async (id) => await this.open(id, { bootstrapPeers: ids, ...options })));
+  }
+
+  async stop(id: number): Promise<void> {
+    const member = this.members.get(id);
+    this.members.delete(id);
+    this.network.disconnect(id);
+    await member?.node.stop();
+  }
+
+  /** Resolves when a member leads and knows everything committed before. */
+  async leader(): Promise<Member> {
+    for (;;) {
+      const found = [...this.members.values()].find(({ leaderChanges }) => leaderChanges.at(-1)?.isLeader);
+      if (found !== undefined) return found;
+      await new Promise<void>((resolve) => {
+        this.#waiting.push(resolve);
+      });
+    }
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([...this.members.keys()].map(async (id) => await this.stop(id)));
+    await rm(this.directory, { recursive: true });
+  }
+}
+
+const data = (text: string): Uint8Array => Buffer.from(text);
+const change = (type: ConfChange['type'], id: number): ConfChange => ({ type, id, context: NO_DATA });
+
+describe('a member', () => {
+  let cluster: Cluster;
+  beforeEach(async () => {
+    cluster = new Cluster(await mkdtemp(join(tmpdir(), 'raft-node-')));
+  });
+  afterEach(async () => await cluster.close());
+
+  it('alone leads at once, and keeps what it took over a restart', async () => {
+    const { node, list } = await cluster.open(1, { bootstrapPeers: [1], metadata: data('cluster') });
+    await cluster.leader();
+    const results = await Promise.all(['a', 'b', 'c'].map(async (text) => await node.propose(data(text))));
+    assert.deepEqual(list.values, ['a', 'b', 'c']);
+    assert.deepEqual(
+      results.map(({ index }) => index - (results[0]?.index ?? 0)),
+      [0, 1, 2],
+    );
+    assert.equal(await node.readIndex(), results[2]?.index);
+    await cluster.stop(1);
+    const again = await cluster.open(1);
+    assert.deepEqual(again.list.values, ['a', 'b', 'c'], 'before it is started');
+    assert.equal(Buffer.from(again.node.metadata).toString(), 'cluster');
+  });
+
+  it('writes proposals made together in one go', async () => {
+    let syncs = 0;
+    const disk = new MemoryDisk({
+      schedule: (operation, done) => {
+        if (operation === 'sync') syncs += 1;
+        setImmediate(done);
+      },
+    });
+    const { node } = await cluster.open(1, { bootstrapPeers: [1], disk });
+    await cluster.leader();
+    syncs = 0;
+    await Promise.all(Array.from({ length: 500 }, async (_, at) => await node.propose(data(`${at}`))));
+    assert.equal(syncs, 1);
+  });
+
+  it('refuses what cannot be proposed', async () => {
+    const { node } = await cluster.open(1, { bootstrapPeers: [1], maxProposalBytes: 10 });
+    await cluster.leader();
+    await assert.rejects(node.propose(NO_DATA), { code: 'invalid' });
+    await assert.rejects(node.propose(data('x'.repeat(11))), { code: 'invalid' });
+    await assert.rejects(node.propose(data('x'), AbortSignal.abort()), { code: 'aborted', outcomeUnknown: false });
+    await assert.rejects(node.proposeConfChange(change('remove', 1)), { code: 'invalid' });
+    await assert.rejects(node.transferLeadership(7), { code: 'invalid' });
+    await cluster.stop(1);
+    await assert.rejects(node.propose(data('x')), { code: 'stopped' });
+  });
+
+  it('refuses a directory of another member', async () => {
+    await cluster.open(1, { bootstrapPeers: [1] });
+    await cluster.stop(1);
+    await assert.rejects(cluster.open(2, { dir: join(cluster.directory, '1') }), { code: 'invalid' });
+  });
+
+  it('that does not lead says who does', async () => {
+    await cluster.openAll([1, 2, 3]);
+    const leader = await cluster.leader();
+    const follower = [...cluster.members.values()].find((member) => member !== leader);
+    assert.ok(follower);
+    await follower.node.readIndex();
+    await assert.rejects(follower.node.propose(data('x')), { code: 'not-leader', leader: leader.node.id });
+  });
+
+  it('loses no acknowledged write when leaders are killed under load', async () => {
+    const ids = [1, 2, 3];
+    await cluster.openAll(ids);
+    const acknowledged: string[] = [];
+    const isDone = new AbortController();
+    const client = async (name: number): Promise<void> => {
+      for (let count = 0; !isDone.signal.aborted; count += 1) {
+        const value = `${name}-${count}`;
+        const { node } = await cluster.leader();
+        try {
+          await node.propose(data(value));
+          acknowledged.push(value);
+        } catch (error) {
+          assert.ok(isRaftError(error) && ['leadership-lost', 'not-leader', 'dropped', 'stopped'].includes(error.code));
+          await new Promise((resolve) => setImmediate(resolve));
+        }
+      }
+    };
+    const clients = Array.from({ length: 16 }, async (_, name) => await client(name));
+    const until = async (count: number): Promise<void> => {
+      while (acknowledged.length < count) await new Promise((resolve) => setImmediate(resolve));
+    };
+    for (let kill = 1; kill <= 3; kill += 1) {
+      await until(300 * kill);
+      const { id } = (await cluster.leader()).node;
+      await cluster.stop(id);
+      await until(300 * kill + 50);
+      await cluster.open(id);
+    }
+    isDone.abort();
+    await Promise.all(clients);
+    for (const { node, list } of cluster.members.values()) {
+      await node.readIndex();
+      const present = new Set(list.values);
+      assert.equal(present.size, list.values.length, 'nothing twice');
+      assert.deepEqual(
+        acknowledged.filter((value) => !present.has(value)),
+        [],
+      );
+    }
+  });
+
+  it('joins as a learner by a snapshot, is promoted, takes over and outlives the first', async () => {
+    const first = await cluster.open(1, { bootstrapPeers: [1], snapshotEntries: 20, trailingEntries: 5 });
+    await cluster.leader();
+    for (let count = 0; count < 100; count += 1) await first.node.propose(data(`${count}`));
+    const second = await cluster.open(2);
+    await first.node.proposeConfChange(change('add-learner', 2));
+    await first.node.propose(data('after'));
+    await second.node.readIndex();
+    assert.equal(second.list.values.length, 101);
+    assert.equal(second.list.restores, 1);
+    await first.node.proposeConfChange(change('add-voter', 2));
+    await first.node.transferLeadership(2);
+    const leader = await cluster.leader();
+    assert.equal(leader.node.id, 2);
+    await leader.node.proposeConfChange(change('remove', 1));
+    await cluster.stop(1);
+    await leader.node.propose(data('alone'));
+    assert.deepEqual(leader.node.status().voters, [2]);
+  });
+
+  it('becomes the only one by force, with everything it had', async () => {
+    await cluster.openAll([1, 2, 3]);
+    const { node } = await cluster.leader();
+    await node.propose(data('kept'));
+    for (const id of [1, 2, 3]) await cluster.stop(id);
+    const dir = join(cluster.directory, `${node.id}`);
+    await assert.rejects(RaftNode.forceNewCluster({ id: 99, dir }), { code: 'invalid' });
+    await RaftNode.forceNewCluster({ id: node.id, dir });
+    const changes: string[] = [];
+    const alone = await cluster.open(node.id, {
+      onConfChange: (_confState, { type, id }) => changes.push(`${type} ${id}`),
+    });
+    await cluster.leader();
+    await alone.node.propose(data('new'));
+    assert.deepEqual(alone.list.values, ['kept', 'new']);
+    assert.deepEqual(alone.node.status().voters, [node.id]);
+    assert.equal(changes.filter((each) => each.startsWith('remove')).length, 2);
+  });
+
+  it('ends with one fatal report when the disk fails, and rejects what waits', async () => {
+    const disk = new MemoryDisk();
+    const fatal: string[] = [];
+    const { node } = await cluster.open(1, { bootstrapPeers: [1], disk, onFatal: ({ code }) => fatal.push(code) });
+    await cluster.leader();
+    disk.failNext('sync', new Error('EIO'));
+    await assert.rejects(node.propose(data('x')), { code: 'stopped', outcomeUnknown: true });
+    await assert.rejects(node.propose(data('y')), { code: 'stopped' });
+    await node.stop();
+    assert.deepEqual(fatal, ['io']);
+  });
+
+  it('rejects a proposal when the leadership is lost before it is committed', async () => {
+    await cluster.openAll([1, 2, 3]);
+    const { node } = await cluster.leader();
+    cluster.network.partition([node.id]);
+    await assert.rejects(node.propose(data('x')), { code: 'leadership-lost', outcomeUnknown: true });
+  });
+
+  it('gives up a read that no leader confirms, and one that is aborted', async () => {
+    await cluster.openAll([1, 2, 3]);
+    const { node } = await cluster.leader();
+    cluster.network.partition();
+    const abort = new AbortController();
+    const aborted = node.readIndex(abort.signal);
+    const unconfirmed = node.readIndex();
+    abort.abort();
+    await assert.rejects(aborted, { code: 'aborted' });
+    await assert.rejects(unconfirmed, { code: 'dropped' });
+  });
+});
