@@ -25,6 +25,8 @@ export interface DaemonConfig {
   readonly metricsAddr: string;
   readonly tls: { readonly enabled: boolean; readonly verify: boolean; readonly ca: string; readonly cert: string; readonly key: string };
   readonly bridgeSubnet: string;
+  /** '' for the engine's own default. */
+  readonly cgroupParent: string;
   /** Milliseconds that managers wait for this node when its daemon stops in order. */
   readonly leaseMs: number;
   readonly warnings: readonly string[];
@@ -66,6 +68,7 @@ const OPTIONS: Readonly<Record<string, Option>> = {
   tlscacert: { kind: 'string', help: 'Trust certs signed only by this CA' },
   tlscert: { kind: 'string', help: 'Path to the TLS certificate' },
   tlskey: { kind: 'string', help: 'Path to the TLS key' },
+  'cgroup-parent': { kind: 'string', help: 'Parent cgroup of the containers, e.g. /swarmts' },
   'goodbye-lease': { kind: 'number', help: 'Seconds that the cluster waits for this node when the daemon stops in order' },
 };
 
@@ -97,7 +100,6 @@ const IGNORED: Readonly<Record<string, Kind>> = {
   'default-ulimit': 'list',
   'max-concurrent-downloads': 'number',
   'max-concurrent-uploads': 'number',
-  'cgroup-parent': 'string',
   features: 'string',
 };
 
@@ -209,6 +211,7 @@ function merge(flags: Values, file: Values): DaemonConfig {
       cert: text('tlscert', ''),
       key: text('tlskey', ''),
     },
+    cgroupParent: text('cgroup-parent', ''),
     bridgeSubnet: text('bip', '172.30.0.0/16'),
     leaseMs: number('goodbye-lease', 60) * 1000,
     warnings,

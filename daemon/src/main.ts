@@ -85,6 +85,7 @@ async function runDaemon(config: DaemonConfig): Promise<void> {
       network: new LocalContainerNetwork(network),
       logger: log,
       runtime: runtimeOf(config),
+      ...(config.cgroupParent === '' ? {} : { cgroupParent: config.cgroupParent }),
       insecureRegistries: config.insecureRegistries,
       registryMirrors: config.registryMirrors,
       ...(config.dns.length > 0 ? { dns: { servers: config.dns, search: [], options: [] } } : {}),
