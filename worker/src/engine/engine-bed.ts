@@ -302,8 +302,9 @@ export class EngineBed {
     this.engine = undefined as never;
   }
 
-  static async start(options: Partial<EngineOptions> = {}): Promise<EngineBed> {
-    const bed = new EngineBed(mkdtempSync(join(tmpdir(), 'swarmts-engine-')), await startHelper(), options);
+  /** `helper` is closed with the bed. */
+  static async start(options: Partial<EngineOptions> = {}, helper?: PrivilegedHelper): Promise<EngineBed> {
+    const bed = new EngineBed(mkdtempSync(join(tmpdir(), 'swarmts-engine-')), helper ?? (await startHelper()), options);
     await bed.open();
     return bed;
   }
