@@ -23,7 +23,13 @@ export interface DaemonConfig {
   readonly logLevel: LogLevel;
   readonly debug: boolean;
   readonly metricsAddr: string;
-  readonly tls: { readonly enabled: boolean; readonly verify: boolean; readonly ca: string; readonly cert: string; readonly key: string };
+  readonly tls: {
+    readonly enabled: boolean;
+    readonly verify: boolean;
+    readonly ca: string;
+    readonly cert: string;
+    readonly key: string;
+  };
   readonly bridgeSubnet: string;
   /** '' for the engine's own default. */
   readonly cgroupParent: string;
@@ -46,13 +52,21 @@ interface Option {
 }
 
 const OPTIONS: Readonly<Record<string, Option>> = {
-  host: { kind: 'list', short: 'H', key: 'hosts', help: 'Daemon socket(s) to listen on: unix://PATH or tcp://HOST:PORT' },
+  host: {
+    kind: 'list',
+    short: 'H',
+    key: 'hosts',
+    help: 'Daemon socket(s) to listen on: unix://PATH or tcp://HOST:PORT',
+  },
   'data-root': { kind: 'string', help: 'Root directory of persistent state' },
   'exec-root': { kind: 'string', help: 'Root directory of state that ends with a reboot' },
   pidfile: { kind: 'string', short: 'p', help: 'Path of the PID file' },
   label: { kind: 'list', key: 'labels', help: 'Key=value labels of the daemon' },
   'default-address-pool': { kind: 'list', key: 'default-address-pools', help: 'Default address pools for networks' },
-  'swarm-default-advertise-addr': { kind: 'string', help: 'Default address or interface for the swarm advertised address' },
+  'swarm-default-advertise-addr': {
+    kind: 'string',
+    help: 'Default address or interface for the swarm advertised address',
+  },
   'insecure-registry': { kind: 'list', key: 'insecure-registries', help: 'Registries that are spoken to without TLS' },
   'registry-mirror': { kind: 'list', key: 'registry-mirrors', help: 'Preferred registry mirrors' },
   'add-runtime': { kind: 'list', key: 'runtimes', help: 'Register an OCI runtime: NAME=PATH' },
@@ -69,7 +83,10 @@ const OPTIONS: Readonly<Record<string, Option>> = {
   tlscert: { kind: 'string', help: 'Path to the TLS certificate' },
   tlskey: { kind: 'string', help: 'Path to the TLS key' },
   'cgroup-parent': { kind: 'string', help: 'Parent cgroup of the containers, e.g. /swarmts' },
-  'goodbye-lease': { kind: 'number', help: 'Seconds that the cluster waits for this node when the daemon stops in order' },
+  'goodbye-lease': {
+    kind: 'number',
+    help: 'Seconds that the cluster waits for this node when the daemon stops in order',
+  },
 };
 
 /** Flags of dockerd without a meaning here: taken with a warning, so that scripts need no change. */
@@ -127,9 +144,14 @@ function parseFlags(argv: readonly string[]): Values {
     'config-file': { type: 'string' },
   };
   for (const [name, o] of Object.entries(OPTIONS)) {
-    options[name] = { type: o.kind === 'boolean' ? 'boolean' : 'string', multiple: o.kind === 'list', ...(o.short ? { short: o.short } : {}) };
+    options[name] = {
+      type: o.kind === 'boolean' ? 'boolean' : 'string',
+      multiple: o.kind === 'list',
+      ...(o.short ? { short: o.short } : {}),
+    };
   }
-  for (const [name, kind] of Object.entries(IGNORED)) options[name] = { type: kind === 'boolean' ? 'boolean' : 'string', multiple: kind === 'list' };
+  for (const [name, kind] of Object.entries(IGNORED))
+    options[name] = { type: kind === 'boolean' ? 'boolean' : 'string', multiple: kind === 'list' };
   // pflag's --flag=true has no counterpart in parseArgs.
   const normal = argv.flatMap((a) => {
     const m = /^--([\w-]+)=(true|false)$/.exec(a);
@@ -156,7 +178,9 @@ function readConfigFile(path: string, required: boolean): Values {
     if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed)) throw new Error('not an object');
     return parsed as Values;
   } catch (e) {
-    throw new SwarmtsError('invalid-argument', `the config file ${path} is not valid JSON: ${messageOf(e)}`, { cause: e });
+    throw new SwarmtsError('invalid-argument', `the config file ${path} is not valid JSON: ${messageOf(e)}`, {
+      cause: e,
+    });
   }
 }
 
@@ -177,11 +201,16 @@ function merge(flags: Values, file: Values): DaemonConfig {
   const bool = (name: string) => value(name) === true;
   const number = (name: string, fallback: number) => toNumber(name, value(name), fallback);
   for (const name of Object.keys(IGNORED)) {
-    if (flags[name] !== undefined || file[name] !== undefined) warnings.push(`${name} has no meaning for swarmtsd and is ignored`);
+    if (flags[name] !== undefined || file[name] !== undefined)
+      warnings.push(`${name} has no meaning for swarmtsd and is ignored`);
   }
   const known = new Set([...Object.entries(OPTIONS).map(([n, o]) => o.key ?? n), ...Object.keys(IGNORED)]);
   for (const key of Object.keys(file)) {
-    if (!known.has(key)) throw new SwarmtsError('invalid-argument', `the following directives don't match any configuration option: ${key}`);
+    if (!known.has(key))
+      throw new SwarmtsError(
+        'invalid-argument',
+        `the following directives don't match any configuration option: ${key}`,
+      );
   }
   const dataRoot = text('data-root', '/var/lib/swarmts');
   const execRoot = text('exec-root', '/run/swarmts');
@@ -228,13 +257,17 @@ function toList(name: string, v: unknown): readonly string[] {
 function toNumber(name: string, v: unknown, fallback: number): number {
   if (v === undefined) return fallback;
   const n = Number(v);
-  if (!Number.isSafeInteger(n) || n < 0) throw new SwarmtsError('invalid-argument', `invalid argument "${v}" for "--${name}": not a whole number`);
+  if (!Number.isSafeInteger(n) || n < 0)
+    throw new SwarmtsError('invalid-argument', `invalid argument "${v}" for "--${name}": not a whole number`);
   return n;
 }
 
 function checkHost(host: string): string {
   if (/^unix:\/\/\/.+/.test(host) || /^tcp:\/\/[^/]+:\d+$/.test(host)) return host;
-  throw new SwarmtsError('invalid-argument', `invalid argument "${host}" for "-H, --host": use unix:///PATH or tcp://HOST:PORT`);
+  throw new SwarmtsError(
+    'invalid-argument',
+    `invalid argument "${host}" for "-H, --host": use unix:///PATH or tcp://HOST:PORT`,
+  );
 }
 
 function checkLabel(label: string): string {
@@ -254,13 +287,16 @@ function runtimesOf(v: unknown): Readonly<Record<string, string>> {
     return Object.fromEntries(
       v.map((x) => {
         const [name, path] = String(x).split('=');
-        if (!name || !path) throw new SwarmtsError('invalid-argument', `invalid runtime ${x}: use --add-runtime NAME=PATH`);
+        if (!name || !path)
+          throw new SwarmtsError('invalid-argument', `invalid runtime ${x}: use --add-runtime NAME=PATH`);
         return [name, path];
       }),
     );
   }
   // The file's form: {"name": {"path": "..."}}.
-  return Object.fromEntries(Object.entries(v as Record<string, { readonly path?: string }>).map(([n, r]) => [n, r.path ?? n]));
+  return Object.fromEntries(
+    Object.entries(v as Record<string, { readonly path?: string }>).map(([n, r]) => [n, r.path ?? n]),
+  );
 }
 
 function usage(): string {

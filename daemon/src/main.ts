@@ -5,7 +5,18 @@ import { createServer, type Server } from 'node:http';
 import { hostname } from 'node:os';
 import { dirname, join } from 'node:path';
 import { createApiServer } from '@swarmts/api';
-import { createLogger, errnoOf, isSwarmtsError, type LogLevel, messageOf, MetricsRegistry, readFileIfThere, SwarmtsError, systemClock, writeFileAtomic } from '@swarmts/lib';
+import {
+  createLogger,
+  errnoOf,
+  isSwarmtsError,
+  type LogLevel,
+  MetricsRegistry,
+  messageOf,
+  readFileIfThere,
+  SwarmtsError,
+  systemClock,
+  writeFileAtomic,
+} from '@swarmts/lib';
 import { LocalNetwork } from '@swarmts/netplugins';
 import { FEATURE_LEVEL, NodeDescription } from '@swarmts/proto';
 import { LocalContainerNetwork, openEngine, startHelper } from '@swarmts/worker';
@@ -51,7 +62,8 @@ async function runDaemon(config: DaemonConfig): Promise<void> {
   const stop = (code: number): Promise<void> => {
     stopping ??= (async () => {
       const timer = setTimeout(() => process.exit(code || EXIT_FATAL), STOP_TIMEOUT_MS);
-      for (const step of end.reverse()) await step().catch((e: unknown) => log.error('stopping went wrong', { error: e }));
+      for (const step of end.reverse())
+        await step().catch((e: unknown) => log.error('stopping went wrong', { error: e }));
       clearTimeout(timer);
       await rm(config.pidFile, { force: true });
       process.exit(code);
@@ -116,7 +128,15 @@ async function runDaemon(config: DaemonConfig): Promise<void> {
     end.push(() => node.stop());
     const metrics = new MetricsRegistry();
     registerMetrics(metrics, node, engine);
-    const system = new DaemonSystemBackend({ config, engine, facts, hostname: host, id: await engineId(config.dataRoot), version: VERSION, metrics });
+    const system = new DaemonSystemBackend({
+      config,
+      engine,
+      facts,
+      hostname: host,
+      id: await engineId(config.dataRoot),
+      version: VERSION,
+      metrics,
+    });
     const backend = { system, node: new EngineNodeBackend(engine), swarm: new NodeSwarmBackend(node, log) };
     const api = createApiServer({ backend, version: VERSION, log });
     end.push(() => api.close());
@@ -150,7 +170,10 @@ async function claimPidFile(path: string): Promise<void> {
   const text = await readFileIfThere(path);
   const pid = Number(text?.trim());
   if (Number.isSafeInteger(pid) && pid > 1 && pid !== process.pid && isAlive(pid)) {
-    throw new SwarmtsError('failed-precondition', `pid file found, ensure swarmtsd is not running or delete ${path} (process ${pid})`);
+    throw new SwarmtsError(
+      'failed-precondition',
+      `pid file found, ensure swarmtsd is not running or delete ${path} (process ${pid})`,
+    );
   }
   await mkdir(dirname(path), { recursive: true });
   await writeFileAtomic(path, `${process.pid}\n`, 0o644);
@@ -168,7 +191,11 @@ function isAlive(pid: number): boolean {
 function runtimeOf(config: DaemonConfig): string {
   const wanted = config.runtimes[config.defaultRuntime] ?? config.defaultRuntime;
   const path = findProgram(wanted);
-  if (!path) throw new SwarmtsError('failed-precondition', `the OCI runtime ${wanted} was not found: apt-get install runc, or name another with --default-runtime`);
+  if (!path)
+    throw new SwarmtsError(
+      'failed-precondition',
+      `the OCI runtime ${wanted} was not found: apt-get install runc, or name another with --default-runtime`,
+    );
   return path;
 }
 
@@ -193,7 +220,14 @@ function tlsOf(config: DaemonConfig, address: string) {
 }
 
 /** SIGHUP: the log level follows the config file; everything else needs a restart. */
-function reload(config: DaemonConfig, sink: { level: LogLevel }, log: { info(m: string, f?: Readonly<Record<string, unknown>>): void; warn(m: string, f?: Readonly<Record<string, unknown>>): void }): void {
+function reload(
+  config: DaemonConfig,
+  sink: { level: LogLevel },
+  log: {
+    info(m: string, f?: Readonly<Record<string, unknown>>): void;
+    warn(m: string, f?: Readonly<Record<string, unknown>>): void;
+  },
+): void {
   try {
     const parsed = parseDaemonArgs(process.argv.slice(2));
     if (parsed.kind === 'run') sink.level = parsed.config.logLevel;

@@ -51,6 +51,7 @@ export function parseConstraints(expressions: readonly string[]): readonly Const
 export function matchesConstraint(c: Constraint, n: ConstraintSubject): boolean {
   if (c.key.toLowerCase() === 'node.ip') return matchesAddress(c, n.addr);
   const actual = attributeOf(c.key, n);
+  if (c.key.toLowerCase() === 'node.platform.arch') return (normaliseArch(c.value) === actual) === c.equal;
   if (actual === undefined) return false;
   return (actual.toLowerCase() === c.value.toLowerCase()) === c.equal;
 }

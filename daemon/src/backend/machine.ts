@@ -60,7 +60,10 @@ export function diagnose(runtime: string): readonly DoctorCheck[] {
     check('root', process.getuid?.() === 0, 'the daemon runs as root', 'start swarmtsd as root'),
     kernelCheck(),
     cgroupCheck(),
-    programCheck(runtime, runtime.includes('/') ? 'the path given with --default-runtime does not exist' : `apt-get install ${runtime}`),
+    programCheck(
+      runtime,
+      runtime.includes('/') ? 'the path given with --default-runtime does not exist' : `apt-get install ${runtime}`,
+    ),
     programCheck('conmon', 'apt-get install conmon'),
     libraryCheck('libnftables.so.1', 'apt-get install libnftables1'),
     filesystemCheck('overlay'),
@@ -81,7 +84,12 @@ function cgroupCheck(): DoctorCheck {
   const v2 = existsSync('/sys/fs/cgroup/cgroup.controllers');
   const v1 = existsSync('/sys/fs/cgroup/memory') && existsSync('/sys/fs/cgroup/cpu');
   const detail = v2 ? 'cgroup v2' : v1 ? 'cgroup v1' : 'no cgroup controllers for memory and cpu';
-  return check('cgroups', v2 || v1, detail, 'mount the cgroup file systems: apt-get install cgroupfs-mount, or boot with systemd');
+  return check(
+    'cgroups',
+    v2 || v1,
+    detail,
+    'mount the cgroup file systems: apt-get install cgroupfs-mount, or boot with systemd',
+  );
 }
 
 function programCheck(name: string, fix: string): DoctorCheck {
@@ -90,12 +98,23 @@ function programCheck(name: string, fix: string): DoctorCheck {
 }
 
 function libraryCheck(name: string, fix: string): DoctorCheck {
-  const folders = ['/lib/x86_64-linux-gnu', '/usr/lib/x86_64-linux-gnu', '/lib/aarch64-linux-gnu', '/usr/lib/aarch64-linux-gnu', '/usr/lib64', '/lib64', '/usr/lib'];
+  const folders = [
+    '/lib/x86_64-linux-gnu',
+    '/usr/lib/x86_64-linux-gnu',
+    '/lib/aarch64-linux-gnu',
+    '/usr/lib/aarch64-linux-gnu',
+    '/usr/lib64',
+    '/lib64',
+    '/usr/lib',
+  ];
   const found = folders.map((f) => join(f, name)).find((p) => existsSync(p));
   return check('nftables', found !== undefined, found ?? `${name} was not found`, fix);
 }
 
 function filesystemCheck(name: string): DoctorCheck {
-  const known = readFileSync('/proc/filesystems', 'utf8').split('\n').some((l) => l.trim().endsWith(name)) || existsSync(`/sys/module/${name}`);
+  const known =
+    readFileSync('/proc/filesystems', 'utf8')
+      .split('\n')
+      .some((l) => l.trim().endsWith(name)) || existsSync(`/sys/module/${name}`);
   return check('overlayfs', known, known ? 'available' : 'the kernel does not list it', 'modprobe overlay');
 }

@@ -41,7 +41,8 @@ export class EngineNodeBackend implements NodeBackend {
 
   async stopContainer(ref: string, timeoutSeconds: number | undefined): Promise<void> {
     const c = this.#find(ref);
-    if (c.state !== 'running' && c.state !== 'paused') throw new SwarmtsError('not-modified', `Container ${ref} is already stopped`);
+    if (c.state !== 'running' && c.state !== 'paused')
+      throw new SwarmtsError('not-modified', `Container ${ref} is already stopped`);
     await this.#engine.stop(c.id, timeoutSeconds);
   }
 
@@ -112,7 +113,11 @@ export class EngineNodeBackend implements NodeBackend {
     return found;
   }
 
-  async createVolume(v: { readonly name: string; readonly labels: Readonly<Record<string, string>>; readonly options: Readonly<Record<string, string>> }): Promise<VolumeSummary> {
+  async createVolume(v: {
+    readonly name: string;
+    readonly labels: Readonly<Record<string, string>>;
+    readonly options: Readonly<Record<string, string>>;
+  }): Promise<VolumeSummary> {
     return this.#engine.volumes.create(v);
   }
 
@@ -145,7 +150,12 @@ function authOf(auth: unknown): RegistryAuth | undefined {
   const username = field('username');
   const identityToken = field('identitytoken');
   if (username === '' && identityToken === '') return undefined;
-  return { username, password: field('password'), ...(identityToken ? { identityToken } : {}), serverAddress: field('serveraddress') };
+  return {
+    username,
+    password: field('password'),
+    ...(identityToken ? { identityToken } : {}),
+    serverAddress: field('serveraddress'),
+  };
 }
 
 function summaryOf(c: ContainerInfo): ContainerSummary {
@@ -166,7 +176,12 @@ function summaryOf(c: ContainerInfo): ContainerSummary {
     error: c.exit?.error ?? '',
     pid: c.state === 'running' || c.state === 'paused' ? c.pid : 0,
     labels: config.labels,
-    ports: c.ports.map((p) => ({ protocol: p.protocol, targetPort: p.targetPort, publishedPort: p.publishedPort, hostIp: p.hostIp ?? '' })),
+    ports: c.ports.map((p) => ({
+      protocol: p.protocol,
+      targetPort: p.targetPort,
+      publishedPort: p.publishedPort,
+      hostIp: p.hostIp ?? '',
+    })),
     mounts: config.mounts.map((m) => ({
       type: m.type,
       source: m.source,

@@ -12,9 +12,22 @@ import type {
 } from '@swarmts/api';
 import { isSwarmtsError, type Logger, SwarmtsError, type Watch } from '@swarmts/lib';
 import type { AnyChange, Manager } from '@swarmts/manager';
-import { type Cluster, ClusterSpec, type Config, type LogChunk, type LogQuery, type Network, type Node, type NodeSpec, type Secret, type Service, type ServiceSpec, type Task } from '@swarmts/proto';
-import type { SwarmNode } from '../swarm/swarm-node.js';
+import {
+  type Cluster,
+  ClusterSpec,
+  type Config,
+  type LogChunk,
+  type LogQuery,
+  type Network,
+  type Node,
+  type NodeSpec,
+  type Secret,
+  type Service,
+  type ServiceSpec,
+  type Task,
+} from '@swarmts/proto';
 import { splitHostPort } from '../swarm/addresses.js';
+import type { SwarmNode } from '../swarm/swarm-node.js';
 
 const WATCHED = ['service', 'node', 'secret', 'config', 'network'] as const;
 
@@ -51,7 +64,14 @@ export class NodeSwarmBackend implements SwarmBackend {
   async info(): Promise<SwarmInfo> {
     const node = this.#node;
     const { state } = node;
-    const local = state === undefined ? 'inactive' : node.error !== '' ? 'error' : node.connected || node.isManager ? 'active' : 'pending';
+    const local =
+      state === undefined
+        ? 'inactive'
+        : node.error !== ''
+          ? 'error'
+          : node.connected || node.isManager
+            ? 'active'
+            : 'pending';
     const addr = state ? splitHostPort(state.advertiseAddr, 0).host : '';
     const manager = node.managerIfAny;
     const cluster = manager?.store.view((tx) => tx.list('cluster')[0]);
@@ -86,8 +106,14 @@ export class NodeSwarmBackend implements SwarmBackend {
         annotations: u.labels ? { name: spec.annotations?.name ?? 'default', labels: u.labels } : spec.annotations,
         orchestration: u.taskHistoryLimit === undefined ? spec.orchestration : { taskHistoryLimit: u.taskHistoryLimit },
         dispatcher: u.heartbeatPeriodNs === undefined ? spec.dispatcher : { heartbeatPeriodNs: u.heartbeatPeriodNs },
-        ca: u.nodeCertExpiryNs === undefined ? spec.ca : { forceRotate: 0, ...spec.ca, nodeCertExpiryNs: u.nodeCertExpiryNs },
-        raft: u.snapshotInterval === undefined || !spec.raft ? spec.raft : { ...spec.raft, snapshotInterval: u.snapshotInterval },
+        ca:
+          u.nodeCertExpiryNs === undefined
+            ? spec.ca
+            : { forceRotate: 0, ...spec.ca, nodeCertExpiryNs: u.nodeCertExpiryNs },
+        raft:
+          u.snapshotInterval === undefined || !spec.raft
+            ? spec.raft
+            : { ...spec.raft, snapshotInterval: u.snapshotInterval },
       },
     });
   }
@@ -156,7 +182,12 @@ export class NodeSwarmBackend implements SwarmBackend {
     return this.#manager.call('getTask', { ref });
   }
 
-  async *logs(kind: 'service' | 'task', ref: string, query: LogQuery, signal: AbortSignal): AsyncGenerator<ServiceLogLine | { readonly warning: string }> {
+  async *logs(
+    kind: 'service' | 'task',
+    ref: string,
+    query: LogQuery,
+    signal: AbortSignal,
+  ): AsyncGenerator<ServiceLogLine | { readonly warning: string }> {
     const tasks = await this.#tasksFor(kind, ref);
     const byId = new Map(tasks.map((t) => [t.id, t]));
     const chunks = this.#manager.logs([...byId.keys()], query, signal);
@@ -257,7 +288,10 @@ function given<T>(kind: string, spec: T | undefined): T {
   return spec;
 }
 
-function linesOf(chunk: LogChunk, tasks: ReadonlyMap<string, Task>): readonly (ServiceLogLine | { readonly warning: string })[] {
+function linesOf(
+  chunk: LogChunk,
+  tasks: ReadonlyMap<string, Task>,
+): readonly (ServiceLogLine | { readonly warning: string })[] {
   const lines = chunk.lines.map((l) => {
     const task = tasks.get(l.taskId);
     return {
@@ -306,6 +340,7 @@ function serviceChanges(now: Service, old: Service | undefined): Readonly<Record
 
 function nameOf(c: AnyChange): string {
   if (c.kind === 'node') return c.object.description?.hostname ?? '';
-  if (c.kind === 'service' || c.kind === 'secret' || c.kind === 'config' || c.kind === 'network') return c.object.spec?.annotations?.name ?? '';
+  if (c.kind === 'service' || c.kind === 'secret' || c.kind === 'config' || c.kind === 'network')
+    return c.object.spec?.annotations?.name ?? '';
   return '';
 }

@@ -49,15 +49,23 @@ export function resolveAdvertiseAddr(text: string, listen: HostPort, interfaces:
   if (text !== '') {
     const { host, port } = splitHostPort(text, listen.port);
     if (host === '0.0.0.0' || host === '::') {
-      throw new SwarmtsError('invalid-argument', 'advertise address must be a non-zero IP address or network interface (with optional port number)');
+      throw new SwarmtsError(
+        'invalid-argument',
+        'advertise address must be a non-zero IP address or network interface (with optional port number)',
+      );
     }
     return { host: ownAddress(host, interfaces, 'advertise address'), port };
   }
   if (listen.host !== '0.0.0.0' && listen.host !== '::') return listen;
-  const candidates = ownAddresses(interfaces).filter((a) => isIP(a.address) === 4 && !isLoopback(a.address) && !isContainerSide(a.iface));
+  const candidates = ownAddresses(interfaces).filter(
+    (a) => isIP(a.address) === 4 && !isLoopback(a.address) && !isContainerSide(a.iface),
+  );
   if (candidates.length === 1 && candidates[0]) return { host: candidates[0].address, port: listen.port };
   if (candidates.length === 0) {
-    throw new SwarmtsError('invalid-argument', 'could not find the system\'s IP address - specify one with --advertise-addr');
+    throw new SwarmtsError(
+      'invalid-argument',
+      "could not find the system's IP address - specify one with --advertise-addr",
+    );
   }
   const list = candidates.map((a) => `${a.address} on interface ${a.iface}`).join(' and ');
   throw new SwarmtsError(
@@ -78,9 +86,15 @@ function ownAddress(host: string, interfaces: Interfaces, what: string): string 
   const onInterface = own.filter((a) => a.iface === host && isIP(a.address) === 4);
   if (onInterface.length === 1 && onInterface[0]) return onInterface[0].address;
   if (onInterface.length > 1) {
-    throw new SwarmtsError('invalid-argument', `interface ${host} has more than one IPv4 address (${onInterface.map((a) => a.address).join(' and ')})`);
+    throw new SwarmtsError(
+      'invalid-argument',
+      `interface ${host} has more than one IPv4 address (${onInterface.map((a) => a.address).join(' and ')})`,
+    );
   }
-  throw new SwarmtsError('invalid-argument', `${what} must be an IP address of this machine or a network interface: ${host} is neither`);
+  throw new SwarmtsError(
+    'invalid-argument',
+    `${what} must be an IP address of this machine or a network interface: ${host} is neither`,
+  );
 }
 
 const isLoopback = (a: string) => a.startsWith('127.') || a === '::1';

@@ -31,7 +31,11 @@ export class NodeStateFile {
     try {
       return JSON.parse(text) as NodeState;
     } catch (e) {
-      throw new SwarmtsError('corrupt', `${this.#path} cannot be read (${messageOf(e)}): restore it, or leave with --force and join again`, { cause: e });
+      throw new SwarmtsError(
+        'corrupt',
+        `${this.#path} cannot be read (${messageOf(e)}): restore it, or leave with --force and join again`,
+        { cause: e },
+      );
     }
   }
 

@@ -6,13 +6,24 @@ import { randomInt } from 'node:crypto';
 import { rm } from 'node:fs/promises';
 import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
+import * as grpc from '@grpc/grpc-js';
 import type { InitRequest, JoinRequest } from '@swarmts/api';
-import { asSwarmtsError, type Clock, isSwarmtsError, type Logger, newId, type Random, sleep, SwarmtsError, type TimerHandle } from '@swarmts/lib';
 import {
-  createRequest,
-  createRootCa,
+  asSwarmtsError,
+  type Clock,
+  isSwarmtsError,
+  type Logger,
+  newId,
+  type Random,
+  SwarmtsError,
+  sleep,
+  type TimerHandle,
+} from '@swarmts/lib';
+import {
   type Credentials,
   Credentials as CredentialsClass,
+  createRequest,
+  createRootCa,
   joinCluster,
   LEADER_KEY,
   loadCredentials,
@@ -23,9 +34,20 @@ import {
   saveCredentials,
   signNodeCertificate,
 } from '@swarmts/manager';
-import { Cluster, ClusterSpec, defaults, FEATURE_LEVEL, Node, type NodeDescription, NodeRole, NodeSpec, NodeState as State, NodeStatus, RootCa } from '@swarmts/proto';
+import {
+  Cluster,
+  ClusterSpec,
+  defaults,
+  FEATURE_LEVEL,
+  Node,
+  type NodeDescription,
+  NodeRole,
+  NodeSpec,
+  NodeStatus,
+  RootCa,
+  NodeState as State,
+} from '@swarmts/proto';
 import { Agent, type ContainerEngine } from '@swarmts/worker';
-import * as grpc from '@grpc/grpc-js';
 import { joinHostPort, resolveAdvertiseAddr, resolveListenAddr, splitHostPort } from './addresses.js';
 import { decodeBootstrap, encodeBootstrap, type NodeState, NodeStateFile } from './node-state.js';
 
@@ -53,8 +75,9 @@ const ROLE_RETRY_MS = 500;
 export const NOT_A_MANAGER =
   'This node is not a swarm manager. Use "swarmts swarm init" or "swarmts swarm join" to connect this node to swarm and try again.';
 const WORKER_ONLY =
-  'This node is not a swarm manager. Worker nodes can\'t be used to view or modify cluster state. Please run this command on a manager node or promote the current node to a manager.';
-const ALREADY_PART = 'This node is already part of a swarm. Use "swarmts swarm leave" to leave this swarm and join another one.';
+  "This node is not a swarm manager. Worker nodes can't be used to view or modify cluster state. Please run this command on a manager node or promote the current node to a manager.";
+const ALREADY_PART =
+  'This node is already part of a swarm. Use "swarmts swarm leave" to leave this swarm and join another one.';
 
 export class SwarmNode {
   readonly #o: SwarmNodeOptions;
@@ -136,10 +159,15 @@ export class SwarmNode {
   init(r: InitRequest): Promise<string> {
     return this.#serial(async () => {
       if (this.#state && !r.forceNewCluster) throw new SwarmtsError('already-in-swarm', ALREADY_PART);
-      if (r.forceNewCluster) throw new SwarmtsError('unsupported', '--force-new-cluster is not supported by this release');
+      if (r.forceNewCluster)
+        throw new SwarmtsError('unsupported', '--force-new-cluster is not supported by this release');
       if (r.autoLock) throw new SwarmtsError('unsupported', '--autolock is not supported by this release');
       const listen = resolveListenAddr(r.listenAddr, networkInterfaces());
-      const advertise = resolveAdvertiseAddr(r.advertiseAddr || this.#o.defaultAdvertiseAddr, listen, networkInterfaces());
+      const advertise = resolveAdvertiseAddr(
+        r.advertiseAddr || this.#o.defaultAdvertiseAddr,
+        listen,
+        networkInterfaces(),
+      );
       const raftId = randomInt(1, LONGEST_RAFT_ID);
       const nowMs = this.#o.clock.now();
       const root = await createRootCa(nowMs);
@@ -147,13 +175,24 @@ export class SwarmNode {
       const nodeId = newId();
       const { keyPem, csrPem } = await createRequest();
       const expiryNs = r.nodeCertExpiryNs ?? defaults.nodeCertExpiryNs;
-      const certPem = await signNodeCertificate(root, { csrPem, nodeId, clusterId, role: NodeRole.MANAGER, validForMs: expiryNs / 1e6, nowMs });
+      const certPem = await signNodeCertificate(root, {
+        csrPem,
+        nodeId,
+        clusterId,
+        role: NodeRole.MANAGER,
+        validForMs: expiryNs / 1e6,
+        nowMs,
+      });
       const addr = joinHostPort(advertise);
       const bootstrap = {
         cluster: firstCluster(clusterId, root, r),
         node: Node.create({
           id: nodeId,
-          spec: NodeSpec.create({ annotations: { name: '', labels: {} }, role: NodeRole.MANAGER, availability: r.availability }),
+          spec: NodeSpec.create({
+            annotations: { name: '', labels: {} },
+            role: NodeRole.MANAGER,
+            availability: r.availability,
+          }),
           certificateRole: NodeRole.MANAGER,
           managerStatus: { raftId, addr, leader: false, reachability: 0 },
           status: NodeStatus.create({ state: State.UNKNOWN }),
@@ -179,7 +218,8 @@ export class SwarmNode {
   join(r: JoinRequest, signal: AbortSignal): Promise<void> {
     return this.#serial(async () => {
       if (this.#state) throw new SwarmtsError('already-in-swarm', ALREADY_PART);
-      if (r.remoteAddrs.length === 0) throw new SwarmtsError('invalid-argument', 'at least 1 RemoteAddr is required to join');
+      if (r.remoteAddrs.length === 0)
+        throw new SwarmtsError('invalid-argument', 'at least 1 RemoteAddr is required to join');
       const listen = resolveListenAddr(r.listenAddr, networkInterfaces());
       const { remote, files } = await this.#certificateFromAny(r, signal);
       const advertise = this.#advertiseFor(r.advertiseAddr, remote, listen);
@@ -223,14 +263,19 @@ export class SwarmNode {
     } catch (e) {
       if (text !== '') throw e;
       const target = splitHostPort(remote, defaults.listenPort).host;
-      const sameNet = Object.values(interfaces).flatMap((l) => l ?? []).find((a) => a.cidr && a.family === 'IPv4' && inSubnet(target, a.cidr));
+      const sameNet = Object.values(interfaces)
+        .flatMap((l) => l ?? [])
+        .find((a) => a.cidr && a.family === 'IPv4' && inSubnet(target, a.cidr));
       if (!sameNet) throw e;
       return { host: sameNet.address, port: listen.port };
     }
   }
 
   /** Writes the membership down and starts it; when that fails nothing is left. */
-  async #begin(state: NodeState, files: { readonly keyPem: string; readonly certPem: string; readonly rootPem: string }): Promise<void> {
+  async #begin(
+    state: NodeState,
+    files: { readonly keyPem: string; readonly certPem: string; readonly rootPem: string },
+  ): Promise<void> {
     try {
       await saveCredentials(this.#certificates, files);
       await this.#file.save(state);
@@ -277,9 +322,12 @@ export class SwarmNode {
       const leader = manager.raft.leader;
       if (!leader) throw new SwarmtsError('no-leader', 'there is no leader');
       await manager.call('managerLeaves', { nodeId: this.nodeId });
-      while (manager.store.get('node', this.nodeId)?.managerStatus && this.#o.clock.monotonic() < deadline) await sleep(this.#o.clock, 50);
+      while (manager.store.get('node', this.nodeId)?.managerStatus && this.#o.clock.monotonic() < deadline)
+        await sleep(this.#o.clock, 50);
     } catch (e) {
-      this.#o.log.warn('left without the consent of the other managers; `node demote` and `node rm` there', { error: e });
+      this.#o.log.warn('left without the consent of the other managers; `node demote` and `node rm` there', {
+        error: e,
+      });
     }
   }
 
@@ -333,7 +381,8 @@ export class SwarmNode {
   async #untilBootstrapped(manager: Manager): Promise<void> {
     const deadline = this.#o.clock.monotonic() + READY_TIMEOUT_MS;
     while (manager.store.count('cluster') === 0 || !manager.isLeader) {
-      if (this.#o.clock.monotonic() > deadline) throw new SwarmtsError('timeout', 'the first manager did not become leader');
+      if (this.#o.clock.monotonic() > deadline)
+        throw new SwarmtsError('timeout', 'the first manager did not become leader');
       await sleep(this.#o.clock, 5);
     }
     await this.#remember({ bootstrap: '' });
@@ -356,13 +405,17 @@ export class SwarmNode {
   #onManagers(managers: readonly { readonly nodeId: string; readonly addr: string }[]): void {
     const plain = managers.filter((m) => m.addr !== '').map(({ nodeId, addr }) => ({ nodeId, addr }));
     if (plain.length === 0 || JSON.stringify(plain) === JSON.stringify(this.#state?.managers)) return;
-    this.#remember({ managers: plain }).catch((e: unknown) => this.#o.log.error('the list of managers was not written', { error: e }));
+    this.#remember({ managers: plain }).catch((e: unknown) =>
+      this.#o.log.error('the list of managers was not written', { error: e }),
+    );
   }
 
   #onRejected(message: string): void {
     if (this.#error === message) return;
     this.#error = message;
-    this.#o.log.error('the swarm does not know this node any more; `swarm leave --force` and join again', { error: message });
+    this.#o.log.error('the swarm does not know this node any more; `swarm leave --force` and join again', {
+      error: message,
+    });
   }
 
   // Certificate and role
@@ -446,7 +499,8 @@ export class SwarmNode {
       await this.#remember({ raftId: 0, managers: state.managers.filter((m) => m.addr !== state.advertiseAddr) });
       this.#agent?.reconnect();
     }
-    if (role !== wanted) throw new SwarmtsError('failed-precondition', 'the managers have not carried out the change of role yet');
+    if (role !== wanted)
+      throw new SwarmtsError('failed-precondition', 'the managers have not carried out the change of role yet');
   }
 
   // End
@@ -493,7 +547,11 @@ export class SwarmNode {
   }
 }
 
-function firstCluster(id: string, root: { readonly keyPem: string; readonly certPem: string }, r: InitRequest): Cluster {
+function firstCluster(
+  id: string,
+  root: { readonly keyPem: string; readonly certPem: string },
+  r: InitRequest,
+): Cluster {
   return Cluster.create({
     id,
     spec: ClusterSpec.create({

@@ -35,7 +35,8 @@ function inheritCpuset(h: string, path: string): void {
     const parent = dir;
     dir = join(dir, part);
     for (const f of ['cpuset.cpus', 'cpuset.mems']) {
-      if (readFileSync(join(dir, f), 'utf8').trim() === '') writeFileSync(join(dir, f), readFileSync(join(parent, f), 'utf8'));
+      if (readFileSync(join(dir, f), 'utf8').trim() === '')
+        writeFileSync(join(dir, f), readFileSync(join(parent, f), 'utf8'));
     }
   }
 }
@@ -55,7 +56,10 @@ function pidsBelow(dir: string): readonly number[] {
 
 function readProcs(dir: string): readonly number[] {
   try {
-    return readFileSync(join(dir, 'cgroup.procs'), 'utf8').split('\n').filter((l) => l !== '').map(Number);
+    return readFileSync(join(dir, 'cgroup.procs'), 'utf8')
+      .split('\n')
+      .filter((l) => l !== '')
+      .map(Number);
   } catch {
     return [];
   }
@@ -73,7 +77,9 @@ function childrenOf(dir: string): readonly string[] {
 
 /** Removes the cgroup and all below it; false while a process is still in one of them. */
 export function removeCgroup(path: string): boolean {
-  return hierarchies().map((h) => removeBelow(join(h, path))).every((ok) => ok);
+  return hierarchies()
+    .map((h) => removeBelow(join(h, path)))
+    .every((ok) => ok);
 }
 
 function removeBelow(dir: string): boolean {

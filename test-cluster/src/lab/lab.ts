@@ -9,7 +9,18 @@ import { fileURLToPath } from 'node:url';
 import { api, callApi } from '../client.js';
 import { waitFor } from '../wait.js';
 import { enterCgroup, pidsIn, removeCgroup } from './cgroups.js';
-import { dropFrom, enter, healAt, holdNamespaces, isHolding, loseAt, type Machine, plugIn, setUpSwitch, SUBNET_PREFIX } from './namespaces.js';
+import {
+  dropFrom,
+  enter,
+  healAt,
+  holdNamespaces,
+  isHolding,
+  loseAt,
+  type Machine,
+  plugIn,
+  SUBNET_PREFIX,
+  setUpSwitch,
+} from './namespaces.js';
 import { REGISTRY_NAME, REGISTRY_PORT, startRegistry } from './registry.js';
 import { type RunResult, runAsync, tryRun } from './run.js';
 
@@ -62,14 +73,22 @@ export class Lab {
   // Building up and taking down
 
   static async up(o: LabOptions): Promise<Lab> {
-    if (!/^[a-z][a-z0-9]{0,9}$/.test(o.name)) throw new Error(`invalid lab name '${o.name}': up to 10 letters and digits`);
-    if (existsSync(join(RUN_ROOT, o.name, 'lab.json'))) throw new Error(`lab '${o.name}' is up already: take it down with \`lab down --name ${o.name}\``);
-    if (o.managers < 1 || o.managers + o.workers > MAX_NODES) throw new Error(`a lab has at least one manager and at most ${MAX_NODES} nodes`);
+    if (!/^[a-z][a-z0-9]{0,9}$/.test(o.name))
+      throw new Error(`invalid lab name '${o.name}': up to 10 letters and digits`);
+    if (existsSync(join(RUN_ROOT, o.name, 'lab.json')))
+      throw new Error(`lab '${o.name}' is up already: take it down with \`lab down --name ${o.name}\``);
+    if (o.managers < 1 || o.managers + o.workers > MAX_NODES)
+      throw new Error(`a lab has at least one manager and at most ${MAX_NODES} nodes`);
     mkdirSync(join(RUN_ROOT, o.name), { recursive: true });
     mkdirSync(join(DATA_ROOT, o.name), { recursive: true });
     const sw = setUpSwitch(await holdNamespaces());
     const registryHolder = await holdNamespaces();
-    const state: LabState = { name: o.name, switchHolder: sw.holder, registry: { address: `${SUBNET_PREFIX}.2`, holder: registryHolder, pid: 0 }, nodes: [] };
+    const state: LabState = {
+      name: o.name,
+      switchHolder: sw.holder,
+      registry: { address: `${SUBNET_PREFIX}.2`, holder: registryHolder, pid: 0 },
+      nodes: [],
+    };
     const lab = new Lab(state);
     lab.#daemonArgs = o.daemonArgs ?? [];
     try {
@@ -117,10 +136,21 @@ export class Lab {
   async formSwarm(): Promise<void> {
     const [first, ...rest] = this.#state.nodes;
     if (!first) return;
-    await api(this.socket(first.name), 'POST', '/swarm/init', { ListenAddr: '0.0.0.0:2377', AdvertiseAddr: first.address, ForceNewCluster: false, Spec: {} });
-    const { JoinTokens } = await api<{ readonly JoinTokens: { readonly Worker: string; readonly Manager: string } }>(this.socket(first.name), 'GET', '/swarm');
+    await api(this.socket(first.name), 'POST', '/swarm/init', {
+      ListenAddr: '0.0.0.0:2377',
+      AdvertiseAddr: first.address,
+      ForceNewCluster: false,
+      Spec: {},
+    });
+    const { JoinTokens } = await api<{ readonly JoinTokens: { readonly Worker: string; readonly Manager: string } }>(
+      this.socket(first.name),
+      'GET',
+      '/swarm',
+    );
     for (const n of rest.filter((x) => x.role === 'manager')) await this.#join(n, JoinTokens.Manager, first.address);
-    await Promise.all(rest.filter((x) => x.role === 'worker').map((n) => this.#join(n, JoinTokens.Worker, first.address)));
+    await Promise.all(
+      rest.filter((x) => x.role === 'worker').map((n) => this.#join(n, JoinTokens.Worker, first.address)),
+    );
   }
 
   async #join(n: NodeEntry, token: string, address: string): Promise<void> {
@@ -142,20 +172,29 @@ export class Lab {
       return left.length === 0;
     });
     if (s.registry.pid > 0) killPid(s.registry.pid, 'SIGKILL');
-    for (const holder of [...s.nodes.map((n) => n.holder), s.registry.holder, s.switchHolder]) if (isHolding(holder)) killPid(holder, 'SIGKILL');
-    await waitFor('the cgroups of the lab are removed', STOP_TIMEOUT_MS, () => removeCgroup(`swarmts-lab/${this.name}`));
+    for (const holder of [...s.nodes.map((n) => n.holder), s.registry.holder, s.switchHolder])
+      if (isHolding(holder)) killPid(holder, 'SIGKILL');
+    await waitFor('the cgroups of the lab are removed', STOP_TIMEOUT_MS, () =>
+      removeCgroup(`swarmts-lab/${this.name}`),
+    );
     if (Lab.list().filter((n) => n !== this.name).length === 0) removeCgroup('swarmts-lab');
     await waitFor('the files of the lab are removed', STOP_TIMEOUT_MS, () => {
       rmSync(join(DATA_ROOT, this.name), { recursive: true, force: true });
       rmSync(join(RUN_ROOT, this.name), { recursive: true, force: true });
       return true;
     });
-    for (const dir of [RUN_ROOT, DATA_ROOT]) if (existsSync(dir) && readdirSync(dir).length === 0) rmSync(dir, { recursive: true });
+    for (const dir of [RUN_ROOT, DATA_ROOT])
+      if (existsSync(dir) && readdirSync(dir).length === 0) rmSync(dir, { recursive: true });
   }
 
   // Nodes
 
-  get nodes(): readonly { readonly name: string; readonly role: NodeRole; readonly address: string; readonly pid: number }[] {
+  get nodes(): readonly {
+    readonly name: string;
+    readonly role: NodeRole;
+    readonly address: string;
+    readonly pid: number;
+  }[] {
     return this.#state.nodes;
   }
 
@@ -174,7 +213,14 @@ export class Lab {
   describe(node: string): string {
     const n = this.#node(node);
     const state = n.pid > 0 && existsSync(`/proc/${n.pid}`) ? (isStopped(n.pid) ? 'stopped' : 'running') : 'off';
-    return [n.name.padEnd(6), n.role.padEnd(8), n.address.padEnd(14), this.socket(node), String(n.pid).padStart(7), state].join('  ');
+    return [
+      n.name.padEnd(6),
+      n.role.padEnd(8),
+      n.address.padEnd(14),
+      this.socket(node),
+      String(n.pid).padStart(7),
+      state,
+    ].join('  ');
   }
 
   /** Starts the daemon and waits until its API answers. */
@@ -199,7 +245,10 @@ export class Lab {
       ...extraArgs,
     ];
     // The shell moves into the cgroup before it becomes the daemon, so that nothing is ever outside of it.
-    const child = spawn('sh', ['-c', 'kill -STOP $$; exec "$@"', 'sh', 'nsenter', ...args], { stdio: ['ignore', out, out], detached: true });
+    const child = spawn('sh', ['-c', 'kill -STOP $$; exec "$@"', 'sh', 'nsenter', ...args], {
+      stdio: ['ignore', out, out],
+      detached: true,
+    });
     child.unref();
     const pid = child.pid;
     if (pid === undefined) throw new Error('could not start a shell');
@@ -287,7 +336,9 @@ export class Lab {
 
   /** The swarmts command line against the node's daemon. */
   swarmts(node: string, ...args: readonly string[]): Promise<RunResult> {
-    return runAsync(process.execPath, [CLI, ...args], { env: { ...process.env, SWARMTS_HOST: `unix://${this.socket(node)}` } });
+    return runAsync(process.execPath, [CLI, ...args], {
+      env: { ...process.env, SWARMTS_HOST: `unix://${this.socket(node)}` },
+    });
   }
 
   /** The real docker command line against the node's daemon. */
@@ -307,7 +358,10 @@ export class Lab {
 
   #node(name: string): NodeEntry {
     const n = this.#state.nodes.find((x) => x.name === name);
-    if (!n) throw new Error(`lab '${this.name}' has no node '${name}'; its nodes are ${this.#state.nodes.map((x) => x.name).join(', ')}`);
+    if (!n)
+      throw new Error(
+        `lab '${this.name}' has no node '${name}'; its nodes are ${this.#state.nodes.map((x) => x.name).join(', ')}`,
+      );
     return n;
   }
 

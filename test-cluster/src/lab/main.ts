@@ -99,7 +99,8 @@ async function onLab(lab: Lab, verb: string, args: readonly string[], command: r
       return 0;
     case 'loss': {
       const percent = Number(arg(1, 'a node and a percentage'));
-      if (!Number.isInteger(percent) || percent < 0 || percent > 100) throw new Error(`invalid percentage '${args[1]}'`);
+      if (!Number.isInteger(percent) || percent < 0 || percent > 100)
+        throw new Error(`invalid percentage '${args[1]}'`);
       lab.loss(arg(0, 'a node'), percent);
       return 0;
     }

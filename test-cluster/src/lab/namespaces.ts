@@ -19,7 +19,10 @@ export const SUBNET_PREFIX = '10.210.0';
 
 /** Starts a process that holds new namespaces. */
 export async function holdNamespaces(): Promise<number> {
-  const child = spawn('unshare', ['--net', '--mount', '--uts', '--propagation', 'private', 'sleep', 'infinity'], { stdio: 'ignore', detached: true });
+  const child = spawn('unshare', ['--net', '--mount', '--uts', '--propagation', 'private', 'sleep', 'infinity'], {
+    stdio: 'ignore',
+    detached: true,
+  });
   child.unref();
   const pid = child.pid;
   if (pid === undefined) throw new Error('could not start unshare: is util-linux installed, and are you root?');

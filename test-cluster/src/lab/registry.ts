@@ -23,10 +23,18 @@ export async function startRegistry(m: Machine, dir: string): Promise<number> {
     `version: 0.1\nlog: {level: error, accesslog: {disabled: true}}\nstorage: {filesystem: {rootdirectory: ${join(dir, 'data')}}, delete: {enabled: true}}\nhttp: {addr: ":${REGISTRY_PORT}"}\n`,
   );
   const out = openSync(join(dir, 'registry.log'), 'a');
-  const child = spawn('nsenter', [...enter(m), 'docker-registry', 'serve', config], { stdio: ['ignore', out, out], detached: true });
+  const child = spawn('nsenter', [...enter(m), 'docker-registry', 'serve', config], {
+    stdio: ['ignore', out, out],
+    detached: true,
+  });
   child.unref();
   if (child.pid === undefined) throw new Error('could not start docker-registry: apt-get install docker-registry');
-  await waitFor('the registry answers', 15_000, async () => (await runAsync('nsenter', [...enter(m), 'curl', '-fs', `http://127.0.0.1:${REGISTRY_PORT}/v2/`])).code === 0);
+  await waitFor(
+    'the registry answers',
+    15_000,
+    async () =>
+      (await runAsync('nsenter', [...enter(m), 'curl', '-fs', `http://127.0.0.1:${REGISTRY_PORT}/v2/`])).code === 0,
+  );
   const images = join(dir, 'images');
   if (!existsSync(join(images, 'whoami'))) run(buildScript, images);
   for (const name of IMAGES) pushImage(m, join(images, name), name);
@@ -35,5 +43,15 @@ export async function startRegistry(m: Machine, dir: string): Promise<number> {
 
 /** Pushes an OCI layout as `name:latest`. */
 export function pushImage(m: Machine, layout: string, name: string, tag = 'latest'): void {
-  run('nsenter', ...enter(m), 'skopeo', 'copy', '-q', '--insecure-policy', '--dest-tls-verify=false', `oci:${layout}:latest`, `docker://127.0.0.1:${REGISTRY_PORT}/${name}:${tag}`);
+  run(
+    'nsenter',
+    ...enter(m),
+    'skopeo',
+    'copy',
+    '-q',
+    '--insecure-policy',
+    '--dest-tls-verify=false',
+    `oci:${layout}:latest`,
+    `docker://127.0.0.1:${REGISTRY_PORT}/${name}:${tag}`,
+  );
 }

@@ -10,7 +10,11 @@ export interface RunResult {
 const MAX_OUTPUT_BYTES = 64 * 1024 * 1024;
 
 /** Runs to the end, whatever the exit code. Throws only when the program cannot be started. */
-export function tryRun(program: string, args: readonly string[], options: { readonly input?: string; readonly env?: NodeJS.ProcessEnv } = {}): RunResult {
+export function tryRun(
+  program: string,
+  args: readonly string[],
+  options: { readonly input?: string; readonly env?: NodeJS.ProcessEnv } = {},
+): RunResult {
   const r = spawnSync(program, args, {
     encoding: 'utf8',
     maxBuffer: MAX_OUTPUT_BYTES,
@@ -24,14 +28,22 @@ export function tryRun(program: string, args: readonly string[], options: { read
 /** Runs to the end; a non-zero exit throws with the program's own words. */
 export function run(program: string, ...args: readonly string[]): string {
   const r = tryRun(program, args);
-  if (r.code !== 0) throw new Error(`${program} ${args.join(' ')}: ${r.stderr.trim() || r.stdout.trim() || `exit code ${r.code}`}`);
+  if (r.code !== 0)
+    throw new Error(`${program} ${args.join(' ')}: ${r.stderr.trim() || r.stdout.trim() || `exit code ${r.code}`}`);
   return r.stdout;
 }
 
 /** As `tryRun`, without blocking this process: for scenarios that do several things at once. */
-export function runAsync(program: string, args: readonly string[], options: { readonly env?: NodeJS.ProcessEnv; readonly signal?: AbortSignal } = {}): Promise<RunResult> {
+export function runAsync(
+  program: string,
+  args: readonly string[],
+  options: { readonly env?: NodeJS.ProcessEnv; readonly signal?: AbortSignal } = {},
+): Promise<RunResult> {
   return new Promise((resolve, reject) => {
-    const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'], ...(options.env ? { env: options.env } : {}) });
+    const child = spawn(program, args, {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      ...(options.env ? { env: options.env } : {}),
+    });
     const out: Buffer[] = [];
     const err: Buffer[] = [];
     const onAbort = () => child.kill('SIGTERM');

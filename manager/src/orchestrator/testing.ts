@@ -1,0 +1,78 @@
+/** Services, tasks and nodes for tests of the orchestrators' decisions. */
+import {
+  ContainerSpec,
+  Node,
+  NodeAvailability,
+  NodeSpec,
+  NodeState,
+  NodeStatus,
+  RestartPolicy,
+  Service,
+  ServiceMode,
+  ServiceSpec,
+  Task,
+  TaskSpec,
+  TaskState,
+  TaskStatus,
+} from '@swarmts/proto';
+
+export const NOW = 1_700_000_000_000;
+
+export interface ServiceShape {
+  readonly replicas?: number;
+  readonly restart?: Partial<RestartPolicy>;
+  readonly image?: string;
+  readonly specVersion?: number;
+}
+
+export function testService(s: ServiceShape = {}): Service {
+  return Service.create({
+    id: 'svc',
+    specVersion: { index: s.specVersion ?? 1 },
+    spec: ServiceSpec.create({
+      annotations: { name: 'web', labels: {} },
+      mode: ServiceMode.create({ replicated: { replicas: s.replicas ?? 3 } }),
+      task: TaskSpec.create({
+        container: ContainerSpec.create({ image: s.image ?? 'busybox' }),
+        ...(s.restart ? { restart: RestartPolicy.create(s.restart) } : {}),
+      }),
+    }),
+  });
+}
+
+export interface TaskShape {
+  readonly id: string;
+  readonly slot: number;
+  readonly state?: TaskState;
+  readonly desired?: TaskState;
+  readonly node?: string;
+  readonly specVersion?: number;
+  readonly createdAtMs?: number;
+  readonly endedAtMs?: number;
+  readonly notBeforeMs?: number;
+}
+
+export function testTask(s: TaskShape): Task {
+  return Task.create({
+    id: s.id,
+    slot: s.slot,
+    serviceId: 'svc',
+    nodeId: s.node ?? 'n1',
+    specVersion: { index: s.specVersion ?? 1 },
+    spec: testService().spec?.task,
+    desiredState: s.desired ?? TaskState.RUNNING,
+    restartNotBeforeMs: s.notBeforeMs ?? 0,
+    meta: { version: { index: 1 }, createdAtMs: s.createdAtMs ?? NOW - 1000, updatedAtMs: NOW },
+    status: TaskStatus.create({ state: s.state ?? TaskState.RUNNING, appliedAtMs: s.endedAtMs ?? NOW }),
+  });
+}
+
+export function testNode(
+  id: string,
+  state: NodeState = NodeState.NODE_READY,
+  availability: NodeAvailability = NodeAvailability.ACTIVE,
+): Node {
+  return Node.create({ id, spec: NodeSpec.create({ availability }), status: NodeStatus.create({ state }) });
+}
+
+export const nodeMap = (...nodes: readonly Node[]): ReadonlyMap<string, Node> => new Map(nodes.map((n) => [n.id, n]));

@@ -1,0 +1,186 @@
+import assert from 'node:assert/strict';
+import { isSwarmtsError } from '@swarmts/lib';
+import { Node, RaftMember, Service, ServiceSpec, Task, TaskState } from '@swarmts/proto';
+import { localStore, Store } from './store.js';
+import type { AnyChange } from './tables.js';
+
+const service = (id: string, name: string) =>
+  Service.create({ id, spec: ServiceSpec.create({ annotations: { name, labels: {} } }) });
+
+function fixture() {
+  let now = 1000;
+  const store = localStore(() => now++);
+  return { store };
+}
+
+describe('store', () => {
+  it('gives every object a version and times', async () => {
+    const { store } = fixture();
+    await store.update((tx) => tx.create('service', service('s1', 'web')));
+    await store.update((tx) => {
+      const s = tx.get('service', 's1');
+      assert.ok(s);
+      tx.update('service', { ...s, specVersion: { index: 2 } });
+    });
+    const s = store.get('service', 's1');
+    assert.equal(s?.meta?.version?.index, 2);
+    assert.equal(s?.meta?.createdAtMs, 1000);
+    assert.equal(s?.meta?.updatedAtMs, 1001);
+  });
+
+  it('finds by index, with the own changes of a transaction', async () => {
+    const { store } = fixture();
+    await store.update((tx) => tx.create('service', service('s1', 'web')));
+    await store.update((tx) => {
+      tx.create('service', service('s2', 'db'));
+      tx.remove('service', 's1');
+      assert.deepEqual(
+        tx.by('service', 'name', 'db').map((s) => s.id),
+        ['s2'],
+      );
+      assert.deepEqual(tx.by('service', 'name', 'web'), []);
+      assert.deepEqual(
+        tx.list('service').map((s) => s.id),
+        ['s2'],
+      );
+    });
+    assert.deepEqual(
+      store.view((tx) => tx.by('service', 'name', 'web')),
+      [],
+    );
+  });
+
+  it('moves an object between buckets of an index', async () => {
+    const { store } = fixture();
+    await store.update((tx) => tx.create('task', Task.create({ id: 't1', serviceId: 's', nodeId: '' })));
+    await store.update((tx) => {
+      const t = tx.get('task', 't1');
+      assert.ok(t);
+      tx.update('task', { ...t, nodeId: 'n1' });
+    });
+    assert.deepEqual(
+      store.view((tx) => tx.by('task', 'node', 'n1').map((t) => t.id)),
+      ['t1'],
+    );
+    assert.deepEqual(
+      store.view((tx) => tx.by('task', 'slot', 's.n1').map((t) => t.id)),
+      ['t1'],
+    );
+  });
+
+  it('refuses an update that was made on an old copy', async () => {
+    const { store } = fixture();
+    await store.update((tx) => tx.create('service', service('s1', 'web')));
+    const old = store.get('service', 's1');
+    assert.ok(old);
+    await store.update((tx) => tx.update('service', { ...old, specVersion: { index: 7 } }));
+    await assert.rejects(
+      store.update((tx) => tx.update('service', old)),
+      (e) => isSwarmtsError(e, 'out-of-sequence'),
+    );
+  });
+
+  it('changes nothing when the callback throws', async () => {
+    const { store } = fixture();
+    await assert.rejects(
+      store.update((tx) => {
+        tx.create('service', service('s1', 'web'));
+        throw new Error('no');
+      }),
+      /no/,
+    );
+    assert.equal(store.count('service'), 0);
+    assert.equal(store.version, 0);
+  });
+
+  it('runs writers one after the other', async () => {
+    const { store } = fixture();
+    await store.update((tx) => tx.create('service', service('s1', 'web')));
+    await Promise.all(
+      Array.from({ length: 20 }, () =>
+        store.update((tx) => {
+          const s = tx.get('service', 's1');
+          assert.ok(s);
+          tx.update('service', { ...s, specVersion: { index: (s.specVersion?.index ?? 0) + 1 } });
+        }),
+      ),
+    );
+    assert.equal(store.get('service', 's1')?.specVersion?.index, 20);
+  });
+
+  it('splits a batch and goes on after an item that throws', async () => {
+    const { store } = fixture();
+    const failed: number[] = [];
+    const items = Array.from({ length: 500 }, (_, i) => i);
+    await store.batch(
+      items,
+      (tx, i) => {
+        if (i === 137) throw new Error('bad item');
+        tx.create('task', Task.create({ id: `t${i}` }));
+      },
+      (i) => failed.push(i),
+    );
+    assert.equal(store.count('task'), 499);
+    assert.deepEqual(failed, [137]);
+    assert.ok(store.version > 1);
+  });
+
+  it('refuses one transaction with too many changes', async () => {
+    const { store } = fixture();
+    await assert.rejects(
+      store.update((tx) => {
+        for (let i = 0; i < 201; i++) tx.create('task', Task.create({ id: `t${i}` }));
+      }),
+      (e) => isSwarmtsError(e, 'resource-exhausted'),
+    );
+    assert.equal(store.count('task'), 0);
+  });
+
+  it('tells watchers of every change and of the commit', async () => {
+    const { store } = fixture();
+    const seen: string[] = [];
+    const w = store.watch({
+      change: (c: AnyChange) => seen.push(`${c.action} ${c.object.id}`),
+      commit: () => seen.push('commit'),
+    });
+    await store.update((tx) => {
+      tx.create('node', Node.create({ id: 'n1' }));
+      tx.create('service', service('s1', 'web'));
+    });
+    w.close();
+    await store.update((tx) => tx.remove('service', 's1'));
+    assert.deepEqual(seen, ['create n1', 'create s1', 'commit']);
+  });
+
+  it('is the same on a replica, from entries and from a snapshot', async () => {
+    const entries: { index: number; data: Uint8Array }[] = [];
+    let index = 0;
+    const store: Store = new Store({
+      now: () => 5,
+      proposer: {
+        propose: async (data) => {
+          entries.push({ index: ++index, data });
+          store.applyEntry(index, data);
+        },
+      },
+    });
+    await store.update((tx) => tx.create('service', service('s1', 'web')));
+    await store.update((tx) =>
+      tx.create('task', Task.create({ id: 't1', serviceId: 's1', desiredState: TaskState.RUNNING })),
+    );
+    await store.update((tx) => tx.remove('service', 's1'));
+    const member = RaftMember.create({ raftId: 7, nodeId: 'n', addr: 'a:1' });
+    const replica = localStore(() => 0);
+    for (const e of entries) replica.applyEntry(e.index, e.data);
+    const restored = localStore(() => 0);
+    assert.deepEqual(restored.restore(store.snapshot([member])), [member]);
+    for (const other of [replica, restored]) {
+      assert.equal(other.version, 3);
+      assert.deepEqual(other.snapshot([member]), store.snapshot([member]));
+      assert.deepEqual(
+        other.view((tx) => tx.by('task', 'service', 's1').map((t) => t.id)),
+        ['t1'],
+      );
+    }
+  });
+});

@@ -1,0 +1,54 @@
+#!/usr/bin/env bash
+# Sets up and runs the tests. `--long` runs what takes longer, too. The last line is "N passed, N failed, N skipped".
+set -euo pipefail
+source "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
+
+long=0
+case "${1:-}" in
+  '') ;;
+  --long) long=1 ;;
+  *) die "usage: $0 [--long]" ;;
+esac
+need_root
+need_node
+install_packages "${node_packages[@]}" "${lab_packages[@]}" crun
+# The docker client comes with docker.io; a client from elsewhere does as well.
+command -v docker >/dev/null || install_packages docker.io
+
+export SWARMTS_TEST_COUNTS
+SWARMTS_TEST_COUNTS=$(mktemp)
+trap 'rm -f "$SWARMTS_TEST_COUNTS"' EXIT
+
+# check NAME COMMAND...: counts as one test.
+check() {
+  local name=$1
+  shift
+  say "$name"
+  if "$@"; then echo '1 0 0' >>"$SWARMTS_TEST_COUNTS"; else echo "FAILED: $name"; echo '0 1 0' >>"$SWARMTS_TEST_COUNTS"; fi
+}
+
+# suite NAME ARGUMENTS-OF-MOCHA...; a run that dies without counting is a failure.
+suite() {
+  local name=$1 before after
+  shift
+  say "$name"
+  before=$(wc -l <"$SWARMTS_TEST_COUNTS")
+  npx --no-install mocha --no-config --enable-source-maps --reporter scripts/mocha-reporter.mjs "$@" || true
+  after=$(wc -l <"$SWARMTS_TEST_COUNTS")
+  [ "$after" -gt "$before" ] || { echo "FAILED: $name ended before its tests did"; echo '0 1 0' >>"$SWARMTS_TEST_COUNTS"; }
+}
+
+check 'Build' build
+check 'Generated code is current' node proto/scripts/generate.mjs --check
+check 'Lint and format' npx --no-install biome check --error-on-warnings .
+if [ -d node_modules/mocha ] && [ -f lib/dist/index.js ]; then
+  suite 'Unit and kernel tests' --timeout 60000 --exclude 'test-cluster/**' '{lib,proto,raft-ts,vxlan-tools,scheduler,netplugins,worker,manager,api,cli,daemon}/dist/**/*.test.js'
+  suite 'Scenarios in the lab' --timeout 240000 'test-cluster/dist/**/*.test.js'
+  if [ "$long" -eq 1 ]; then
+    RAFT_RUNS=${RAFT_RUNS:-300} suite 'Raft simulation, many seeds' --timeout 1800000 'raft-ts/dist/sim/*.test.js'
+    suite 'Long scenarios in the lab' --timeout 900000 'test-cluster/dist/**/*.long.js'
+  fi
+fi
+
+say 'Result'
+awk '{ p += $1; f += $2; s += $3 } END { printf "%d passed, %d failed, %d skipped\n", p, f, s; exit (f > 0 || p == 0) }' "$SWARMTS_TEST_COUNTS"
