@@ -1,10 +1,10 @@
 /**
  * Makes everything an OCI runtime needs for one start of a container: the mounted root file system, volumes, injected files,
- * the /etc files and config.json. What it makes is taken down by `removeBundle`, which bears half-made and absent bundles.
+ * the /etc files and config.json. What it makes is taken down by container-teardown, which bears half-made bundles.
  */
 
 import { mkdirSync, readFileSync } from 'node:fs';
-import { chmod, chown, mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { chmod, chown, mkdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { errnoOf, SwarmtsError } from '@swarmts/lib';
 import type { HelperApi } from '../helper/helper-api.js';
@@ -20,6 +20,7 @@ import { mountRootfs, rootfsPaths } from '../snapshots/rootfs.js';
 import { byteString, bytesOf, kindOf, resolveScoped } from '../snapshots/scoped-path.js';
 import { copyUp } from '../volumes/copy-up.js';
 import type { NetworkAttachment } from './container-network.js';
+import type { ContainerPaths } from './container-paths.js';
 import type { ContainerRecord, ResolvedMount } from './container-record.js';
 import type { InjectedFile } from './engine-api.js';
 
@@ -33,18 +34,9 @@ export interface BundleContext {
   readonly dns: DnsConfig | undefined;
 }
 
-export interface BundlePaths {
-  /** On the data root: survives a reboot. */
-  readonly container: string;
-  /** On the exec root: config.json and the monitor's files. */
-  readonly bundle: string;
-  /** tmpfs with the injected files. */
-  readonly files: string;
-}
-
 export interface BundleRequest {
   readonly record: ContainerRecord;
-  readonly paths: BundlePaths;
+  readonly paths: ContainerPaths;
   /** Host paths of the volumes by name. */
   readonly volumes: ReadonlyMap<string, string>;
   readonly network: NetworkNamespace;
@@ -145,11 +137,6 @@ export async function hasFiles(directory: string, files: readonly InjectedFile[]
     () => true,
     () => false,
   );
-}
-
-export async function removeBundle(context: BundleContext, paths: BundlePaths): Promise<void> {
-  await context.helper.unmount(rootfsPaths(paths.container).target);
-  await rm(paths.bundle, { recursive: true, force: true });
 }
 
 function argsOf(record: ContainerRecord): string[] {

@@ -77,3 +77,11 @@ export function withoutContents(record: ContainerRecord): ContainerRecord {
   const empty = new Uint8Array(0);
   return { ...record, config: { ...record.config, files: files.map((f) => ({ ...f, content: empty })) } };
 }
+
+export function volumeNames(record: ContainerRecord): string[] {
+  return [...new Set(record.mounts.flatMap((m) => (m.type === 'volume' ? [m.source] : [])))];
+}
+
+export function isLogged(record: ContainerRecord): boolean {
+  return record.config.log?.driver !== 'none';
+}

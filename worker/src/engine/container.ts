@@ -2,57 +2,26 @@
  * One container: its record, its operations one at a time, and the only place that moves it from state to state. Whatever
  * ends it (itself, a signal, a dead monitor, a reboot) goes through `#finish`.
  */
-import { existsSync } from 'node:fs';
-import { mkdir, rename, rm } from 'node:fs/promises';
-import { join } from 'node:path';
-import { type Clock, type Logger, messageOf, SwarmtsError } from '@swarmts/lib';
-import type { HelperApi } from '../helper/helper-api.js';
+import { messageOf, SwarmtsError } from '@swarmts/lib';
 import { throwIfAborted, untilAborted } from '../images/shared-jobs.js';
-import type { NetworkNamespace } from '../runtime/oci-config.js';
-import { controlFifo, type OciRuntime } from '../runtime/oci-runtime.js';
+import { controlFifo } from '../runtime/oci-runtime.js';
 import { wasOomKilled } from '../runtime/oom.js';
-import { identifyProcess, isAlive } from '../runtime/process-identity.js';
-import { startFailure } from '../runtime/runtime-errors.js';
+import { isAlive } from '../runtime/process-identity.js';
 import { signalNumber } from '../runtime/signals.js';
 import { rootfsPaths } from '../snapshots/rootfs.js';
-import type { VolumeStore } from '../volumes/volume-store.js';
-import {
-  type BundleContext,
-  type BundlePaths,
-  bundleProcess,
-  cgroupOf,
-  hasFiles,
-  lookUpUser,
-  placeFiles,
-  prepareRootfs,
-  removeBundle,
-  writeBundle,
-} from './container-bundle.js';
+import { bundleProcess, cgroupOf, lookUpUser } from './container-bundle.js';
+import type { ContainerContext } from './container-context.js';
 import { describeContainer } from './container-info.js';
-import type { ContainerNetwork, NetworkAttachment } from './container-network.js';
+import { type ContainerPaths, containerPaths } from './container-paths.js';
 import { type ContainerRecord, saveRecord, withoutContents } from './container-record.js';
+import { createProcess, StartError } from './container-start.js';
+import { attempt, eraseContainer, killMonitor, SIGKILL, tearDown } from './container-teardown.js';
 import type { ContainerInfo, ExecResult, ExitInfo, InjectedFile } from './engine-api.js';
 import { HealthMonitor } from './health-monitor.js';
 import { type HealthState, initialHealth } from './health-state.js';
 import { withVariables } from './merge-config.js';
 import { SerialLock } from './serial-lock.js';
 
-export interface ContainerContext {
-  readonly helper: HelperApi;
-  readonly runtime: OciRuntime;
-  readonly network: ContainerNetwork;
-  readonly volumes: VolumeStore;
-  readonly bundle: BundleContext;
-  readonly clock: Clock;
-  readonly logger: Logger;
-  readonly dataRoot: string;
-  readonly execRoot: string;
-  /** Whether another running container has the volume mounted. */
-  readonly volumeBusy: (volume: string, exceptId: string) => boolean;
-  readonly emit: (action: string, record: ContainerRecord, attributes?: Readonly<Record<string, string>>) => void;
-}
-
-const SIGKILL = 9;
 const DEFAULT_STOP_SECONDS = 10;
 /** Docker's exit code for a container whose end nobody saw. */
 const EXIT_UNSEEN = 255;
@@ -61,7 +30,7 @@ const EXIT_KILLED = 137;
 export class Container {
   readonly #context: ContainerContext;
   readonly #lock = new SerialLock();
-  readonly #paths: BundlePaths;
+  readonly #paths: ContainerPaths;
   readonly #ended = new Set<() => void>();
   #record: ContainerRecord;
   /** Contents of the injected files until they are placed; undefined for a container that was read from disk. */
@@ -85,7 +54,7 @@ export class Container {
   }
 
   get logPath(): string {
-    return logPathOf(this.#paths.container);
+    return this.#paths.log;
   }
 
   get controlFifo(): string {
@@ -245,7 +214,7 @@ export class Container {
     await this.#lock.run(async () => {
       if (!this.isRunning) {
         // A start that was cut short left its bundle behind.
-        await this.#killMonitor();
+        await killMonitor(this.#context, this.#record.id, this.#paths);
         await this.#tearDown();
         return;
       }
@@ -260,7 +229,7 @@ export class Container {
   async abort(reason: string): Promise<void> {
     await this.#lock.run(async () => {
       if (!this.isRunning) return;
-      await this.#killMonitor();
+      await killMonitor(this.#context, this.#record.id, this.#paths);
       const init = this.#record.process?.init;
       if (init && isAlive(init)) await this.#context.helper.kill(init.pid, SIGKILL);
       await this.#finish({ exitCode: EXIT_KILLED, error: reason });
@@ -275,22 +244,11 @@ export class Container {
   }
 
   async #start(): Promise<void> {
-    const { runtime, bundle } = this.#context;
-    const { id, config } = this.#record;
-    await this.#placeFilesOnce();
-    await mkdir(this.#paths.bundle, { recursive: true, mode: 0o700 });
-    if (logs(config)) await mkdir(join(this.#paths.container, 'logs'), { recursive: true, mode: 0o700 });
-    const volumes = await this.#acquireVolumes();
-    const [rootfs, network] = await Promise.allSettled([
-      prepareRootfs(bundle, { record: this.#record, paths: this.#paths, volumes }),
-      this.#attach(),
-    ]);
-    if (rootfs.status === 'rejected') throw rootfs.reason;
-    if (network.status === 'rejected') throw network.reason;
-    const { namespace, attachment } = network.value;
-    const request = { record: this.#record, paths: this.#paths, volumes, network: namespace, attachment };
-    await writeBundle(bundle, request);
-    const process = await this.#createProcess();
+    // What the last end could not take down.
+    await this.#tearDown();
+    const { process, attachment } = await createProcess(this.#context, this.#record, this.#paths, this.#files);
+    // From here on they live on their tmpfs alone.
+    this.#files = undefined;
     const { exit: _exit, network: _network, health: _health, ...kept } = this.#record;
     const started: ContainerRecord = {
       ...kept,
@@ -302,7 +260,10 @@ export class Container {
       ...(attachment ? { network: attachment } : {}),
     };
     // Written while the runtime works: whoever opens the engine after a crash finds the process either way.
-    const [saved, running] = await Promise.allSettled([saveRecord(this.#paths.container, started), runtime.start(id)]);
+    const [saved, running] = await Promise.allSettled([
+      saveRecord(this.#paths.container, started),
+      this.#context.runtime.start(started.id),
+    ]);
     if (running.status === 'rejected') throw running.reason;
     if (saved.status === 'rejected') throw saved.reason;
     this.#record = started;
@@ -310,30 +271,10 @@ export class Container {
     this.#emit('start');
   }
 
-  async #createProcess() {
-    const { runtime } = this.#context;
-    const { id, config } = this.#record;
-    const logPath = logs(config) ? this.logPath : undefined;
-    let started: { monitorPid: number; pid: number };
-    try {
-      started = await runtime.create(id, this.#paths.bundle, {
-        logPath,
-        tty: config.tty ?? false,
-        openStdin: config.openStdin ?? false,
-      });
-    } catch (e) {
-      throw new StartError(messageOf(e), e);
-    }
-    const init = identifyProcess(started.pid);
-    const monitor = identifyProcess(started.monitorPid);
-    if (!init || !monitor) throw new SwarmtsError('internal', 'the container ended before it was started');
-    return { init, monitor };
-  }
-
   /** Takes down what a failed start left and remembers why. */
   async #abandonStart(e: unknown): Promise<void> {
     const failure = e instanceof StartError ? e.failure : undefined;
-    await this.#killMonitor();
+    await killMonitor(this.#context, this.#record.id, this.#paths);
     await this.#tearDown();
     const exit: ExitInfo = {
       exitCode: failure?.exitCode ?? 128,
@@ -345,54 +286,6 @@ export class Container {
     const state = kept.startCount > 0 ? 'exited' : 'created';
     await this.#guarded('save the state', () => this.#save({ ...kept, state, exit }));
     this.#fireEnded();
-  }
-
-  /** A monitor that is still creating its container would make it after we have cleaned up. */
-  async #killMonitor(): Promise<void> {
-    const { runtime, helper } = this.#context;
-    const monitor = await runtime.monitorOf(this.#record.id, this.#paths.bundle);
-    if (monitor !== undefined) await helper.kill(monitor, SIGKILL);
-  }
-
-  async #attach(): Promise<{ namespace: NetworkNamespace; attachment: NetworkAttachment | undefined }> {
-    const { config, id } = this.#record;
-    if (config.networkNamespace) {
-      return { namespace: { kind: 'path', path: config.networkNamespace }, attachment: undefined };
-    }
-    if (config.networkMode === 'host') return { namespace: { kind: 'host' }, attachment: undefined };
-    if (config.networkMode === 'none') return { namespace: { kind: 'private' }, attachment: undefined };
-    const netnsPath = netnsPathOf(this.#context, id);
-    await mkdir(join(netnsPath, '..'), { recursive: true, mode: 0o700 });
-    const attachment = await this.#context.network.attach(id, { netnsPath, ports: config.ports });
-    return { namespace: { kind: 'path', path: netnsPath }, attachment };
-  }
-
-  async #placeFilesOnce(): Promise<void> {
-    const files = this.#record.config.files ?? [];
-    if (files.length === 0 || (await hasFiles(this.#paths.files, files))) return;
-    if (this.#files) {
-      await placeFiles(this.#context.bundle, this.#paths.files, this.#files);
-      // From here on they live on the tmpfs alone.
-      this.#files = undefined;
-      return;
-    }
-    throw new SwarmtsError(
-      'failed-precondition',
-      'the files of this container (secrets, configs) are gone since a reboot; create it anew',
-    );
-  }
-
-  async #acquireVolumes(): Promise<Map<string, string>> {
-    const { volumes, volumeBusy } = this.#context;
-    const paths = new Map<string, string>();
-    for (const name of this.#volumeNames()) {
-      paths.set(name, await volumes.acquire(name, volumeBusy(name, this.#record.id)));
-    }
-    return paths;
-  }
-
-  #volumeNames(): string[] {
-    return [...new Set(this.#record.mounts.flatMap((m) => (m.type === 'volume' ? [m.source] : [])))];
   }
 
   /** Nobody holds the container any more: what still runs of it is killed. */
@@ -435,35 +328,11 @@ export class Container {
     await this.#tearDown();
   }
 
-  /** Idempotent: takes down whatever a start may have made. */
-  async #tearDown(): Promise<void> {
-    const { runtime, network, bundle, volumes, volumeBusy } = this.#context;
-    const { id } = this.#record;
-    // The bundle is made first and goes last: without it there is nothing else.
-    if (!existsSync(this.#paths.bundle)) return;
-    await this.#guarded('delete the container', () => runtime.delete(id));
-    await this.#guarded('detach the network', () => network.detach(id));
-    for (const name of this.#volumeNames()) {
-      if (!volumeBusy(name, id)) await this.#guarded('release a volume', () => volumes.release(name));
-    }
-    await this.#guarded('forget the exit', () => runtime.forgetExit(id));
-    await this.#guarded('remove the bundle', () => removeBundle(bundle, this.#paths));
-  }
-
   async #remove(): Promise<void> {
     if (this.#removed) return;
-    const { helper, dataRoot } = this.#context;
     this.#record = { ...this.#record, state: 'dead' };
-    await this.#tearDown();
-    if ((this.#record.config.files ?? []).length > 0) {
-      await helper.unmount(this.#paths.files);
-      await rm(this.#paths.files, { recursive: true, force: true });
-    }
-    // Renamed first: a crash in the middle must not leave half a container.
-    const aside = join(dataRoot, 'containers', `${REMOVING_PREFIX}${this.#record.id}`);
-    await rename(this.#paths.container, aside);
+    await eraseContainer(this.#context, this.#record, this.#paths);
     this.#removed = true;
-    await this.#guarded('remove the files of the container', () => rm(aside, { recursive: true, force: true }));
     this.#emit('destroy');
   }
 
@@ -518,11 +387,11 @@ export class Container {
   }
 
   async #guarded(what: string, work: () => Promise<void>): Promise<void> {
-    try {
-      await work();
-    } catch (e) {
-      this.#context.logger.warn(`cannot ${what}`, { container: this.#record.id, error: e });
-    }
+    await attempt(this.#context, this.#record, what, work);
+  }
+
+  async #tearDown(): Promise<void> {
+    await tearDown(this.#context, this.#record, this.#paths);
   }
 
   #mustExist(): void {
@@ -540,46 +409,6 @@ export class Container {
   }
 }
 
-export const REMOVING_PREFIX = 'removing-';
-
-export function containerPaths(
-  context: { readonly dataRoot: string; readonly execRoot: string },
-  id: string,
-): BundlePaths {
-  return {
-    container: join(context.dataRoot, 'containers', id),
-    bundle: join(context.execRoot, 'containers', id),
-    files: join(context.execRoot, 'files', id),
-  };
-}
-
-export function netnsPathOf(context: { readonly execRoot: string }, id: string): string {
-  return join(netnsDirectory(context), id);
-}
-
-export function netnsDirectory(context: { readonly execRoot: string }): string {
-  return join(context.execRoot, 'netns');
-}
-
-function logPathOf(directory: string): string {
-  return join(directory, 'logs', 'container.log');
-}
-
-function logs(config: ContainerRecord['config']): boolean {
-  return config.log?.driver !== 'none';
-}
-
 function notRunning(id: string): SwarmtsError {
   return new SwarmtsError('conflict', `container ${id} is not running`);
-}
-
-/** The OCI runtime refused the container: Docker's message and exit code. */
-class StartError extends SwarmtsError {
-  readonly failure: ReturnType<typeof startFailure>;
-
-  constructor(text: string, cause: unknown) {
-    const failure = startFailure(text);
-    super(failure.error.code, failure.message, { cause });
-    this.failure = failure;
-  }
 }

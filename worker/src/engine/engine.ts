@@ -8,8 +8,10 @@ import { readLogs } from '../logs/log-reader.js';
 import type { LogRotation } from '../logs/log-rotation.js';
 import type { ExitWatch } from '../runtime/exit-watch.js';
 import type { VolumeStore } from '../volumes/volume-store.js';
-import { Container, type ContainerContext, containerPaths } from './container.js';
+import { Container } from './container.js';
+import type { ContainerContext } from './container-context.js';
 import { createContainer, newContainerId } from './container-creation.js';
+import { containerPaths } from './container-paths.js';
 import type { ContainerRegistry } from './container-registry.js';
 import type {
   ContainerConfig,

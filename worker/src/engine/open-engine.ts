@@ -18,8 +18,10 @@ import { findProgram, machineFacts } from '../runtime/machine-facts.js';
 import { OciRuntime } from '../runtime/oci-runtime.js';
 import { LayerStore } from '../snapshots/layer-store.js';
 import { VolumeStore } from '../volumes/volume-store.js';
-import { Container, type ContainerContext, netnsDirectory, netnsPathOf, REMOVING_PREFIX } from './container.js';
+import { Container } from './container.js';
+import type { ContainerContext } from './container-context.js';
 import type { ContainerNetwork, RestoredAttachment } from './container-network.js';
+import { containerPaths, containersRoot, netnsRoot, REMOVING_PREFIX } from './container-paths.js';
 import { type ContainerRecord, loadRecord } from './container-record.js';
 import { ContainerRegistry } from './container-registry.js';
 import { Engine, supervise } from './engine.js';
@@ -67,7 +69,7 @@ const LOCAL_LOG_MAX_FILES = 5;
 export async function openEngine(options: EngineOptions): Promise<ContainerEngine> {
   const { helper, clock = systemClock, random = Math.random, logger = silentLogger } = options;
   const [dataRoot, execRoot] = [resolve(options.dataRoot), resolve(options.execRoot)];
-  await mkdir(join(dataRoot, 'containers'), { recursive: true, mode: 0o710 });
+  await mkdir(containersRoot({ dataRoot }), { recursive: true, mode: 0o710 });
   await mkdir(execRoot, { recursive: true, mode: 0o711 });
   const events = new EngineEvents(logger);
   const emit = (e: EngineEvent) => events.emit(e);
@@ -133,7 +135,7 @@ function registryOptions(o: EngineOptions) {
 }
 
 async function loadContainers(context: ContainerContext, registry: ContainerRegistry, logger: Logger): Promise<void> {
-  const root = join(context.dataRoot, 'containers');
+  const root = containersRoot(context);
   for (const name of await readdir(root)) {
     const directory = join(root, name);
     const record = CONTAINER_ID.test(name) ? await loadRecord(directory) : undefined;
@@ -166,7 +168,7 @@ async function adoptContainers(context: ContainerContext, registry: ContainerReg
 
 /** Namespaces of starts that were cut short, and of containers whose network could not be taken up. */
 async function sweepNamespaces(context: ContainerContext, registry: ContainerRegistry): Promise<void> {
-  const directory = netnsDirectory(context);
+  const directory = netnsRoot(context);
   await mkdir(directory, { recursive: true, mode: 0o700 });
   for (const id of await readdir(directory)) {
     if (!registry.byId(id)?.record.network) await context.helper.detachLocal(join(directory, id));
@@ -175,7 +177,7 @@ async function sweepNamespaces(context: ContainerContext, registry: ContainerReg
 
 function restoredAttachment(record: ContainerRecord, context: ContainerContext): RestoredAttachment[] {
   const { id, network: attachment } = record;
-  return attachment ? [{ id, netnsPath: netnsPathOf(context, id), attachment }] : [];
+  return attachment ? [{ id, netnsPath: containerPaths(context, id).netns, attachment }] : [];
 }
 
 function startWatches(context: ContainerContext, registry: ContainerRegistry) {

@@ -1,0 +1,22 @@
+/** What every container shares with its engine. */
+import type { Clock, Logger } from '@swarmts/lib';
+import type { HelperApi } from '../helper/helper-api.js';
+import type { OciRuntime } from '../runtime/oci-runtime.js';
+import type { VolumeStore } from '../volumes/volume-store.js';
+import type { BundleContext } from './container-bundle.js';
+import type { ContainerNetwork } from './container-network.js';
+import type { EngineRoots } from './container-paths.js';
+import type { ContainerRecord } from './container-record.js';
+
+export interface ContainerContext extends EngineRoots {
+  readonly helper: HelperApi;
+  readonly runtime: OciRuntime;
+  readonly network: ContainerNetwork;
+  readonly volumes: VolumeStore;
+  readonly bundle: BundleContext;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** Whether another running container has the volume mounted. */
+  readonly volumeBusy: (volume: string, exceptId: string) => boolean;
+  readonly emit: (action: string, record: ContainerRecord, attributes?: Readonly<Record<string, string>>) => void;
+}

@@ -1,0 +1,116 @@
+/**
+ * Brings a container into being up to the point where its process exists and waits to be released: files, volumes, root file
+ * system, network, bundle, monitor. What a failure leaves behind is taken down by container-teardown.
+ */
+import { mkdir } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { messageOf, SwarmtsError } from '@swarmts/lib';
+import type { NetworkNamespace } from '../runtime/oci-config.js';
+import { identifyProcess } from '../runtime/process-identity.js';
+import { type StartFailure, startFailure } from '../runtime/runtime-errors.js';
+import { hasFiles, placeFiles, prepareRootfs, writeBundle } from './container-bundle.js';
+import type { ContainerContext } from './container-context.js';
+import type { NetworkAttachment } from './container-network.js';
+import type { ContainerPaths } from './container-paths.js';
+import { type ContainerRecord, isLogged, type RunningProcess, volumeNames } from './container-record.js';
+import type { InjectedFile } from './engine-api.js';
+
+export interface CreatedProcess {
+  readonly process: RunningProcess;
+  readonly attachment: NetworkAttachment | undefined;
+}
+
+/** The OCI runtime refused the container: Docker's message and exit code. */
+export class StartError extends SwarmtsError {
+  readonly failure: StartFailure;
+
+  constructor(text: string, cause: unknown) {
+    const failure = startFailure(text);
+    super(failure.error.code, failure.message, { cause });
+    this.failure = failure;
+  }
+}
+
+/** `files` are the contents of the injected files, undefined when they can only be on their tmpfs already. */
+export async function createProcess(
+  context: ContainerContext,
+  record: ContainerRecord,
+  paths: ContainerPaths,
+  files: readonly InjectedFile[] | undefined,
+): Promise<CreatedProcess> {
+  // The bundle directory is the mark of a start: whoever finds it tears down what belongs to it.
+  await mkdir(paths.bundle, { recursive: true, mode: 0o700 });
+  await placeFilesOnce(context, record, paths, files);
+  if (isLogged(record)) await mkdir(dirname(paths.log), { recursive: true, mode: 0o700 });
+  const volumes = await acquireVolumes(context, record);
+  const [rootfs, network] = await Promise.allSettled([
+    prepareRootfs(context.bundle, { record, paths, volumes }),
+    attachNetwork(context, record, paths),
+  ]);
+  if (rootfs.status === 'rejected') throw rootfs.reason;
+  if (network.status === 'rejected') throw network.reason;
+  const { namespace, attachment } = network.value;
+  await writeBundle(context.bundle, { record, paths, volumes, network: namespace, attachment });
+  return { process: await startMonitor(context, record, paths), attachment };
+}
+
+async function startMonitor(
+  context: ContainerContext,
+  record: ContainerRecord,
+  paths: ContainerPaths,
+): Promise<RunningProcess> {
+  const { id, config } = record;
+  let started: { monitorPid: number; pid: number };
+  try {
+    started = await context.runtime.create(id, paths.bundle, {
+      logPath: isLogged(record) ? paths.log : undefined,
+      tty: config.tty ?? false,
+      openStdin: config.openStdin ?? false,
+    });
+  } catch (e) {
+    throw new StartError(messageOf(e), e);
+  }
+  const init = identifyProcess(started.pid);
+  const monitor = identifyProcess(started.monitorPid);
+  if (!init || !monitor) throw new SwarmtsError('internal', 'the container ended before it was started');
+  return { init, monitor };
+}
+
+async function attachNetwork(
+  context: ContainerContext,
+  record: ContainerRecord,
+  paths: ContainerPaths,
+): Promise<{ namespace: NetworkNamespace; attachment: NetworkAttachment | undefined }> {
+  const { config, id } = record;
+  if (config.networkNamespace) {
+    return { namespace: { kind: 'path', path: config.networkNamespace }, attachment: undefined };
+  }
+  if (config.networkMode === 'host') return { namespace: { kind: 'host' }, attachment: undefined };
+  if (config.networkMode === 'none') return { namespace: { kind: 'private' }, attachment: undefined };
+  await mkdir(dirname(paths.netns), { recursive: true, mode: 0o700 });
+  const attachment = await context.network.attach(id, { netnsPath: paths.netns, ports: config.ports });
+  return { namespace: { kind: 'path', path: paths.netns }, attachment };
+}
+
+async function placeFilesOnce(
+  context: ContainerContext,
+  record: ContainerRecord,
+  paths: ContainerPaths,
+  files: readonly InjectedFile[] | undefined,
+): Promise<void> {
+  const wanted = record.config.files ?? [];
+  if (wanted.length === 0 || (await hasFiles(paths.files, wanted))) return;
+  if (!files) {
+    const what = 'the files of this container (secrets, configs) are gone since a reboot';
+    throw new SwarmtsError('failed-precondition', `${what}; create it anew`);
+  }
+  await placeFiles(context.bundle, paths.files, files);
+}
+
+async function acquireVolumes(context: ContainerContext, record: ContainerRecord): Promise<Map<string, string>> {
+  const paths = new Map<string, string>();
+  for (const name of volumeNames(record)) {
+    paths.set(name, await context.volumes.acquire(name, context.volumeBusy(name, record.id)));
+  }
+  return paths;
+}
