@@ -1,0 +1,63 @@
+#!/usr/bin/env bash
+# Installs swarmts from this checkout for real use: Debian packages, build, swarmts and swarmtsd on the PATH, and a systemd unit
+# where systemd runs. `--uninstall` takes the links and the unit away; data in /var/lib/swarmts stays.
+set -euo pipefail
+source "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
+
+bin=/usr/local/bin
+unit=/etc/systemd/system/swarmtsd.service
+systemd_runs() { [ -d /run/systemd/system ]; }
+
+need_root
+case "${1:-}" in
+  --uninstall)
+    if systemd_runs && [ -e "$unit" ]; then systemctl disable --now swarmtsd || true; fi
+    rm -f "$unit" "$bin/swarmts" "$bin/swarmtsd"
+    if systemd_runs; then systemctl daemon-reload; fi
+    say 'swarmts is uninstalled; /var/lib/swarmts is left as it was'
+    exit 0
+    ;;
+  '') ;;
+  *) die "usage: $0 [--uninstall]" ;;
+esac
+
+need_node
+install_packages "${node_packages[@]}"
+build
+ln -sf "$root/cli/bin/swarmts.js" "$bin/swarmts"
+ln -sf "$root/daemon/bin/swarmtsd.js" "$bin/swarmtsd"
+mkdir -p /etc/swarmts
+[ -e /etc/swarmts/daemon.json ] || echo '{}' >/etc/swarmts/daemon.json
+
+cat >/tmp/swarmtsd.service.$$ <<UNIT
+[Unit]
+Description=swarmts: containers and swarm
+Documentation=file://$root/README.md
+After=network-online.target nss-lookup.target
+Wants=network-online.target
+
+[Service]
+Type=simple
+ExecStart=$(command -v node) $root/daemon/bin/swarmtsd.js
+ExecReload=/bin/kill -HUP \$MAINPID
+Restart=always
+RestartSec=2
+# Containers outlive the daemon: only the daemon itself is stopped.
+KillMode=process
+Delegate=yes
+LimitNOFILE=1048576
+TasksMax=infinity
+OOMScoreAdjust=-500
+
+[Install]
+WantedBy=multi-user.target
+UNIT
+if systemd_runs; then
+  install -m 644 "/tmp/swarmtsd.service.$$" "$unit"
+  systemctl daemon-reload
+  systemctl enable --now swarmtsd
+  say 'swarmtsd runs. Next: swarmts doctor; swarmts init'
+else
+  say "No systemd here: start the daemon with $bin/swarmtsd. Next: swarmts doctor; swarmts init"
+fi
+rm -f "/tmp/swarmtsd.service.$$"
