@@ -1,0 +1,186 @@
+/** Log lines and files, with rotation played by hand. */
+import assert from 'node:assert/strict';
+import { appendFileSync, mkdtempSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { systemClock } from '@swarmts/lib';
+import fc from 'fast-check';
+import type { LogOptions } from '../engine/engine-api.js';
+import { rotateLog } from './log-files.js';
+import { LineSplitter, MAX_LINE_BYTES, parseLogLine, parseTimeNs } from './log-format.js';
+import { readLogs } from './log-reader.js';
+
+const record = (n: number, text = `line ${n}`, tag = 'F') =>
+  `2024-01-01T00:00:00.${String(n).padStart(9, '0')}Z stdout ${tag} ${text}\n`;
+const ALL: LogOptions = { stdout: true, stderr: true, follow: false, tail: -1 };
+
+describe('a log line', () => {
+  it('has a time with nanoseconds, in any zone', () => {
+    assert.equal(parseTimeNs('1970-01-01T00:00:01.000000007Z'), 1_000_000_007n);
+    assert.equal(parseTimeNs('1970-01-01T02:00:00.5+02:00'), 500_000_000n);
+    assert.equal(parseTimeNs('1969-12-31T23:59:59Z'), -1_000_000_000n);
+    assert.equal(parseTimeNs('yesterday'), undefined);
+  });
+
+  it('ends with a newline when it is whole and without when it is a part', () => {
+    const parse = (text: string) => parseLogLine(Buffer.from(text));
+    assert.equal(parse('2024-01-01T00:00:00Z stdout F a b ')?.line.toString(), 'a b \n');
+    assert.equal(parse('2024-01-01T00:00:00Z stderr P a')?.line.toString(), 'a');
+    assert.equal(parse('2024-01-01T00:00:00Z stdout F ')?.line.toString(), '\n');
+    for (const bad of ['', 'x', 'x stdout F y', '2024-01-01T00:00:00Z stdin F y', '2024-01-01T00:00:00Z stdout X y']) {
+      assert.equal(parse(bad), undefined, bad);
+    }
+  });
+
+  it('is found whatever the pieces it comes in', () => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.stringMatching(/^[a-z]{0,20}$/)),
+        fc.array(fc.integer({ min: 1, max: 9 }), { minLength: 1 }),
+        (lines, sizes) => {
+          const data = Buffer.from(lines.map((l) => `${l}\n`).join(''));
+          const splitter = new LineSplitter();
+          const out: string[] = [];
+          for (let at = 0, i = 0; at < data.length; i++) {
+            const size = sizes[i % sizes.length] ?? 1;
+            out.push(...splitter.push(data.subarray(at, at + size)).map(String));
+            at += size;
+          }
+          assert.deepEqual(out, lines);
+        },
+      ),
+    );
+  });
+
+  it('does not eat the memory when it never ends', () => {
+    const splitter = new LineSplitter();
+    for (let i = 0; i < 3; i++) assert.deepEqual(splitter.push(Buffer.alloc(MAX_LINE_BYTES, 0x61)), []);
+    assert.deepEqual(splitter.push(Buffer.from('tail\nnext\n')).at(-1)?.toString(), 'next');
+  });
+});
+
+describe('reading logs', () => {
+  let dir: string;
+  let path: string;
+  let live: boolean;
+  let end: () => void;
+
+  beforeEach(() => {
+    dir = mkdtempSync(join(tmpdir(), 'swarmts-logs-'));
+    path = join(dir, 'container.log');
+    live = true;
+    end = () => undefined;
+  });
+
+  afterEach(() => rmSync(dir, { recursive: true, force: true }));
+
+  const source = () => ({
+    logPath: path,
+    isLive: () => live,
+    onEnd: (fn: () => void) => {
+      end = () => {
+        live = false;
+        fn();
+      };
+      return () => undefined;
+    },
+    clock: systemClock,
+  });
+
+  async function numbers(options: Partial<LogOptions> = {}): Promise<number[]> {
+    const out: number[] = [];
+    for await (const e of readLogs(source(), { ...ALL, ...options }))
+      out.push(Number(Buffer.from(e.line).toString().slice(5)));
+    return out;
+  }
+
+  const lines = (from: number, to: number) =>
+    Array.from({ length: to - from + 1 }, (_, i) => record(from + i)).join('');
+  const range = (from: number, to: number) => Array.from({ length: to - from + 1 }, (_, i) => from + i);
+
+  it('gives the last lines over all files', async () => {
+    writeFileSync(`${path}.2`, lines(1, 3));
+    writeFileSync(`${path}.1`, lines(4, 6));
+    writeFileSync(path, lines(7, 9));
+    assert.deepEqual(await numbers(), range(1, 9));
+    for (const tail of range(0, 12))
+      assert.deepEqual(await numbers({ tail }), range(1, 9).slice(tail === 0 ? 9 : -tail), `tail ${tail}`);
+  });
+
+  it('finds the last lines of a large file', async () => {
+    writeFileSync(path, lines(1, 20_000));
+    assert.deepEqual(await numbers({ tail: 3 }), [19_998, 19_999, 20_000]);
+    assert.equal((await numbers({ tail: 19_999 }))[0], 2);
+  });
+
+  it('follows over rotations, even several at once', async () => {
+    writeFileSync(path, lines(1, 2));
+    const seen: number[] = [];
+    const done = (async () => {
+      for await (const e of readLogs(source(), { ...ALL, follow: true })) {
+        const n = Number(Buffer.from(e.line).toString().slice(5));
+        seen.push(n);
+        if (n === 2) appendFileSync(path, lines(3, 3));
+        if (n === 3) {
+          // The monitor writes a last line into the file that was renamed, and begins two new ones.
+          renameSync(path, `${path}.2`);
+          appendFileSync(`${path}.2`, lines(4, 4));
+          writeFileSync(`${path}.1`, lines(5, 6));
+          writeFileSync(path, lines(7, 7));
+        }
+        if (n === 7) end();
+      }
+    })();
+    await done;
+    assert.deepEqual(seen, range(1, 7));
+  });
+
+  it('waits for a log that does not exist yet', async () => {
+    const follower = numbers({ follow: true });
+    setImmediate(() => {
+      writeFileSync(path, lines(1, 1));
+      end();
+    });
+    assert.deepEqual(await follower, [1]);
+  });
+
+  it('ends with what was written last', async () => {
+    writeFileSync(path, lines(1, 1));
+    const follower = numbers({ follow: true });
+    setImmediate(() => {
+      appendFileSync(path, lines(2, 2));
+      end();
+    });
+    assert.deepEqual(await follower, [1, 2]);
+    assert.deepEqual(await numbers({ follow: true }), [1, 2]);
+  });
+
+  it('stops when it is told to', async () => {
+    writeFileSync(path, lines(1, 1));
+    const abort = new AbortController();
+    const seen: number[] = [];
+    for await (const _ of readLogs(source(), { ...ALL, follow: true }, abort.signal)) {
+      seen.push(1);
+      setImmediate(() => abort.abort());
+    }
+    assert.deepEqual(seen, [1]);
+  });
+
+  it('does not follow beyond the time that was asked for', async () => {
+    writeFileSync(path, lines(1, 5));
+    const untilNs = (parseTimeNs('2024-01-01T00:00:00Z') ?? 0n) + 3n;
+    assert.deepEqual(await numbers({ follow: true, untilNs }), [1, 2, 3]);
+  });
+
+  it('rotates by renaming, keeps so many files, and bears a monitor that is gone', async () => {
+    for (let i = 0; i < 5; i++) {
+      writeFileSync(path, lines(i, i));
+      await rotateLog(path, 3, join(dir, 'no-fifo'));
+    }
+    assert.deepEqual(readdirSync(dir).sort(), ['container.log.1', 'container.log.2']);
+    assert.deepEqual(await numbers(), [3, 4]);
+    writeFileSync(path, lines(9, 9));
+    await rotateLog(path, 1, join(dir, 'no-fifo'));
+    assert.deepEqual(readdirSync(dir), []);
+  });
+});
