@@ -50,11 +50,10 @@ export class Credentials {
       const unsubscribe = new Map<(u: U) => void, () => void>();
       return {
         add: (l: (u: U) => void) => {
-          unsubscribe.set(
-            l,
-            this.onChange(() => l(read())),
-          );
-          l(read());
+          const tell = () => l(read());
+          unsubscribe.set(l, this.onChange(tell));
+          // Not at once: grpc-js registers its own watcher only after it has registered this listener.
+          queueMicrotask(tell);
         },
         remove: (l: (u: U) => void) => unsubscribe.get(l)?.(),
       };
