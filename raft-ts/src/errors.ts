@@ -17,7 +17,9 @@ export type RaftErrorCode =
   /** Stored bytes are damaged in a way that a crash cannot explain. */
   | 'corrupt'
   /** The disk refused; after that the log accepts nothing more until the process is restarted. */
-  | 'io';
+  | 'io'
+  /** A bug: an invariant does not hold, or the state machine, the transport or a callback threw. */
+  | 'broken';
 
 export interface RaftErrorOptions {
   readonly cause?: unknown;

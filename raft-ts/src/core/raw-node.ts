@@ -79,6 +79,8 @@ export class RawNode {
   #hardState: HardState;
   #softState: SoftState;
   #outstanding: Ready | undefined;
+  /** The batch that is out holds a new term or vote. */
+  #outstandingPromises = false;
 
   constructor(options: RaftOptions) {
     invariant(Number.isSafeInteger(options.id) && options.id > 0, `${options.id} is not a member id`);
@@ -216,7 +218,21 @@ export class RawNode {
     this.#hardState = hardState;
     this.#softState = softState;
     this.#outstanding = ready;
+    this.#outstandingPromises = promises;
     return ready;
+  }
+
+  /**
+   * What a leader may send although the batch handed out is still being written, so that a slow disk does not silence
+   * it. Empty for anybody else, and while the term itself is not on disk.
+   */
+  takeEarlyMessages(): readonly Message[] {
+    const raft = this.#raft;
+    if (this.#outstanding === undefined || this.#outstandingPromises || raft.role !== 'leader') return [];
+    if (raft.term !== this.#hardState.term || raft.vote !== this.#hardState.vote) return [];
+    const early = raft.messages.filter((message) => LEADER_MESSAGES.has(message.type));
+    raft.messages = raft.messages.filter((message) => !LEADER_MESSAGES.has(message.type));
+    return early;
   }
 
   /** The batch handed out last is written, sent and applied. */

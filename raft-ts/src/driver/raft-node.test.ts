@@ -256,6 +256,42 @@ describe('a member', () => {
     assert.deepEqual(fatal, ['io']);
   });
 
+  it('keeps leading while its disk is slow, and falls silent when its disk hangs', async () => {
+    const held: (() => void)[] = [];
+    let isHolding = false;
+    const slow = new MemoryDisk({
+      schedule: (operation, done) => {
+        if (isHolding && operation === 'sync') held.push(done);
+        else setImmediate(done);
+      },
+    });
+    await cluster.open(1, { bootstrapPeers: [1, 2, 3], disk: slow });
+    await cluster.open(2, { bootstrapPeers: [1, 2, 3] });
+    await cluster.open(3, { bootstrapPeers: [1, 2, 3] });
+    const first = await cluster.leader();
+    if (first.node.id !== 1) await first.node.transferLeadership(1);
+    const one = cluster.members.get(1);
+    const two = cluster.members.get(2);
+    assert.ok(one && two);
+    while (!one.leaderChanges.at(-1)?.isLeader) await new Promise((resolve) => setImmediate(resolve));
+    const { term } = one.node.status();
+    isHolding = true;
+    const slowWrite = one.node.propose(data('slow'));
+    // The others commit without its disk; it tells them so, while its own write is still under way.
+    while (!two.list.values.includes('slow')) await new Promise((resolve) => setImmediate(resolve));
+    assert.deepEqual(one.list.values, []);
+    assert.equal(two.node.status().term, term);
+    isHolding = false;
+    for (const done of held.splice(0)) done();
+    await slowWrite;
+    isHolding = true;
+    await assert.rejects(one.node.propose(data('hangs')), { code: 'leadership-lost', outcomeUnknown: true });
+    assert.equal(one.leaderChanges.at(-1)?.isLeader, false);
+    assert.ok(two.node.status().term > term);
+    isHolding = false;
+    for (const done of held.splice(0)) done();
+  });
+
   it('rejects a proposal when the leadership is lost before it is committed', async () => {
     await cluster.openAll([1, 2, 3]);
     const { node } = await cluster.leader();

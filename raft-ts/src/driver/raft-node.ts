@@ -36,6 +36,8 @@ const MAX_APPEND_BYTES = 64 * 1024;
 const MAX_INFLIGHT_APPENDS = 256;
 /** Applied in one go, without letting anything else run. */
 const MAX_APPLY_BYTES = 1024 * 1024;
+/** A leader whose disk takes longer for one write, in election timeouts, falls silent: somebody else shall lead. */
+const MAX_STALL_TIMEOUTS = 5;
 const NONCE_RANGE = 2 ** 48;
 
 export class RaftNode {
@@ -56,6 +58,9 @@ export class RaftNode {
   /** The term in which this member has applied an entry of its own. */
   #caughtUpTerm = 0;
   #cancelTimer: CancelTimer | undefined;
+  readonly #maxStallTicks: number;
+  /** Ticks since the write under way began; undefined while there is none. */
+  #writeTicks: number | undefined;
   /** Cleared in the same step in which the loop finds nothing to do: nothing can be overlooked in between. */
   #isRunning = false;
   #loop: Promise<void> | undefined;
@@ -86,6 +91,7 @@ export class RaftNode {
     const nonce = Math.floor(random() * NONCE_RANGE);
     this.#reads = new Reads(options.id, nonce, electionTicks, (context) => this.#core.readIndex(context));
     this.#transfers = new Transfers(2 * electionTicks);
+    this.#maxStallTicks = MAX_STALL_TIMEOUTS * electionTicks;
     this.#snapshots = new Snapshots({
       log,
       stateMachine: options.stateMachine,
@@ -220,13 +226,24 @@ export class RaftNode {
       this.#core.tick();
       this.#reads.tick();
       this.#transfers.tick();
+      this.#sendEarly();
     });
+  }
+
+  /** Heartbeats and appends go on while the disk takes its time. */
+  #sendEarly(): void {
+    if (this.#writeTicks === undefined) return;
+    this.#writeTicks += 1;
+    if (this.#writeTicks <= this.#maxStallTicks) this.#send(this.#core.takeEarlyMessages());
   }
 
   #input(change: () => void): void {
     if (this.#ended !== undefined) return;
     try {
       change();
+      // A leader that is none any more must know at once, not only when its disk is done.
+      const { role, term } = this.#core.softState;
+      if (this.#leaderChange.isLeader && (role !== 'leader' || term !== this.#leaderChange.term)) this.#noteLeader();
     } catch (error) {
       this.#fail(error);
       return;
@@ -285,7 +302,9 @@ export class RaftNode {
       return;
     }
     this.#unwrittenHardState = undefined;
+    this.#writeTicks = 0;
     await this.#log.write({ hardState, snapshot: ready.snapshot, entries: ready.entries, mustSync: true });
+    this.#writeTicks = undefined;
   }
 
   #send(messages: readonly Message[]): void {
@@ -393,7 +412,7 @@ export class RaftNode {
 
   #fail(cause: unknown): void {
     if (this.#ended !== undefined) return;
-    const error = isRaftError(cause) ? cause : new RaftError('io', `the member cannot go on: ${cause}`, { cause });
+    const error = isRaftError(cause) ? cause : new RaftError('broken', `the member cannot go on: ${cause}`, { cause });
     this.#end(error);
     this.#options.onFatal(error);
   }

@@ -1,5 +1,4 @@
 // When to take a snapshot of the own state, and getting it to disk beside the log's work. One at a time.
-import type { RaftError } from '../errors.js';
 import type { DiskLog } from '../storage/disk-log.js';
 import type { CommittedEntry, SnapshotMetadata } from '../types.js';
 import type { StateMachine } from './options.js';
@@ -68,7 +67,7 @@ export class Snapshots {
       await this.#log.writeSnapshotFile({ metadata, data: await capture });
       this.#written = metadata;
     } catch (error) {
-      this.#onError(error as RaftError);
+      this.#onError(error);
       return;
     } finally {
       this.#writing = undefined;

@@ -80,11 +80,11 @@ export class SimulatedMember {
   #diskOptions(): ConstructorParameters<typeof MemoryDisk>[0] {
     const { time, random } = this.#world;
     return {
-      // Reading is instant; a write takes up to 1 ms, a sync mostly up to 5 ms but now and then 300.
+      // Reading is instant; a write takes up to 1 ms, a sync mostly up to 5 ms but now and then up to 3 s.
       schedule: (operation, done) => {
         if (operation === 'other') done();
         else if (operation === 'write') time.after(random.next(), done);
-        else time.after(random.chance(0.01) ? 300 : 5 * random.next(), done);
+        else time.after(random.chance(0.01) ? 3000 * random.next() : 5 * random.next(), done);
       },
     };
   }

@@ -185,6 +185,33 @@ describe('the log after a crash', () => {
     }
   });
 
+  it('refuses zeros in what was synced, although a crash could leave such behind a write', async () => {
+    const disk = new MemoryDisk();
+    const log = await open(disk);
+    await log.write({ entries: run(1, 9, 1, 'x'.repeat(300)), mustSync: true });
+    await log.write({ entries: run(10, 10, 1), mustSync: true });
+    disk.damage(lastSegment(disk), disk.contentOf(lastSegment(disk)).slice().fill(0, 512, 1024));
+    await assert.rejects(open(disk), { code: 'corrupt' });
+  });
+
+  it('drops the end, zeros included, if only unsynced batches follow the hole', async () => {
+    const disk = new MemoryDisk();
+    const log = await open(disk);
+    await log.write({ entries: run(1, 2, 1), mustSync: true });
+    const complete = disk.contentOf(lastSegment(disk)).length;
+    await log.write({ hardState: hard(1, 1), entries: run(3, 3, 1, 'x'.repeat(2000)), mustSync: false });
+    await log.write({ hardState: hard(1, 2), mustSync: false });
+    const hole = 512 * Math.ceil(complete / 512);
+    disk.damage(
+      lastSegment(disk),
+      disk
+        .contentOf(lastSegment(disk))
+        .slice()
+        .fill(0, hole, hole + 512),
+    );
+    assert.equal((await open(disk)).storage.lastIndex(), 2);
+  });
+
   it('refuses a segment that is missing, damaged or exchanged', async () => {
     const disk = new MemoryDisk();
     const log = await open(disk, { segmentBytes: 300 });
