@@ -181,6 +181,17 @@ describe('an engine that is opened again', function () {
     assert.deepEqual(readdirSync(links), [name]);
   });
 
+  it('is not misled by an exit file of an earlier run', async () => {
+    const id = await bed.engine.create(containerConfig(image, ['sleep', '1000']));
+    const stale = join(bed.execRoot, 'exits', id);
+    writeFileSync(stale, '9');
+    await bed.engine.start(id);
+    assert.equal(existsSync(stale), false);
+    await reopen();
+    assert.equal(bed.engine.find(id)?.state, 'running');
+    await bed.engine.stop(id, 0);
+  });
+
   it('finishes a log rotation that was cut short', async () => {
     const log = { driver: 'json-file', maxSizeBytes: 1 << 30, maxFiles: 3 } as const;
     const id = await started(['sh', '-c', 'echo first; while ! test -e /go; do sleep 0.05; done; echo second'], {

@@ -184,7 +184,9 @@ function startWatches(context: ContainerContext, registry: ContainerRegistry) {
   const { clock, logger, runtime } = context;
   const onExit = (id: string) => {
     const container = registry.byId(id);
-    if (container) supervise(container.onExitFile(), 'cannot take note of an exit', logger);
+    // Without a container the file is a leftover of one that was removed.
+    const work = container ? container.onExitFile() : runtime.forgetExit(id);
+    supervise(work, 'cannot take note of an exit', logger);
   };
   const checkMonitors = async () => {
     for (const c of registry.all()) {

@@ -52,6 +52,8 @@ export class OciRuntime {
 
   /** The container exists afterwards and waits for `start`; its processes are held by a monitor that outlives us. */
   async create(id: string, bundle: string, options: CreateOptions): Promise<MonitorStarted> {
+    // An exit file of an earlier run must not end this one.
+    await this.forgetExit(id);
     const persist = join(bundle, 'persist');
     await mkdir(persist, { recursive: true, mode: 0o700 });
     const argv = [
