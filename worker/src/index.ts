@@ -1,8 +1,12 @@
 /** What a node does: its containers, images, volumes and the privileged helper. */
+
+export { Agent, type AgentOptions } from './agent/agent.js';
 export * from './engine/container-network.js';
 export * from './engine/engine-api.js';
 export { LocalContainerNetwork } from './engine/local-container-network.js';
 export { type EngineOptions, openEngine } from './engine/open-engine.js';
+export type { HelperApi } from './helper/helper-api.js';
+export { type StartHelperOptions, startHelper } from './helper/spawn-helper.js';
 export {
   familiarName,
   familiarString,
@@ -11,6 +15,3 @@ export {
   repositoryOf,
 } from './images/reference.js';
 export { signalNumber } from './runtime/signals.js';
-export { Agent, type AgentOptions } from './agent/agent.js';
-export type { HelperApi } from './helper/helper-api.js';
-export { type StartHelperOptions, startHelper } from './helper/spawn-helper.js';
