@@ -1,1 +1,1 @@
-export {};
+export { compare, summarise } from './measure.js';

@@ -1,0 +1,119 @@
+/** Both sides of a benchmark, set up alike: a lab of swarmts and a private dockerd, with the same image in both. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { api, callApi, Lab, run, waitFor } from '@swarmts/test-cluster';
+import { DockerPeer } from './peer.js';
+
+const BUILD_IMAGES = fileURLToPath(new URL('../../scripts/build-images.sh', import.meta.url));
+export const IMAGE = 'busybox:bench';
+const LONG_MS = 300_000;
+
+export interface Bed {
+  readonly lab: Lab;
+  readonly peer: DockerPeer;
+  close(): Promise<void>;
+}
+
+export async function setUp(o: {
+  readonly managers: number;
+  readonly workers: number;
+  readonly peers: number;
+  readonly swarm: boolean;
+}): Promise<Bed> {
+  const dir = mkdtempSync(join(tmpdir(), 'swarmts-bench-'));
+  const archive = join(dir, 'busybox.tar');
+  run(BUILD_IMAGES, join(dir, 'images'));
+  run(
+    'skopeo',
+    'copy',
+    '-q',
+    '--insecure-policy',
+    `oci:${join(dir, 'images', 'busybox')}:latest`,
+    `docker-archive:${archive}:${IMAGE}`,
+  );
+  const peer = await DockerPeer.start(o.peers);
+  let lab: Lab | undefined;
+  try {
+    lab = await Lab.up({
+      name: 'bench',
+      managers: o.managers,
+      workers: o.workers,
+      join: o.swarm,
+      daemonArgs: ['--log-level=error'],
+    });
+    for (const n of lab.nodes) run('docker', '-H', `unix://${lab.socket(n.name)}`, 'load', '-q', '-i', archive);
+    peer.load(archive);
+    if (o.swarm) await peer.formSwarm();
+  } catch (e) {
+    await lab?.down();
+    await peer.stop();
+    rmSync(dir, { recursive: true, force: true });
+    throw e;
+  }
+  const ready = lab;
+  return {
+    lab: ready,
+    peer,
+    close: async () => {
+      await ready.down();
+      await peer.stop();
+      rmSync(dir, { recursive: true, force: true });
+    },
+  };
+}
+
+/** Creates a service through the API; its container stops at once when asked. */
+export function createService(socket: string, name: string, replicas: number): Promise<unknown> {
+  return api(socket, 'POST', '/services/create', {
+    Name: name,
+    TaskTemplate: {
+      ContainerSpec: { Image: IMAGE, Command: ['sleep', 'infinity'], StopSignal: 'SIGKILL' },
+      RestartPolicy: { Condition: 'any' },
+    },
+    Mode: { Replicated: { Replicas: replicas } },
+  });
+}
+
+interface TaskJson {
+  readonly NodeID?: string;
+  readonly DesiredState: string;
+  readonly Status: { readonly State: string };
+}
+
+/** Waits until so many tasks run on nodes that are up. */
+export async function untilRunning(socket: string, count: number): Promise<void> {
+  await waitFor(`${count} tasks run`, LONG_MS, async () => {
+    const tasks = await api<readonly TaskJson[]>(socket, 'GET', '/tasks');
+    const running = tasks.filter((t) => t.DesiredState === 'running' && t.Status.State === 'running');
+    if (running.length < count) return false;
+    const nodes = await api<readonly { readonly ID: string; readonly Status: { readonly State: string } }[]>(
+      socket,
+      'GET',
+      '/nodes',
+    );
+    const down = new Set(nodes.filter((n) => n.Status.State === 'down').map((n) => n.ID));
+    return running.filter((t) => !down.has(t.NodeID ?? '')).length >= count;
+  });
+}
+
+/** Removes a service and waits until its containers are gone from the given daemons. */
+export async function removeService(socket: string, name: string, daemons: readonly string[]): Promise<void> {
+  await api(socket, 'DELETE', `/services/${name}`);
+  await waitFor('the containers are gone', LONG_MS, async () => {
+    const lists = await Promise.all(daemons.map((d) => api<readonly unknown[]>(d, 'GET', '/containers/json?all=1')));
+    return lists.every((l) => l.length === 0);
+  });
+}
+
+/** Milliseconds until a write is acknowledged: the creation of a config. */
+export async function firstWriteMs(socket: string, name: string): Promise<number> {
+  const begin = performance.now();
+  await waitFor('a write is acknowledged', LONG_MS, async () => {
+    const answer = await callApi(socket, 'POST', '/configs/create', { Name: name, Data: 'eA==' }, 1_000);
+    // The write before may have been made although its answer was lost.
+    return answer.status === 201 || answer.status === 409;
+  });
+  return performance.now() - begin;
+}

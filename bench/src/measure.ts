@@ -1,0 +1,78 @@
+/** Interleaved rounds of two sides, and what is printed of them: median, range, and the ratio pair by pair. */
+import { appendFileSync, mkdirSync } from 'node:fs';
+import { loadavg } from 'node:os';
+import { dirname } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+export interface Side {
+  readonly name: string;
+  /** One measurement, in the benchmark's unit. */
+  measure(): Promise<number>;
+}
+
+export interface Comparison {
+  readonly benchmark: string;
+  readonly unit: string;
+  readonly ours: Side;
+  readonly peer: Side;
+  readonly peerVersion: string;
+  /** The ratio ours / peer has to stay at or below this. */
+  readonly goal: number;
+  readonly rounds: number;
+}
+
+export interface Summary {
+  readonly min: number;
+  readonly median: number;
+  readonly max: number;
+}
+
+export function summarise(values: readonly number[]): Summary {
+  const sorted = [...values].sort((a, b) => a - b);
+  const at = (q: number) => {
+    const i = (sorted.length - 1) * q;
+    const [low = 0, high = low] = [sorted[Math.floor(i)], sorted[Math.ceil(i)]];
+    return low + (high - low) * (i - Math.floor(i));
+  };
+  return { min: at(0), median: at(0.5), max: at(1) };
+}
+
+const RESULTS = fileURLToPath(new URL('../results/results.jsonl', import.meta.url));
+
+/** Runs A B B A A B ... and prints the table; true when the goal is met. */
+export async function compare(c: Comparison): Promise<boolean> {
+  const ours: number[] = [];
+  const peer: number[] = [];
+  for (let round = 0; round < c.rounds; round++) {
+    const first = round % 2 === 0;
+    for (const side of first ? [c.ours, c.peer] : [c.peer, c.ours]) {
+      const value = await side.measure();
+      (side === c.ours ? ours : peer).push(value);
+      process.stderr.write(
+        `${c.benchmark}: round ${round + 1}/${c.rounds} ${side.name} ${value.toFixed(1)} ${c.unit}\n`,
+      );
+    }
+  }
+  const ratios = ours.map((v, i) => v / (peer[i] ?? Number.NaN));
+  const [a, b, r] = [summarise(ours), summarise(peer), summarise(ratios)];
+  const load = loadavg()[0] ?? 0;
+  const row = (name: string, s: Summary, unit: string) =>
+    `${name.padEnd(24)}${s.min.toFixed(2).padStart(12)}${s.median.toFixed(2).padStart(12)}${s.max.toFixed(2).padStart(12)}  ${unit}`;
+  const met = r.median <= c.goal;
+  process.stdout.write(
+    [
+      `${c.benchmark}: ${c.rounds} rounds, interleaved; load ${load.toFixed(2)}; peer ${c.peerVersion}`,
+      `${''.padEnd(24)}${'min'.padStart(12)}${'median'.padStart(12)}${'max'.padStart(12)}`,
+      row(c.ours.name, a, c.unit),
+      row(c.peer.name, b, c.unit),
+      row('ratio', r, `goal <= ${c.goal}: ${met ? 'met' : 'NOT MET'}`),
+      '',
+    ].join('\n'),
+  );
+  mkdirSync(dirname(RESULTS), { recursive: true });
+  appendFileSync(
+    RESULTS,
+    `${JSON.stringify({ benchmark: c.benchmark, at: new Date().toISOString(), unit: c.unit, ours: a, peer: b, ratio: r, goal: c.goal, rounds: c.rounds, load, peerVersion: c.peerVersion })}\n`,
+  );
+  return met;
+}
