@@ -71,6 +71,7 @@ const READY_TIMEOUT_MS = 20_000;
 const LEAVE_TIMEOUT_MS = 8_000;
 const LONGEST_RAFT_ID = 2 ** 48 - 1;
 const ROLE_RETRY_MS = 500;
+const RESUME_RETRY_MS = 1_000;
 
 export const NOT_A_MANAGER =
   'This node is not a swarm manager. Use "swarmts swarm init" or "swarmts swarm join" to connect this node to swarm and try again.';
@@ -114,8 +115,27 @@ export class SwarmNode {
       }
       this.#state = state;
       this.#credentials = credentials;
-      await this.#run(state);
+      await this.#resume();
     });
+  }
+
+  /** Starts what the membership asks for. Managers that do not answer yet are no reason to give up: it is tried again. */
+  async #resume(): Promise<void> {
+    const state = this.#state;
+    if (!state || this.#stopped || this.#agent) return;
+    try {
+      await this.#run(state);
+    } catch (e) {
+      if (!isSwarmtsError(e, 'unavailable', 'no-leader', 'not-leader', 'timeout', 'aborted')) throw e;
+      this.#o.log.warn('the swarm does not answer yet, trying again', { error: e });
+      await this.#manager?.stop();
+      this.#manager = undefined;
+      this.#o.clock.after(RESUME_RETRY_MS, () => {
+        this.#serial(() => this.#resume()).catch((error: unknown) =>
+          this.#o.onFatal(error instanceof Error ? error : new Error(String(error))),
+        );
+      });
+    }
   }
 
   // State for others

@@ -1,4 +1,6 @@
 /** From a task to the configuration of its container: names, labels, limits and files as Docker's Swarm gives them. */
+
+import { SwarmtsError } from '@swarmts/lib';
 import {
   type Config,
   type ConfigReference,
@@ -135,12 +137,25 @@ function secretFiles(refs: readonly SecretReference[], files: TaskFiles): readon
 }
 
 function configFiles(refs: readonly ConfigReference[], files: TaskFiles): readonly InjectedFile[] {
-  return refs.map((r) => fileOf(r.file, r.file?.name || `/${r.configName}`, files.config(r.configId)?.spec?.data));
+  return refs.map((r) => {
+    const data = files.config(r.configId)?.spec?.data;
+    if (data === undefined) throw new SwarmtsError('not-found', `config ${r.configName} was not sent to this node`);
+    return fileOf(r.file, r.file?.name || `/${r.configName}`, data);
+  });
+}
+
+/** Whether all secrets and configs of the task are here; after a restart they come with the first session. */
+export function hasAllFiles(task: Task, files: TaskFiles): boolean {
+  const c = task.spec?.container;
+  return (
+    (c?.secrets ?? []).every((r) => files.secret(r.secretId)) &&
+    (c?.configs ?? []).every((r) => files.config(r.configId))
+  );
 }
 
 const DEFAULT_FILE_MODE = 0o444;
 
-function fileOf(target: FileTarget | undefined, defaultPath: string, content: Uint8Array | undefined): InjectedFile {
+function fileOf(target: FileTarget | undefined, defaultPath: string, content: Uint8Array): InjectedFile {
   const path = target?.name.startsWith('/')
     ? target.name
     : defaultPath.startsWith('/')
@@ -148,7 +163,7 @@ function fileOf(target: FileTarget | undefined, defaultPath: string, content: Ui
       : `/${defaultPath}`;
   return {
     path,
-    content: content ?? new Uint8Array(0),
+    content,
     uid: Number(target?.uid || 0),
     gid: Number(target?.gid || 0),
     mode: target?.mode || DEFAULT_FILE_MODE,

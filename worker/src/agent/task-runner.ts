@@ -14,7 +14,7 @@ import {
   TaskStatus,
 } from '@swarmts/proto';
 import type { ContainerEngine, ContainerInfo, ExitInfo, RegistryAuth } from '../engine/engine-api.js';
-import { containerConfigOf, TASK_ID_LABEL, type TaskFiles } from './container-config.js';
+import { containerConfigOf, hasAllFiles, TASK_ID_LABEL, type TaskFiles } from './container-config.js';
 import { nextAction } from './task-machine.js';
 
 export interface TaskRunnerOptions {
@@ -59,7 +59,7 @@ export class TaskRunner {
   update(task: Task): void {
     const before = this.#task.desiredState;
     this.#task = task;
-    if (task.desiredState !== before) this.#nudge(task.desiredState > TaskState.COMPLETE);
+    this.#nudge(task.desiredState !== before && task.desiredState > TaskState.COMPLETE);
   }
 
   /** The managers do not know the task any more: stop it and remove its container. */
@@ -117,6 +117,7 @@ export class TaskRunner {
 
   async #prepare(): Promise<void> {
     if (this.#status.state < TaskState.PREPARING) this.#report(TaskState.PREPARING, 'preparing');
+    if (!this.#container() && !hasAllFiles(this.#task, this.#o.files)) return this.#sleep();
     const { signal } = this.#interrupt;
     try {
       if (!this.#container()) {

@@ -1,0 +1,134 @@
+import assert from 'node:assert/strict';
+import {
+  Config,
+  ConfigSpec,
+  ContainerSpec,
+  Endpoint,
+  FileTarget,
+  Mount,
+  MountType,
+  PortConfig,
+  PublishMode,
+  ResourceRequirements,
+  Resources,
+  Secret,
+  SecretSpec,
+  Task,
+  TaskSpec,
+} from '@swarmts/proto';
+import { containerConfigOf } from './container-config.js';
+import { expandTemplate } from './template.js';
+
+const NO_FILES = { secret: () => undefined, config: () => undefined };
+
+function task(container: Partial<ContainerSpec>, spec: Partial<TaskSpec> = {}, extra: Partial<Task> = {}): Task {
+  return Task.create({
+    id: 'task1',
+    serviceId: 'svc1',
+    nodeId: 'node1',
+    slot: 3,
+    serviceAnnotations: { name: 'web', labels: { tier: 'front' } },
+    spec: TaskSpec.create({ container: ContainerSpec.create({ image: 'busybox', ...container }), ...spec }),
+    ...extra,
+  });
+}
+
+const configOf = (t: Task, files = NO_FILES) => containerConfigOf(t, 'host1', files as never);
+
+describe('the container of a task', () => {
+  it('is named and labelled as Swarm does', () => {
+    const c = configOf(task({ labels: { own: 'x' } }));
+    assert.equal(c.name, 'web.3.task1');
+    assert.deepEqual(c.labels, {
+      own: 'x',
+      'com.docker.swarm.task': '',
+      'com.docker.swarm.task.id': 'task1',
+      'com.docker.swarm.task.name': 'web.3.task1',
+      'com.docker.swarm.node.id': 'node1',
+      'com.docker.swarm.service.id': 'svc1',
+      'com.docker.swarm.service.name': 'web',
+    });
+  });
+
+  it('leaves to the image what the spec does not say', () => {
+    const c = configOf(task({}));
+    assert.deepEqual(
+      [c.entrypoint, c.cmd, c.user, c.workingDir, c.health],
+      [undefined, undefined, undefined, undefined, undefined],
+    );
+    assert.equal(c.stopTimeoutSeconds, 10);
+  });
+
+  it('has command as entrypoint and args as command', () => {
+    const c = configOf(task({ command: ['/bin/sh'], args: ['-c', 'x'] }));
+    assert.deepEqual([c.entrypoint, c.cmd], [['/bin/sh'], ['-c', 'x']]);
+  });
+
+  it('keeps a grace period of zero', () =>
+    assert.equal(configOf(task({ hasStopGracePeriod: true })).stopTimeoutSeconds, 0));
+
+  it('takes limits and reservations', () => {
+    const resources = ResourceRequirements.create({
+      limits: Resources.create({ nanoCpus: 5e8, memoryBytes: 64 << 20, pids: 10 }),
+      reservations: Resources.create({ memoryBytes: 32 << 20 }),
+    });
+    const { nanoCpus, memoryBytes, memoryReservationBytes, pidsLimit } = configOf(task({}, { resources })).resources;
+    assert.deepEqual([nanoCpus, memoryBytes, memoryReservationBytes, pidsLimit], [5e8, 64 << 20, 32 << 20, 10]);
+  });
+
+  it('publishes host-mode ports only', () => {
+    const ports = [
+      PortConfig.create({ targetPort: 80, publishedPort: 8080, publishMode: PublishMode.HOST }),
+      PortConfig.create({ targetPort: 81, publishedPort: 8081, publishMode: PublishMode.INGRESS }),
+    ];
+    assert.deepEqual(configOf(task({}, {}, { endpoint: Endpoint.create({ ports }) })).ports, [
+      { protocol: 'tcp', targetPort: 80, publishedPort: 8080 },
+    ]);
+  });
+
+  it('expands the placeholders of env, mounts and hostname', () => {
+    const mounts = [Mount.create({ type: MountType.VOLUME, source: 'data-{{.Task.Slot}}', target: '/d' })];
+    const c = configOf(
+      task({
+        env: ['A={{.Service.Name}}/{{ .Node.Hostname }}', 'T={{index .Service.Labels "tier"}}'],
+        hostname: '{{.Service.Name}}-{{.Task.Slot}}',
+        mounts,
+      }),
+    );
+    assert.deepEqual(c.env, ['A=web/host1', 'T=front']);
+    assert.equal(c.hostname, 'web-3');
+    assert.equal(c.mounts[0]?.source, 'data-3');
+  });
+
+  it('refuses a placeholder that does not exist', () => {
+    assert.throws(
+      () => expandTemplate('{{.Task.Nope}}', { task: task({}), nodeHostname: '' }),
+      /\{\{\.Task\.Nope\}\} is not known/,
+    );
+  });
+
+  it('gets secrets under /run/secrets and configs under /', () => {
+    const secret = Secret.create({ id: 's', spec: SecretSpec.create({ data: Uint8Array.of(1) }) });
+    const config = Config.create({ id: 'c', spec: ConfigSpec.create({ data: Uint8Array.of(2) }) });
+    const file = (name: string) => FileTarget.create({ name, uid: '7', gid: '8', mode: 0o400 });
+    const t = task({
+      secrets: [{ secretId: 's', secretName: 'db', file: file('password') }],
+      configs: [
+        { configId: 'c', configName: 'nginx', file: file('/etc/nginx.conf'), runtime: false },
+        { configId: 'c', configName: 'plain', file: undefined, runtime: false },
+      ],
+    });
+    const files = configOf(t, {
+      secret: (id: string) => (id === 's' ? secret : undefined),
+      config: () => config,
+    } as never).files;
+    assert.deepEqual(
+      files?.map((f) => [f.path, [...f.content], f.uid, f.gid, f.mode]),
+      [
+        ['/run/secrets/password', [1], 7, 8, 0o400],
+        ['/etc/nginx.conf', [2], 7, 8, 0o400],
+        ['/plain', [2], 0, 0, 0o444],
+      ],
+    );
+  });
+});
