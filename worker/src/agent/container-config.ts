@@ -131,9 +131,11 @@ function mountOf(m: Mount, context: TemplateContext): MountConfig {
 }
 
 function secretFiles(refs: readonly SecretReference[], files: TaskFiles): readonly InjectedFile[] {
-  return refs.map((r) =>
-    fileOf(r.file, `/run/secrets/${r.file?.name || r.secretName}`, files.secret(r.secretId)?.spec?.data),
-  );
+  return refs.map((r) => {
+    const data = files.secret(r.secretId)?.spec?.data;
+    if (data === undefined) throw new SwarmtsError('not-found', `secret ${r.secretName} was not sent to this node`);
+    return fileOf(r.file, `/run/secrets/${r.file?.name || r.secretName}`, data);
+  });
 }
 
 function configFiles(refs: readonly ConfigReference[], files: TaskFiles): readonly InjectedFile[] {
