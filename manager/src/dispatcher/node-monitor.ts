@@ -50,7 +50,8 @@ export class NodeMonitor {
   async start(): Promise<void> {
     const nodes = this.#c.store.view((tx) => tx.list('node'));
     const alive = nodes.filter((n) => n.status?.state !== NodeState.DOWN);
-    for (const n of alive) this.#arm(n.id, Math.max(2 * this.graceMs, (n.status?.leaseUntilMs ?? 0) - this.#c.clock.now()));
+    for (const n of alive)
+      this.#arm(n.id, Math.max(2 * this.graceMs, (n.status?.leaseUntilMs ?? 0) - this.#c.clock.now()));
     for (const n of nodes) if (n.status?.state === NodeState.DOWN) this.#armOrphaning(n.id);
     await this.#c.store.batch(
       alive,
