@@ -1,0 +1,180 @@
+/** The node's containers, as listed and as inspected. */
+import type { ContainerSummary } from '../backend.js';
+import { humanDuration, timeJson } from '../json/write.js';
+
+export function containerListJson(c: ContainerSummary, nowMs: number): Record<string, unknown> {
+  return {
+    Id: c.id,
+    Names: [`/${c.name}`],
+    Image: c.image,
+    ImageID: c.imageId,
+    Command: c.command.join(' '),
+    Created: Math.floor(c.createdAtMs / 1000),
+    Ports: c.ports.map((p) => ({
+      ...(p.publishedPort === 0 ? {} : { IP: p.hostIp === '' ? '0.0.0.0' : p.hostIp }),
+      PrivatePort: p.targetPort,
+      ...(p.publishedPort === 0 ? {} : { PublicPort: p.publishedPort }),
+      Type: p.protocol,
+    })),
+    Labels: c.labels,
+    State: c.state,
+    Status: statusText(c, nowMs),
+    HostConfig: { NetworkMode: c.networkMode },
+    NetworkSettings: { Networks: networksJson(c) },
+    Mounts: mountsJson(c),
+  };
+}
+
+/** "Up 3 minutes (healthy)", "Exited (0) 2 hours ago". */
+export function statusText(c: ContainerSummary, nowMs: number): string {
+  const since = (ms: number) => humanDuration(Math.max(0, nowMs - ms));
+  switch (c.state) {
+    case 'running': {
+      const health = c.health === 'starting' ? ' (health: starting)' : c.health === 'none' ? '' : ` (${c.health})`;
+      return `Up ${since(c.startedAtMs)}${health}`;
+    }
+    case 'paused':
+      return `Up ${since(c.startedAtMs)} (Paused)`;
+    case 'created':
+      return 'Created';
+    case 'dead':
+      return 'Dead';
+    case 'exited':
+      return `Exited (${c.exitCode}) ${since(c.finishedAtMs)} ago`;
+  }
+}
+
+export function containerInspectJson(c: ContainerSummary): Record<string, unknown> {
+  return {
+    Id: c.id,
+    Created: timeJson(c.createdAtMs),
+    Path: c.command[0] ?? '',
+    Args: c.command.slice(1),
+    State: {
+      Status: c.state,
+      Running: c.state === 'running' || c.state === 'paused',
+      Paused: c.state === 'paused',
+      Restarting: false,
+      OOMKilled: c.oomKilled,
+      Dead: c.state === 'dead',
+      Pid: c.pid,
+      ExitCode: c.exitCode,
+      Error: c.error,
+      StartedAt: timeJson(c.startedAtMs),
+      FinishedAt: timeJson(c.finishedAtMs),
+      ...(c.health === 'none' ? {} : { Health: { Status: c.health, FailingStreak: 0, Log: [] } }),
+    },
+    Image: c.imageId,
+    ResolvConfPath: '',
+    HostnamePath: '',
+    HostsPath: '',
+    LogPath: c.logPath,
+    Name: `/${c.name}`,
+    RestartCount: c.restartCount,
+    Driver: 'overlay2',
+    Platform: 'linux',
+    MountLabel: '',
+    ProcessLabel: '',
+    AppArmorProfile: '',
+    ExecIDs: null,
+    HostConfig: hostConfigJson(c),
+    GraphDriver: { Name: 'overlay2', Data: null },
+    Mounts: mountsJson(c),
+    Config: {
+      Hostname: c.hostname,
+      Domainname: '',
+      User: c.user,
+      AttachStdin: false,
+      AttachStdout: false,
+      AttachStderr: false,
+      ExposedPorts: Object.fromEntries(c.ports.map((p) => [`${p.targetPort}/${p.protocol}`, {}])),
+      Tty: c.tty,
+      OpenStdin: c.openStdin,
+      StdinOnce: false,
+      Env: c.env,
+      Cmd: c.command,
+      Image: c.image,
+      Volumes: null,
+      WorkingDir: c.workingDir,
+      Entrypoint: null,
+      OnBuild: null,
+      Labels: c.labels,
+      StopSignal: c.stopSignal,
+    },
+    NetworkSettings: {
+      Bridge: '',
+      SandboxID: '',
+      HairpinMode: false,
+      Ports: portMapJson(c),
+      SandboxKey: '',
+      Gateway: c.gateway,
+      IPAddress: c.address,
+      IPPrefixLen: c.prefixLength,
+      MacAddress: c.mac,
+      Networks: networksJson(c),
+    },
+  };
+}
+
+function hostConfigJson(c: ContainerSummary): Record<string, unknown> {
+  return {
+    Binds: null,
+    NetworkMode: c.networkMode,
+    PortBindings: portMapJson(c),
+    RestartPolicy: { Name: 'no', MaximumRetryCount: 0 },
+    AutoRemove: false,
+    CapAdd: c.capAdd.length === 0 ? null : c.capAdd,
+    CapDrop: c.capDrop.length === 0 ? null : c.capDrop,
+    ReadonlyRootfs: c.readOnlyRootfs,
+    Memory: c.memoryBytes,
+    MemoryReservation: c.memoryReservationBytes,
+    NanoCpus: c.nanoCpus,
+    PidsLimit: c.pidsLimit === 0 ? null : c.pidsLimit,
+    LogConfig: { Type: 'json-file', Config: {} },
+  };
+}
+
+function portMapJson(c: ContainerSummary): Record<string, unknown> {
+  return Object.fromEntries(
+    c.ports.map((p) => [
+      `${p.targetPort}/${p.protocol}`,
+      p.publishedPort === 0
+        ? null
+        : [{ HostIp: p.hostIp === '' ? '0.0.0.0' : p.hostIp, HostPort: String(p.publishedPort) }],
+    ]),
+  );
+}
+
+function networksJson(c: ContainerSummary): Record<string, unknown> {
+  if (c.networkMode === '') return {};
+  return {
+    [c.networkMode]: {
+      IPAMConfig: null,
+      Links: null,
+      Aliases: null,
+      NetworkID: '',
+      EndpointID: '',
+      Gateway: c.gateway,
+      IPAddress: c.address,
+      IPPrefixLen: c.prefixLength,
+      IPv6Gateway: '',
+      GlobalIPv6Address: '',
+      GlobalIPv6PrefixLen: 0,
+      MacAddress: c.mac,
+      DriverOpts: null,
+    },
+  };
+}
+
+function mountsJson(c: ContainerSummary): unknown[] {
+  return c.mounts.map((m) => ({
+    Type: m.type,
+    ...(m.name === '' ? {} : { Name: m.name }),
+    Source: m.source,
+    Destination: m.target,
+    ...(m.type === 'volume' ? { Driver: 'local' } : {}),
+    Mode: '',
+    RW: !m.readOnly,
+    Propagation: '',
+  }));
+}

@@ -1,0 +1,66 @@
+/**
+ * Docker's `filters` parameter: {"label":["a=b"]} or the old {"label":{"a=b":true}}. Values of one name are an OR (labels
+ * an AND), names are ANDed, an unknown name is an error.
+ */
+import { messageOf, SwarmtsError } from '@swarmts/lib';
+import { isRecord } from './json/object.js';
+
+export type FilterArgs = ReadonlyMap<string, readonly string[]>;
+
+export function parseFilters(query: URLSearchParams, allowed: readonly string[]): FilterArgs {
+  const text = query.get('filters') ?? '';
+  const filters = new Map<string, readonly string[]>();
+  if (text === '') return filters;
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (e) {
+    throw new SwarmtsError('invalid-argument', `invalid filters: ${messageOf(e)}`);
+  }
+  if (!isRecord(value)) throw new SwarmtsError('invalid-argument', 'invalid filters: not a JSON object');
+  for (const [name, v] of Object.entries(value)) {
+    if (!allowed.includes(name)) throw new SwarmtsError('invalid-argument', `invalid filter '${name}'`);
+    filters.set(name, valuesOf(name, v));
+  }
+  return filters;
+}
+
+function valuesOf(name: string, v: unknown): readonly string[] {
+  const list = Array.isArray(v) ? v : isRecord(v) ? Object.keys(v).filter((k) => v[k] === true) : undefined;
+  const texts = list?.filter((x): x is string => typeof x === 'string');
+  if (texts === undefined || texts.length !== list?.length) {
+    throw new SwarmtsError('invalid-argument', `invalid filter '${name}': its value must be a list of strings`);
+  }
+  return texts;
+}
+
+/** No such filter, or one of its values is accepted. */
+export function accepts(filters: FilterArgs, name: string, test: (value: string) => boolean): boolean {
+  const values = filters.get(name);
+  return values === undefined || values.length === 0 || values.some(test);
+}
+
+/** Every `key` or `key=value` of the filter is among the labels. */
+export function acceptsLabels(filters: FilterArgs, name: string, labels: Readonly<Record<string, string>>): boolean {
+  return (filters.get(name) ?? []).every((want) => {
+    const at = want.indexOf('=');
+    const key = at < 0 ? want : want.slice(0, at);
+    return Object.hasOwn(labels, key) && (at < 0 || labels[key] === want.slice(at + 1));
+  });
+}
+
+/** A yes or no, as Docker writes it. */
+export function booleanFilter(filters: FilterArgs, name: string): boolean | undefined {
+  const value = filters.get(name)?.[0];
+  if (value === undefined) return undefined;
+  if (['1', 'true', 'True', 'TRUE'].includes(value)) return true;
+  if (['0', 'false', 'False', 'FALSE'].includes(value)) return false;
+  throw new SwarmtsError('invalid-argument', `invalid filter '${name}=${value}'`);
+}
+
+/** The value must be one of the words. */
+export function checkWords(filters: FilterArgs, name: string, words: readonly string[]): void {
+  for (const v of filters.get(name) ?? []) {
+    if (!words.includes(v)) throw new SwarmtsError('invalid-argument', `invalid filter '${name}=${v}'`);
+  }
+}

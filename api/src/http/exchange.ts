@@ -1,0 +1,103 @@
+/**
+ * One HTTP request as the routes see it, and what they answer. Routes are pure functions from a call to a reply: only
+ * the server touches sockets. The body is read once, with a limit.
+ */
+import type { IncomingMessage } from 'node:http';
+import { SwarmtsError } from '@swarmts/lib';
+import { JsonObject } from '../json/object.js';
+
+/** JSON bodies; a spec with a 1000 KiB config in base64 fits twice. */
+export const MAX_JSON_BODY_BYTES = 4 * 1024 * 1024;
+
+export interface Call {
+  readonly method: string;
+  readonly params: Readonly<Record<string, string>>;
+  readonly query: URLSearchParams;
+  readonly headers: Readonly<Record<string, string>>;
+  /** [major, minor] as asked for, or the newest. */
+  readonly apiVersion: readonly [number, number];
+  /** Aborted when the client goes away or the server closes. */
+  readonly signal: AbortSignal;
+  readonly body: AsyncIterable<Uint8Array>;
+}
+
+/** Writes to the client; resolves when there is room for more, throws when the client has gone. */
+export type StreamWrite = (chunk: Uint8Array | string) => Promise<void>;
+
+export type Reply =
+  | {
+      readonly kind: 'json';
+      readonly status: number;
+      readonly value: unknown;
+      readonly headers?: Readonly<Record<string, string>>;
+    }
+  | {
+      readonly kind: 'text';
+      readonly status: number;
+      readonly text: string;
+      readonly contentType: string;
+      readonly headers?: Readonly<Record<string, string>>;
+    }
+  | { readonly kind: 'empty'; readonly status: number; readonly headers?: Readonly<Record<string, string>> }
+  | {
+      readonly kind: 'stream';
+      readonly contentType: string;
+      readonly run: (write: StreamWrite) => Promise<void>;
+    };
+
+export type Handler = (call: Call) => Promise<Reply>;
+
+export const json = (value: unknown, status = 200): Reply => ({ kind: 'json', status, value });
+export const empty = (status = 200): Reply => ({ kind: 'empty', status });
+
+export async function readBody(body: AsyncIterable<Uint8Array>, limit: number): Promise<Buffer> {
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  for await (const chunk of body) {
+    size += chunk.byteLength;
+    if (size > limit) {
+      throw new SwarmtsError('invalid-argument', `request body is larger than ${limit} bytes`);
+    }
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks);
+}
+
+/** The body as a JSON object; an empty body is an empty object. */
+export async function readJson(call: Call): Promise<JsonObject> {
+  const bytes = await readBody(call.body, MAX_JSON_BODY_BYTES);
+  if (bytes.byteLength === 0) return new JsonObject({});
+  let value: unknown;
+  try {
+    value = JSON.parse(bytes.toString('utf8'));
+  } catch (e) {
+    throw new SwarmtsError('invalid-argument', `invalid JSON: ${e instanceof Error ? e.message : 'not readable'}`);
+  }
+  return JsonObject.of(value, 'the request body');
+}
+
+/** Docker's reading of a flag in the query. */
+export function flag(query: URLSearchParams, name: string): boolean {
+  const v = (query.get(name) ?? '').trim().toLowerCase();
+  return !['', '0', 'no', 'false', 'none'].includes(v);
+}
+
+/** A version of a swarm object, which updates must name. */
+export function objectVersion(query: URLSearchParams): number {
+  const text = query.get('version') ?? '';
+  if (!/^\d+$/.test(text)) {
+    throw new SwarmtsError(
+      'invalid-argument',
+      `invalid version "${text}": it must be the number of the object's version`,
+    );
+  }
+  return Number(text);
+}
+
+export function headersOf(request: IncomingMessage): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(request.headers).flatMap(([k, v]) =>
+      v === undefined ? [] : [[k, Array.isArray(v) ? v.join(',') : v]],
+    ),
+  );
+}

@@ -1,0 +1,93 @@
+/** /swarm: the cluster this node is or becomes a member of. */
+import { SwarmtsError } from '@swarmts/lib';
+import { NodeAvailability } from '@swarmts/proto';
+import type { ClusterUpdate, InitRequest } from '../backend.js';
+import { swarmJson } from '../convert/cluster.js';
+import { availabilities } from '../convert/node.js';
+import { empty, flag, json, objectVersion, readJson } from '../http/exchange.js';
+import { type Route, route } from '../http/router.js';
+import type { JsonObject } from '../json/object.js';
+import type { RouteContext } from './context.js';
+
+export function swarmRoutes({ backend }: RouteContext): Route[] {
+  const { swarm } = backend;
+  return [
+    route('GET', '/swarm', async () => json(swarmJson(await swarm.inspect()))),
+    route('POST', '/swarm/init', async (call) => json(await swarm.init(readInit(await readJson(call))))),
+    route('POST', '/swarm/join', async (call) => {
+      const o = await readJson(call);
+      const remoteAddrs = o.strings('RemoteAddrs');
+      if (remoteAddrs.length === 0) {
+        throw new SwarmtsError('invalid-argument', 'at least 1 RemoteAddr is required to join');
+      }
+      await swarm.join(
+        {
+          listenAddr: o.string('ListenAddr'),
+          advertiseAddr: o.string('AdvertiseAddr'),
+          dataPathAddr: o.string('DataPathAddr'),
+          remoteAddrs,
+          joinToken: o.string('JoinToken'),
+          availability: o.oneOf('Availability', availabilities, NodeAvailability.ACTIVE),
+        },
+        call.signal,
+      );
+      return empty();
+    }),
+    route('POST', '/swarm/leave', async (call) => {
+      await swarm.leave(flag(call.query, 'force'));
+      return empty();
+    }),
+    route('POST', '/swarm/update', async (call) => {
+      const version = objectVersion(call.query);
+      const spec = await readJson(call);
+      await swarm.update({
+        version,
+        ...readSettings(spec),
+        ...(spec.has('Labels') ? { labels: spec.map('Labels') } : {}),
+        rotateWorkerToken: flag(call.query, 'rotateWorkerToken'),
+        rotateManagerToken: flag(call.query, 'rotateManagerToken'),
+      });
+      return empty();
+    }),
+    route('GET', '/swarm/unlockkey', async () => json({ UnlockKey: await swarm.unlockKey() })),
+  ];
+}
+
+function readInit(o: JsonObject): InitRequest {
+  const spec = o.object('Spec');
+  return {
+    listenAddr: o.string('ListenAddr'),
+    advertiseAddr: o.string('AdvertiseAddr'),
+    dataPathAddr: o.string('DataPathAddr'),
+    dataPathPort: o.unsigned('DataPathPort'),
+    defaultAddrPools: o.strings('DefaultAddrPool'),
+    subnetSize: o.unsigned('SubnetSize'),
+    forceNewCluster: o.boolean('ForceNewCluster'),
+    availability: o.oneOf('Availability', availabilities, NodeAvailability.ACTIVE),
+    autoLock: o.boolean('AutoLockManagers') || (spec?.object('EncryptionConfig')?.boolean('AutoLockManagers') ?? false),
+    labels: spec?.map('Labels') ?? {},
+    ...(spec === undefined ? {} : readSettings(spec)),
+  };
+}
+
+type Settings = Pick<ClusterUpdate, 'taskHistoryLimit' | 'heartbeatPeriodNs' | 'nodeCertExpiryNs' | 'snapshotInterval'>;
+
+/** What a spec sets. Docker's zero means "as it is", except for the history limit, where it is a value. */
+function readSettings(spec: JsonObject): Settings {
+  const orchestration = spec.object('Orchestration');
+  const positive = (section: string, name: string) => {
+    const v = spec.object(section)?.integer(name) ?? 0;
+    return v === 0 ? undefined : v;
+  };
+  const heartbeatPeriodNs = positive('Dispatcher', 'HeartbeatPeriod');
+  const nodeCertExpiryNs = positive('CAConfig', 'NodeCertExpiry');
+  const snapshotInterval = positive('Raft', 'SnapshotInterval');
+  return {
+    ...(orchestration?.has('TaskHistoryRetentionLimit') === true
+      ? { taskHistoryLimit: orchestration.integer('TaskHistoryRetentionLimit') }
+      : {}),
+    ...(heartbeatPeriodNs === undefined ? {} : { heartbeatPeriodNs }),
+    ...(nodeCertExpiryNs === undefined ? {} : { nodeCertExpiryNs }),
+    ...(snapshotInterval === undefined ? {} : { snapshotInterval }),
+  };
+}

@@ -1,0 +1,55 @@
+/** The API server, assembled: Docker's routes over a Backend. */
+import type { Logger } from '@swarmts/lib';
+import type { Backend } from './backend.js';
+import { Router } from './http/router.js';
+import { type ApiServer, HttpApiServer } from './http/server.js';
+import { containerRoutes } from './routes/containers.js';
+import type { RouteContext } from './routes/context.js';
+import { EventHub, eventRoutes } from './routes/events.js';
+import { imageRoutes, volumeRoutes } from './routes/images.js';
+import { networkRoutes } from './routes/networks.js';
+import { nodeRoutes } from './routes/nodes.js';
+import { secretRoutes } from './routes/secrets.js';
+import { serviceRoutes } from './routes/services.js';
+import { swarmRoutes } from './routes/swarm.js';
+import { systemRoutes } from './routes/system.js';
+import { taskRoutes } from './routes/tasks.js';
+
+export interface ApiServerOptions {
+  readonly backend: Backend;
+  readonly version: string;
+  readonly log: Logger;
+  /** Milliseconds since the epoch. */
+  readonly now?: () => number;
+}
+
+export function createApiServer(options: ApiServerOptions): ApiServer {
+  const c: RouteContext = {
+    backend: options.backend,
+    version: options.version,
+    log: options.log,
+    now: options.now ?? Date.now,
+  };
+  const hub = new EventHub(c);
+  const router = new Router([
+    ...systemRoutes(c),
+    ...swarmRoutes(c),
+    ...nodeRoutes(c),
+    ...serviceRoutes(c),
+    ...taskRoutes(c),
+    ...secretRoutes(c),
+    ...networkRoutes(c),
+    ...containerRoutes(c),
+    ...imageRoutes(c),
+    ...volumeRoutes(c),
+    ...eventRoutes(c, hub),
+  ]);
+  const server = new HttpApiServer(router, options.version, options.log);
+  return {
+    listen: (address, tls) => server.listen(address, tls),
+    close: async () => {
+      hub.close();
+      await server.close();
+    },
+  };
+}
