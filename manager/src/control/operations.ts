@@ -253,8 +253,8 @@ export class Operations {
         spec,
         endpoint: endpointOf(spec),
         specVersion: changed ? { index: (service.specVersion?.index ?? 0) + 1 } : service.specVersion,
-        previousSpec: changed ? service.spec : service.previousSpec,
-        previousSpecVersion: changed ? service.specVersion : service.previousSpecVersion,
+        previousSpec: service.spec,
+        previousSpecVersion: service.specVersion,
         updateStatus: a.rollback
           ? UpdateStatus.create({
               state: UpdateState.ROLLBACK_STARTED,
