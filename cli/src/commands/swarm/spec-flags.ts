@@ -1,0 +1,48 @@
+/** The cluster settings that `swarm init` and `swarm update` share, and what they put into the cluster's spec. */
+import { bool, type FlagValues, optional, optionalBool, optionalUint, texts } from '../../args/flag.js';
+import { parseDuration } from '../../args/quantity.js';
+import type { SwarmSpec } from '../../engine-types.js';
+
+export const swarmSpecFlags = {
+  autolock: optionalBool('Enable manager autolocking (requiring an unlock key to start a stopped manager)'),
+  'cert-expiry': optional('duration', 'Validity period for node certificates (ns|us|ms|s|m|h)', parseDuration, {
+    defaultText: '2160h0m0s',
+  }),
+  'dispatcher-heartbeat': optional('duration', 'Dispatcher heartbeat period (ns|us|ms|s|m|h)', parseDuration, {
+    defaultText: '1s',
+  }),
+  'max-snapshots': optionalUint('Number of additional Raft snapshots to retain'),
+  'snapshot-interval': optionalUint('Number of log entries between Raft snapshots', { defaultText: '10000' }),
+  'task-history-limit': optionalUint('Task history retention limit', { type: 'int', defaultText: '5' }),
+};
+
+export function applySwarmFlags(spec: SwarmSpec, f: FlagValues<typeof swarmSpecFlags>): SwarmSpec {
+  return {
+    ...spec,
+    ...(f['task-history-limit'] === undefined
+      ? {}
+      : { Orchestration: { ...spec.Orchestration, TaskHistoryRetentionLimit: f['task-history-limit'] } }),
+    ...(f['snapshot-interval'] === undefined && f['max-snapshots'] === undefined
+      ? {}
+      : {
+          Raft: {
+            ...spec.Raft,
+            ...(f['snapshot-interval'] === undefined ? {} : { SnapshotInterval: f['snapshot-interval'] }),
+            ...(f['max-snapshots'] === undefined ? {} : { KeepOldSnapshots: f['max-snapshots'] }),
+          },
+        }),
+    ...(f['dispatcher-heartbeat'] === undefined
+      ? {}
+      : { Dispatcher: { ...spec.Dispatcher, HeartbeatPeriod: f['dispatcher-heartbeat'] } }),
+    ...(f['cert-expiry'] === undefined ? {} : { CAConfig: { ...spec.CAConfig, NodeCertExpiry: f['cert-expiry'] } }),
+    ...(f.autolock === undefined
+      ? {}
+      : { EncryptionConfig: { ...spec.EncryptionConfig, AutoLockManagers: f.autolock } }),
+  };
+}
+
+export const initFlags = {
+  ...swarmSpecFlags,
+  'default-addr-pool': texts('Default address pool in CIDR format', { type: 'ipNetSlice' }),
+  'force-new-cluster': bool('Force create a new cluster from current state'),
+};

@@ -1,0 +1,26 @@
+/** What a command may touch: the daemon, the terminal, the clock. Everything is passed in, so tests drive whole commands. */
+import type { Readable } from 'node:stream';
+import type { ApiClient } from './http/client.js';
+
+export interface Output {
+  write(text: string): void;
+  readonly isTerminal: boolean;
+  /** Width of the terminal in columns. */
+  readonly columns: number;
+}
+
+export interface Context {
+  readonly api: ApiClient;
+  readonly out: Output;
+  readonly err: Output;
+  /** Of this command line. */
+  readonly version: string;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  stdin(): Readable;
+  readonly stdinIsTerminal: boolean;
+  /** Milliseconds since the epoch. */
+  now(): number;
+  sleep(ms: number, signal?: AbortSignal): Promise<void>;
+  /** Aborts at ^C. Before the first call ^C ends the process at once. */
+  interrupt(): AbortSignal;
+}

@@ -1,0 +1,152 @@
+/**
+ * HTTP to the daemon. Every request carries the version of the Docker Engine API that this client speaks; an answer of
+ * 400 or above becomes an ApiError with the daemon's message, a failure to connect one sentence that says what to do.
+ */
+import { Agent, request as httpRequest, type IncomingMessage } from 'node:http';
+import type { Readable } from 'node:stream';
+import { CommandError } from '../exit.js';
+import type { Host } from './host.js';
+
+export const API_VERSION = '1.43';
+/** An error body is one short JSON object; whatever is longer is not shown. */
+const MAX_ERROR_BYTES = 64 * 1024;
+
+export class ApiError extends CommandError {
+  readonly status: number;
+
+  constructor(status: number, message: string) {
+    super(`Error response from daemon: ${message}`);
+    this.name = 'ApiError';
+    this.status = status;
+  }
+}
+
+export type Query = Readonly<Record<string, string | number | boolean | undefined>>;
+
+export interface RequestOptions {
+  readonly query?: Query;
+  /** Sent as JSON, or as it is when it is a stream. */
+  readonly body?: unknown;
+  readonly stream?: Readable;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly signal?: AbortSignal;
+}
+
+export class ApiClient {
+  readonly host: Host;
+  readonly #agent = new Agent({ keepAlive: true, maxSockets: 16 });
+
+  constructor(host: Host) {
+    this.host = host;
+  }
+
+  close(): void {
+    this.#agent.destroy();
+  }
+
+  get<T>(path: string, query?: Query): Promise<T> {
+    return this.json<T>('GET', path, query ? { query } : {});
+  }
+
+  post<T>(path: string, body?: unknown, query?: Query): Promise<T> {
+    return this.json<T>('POST', path, { body, ...(query ? { query } : {}) });
+  }
+
+  async delete(path: string, query?: Query): Promise<void> {
+    await this.json('DELETE', path, query ? { query } : {});
+  }
+
+  /** The whole answer, parsed. The caller names the type: this is the border where Docker's JSON becomes ours. */
+  async json<T>(method: string, path: string, options: RequestOptions = {}): Promise<T> {
+    const body = (await readAll(await this.open(method, path, options))).toString();
+    if (body.trim() === '') return undefined as T;
+    try {
+      return JSON.parse(body) as T;
+    } catch {
+      throw new CommandError(
+        `the daemon at ${this.host.url} answered ${method} ${path} with something that is not JSON`,
+      );
+    }
+  }
+
+  /** The answer as a stream; errors of the daemon are already thrown. */
+  async open(method: string, path: string, options: RequestOptions = {}): Promise<IncomingMessage> {
+    const response = await this.#send(method, path, options);
+    const status = response.statusCode ?? 0;
+    if (status >= 400) throw new ApiError(status, errorMessage(await readAll(response, MAX_ERROR_BYTES), status));
+    return response;
+  }
+
+  #send(method: string, path: string, options: RequestOptions): Promise<IncomingMessage> {
+    const json = options.body === undefined ? undefined : Buffer.from(JSON.stringify(options.body));
+    const target =
+      this.host.kind === 'unix'
+        ? { socketPath: this.host.socketPath, host: 'swarmts' }
+        : { host: this.host.hostname, port: this.host.port };
+    return new Promise((resolve, reject) => {
+      const req = httpRequest({
+        ...target,
+        agent: this.#agent,
+        method,
+        path: `/v${API_VERSION}${path}${queryString(options.query)}`,
+        headers: {
+          'User-Agent': 'swarmts-cli',
+          ...(json ? { 'Content-Type': 'application/json', 'Content-Length': String(json.length) } : {}),
+          ...options.headers,
+        },
+        ...(options.signal ? { signal: options.signal } : {}),
+      });
+      req.on('response', resolve);
+      req.on('error', (e: NodeJS.ErrnoException) =>
+        reject(options.signal?.aborted ? e : connectError(this.host, e, method, path)),
+      );
+      if (options.stream) {
+        options.stream.on('error', (e) => req.destroy(e));
+        options.stream.pipe(req);
+      } else {
+        req.end(json);
+      }
+    });
+  }
+}
+
+function connectError(host: Host, e: NodeJS.ErrnoException, method: string, path: string): Error {
+  if (e.code === 'EACCES' || e.code === 'EPERM') {
+    return new CommandError(
+      `permission denied while trying to connect to the swarmts daemon socket at ${host.url}: ` +
+        `${method} "${path}": ${e.code === 'EPERM' ? 'operation not permitted' : 'connect: permission denied'}`,
+    );
+  }
+  if (['ENOENT', 'ECONNREFUSED', 'ENOTSOCK', 'EHOSTUNREACH', 'ENETUNREACH', 'ETIMEDOUT'].includes(e.code ?? '')) {
+    return new CommandError(`Cannot connect to the swarmts daemon at ${host.url}. Is swarmtsd running?`);
+  }
+  return new CommandError(`error during connect: ${method} "${host.url}${path}": ${e.message}`);
+}
+
+function queryString(query: Query | undefined): string {
+  const q = new URLSearchParams();
+  for (const [k, v] of Object.entries(query ?? {})) if (v !== undefined) q.set(k, String(v));
+  const s = q.toString();
+  return s === '' ? '' : `?${s}`;
+}
+
+function errorMessage(body: Buffer, status: number): string {
+  const raw = body.toString().trim();
+  try {
+    const parsed: unknown = JSON.parse(raw);
+    if (typeof parsed === 'object' && parsed !== null && 'message' in parsed) return String(parsed.message);
+  } catch {
+    // Not JSON: the text itself is all there is.
+  }
+  return raw === '' ? `status ${status}` : raw;
+}
+
+async function readAll(stream: AsyncIterable<Buffer>, limit = Number.POSITIVE_INFINITY): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of stream) {
+    size += chunk.length;
+    if (size <= limit) chunks.push(chunk);
+  }
+  return Buffer.concat(chunks);
+}

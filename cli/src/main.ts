@@ -1,0 +1,52 @@
+/** Binds the command line to the process: streams, environment, clock, ^C, exit code. Nothing is decided here. */
+import { readFileSync } from 'node:fs';
+import { setTimeout as delay } from 'node:timers/promises';
+import { isatty } from 'node:tty';
+import type { Output } from './context.js';
+import { run } from './run.js';
+
+const DEFAULT_COLUMNS = 80;
+
+function output(stream: NodeJS.WriteStream): Output {
+  return {
+    write: (text) => void stream.write(text),
+    isTerminal: stream.isTTY === true,
+    columns: stream.columns ?? DEFAULT_COLUMNS,
+  };
+}
+
+/** From then on ^C is a signal to the command; a second one ends the process. */
+function interrupt(): () => AbortSignal {
+  let controller: AbortController | undefined;
+  return () => {
+    if (controller === undefined) {
+      const own = new AbortController();
+      controller = own;
+      process.once('SIGINT', () => own.abort());
+    }
+    return controller.signal;
+  };
+}
+
+// A reader that went away (`| head`) is no failure.
+process.stdout.on('error', (e: NodeJS.ErrnoException) => {
+  process.exit(e.code === 'EPIPE' ? 0 : 1);
+});
+
+const manifest = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
+  readonly version: string;
+};
+
+process.exitCode = await run(process.argv.slice(2), {
+  version: manifest.version,
+  out: output(process.stdout),
+  err: output(process.stderr),
+  env: process.env,
+  stdin: () => process.stdin,
+  stdinIsTerminal: isatty(0),
+  now: () => Date.now(),
+  sleep: async (ms, signal) => {
+    await delay(ms, undefined, signal ? { signal } : {}).catch(() => undefined);
+  },
+  interrupt: interrupt(),
+});

@@ -1,0 +1,200 @@
+/**
+ * What to show while a service converges, decided from one reading of the service and its tasks. Pure: it keeps which
+ * slot has which line and when the service first converged; time is passed in. Lines carry an id, under which a terminal
+ * redraws them.
+ */
+import type { Service, Task } from '../engine-types.js';
+
+export interface ProgressLine {
+  readonly id: string;
+  readonly text: string;
+  /** Steps done towards RUNNING; shown as a bar on terminals only. */
+  readonly step?: number;
+}
+
+export type Outcome =
+  | { readonly kind: 'going'; readonly converged: boolean }
+  | { readonly kind: 'done' }
+  | { readonly kind: 'failed'; readonly message: string };
+
+export interface Reading {
+  readonly service: Service;
+  readonly tasks: readonly Task[];
+  /** Ids of the nodes that can run tasks. */
+  readonly activeNodes: ReadonlySet<string>;
+}
+
+/** With more slots only the overall line is shown. */
+export const MAX_TASK_LINES = 20;
+export const RUNNING_STEP = 9;
+const DEFAULT_MONITOR_NS = 5e9;
+const MAX_ERROR_LENGTH = 80;
+
+/** Order in a task's life; what is above RUNNING has ended. */
+const STEPS: Readonly<Record<string, number>> = {
+  new: 1,
+  allocated: 2,
+  pending: 3,
+  assigned: 4,
+  accepted: 5,
+  preparing: 6,
+  ready: 7,
+  starting: 8,
+  running: RUNNING_STEP,
+  complete: 10,
+  shutdown: 11,
+  failed: 12,
+  rejected: 13,
+  remove: 14,
+  orphaned: 15,
+};
+const STATE_WIDTH = 9;
+
+const step = (state: string | undefined): number => STEPS[state ?? ''] ?? 0;
+const ended = (state: string | undefined): boolean => step(state) > RUNNING_STEP;
+
+export class ServiceProgress {
+  /** Slot or node id -> the number of its line. */
+  readonly #lines = new Map<string, number>();
+  #started = false;
+  #convergedAtMs: number | undefined;
+  #converged = false;
+  #rollback = false;
+  #note: ProgressLine | undefined;
+
+  read(r: Reading, nowMs: number): { readonly lines: readonly ProgressLine[]; readonly outcome: Outcome } {
+    const lines: ProgressLine[] = [];
+    const ending = this.#updateStatus(r.service, lines);
+    if (ending) return { lines, outcome: ending };
+
+    const monitorMs = (r.service.Spec.UpdateConfig?.Monitor || DEFAULT_MONITOR_NS) / 1e6;
+    if (this.#convergedAtMs !== undefined && this.#converged && nowMs - this.#convergedAtMs >= monitorMs) {
+      lines.push({ id: 'verify', text: 'Service converged' });
+      if (this.#note) lines.push(this.#note);
+      return { lines, outcome: { kind: 'done' } };
+    }
+
+    const job = r.service.Spec.Mode?.ReplicatedJob !== undefined || r.service.Spec.Mode?.GlobalJob !== undefined;
+    this.#converged = job ? this.#job(r, lines) : this.#running(r, lines);
+    if (job && this.#converged) {
+      lines.push({ id: '', text: 'job complete' });
+      return { lines, outcome: { kind: 'done' } };
+    }
+    this.#verify(monitorMs, nowMs, lines);
+    return { lines, outcome: { kind: 'going', converged: this.#converged } };
+  }
+
+  #updateStatus(service: Service, lines: ProgressLine[]): Outcome | undefined {
+    const { State: state, Message: message = '' } = service.UpdateStatus ?? {};
+    switch (state) {
+      case 'updating':
+        this.#rollback = false;
+        return undefined;
+      case 'completed':
+        return this.#started && !this.#converged ? { kind: 'done' } : undefined;
+      case 'paused':
+        return { kind: 'failed', message: `service update paused: ${message}` };
+      case 'rollback_started':
+        if (!this.#rollback && message !== '') lines.push({ id: 'rollback', text: message });
+        this.#rollback = true;
+        return undefined;
+      case 'rollback_paused':
+        return { kind: 'failed', message: `service rollback paused: ${message}` };
+      case 'rollback_completed':
+        if (!this.#converged) this.#note = { id: 'rollback', text: message };
+        this.#rollback = true;
+        return undefined;
+      default:
+        return undefined;
+    }
+  }
+
+  #verify(monitorMs: number, nowMs: number, lines: ProgressLine[]): void {
+    if (!this.#converged) {
+      if (this.#convergedAtMs !== undefined) lines.push({ id: 'verify', text: 'Detected task failure' });
+      this.#convergedAtMs = undefined;
+      return;
+    }
+    this.#convergedAtMs ??= nowMs;
+    const left = monitorMs - (nowMs - this.#convergedAtMs);
+    if (left >= 0) {
+      const seconds = Math.floor(left / 1000) + 1;
+      lines.push({ id: 'verify', text: `Waiting ${seconds} seconds to verify that tasks are stable...` });
+    }
+  }
+
+  /** Replicated and global services: every slot, or every node that has a task, is to run. */
+  #running(r: Reading, lines: ProgressLine[]): boolean {
+    const current = currentTasks(r);
+    const global = r.service.Spec.Mode?.Global !== undefined;
+    const total = global ? current.size : (r.service.Spec.Mode?.Replicated?.Replicas ?? 1);
+    const running = [...current.values()].filter((t) => t.Status?.State === 'running').length;
+    // A global service without a single task yet: the orchestrator has not looked at it.
+    if (global && total === 0) {
+      lines.push({ id: 'overall progress', text: 'waiting for new tasks' });
+      return false;
+    }
+    const what = this.#rollback ? 'rolling back update: ' : '';
+    lines.push({ id: 'overall progress', text: `${what}${running} out of ${total} tasks` });
+    this.#taskLines(current, total, lines);
+    return running === total;
+  }
+
+  #job(r: Reading, lines: ProgressLine[]): boolean {
+    const iteration = r.service.JobStatus?.JobIteration?.Index ?? 0;
+    const mine = r.tasks.filter((t) => (t.JobIteration?.Index ?? 0) === iteration);
+    const done = mine.filter((t) => t.Status?.State === 'complete').length;
+    const current = currentTasks({ ...r, tasks: mine.filter((t) => !ended(t.Status?.State)) });
+    const job = r.service.Spec.Mode?.ReplicatedJob;
+    const total = job ? (job.TotalCompletions ?? job.MaxConcurrent ?? 1) : done + current.size;
+    const active = Math.min(job?.MaxConcurrent || total, Math.max(0, total - done));
+    const running = [...current.values()].filter((t) => t.Status?.State === 'running').length;
+    lines.push({ id: 'job progress', text: `${done} out of ${total} complete` });
+    lines.push({ id: 'active tasks', text: `${running} out of ${active} tasks` });
+    this.#taskLines(current, total, lines);
+    return done >= total && (job !== undefined || mine.length > 0);
+  }
+
+  #taskLines(current: ReadonlyMap<string, Task>, total: number, lines: ProgressLine[]): void {
+    if (total > MAX_TASK_LINES) return;
+    for (const key of current.keys()) {
+      if (!this.#lines.has(key)) this.#lines.set(key, this.#lines.size + 1);
+    }
+    const texts = new Map([...current].map(([key, t]) => [this.#lines.get(key) ?? 0, taskText(t)] as const));
+    for (let n = 1; n <= total; n++) {
+      const line = texts.get(n);
+      if (line) lines.push({ id: `${n}/${total}`, ...line });
+      else if (!this.#started) lines.push({ id: `${n}/${total}`, text: ' ' });
+    }
+    this.#started = true;
+  }
+}
+
+function taskText(t: Task): { text: string; step?: number } {
+  const err = t.Status?.Err ?? '';
+  if (err !== '') {
+    const line = err.replaceAll('\n', ' ');
+    return { text: line.length > MAX_ERROR_LENGTH ? `${line.slice(0, MAX_ERROR_LENGTH - 1)}…` : line };
+  }
+  const state = t.Status?.State ?? '';
+  return { text: state.padEnd(STATE_WIDTH), step: Math.min(step(state), RUNNING_STEP) };
+}
+
+/** For each slot (or node) the task that counts: wanted alive, on a node that is up, the furthest from its end. */
+function currentTasks(r: Reading): Map<string, Task> {
+  const best = new Map<string, Task>();
+  for (const t of r.tasks) {
+    if (step(t.DesiredState) === 0 || step(t.Status?.State) === 0 || ended(t.DesiredState)) continue;
+    if (t.NodeID && !r.activeNodes.has(t.NodeID)) continue;
+    const key = t.Slot ? String(t.Slot) : (t.NodeID ?? t.ID);
+    const rival = best.get(key);
+    if (rival && !preferred(t, rival)) continue;
+    best.set(key, t);
+  }
+  return new Map([...best].sort(([a], [b]) => a.localeCompare(b, 'en', { numeric: true })));
+}
+
+function preferred(t: Task, rival: Task): boolean {
+  const desired = step(t.DesiredState) - step(rival.DesiredState);
+  return desired !== 0 ? desired < 0 : step(t.Status?.State) < step(rival.Status?.State);
+}
