@@ -500,8 +500,12 @@ export class SwarmNode {
   async #followRole(): Promise<void> {
     const { credentials } = this;
     const state = this.#state;
-    const wanted = this.#record?.spec?.role;
+    const record = this.#record;
+    const wanted = record?.spec?.role;
     if (!credentials || !state || wanted === undefined || this.#stopped) return;
+    // Demoted and promoted again before this node had followed: its place in Raft is gone, and it needs a new one.
+    if (this.#manager && wanted === NodeRole.MANAGER && record?.managerStatus?.raftId !== state.raftId)
+      await this.#dropManager();
     if (credentials.identity.role !== wanted) await this.#renew();
     const role = credentials.identity.role;
     if (role === NodeRole.MANAGER && !this.#manager && wanted === NodeRole.MANAGER) {
@@ -509,18 +513,26 @@ export class SwarmNode {
       const joinAddr = others[0]?.addr ?? '';
       await this.#remember({ raftId: randomInt(1, LONGEST_RAFT_ID), joinAddr });
       if (this.#state) await this.#startManager(this.#state, credentials);
+      // What is known of this node is from before; the next session brings its present record.
+      this.#record = undefined;
       this.#agent?.reconnect();
     }
     if (role === NodeRole.WORKER && this.#manager) {
-      const manager = this.#manager;
-      this.#manager = undefined;
-      await manager.stop();
-      await rm(this.#managerDir, { recursive: true, force: true });
-      await this.#remember({ raftId: 0, managers: state.managers.filter((m) => m.addr !== state.advertiseAddr) });
+      await this.#dropManager();
       this.#agent?.reconnect();
     }
     if (role !== wanted)
       throw new SwarmtsError('failed-precondition', 'the managers have not carried out the change of role yet');
+  }
+
+  /** Ends this node's membership in Raft, after the others have taken it out. */
+  async #dropManager(): Promise<void> {
+    const manager = this.#manager;
+    this.#manager = undefined;
+    await manager?.stop();
+    await rm(this.#managerDir, { recursive: true, force: true });
+    const own = this.#state?.advertiseAddr;
+    await this.#remember({ raftId: 0, managers: this.#state?.managers.filter((m) => m.addr !== own) ?? [] });
   }
 
   // End

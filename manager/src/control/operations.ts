@@ -34,6 +34,7 @@ import {
 import type { FilterVerdict } from '@swarmts/scheduler';
 import { newJoinToken } from '../ca/join-token.js';
 import { newTask } from '../orchestrator/new-task.js';
+import { sameSpec } from '../orchestrator/same-spec.js';
 import type { RaftGroup } from '../raft/raft-group.js';
 import type { SchedulingLoop } from '../scheduling/scheduling-loop.js';
 import type { ReadTx, WriteTx } from '../store/transaction.js';
@@ -247,7 +248,7 @@ export class Operations {
       }
       checkReferences(tx, spec);
       checkPorts(tx, spec, service.id);
-      const changed = !isDeepStrictEqual(withoutScale(spec), withoutScale(service.spec));
+      const changed = !sameSpec(withoutScale(spec), withoutScale(service.spec));
       tx.update('service', {
         ...service,
         spec,

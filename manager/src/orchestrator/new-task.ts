@@ -1,8 +1,8 @@
 /** Making a task from a service, and telling whether a task still is what its service asks for. */
-import { isDeepStrictEqual } from 'node:util';
 import { newId } from '@swarmts/lib';
-import { type Node, NodeAvailability, type Service, Task, TaskSpec, TaskState, TaskStatus } from '@swarmts/proto';
+import { type Node, NodeAvailability, type Service, Task, type TaskSpec, TaskState, TaskStatus } from '@swarmts/proto';
 import { matchesConstraint, NodeInfo, parseConstraints } from '@swarmts/scheduler';
+import { sameSpec } from './same-spec.js';
 
 export interface TaskSeat {
   /** Number from 1 for replicated services, 0 for global ones. */
@@ -43,14 +43,14 @@ export function isDirty(service: Service, task: Task, node: Node | undefined): b
   const wanted = service.spec?.task;
   if (!wanted || !task.spec) return true;
   if (task.specVersion?.index === service.specVersion?.index) return false;
-  if (!isDeepStrictEqual(comparable(wanted), comparable(task.spec))) return true;
-  if (!isDeepStrictEqual(service.spec?.endpoint?.ports ?? [], task.endpoint?.spec?.ports ?? [])) return true;
+  if (!sameSpec(comparable(wanted), comparable(task.spec))) return true;
+  if (!sameSpec(service.spec?.endpoint?.ports, task.endpoint?.spec?.ports)) return true;
   return node !== undefined && !fitsPlacement(service, node);
 }
 
 function comparable(spec: TaskSpec): TaskSpec {
   const container = spec.container && { ...spec.container, registryAuth: '' };
-  return TaskSpec.decode(TaskSpec.encode({ ...spec, placement: undefined, restart: undefined, container }));
+  return { ...spec, placement: undefined, restart: undefined, container };
 }
 
 /** Whether the node meets the service's constraints. */

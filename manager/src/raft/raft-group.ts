@@ -118,7 +118,8 @@ export class RaftGroup {
     try {
       await this.#raft.readIndex(signal);
     } catch (e) {
-      throw fromRaft(e);
+      // Nobody confirms that this member still leads.
+      throw isRaftError(e, 'dropped') ? new SwarmtsError('no-leader', NO_LEADER, { cause: e }) : fromRaft(e);
     }
   }
 
