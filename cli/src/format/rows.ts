@@ -40,7 +40,7 @@ export function renderRows(layout: RowLayout, rows: readonly Row[], options: Row
     if (options.quiet) return lines(compileTemplate(layout.quiet, 'error'), rows);
     const body = format.startsWith('table ') ? format.slice('table '.length).trim() : layout.table;
     const template = compileTemplate(body, 'error');
-    return alignTable(template(layout.headers) + '\n' + lines(template, rows));
+    return alignTable(`${template(layout.headers)}\n${lines(template, rows)}`);
   }
   return lines(compileTemplate(format, 'error'), rows);
 }

@@ -1,0 +1,84 @@
+/** `swarmts service logs`: the output of a service's tasks (or of one task), each line with the task it comes from. */
+import { bool } from '../../args/flag.js';
+import { defineCommand, exactly } from '../../command.js';
+import type { Context } from '../../context.js';
+import type { Node, Service, Task } from '../../engine-types.js';
+import { ApiError } from '../../http/client.js';
+import { type Frame, readFrames } from '../../http/frames.js';
+import { logFlags, logQuery } from '../../http/log-query.js';
+import { LogPrefix } from '../../service/log-prefix.js';
+
+interface Target {
+  readonly kind: 'services' | 'tasks';
+  readonly id: string;
+  readonly tty: boolean;
+  readonly replicas: number;
+}
+
+async function target(ctx: Context, ref: string): Promise<Target> {
+  try {
+    const s = await ctx.api.get<Service>(`/services/${encodeURIComponent(ref)}`);
+    const replicas = s.Spec.Mode?.Replicated?.Replicas ?? 1;
+    return { kind: 'services', id: s.ID, tty: s.Spec.TaskTemplate?.ContainerSpec?.TTY ?? false, replicas };
+  } catch (e) {
+    if (!(e instanceof ApiError) || e.status !== 404) throw e;
+  }
+  try {
+    const t = await ctx.api.get<Task>(`/tasks/${encodeURIComponent(ref)}`);
+    return { kind: 'tasks', id: t.ID, tty: t.Spec?.ContainerSpec?.TTY ?? false, replicas: t.Slot ?? 1 };
+  } catch (e) {
+    if (e instanceof ApiError && e.status === 404) throw new ApiError(404, `no such task or service: ${ref}`);
+    throw e;
+  }
+}
+
+export const command = defineCommand({
+  synopsis: 'SERVICE|TASK',
+  flags: {
+    ...logFlags,
+    'no-resolve': bool('Do not map IDs to Names in output'),
+    'no-task-ids': bool('Do not include task IDs in output'),
+    'no-trunc': bool('Do not truncate output'),
+    raw: bool('Do not neatly format logs'),
+  },
+  arity: exactly(1),
+  completes: 'service',
+  async run(ctx, f, [ref = '']) {
+    const to = await target(ctx, ref);
+    const signal = ctx.interrupt();
+    const query = { ...logQuery(f, ctx.now()), details: f.raw ? f.details : true };
+    const stream = await ctx.api.open('GET', `/${to.kind}/${to.id}/logs`, { query, signal });
+    const prefix = new LogPrefix({
+      details: f.details,
+      timestamps: f.timestamps,
+      resolve: !f['no-resolve'],
+      taskIds: !f['no-task-ids'],
+      trunc: !f['no-trunc'],
+      replicas: to.replicas,
+      task: async (id) => ctx.api.get<Task>(`/tasks/${id}`),
+      service: async (id) => (await ctx.api.get<Service>(`/services/${id}`)).Spec.Name ?? id,
+      node: async (id) => {
+        const n = await ctx.api.get<Node>(`/nodes/${id}`);
+        return n.Spec.Name || n.Description?.Hostname || id;
+      },
+    });
+    try {
+      if (to.tty) {
+        for await (const chunk of stream) ctx.out.write(chunk.toString());
+        return;
+      }
+      for await (const frame of readFrames(stream)) await print(ctx, frame, f.raw ? undefined : prefix);
+    } catch (e) {
+      if (!signal.aborted) throw e;
+    }
+  },
+});
+
+async function print(ctx: Context, frame: Frame, prefix: LogPrefix | undefined): Promise<void> {
+  const text = frame.data.toString();
+  if (frame.stream === 'error') ctx.err.write(text.endsWith('\n') ? text : `${text}\n`);
+  else {
+    const line = prefix ? await prefix.format(text) : text;
+    (frame.stream === 'stderr' ? ctx.err : ctx.out).write(line);
+  }
+}

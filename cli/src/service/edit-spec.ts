@@ -1,0 +1,185 @@
+/** A service's spec after the flags: everything but the container, which has its own file. Pure. */
+import type {
+  GenericResource,
+  PortConfig,
+  Resources,
+  RestartPolicy,
+  ServiceMode,
+  ServiceSpec,
+  TaskTemplate,
+  UpdateConfig,
+} from '../engine-types.js';
+import { CommandError } from '../exit.js';
+import { defined, type Edits, editList, editMap, nonEmpty, nonEmptyMap, type Scalars } from './edit.js';
+import { editContainer } from './edit-container.js';
+
+const RESTART_DEFAULTS: RestartPolicy = { Condition: 'any', Delay: 5e9 };
+const UPDATE_DEFAULTS: UpdateConfig = {
+  Parallelism: 1,
+  FailureAction: 'pause',
+  Monitor: 5e9,
+  MaxFailureRatio: 0,
+  Order: 'stop-first',
+};
+
+export function editSpec(old: ServiceSpec, e: Edits): ServiceSpec {
+  const f = e.scalars;
+  return defined({
+    ...old,
+    Labels: editMap(old.Labels, e.add.label, e.remove.label),
+    TaskTemplate: editTask(old.TaskTemplate ?? {}, e),
+    Mode: editMode(old.Mode ?? { Replicated: {} }, f),
+    UpdateConfig: editUpdate(old.UpdateConfig, f, 'update'),
+    RollbackConfig: editUpdate(old.RollbackConfig, f, 'rollback'),
+    EndpointSpec: editEndpoint(old.EndpointSpec, e),
+  });
+}
+
+function editTask(old: TaskTemplate, e: Edits): TaskTemplate {
+  const f = e.scalars;
+  const networks = editList(old.Networks, e.add.network, e.remove.network, (n) => n.Target ?? '');
+  return defined({
+    ...old,
+    ContainerSpec: editContainer(old.ContainerSpec ?? {}, e),
+    Resources: editResources(old.Resources, e),
+    RestartPolicy: editRestart(old.RestartPolicy, f),
+    Placement: editPlacement(old.Placement, e),
+    Networks: nonEmpty(networks),
+    LogDriver: editLogDriver(old.LogDriver, f),
+  });
+}
+
+function editResources(old: TaskTemplate['Resources'], e: Edits): TaskTemplate['Resources'] {
+  const f = e.scalars;
+  const kind = (g: GenericResource): string => g.DiscreteResourceSpec?.Kind ?? g.NamedResourceSpec?.Kind ?? '';
+  const limits: Resources = defined({
+    ...old?.Limits,
+    NanoCPUs: f['limit-cpu'] ?? old?.Limits?.NanoCPUs,
+    MemoryBytes: f['limit-memory'] ?? old?.Limits?.MemoryBytes,
+    Pids: f['limit-pids'] ?? old?.Limits?.Pids,
+  });
+  const reservations: Resources = defined({
+    ...old?.Reservations,
+    NanoCPUs: f['reserve-cpu'] ?? old?.Reservations?.NanoCPUs,
+    MemoryBytes: f['reserve-memory'] ?? old?.Reservations?.MemoryBytes,
+    GenericResources: nonEmpty(
+      editList(old?.Reservations?.GenericResources, e.add['generic-resource'], e.remove['generic-resource'], kind),
+    ),
+  });
+  return defined({
+    ...old,
+    Limits: limits,
+    Reservations: reservations,
+    SwapBytes: f['memory-swap'] ?? old?.SwapBytes,
+    MemorySwappiness: f['memory-swappiness'] ?? old?.MemorySwappiness,
+  });
+}
+
+function editRestart(old: RestartPolicy | undefined, f: Scalars): RestartPolicy | undefined {
+  const given = defined({
+    Condition: word('restart-condition', f['restart-condition'], ['none', 'on-failure', 'any']),
+    Delay: f['restart-delay'],
+    MaxAttempts: f['restart-max-attempts'],
+    Window: f['restart-window'],
+  });
+  if (Object.keys(given).length === 0) return old;
+  return { ...RESTART_DEFAULTS, ...old, ...given };
+}
+
+function editUpdate(old: UpdateConfig | undefined, f: Scalars, what: 'update' | 'rollback'): UpdateConfig | undefined {
+  const actions = what === 'update' ? ['pause', 'continue', 'rollback'] : ['pause', 'continue'];
+  const given = defined({
+    Parallelism: f[`${what}-parallelism`],
+    Delay: f[`${what}-delay`],
+    Monitor: f[`${what}-monitor`],
+    FailureAction: word(`${what}-failure-action`, f[`${what}-failure-action`], actions),
+    MaxFailureRatio: f[`${what}-max-failure-ratio`],
+    Order: word(`${what}-order`, f[`${what}-order`], ['start-first', 'stop-first']),
+  });
+  if (Object.keys(given).length === 0) return old;
+  return { ...UPDATE_DEFAULTS, ...old, ...given };
+}
+
+/** One of a closed list; refused here, where the flag's name is known. */
+function word(flag: string, value: string | undefined, allowed: readonly string[]): string | undefined {
+  if (value === undefined || allowed.includes(value)) return value;
+  throw new CommandError(`invalid argument "${value}" for "--${flag}" flag: must be one of ${allowed.join(', ')}`);
+}
+
+function editPlacement(old: TaskTemplate['Placement'], e: Edits): TaskTemplate['Placement'] {
+  const placement = defined({
+    ...old,
+    Constraints: nonEmpty(editList(old?.Constraints, e.add.constraint, e.remove.constraint, (c) => c)),
+    Preferences: nonEmpty(
+      editList(
+        old?.Preferences,
+        e.add['placement-pref'],
+        e.remove['placement-pref'],
+        (p) => `spread=${p.Spread?.SpreadDescriptor ?? ''}`,
+      ),
+    ),
+    MaxReplicas: e.scalars['replicas-max-per-node'] ?? old?.MaxReplicas,
+  });
+  return Object.keys(placement).length === 0 ? undefined : placement;
+}
+
+function editLogDriver(old: TaskTemplate['LogDriver'], f: Scalars): TaskTemplate['LogDriver'] {
+  if (f['log-driver'] === undefined && f['log-opt'].length === 0) return old;
+  const name = f['log-driver'] ?? old?.Name ?? '';
+  const kept = f['log-driver'] === undefined ? old?.Options : {};
+  return defined({ Name: name, Options: nonEmptyMap(editMap(kept, f['log-opt'], [])) });
+}
+
+function editMode(old: ServiceMode, f: Scalars): ServiceMode {
+  const replicated = old.Replicated !== undefined || old.ReplicatedJob !== undefined;
+  if (f.replicas !== undefined && !replicated) {
+    throw new CommandError('replicas can only be used with replicated or replicated-job mode');
+  }
+  if (f['replicas-max-per-node'] !== undefined && !replicated) {
+    throw new CommandError('replicas-max-per-node can only be used with replicated or replicated-job mode');
+  }
+  if (f['max-concurrent'] !== undefined && !old.ReplicatedJob) {
+    throw new CommandError('max-concurrent can only be used with replicated-job mode');
+  }
+  if (old.Replicated)
+    return { Replicated: defined({ ...old.Replicated, Replicas: f.replicas ?? old.Replicated.Replicas }) };
+  if (!old.ReplicatedJob) return old;
+  const total = f.replicas ?? old.ReplicatedJob.TotalCompletions;
+  return {
+    ReplicatedJob: defined({
+      ...old.ReplicatedJob,
+      TotalCompletions: total,
+      MaxConcurrent: f['max-concurrent'] ?? old.ReplicatedJob.MaxConcurrent ?? total,
+    }),
+  };
+}
+
+function editEndpoint(old: ServiceSpec['EndpointSpec'], e: Edits): ServiceSpec['EndpointSpec'] {
+  const ports = editPorts(old?.Ports, e.add.publish.flat(), e.remove.publish);
+  const mode = word('endpoint-mode', e.scalars['endpoint-mode'], ['vip', 'dnsrr']) ?? old?.Mode;
+  const endpoint = defined({ ...old, Mode: mode, Ports: nonEmpty(ports) });
+  return Object.keys(endpoint).length === 0 ? undefined : endpoint;
+}
+
+/** `--publish-rm` names the target port, with its protocol when that is not tcp, or a whole publish specification. */
+function editPorts(
+  old: readonly PortConfig[] | undefined,
+  add: readonly PortConfig[],
+  remove: readonly string[],
+): PortConfig[] {
+  const targets = remove.map(removedPort);
+  const kept = (old ?? []).filter(
+    (p) => !targets.some((t) => t.port === p.TargetPort && t.protocol === (p.Protocol ?? 'tcp')),
+  );
+  const key = (p: PortConfig): string =>
+    `${p.PublishMode}:${p.PublishedPort ?? 0}:${p.TargetPort}/${p.Protocol ?? 'tcp'}`;
+  return editList(kept, add, [], key);
+}
+
+function removedPort(text: string): { readonly port: number; readonly protocol: string } {
+  const long = /(?:^|,)target=(\d+)/.exec(text);
+  const m = /^(?:[^/]*:)?(\d+)(?:\/(\w+))?$/.exec(text);
+  const port = long?.[1] ?? m?.[1];
+  if (port === undefined) throw new CommandError(`invalid port ${text} for --publish-rm`);
+  return { port: Number(port), protocol: /protocol=(\w+)/.exec(text)?.[1] ?? m?.[2] ?? 'tcp' };
+}

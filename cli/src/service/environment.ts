@@ -1,0 +1,41 @@
+/** Environment variables of a service: files first, flags after them; a bare name takes the caller's value. */
+import { readFileSync } from 'node:fs';
+import { CommandError, errorText } from '../exit.js';
+
+type Env = Readonly<Record<string, string | undefined>>;
+
+export function readEnvironment(files: readonly string[], flags: readonly string[], env: Env): string[] {
+  const lines = files.flatMap((file) => readEnvFile(file));
+  return [...lines, ...flags].flatMap((entry) => {
+    if (entry.startsWith('=') || entry === '') throw new CommandError(`invalid environment variable: ${entry}`);
+    if (entry.includes('=')) return [entry];
+    const value = env[entry];
+    return value === undefined ? [] : [`${entry}=${value}`];
+  });
+}
+
+function readEnvFile(file: string): string[] {
+  let content: string;
+  try {
+    content = readFileSync(file, 'utf8');
+  } catch (e) {
+    throw new CommandError(`open ${file}: ${errorText(e)}`);
+  }
+  return parseEnvFile(content.replace(/^\uFEFF/, ''), file);
+}
+
+export function parseEnvFile(content: string, file: string): string[] {
+  return content
+    .split(/\r?\n/)
+    .map((l) => l.trimStart())
+    .filter((l) => l !== '' && !l.startsWith('#'))
+    .map((l) => {
+      const name = l.split('=')[0] ?? '';
+      if (name === '')
+        throw new CommandError(`poorly formatted environment: no variable name on line '${l}' (${file})`);
+      if (/\s/.test(name)) {
+        throw new CommandError(`poorly formatted environment: variable '${name}' contains whitespaces (${file})`);
+      }
+      return l;
+    });
+}
