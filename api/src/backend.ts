@@ -212,6 +212,63 @@ export interface ContainerSummary {
   readonly readOnlyRootfs: boolean;
 }
 
+/** A container to be made, without any swarm. */
+export interface ContainerCreate {
+  /** '' lets the backend choose one. */
+  readonly name: string;
+  readonly image: string;
+  readonly labels: Readonly<Record<string, string>>;
+  /** Absent: the image's. */
+  readonly entrypoint?: readonly string[];
+  readonly cmd?: readonly string[];
+  readonly env: readonly string[];
+  readonly user: string;
+  readonly workingDir: string;
+  readonly hostname: string;
+  readonly domainname: string;
+  readonly tty: boolean;
+  readonly openStdin: boolean;
+  readonly stopSignal: string;
+  readonly stopTimeoutSeconds?: number;
+  readonly networkMode: 'local' | 'host' | 'none';
+  readonly ports: readonly {
+    readonly protocol: 'tcp' | 'udp' | 'sctp';
+    readonly targetPort: number;
+    readonly publishedPort: number;
+    readonly hostIp: string;
+  }[];
+  readonly mounts: readonly {
+    readonly type: 'bind' | 'volume' | 'tmpfs';
+    readonly source: string;
+    readonly target: string;
+    readonly readOnly: boolean;
+    readonly tmpfsSizeBytes?: number;
+    readonly tmpfsMode?: number;
+  }[];
+  /** Lines of /etc/hosts. */
+  readonly extraHosts: readonly string[];
+  readonly dns: {
+    readonly servers: readonly string[];
+    readonly search: readonly string[];
+    readonly options: readonly string[];
+  };
+  readonly nanoCpus: number;
+  readonly cpuShares: number;
+  readonly memoryBytes: number;
+  readonly memoryReservationBytes: number;
+  readonly memorySwapBytes: number;
+  readonly pidsLimit: number;
+  readonly ulimits: readonly { readonly name: string; readonly soft: number; readonly hard: number }[];
+  readonly capAdd: readonly string[];
+  readonly capDrop: readonly string[];
+  readonly privileged: boolean;
+  readonly readOnlyRootfs: boolean;
+  readonly init: boolean;
+  readonly sysctls: Readonly<Record<string, string>>;
+  readonly shmSizeBytes: number;
+  readonly securityOpt: readonly string[];
+}
+
 export interface ImageSummary {
   readonly id: string;
   readonly repoTags: readonly string[];
@@ -243,6 +300,8 @@ export interface ContainerLogLine {
 
 export interface NodeBackend {
   containers(): Promise<readonly ContainerSummary[]>;
+  /** Resolves to the id. */
+  createContainer(c: ContainerCreate): Promise<string>;
   /** By id, unique prefix or name; 'not-found' "No such container: X". */
   container(ref: string): Promise<ContainerSummary>;
   containerLogs(ref: string, query: LogQuery, signal: AbortSignal): AsyncIterable<ContainerLogLine>;

@@ -2,8 +2,9 @@
 import { SwarmtsError } from '@swarmts/lib';
 import type { ContainerSummary } from '../backend.js';
 import { containerInspectJson, containerListJson } from '../convert/container.js';
+import { readContainerCreate } from '../convert/container-create.js';
 import { accepts, acceptsLabels, checkWords, type FilterArgs, parseFilters } from '../filters.js';
-import { type Call, empty, flag, json } from '../http/exchange.js';
+import { type Call, empty, flag, json, readJson } from '../http/exchange.js';
 import { type Route, route } from '../http/router.js';
 import type { RouteContext } from './context.js';
 import { containerLogs } from './logs.js';
@@ -32,7 +33,10 @@ export function containerRoutes(c: RouteContext): Route[] {
   };
   return [
     route('GET', '/containers/json', async (call) => json(await list(c, call))),
-    route('POST', '/containers/create', unsupported('not supported yet by swarmts: use a service')),
+    route('POST', '/containers/create', async (call) => {
+      const spec = readContainerCreate(await readJson(call), call.query.get('name') ?? '');
+      return json({ Id: await node.createContainer(spec), Warnings: [] }, 201);
+    }),
     route('POST', '/containers/{id}/attach', unsupported('attach is not supported yet by swarmts: use logs')),
     route('POST', '/containers/{id}/exec', unsupported('exec is not supported yet by swarmts')),
     route('GET', '/containers/{id}/json', async (call) => json(containerInspectJson(await node.container(id(call))))),

@@ -1,5 +1,12 @@
 /** The node part of the API's backend: the container engine in the API's words. */
-import type { ContainerLogLine, ContainerSummary, ImageSummary, NodeBackend, VolumeSummary } from '@swarmts/api';
+import type {
+  ContainerCreate,
+  ContainerLogLine,
+  ContainerSummary,
+  ImageSummary,
+  NodeBackend,
+  VolumeSummary,
+} from '@swarmts/api';
 import { isSwarmtsError, SwarmtsError, WatchStream } from '@swarmts/lib';
 import type { LogQuery } from '@swarmts/proto';
 import type { ContainerEngine, ContainerInfo, ImageInfo, PullProgress, RegistryAuth } from '@swarmts/worker';
@@ -17,6 +24,65 @@ export class EngineNodeBackend implements NodeBackend {
 
   async container(ref: string): Promise<ContainerSummary> {
     return summaryOf(this.#find(ref));
+  }
+
+  async createContainer(c: ContainerCreate): Promise<string> {
+    for (const option of c.securityOpt) {
+      if (!SECURITY_OPTIONS.includes(option))
+        throw new SwarmtsError('unsupported', `--security-opt ${option} is not supported by this release of swarmts`);
+    }
+    const {
+      ports,
+      mounts,
+      extraHosts,
+      dns,
+      ulimits,
+      nanoCpus,
+      cpuShares,
+      memoryBytes,
+      memoryReservationBytes,
+      memorySwapBytes,
+      pidsLimit,
+    } = c;
+    return this.#engine.create({
+      name: c.name || freshName(this.#engine),
+      image: c.image,
+      labels: c.labels,
+      ...(c.entrypoint ? { entrypoint: c.entrypoint } : {}),
+      ...(c.cmd ? { cmd: c.cmd } : {}),
+      env: c.env,
+      ...(c.user ? { user: c.user } : {}),
+      ...(c.workingDir ? { workingDir: c.workingDir } : {}),
+      ...(c.hostname ? { hostname: c.hostname } : {}),
+      ...(c.domainname ? { domainname: c.domainname } : {}),
+      tty: c.tty,
+      openStdin: c.openStdin,
+      readOnlyRootfs: c.readOnlyRootfs,
+      init: c.init,
+      ...(c.stopSignal ? { stopSignal: c.stopSignal } : {}),
+      ...(c.stopTimeoutSeconds === undefined ? {} : { stopTimeoutSeconds: c.stopTimeoutSeconds }),
+      mounts,
+      networkMode: c.networkMode,
+      ports: ports.map(({ hostIp, ...p }) => ({ ...p, ...(hostIp ? { hostIp } : {}) })),
+      extraHosts,
+      ...(dns.servers.length + dns.search.length + dns.options.length > 0 ? { dns } : {}),
+      resources: {
+        nanoCpus,
+        memoryBytes,
+        memoryReservationBytes,
+        pidsLimit,
+        ulimits,
+        ...(cpuShares ? { cpuShares } : {}),
+        ...(memorySwapBytes ? { memorySwapBytes } : {}),
+      },
+      capAdd: c.capAdd,
+      capDrop: c.capDrop,
+      privileged: c.privileged,
+      noNewPrivileges: c.securityOpt.includes('no-new-privileges'),
+      seccompUnconfined: c.securityOpt.includes('seccomp=unconfined'),
+      sysctls: c.sysctls,
+      ...(c.shmSizeBytes ? { shmSizeBytes: c.shmSizeBytes } : {}),
+    });
   }
 
   #find(ref: string): ContainerInfo {
@@ -138,6 +204,14 @@ export class EngineNodeBackend implements NodeBackend {
   onEvent(listener: Parameters<NodeBackend['onEvent']>[0]): () => void {
     return this.#engine.onEvent(listener);
   }
+}
+
+const SECURITY_OPTIONS: readonly string[] = ['no-new-privileges', 'seccomp=unconfined'];
+
+/** A name nobody has: "swarmts-1", "swarmts-2", ... */
+function freshName(engine: ContainerEngine): string {
+  const taken = new Set(engine.list().map((c) => c.config.name));
+  for (let n = taken.size + 1; ; n++) if (!taken.has(`swarmts-${n}`)) return `swarmts-${n}`;
 }
 
 /** The object of X-Registry-Auth. */

@@ -50,7 +50,7 @@ export function isDirty(service: Service, task: Task, node: Node | undefined): b
 
 function comparable(spec: TaskSpec): TaskSpec {
   const container = spec.container && { ...spec.container, registryAuth: '' };
-  return { ...spec, placement: undefined, restart: undefined, container };
+  return { ...spec, placement: undefined, container };
 }
 
 /** Whether the node meets the service's constraints. */

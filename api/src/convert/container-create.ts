@@ -1,0 +1,175 @@
+/**
+ * The body of POST /containers/create. What this release cannot do is refused by name instead of being ignored, where ignoring
+ * it would make the container behave otherwise than asked.
+ */
+import { SwarmtsError } from '@swarmts/lib';
+import type { ContainerCreate } from '../backend.js';
+import type { JsonObject } from '../json/object.js';
+
+export function readContainerCreate(o: JsonObject, name: string): ContainerCreate {
+  if (name !== '' && !/^\/?[a-zA-Z0-9][a-zA-Z0-9_.-]+$/.test(name)) {
+    throw new SwarmtsError(
+      'invalid-argument',
+      `Invalid container name (${name}), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed`,
+    );
+  }
+  const host = o.object('HostConfig');
+  if (host) refuseUnsupported(host);
+  const image = o.string('Image');
+  if (image === '') throw new SwarmtsError('invalid-argument', 'No image was specified');
+  return {
+    name: name.replace(/^\//, ''),
+    image,
+    labels: o.map('Labels'),
+    ...(o.has('Entrypoint') ? { entrypoint: stringOrList(o, 'Entrypoint') } : {}),
+    ...(o.has('Cmd') ? { cmd: stringOrList(o, 'Cmd') } : {}),
+    env: o.strings('Env'),
+    user: o.string('User'),
+    workingDir: o.string('WorkingDir'),
+    hostname: o.string('Hostname'),
+    domainname: o.string('Domainname'),
+    tty: o.boolean('Tty'),
+    openStdin: o.boolean('OpenStdin'),
+    stopSignal: o.string('StopSignal'),
+    ...(o.has('StopTimeout') ? { stopTimeoutSeconds: o.integer('StopTimeout') } : {}),
+    networkMode: networkModeOf(host?.string('NetworkMode') ?? ''),
+    ports: portsOf(host?.object('PortBindings')),
+    mounts: [
+      ...(host?.strings('Binds') ?? []).map(bindOf),
+      ...(host?.objects('Mounts') ?? []).map(mountOf),
+      ...tmpfsOf(host),
+    ],
+    extraHosts: (host?.strings('ExtraHosts') ?? []).map(extraHostOf),
+    dns: {
+      servers: host?.strings('Dns') ?? [],
+      search: host?.strings('DnsSearch') ?? [],
+      options: host?.strings('DnsOptions') ?? [],
+    },
+    nanoCpus: host?.integer('NanoCpus') ?? 0,
+    cpuShares: host?.integer('CpuShares') ?? 0,
+    memoryBytes: host?.integer('Memory') ?? 0,
+    memoryReservationBytes: host?.integer('MemoryReservation') ?? 0,
+    memorySwapBytes: host?.integer('MemorySwap') ?? 0,
+    pidsLimit: host?.integer('PidsLimit') ?? 0,
+    ulimits: (host?.objects('Ulimits') ?? []).map((u) => ({
+      name: u.string('Name'),
+      soft: u.integer('Soft'),
+      hard: u.integer('Hard'),
+    })),
+    capAdd: host?.strings('CapAdd') ?? [],
+    capDrop: host?.strings('CapDrop') ?? [],
+    privileged: host?.boolean('Privileged') ?? false,
+    readOnlyRootfs: host?.boolean('ReadonlyRootfs') ?? false,
+    init: host?.boolean('Init') ?? false,
+    sysctls: host?.map('Sysctls') ?? {},
+    shmSizeBytes: host?.integer('ShmSize') ?? 0,
+    securityOpt: host?.strings('SecurityOpt') ?? [],
+  };
+}
+
+function refuseUnsupported(host: JsonObject): void {
+  const restart = host.object('RestartPolicy')?.string('Name') ?? '';
+  const asked: readonly (readonly [boolean, string])[] = [
+    [restart !== '' && restart !== 'no', '--restart'],
+    [host.boolean('AutoRemove'), '--rm'],
+    [host.strings('Links').length > 0, '--link'],
+    [host.strings('VolumesFrom').length > 0, '--volumes-from'],
+    [host.objects('Devices').length > 0, '--device'],
+    [host.boolean('PublishAllPorts'), '--publish-all'],
+    [host.string('PidMode') !== '', '--pid'],
+    [host.string('UsernsMode') !== '', '--userns'],
+  ];
+  for (const [is, flag] of asked) {
+    if (is)
+      throw new SwarmtsError('unsupported', `${flag} is not supported for plain containers by this release of swarmts`);
+  }
+}
+
+function stringOrList(o: JsonObject, name: string): readonly string[] {
+  const v = o.raw(name);
+  return typeof v === 'string' ? [v] : o.strings(name);
+}
+
+function networkModeOf(mode: string): 'local' | 'host' | 'none' {
+  if (mode === '' || mode === 'default' || mode === 'bridge') return 'local';
+  if (mode === 'host' || mode === 'none') return mode;
+  throw new SwarmtsError('not-found', `network ${mode} not found`);
+}
+
+function portsOf(bindings: JsonObject | undefined): ContainerCreate['ports'] {
+  if (!bindings) return [];
+  return Object.keys(bindings.value).flatMap((key) => {
+    const [port = '', protocol = 'tcp'] = key.split('/');
+    const targetPort = Number(port);
+    if (!Number.isInteger(targetPort) || targetPort < 1 || targetPort > 65535 || !isProtocol(protocol)) {
+      throw new SwarmtsError('invalid-argument', `invalid port specification: "${key}"`);
+    }
+    return bindings.objects(key).map((b) => {
+      const text = b.string('HostPort');
+      const publishedPort = text === '' ? 0 : Number(text);
+      if (!Number.isInteger(publishedPort) || publishedPort < 0 || publishedPort > 65535) {
+        throw new SwarmtsError('invalid-argument', `invalid port specification: "${text}"`);
+      }
+      return { protocol, targetPort, publishedPort, hostIp: b.string('HostIp') };
+    });
+  });
+}
+
+function isProtocol(p: string): p is 'tcp' | 'udp' | 'sctp' {
+  return p === 'tcp' || p === 'udp' || p === 'sctp';
+}
+
+type MountList = ContainerCreate['mounts'];
+
+function bindOf(text: string): MountList[number] {
+  const [source = '', target = '', options = ''] = text.split(':');
+  if (target === '') {
+    if (!source.startsWith('/')) throw new SwarmtsError('invalid-argument', `invalid volume specification: '${text}'`);
+    return { type: 'volume', source: '', target: source, readOnly: false };
+  }
+  if (!target.startsWith('/')) {
+    throw new SwarmtsError(
+      'invalid-argument',
+      `invalid volume specification: '${text}': invalid mount config for type "bind": invalid mount path: '${target}' mount path must be absolute`,
+    );
+  }
+  return {
+    type: source.startsWith('/') ? 'bind' : 'volume',
+    source,
+    target,
+    readOnly: options.split(',').includes('ro'),
+  };
+}
+
+function mountOf(m: JsonObject): MountList[number] {
+  const type = m.oneOf<'bind' | 'volume' | 'tmpfs'>(
+    'Type',
+    { bind: 'bind', volume: 'volume', tmpfs: 'tmpfs' },
+    'volume',
+  );
+  const tmpfs = m.object('TmpfsOptions');
+  return {
+    type,
+    source: m.string('Source'),
+    target: m.string('Target'),
+    readOnly: m.boolean('ReadOnly'),
+    ...(tmpfs?.has('SizeBytes') ? { tmpfsSizeBytes: tmpfs.integer('SizeBytes') } : {}),
+    ...(tmpfs?.has('Mode') ? { tmpfsMode: tmpfs.integer('Mode') } : {}),
+  };
+}
+
+function tmpfsOf(host: JsonObject | undefined): MountList {
+  return Object.keys(host?.map('Tmpfs') ?? {}).map((target) => ({
+    type: 'tmpfs',
+    source: '',
+    target,
+    readOnly: false,
+  }));
+}
+
+/** Docker's "name:ip" as a line of /etc/hosts. */
+function extraHostOf(text: string): string {
+  const at = text.indexOf(':');
+  if (at < 1) throw new SwarmtsError('invalid-argument', `bad format for add-host: "${text}"`);
+  return `${text.slice(at + 1)} ${text.slice(0, at)}`;
+}
