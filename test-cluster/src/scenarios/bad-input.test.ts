@@ -27,7 +27,7 @@ describe('bad input', () => {
           env: { ...process.env, SWARMTS_HOST: `unix://${dir}/none.sock` },
         },
       );
-      assert.match(failed(r), /Cannot connect to the .*daemon at unix:\/\/.*none\.sock\. Is the .*daemon running\?/);
+      assert.match(failed(r), /Cannot connect to the swarmts daemon at unix:\/\/.*none\.sock\. Is swarmtsd running\?/);
     } finally {
       rmSync(dir, { recursive: true });
     }
@@ -90,7 +90,7 @@ describe('bad input', () => {
   });
 
   it('unknown and ambiguous names', async () => {
-    assert.match(failed(await m1('service', 'inspect', 'nosuch')), /no such service: nosuch/i);
+    assert.match(failed(await m1('service', 'inspect', 'nosuch')), /no such service: nosuch|service nosuch not found/i);
     assert.match(failed(await m1('service', 'rm', 'nosuch')), /service nosuch not found/i);
     assert.match(failed(await m1('node', 'inspect', 'nosuch')), /no such node: nosuch|node nosuch not found/i);
     assert.match(failed(await m1('node', 'update', '--availability', 'drain', 'nosuch')), /node nosuch not found/i);
