@@ -6,6 +6,8 @@ import type { Command } from './command.js';
 
 export interface Leaf {
   readonly summary: string;
+  /** Not shown in the help. */
+  readonly hidden?: boolean;
   load(): Promise<{ readonly command: Command }>;
 }
 
@@ -25,8 +27,87 @@ const swarmInit = leaf('Initialize a swarm', () => import('./commands/swarm/init
 const swarmJoin = leaf('Join a swarm as a node and/or manager', () => import('./commands/swarm/join.js'));
 const swarmLeave = leaf('Leave the swarm', () => import('./commands/swarm/leave.js'));
 
+const containerInspect = leaf(
+  'Display detailed information on one or more containers',
+  () => import('./commands/container/inspect.js'),
+);
+const containerKill = leaf('Kill one or more running containers', () => import('./commands/container/kill.js'));
+const containerLogs = leaf('Fetch the logs of a container', () => import('./commands/container/logs.js'));
+const containerLs = leaf('List containers', () => import('./commands/container/ls.js'));
+const containerRm = leaf('Remove one or more containers', () => import('./commands/container/rm.js'));
+const containerStart = leaf('Start one or more stopped containers', () => import('./commands/container/start.js'));
+const containerStop = leaf('Stop one or more running containers', () => import('./commands/container/stop.js'));
+
+const imageLoad = leaf('Load an image from a tar archive or STDIN', () => import('./commands/image/load.js'));
+const imageLs = leaf('List images', () => import('./commands/image/ls.js'));
+const imagePull = leaf('Download an image from a registry', () => import('./commands/image/pull.js'));
+const imageRm = leaf('Remove one or more images', () => import('./commands/image/rm.js'));
+const imageTag = leaf('Create a tag TARGET_IMAGE that refers to SOURCE_IMAGE', () => import('./commands/image/tag.js'));
+
 export const commandTree: CommandTree = {
   groups: {
+    config: {
+      summary: 'Manage Swarm configs',
+      verbs: {
+        create: leaf('Create a config from a file or STDIN', () => import('./commands/config/create.js')),
+        inspect: leaf(
+          'Display detailed information on one or more configs',
+          () => import('./commands/config/inspect.js'),
+        ),
+        ls: leaf('List configs', () => import('./commands/config/ls.js')),
+        rm: leaf('Remove one or more configs', () => import('./commands/config/rm.js')),
+      },
+    },
+    secret: {
+      summary: 'Manage Swarm secrets',
+      verbs: {
+        create: leaf('Create a secret from a file or STDIN as content', () => import('./commands/secret/create.js')),
+        inspect: leaf(
+          'Display detailed information on one or more secrets',
+          () => import('./commands/secret/inspect.js'),
+        ),
+        ls: leaf('List secrets', () => import('./commands/secret/ls.js')),
+        rm: leaf('Remove one or more secrets', () => import('./commands/secret/rm.js')),
+      },
+    },
+    volume: {
+      summary: 'Manage volumes',
+      verbs: {
+        create: leaf('Create a volume', () => import('./commands/volume/create.js')),
+        inspect: leaf(
+          'Display detailed information on one or more volumes',
+          () => import('./commands/volume/inspect.js'),
+        ),
+        ls: leaf('List volumes', () => import('./commands/volume/ls.js')),
+        rm: leaf('Remove one or more volumes', () => import('./commands/volume/rm.js')),
+      },
+    },
+    container: {
+      summary: 'Manage containers',
+      verbs: {
+        inspect: containerInspect,
+        kill: containerKill,
+        logs: containerLogs,
+        ls: containerLs,
+        rm: containerRm,
+        start: containerStart,
+        stop: containerStop,
+      },
+    },
+    image: {
+      summary: 'Manage images',
+      verbs: {
+        inspect: leaf(
+          'Display detailed information on one or more images',
+          () => import('./commands/image/inspect.js'),
+        ),
+        load: imageLoad,
+        ls: imageLs,
+        pull: imagePull,
+        rm: imageRm,
+        tag: imageTag,
+      },
+    },
     node: {
       summary: 'Manage Swarm nodes',
       verbs: {
@@ -70,6 +151,9 @@ export const commandTree: CommandTree = {
         join: swarmJoin,
         'join-token': leaf('Manage join tokens', () => import('./commands/swarm/join-token.js')),
         leave: swarmLeave,
+        ca: leaf('Display the root CA certificate', () => import('./commands/swarm/ca.js')),
+        'unlock-key': leaf('Manage the unlock key', () => import('./commands/swarm/unlock-key.js')),
+        update: leaf('Update the swarm', () => import('./commands/swarm/update.js')),
       },
     },
   },
@@ -77,5 +161,23 @@ export const commandTree: CommandTree = {
     init: swarmInit,
     join: swarmJoin,
     leave: swarmLeave,
+    completion: leaf('Generate the autocompletion script for a shell', () => import('./commands/system/completion.js')),
+    doctor: leaf('Check what this machine lacks to run swarmts', () => import('./commands/system/doctor.js')),
+    events: leaf('Get real time events from the daemon', () => import('./commands/system/events.js')),
+    images: imageLs,
+    info: leaf('Display system-wide information', () => import('./commands/system/info.js')),
+    inspect: leaf('Return low-level information on objects', () => import('./commands/system/inspect.js')),
+    kill: containerKill,
+    load: imageLoad,
+    logs: containerLogs,
+    ps: containerLs,
+    pull: imagePull,
+    rm: containerRm,
+    rmi: imageRm,
+    start: containerStart,
+    stop: containerStop,
+    tag: imageTag,
+    version: leaf('Show the version information of client and daemon', () => import('./commands/system/version.js')),
+    __complete: { ...leaf('Print the words that fit', () => import('./commands/system/complete.js')), hidden: true },
   },
 };

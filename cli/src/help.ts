@@ -28,8 +28,10 @@ export function rootHelp(tree: CommandTree, globals: FlagLookup, columns: number
   );
 }
 
-function summaries(of: Readonly<Record<string, { readonly summary: string }>>): string {
-  const names = Object.keys(of).sort();
+function summaries(of: Readonly<Record<string, { readonly summary: string; readonly hidden?: boolean }>>): string {
+  const names = Object.keys(of)
+    .filter((n) => !of[n]?.hidden)
+    .sort();
   const width = Math.max(11, ...names.map((n) => n.length));
   return names.map((n) => `  ${n.padEnd(width)} ${of[n]?.summary ?? ''}\n`).join('');
 }

@@ -1,0 +1,4 @@
+/** `swarmts config create`. */
+import { createCommand } from '../../payload/commands.js';
+
+export const command = createCommand('config');

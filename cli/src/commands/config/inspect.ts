@@ -1,0 +1,4 @@
+/** `swarmts config inspect`. */
+import { inspectCommand } from '../../payload/commands.js';
+
+export const command = inspectCommand('config');

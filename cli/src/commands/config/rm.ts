@@ -1,0 +1,4 @@
+/** `swarmts config rm`. */
+import { removeCommand } from '../../payload/commands.js';
+
+export const command = removeCommand('config');

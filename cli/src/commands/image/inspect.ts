@@ -1,0 +1,14 @@
+/** `swarmts image inspect`. */
+import { text } from '../../args/flag.js';
+import { atLeast, defineCommand } from '../../command.js';
+import { inspectAll } from '../../format/inspect-output.js';
+
+export const command = defineCommand({
+  synopsis: 'IMAGE [IMAGE...]',
+  flags: { format: text("Format output using a custom template: 'json' or a Go template", { short: 'f' }) },
+  arity: atLeast(1),
+  completes: 'image',
+  async run(ctx, f, refs) {
+    await inspectAll(ctx, refs, (ref) => ctx.api.get(`/images/${ref}/json`), f);
+  },
+});

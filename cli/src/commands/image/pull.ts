@@ -1,0 +1,30 @@
+/** `swarmts pull`. */
+import { bool, text } from '../../args/flag.js';
+import { defineCommand, exactly } from '../../command.js';
+import { registryAuth } from '../../http/registry-auth.js';
+import { showProgress } from '../../image/progress.js';
+import { checkReference } from '../../service/lookup.js';
+
+export const command = defineCommand({
+  synopsis: 'NAME[:TAG|@DIGEST]',
+  flags: {
+    platform: text('Set platform if server is multi-platform capable'),
+    quiet: bool('Suppress verbose output', { short: 'q' }),
+  },
+  arity: exactly(1),
+  completes: 'image',
+  async run(ctx, f, [reference = '']) {
+    checkReference(reference);
+    const tagged = reference.includes('@') || reference.lastIndexOf(':') > reference.lastIndexOf('/');
+    if (!tagged && !f.quiet) ctx.out.write('Using default tag: latest\n');
+    const image = tagged ? reference : `${reference}:latest`;
+    const cut = image.includes('@') ? image.indexOf('@') : image.lastIndexOf(':');
+    const auth = registryAuth(ctx.env, image);
+    const stream = await ctx.api.open('POST', '/images/create', {
+      query: { fromImage: image.slice(0, cut), tag: image.slice(cut + 1), platform: f.platform || undefined },
+      ...(auth === undefined ? {} : { headers: { 'X-Registry-Auth': auth } }),
+    });
+    await showProgress(stream, ctx.out, f.quiet);
+    ctx.out.write(`${image}\n`);
+  },
+});

@@ -1,0 +1,4 @@
+/** `swarmts secret create`. */
+import { createCommand } from '../../payload/commands.js';
+
+export const command = createCommand('secret');

@@ -1,0 +1,4 @@
+/** `swarmts secret inspect`. */
+import { inspectCommand } from '../../payload/commands.js';
+
+export const command = inspectCommand('secret');

@@ -1,0 +1,4 @@
+/** `swarmts secret ls`. */
+import { listCommand } from '../../payload/commands.js';
+
+export const command = listCommand('secret');

@@ -1,0 +1,4 @@
+/** `swarmts secret rm`. */
+import { removeCommand } from '../../payload/commands.js';
+
+export const command = removeCommand('secret');
