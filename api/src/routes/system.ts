@@ -158,7 +158,11 @@ async function diskUsage(c: RouteContext): Promise<Record<string, unknown>> {
     LayersSize: images.reduce((sum, i) => sum + i.sizeBytes, 0),
     Images: images.map((i) => imageListJson(i, users(i.id))),
     Containers: containers.map((x) => containerListJson(x, c.now())),
-    Volumes: volumes.map(volumeJson),
+    Volumes: volumes.map((v) => {
+      const RefCount = containers.filter((x) => x.mounts.some((m) => m.type === 'volume' && m.name === v.name)).length;
+      // -1 is Docker's word for a size that nobody has measured; clients need the object itself.
+      return { ...volumeJson(v), UsageData: { RefCount, Size: -1 } };
+    }),
     BuildCache: [],
   };
 }

@@ -1,0 +1,139 @@
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { stat, writeFile } from 'node:fs/promises';
+import { connect } from 'node:net';
+import { join } from 'node:path';
+import { SwarmtsError } from '@swarmts/lib';
+import { Harness } from '../testing/harness.js';
+import { openListener, parseAddress } from './listen.js';
+
+describe('the API server', () => {
+  let api: Harness;
+  beforeEach(async () => {
+    api = await Harness.start();
+  });
+  afterEach(() => api.stop());
+
+  it('answers a ping with its versions and the state of the swarm', async () => {
+    for (const method of ['GET', 'HEAD']) {
+      const a = await api.send(method, '/_ping');
+      assert.equal(a.status, 200);
+      assert.equal(a.headers['api-version'], '1.43');
+      assert.equal(a.headers.ostype, 'linux');
+      assert.equal(a.headers.swarm, 'active/manager');
+      assert.equal(a.body.toString(), method === 'GET' ? 'OK' : '');
+    }
+  });
+
+  it('refuses versions that are too new or too old, in the words that clients know', async () => {
+    const tooNew = await api.send('GET', '/v1.99/info');
+    assert.equal(tooNew.status, 400);
+    assert.deepEqual(tooNew.json, {
+      message: 'client version 1.99 is too new. Maximum supported API version is 1.43',
+    });
+    assert.equal((await api.send('GET', '/v1.23/info')).status, 400);
+    assert.equal((await api.send('GET', '/v1.24/info')).status, 200);
+    assert.equal((await api.send('GET', '/info')).status, 200);
+  });
+
+  it('tells an unknown page from a method that a page does not have', async () => {
+    const unknown = await api.send('GET', '/v1.43/nothing');
+    assert.equal(unknown.status, 404);
+    assert.deepEqual(unknown.json, { message: 'page not found' });
+    assert.equal((await api.send('PUT', '/v1.43/info')).status, 405);
+    assert.equal((await api.send('GET', '/v1.43/services/%E0%A4%A')).status, 404);
+  });
+
+  it('answers 400 to a body that is no JSON object', async () => {
+    for (const raw of ['{', '[]', '"x"', 'null']) {
+      const a = await api.send('POST', '/services/create', { raw });
+      assert.equal(a.status, 400, raw);
+    }
+  });
+
+  it('does not read a JSON body beyond its limit', async () => {
+    const a = await api.send('POST', '/services/create', { raw: Buffer.alloc(5 * 1024 * 1024, 32) });
+    assert.equal(a.status, 400);
+    assert.match(String(a.body), /request body is larger than/);
+  });
+
+  it('survives clients that go away in the middle of a request and of a stream', async () => {
+    const socket = connect(api.socket);
+    await once(socket, 'connect');
+    socket.write('POST /services/create HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{');
+    socket.destroy();
+    const { ID } = await createService(api);
+    api.backend.swarm.logsFollow = true;
+    const stream = await api.open('GET', `/services/${ID}/logs?stdout=1&follow=1`);
+    stream.destroy();
+    assert.equal((await api.send('GET', '/_ping')).status, 200);
+  });
+
+  it('answers broken HTTP with 400 and goes on', async () => {
+    const socket = connect(api.socket);
+    socket.end('nonsense\r\n\r\n');
+    const [data] = await once(socket, 'data');
+    assert.match(String(data), /^HTTP\/1\.1 400/);
+    assert.equal((await api.send('GET', '/_ping')).status, 200);
+  });
+
+  it('makes its socket for owner and group only', async () => {
+    assert.equal((await stat(api.socket)).mode & 0o777, 0o660);
+  });
+
+  it('refuses a socket on which somebody listens, and takes over a dead one', async () => {
+    await assert.rejects(
+      openListener(`unix://${api.socket}`, undefined, () => {}),
+      /another process listens/,
+    );
+    const dead = join(api.dir, 'dead.sock');
+    await leaveSocketBehind(dead);
+    assert.ok((await stat(dead)).isSocket());
+    await api.listen(`unix://${dead}`);
+    const file = join(api.dir, 'file');
+    await writeFile(file, '');
+    await assert.rejects(api.listen(`unix://${file}`), /is no socket/);
+  });
+
+  it('ends open streams when it closes', async () => {
+    const stream = await api.open('GET', '/events');
+    const ended = once(stream, 'close');
+    stream.resume();
+    await api.closeServer();
+    await ended;
+    assert.equal(api.backend.swarm.listenerCount, 0);
+  });
+
+  it('maps the code of an error to its status', async () => {
+    assert.equal((await api.send('GET', '/services/none')).status, 404);
+    assert.equal((await api.send('POST', '/auth', { body: {} })).status, 501);
+    assert.equal((await api.send('POST', '/swarm/init', { body: {} })).status, 503);
+    api.backend.swarm.active = false;
+    const a = await api.send('GET', '/services');
+    assert.equal(a.status, 503);
+    assert.match(String(a.body), /This node is not a swarm manager/);
+  });
+});
+
+describe('addresses', () => {
+  it('are sockets or TCP ports', () => {
+    assert.deepEqual(parseAddress('unix:///run/x.sock'), { kind: 'unix', path: '/run/x.sock' });
+    assert.deepEqual(parseAddress('tcp://127.0.0.1:2375'), { kind: 'tcp', host: '127.0.0.1', port: 2375 });
+    assert.deepEqual(parseAddress('tcp://[::1]:2375'), { kind: 'tcp', host: '::1', port: 2375 });
+    for (const bad of ['', 'x', 'tcp://host', 'tcp://host:70000', 'http://x:1', 'unix://']) {
+      assert.throws(() => parseAddress(bad), SwarmtsError, bad);
+    }
+  });
+});
+
+async function createService(api: Harness): Promise<{ ID: string }> {
+  const body = { Name: 'web', TaskTemplate: { ContainerSpec: { Image: 'alpine:3' } } };
+  return (await api.send('POST', '/services/create', { body })).json as { ID: string };
+}
+
+/** Binds the path in a child that is killed before it can remove it. */
+async function leaveSocketBehind(path: string): Promise<void> {
+  const script = `require('node:net').createServer().listen(${JSON.stringify(path)}, () => process.kill(process.pid, 'SIGKILL'))`;
+  await once(spawn(process.execPath, ['-e', script]), 'exit');
+}

@@ -1,0 +1,265 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { Harness } from '../testing/harness.js';
+import { DIGEST } from '../testing/memory-backend.js';
+import { NODE_ID, NOW_MS } from '../testing/memory-swarm.js';
+
+interface ServiceJson {
+  readonly ID: string;
+  readonly Version: { readonly Index: number };
+  readonly Spec: { readonly TaskTemplate: { readonly ContainerSpec: { readonly Image: string } } };
+  readonly ServiceStatus?: unknown;
+  readonly PreviousSpec?: unknown;
+}
+
+const specOf = (name: string, image = 'alpine:3', replicas = 1) => ({
+  Name: name,
+  Labels: { tier: name },
+  TaskTemplate: { ContainerSpec: { Image: image } },
+  Mode: { Replicated: { Replicas: replicas } },
+});
+const filters = (value: unknown) => `filters=${encodeURIComponent(JSON.stringify(value))}`;
+const authHeader = { 'X-Registry-Auth': Buffer.from('{"username":"u","password":"p"}').toString('base64url') };
+
+describe('routes', () => {
+  let api: Harness;
+  beforeEach(async () => {
+    api = await Harness.start();
+  });
+  afterEach(() => api.stop());
+
+  const create = async (name: string, replicas = 1): Promise<string> => {
+    const a = await api.send('POST', '/services/create', { body: specOf(name, 'alpine:3', replicas) });
+    assert.equal(a.status, 201, String(a.body));
+    return (a.json as { ID: string }).ID;
+  };
+  const service = async (ref: string) => (await api.send('GET', `/services/${ref}`)).json as ServiceJson;
+  const names = async (path: string) =>
+    ((await api.send('GET', path)).json as { Spec: { Name: string } }[]).map((s) => s.Spec.Name);
+
+  it('list services by filter, in both forms of the parameter', async () => {
+    await create('web');
+    await create('web-api');
+    await create('db');
+    assert.deepEqual(await names('/services'), ['web', 'web-api', 'db']);
+    assert.deepEqual(await names(`/services?${filters({ name: ['web'] })}`), ['web', 'web-api']);
+    assert.deepEqual(await names(`/services?${filters({ name: { db: true } })}`), ['db']);
+    assert.deepEqual(await names(`/services?${filters({ label: ['tier=web'] })}`), ['web']);
+    assert.deepEqual(await names(`/services?${filters({ mode: ['global'] })}`), []);
+  });
+
+  it('refuse filters that they do not know', async () => {
+    for (const [path, f] of [
+      ['/services', { color: ['red'] }],
+      ['/services', { mode: ['x'] }],
+      ['/tasks', { 'desired-state': ['x'] }],
+      ['/nodes', { name: 'x' }],
+    ] as const) {
+      const a = await api.send('GET', `${path}?${filters(f)}`);
+      assert.equal(a.status, 400, path);
+      assert.match(String(a.body), /invalid filter/);
+    }
+    assert.equal((await api.send('GET', '/services?filters={')).status, 400);
+  });
+
+  it('count the tasks of services only when asked', async () => {
+    const id = await create('web', 3);
+    const [plain] = (await api.send('GET', '/services')).json as ServiceJson[];
+    const [counted] = (await api.send('GET', '/services?status=true')).json as ServiceJson[];
+    assert.equal(plain?.ServiceStatus, undefined);
+    assert.deepEqual(counted?.ServiceStatus, { RunningTasks: 3, DesiredTasks: 3, CompletedTasks: 0 });
+    assert.equal(counted?.ID, id);
+  });
+
+  it('update with the version that was read, and roll back', async () => {
+    const id = await create('web');
+    const before = await service('web');
+    const update = (version: number, query = '') =>
+      api.send('POST', `/services/${id}/update?version=${version}${query}`, { body: specOf('web', 'alpine:4') });
+    assert.equal((await update(before.Version.Index)).status, 200);
+    const after = await service(id);
+    assert.equal(after.Spec.TaskTemplate.ContainerSpec.Image, 'alpine:4');
+    assert.ok(after.PreviousSpec);
+    const stale = await update(before.Version.Index);
+    assert.equal(stale.status, 400);
+    assert.match(String(stale.body), /update out of sequence/);
+    assert.equal((await update(after.Version.Index, '&rollback=next')).status, 400);
+    assert.equal((await api.send('POST', `/services/${id}/update`, { body: specOf('web') })).status, 400);
+    assert.equal((await update(after.Version.Index, '&rollback=previous')).status, 200);
+    assert.equal((await service(id)).Spec.TaskTemplate.ContainerSpec.Image, 'alpine:3');
+  });
+
+  it('keep the credentials of a service over an update without any', async () => {
+    const { ID } = (await api.send('POST', '/services/create', { body: specOf('web'), headers: authHeader })).json as {
+      ID: string;
+    };
+    const stored = async () => (await api.backend.swarm.service(ID)).service.spec?.task?.container?.registryAuth ?? '';
+    assert.equal(await stored(), authHeader['X-Registry-Auth']);
+    const { Version } = await service(ID);
+    await api.send('POST', `/services/${ID}/update?version=${Version.Index}`, { body: specOf('web', 'alpine:4') });
+    assert.equal(await stored(), authHeader['X-Registry-Auth']);
+    assert.equal(String((await api.send('GET', `/services/${ID}`)).body).includes('registryAuth'), false);
+  });
+
+  it('pin images for old clients only, and say when no registry answered', async () => {
+    const image = async (path: string, name: string, ref: string) => {
+      const a = await api.send('POST', `${path}/services/create`, { body: specOf(name, ref) });
+      return {
+        answer: a.json as { Warnings?: string[] },
+        image: (await service(name)).Spec.TaskTemplate.ContainerSpec.Image,
+      };
+    };
+    assert.equal((await image('/v1.29', 'old', 'alpine:3')).image, `alpine:3@${DIGEST}`);
+    assert.equal((await image('/v1.30', 'new', 'alpine:3')).image, 'alpine:3');
+    const unknown = await image('/v1.29', 'unknown', 'nowhere:1');
+    assert.equal(unknown.image, 'nowhere:1');
+    assert.match(unknown.answer.Warnings?.[0] ?? '', /could not be accessed on a registry to record/);
+  });
+
+  it('answer questions about digests, with slashes in names', async () => {
+    api.backend.node.registry.add('registry.test:5000/a/b:1');
+    const a = await api.send('GET', '/distribution/registry.test:5000/a/b:1/json', { headers: authHeader });
+    assert.equal((a.json as { Descriptor: { digest: string } }).Descriptor.digest, DIGEST);
+    assert.deepEqual(api.backend.node.lastAuth, { username: 'u', password: 'p' });
+    assert.equal((await api.send('GET', '/distribution/none/json')).status, 404);
+    const bad = await api.send('GET', '/distribution/alpine:3/json', { headers: { 'X-Registry-Auth': 'e3t7' } });
+    assert.equal(bad.status, 400);
+  });
+
+  it('find tasks by names of services and nodes', async () => {
+    const id = await create('web', 2);
+    await create('db');
+    const count = async (f: unknown) => ((await api.send('GET', `/tasks?${filters(f)}`)).json as unknown[]).length;
+    assert.equal(await count({ service: ['web'] }), 2);
+    assert.equal(await count({ service: [id], node: ['one'] }), 2);
+    assert.equal(await count({ service: ['none'] }), 0);
+    assert.equal(await count({ node: ['self'] }), 3);
+    assert.equal(await count({ 'desired-state': ['shutdown'] }), 0);
+    assert.equal(await count({ name: ['web.2'] }), 1);
+    assert.equal(await count({ 'up-to-date': ['true'], service: ['web'] }), 2);
+  });
+
+  it('frame the log of a service, with the labels that clients read', async () => {
+    const id = await create('web');
+    const at = { taskId: 't1', nodeId: NODE_ID, serviceId: id, timeNs: BigInt(NOW_MS) * 1_000_000n + 7n };
+    api.backend.swarm.logLines.push(
+      { ...at, stream: 'stdout', data: Buffer.from('out\n') },
+      { warning: 'node two is not available' },
+      { ...at, stream: 'stderr', data: Buffer.from('no newline') },
+    );
+    const a = await api.send('GET', `/services/web/logs?stdout=1&stderr=1&details=1&timestamps=1`);
+    assert.equal(a.headers['content-type'], 'application/vnd.docker.multiplexed-stream');
+    const labels = `com.docker.swarm.node.id=${NODE_ID},com.docker.swarm.service.id=${id},com.docker.swarm.task.id=t1`;
+    const [first, second, third, ...rest] = frames(a.body);
+    assert.deepEqual(first, [1, `2026-01-02T03:04:05.000000007Z ${labels} out\n`]);
+    assert.deepEqual(second, [2, `2026-01-02T03:04:05.000000007Z ${labels} no newline\n`]);
+    assert.equal(third?.[0], 3);
+    assert.match(third?.[1] ?? '', /incomplete log stream.*node two is not available/);
+    assert.deepEqual(rest, []);
+    assert.equal((await api.send('GET', '/services/web/logs')).status, 400);
+    const old = await api.send('GET', '/v1.41/services/web/logs?stdout=1');
+    assert.equal(old.headers['content-type'], 'application/vnd.docker.raw-stream');
+  });
+
+  it('send the log of a terminal without frames', async () => {
+    const [first] = api.backend.node.containerList;
+    assert.ok(first);
+    api.backend.node.containerList[0] = { ...first, tty: true };
+    api.backend.node.logLines.push({ stream: 'stdout', timeNs: 0n, data: Buffer.from('plain\n') });
+    assert.equal(String((await api.send('GET', '/containers/web.1.task/logs?stdout=1')).body), 'plain\n');
+  });
+
+  it('report what fails during a pull inside the stream, and before it as an error', async () => {
+    const late = await api.send('POST', '/images/create?fromImage=nowhere&tag=1');
+    assert.equal(late.status, 200);
+    const lines = String(late.body).trim().split('\r\n');
+    assert.deepEqual(JSON.parse(lines.at(-1) ?? ''), {
+      errorDetail: { message: 'manifest for nowhere:1 not found' },
+      error: 'manifest for nowhere:1 not found',
+    });
+    assert.equal((await api.send('POST', '/images/create?fromImage=refused/x')).status, 404);
+    const good = await api.send('POST', '/images/create?fromImage=alpine&tag=3', { headers: authHeader });
+    assert.equal(String(good.body).includes('"error"'), false);
+    assert.deepEqual(api.backend.node.lastAuth, { username: 'u', password: 'p' });
+  });
+
+  it('load an archive of any size as it comes', async () => {
+    const a = await api.send('POST', '/images/load', { raw: Buffer.alloc(6 * 1024 * 1024) });
+    assert.deepEqual(JSON.parse(String(a.body)), { stream: `Loaded image: loaded:${6 * 1024 * 1024}\n` });
+  });
+
+  it('start and stop containers, and say when nothing was to do', async () => {
+    const id = 'c'.repeat(64);
+    assert.equal((await api.send('POST', `/containers/${id}/start`)).status, 304);
+    assert.equal((await api.send('DELETE', `/containers/${id}`)).status, 409);
+    assert.equal((await api.send('POST', `/containers/${id}/stop?t=x`)).status, 400);
+    assert.equal((await api.send('POST', `/containers/${id}/stop`)).status, 204);
+    assert.equal((await api.send('POST', `/containers/${id}/kill`)).status, 409);
+    assert.deepEqual((await api.send('POST', `/containers/${id}/wait`)).json, { StatusCode: 137 });
+    assert.deepEqual((await api.send('GET', '/containers/json')).json, []);
+    const [listed] = (await api.send('GET', '/containers/json?all=1')).json as { Status: string }[];
+    assert.equal(listed?.Status, 'Exited (137) 3 minutes ago');
+    assert.equal((await api.send('DELETE', `/containers/${id}`)).status, 204);
+  });
+
+  it('hand events on as they happen, and the kept ones since a time', async () => {
+    const stream = await api.open('GET', `/events?${filters({ type: ['service'] })}`);
+    const id = await create('web');
+    const [chunk] = await once(stream, 'data');
+    const live = JSON.parse(String(chunk)) as { Action: string; scope: string; Actor: { ID: string } };
+    assert.deepEqual([live.Action, live.scope, live.Actor.ID], ['create', 'swarm', id]);
+    stream.destroy();
+    api.backend.node.emit({ type: 'container', action: 'start', id: 'c1', attributes: { name: 'x' }, timeMs: NOW_MS });
+    const kept = await api.send('GET', `/events?since=1&until=${NOW_MS / 1000 + 1}`);
+    const types = String(kept.body)
+      .trim()
+      .split('\n')
+      .map((l) => (JSON.parse(l) as { Type: string }).Type);
+    assert.deepEqual(types, ['service', 'container']);
+  });
+
+  it('keep the data of secrets to themselves and show that of configs', async () => {
+    const Data = Buffer.from('payload').toString('base64');
+    await api.send('POST', '/secrets/create', { body: { Name: 's', Data } });
+    await api.send('POST', '/configs/create', { body: { Name: 'c', Data } });
+    assert.equal(String((await api.send('GET', '/secrets/s')).body).includes(Data), false);
+    assert.equal(((await api.send('GET', '/configs/c')).json as { Spec: { Data: string } }).Spec.Data, Data);
+    assert.equal((await api.send('DELETE', '/secrets/s')).status, 204);
+    assert.equal((await api.send('GET', '/secrets/s')).status, 404);
+  });
+
+  it('change nodes by version, and rotate one join token alone', async () => {
+    const node = (await api.send('GET', '/nodes/self')).json as { Version: { Index: number } };
+    const body = { Role: 'manager', Availability: 'drain', Labels: {} };
+    const path = `/nodes/one/update?version=${node.Version.Index}`;
+    assert.equal((await api.send('POST', path, { body: { ...body, Availability: 'x' } })).status, 400);
+    assert.equal((await api.send('POST', path, { body })).status, 200);
+    const after = (await api.send('GET', '/nodes/one')).json as { Spec: { Availability: string } };
+    assert.equal(after.Spec.Availability, 'drain');
+    const swarm = (await api.send('GET', '/swarm')).json as { Version: { Index: number } };
+    await api.send('POST', `/swarm/update?version=${swarm.Version.Index}&rotateWorkerToken=true`, { body: {} });
+    const { JoinTokens } = (await api.send('GET', '/swarm')).json as { JoinTokens: unknown };
+    assert.deepEqual(JoinTokens, { Worker: 'SWMTKN-1-w2', Manager: 'SWMTKN-1-m' });
+  });
+
+  it('show the networks of every node without a manager', async () => {
+    api.backend.swarm.active = false;
+    const list = (await api.send('GET', '/networks')).json as { Name: string }[];
+    assert.deepEqual(
+      list.map((n) => n.Name),
+      ['bridge', 'host', 'none'],
+    );
+    assert.equal((await api.send('POST', '/networks/create', { body: { Name: 'x' } })).status, 501);
+  });
+});
+
+/** [stream, text] of each frame. */
+function frames(body: Buffer): [number, string][] {
+  const out: [number, string][] = [];
+  for (let at = 0; at < body.byteLength; ) {
+    const size = body.readUInt32BE(at + 4);
+    out.push([body[at] ?? 0, body.subarray(at + 8, at + 8 + size).toString()]);
+    at += 8 + size;
+  }
+  return out;
+}

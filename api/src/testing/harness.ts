@@ -1,0 +1,84 @@
+/** An API server on a socket of its own over a backend in memory, with a plain HTTP client. */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { type IncomingHttpHeaders, type IncomingMessage, request } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { silentLogger } from '@swarmts/lib';
+import { createApiServer } from '../server.js';
+import { type MemoryBackend, memoryBackend } from './memory-backend.js';
+import { NOW_MS } from './memory-swarm.js';
+
+export interface Answer {
+  readonly status: number;
+  readonly headers: IncomingHttpHeaders;
+  readonly body: Buffer;
+  /** The body as JSON. */
+  readonly json: unknown;
+}
+
+export interface SendOptions {
+  readonly body?: unknown;
+  readonly raw?: string | Uint8Array;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+export class Harness {
+  readonly backend: MemoryBackend = memoryBackend();
+  readonly dir: string;
+  readonly socket: string;
+  readonly #server = createApiServer({
+    backend: this.backend,
+    version: '0.1.0',
+    log: silentLogger,
+    now: () => NOW_MS + 180_000,
+  });
+
+  private constructor(dir: string) {
+    this.dir = dir;
+    this.socket = join(dir, 'api.sock');
+  }
+
+  static async start(): Promise<Harness> {
+    const harness = new Harness(await mkdtemp(join(tmpdir(), 'swarmts-api-')));
+    await harness.#server.listen(`unix://${harness.socket}`);
+    return harness;
+  }
+
+  async stop(): Promise<void> {
+    await this.#server.close();
+    await rm(this.dir, { recursive: true, force: true });
+  }
+
+  listen(address: string): Promise<void> {
+    return this.#server.listen(address);
+  }
+
+  /** Ends the API server but keeps its directory. */
+  closeServer(): Promise<void> {
+    return this.#server.close();
+  }
+
+  open(method: string, path: string, options: SendOptions = {}): Promise<IncomingMessage> {
+    const body = options.raw ?? (options.body === undefined ? undefined : JSON.stringify(options.body));
+    return new Promise((resolve, reject) => {
+      const r = request({ socketPath: this.socket, method, path, headers: options.headers, agent: false }, resolve);
+      r.on('error', reject);
+      r.end(body);
+    });
+  }
+
+  async send(method: string, path: string, options: SendOptions = {}): Promise<Answer> {
+    const response = await this.open(method, path, options);
+    const chunks: Buffer[] = [];
+    for await (const chunk of response) chunks.push(Buffer.from(chunk as Uint8Array));
+    const body = Buffer.concat(chunks);
+    return {
+      status: response.statusCode ?? 0,
+      headers: response.headers,
+      body,
+      get json(): unknown {
+        return JSON.parse(body.toString('utf8'));
+      },
+    };
+  }
+}

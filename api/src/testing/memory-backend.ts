@@ -1,0 +1,258 @@
+/** A node and a daemon in memory, and with the swarm the whole Backend, for tests of the API and its clients. */
+import { SwarmtsError } from '@swarmts/lib';
+import type {
+  Backend,
+  ContainerCreate,
+  ContainerLogLine,
+  ContainerSummary,
+  ImageSummary,
+  NodeBackend,
+  SystemBackend,
+  SystemInfo,
+  VolumeSummary,
+} from '../backend.js';
+import { MemorySwarm, NOW_MS } from './memory-swarm.js';
+
+export const DIGEST = `sha256:${'d'.repeat(64)}`;
+
+type NodeEvent = Parameters<Parameters<NodeBackend['onEvent']>[0]>[0];
+
+export class MemoryNode implements NodeBackend {
+  readonly containerList: ContainerSummary[] = [container('c'.repeat(64), 'web.1.task')];
+  readonly imageList: ImageSummary[] = [image('alpine:3')];
+  readonly volumeList: VolumeSummary[] = [];
+  readonly logLines: ContainerLogLine[] = [];
+  /** References that a registry answers for. */
+  readonly registry = new Set<string>(['alpine:3']);
+  /** Credentials of the last question to a registry. */
+  lastAuth: unknown;
+  readonly #listeners = new Set<(e: NodeEvent) => void>();
+
+  async containers(): Promise<readonly ContainerSummary[]> {
+    return this.containerList;
+  }
+
+  async createContainer(c: ContainerCreate): Promise<string> {
+    const id = `${this.containerList.length}`.padEnd(64, 'e');
+    this.containerList.push({ ...container(id, c.name), image: c.image, state: 'created' });
+    return id;
+  }
+
+  async container(ref: string): Promise<ContainerSummary> {
+    const found = this.containerList.find((c) => c.id.startsWith(ref) || c.name === ref);
+    if (found === undefined) throw new SwarmtsError('not-found', `No such container: ${ref}`);
+    return found;
+  }
+
+  async *containerLogs(): AsyncIterable<ContainerLogLine> {
+    yield* this.logLines;
+  }
+
+  async stopContainer(ref: string): Promise<void> {
+    await this.#change(ref, { state: 'exited', exitCode: 137, finishedAtMs: NOW_MS });
+  }
+
+  async startContainer(ref: string): Promise<void> {
+    await this.#change(ref, { state: 'running', startedAtMs: NOW_MS });
+  }
+
+  async killContainer(ref: string): Promise<void> {
+    await this.stopContainer(ref);
+  }
+
+  async removeContainer(ref: string, force: boolean): Promise<void> {
+    const found = await this.container(ref);
+    if (found.state === 'running' && !force) {
+      throw new SwarmtsError('conflict', `cannot remove container "${ref}": container is running`);
+    }
+    this.containerList.splice(this.containerList.indexOf(found), 1);
+  }
+
+  async waitContainer(ref: string): Promise<{ exitCode: number; error: string }> {
+    return { exitCode: (await this.container(ref)).exitCode, error: '' };
+  }
+
+  async images(): Promise<readonly ImageSummary[]> {
+    return this.imageList;
+  }
+
+  async image(ref: string): Promise<ImageSummary> {
+    const found = this.imageList.find((i) => i.repoTags.includes(ref) || i.id === ref);
+    if (found === undefined) throw new SwarmtsError('image-not-found', `No such image: ${ref}`);
+    return found;
+  }
+
+  async *pull(ref: string, auth: unknown): AsyncIterable<Readonly<Record<string, unknown>>> {
+    this.lastAuth = auth;
+    // Docker's client sends the whole name.
+    const name = ref.replace(/^docker\.io\/(library\/)?/, '');
+    if (ref.startsWith('refused/')) throw new SwarmtsError('image-not-found', `pull access denied for ${ref}`);
+    yield { status: `Pulling from ${ref}` };
+    if (!this.registry.has(name)) throw new SwarmtsError('image-not-found', `manifest for ${name} not found`);
+    yield { status: `Status: Downloaded newer image for ${ref}` };
+  }
+
+  async load(archive: AsyncIterable<Uint8Array>): Promise<readonly string[]> {
+    let size = 0;
+    for await (const chunk of archive) size += chunk.byteLength;
+    return [`loaded:${size}`];
+  }
+
+  async tagImage(ref: string, target: string): Promise<void> {
+    const found = await this.image(ref);
+    this.imageList.push({ ...found, repoTags: [target] });
+  }
+
+  async removeImage(ref: string): Promise<readonly { untagged?: string; deleted?: string }[]> {
+    const found = await this.image(ref);
+    this.imageList.splice(this.imageList.indexOf(found), 1);
+    return [{ untagged: ref }, { deleted: found.id }];
+  }
+
+  async volumes(): Promise<readonly VolumeSummary[]> {
+    return this.volumeList;
+  }
+
+  async volume(name: string): Promise<VolumeSummary> {
+    const found = this.volumeList.find((v) => v.name === name);
+    if (found === undefined) throw new SwarmtsError('not-found', `get ${name}: no such volume`);
+    return found;
+  }
+
+  async createVolume(v: Parameters<NodeBackend['createVolume']>[0]): Promise<VolumeSummary> {
+    const volume = { ...v, driver: 'local', mountpoint: `/volumes/${v.name}`, createdAtMs: NOW_MS };
+    this.volumeList.push(volume);
+    return volume;
+  }
+
+  async removeVolume(name: string): Promise<void> {
+    this.volumeList.splice(this.volumeList.indexOf(await this.volume(name)), 1);
+  }
+
+  async imageDigest(ref: string, auth: unknown): ReturnType<NodeBackend['imageDigest']> {
+    this.lastAuth = auth;
+    if (!this.registry.has(ref.replace(/^docker\.io\/(library\/)?/, ''))) return undefined;
+    return { digest: DIGEST, platforms: [{ architecture: 'amd64', os: 'linux' }] };
+  }
+
+  onEvent(listener: (e: NodeEvent) => void): () => void {
+    this.#listeners.add(listener);
+    return () => {
+      this.#listeners.delete(listener);
+    };
+  }
+
+  emit(e: NodeEvent): void {
+    for (const listener of this.#listeners) listener(e);
+  }
+
+  async #change(ref: string, change: Partial<ContainerSummary>): Promise<void> {
+    const found = await this.container(ref);
+    this.containerList[this.containerList.indexOf(found)] = { ...found, ...change };
+  }
+}
+
+class MemorySystem implements SystemBackend {
+  async info(): Promise<SystemInfo> {
+    return {
+      id: 'engine-1',
+      name: 'one',
+      version: '0.1.0',
+      kernelVersion: '6.1.0',
+      operatingSystem: 'Debian GNU/Linux 12',
+      architecture: 'x86_64',
+      cpus: 2,
+      memoryBytes: 1 << 30,
+      dataRoot: '/var/lib/swarmts',
+      cgroupDriver: 'cgroupfs',
+      cgroupVersion: '2',
+      defaultRuntime: 'runc',
+      runtimes: ['runc'],
+      labels: [],
+      insecureRegistries: ['registry.test:5000'],
+      registryMirrors: [],
+      containers: 1,
+      running: 1,
+      paused: 0,
+      stopped: 0,
+      images: 1,
+      debug: false,
+      warnings: [],
+    };
+  }
+
+  async doctor(): ReturnType<SystemBackend['doctor']> {
+    return [{ name: 'runtime', ok: true, detail: 'runc', fix: '' }];
+  }
+
+  metrics(): string {
+    return '# TYPE swarm_manager_leader gauge\nswarm_manager_leader 1\n';
+  }
+}
+
+export interface MemoryBackend extends Backend {
+  readonly node: MemoryNode;
+  readonly swarm: MemorySwarm;
+}
+
+export function memoryBackend(): MemoryBackend {
+  return { system: new MemorySystem(), node: new MemoryNode(), swarm: new MemorySwarm() };
+}
+
+export function container(id: string, name: string): ContainerSummary {
+  return {
+    id,
+    name,
+    image: 'alpine:3',
+    imageId: `sha256:${'a'.repeat(64)}`,
+    command: ['sleep', '60'],
+    createdAtMs: NOW_MS,
+    startedAtMs: NOW_MS,
+    finishedAtMs: 0,
+    state: 'running',
+    health: 'healthy',
+    exitCode: 0,
+    oomKilled: false,
+    error: '',
+    pid: 42,
+    labels: { 'com.docker.swarm.task.id': 'task1' },
+    ports: [{ protocol: 'tcp', targetPort: 80, publishedPort: 8080, hostIp: '' }],
+    mounts: [{ type: 'volume', source: '/volumes/data', target: '/data', readOnly: true, name: 'data' }],
+    networkMode: 'bridge',
+    address: '10.0.0.2',
+    prefixLength: 24,
+    gateway: '10.0.0.1',
+    mac: '02:00:00:00:00:01',
+    hostname: name,
+    user: '',
+    workingDir: '/',
+    env: ['A=b'],
+    tty: false,
+    openStdin: false,
+    restartCount: 0,
+    logPath: '',
+    nanoCpus: 0,
+    memoryBytes: 0,
+    memoryReservationBytes: 0,
+    pidsLimit: 0,
+    stopSignal: 'SIGTERM',
+    capAdd: [],
+    capDrop: [],
+    readOnlyRootfs: false,
+  };
+}
+
+function image(tag: string): ImageSummary {
+  return {
+    id: `sha256:${'a'.repeat(64)}`,
+    repoTags: [tag],
+    repoDigests: [`${tag.split(':')[0]}@${DIGEST}`],
+    createdAtMs: NOW_MS,
+    sizeBytes: 4_200_000,
+    architecture: 'amd64',
+    os: 'linux',
+    labels: {},
+    config: { Cmd: ['sh'] },
+    layers: [],
+  };
+}
