@@ -60,6 +60,7 @@ export class ServiceProgress {
   #convergedAtMs: number | undefined;
   #converged = false;
   #rollback = false;
+  #updating = false;
   #note: ProgressLine | undefined;
 
   read(r: Reading, nowMs: number): { readonly lines: readonly ProgressLine[]; readonly outcome: Outcome } {
@@ -89,9 +90,11 @@ export class ServiceProgress {
     switch (state) {
       case 'updating':
         this.#rollback = false;
+        this.#updating = true;
         return undefined;
       case 'completed':
-        return this.#started && !this.#converged ? { kind: 'done' } : undefined;
+        // Only of an update that was seen: a service keeps the word of its last update.
+        return this.#updating && !this.#converged ? { kind: 'done' } : undefined;
       case 'paused':
         return { kind: 'failed', message: `service update paused: ${message}` };
       case 'rollback_started':

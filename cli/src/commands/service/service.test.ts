@@ -1,0 +1,231 @@
+import assert from 'node:assert/strict';
+import type { ServiceSpec } from '../../engine-types.js';
+import { type FakeRoutes, runCli } from '../../testing/fake-api.js';
+import { node, service, task } from '../../testing/objects.js';
+
+const ID = service().ID;
+const answers: FakeRoutes = {
+  'POST /services/create': () => ({ status: 201, json: { ID, Warnings: ['take care'] } }),
+  [`POST /services/${ID}/update`]: () => ({ json: {} }),
+  'GET /services/web': () => ({ json: service() }),
+  [`GET /services/${ID}`]: () => ({ json: service() }),
+  'GET /tasks': () => ({ json: [1, 2, 3].map((n) => task(n, 'running')) }),
+  'GET /nodes': () => ({ json: [node('node1', 'w1')] }),
+  'GET /secrets': () => ({ json: [{ ID: 'sid', Spec: { Name: 'key' } }] }),
+  'GET /networks/front': () => ({ json: { Id: 'netid' } }),
+  'GET /distribution/whoami:latest/json': () => ({
+    json: { Descriptor: { digest: 'sha256:d1' }, Platforms: [{ architecture: 'amd64', os: 'linux' }] },
+  }),
+};
+
+async function sent(argv: readonly string[]): Promise<ServiceSpec> {
+  const { code, err, requests } = await runCli(argv, answers);
+  assert.equal(code, 0, err);
+  const body = requests.find((r) => r.method === 'POST')?.body;
+  assert.ok(typeof body === 'object' && body !== null);
+  return body;
+}
+
+describe('service create', () => {
+  it('turns flags into the spec and leaves what follows the image alone', async () => {
+    const spec = await sent([
+      ...['service', 'create', '-d', '--name', 'web', '--replicas', '5', '-e', 'A=1', '-e', 'A=2', '--label', 'x=y'],
+      ...['--publish', '8080:80', '-p', 'mode=host,target=53,protocol=udp', '--constraint', 'node.role==worker'],
+      ...['--limit-cpu', '.5', '--limit-memory', '64m', '--mount', 'type=bind,src=/a,dst=/b,ro', '--secret', 'key'],
+      ...['--network', 'front', '--update-delay', '10s', '--health-cmd', 'true', '--restart-condition', 'none'],
+      ...['--placement-pref', 'spread=node.labels.zone', '--ulimit', 'nofile=1:2', '--cap-add', 'net_admin'],
+      ...['whoami', '--flag', '-x'],
+    ]);
+    assert.deepEqual(spec, {
+      Name: 'web',
+      Labels: { x: 'y' },
+      Mode: { Replicated: { Replicas: 5 } },
+      TaskTemplate: {
+        ContainerSpec: {
+          Image: 'whoami:latest@sha256:d1',
+          Args: ['--flag', '-x'],
+          Env: ['A=2'],
+          Mounts: [{ Type: 'bind', Source: '/a', Target: '/b', ReadOnly: true }],
+          Secrets: [{ SecretID: 'sid', SecretName: 'key', File: { Name: 'key', UID: '0', GID: '0', Mode: 0o444 } }],
+          Ulimits: [{ Name: 'nofile', Soft: 1, Hard: 2 }],
+          Healthcheck: { Test: ['CMD-SHELL', 'true'] },
+          CapabilityAdd: ['CAP_NET_ADMIN'],
+        },
+        Resources: { Limits: { NanoCPUs: 5e8, MemoryBytes: 64 * 1024 ** 2 }, Reservations: {} },
+        RestartPolicy: { Condition: 'none', Delay: 5e9 },
+        Placement: {
+          Constraints: ['node.role==worker'],
+          Preferences: [{ Spread: { SpreadDescriptor: 'node.labels.zone' } }],
+          Platforms: [{ Architecture: 'amd64', OS: 'linux' }],
+        },
+        Networks: [{ Target: 'netid' }],
+      },
+      UpdateConfig: {
+        Parallelism: 1,
+        Delay: 10e9,
+        FailureAction: 'pause',
+        Monitor: 5e9,
+        MaxFailureRatio: 0,
+        Order: 'stop-first',
+      },
+      EndpointSpec: {
+        Ports: [
+          { Protocol: 'tcp', TargetPort: 80, PublishedPort: 8080, PublishMode: 'ingress' },
+          { Protocol: 'udp', TargetPort: 53, PublishMode: 'host' },
+        ],
+      },
+    });
+  });
+
+  it('waits for convergence, and shows the warnings of the daemon', async () => {
+    const { code, out, err } = await runCli(['service', 'create', 'whoami'], answers);
+    assert.deepEqual([code, err], [0, 'take care\n']);
+    const lines = out.split('\n');
+    assert.deepEqual(lines.slice(0, 3), [
+      ID,
+      'overall progress: 3 out of 3 tasks',
+      'verify: Waiting 6 seconds to verify that tasks are stable...',
+    ]);
+    assert.equal(lines.at(-2), 'verify: Service converged');
+  });
+
+  it('leaves the operation to the background at ^C', async () => {
+    const pending = { ...answers, 'GET /tasks': () => ({ json: [] }) };
+    const { code, out } = await runCli(['service', 'create', 'whoami'], pending, { interruptAtSleep: (n) => n === 2 });
+    assert.equal(code, 0);
+    assert.ok(
+      out.endsWith(`Operation continuing in background.\nUse \`swarmts service ps ${ID}\` to check progress.\n`),
+    );
+  });
+
+  it('goes on with the tag when no registry answers', async () => {
+    const routes = {
+      ...answers,
+      'GET /distribution/whoami:latest/json': () => ({ status: 404, json: { message: 'x' } }),
+    };
+    const { err, requests } = await runCli(['service', 'create', '-d', 'whoami'], routes);
+    assert.match(err, /^image whoami:latest could not be accessed on a registry to record\n/);
+    assert.match(JSON.stringify(requests.at(-1)?.body), /"Image":"whoami"/);
+  });
+
+  for (const [flags, message] of [
+    [['--replicas', 'x'], 'invalid argument "x" for "--replicas" flag: strconv.ParseUint: parsing "x": invalid syntax'],
+    [['--limit-memory', 'x'], `invalid argument "x" for "--limit-memory" flag: invalid size: 'x'`],
+    [['--mount', 'type=bind,dst=/x'], 'flag: source is required when using bind mounts'],
+    [['--publish', '99999:80'], 'invalid argument "99999:80" for "-p, --publish" flag: invalid containerPort: 99999'],
+    [['--publish', 'target=80,mode=x'], "must be either 'ingress' or 'host'"],
+    [['--mode', 'global', '--replicas', '2'], 'replicas can only be used with replicated or replicated-job mode'],
+    [['--no-healthcheck', '--health-cmd', 'x'], '--no-healthcheck conflicts with --health-* options'],
+    [['--stop-grace-period', '5'], 'time: missing unit in duration "5"'],
+    [['--update-order', 'up'], 'must be one of start-first, stop-first'],
+    [['--mode', 'x'], 'Unknown mode: x'],
+    [['--secret', 'nope'], 'secret not found: nope'],
+  ] as const) {
+    it(`refuses ${flags.join(' ')}`, async () => {
+      const { code, err, requests } = await runCli(['service', 'create', ...flags, 'whoami'], answers);
+      assert.ok(code === 1 || code === 125);
+      assert.ok(err.includes(message), err);
+      assert.ok(!requests.some((r) => r.method === 'POST'));
+    });
+  }
+
+  it('refuses image names that are none', async () => {
+    for (const [image, message] of [
+      ['Upper', 'invalid reference format: repository name must be lowercase\n'],
+      ['a b', 'invalid reference format\n'],
+    ] as const) {
+      assert.equal((await runCli(['service', 'create', image], answers)).err, message);
+    }
+  });
+});
+
+describe('service update and scale', () => {
+  const full: ServiceSpec = {
+    Name: 'web',
+    Labels: { keep: '1', gone: '1' },
+    Mode: { Replicated: { Replicas: 3 } },
+    TaskTemplate: { ContainerSpec: { Image: 'a', Env: ['A=1', 'B=2'], User: 'u' }, ForceUpdate: 1 },
+    EndpointSpec: {
+      Mode: 'vip',
+      Ports: [{ Protocol: 'tcp', TargetPort: 80, PublishedPort: 80, PublishMode: 'ingress' }],
+    },
+  };
+  const routes: FakeRoutes = { ...answers, 'GET /services/web': () => ({ json: service({ Spec: full }) }) };
+
+  it('changes only what the flags say', async () => {
+    const argv = ['--label-rm', 'gone', '--env-add', 'B=3', '--env-rm', 'A', '--publish-rm', '80', '--force'];
+    const { requests } = await runCli(['service', 'update', '-d', ...argv, 'web'], routes);
+    const post = requests.find((r) => r.method === 'POST');
+    assert.deepEqual(post?.query, { version: '7', registryAuthFrom: 'spec' });
+    assert.deepEqual(post?.body, {
+      ...full,
+      Labels: { keep: '1' },
+      TaskTemplate: {
+        ContainerSpec: { Image: 'a', Env: ['B=3'], User: 'u' },
+        Resources: { Limits: {}, Reservations: {} },
+        ForceUpdate: 2,
+      },
+      EndpointSpec: { Mode: 'vip' },
+    });
+  });
+
+  it('rolls back by flag and by command', async () => {
+    for (const argv of [
+      ['service', 'update', '--rollback', '-d', 'web'],
+      ['service', 'rollback', '-d', 'web'],
+    ]) {
+      const { out, requests } = await runCli(argv, routes);
+      assert.deepEqual([out, requests.at(-1)?.query.rollback], ['web\n', 'previous']);
+    }
+    const mixed = await runCli(['service', 'update', '--rollback', '--force', 'web'], routes);
+    assert.equal(mixed.err, 'other flags may not be combined with --rollback\n');
+  });
+
+  it('fails when the update is paused', async () => {
+    const paused = service({ UpdateStatus: { State: 'paused', Message: 'task failed' } });
+    const r = { ...routes, [`GET /services/${ID}`]: () => ({ json: paused }) };
+    const { code, err } = await runCli(['service', 'update', 'web'], r);
+    assert.deepEqual([code, err], [1, 'service update paused: task failed\n']);
+  });
+
+  it('scales and waits', async () => {
+    const { out, requests } = await runCli(['service', 'scale', 'web=3'], routes);
+    assert.ok(out.startsWith('web scaled to 3\noverall progress: 3 out of 3 tasks\n'));
+    assert.deepEqual(requests.find((r) => r.method === 'POST')?.body, full);
+    assert.match((await runCli(['service', 'scale', 'web=x'], routes)).err, /^web=x: invalid replicas value x: /);
+  });
+});
+
+describe('service logs', () => {
+  const frame = (stream: number, text: string) => {
+    const head = Buffer.alloc(8);
+    head[0] = stream;
+    head.writeUInt32BE(Buffer.byteLength(text), 4);
+    return Buffer.concat([head, Buffer.from(text)]);
+  };
+  const details = `com.docker.swarm.node.id=node1,com.docker.swarm.service.id=${ID},com.docker.swarm.task.id=${task(1, '').ID}`;
+
+  it('prefixes each line with its task and node, and keeps the streams apart', async () => {
+    const routes: FakeRoutes = {
+      ...answers,
+      'GET /nodes/node1': () => ({ json: node('node1', 'w1') }),
+      [`GET /tasks/${task(1, '').ID}`]: () => ({ json: task(1, 'running') }),
+      [`GET /services/${ID}/logs`]: () => ({
+        raw: Buffer.concat([frame(1, `${details} hello\n`), frame(2, `${details} oops\n`), frame(1, 'note\n')]),
+      }),
+    };
+    const { code, out, err } = await runCli(['service', 'logs', 'web'], routes);
+    assert.equal(code, 0, err);
+    assert.equal(out, 'web.1.task1task1ta@w1    | hello\nnote\n');
+    assert.equal(err, 'web.1.task1task1ta@w1    | oops\n');
+  });
+
+  it('says so when the stream ends inside a frame', async () => {
+    const cut = frame(1, 'whole').subarray(0, 10);
+    const { code, err } = await runCli(['service', 'logs', '--raw', 'web'], {
+      ...answers,
+      [`GET /services/${ID}/logs`]: () => ({ raw: cut }),
+    });
+    assert.deepEqual([code, err], [1, 'the daemon cut the log stream inside a frame\n']);
+  });
+});
