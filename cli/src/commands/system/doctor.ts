@@ -24,7 +24,9 @@ export const command = defineCommand({
   },
   arity: noArguments,
   async run(ctx, f) {
-    const checks = await ctx.api.get<Check[]>('/swarmts/v1/doctor');
+    // A plain list, or the list inside an object as Docker's routes wrap theirs.
+    const answer = await ctx.api.get<Check[] | { readonly Checks: Check[] }>('/swarmts/v1/doctor');
+    const checks = Array.isArray(answer) ? answer : answer.Checks;
     const rows = checks.map((c) => ({ Check: c.name, Result: c.ok ? 'ok' : 'FAILED', Detail: c.detail, Fix: c.fix }));
     printRows(ctx.out, layout, rows, f);
     const failed = checks.filter((c) => !c.ok);
