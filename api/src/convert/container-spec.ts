@@ -79,7 +79,8 @@ export function readContainerSpec(o: JsonObject): ContainerSpec {
     })),
     oomScoreAdj: o.integer('OomScoreAdj'),
     privileges: privileges === undefined ? undefined : readPrivileges(privileges),
-    isolation: o.string('Isolation'),
+    // Stored as absent, as it is where a client leaves it out: what GET shows can be sent back without a change.
+    isolation: o.string('Isolation') === 'default' ? '' : o.string('Isolation'),
   });
 }
 

@@ -37,7 +37,8 @@ export function readTaskSpec(o: JsonObject): TaskSpec {
     logDriver: readDriver(o.object('LogDriver')),
     networks: readNetworks(o),
     forceUpdate: o.unsigned('ForceUpdate'),
-    runtime,
+    // Stored as absent, which is the same.
+    runtime: '',
   });
 }
 

@@ -1,5 +1,6 @@
 /** The unmodified docker command drives a cluster. */
 import assert from 'node:assert/strict';
+import { api } from '../client.js';
 import type { Lab } from '../lab/lab.js';
 import { tryRun } from '../lab/run.js';
 import { waitFor } from '../wait.js';
@@ -65,6 +66,24 @@ describe('the docker command', () => {
     assert.match(await docker('logs', id), /whoami on/);
     assert.equal((await docker('inspect', '--format', '{{.State.Status}}', id)).trim(), 'running');
     assert.match(await docker('images'), /registry:5000\/whoami/);
+  });
+
+  it('a spec that is sent back unchanged, or only scaled, replaces no task', async () => {
+    const before = (await untilRunning(lab, 'm1', 'web', 5)).map((t) => t.ID).sort();
+    const socket = lab.socket('m1');
+    const s = await api<{ readonly ID: string; readonly Version: { readonly Index: number }; readonly Spec: unknown }>(
+      socket,
+      'GET',
+      '/services/web',
+    );
+    await api(socket, 'POST', `/services/${s.ID}/update?version=${s.Version.Index}`, s.Spec);
+    await docker('service', 'scale', 'web=6');
+    const after = (await untilRunning(lab, 'm1', 'web', 6)).map((t) => t.ID);
+    assert.deepEqual(
+      before.filter((id) => !after.includes(id)),
+      [],
+    );
+    await docker('service', 'scale', 'web=5');
   });
 
   it('service update, rollback and scale', async () => {
