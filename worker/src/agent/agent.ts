@@ -28,6 +28,8 @@ const DESCRIPTION_PERIOD_MS = 20_000;
 /** Statuses are gathered so long before they are sent. */
 const STATUS_DELAY_MS = 2;
 const DEFAULT_HEARTBEAT_MS = 1_000;
+/** How long a daemon that stops waits for a session to say goodbye over. */
+const GOODBYE_WAIT_MS = 1_500;
 
 export interface AgentOptions {
   readonly dir: string;
@@ -61,6 +63,7 @@ export class Agent {
   #established = false;
   #stopped = false;
   #wake: (() => void) | undefined;
+  #onEstablished: (() => void) | undefined;
   #loop: Promise<void> | undefined;
 
   constructor(options: AgentOptions) {
@@ -86,6 +89,7 @@ export class Agent {
 
   /** Says goodbye with a lease, so that the node is not counted down while it is upgraded (0: it leaves), and lets go of the tasks. */
   async stop(leaseMs: number): Promise<void> {
+    if (leaseMs > 0 && this.#loop) await this.#untilEstablished(GOODBYE_WAIT_MS);
     this.#stopped = true;
     if (this.#established) {
       this.#flushStatuses();
@@ -96,6 +100,20 @@ export class Agent {
     this.#wake?.();
     await this.#loop;
     await this.tasks.close();
+  }
+
+  /** A goodbye needs a session: one that is just being made is waited for, a little. */
+  #untilEstablished(timeoutMs: number): Promise<void> {
+    if (this.#established) return Promise.resolve();
+    return new Promise((resolve) => {
+      const done = () => {
+        timer.cancel();
+        this.#onEstablished = undefined;
+        resolve();
+      };
+      const timer = this.#o.clock.after(timeoutMs, done);
+      this.#onEstablished = done;
+    });
   }
 
   /** Ends the session so that a new one begins (the certificate or the set of managers changed). */
@@ -167,6 +185,7 @@ export class Agent {
             wasEstablished = true;
             timeout.cancel();
             this.#established = true;
+            this.#onEstablished?.();
             log.info('session with the managers is established', { addr });
             for (const s of this.tasks.statuses()) this.#pending.set(s.taskId, s.status);
             beat(message.session.heartbeatPeriodMs || DEFAULT_HEARTBEAT_MS);
