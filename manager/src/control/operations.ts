@@ -119,7 +119,7 @@ export class Operations {
     if (!n.managerStatus) return n;
     const s = this.#c.raft.status;
     const { raftId } = n.managerStatus;
-    const reachable = raftId === s.id || (s.progress?.get(raftId)?.recentActive ?? false);
+    const reachable = this.#c.raft.isReachable(raftId);
     return {
       ...n,
       managerStatus: {
@@ -149,7 +149,7 @@ export class Operations {
     const raftId = node.managerStatus?.raftId ?? 0;
     if (!s.voters.includes(raftId)) return;
     const rest = s.voters.filter((id) => id !== raftId);
-    const alive = rest.filter((id) => id === s.id || s.progress?.get(id)?.recentActive).length;
+    const alive = rest.filter((id) => this.#c.raft.isReachable(id)).length;
     if (alive < Math.floor(rest.length / 2) + 1) {
       throw new SwarmtsError(
         'failed-precondition',

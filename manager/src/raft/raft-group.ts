@@ -17,6 +17,9 @@ import { PeerTransport } from './peer-transport.js';
 export const NO_LEADER =
   "The swarm does not have a leader. It's possible that too few managers are online. Make sure more than half of the managers are online.";
 
+/** A member that was not heard of for so long (three election timeouts) is shown as unreachable. */
+const REACHABLE_MS = 3_000;
+
 export interface RaftGroupOptions {
   /** Folder of the manager's state. */
   readonly dir: string;
@@ -40,6 +43,8 @@ export class RaftGroup {
   readonly #o: RaftGroupOptions;
   readonly #transport: PeerTransport;
   #node: RaftNode | undefined;
+  /** Monotonic time of the last message of each member. */
+  readonly #heardAt = new Map<number, number>();
 
   private constructor(options: RaftGroupOptions, book: AddressBook) {
     this.#o = options;
@@ -126,7 +131,15 @@ export class RaftGroup {
   /** Bytes from a peer, put together from chunks. Throws SwarmtsError for malformed ones. */
   receive(bytes: Uint8Array): void {
     const message = decodeMessage(bytes);
+    this.#heardAt.set(message.from, this.#o.clock.monotonic());
     this.#raft.step(message);
+  }
+
+  /** Whether the member was heard of lately. Raft's own mark is reset with every check of the quorum, and would flicker. */
+  isReachable(raftId: number): boolean {
+    if (raftId === this.#o.self.raftId) return true;
+    const at = this.#heardAt.get(raftId);
+    return at !== undefined && this.#o.clock.monotonic() - at < REACHABLE_MS;
   }
 
   /** Takes a new member in as a learner; the leader promotes it once it has caught up. */
@@ -154,7 +167,7 @@ export class RaftGroup {
 
   #guardQuorum(raftId: number, s: RaftStatus): void {
     const rest = s.voters.filter((id) => id !== raftId);
-    const reachable = rest.filter((id) => id === s.id || s.progress?.get(id)?.recentActive).length;
+    const reachable = rest.filter((id) => this.isReachable(id)).length;
     if (rest.length === 0 || reachable < Math.floor(rest.length / 2) + 1) {
       throw new SwarmtsError(
         'failed-precondition',
@@ -174,7 +187,7 @@ export class RaftGroup {
     let match = -1;
     for (const id of s.voters) {
       const p = s.progress?.get(id);
-      if (id === s.id || !p?.recentActive || p.match <= match) continue;
+      if (id === s.id || !p || !this.isReachable(id) || p.match <= match) continue;
       best = id;
       match = p.match;
     }

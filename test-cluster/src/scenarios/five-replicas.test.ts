@@ -17,7 +17,7 @@ describe('a cluster of three managers and two workers', () => {
       const all = await nodesOf(lab, 'm2');
       return all.length === 5 &&
         all.every((n) => n.Status.State === 'ready') &&
-        all.filter((n) => n.ManagerStatus).length === 3
+        all.filter((n) => n.ManagerStatus?.Reachability === 'reachable').length === 3
         ? all
         : undefined;
     });
