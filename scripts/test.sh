@@ -20,7 +20,10 @@ SWARMTS_TEST_COUNTS=$(mktemp)
 # Tests of the engine leave empty parent cgroups, as runc does; those in use cannot be removed.
 clean() {
   rm -f "$SWARMTS_TEST_COUNTS"
-  find /sys/fs/cgroup -maxdepth 2 -type d -name swarmts -exec find {} -depth -type d -exec rmdir {} \; \; 2>/dev/null || true
+  local dir
+  for dir in /sys/fs/cgroup/swarmts /sys/fs/cgroup/*/swarmts; do
+    if [ -d "$dir" ]; then find "$dir" -depth -type d -exec rmdir {} + 2>/dev/null || true; fi
+  done
 }
 trap clean EXIT
 
