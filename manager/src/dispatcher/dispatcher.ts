@@ -114,10 +114,7 @@ export class Dispatcher implements LeaderComponent {
     if (this.#sessions.get(nodeId) !== session)
       throw new SwarmtsError('failed-precondition', 'no hello, or another session took over');
     this.#monitor.beat(nodeId);
-    if (m.statuses) {
-      this.#statuses.add(nodeId, m.statuses.updates);
-      session.acknowledge(m.statuses.updates.length);
-    }
+    if (m.statuses) this.#statuses.add(nodeId, m.statuses.updates);
     if (m.description) await this.#describe(nodeId, m.description);
     if (m.logs) this.#o.onLogs(nodeId, m.logs);
     if (m.goodbye) {

@@ -58,10 +58,6 @@ export class Session {
     this.#send(DispatcherMessage.create({ logs }));
   }
 
-  acknowledge(count: number): void {
-    this.#send(DispatcherMessage.create({ ack: { count } }));
-  }
-
   /** Ends the stream; `status` tells the agent why. */
   close(status?: Partial<grpc.StatusObject>): void {
     if (this.#closed) return;

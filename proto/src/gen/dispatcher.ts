@@ -645,44 +645,11 @@ export const LogChunk: Codec<LogChunk> = {
   decode: (bytes) => decodeWith(LogChunk, bytes, 'LogChunk'),
 };
 
-export interface StatusesAck extends WithUnknownFields {
-  readonly count: number;
-}
-
-export const StatusesAck: Codec<StatusesAck> = {
-  create: (partial) => ({
-    count: 0,
-    ...partial,
-  }),
-  write(m, w) {
-    if (m.count !== 0) w.uint32(8).int64(m.count);
-    return writeUnknown(m, w);
-  },
-  encode: (m) => StatusesAck.write(m, newWriter()).finish(),
-  read(r, end) {
-    const m: { count: number; unknownFields?: Uint8Array } = { count: 0 };
-    while (r.pos < end) {
-      const start = r.pos;
-      const tag = r.uint32();
-      switch (tag) {
-        case 8:
-          m.count = toNumber(r.int64());
-          break;
-        default:
-          keepUnknown(m, r, start, tag);
-      }
-    }
-    return m;
-  },
-  decode: (bytes) => decodeWith(StatusesAck, bytes, 'StatusesAck'),
-};
-
 /** Exactly one is set. */
 export interface DispatcherMessage extends WithUnknownFields {
   readonly session: SessionInfo | undefined;
   readonly assignments: Assignments | undefined;
   readonly logs: LogRequest | undefined;
-  readonly ack: StatusesAck | undefined;
 }
 
 export const DispatcherMessage: Codec<DispatcherMessage> = {
@@ -690,19 +657,17 @@ export const DispatcherMessage: Codec<DispatcherMessage> = {
     session: undefined,
     assignments: undefined,
     logs: undefined,
-    ack: undefined,
     ...partial,
   }),
   write(m, w) {
     if (m.session !== undefined) SessionInfo.write(m.session, w.uint32(10).fork()).ldelim();
     if (m.assignments !== undefined) Assignments.write(m.assignments, w.uint32(18).fork()).ldelim();
     if (m.logs !== undefined) LogRequest.write(m.logs, w.uint32(26).fork()).ldelim();
-    if (m.ack !== undefined) StatusesAck.write(m.ack, w.uint32(34).fork()).ldelim();
     return writeUnknown(m, w);
   },
   encode: (m) => DispatcherMessage.write(m, newWriter()).finish(),
   read(r, end) {
-    const m: { session: SessionInfo | undefined; assignments: Assignments | undefined; logs: LogRequest | undefined; ack: StatusesAck | undefined; unknownFields?: Uint8Array } = { session: undefined, assignments: undefined, logs: undefined, ack: undefined };
+    const m: { session: SessionInfo | undefined; assignments: Assignments | undefined; logs: LogRequest | undefined; unknownFields?: Uint8Array } = { session: undefined, assignments: undefined, logs: undefined };
     while (r.pos < end) {
       const start = r.pos;
       const tag = r.uint32();
@@ -715,9 +680,6 @@ export const DispatcherMessage: Codec<DispatcherMessage> = {
           break;
         case 26:
           m.logs = LogRequest.read(r, readEnd(r));
-          break;
-        case 34:
-          m.ack = StatusesAck.read(r, readEnd(r));
           break;
         default:
           keepUnknown(m, r, start, tag);
