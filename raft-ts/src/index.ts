@@ -1,8 +1,21 @@
 // The public face of raft-ts: the driver for most, the pure core and the parts for whoever builds a driver of their own.
-export { decodeConfChange, encodeConfChange } from './codec/conf-change-codec.js';
+export {
+  asConfChangeV2,
+  decodeConfChange,
+  decodeConfChangeV2,
+  decodeMembershipChange,
+  encodeConfChange,
+  encodeConfChangeV2,
+  encodeMembershipChange,
+  isConfChangeV2,
+} from './codec/conf-change-codec.js';
 export { decodeMessage, encodeMessage } from './codec/message-codec.js';
-export type { RaftOptions, ReadState } from './core/raft.js';
-export { type AppliedConf, type Proposed, RawNode, type Ready, type SoftState } from './core/raw-node.js';
+export type { AppliedConf } from './core/conf-changes.js';
+export type { RaftOptions } from './core/options.js';
+export type { ReadState, StepResult } from './core/raft.js';
+export { type Proposed, RawNode } from './core/raw-node.js';
+export type { Ready, SoftState } from './core/ready.js';
+export type { Trace, TraceEvent } from './core/trace.js';
 export {
   DELIVERED,
   type Fate,

@@ -1,6 +1,6 @@
 // The messages that members exchange. Each is complete in itself: losing, repeating, delaying or reordering any of
 // them can cost time but never safety. `encodeMessage`/`decodeMessage` turn them into bytes and back.
-import type { Entry, Snapshot } from './types.js';
+import type { Entry, HardState, Snapshot } from './types.js';
 
 interface Envelope {
   readonly from: number;
@@ -105,3 +105,45 @@ export type Message =
   | TimeoutNowMessage;
 
 export type MessageType = Message['type'];
+
+// What passes between the core and its own disk and state machine if `asyncStorageWrites` is on. Never on the network.
+
+/**
+ * Write `hardState`, `snapshot` and `entries`, in this order, and make them durable; then deliver `responses`, those to
+ * other members over the network and those to this member by `step` or `stepStorage`, in order.
+ */
+export interface StorageAppend {
+  readonly type: 'storage-append';
+  readonly from: number;
+  readonly hardState: HardState | undefined;
+  readonly snapshot: Snapshot | undefined;
+  readonly entries: readonly Entry[];
+  readonly responses: readonly (Message | StorageAppendResponse)[];
+}
+
+/** The log up to (`index`, `logTerm`) and `snapshot` are durable. `index` 0: nothing to say about entries. */
+export interface StorageAppendResponse {
+  readonly type: 'storage-append-response';
+  readonly to: number;
+  /** The term when the write was asked for: entries written in an older term may have been replaced meanwhile. */
+  readonly term: number;
+  readonly index: number;
+  readonly logTerm: number;
+  readonly snapshot: Snapshot | undefined;
+}
+
+/** Apply the entries, then deliver `responses` by `stepStorage`. */
+export interface StorageApply {
+  readonly type: 'storage-apply';
+  readonly from: number;
+  readonly entries: readonly Entry[];
+  readonly responses: readonly StorageApplyResponse[];
+}
+
+export interface StorageApplyResponse {
+  readonly type: 'storage-apply-response';
+  readonly to: number;
+  readonly entries: readonly Entry[];
+}
+
+export type StorageResponse = StorageAppendResponse | StorageApplyResponse;

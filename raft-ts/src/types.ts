@@ -2,8 +2,11 @@
 // are positive safe integers (0 means "nobody"), payloads are bytes that this package never interprets.
 // Invariant: everything here is a value; nothing is changed after it was handed over.
 
-/** `normal` carries a proposal (empty data: the entry a new leader commits first), `conf` a membership change. */
-export type EntryType = 'normal' | 'conf';
+/**
+ * `normal` carries a proposal (empty data: the entry a new leader commits first), `conf` one membership change,
+ * `conf-v2` any number of them at once (empty data: leave the joint membership).
+ */
+export type EntryType = 'normal' | 'conf' | 'conf-v2';
 
 export interface Entry {
   readonly index: number;
@@ -23,13 +26,23 @@ export interface HardState {
   readonly commit: number;
 }
 
-/** Who belongs to the group: voters decide, learners only receive. Both sorted, disjoint. */
+/**
+ * Who belongs to the group: voters decide, learners only receive. All sorted; voters and learners are disjoint. The
+ * last three are present only while a joint change is under way.
+ */
 export interface ConfState {
   readonly voters: readonly number[];
   readonly learners: readonly number[];
+  /** The voters before the joint change: until it ends their majority is needed as well. */
+  readonly votersOutgoing?: readonly number[];
+  /** Outgoing voters that become learners when the joint change ends. */
+  readonly learnersNext?: readonly number[];
+  /** The leader ends the joint change by itself, as soon as its beginning is applied. */
+  readonly autoLeave?: boolean;
 }
 
-export type ConfChangeType = 'add-voter' | 'add-learner' | 'remove';
+/** `update` changes nothing here: it carries the caller's bytes through the log like a change of a member's address. */
+export type ConfChangeType = 'add-voter' | 'add-learner' | 'remove' | 'update';
 
 /** One single-step membership change. `add-voter` on a learner promotes it, `add-learner` on a voter demotes it. */
 export interface ConfChange {
@@ -38,6 +51,23 @@ export interface ConfChange {
   /** The caller's own bytes (say, an address); carried along, not interpreted. */
   readonly context: Uint8Array;
 }
+
+export type ConfChangeStep = Pick<ConfChange, 'type' | 'id'>;
+
+/**
+ * `auto`: several steps go through a joint membership that ends by itself, a single one needs none. `implicit` and
+ * `explicit`: joint even for a single step, and ends by itself or only when an empty change is proposed.
+ */
+export type ConfTransition = 'auto' | 'implicit' | 'explicit';
+
+/** Several membership changes as one (joint consensus). `auto` without steps ends a joint membership. */
+export interface ConfChangeV2 {
+  readonly transition: ConfTransition;
+  readonly steps: readonly ConfChangeStep[];
+  readonly context: Uint8Array;
+}
+
+export type MembershipChange = ConfChange | ConfChangeV2;
 
 export interface SnapshotMetadata {
   readonly index: number;
@@ -61,21 +91,36 @@ export interface ProgressStatus {
   readonly state: ProgressState;
   /** Whether anything was heard from the member within the last election timeout. */
   readonly recentActive: boolean;
+  readonly isLearner: boolean;
+  /** Nothing is sent until the member answers. */
+  readonly isPaused: boolean;
+  /** Index of the snapshot under way, 0 for none. */
+  readonly pendingSnapshot: number;
+  /** Appends that were not answered yet. */
+  readonly inflight: number;
+  readonly inflightFull: boolean;
 }
 
-export interface RaftStatus {
+export interface RaftStatus extends ConfState {
   readonly id: number;
   /** 0 while no leader is known. */
   readonly leader: number;
   readonly term: number;
+  /** Whom this member voted for in `term`, 0 for nobody. */
+  readonly vote: number;
   readonly role: Role;
   readonly commit: number;
   readonly applied: number;
-  readonly voters: readonly number[];
-  readonly learners: readonly number[];
-  /** On a leader only: one record for every member, itself included. */
+  /** On a leader only: to whom it is handing over, 0 for nobody. */
+  readonly transferee: number;
+  /** On a leader only: one record for every member, itself included, by ascending id. */
   readonly progress?: ReadonlyMap<number, ProgressStatus>;
 }
 
 export const NOBODY = 0;
 export const NO_DATA: Uint8Array = new Uint8Array(0);
+
+/** Whether the entry changes the membership. */
+export function isConfEntry(entry: Pick<Entry, 'type'>): boolean {
+  return entry.type !== 'normal';
+}

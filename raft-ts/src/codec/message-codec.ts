@@ -1,9 +1,9 @@
 // Messages to bytes and back. Decoding accepts exactly what encoding makes: anything else is a RaftError `malformed`.
 // The decoded message refers to the given bytes; the caller must not change them afterwards.
 import type { Message, MessageType } from '../message.js';
-import type { Entry } from '../types.js';
+import { type Entry, isConfEntry } from '../types.js';
 import { ByteReader, ByteWriter } from './bytes.js';
-import { decodeConfChange } from './conf-change-codec.js';
+import { decodeMembershipChange } from './conf-change-codec.js';
 import { MIN_ENTRY_BYTES, readEntry, readSnapshotMetadata, writeEntry, writeSnapshotMetadata } from './record-codec.js';
 
 /** Raised when the bytes change their meaning; members of neighbouring releases must understand each other. */
@@ -163,7 +163,7 @@ function readLogEntries(reader: ByteReader, prevIndex: number, prevTerm: number,
     const entry = readEntry(reader);
     if (entry.index !== prevIndex + entries.length + 1) reader.fail(`entry ${entry.index} out of order`);
     if (entry.term < lastTerm || entry.term > term) reader.fail(`entry of term ${entry.term} out of order`);
-    if (entry.type === 'conf') decodeConfChange(entry.data);
+    decodeMembershipChange(entry);
     lastTerm = entry.term;
     entries.push(entry);
   }
@@ -175,11 +175,11 @@ function readProposals(reader: ByteReader): Entry[] {
   for (let left = reader.count(MIN_ENTRY_BYTES); left > 0; left -= 1) {
     const entry = readEntry(reader);
     if (entry.index !== 0 || entry.term !== 0) reader.fail('a proposal with a place in the log');
-    if (entry.data.length === 0) reader.fail('an empty proposal');
-    if (entry.type === 'conf') decodeConfChange(entry.data);
+    if (entry.data.length === 0 && entry.type !== 'conf-v2') reader.fail('an empty proposal');
+    decodeMembershipChange(entry);
     entries.push(entry);
   }
-  const confs = entries.filter((entry) => entry.type === 'conf').length;
+  const confs = entries.filter((entry) => isConfEntry(entry)).length;
   if (entries.length === 0 || confs > 1) reader.fail('no acceptable proposal');
   return entries;
 }

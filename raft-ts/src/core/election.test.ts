@@ -18,10 +18,21 @@ describe('an election', () => {
   it('is won at once by the only voter, without a message', () => {
     const group = new CoreGroup({ voters: [1] });
     group.core(1).campaign();
+    group.settle();
     group.core(1).propose([Buffer.from('a')]);
     group.settle();
     assert.deepEqual(group.texts(1), ['a']);
     assert.deepEqual(group.sent, []);
+  });
+
+  it('is not won before the own vote is on disk', () => {
+    const group = new CoreGroup({ voters: [1], raft: { preVote: false } });
+    group.core(1).campaign();
+    const ready = group.core(1).ready();
+    assert.deepEqual(ready.hardState, { term: 1, vote: 1, commit: 0 });
+    assert.equal(group.status(1).role, 'candidate');
+    group.core(1).advance();
+    assert.equal(group.status(1).role, 'leader');
   });
 
   it('times out somewhere between one and two election timeouts', () => {

@@ -2,34 +2,33 @@
 // passes proposals and reads on to it. A candidate that hears from a leader of its own term becomes its follower.
 import type { AppendMessage, HeartbeatMessage, Message, SnapshotMessage } from '../message.js';
 import { NOBODY } from '../types.js';
-import { campaign } from './election.js';
+import { campaign, handleVoteResponse } from './election.js';
 import { membershipFrom } from './membership.js';
-import type { Raft } from './raft.js';
+import type { Raft, StepResult } from './raft.js';
 
-export function handleFollowerMessage(raft: Raft, message: Message): void {
+export function handleFollowerMessage(raft: Raft, message: Message): StepResult {
+  const { term } = raft;
   switch (message.type) {
     case 'append':
-      follow(raft, message.from);
-      handleAppend(raft, message);
-      break;
     case 'heartbeat':
-      follow(raft, message.from);
-      handleHeartbeat(raft, message);
-      break;
     case 'snap':
-      follow(raft, message.from);
-      handleSnapshot(raft, message);
+      raft.electionElapsed = 0;
+      raft.leader = message.from;
+      obeyLeader(raft, message);
       break;
     case 'propose':
+      return passOnProposal(raft, message);
     case 'read-index':
-      // Passed on once only: whoever got it by mistake does not know better, and it could go round for ever.
-      if (message.from === raft.id && raft.leader !== NOBODY) raft.send({ ...message, to: raft.leader });
+      if (raft.leader === NOBODY) raft.trace?.({ kind: 'read-dropped', term });
+      else passOn(raft, message);
       break;
     case 'transfer-leader':
-      if (message.from === raft.id && raft.leader !== NOBODY) raft.send({ ...message, to: raft.leader });
+      if (raft.leader === NOBODY) raft.trace?.({ kind: 'transfer', step: 'no-leader', to: message.transferee, term });
+      else passOn(raft, message);
       break;
     case 'timeout-now':
-      if (raft.role === 'follower') campaign(raft, 'transfer');
+      raft.trace?.({ kind: 'timeout-now', from: message.from, term, role: raft.role });
+      campaign(raft, 'transfer');
       break;
     case 'read-index-response':
       raft.readStates.push({ index: message.index, context: message.context });
@@ -37,14 +36,62 @@ export function handleFollowerMessage(raft: Raft, message: Message): void {
     default:
       break;
   }
+  return 'taken';
 }
 
-function follow(raft: Raft, leader: number): void {
-  if (raft.role === 'follower') {
-    raft.leader = leader;
-    raft.electionElapsed = 0;
-  } else {
-    raft.becomeFollower(raft.term, leader);
+export function handleCandidateMessage(raft: Raft, message: Message): StepResult {
+  const { term } = raft;
+  switch (message.type) {
+    case 'append':
+    case 'heartbeat':
+    case 'snap':
+      raft.becomeFollower(message.term, message.from);
+      obeyLeader(raft, message);
+      break;
+    case 'vote-response':
+    case 'pre-vote-response':
+      handleVoteResponse(raft, message);
+      break;
+    case 'propose':
+      raft.trace?.({ kind: 'proposal-dropped', reason: 'no-leader', leader: NOBODY, term });
+      return 'dropped';
+    case 'timeout-now':
+      raft.trace?.({ kind: 'timeout-now', from: message.from, term, role: raft.role });
+      break;
+    default:
+      break;
+  }
+  return 'taken';
+}
+
+function passOnProposal(raft: Raft, message: Message): StepResult {
+  const { leader, term } = raft;
+  const isRefused = raft.settings.disableProposalForwarding;
+  if (leader === NOBODY || isRefused) {
+    const reason = leader === NOBODY ? 'no-leader' : 'not-forwarded';
+    raft.trace?.({ kind: 'proposal-dropped', reason, leader, term });
+    return 'dropped';
+  }
+  passOn(raft, message);
+  return 'taken';
+}
+
+/** Once only: whoever got it from somebody else does not know better, and it could go round for ever. */
+function passOn(raft: Raft, message: Message): void {
+  if (message.from === raft.id) raft.forward({ ...message, to: raft.leader });
+}
+
+function obeyLeader(raft: Raft, message: AppendMessage | HeartbeatMessage | SnapshotMessage): void {
+  switch (message.type) {
+    case 'append':
+      handleAppend(raft, message);
+      break;
+    case 'heartbeat':
+      handleHeartbeat(raft, message);
+      break;
+    case 'snap':
+      handleSnapshot(raft, message);
+      break;
   }
 }
 
@@ -54,33 +101,32 @@ function respond(raft: Raft, to: number, index: number): void {
 
 function handleAppend(raft: Raft, message: AppendMessage): void {
   const { log } = raft;
-  const { from: to, prevIndex, prevTerm } = message;
+  const { from, prevIndex, prevTerm, entries } = message;
   if (prevIndex < log.committed) {
-    respond(raft, to, log.committed);
+    respond(raft, from, log.committed);
     return;
   }
-  if (!log.matches(prevIndex, prevTerm)) {
-    const hint = log.lastNotAfter(Math.min(prevIndex, log.lastIndex), prevTerm);
-    raft.send({
-      type: 'append-response',
-      to,
-      term: raft.term,
-      index: prevIndex,
-      reject: true,
-      hintIndex: hint.index,
-      hintTerm: hint.term,
-    });
+  if (!raft.rules.followsOn(log.term(prevIndex), prevTerm)) {
+    refuseAppend(raft, message);
     return;
   }
-  const conflict = log.firstConflict(message.entries);
-  if (conflict !== undefined) {
-    // Two leaders disagree about a committed entry: no answer is better than going along.
-    if (conflict.index <= log.committed) return;
-    log.append(message.entries.slice(conflict.index - prevIndex - 1));
-  }
-  const last = prevIndex + message.entries.length;
+  if (!log.take(entries)) return;
+  const last = prevIndex + entries.length;
   log.commitTo(Math.min(message.commit, last));
-  respond(raft, to, last);
+  respond(raft, from, last);
+}
+
+/** Tells the leader where the logs may agree: no entry there is of a later term than the leader's. */
+function refuseAppend(raft: Raft, message: AppendMessage): void {
+  const { log } = raft;
+  const { from, prevIndex: index, prevTerm } = message;
+  const prev = { index, term: prevTerm };
+  raft.trace?.({ kind: 'append-rejected', from, prev, ownTerm: log.term(index) ?? 0 });
+  const hint = log.lastNotAfter(Math.min(index, log.lastIndex), prevTerm);
+  raft.send({
+    ...{ type: 'append-response', to: from, term: raft.term, index },
+    ...{ reject: true, hintIndex: hint.index, hintTerm: hint.term },
+  });
 }
 
 function handleHeartbeat(raft: Raft, message: HeartbeatMessage): void {
@@ -89,21 +135,28 @@ function handleHeartbeat(raft: Raft, message: HeartbeatMessage): void {
 }
 
 function handleSnapshot(raft: Raft, message: SnapshotMessage): void {
+  const { index, term } = message.snapshot.metadata;
+  const restored = restore(raft, message);
+  const { committed: commit, lastIndex } = raft.log;
+  raft.trace?.({ kind: 'snapshot-answered', restored, snapshot: { index, term }, commit });
+  respond(raft, message.from, restored ? lastIndex : commit);
+}
+
+/** False if the log needs no restoring: everything that the snapshot holds is there. */
+function restore(raft: Raft, message: SnapshotMessage): boolean {
   const { log } = raft;
   const { index, term, confState } = message.snapshot.metadata;
-  if (index <= log.committed) {
-    respond(raft, message.from, log.committed);
-    return;
-  }
+  const snapshot = { index, term };
+  if (index <= log.committed) return false;
   if (log.matches(index, term)) {
-    // Everything the snapshot holds is in the log already.
+    raft.trace?.({ kind: 'snapshot-fast-forwarded', snapshot, commit: log.committed, last: log.end });
     log.commitTo(index);
-    respond(raft, message.from, log.committed);
-    return;
+    return false;
   }
   // The snapshot may be older than the change that made this one a member: the entries after it will tell.
   log.restore(message.snapshot);
   raft.membershipIndex = index;
   raft.setMembership(membershipFrom(confState));
-  respond(raft, message.from, log.lastIndex);
+  raft.trace?.({ kind: 'snapshot-restored', snapshot, commit: log.committed, last: log.end });
+  return true;
 }

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { encodeConfChange } from '../codec/conf-change-codec.js';
 import { CoreGroup, ELECTION_TICKS } from '../sim/core-group.js';
 import { type ConfChange, type ConfChangeType, NO_DATA } from '../types.js';
-import { changeMembership, type Membership, voterSetsOf } from './membership.js';
+import { changeMembership, type Membership, NO_MEMBERS, voterSetsOf } from './membership.js';
 import { committedIndex, hasQuorum, majorityOf, voteResult } from './quorum.js';
 
 const change = (type: ConfChangeType, id: number): ConfChange => ({ type, id, context: NO_DATA });
@@ -150,7 +150,7 @@ describe('majorities', () => {
     const type = fc.constantFrom<ConfChangeType>('add-voter', 'add-learner', 'remove');
     fc.assert(
       fc.property(ids, type, fc.integer({ min: 1, max: 10 }), fc.nat(2 ** 10), (voters, kind, id, mask) => {
-        const before: Membership = { voters: new Set(voters), learners: new Set() };
+        const before: Membership = { ...NO_MEMBERS, voters: new Set(voters) };
         const after = changeMembership(before, change(kind, id));
         if (typeof after === 'string') return;
         const inGroup = (member: number): boolean => (mask & (1 << (member - 1))) !== 0;

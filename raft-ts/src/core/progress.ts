@@ -2,38 +2,30 @@
 // (probe), a bounded stream once it is known (replicate), nothing while a snapshot travels (snapshot).
 // Invariant: match < next, and match never goes down while the leader leads.
 import type { ProgressState, ProgressStatus } from '../types.js';
+import { type InflightLimits, Inflights } from './inflights.js';
 
 export class Progress {
   match = 0;
   next: number;
   state: ProgressState = 'probe';
   recentActive = false;
+  isLearner: boolean;
   /** Index of the snapshot under way, in state `snapshot`. */
   pendingSnapshot = 0;
-  /** In state `probe`: one append is out, nothing more until an answer or a heartbeat's answer. */
-  probeSent = false;
-  /** Last indexes of the appends that were not answered yet, ascending. */
-  #inflight: number[] = [];
-  readonly #maxInflight: number;
+  /** Nothing more is sent until an answer comes: a probe is out, or the stream is full. */
+  flowPaused = false;
+  readonly inflights: Inflights;
+  /** The highest commit index that was sent and can take effect. */
+  #sentCommit = 0;
 
-  constructor(next: number, maxInflight: number) {
+  constructor(next: number, limits: InflightLimits, isLearner = false) {
     this.next = next;
-    this.#maxInflight = maxInflight;
+    this.inflights = new Inflights(limits);
+    this.isLearner = isLearner;
   }
 
-  get inflightFull(): boolean {
-    return this.#inflight.length >= this.#maxInflight;
-  }
-
-  isPaused(): boolean {
-    switch (this.state) {
-      case 'probe':
-        return this.probeSent;
-      case 'replicate':
-        return this.inflightFull;
-      case 'snapshot':
-        return true;
-    }
+  get isPaused(): boolean {
+    return this.state === 'snapshot' || this.flowPaused;
   }
 
   becomeProbe(): void {
@@ -41,6 +33,7 @@ export class Progress {
     const afterSnapshot = this.state === 'snapshot' ? this.pendingSnapshot + 1 : 0;
     this.#enter('probe');
     this.next = Math.max(this.match + 1, afterSnapshot);
+    this.#limitSentCommit();
   }
 
   becomeReplicate(): void {
@@ -51,6 +44,8 @@ export class Progress {
   becomeSnapshot(index: number): void {
     this.#enter('snapshot');
     this.pendingSnapshot = index;
+    this.next = index + 1;
+    this.#sentCommit = index;
   }
 
   /** The snapshot did not arrive: probe from what is known. */
@@ -58,23 +53,36 @@ export class Progress {
     this.pendingSnapshot = 0;
   }
 
-  /** Notes that an append ending at `lastIndex` (0 for an empty one) went out. */
-  sent(lastIndex: number): void {
+  /** Notes that an append with so many entries and payload bytes went out. */
+  sentEntries(count: number, bytes: number): void {
     if (this.state === 'replicate') {
-      if (lastIndex === 0) return;
-      this.next = lastIndex + 1;
-      this.#inflight.push(lastIndex);
-    } else {
-      this.probeSent = true;
+      if (count > 0) {
+        this.next += count;
+        this.inflights.add(this.next - 1, bytes);
+      }
+      // What overflows the stream counts as a probe.
+      this.flowPaused = this.inflights.isFull;
+    } else if (count > 0) {
+      this.flowPaused = true;
     }
+  }
+
+  /** Notes that `commit` went out with an append or a heartbeat. */
+  sentCommit(commit: number): void {
+    this.#sentCommit = commit;
+  }
+
+  /** Whether telling the member about `commit` could take it any further. */
+  canBumpCommit(commit: number): boolean {
+    return commit > this.#sentCommit && this.#sentCommit < this.next - 1;
   }
 
   /** An append up to `index` was accepted. False if that is old news. */
   accept(index: number): boolean {
-    this.next = Math.max(this.next, index + 1);
     if (index <= this.match) return false;
     this.match = index;
-    this.probeSent = false;
+    this.next = Math.max(this.next, index + 1);
+    this.flowPaused = false;
     return true;
   }
 
@@ -84,33 +92,37 @@ export class Progress {
     if (rejected <= this.match) return false;
     if (this.state === 'replicate') {
       this.next = this.match + 1;
-      return true;
+    } else {
+      if (this.next - 1 !== rejected) return false;
+      this.next = Math.max(Math.min(rejected, agreeAt + 1), this.match + 1);
+      this.flowPaused = false;
     }
-    if (this.next - 1 !== rejected) return false;
-    this.next = Math.max(Math.min(rejected, agreeAt + 1), this.match + 1);
-    this.probeSent = false;
+    this.#limitSentCommit();
     return true;
   }
 
-  freeInflightUpTo(index: number): void {
-    let count = 0;
-    while (count < this.#inflight.length && (this.#inflight[count] ?? 0) <= index) count += 1;
-    this.#inflight.splice(0, count);
-  }
-
-  /** Lets one more append through: a lost answer must not block the stream for ever. */
-  freeOldestInflight(): void {
-    this.#inflight.shift();
-  }
-
   status(): ProgressStatus {
-    return { match: this.match, next: this.next, state: this.state, recentActive: this.recentActive };
+    return {
+      match: this.match,
+      next: this.next,
+      state: this.state,
+      recentActive: this.recentActive,
+      isLearner: this.isLearner,
+      isPaused: this.isPaused,
+      pendingSnapshot: this.pendingSnapshot,
+      inflight: this.inflights.count,
+      inflightFull: this.inflights.isFull,
+    };
+  }
+
+  #limitSentCommit(): void {
+    this.#sentCommit = Math.min(this.#sentCommit, this.next - 1);
   }
 
   #enter(state: ProgressState): void {
     this.state = state;
-    this.probeSent = false;
-    this.#inflight = [];
-    if (state !== 'snapshot') this.pendingSnapshot = 0;
+    this.flowPaused = false;
+    this.pendingSnapshot = 0;
+    this.inflights.clear();
   }
 }

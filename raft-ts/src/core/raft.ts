@@ -1,35 +1,32 @@
 // One member's consensus state and the rules that hold in every role: terms, role changes, ticks, the outbox. What a
 // role does with a message is in election.ts, follower.ts and leader.ts. Deterministic: no I/O, no clock (ticks are
-// counted), randomness passed in. PreVote and CheckQuorum are always on.
+// counted), randomness passed in.
 // Invariants: the term never goes down; at most one vote per term; a leader never replaces an entry of its own log.
+import { payloadSizeBytes } from '../entry-size.js';
 import type { Message } from '../message.js';
-import type { Storage } from '../storage/storage.js';
-import { type ConfState, type Entry, NOBODY, type Role } from '../types.js';
-import { campaign, handleVote, handleVoteResponse } from './election.js';
-import { handleFollowerMessage } from './follower.js';
-import { broadcastHeartbeat, confirmQuorum, handleLeaderMessage, startLeading } from './leader.js';
-import { confStateOf, type Membership, membershipFrom, NO_MEMBERS, voterSetsOf } from './membership.js';
+import { type ConfState, type Entry, NOBODY, type Role, type Snapshot } from '../types.js';
+import { autoLeave } from './conf-changes.js';
+import { campaign, handleVote, ignoresVote } from './election.js';
+import { handleCandidateMessage, handleFollowerMessage } from './follower.js';
+import { confirmQuorum, handleLeaderMessage, startLeading } from './leader.js';
+import {
+  confStateOf,
+  isVoter,
+  type Membership,
+  memberIdsOf,
+  membershipFrom,
+  NO_MEMBERS,
+  voterIdsOf,
+  voterSetsOf,
+} from './membership.js';
+import { type RaftOptions, type RaftSettings, settingsOf } from './options.js';
 import { Progress } from './progress.js';
 import type { VoterSets } from './quorum.js';
 import { RaftLog } from './raft-log.js';
 import { ReadRequests } from './read-requests.js';
-
-export interface RaftOptions {
-  readonly id: number;
-  readonly storage: Storage;
-  readonly electionTicks: number;
-  readonly heartbeatTicks: number;
-  /** Uniform in [0, 1). */
-  readonly random: () => number;
-  /** Data bytes of one append message (at least one entry goes). */
-  readonly maxAppendBytes: number;
-  /** Unanswered appends to one member. */
-  readonly maxInflight: number;
-  /** Proposals are refused while so many bytes are not committed. */
-  readonly maxUncommittedBytes: number;
-  /** Data bytes of the committed entries in one Ready. */
-  readonly maxApplyBytes: number;
-}
+import { broadcastHeartbeat } from './replication.js';
+import type { Rules } from './rules.js';
+import type { Trace } from './trace.js';
 
 /** A read request was confirmed: `index` must be applied before the read is answered. */
 export interface ReadState {
@@ -40,12 +37,17 @@ export interface ReadState {
 type WithoutFrom<M> = M extends Message ? Omit<M, 'from'> : never;
 export type Outgoing = WithoutFrom<Message>;
 
-/** Reads that wait for a new leader's first commit; more are dropped (the asker asks again). */
-export const MAX_WAITING_READS = 1024;
+/** What became of a message: taken (or ignored for good reasons), from nobody known, or a proposal that was refused. */
+export type StepResult = 'taken' | 'unknown-sender' | 'dropped';
+
+/** Answers promise that something is on disk. They wait for it, even those from a member to itself. */
+const AFTER_APPEND: ReadonlySet<Message['type']> = new Set(['append-response', 'vote-response', 'pre-vote-response']);
 
 export class Raft {
-  readonly options: RaftOptions;
+  readonly settings: RaftSettings;
   readonly id: number;
+  readonly rules: Rules;
+  readonly trace: Trace | undefined;
   readonly log: RaftLog;
   term: number;
   vote: number;
@@ -54,13 +56,15 @@ export class Raft {
   membership: Membership = NO_MEMBERS;
   /** Index up to which membership changes are applied. */
   membershipIndex: number;
+  /** By ascending id. */
   progress = new Map<number, Progress>();
   votes = new Map<number, boolean>();
+  /** To be sent at once. */
   messages: Message[] = [];
+  /** To be sent, or taken by this member itself, once everything handed out so far and everything unstable is on disk. */
+  afterAppend: Message[] = [];
   readStates: ReadState[] = [];
   reads = new ReadRequests();
-  /** Read requests that came before this leader had committed anything. */
-  waitingReads: { from: number; context: Uint8Array }[] = [];
   electionElapsed = 0;
   heartbeatElapsed = 0;
   electionTimeout: number;
@@ -70,21 +74,34 @@ export class Raft {
   uncommittedBytes = 0;
 
   constructor(options: RaftOptions) {
-    this.options = options;
-    this.id = options.id;
+    this.settings = settingsOf(options);
+    this.id = this.settings.id;
+    this.rules = this.settings.rules;
+    this.trace = options.trace;
     const { hardState, confState } = options.storage.initialState();
-    const applied = options.storage.snapshot().index;
-    this.log = new RaftLog(options.storage, hardState.commit, applied);
+    const applied = options.applied ?? options.storage.snapshot().index;
+    this.log = new RaftLog({
+      storage: options.storage,
+      commit: hardState.commit,
+      applied,
+      maxApplyBytes: this.settings.maxApplyBytes,
+      rules: this.rules,
+      trace: options.trace,
+    });
+    this.term = 0;
+    this.vote = NOBODY;
+    this.membershipIndex = applied;
+    this.electionTimeout = this.settings.electionTicks;
+    this.setMembership(membershipFrom(confState));
     this.term = hardState.term;
     this.vote = hardState.vote;
-    this.membershipIndex = applied;
-    this.electionTimeout = options.electionTicks;
-    this.setMembership(membershipFrom(confState));
     this.becomeFollower(this.term, NOBODY);
+    const { committed: commit, end: last } = this.log;
+    this.trace?.({ kind: 'started', peers: voterIdsOf(this.membership), term: this.term, commit, applied, last });
   }
 
   get voterSets(): VoterSets {
-    return voterSetsOf(this.membership);
+    return this.rules.decidingSets(voterSetsOf(this.membership));
   }
 
   get confState(): ConfState {
@@ -92,29 +109,50 @@ export class Raft {
   }
 
   get isSoleVoter(): boolean {
-    return this.membership.voters.size === 1 && this.membership.voters.has(this.id);
+    return (
+      this.membership.voters.size === 1 && this.membership.outgoing.size === 0 && this.membership.voters.has(this.id)
+    );
   }
 
   /** Whether this member may stand for election at all. */
   get canStand(): boolean {
-    return this.membership.voters.has(this.id) && this.log.pendingSnapshot === undefined;
+    return isVoter(this.membership, this.id) && this.log.unstable.snapshot === undefined;
+  }
+
+  get hasCommittedInTerm(): boolean {
+    return this.log.term(this.log.committed) === this.term;
   }
 
   setMembership(membership: Membership): void {
+    const { joined } = membership;
+    const before = this.progress;
     this.membership = membership;
-    const ids = new Set([...membership.voters, ...membership.learners]);
-    for (const id of this.progress.keys()) if (!ids.has(id)) this.progress.delete(id);
-    for (const id of ids) {
-      if (this.progress.has(id)) continue;
-      const progress = new Progress(this.log.lastIndex + 1, this.options.maxInflight);
+    this.progress = new Map();
+    for (const id of memberIdsOf(membership)) {
+      const isLearner = membership.learners.has(id);
+      const known = joined.has(id) ? undefined : before.get(id);
+      const progress = known ?? this.#newProgress(Math.max(this.log.lastIndex, 1), isLearner);
+      progress.isLearner = isLearner;
       // A newcomer counts as active at first, so that its arrival does not make the leader step down.
-      progress.recentActive = true;
+      if (known === undefined) progress.recentActive = true;
       this.progress.set(id, progress);
     }
+    this.trace?.({ kind: 'membership', membership });
+  }
+
+  #newProgress(next: number, isLearner: boolean): Progress {
+    const { maxInflight, maxInflightBytes } = this.settings;
+    return new Progress(next, { count: maxInflight, bytes: maxInflightBytes }, isLearner);
   }
 
   send(message: Outgoing): void {
-    this.messages.push({ ...message, from: this.id });
+    this.forward({ ...message, from: this.id });
+  }
+
+  /** Sends a message that may have come from somebody else. */
+  forward(message: Message): void {
+    if (AFTER_APPEND.has(message.type)) this.afterAppend.push(message);
+    else this.messages.push(message);
   }
 
   tick(): void {
@@ -122,39 +160,45 @@ export class Raft {
     if (this.role === 'leader') this.#tickLeader();
     else if (this.electionElapsed >= this.electionTimeout && this.canStand) {
       this.electionElapsed = 0;
-      campaign(this, 'pre-vote');
+      this.hup();
     }
   }
 
   #tickLeader(): void {
     this.heartbeatElapsed += 1;
-    if (this.electionElapsed >= this.options.electionTicks) {
+    if (this.electionElapsed >= this.settings.electionTicks) {
       this.electionElapsed = 0;
-      confirmQuorum(this);
+      if (this.settings.checkQuorum) confirmQuorum(this);
       // A transfer that has not happened within an election timeout is given up: proposals flow again.
       this.transferee = NOBODY;
     }
-    if (this.role === 'leader' && this.heartbeatElapsed >= this.options.heartbeatTicks) {
+    if (this.role === 'leader' && this.heartbeatElapsed >= this.settings.heartbeatTicks) {
       this.heartbeatElapsed = 0;
       broadcastHeartbeat(this);
     }
   }
 
-  /** Handles a message from another member. Anything that makes no sense here is ignored. */
-  step(message: Message): void {
-    if (message.type !== 'propose' && message.type !== 'read-index' && !this.#acceptTerm(message)) return;
-    switch (message.type) {
-      case 'vote':
-      case 'pre-vote':
-        handleVote(this, message);
-        break;
-      case 'vote-response':
-      case 'pre-vote-response':
-        handleVoteResponse(this, message);
-        break;
-      default:
-        if (this.role === 'leader') handleLeaderMessage(this, message);
-        else handleFollowerMessage(this, message);
+  /** Stands for election, if this member may. */
+  hup(): void {
+    campaign(this, this.rules.asksBeforeElection(this.settings.preVote) ? 'pre-vote' : 'vote');
+  }
+
+  /** Handles a message from another member, or an own one that had to wait for the disk. What makes no sense is ignored. */
+  step(message: Message): StepResult {
+    const isRequest = message.type === 'propose' || message.type === 'read-index';
+    if (!isRequest && !this.#acceptTerm(message)) return 'taken';
+    if (message.type === 'vote' || message.type === 'pre-vote') {
+      handleVote(this, message);
+      return 'taken';
+    }
+    switch (this.role) {
+      case 'leader':
+        return handleLeaderMessage(this, message);
+      case 'follower':
+        return handleFollowerMessage(this, message);
+      case 'pre-candidate':
+      case 'candidate':
+        return handleCandidateMessage(this, message);
     }
   }
 
@@ -165,46 +209,34 @@ export class Raft {
       this.#answerOldTerm(message);
       return false;
     }
-    switch (message.type) {
-      case 'vote':
-      case 'pre-vote':
-        // While a leader is heard, nobody gets a vote, and nobody's term disturbs: unless that leader asked for it.
-        if (!message.transfer && this.leader !== NOBODY && this.electionElapsed < this.options.electionTicks) {
-          return false;
-        }
-        if (message.type === 'vote') this.becomeFollower(message.term, NOBODY);
-        return true;
-      case 'pre-vote-response':
-        // Granted, it bears the term that was asked for; the own term rises only with the real election.
-        if (message.reject) this.becomeFollower(message.term, NOBODY);
-        return true;
-      case 'append':
-      case 'heartbeat':
-      case 'snap':
-        this.becomeFollower(message.term, message.from);
-        return true;
-      default:
-        this.becomeFollower(message.term, NOBODY);
-        return true;
-    }
+    const { type } = message;
+    if ((type === 'vote' || type === 'pre-vote') && ignoresVote(this, message)) return false;
+    // A pre-vote asks about a term to come; granted, it is answered in that term.
+    if (type === 'pre-vote' || (type === 'pre-vote-response' && !message.reject)) return true;
+    this.trace?.({ kind: 'higher-term', type, from: message.from, messageTerm: message.term, term: this.term });
+    const isFromLeader = type === 'append' || type === 'heartbeat' || type === 'snap';
+    this.becomeFollower(message.term, isFromLeader ? message.from : NOBODY);
+    return true;
   }
 
   #answerOldTerm(message: Message): void {
-    if (message.type === 'append' || message.type === 'heartbeat') {
+    const { type, from } = message;
+    if ((this.settings.checkQuorum || this.settings.preVote) && (type === 'append' || type === 'heartbeat')) {
       // A leader that was left behind: it steps down when it sees the newer term. Without this, a member whose term
       // ran ahead would never be heard (its pre-votes are refused) and never follow.
-      const index = this.log.committed;
       this.send({
         type: 'append-response',
-        to: message.from,
+        to: from,
         term: this.term,
-        index,
+        index: 0,
         reject: false,
         hintIndex: 0,
         hintTerm: 0,
       });
-    } else if (message.type === 'pre-vote') {
-      this.send({ type: 'pre-vote-response', to: message.from, term: this.term, reject: true });
+    } else if (type === 'pre-vote') {
+      handleVote(this, message);
+    } else {
+      this.trace?.({ kind: 'lower-term', type, from, messageTerm: message.term, term: this.term });
     }
   }
 
@@ -212,18 +244,21 @@ export class Raft {
     this.#reset(term);
     this.role = 'follower';
     this.leader = leader;
+    this.#traceRole();
   }
 
   becomePreCandidate(): void {
     this.votes = new Map();
     this.role = 'pre-candidate';
     this.leader = NOBODY;
+    this.#traceRole();
   }
 
   becomeCandidate(): void {
     this.#reset(this.term + 1);
     this.role = 'candidate';
     this.vote = this.id;
+    this.#traceRole();
   }
 
   becomeLeader(): void {
@@ -231,6 +266,11 @@ export class Raft {
     this.role = 'leader';
     this.leader = this.id;
     startLeading(this);
+    this.#traceRole();
+  }
+
+  #traceRole(): void {
+    this.trace?.({ kind: 'role', role: this.role, term: this.term });
   }
 
   #reset(term: number): void {
@@ -241,31 +281,48 @@ export class Raft {
     this.leader = NOBODY;
     this.electionElapsed = 0;
     this.heartbeatElapsed = 0;
-    const { electionTicks, random, maxInflight } = this.options;
+    const { electionTicks, random } = this.settings;
     this.electionTimeout = electionTicks + Math.floor(random() * electionTicks);
     this.transferee = NOBODY;
     this.votes = new Map();
     this.pendingConfIndex = 0;
     this.uncommittedBytes = 0;
     this.reads = new ReadRequests();
-    this.waitingReads = [];
-    for (const id of this.progress.keys()) {
-      this.progress.set(id, new Progress(this.log.lastIndex + 1, maxInflight));
+    const last = this.log.lastIndex;
+    for (const [id, { isLearner }] of this.progress) {
+      const progress = this.#newProgress(last + 1, isLearner);
+      if (id === this.id) progress.match = last;
+      this.progress.set(id, progress);
     }
   }
 
-  /** A confirmed read goes back to whoever asked. */
-  answerRead(from: number, index: number, context: Uint8Array): void {
-    if (from === this.id) this.readStates.push({ index, context });
-    else this.send({ type: 'read-index-response', to: from, term: this.term, index, context });
+  /** The disk holds the log up to (`index`, `logTerm`), asked for in `term`. */
+  noteStable(term: number, index: number, logTerm: number): void {
+    if (term < this.term) {
+      // Entries written in an older term may have been replaced since, by a write that is still under way.
+      this.trace?.({ kind: 'stale-write', messageTerm: term, term: this.term });
+      return;
+    }
+    this.log.unstable.stableTo(index, logTerm);
   }
 
-  noteProposed(entries: readonly Entry[]): void {
-    for (const entry of entries) this.uncommittedBytes += entry.data.length;
+  noteSnapshotStable(snapshot: Snapshot): void {
+    const { index } = snapshot.metadata;
+    this.log.unstable.stableSnapshotTo(index);
+    this.noteApplied(index, 0);
   }
 
-  noteCommitted(entries: readonly Entry[]): void {
+  noteEntriesApplied(entries: readonly Entry[], bytes: number): void {
+    const last = entries.at(-1);
+    if (last === undefined) return;
+    this.noteApplied(last.index, bytes);
     // Entries of former leaders were never counted: do not go below zero.
-    for (const entry of entries) this.uncommittedBytes = Math.max(0, this.uncommittedBytes - entry.data.length);
+    this.uncommittedBytes = Math.max(0, this.uncommittedBytes - payloadSizeBytes(entries));
+  }
+
+  noteApplied(index: number, bytes: number): void {
+    this.log.appliedTo(index, bytes);
+    if (this.membership.autoLeave && this.log.applied >= this.pendingConfIndex && this.role === 'leader')
+      autoLeave(this);
   }
 }

@@ -1,68 +1,46 @@
 // The core's outer face. Whatever goes in (ticks, messages, proposals) collects work; `ready` hands it out as one batch:
 // write `hardState`, `snapshot` and `entries` to disk, then send `messages`, then apply; then call `advance`.
 // More may go in between `ready` and `advance`; it comes with the next batch. One batch is out at a time.
-import { decodeConfChange, encodeConfChange } from '../codec/conf-change-codec.js';
+// With `asyncStorageWrites` there is no `advance`: see StorageAppend and StorageApply.
+import { encodeMembershipChange } from '../codec/conf-change-codec.js';
 import { invariant, RaftError } from '../errors.js';
-import type { Message } from '../message.js';
+import type { Message, StorageResponse } from '../message.js';
 import {
-  type ConfChange,
   type ConfState,
   type Entry,
   type HardState,
+  type MembershipChange,
   NOBODY,
   type ProgressStatus,
   type RaftStatus,
-  type Role,
-  type Snapshot,
 } from '../types.js';
-import { campaign } from './election.js';
-import {
-  noteMembershipChanged,
-  noteSnapshotSent,
-  noteStable,
-  noteUnreachable,
-  type ProposedEntry,
-  propose,
-  startRead,
-  startTransfer,
-} from './leader.js';
+import { type AppliedConf, applyConfEntry } from './conf-changes.js';
 import { changeMembership } from './membership.js';
-import { Raft, type RaftOptions, type ReadState } from './raft.js';
-
-export interface SoftState {
-  readonly leader: number;
-  readonly role: Role;
-  readonly term: number;
-}
-
-export interface Ready {
-  /** Present if leader, role or term changed. Not stored. */
-  readonly softState: SoftState | undefined;
-  /** Present if it changed. To be stored before `entries`, so that no stored entry outlives the commit it came with. */
-  readonly hardState: HardState | undefined;
-  /** Replaces the stored log, before `entries` are added. */
-  readonly snapshot: Snapshot | undefined;
-  readonly entries: readonly Entry[];
-  /** Whether the writes must reach the disk before anything is sent: false if only the commit index went up. */
-  readonly mustSync: boolean;
-  /** Whether `messages` may go out while the writes are still under way. */
-  readonly mayOverlap: boolean;
-  readonly messages: readonly Message[];
-  /** To be applied after the writes; conf entries through `applyConfEntry`. */
-  readonly committedEntries: readonly Entry[];
-  readonly readStates: readonly ReadState[];
-}
+import type { RaftOptions } from './options.js';
+import { changeProblem, type ProposedEntry, propose } from './proposals.js';
+import { Raft, type StepResult } from './raft.js';
+import { startRead } from './reads.js';
+import {
+  appendResponse,
+  applyResponse,
+  hardStateOf,
+  isSameHardState,
+  isSameSoftState,
+  noteStorage,
+  type Ready,
+  type SoftState,
+  softStateOf,
+  storageAppendOf,
+  storageApplyOf,
+} from './ready.js';
+import { noteSnapshotSent, noteUnreachable } from './replication.js';
+import type { ProposalRefusal } from './trace.js';
+import { startTransfer } from './transfer.js';
 
 export interface Proposed {
   /** Undefined if the proposal was passed on to the leader: what becomes of it is unknown. */
   readonly index: number | undefined;
   readonly term: number;
-}
-
-export interface AppliedConf {
-  readonly confState: ConfState;
-  /** Undefined if the entry changed nothing. */
-  readonly change: ConfChange | undefined;
 }
 
 /** Sent by a leader to others and true whatever happens to its own disk; everything else promises something stored. */
@@ -74,20 +52,40 @@ const LEADER_MESSAGES: ReadonlySet<Message['type']> = new Set([
   'read-index-response',
 ]);
 
+/** Messages that only make sense from a member. */
+const ANSWERS: ReadonlySet<Message['type']> = new Set([
+  'append-response',
+  'vote-response',
+  'pre-vote-response',
+  'heartbeat-response',
+  'read-index-response',
+]);
+
+const REFUSALS: Readonly<Record<ProposalRefusal, string>> = {
+  'no-leader': 'there is no leader to take proposals',
+  'not-forwarded': 'this member does not lead and passes no proposals on',
+  'not-a-member': 'this leader is no longer a member',
+  transferring: 'the leadership is being transferred',
+  'too-much-uncommitted': 'too many proposals wait to be committed',
+};
+
 export class RawNode {
   readonly #raft: Raft;
   #hardState: HardState;
   #softState: SoftState;
-  #outstanding: Ready | undefined;
+  /** What `advance` has to tell the core; undefined while no batch is out. */
+  #steps: (Message | StorageResponse)[] | undefined;
   /** The batch that is out holds a new term or vote. */
   #outstandingPromises = false;
 
   constructor(options: RaftOptions) {
-    invariant(Number.isSafeInteger(options.id) && options.id > 0, `${options.id} is not a member id`);
-    invariant(options.electionTicks > options.heartbeatTicks, 'an election must take longer than a heartbeat');
     this.#raft = new Raft(options);
-    this.#hardState = this.#currentHardState();
-    this.#softState = this.#currentSoftState();
+    this.#hardState = hardStateOf(this.#raft);
+    this.#softState = softStateOf(this.#raft);
+  }
+
+  get id(): number {
+    return this.#raft.id;
   }
 
   get confState(): ConfState {
@@ -100,7 +98,7 @@ export class RawNode {
   }
 
   get softState(): SoftState {
-    return this.#currentSoftState();
+    return softStateOf(this.#raft);
   }
 
   get isSoleVoter(): boolean {
@@ -111,15 +109,31 @@ export class RawNode {
     this.#raft.tick();
   }
 
-  /** A message from another member. Whatever makes no sense is ignored. */
-  step(message: Message): void {
-    if (message.from === this.#raft.id || message.from === NOBODY || message.to !== this.#raft.id) return;
-    this.#raft.step(message);
+  /** Sets the ticks until this member campaigns, up to the next change of its role: for tests and simulations. */
+  setElectionTimeout(ticks: number): void {
+    this.#raft.electionTimeout = ticks;
+  }
+
+  /**
+   * A message from another member, or, with asynchronous writes, one from this member that had to wait for its disk.
+   * Whatever makes no sense is ignored.
+   */
+  step(message: Message): StepResult {
+    const raft = this.#raft;
+    const isOwn = message.from === raft.id && !raft.settings.asyncStorageWrites;
+    if (isOwn || message.from === NOBODY || message.to !== raft.id) return 'taken';
+    if (ANSWERS.has(message.type) && !raft.progress.has(message.from)) return 'unknown-sender';
+    return raft.step(message);
+  }
+
+  /** With asynchronous writes: the disk has written, or the state machine has applied, what it was given. */
+  stepStorage(response: StorageResponse): void {
+    noteStorage(this.#raft, response);
   }
 
   /** Stands for election, if this member may. */
   campaign(): void {
-    campaign(this.#raft, 'pre-vote');
+    this.#raft.hup();
   }
 
   /** On the leader: puts the payloads into the log, in order. On a follower: passes them on. */
@@ -127,16 +141,32 @@ export class RawNode {
     return this.#propose(payloads.map((data) => ({ type: 'normal', data })));
   }
 
-  proposeConfChange(change: ConfChange): Proposed {
-    return this.#propose([{ type: 'conf', data: encodeConfChange(change) }]);
+  /** Throws a RaftError: `invalid` if the change makes no sense, `dropped` if not now. */
+  proposeConfChange(change: MembershipChange): Proposed {
+    const raft = this.#raft;
+    const entry = encodeMembershipChange(change);
+    if (raft.role === 'leader' && !raft.settings.disableConfChangeValidation) {
+      const changed = changeMembership(raft.membership, change);
+      if (typeof changed === 'string') throw new RaftError('invalid', `membership change refused: ${changed}`);
+      const problem = changeProblem(raft, change);
+      if (problem !== undefined) throw new RaftError('dropped', `membership change refused: ${problem}`);
+    }
+    return this.#propose([entry]);
   }
 
   #propose(proposed: readonly ProposedEntry[]): Proposed {
     const raft = this.#raft;
-    if (raft.role === 'leader') return { index: propose(raft, proposed), term: raft.term };
-    if (raft.leader === NOBODY) throw new RaftError('dropped', 'there is no leader to take proposals');
+    const index = raft.log.lastIndex + 1;
+    if (raft.role === 'leader') {
+      const refusal = propose(raft, proposed);
+      if (refusal !== undefined) throw new RaftError('dropped', REFUSALS[refusal]);
+      return { index, term: raft.term };
+    }
     const entries = proposed.map((entry): Entry => ({ ...entry, index: 0, term: 0 }));
-    raft.send({ type: 'propose', to: raft.leader, term: 0, entries });
+    const result = raft.step({ type: 'propose', from: raft.id, to: raft.id, term: 0, entries });
+    if (result === 'dropped') {
+      throw new RaftError('dropped', REFUSALS[raft.leader === NOBODY ? 'no-leader' : 'not-forwarded']);
+    }
     return { index: undefined, term: raft.term };
   }
 
@@ -145,15 +175,27 @@ export class RawNode {
     const raft = this.#raft;
     if (raft.role === 'leader') startRead(raft, raft.id, context);
     else if (raft.leader === NOBODY) return false;
-    else raft.send({ type: 'read-index', to: raft.leader, term: 0, context });
+    else raft.step({ type: 'read-index', from: raft.id, to: raft.id, term: 0, context });
     return true;
   }
 
   transferLeadership(to: number): void {
     const raft = this.#raft;
     if (raft.role === 'leader') startTransfer(raft, to);
-    else if (raft.leader !== NOBODY) {
-      raft.send({ type: 'transfer-leader', to: raft.leader, term: raft.term, transferee: to });
+    else raft.step({ type: 'transfer-leader', from: raft.id, to: raft.id, term: raft.term, transferee: to });
+  }
+
+  /** A follower that knows better than to wait for its leader's silence: it votes for anybody from now on. */
+  forgetLeader(): void {
+    const raft = this.#raft;
+    const { leader, term } = raft;
+    if (raft.role !== 'follower') return;
+    if (raft.settings.reads === 'lease') {
+      // The leader's lease is just this: that nobody votes while it was heard a moment ago.
+      raft.trace?.({ kind: 'forget-refused' });
+    } else if (leader !== NOBODY) {
+      raft.trace?.({ kind: 'leader-forgotten', leader, term });
+      raft.leader = NOBODY;
     }
   }
 
@@ -167,59 +209,76 @@ export class RawNode {
 
   /** To be called for each committed conf entry, when its turn to be applied has come. */
   applyConfEntry(entry: Entry): AppliedConf {
-    const raft = this.#raft;
-    // A snapshot that came in meanwhile knows already.
-    if (entry.index <= raft.membershipIndex) return { confState: raft.confState, change: undefined };
-    raft.membershipIndex = entry.index;
-    const change = decodeConfChange(entry.data);
-    const membership = changeMembership(raft.membership, change);
-    if (typeof membership === 'string') return { confState: raft.confState, change: undefined };
-    raft.setMembership(membership);
-    noteMembershipChanged(raft);
-    return { confState: raft.confState, change };
+    return applyConfEntry(this.#raft, entry);
   }
 
   hasReady(): boolean {
     const raft = this.#raft;
     return (
       raft.messages.length > 0 ||
+      raft.afterAppend.length > 0 ||
       raft.readStates.length > 0 ||
-      raft.log.hasUnstable ||
-      raft.log.hasNextCommitted ||
-      !isSameHardState(this.#hardState, this.#currentHardState()) ||
-      !isSameSoftState(this.#softState, this.#currentSoftState())
+      raft.log.unstable.hasNextEntries ||
+      raft.log.unstable.nextSnapshot() !== undefined ||
+      raft.log.hasNextCommitted(this.#appliesUnstable) ||
+      !isSameHardState(this.#hardState, hardStateOf(raft)) ||
+      !isSameSoftState(this.#softState, softStateOf(raft))
     );
   }
 
+  /** With asynchronous writes nothing is applied before this member has it on disk itself. */
+  get #appliesUnstable(): boolean {
+    return !this.#raft.settings.asyncStorageWrites;
+  }
+
   ready(): Ready {
-    invariant(this.#outstanding === undefined, 'the last batch was not advanced');
+    invariant(this.#steps === undefined, 'the last batch was not advanced');
     const raft = this.#raft;
-    const { log } = raft;
-    const hardState = this.#currentHardState();
-    const softState = this.#currentSoftState();
-    const entries = log.unstableEntries;
-    const messages = raft.messages;
-    const promises = hardState.term !== this.#hardState.term || hardState.vote !== this.#hardState.vote;
-    const committedEntries = log.nextCommitted(raft.options.maxApplyBytes);
+    const now = hardStateOf(raft);
+    const hardState = isSameHardState(this.#hardState, now) ? undefined : now;
+    const softState = isSameSoftState(this.#softState, softStateOf(raft)) ? undefined : softStateOf(raft);
+    const promises = now.term !== this.#hardState.term || now.vote !== this.#hardState.vote;
+    const entries = raft.log.unstable.nextEntries();
+    const snapshot = raft.log.unstable.nextSnapshot();
+    const committedEntries = raft.log.nextCommitted(this.#appliesUnstable);
+    const isAsync = raft.settings.asyncStorageWrites;
+    const waiting = isAsync ? [] : raft.afterAppend.filter(({ to }) => to !== raft.id);
+    const messages = waiting.length === 0 ? raft.messages : [...raft.messages, ...waiting];
     const ready: Ready = {
-      softState: isSameSoftState(this.#softState, softState) ? undefined : softState,
-      hardState: isSameHardState(this.#hardState, hardState) ? undefined : hardState,
-      snapshot: log.pendingSnapshot,
-      entries,
-      mustSync: promises || entries.length > 0 || log.pendingSnapshot !== undefined,
-      mayOverlap: !promises && raft.role === 'leader' && messages.every((message) => LEADER_MESSAGES.has(message.type)),
-      messages,
-      committedEntries,
-      readStates: raft.readStates,
+      ...{ softState, hardState, snapshot, entries, messages, committedEntries, readStates: raft.readStates },
+      mustSync: promises || entries.length > 0 || snapshot !== undefined,
+      mayOverlap: !promises && raft.role === 'leader' && messages.every(({ type }) => LEADER_MESSAGES.has(type)),
+      storageAppend: isAsync ? storageAppendOf(raft, { hardState, snapshot, entries }) : undefined,
+      storageApply: isAsync ? storageApplyOf(raft, committedEntries) : undefined,
     };
-    raft.messages = [];
-    raft.readStates = [];
-    raft.noteCommitted(committedEntries);
-    this.#hardState = hardState;
-    this.#softState = softState;
-    this.#outstanding = ready;
-    this.#outstandingPromises = promises;
+    if (!isAsync) {
+      this.#steps = this.#stepsOnAdvance(ready);
+      this.#outstandingPromises = promises;
+    }
+    this.#accept(ready);
     return ready;
+  }
+
+  #accept(ready: Ready): void {
+    const raft = this.#raft;
+    raft.messages = [];
+    raft.afterAppend = [];
+    raft.readStates = [];
+    raft.log.unstable.acceptInProgress();
+    raft.log.acceptApplying(ready.committedEntries, this.#appliesUnstable);
+    this.#hardState = ready.hardState ?? this.#hardState;
+    this.#softState = ready.softState ?? this.#softState;
+  }
+
+  /** What the core hears once the batch is written and applied: its own answers first, as they came. */
+  #stepsOnAdvance(ready: Ready): (Message | StorageResponse)[] {
+    const raft = this.#raft;
+    const steps: (Message | StorageResponse)[] = raft.afterAppend.filter(({ to }) => to === raft.id);
+    const written = appendResponse(raft, ready.snapshot);
+    if (written !== undefined) steps.push(written);
+    const applied = applyResponse(raft, ready.committedEntries);
+    if (applied !== undefined) steps.push(applied);
+    return steps;
   }
 
   /**
@@ -228,7 +287,7 @@ export class RawNode {
    */
   takeEarlyMessages(): readonly Message[] {
     const raft = this.#raft;
-    if (this.#outstanding === undefined || this.#outstandingPromises || raft.role !== 'leader') return [];
+    if (this.#steps === undefined || this.#outstandingPromises || raft.role !== 'leader') return [];
     if (raft.term !== this.#hardState.term || raft.vote !== this.#hardState.vote) return [];
     const early = raft.messages.filter((message) => LEADER_MESSAGES.has(message.type));
     raft.messages = raft.messages.filter((message) => !LEADER_MESSAGES.has(message.type));
@@ -237,19 +296,13 @@ export class RawNode {
 
   /** The batch handed out last is written, sent and applied. */
   advance(): void {
-    const ready = this.#outstanding;
-    invariant(ready !== undefined, 'there is no batch to advance');
-    this.#outstanding = undefined;
-    const { log } = this.#raft;
-    const last = ready.entries.at(-1);
-    if (last !== undefined) log.stableTo(last.index, last.term);
-    if (ready.snapshot !== undefined) {
-      log.stableSnapshot(ready.snapshot.metadata.index);
-      log.appliedTo(ready.snapshot.metadata.index);
+    const steps = this.#steps;
+    invariant(steps !== undefined, 'there is no batch to advance');
+    this.#steps = undefined;
+    for (const step of steps) {
+      if (step.type === 'storage-append-response' || step.type === 'storage-apply-response') this.stepStorage(step);
+      else this.#raft.step(step);
     }
-    const applied = ready.committedEntries.at(-1);
-    if (applied !== undefined) log.appliedTo(applied.index);
-    noteStable(this.#raft);
   }
 
   status(): RaftStatus {
@@ -258,9 +311,11 @@ export class RawNode {
       id: raft.id,
       leader: raft.leader,
       term: raft.term,
+      vote: raft.vote,
       role: raft.role,
       commit: raft.log.committed,
       applied: raft.log.applied,
+      transferee: raft.transferee,
       ...raft.confState,
     };
     if (raft.role !== 'leader') return status;
@@ -268,22 +323,4 @@ export class RawNode {
     for (const [id, each] of raft.progress) progress.set(id, each.status());
     return { ...status, progress };
   }
-
-  #currentHardState(): HardState {
-    const { term, vote, log } = this.#raft;
-    return { term, vote, commit: log.committed };
-  }
-
-  #currentSoftState(): SoftState {
-    const { leader, role, term } = this.#raft;
-    return { leader, role, term };
-  }
-}
-
-function isSameHardState(a: HardState, b: HardState): boolean {
-  return a.term === b.term && a.vote === b.vote && a.commit === b.commit;
-}
-
-function isSameSoftState(a: SoftState, b: SoftState): boolean {
-  return a.leader === b.leader && a.role === b.role && a.term === b.term;
 }

@@ -1,12 +1,20 @@
 // A running member: it turns the pure core's batches into disk writes, messages and applied entries, and callers'
 // promises into proposals. Invariants: one batch at a time, and of each batch write, then send, then apply, except for
 // what a leader may send while it writes; any error of the disk, the state machine or the core ends the node.
-import type { Ready } from '../core/raw-node.js';
 import { RawNode } from '../core/raw-node.js';
+import type { Ready } from '../core/ready.js';
 import { isRaftError, RaftError } from '../errors.js';
 import type { Message, SnapshotMessage } from '../message.js';
 import { DiskLog } from '../storage/disk-log.js';
-import { type ConfChange, type Entry, type HardState, NO_DATA, NOBODY, type RaftStatus } from '../types.js';
+import {
+  type ConfChange,
+  type Entry,
+  type HardState,
+  isConfEntry,
+  NO_DATA,
+  NOBODY,
+  type RaftStatus,
+} from '../types.js';
 import { forceNewCluster } from './force-new-cluster.js';
 import { checkId, encodeIdentity, foundingLog, readIdentity } from './identity.js';
 import {
@@ -338,7 +346,7 @@ export class RaftNode {
       run = [];
     };
     for (const entry of committed) {
-      if (entry.type === 'conf') {
+      if (isConfEntry(entry)) {
         applyRun();
         this.#applyConf(entry);
       } else if (entry.data.length > 0) run.push(entry);
@@ -351,8 +359,8 @@ export class RaftNode {
   }
 
   #applyConf(entry: Entry): void {
-    const { confState, change } = this.#core.applyConfEntry(entry);
-    if (change !== undefined) this.#options.onConfChange?.(confState, change);
+    const { confState, changes } = this.#core.applyConfEntry(entry);
+    for (const change of changes) this.#options.onConfChange?.(confState, change);
   }
 
   #takeSnapshotIfDue(): void {
@@ -377,9 +385,11 @@ export class RaftNode {
 
   /** Puts what was queued into the log: payloads in groups, membership changes one by one, in the order of the calls. */
   #enterProposals(): void {
+    // A sole voter's election is certain and only waits for its disk: so do the proposals.
+    const { role, leader } = this.#core.softState;
+    if (this.#core.isSoleVoter && (role === 'pre-candidate' || role === 'candidate')) return;
     const queue = this.#proposals.takeQueue();
     if (queue.length === 0) return;
-    const { role, leader } = this.#core.softState;
     if (role !== 'leader') {
       for (const proposal of queue) proposal.reject(this.#notLeader(leader));
       return;

@@ -1,10 +1,12 @@
 // Several pure cores joined by hand, without time and without disks that fail: for scripted tests in which every
 // message counts. Batches are handled at once; messages wait in `inFlight` until `deliver`.
-import type { RaftOptions, ReadState } from '../core/raft.js';
-import { RawNode, type Ready } from '../core/raw-node.js';
+import type { RaftOptions } from '../core/options.js';
+import type { ReadState } from '../core/raft.js';
+import { RawNode } from '../core/raw-node.js';
+import type { Ready } from '../core/ready.js';
 import type { Message } from '../message.js';
 import { MemoryStorage, type StoredLog } from '../storage/memory-storage.js';
-import { type ConfState, type Entry, NO_DATA, type RaftStatus } from '../types.js';
+import { type ConfState, type Entry, isConfEntry, NO_DATA, type RaftStatus } from '../types.js';
 
 export const ELECTION_TICKS = 10;
 
@@ -102,7 +104,7 @@ export class CoreGroup {
     this.sent.push(...ready.messages);
     this.inFlight.push(...ready.messages);
     for (const entry of ready.committedEntries) {
-      if (entry.type === 'conf') member.core.applyConfEntry(entry);
+      if (isConfEntry(entry)) member.core.applyConfEntry(entry);
       member.applied.push(entry);
     }
     member.reads.push(...ready.readStates);
