@@ -18,6 +18,10 @@ export type RaftErrorCode =
   | 'corrupt'
   /** The disk refused; after that the log accepts nothing more until the process is restarted. */
   | 'io'
+  /** The disk is full. Nothing was lost, and the member goes on by itself once there is room. */
+  | 'no-space'
+  /** Another process has the directory open. */
+  | 'locked'
   /** A bug: an invariant does not hold, or the state machine, the transport or a callback threw. */
   | 'broken';
 
@@ -27,7 +31,7 @@ export interface RaftErrorOptions {
   readonly outcomeUnknown?: boolean;
 }
 
-const RETRYABLE: ReadonlySet<RaftErrorCode> = new Set(['not-leader', 'dropped', 'leadership-lost']);
+const RETRYABLE: ReadonlySet<RaftErrorCode> = new Set(['not-leader', 'dropped', 'leadership-lost', 'no-space']);
 
 export class RaftError extends Error {
   override readonly name = 'RaftError';

@@ -94,6 +94,11 @@ export class Proposals {
     }
   }
 
+  /** Refuses what has not entered the log yet. */
+  rejectQueue(error: RaftError): void {
+    for (const proposal of this.takeQueue()) proposal.reject(error);
+  }
+
   rejectAll(makeError: (outcomeUnknown: boolean) => RaftError): void {
     for (const proposal of this.takeQueue()) proposal.reject(makeError(false));
     for (const { proposal } of this.#waiting.values()) proposal.reject(makeError(true));

@@ -1,10 +1,11 @@
 // The driver on a real disk and real timers, joined by the in-memory network.
 import assert from 'node:assert/strict';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { isRaftError } from '../errors.js';
 import { MemoryDisk } from '../sim/memory-disk.js';
+import { FaultyDisk } from '../storage/faulty-disk.js';
 import { type CommittedEntry, type ConfChange, NO_DATA } from '../types.js';
 import { MemoryNetwork } from './memory-network.js';
 import type { LeaderChange, RaftNodeOptions, StateMachine } from './options.js';
@@ -29,6 +30,11 @@ interface Member {
   readonly node: RaftNode;
   readonly list: List;
   readonly leaderChanges: LeaderChange[];
+}
+
+/** Waits, turn by turn, until something holds; the test's own timeout is the bound. */
+async function until(holds: () => Promise<boolean>): Promise<void> {
+  while (!(await holds())) await new Promise((resolve) => setImmediate(resolve));
 }
 
 /** Opens members below one temporary directory; whatever is still open is stopped and removed at the end. */
@@ -254,6 +260,56 @@ describe('a member', () => {
     await assert.rejects(node.propose(data('y')), { code: 'stopped' });
     await node.stop();
     assert.deepEqual(fatal, ['io']);
+  });
+
+  it('refuses proposals while its disk is full, loses nothing, and goes on when there is room', async () => {
+    const disk = new FaultyDisk(new MemoryDisk());
+    const { node, list } = await cluster.open(1, { bootstrapPeers: [1], disk, segmentBytes: 2000, snapshotEntries: 5 });
+    await cluster.leader();
+    await node.propose(data('before'));
+    disk.quotaBytes = disk.usedBytes;
+    const writes = disk.counts.write;
+    const waiting = node.propose(data('waits'));
+    // The batch is in the log of the core already: it is written as soon as there is room.
+    await until(async () => disk.counts.write > writes);
+    await assert.rejects(node.propose(data('refused')), { code: 'no-space' });
+    await assert.rejects(node.proposeConfChange({ type: 'add-learner', id: 2, context: NO_DATA }), {
+      code: 'no-space',
+    });
+    assert.deepEqual(list.values, ['before']);
+    disk.quotaBytes = Number.POSITIVE_INFINITY;
+    await waiting;
+    for (let count = 1; count <= 60; count += 1) await node.propose(data(`after ${count}`));
+    await cluster.stop(1);
+    const again = await cluster.open(1, { disk });
+    assert.equal(again.list.values.length, 62);
+    assert.ok(!again.list.values.includes('refused'));
+  });
+
+  it('whose log is damaged refuses to start, and comes back under a new id from its peers', async () => {
+    await cluster.openAll([1, 2, 3]);
+    const { node } = await cluster.leader();
+    await node.propose(data('a'));
+    await node.propose(data('b'));
+    const victim = node.id === 3 ? 2 : 3;
+    await cluster.stop(victim);
+    const dir = join(cluster.directory, `${victim}`);
+    const segment = join(dir, 'wal', '0000000000000001.wal');
+    const content = await readFile(segment);
+    content[100] = (content[100] ?? 0) ^ 1;
+    await writeFile(segment, content);
+    await assert.rejects(cluster.open(victim), { code: 'corrupt' });
+    assert.deepEqual(await readFile(segment), content, 'nothing is cut off');
+    const aside = await RaftNode.setAside({ id: victim, dir });
+    assert.deepEqual(await readFile(join(aside, 'wal', '0000000000000001.wal')), content);
+    await node.proposeConfChange({ type: 'remove', id: victim, context: NO_DATA });
+    const healed = await cluster.open(4, { dir });
+    await node.proposeConfChange({ type: 'add-learner', id: 4, context: NO_DATA });
+    await until(async () => healed.list.values.length === 2);
+    await node.proposeConfChange({ type: 'add-voter', id: 4, context: NO_DATA });
+    await node.propose(data('c'));
+    await healed.node.readIndex();
+    assert.deepEqual(healed.list.values, ['a', 'b', 'c']);
   });
 
   it('keeps leading while its disk is slow, and falls silent when its disk hangs', async () => {

@@ -15,6 +15,7 @@ import {
   NOBODY,
   type RaftStatus,
 } from '../types.js';
+import { DiskRoom } from './disk-room.js';
 import { forceNewCluster } from './force-new-cluster.js';
 import { checkId, encodeIdentity, foundingLog, readIdentity } from './identity.js';
 import {
@@ -26,6 +27,7 @@ import {
 } from './options.js';
 import { groupProposals, type Proposal, Proposals } from './proposals.js';
 import { Reads } from './reads.js';
+import { setAside } from './set-aside.js';
 import { Snapshots } from './snapshots.js';
 import { Transfers } from './transfers.js';
 
@@ -59,6 +61,7 @@ export class RaftNode {
   readonly #reads: Reads;
   readonly #snapshots: Snapshots;
   readonly #transfers: Transfers;
+  readonly #room: DiskRoom;
   #applied: number;
   /** A commit index that is not written yet: it goes with the next write that must be synced. */
   #unwrittenHardState: HardState | undefined;
@@ -100,6 +103,7 @@ export class RaftNode {
     this.#reads = new Reads(options.id, nonce, electionTicks, (context) => this.#core.readIndex(context));
     this.#transfers = new Transfers(2 * electionTicks);
     this.#maxStallTicks = MAX_STALL_TIMEOUTS * electionTicks;
+    this.#room = new DiskRoom(log, () => this.#proposals.rejectQueue(this.#room.refusal()));
     this.#snapshots = new Snapshots({
       log,
       stateMachine: options.stateMachine,
@@ -146,6 +150,15 @@ export class RaftNode {
     await forceNewCluster(id, { directory, encryptor, disk });
   }
 
+  /**
+   * For a member whose log was refused as `corrupt`: moves the damaged files into a folder beside them, whose path it
+   * returns, so that the directory can be opened by a new member with a new id. Remove the old id from the group, let
+   * the new one in as a learner, and it gets everything from its peers.
+   */
+  static async setAside(options: Pick<RaftNodeOptions, 'id' | 'dir' | 'disk'>): Promise<string> {
+    return await setAside(options.id, options.dir, options.disk);
+  }
+
   /** Begins to take part: ticks, elections, messages. */
   start(): void {
     if (this.#cancelTimer !== undefined || this.#ended !== undefined) return;
@@ -168,6 +181,7 @@ export class RaftNode {
     if (data.length === 0 || data.length > maxBytes) {
       throw new RaftError('invalid', `a proposal of ${data.length} bytes; it must have 1 to ${maxBytes}`);
     }
+    if (this.#room.isShort) throw this.#room.refusal();
     const result = this.#proposals.add({ kind: 'normal', data }, signal);
     this.#wake();
     return await result;
@@ -177,6 +191,7 @@ export class RaftNode {
   async proposeConfChange(change: ConfChange, signal?: AbortSignal): Promise<void> {
     this.#refuseAfterEnd();
     checkId(change.id);
+    if (this.#room.isShort) throw this.#room.refusal();
     const result = this.#proposals.add({ kind: 'conf', change }, signal);
     this.#wake();
     await result;
@@ -234,6 +249,8 @@ export class RaftNode {
       this.#core.tick();
       this.#reads.tick();
       this.#transfers.tick();
+      this.#snapshots.tick();
+      this.#room.tick();
       this.#sendEarly();
     });
   }
@@ -272,7 +289,7 @@ export class RaftNode {
       while (this.#ended === undefined) {
         this.#enterProposals();
         this.#reads.startRound();
-        if (this.#snapshots.hasWritten) await this.#snapshots.adopt();
+        if (this.#snapshots.hasWritten) await this.#room.untilWritten(async () => await this.#snapshots.adopt());
         else if (this.#core.hasReady()) await this.#processReady();
         else return;
       }
@@ -311,7 +328,10 @@ export class RaftNode {
     }
     this.#unwrittenHardState = undefined;
     this.#writeTicks = 0;
-    await this.#log.write({ hardState, snapshot: ready.snapshot, entries: ready.entries, mustSync: true });
+    const { snapshot, entries } = ready;
+    await this.#room.untilWritten(async () => {
+      await this.#log.write({ hardState, snapshot, entries, mustSync: true });
+    });
     this.#writeTicks = undefined;
   }
 
@@ -437,6 +457,7 @@ export class RaftNode {
     const stopped = new RaftError('stopped', error.message, { cause: error });
     this.#reads.rejectAll(stopped);
     this.#transfers.rejectAll(stopped);
+    this.#room.end();
     this.#closed = this.#close(error);
   }
 

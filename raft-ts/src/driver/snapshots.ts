@@ -1,7 +1,11 @@
 // When to take a snapshot of the own state, and getting it to disk beside the log's work. One at a time.
+import { isRaftError } from '../errors.js';
 import type { DiskLog } from '../storage/disk-log.js';
 import type { CommittedEntry, SnapshotMetadata } from '../types.js';
 import type { StateMachine } from './options.js';
+
+/** Ticks until a snapshot that found no room is tried again. */
+const NO_SPACE_TICKS = 50;
 
 export interface SnapshotLimits {
   readonly entries: number;
@@ -19,6 +23,8 @@ export class Snapshots {
   #entries = 0;
   #writing: Promise<void> | undefined;
   #written: SnapshotMetadata | undefined;
+  /** The disk was full: not before so many ticks. */
+  #pauseTicks = 0;
 
   constructor(parts: {
     log: DiskLog;
@@ -46,7 +52,12 @@ export class Snapshots {
     this.#bytes = 0;
   }
 
+  tick(): void {
+    if (this.#pauseTicks > 0) this.#pauseTicks -= 1;
+  }
+
   get isDue(): boolean {
+    if (this.#pauseTicks > 0) return false;
     if (this.#writing !== undefined || this.#written !== undefined) return false;
     return this.#entries >= this.#limits.entries || this.#bytes >= this.#limits.bytes;
   }
@@ -67,12 +78,19 @@ export class Snapshots {
       await this.#log.writeSnapshotFile({ metadata, data: await capture });
       this.#written = metadata;
     } catch (error) {
-      this.#onError(error);
+      if (isRaftError(error, 'no-space')) this.#tryAgainLater();
+      else this.#onError(error);
       return;
     } finally {
       this.#writing = undefined;
     }
     this.#onWritten();
+  }
+
+  /** The log is as good as before; it only goes on growing. */
+  #tryAgainLater(): void {
+    this.#pauseTicks = NO_SPACE_TICKS;
+    this.#entries = this.#limits.entries;
   }
 
   get hasWritten(): boolean {
@@ -82,8 +100,8 @@ export class Snapshots {
   /** Lets the log start from the snapshot written last. Not beside another write to the log. */
   async adopt(): Promise<void> {
     const metadata = this.#written;
-    this.#written = undefined;
     if (metadata !== undefined) await this.#log.adoptSnapshot(metadata, this.#limits.trailingEntries);
+    this.#written = undefined;
   }
 
   /** Resolves when nothing is being written. */

@@ -150,6 +150,11 @@ export class MemoryDisk implements Disk {
         await this.#finish('sync');
         file.synced = Math.max(file.synced, length);
       },
+      truncate: async (length) => {
+        await this.#finish('other');
+        file.content = file.content.slice(0, length);
+        file.synced = Math.min(file.synced, length);
+      },
       close: async () => await this.#finish('other'),
     };
   }

@@ -318,7 +318,7 @@ describe('the log whose disk fails', () => {
     it(`accepts nothing any more after a failed ${operation}`, async () => {
       const disk = new MemoryDisk();
       const log = await open(disk);
-      const cause = Object.assign(new Error('no space left on device'), { code: 'ENOSPC' });
+      const cause = Object.assign(new Error('i/o error'), { code: 'EIO' });
       disk.failNext(operation, cause);
       const write = { entries: run(1, 1, 1), mustSync: true };
       await assert.rejects(log.write(write), { code: 'io', cause });

@@ -4,7 +4,9 @@
 import { dirname } from 'node:path';
 import { RaftError } from '../errors.js';
 import type { Entry, HardState, Snapshot, SnapshotMetadata } from '../types.js';
-import { type Disk, nodeDisk } from './disk.js';
+import type { DirectoryLock } from './directory-lock.js';
+import { type Disk, openNodeDisk } from './disk.js';
+import { isNoSpace } from './disk-error.js';
 import { type Encryptor, NO_ENCRYPTION } from './encryption.js';
 import { encodeLogRecord, type LogRecord, LogReplay } from './log-records.js';
 import { MemoryStorage, NO_HARD_STATE } from './memory-storage.js';
@@ -35,7 +37,7 @@ export class DiskLog {
   readonly #segments: Segments;
   readonly #snapshots: SnapshotFiles;
   readonly #encryptor: Encryptor;
-  readonly #segmentBytes: number;
+  readonly #hold: Hold;
   #failure: RaftError | undefined;
   #busy = false;
 
@@ -45,57 +47,81 @@ export class DiskLog {
     segments: Segments;
     snapshots: SnapshotFiles;
     encryptor: Encryptor;
-    segmentBytes: number;
+    hold: Hold;
   }) {
     this.storage = parts.storage;
     this.metadata = parts.metadata;
     this.#segments = parts.segments;
     this.#snapshots = parts.snapshots;
     this.#encryptor = parts.encryptor;
-    this.#segmentBytes = parts.segmentBytes;
+    this.#hold = parts.hold;
   }
 
   /** The log in a directory; a new one, holding `initial`, if there is none. */
-  static async open(
-    options: DiskLogOptions,
-    initial: { metadata: Uint8Array; hardState?: HardState; entries?: readonly Entry[] } | undefined,
-  ): Promise<DiskLog> {
-    const disk = options.disk ?? nodeDisk;
-    const encryptor = options.encryptor ?? NO_ENCRYPTION;
-    const [walDirectory, snapshotDirectory] = [`${options.directory}/wal`, `${options.directory}/snap`];
+  static async open(options: DiskLogOptions, initial: InitialLog | undefined): Promise<DiskLog> {
     return await describeFailure(`the log in ${options.directory} cannot be opened`, async () => {
-      for (const path of [walDirectory, snapshotDirectory]) await disk.makeDirectory(path);
-      for (const path of [options.directory, dirname(options.directory)]) await disk.syncDirectory(path);
-      const snapshots = new SnapshotFiles(disk, snapshotDirectory, encryptor);
-      const segmentBytes = options.segmentBytes ?? DEFAULT_SEGMENT_BYTES;
-      if (!(await Segments.exist(disk, walDirectory))) {
-        if (initial === undefined) throw new RaftError('invalid', `there is no log in ${options.directory}`);
-        const records = initialRecords(initial).map((record) => encodeLogRecord(record, encryptor));
-        const segments = await Segments.create(disk, walDirectory, records);
-        const storage = new MemoryStorage();
-        storage.setHardState(initial.hardState ?? NO_HARD_STATE);
-        storage.append(initial.entries ?? []);
-        return new DiskLog({ storage, metadata: initial.metadata, segments, snapshots, encryptor, segmentBytes });
-      }
-      const replay = new LogReplay(encryptor);
-      const segments = await Segments.open(disk, walDirectory, (record) => replay.add(record));
+      const hold = await holdDirectory(options);
       try {
-        const storage = MemoryStorage.from(replay.result());
-        await snapshots.keepOnly(storage.snapshot());
-        const metadata = replay.metadata ?? new Uint8Array(0);
-        return new DiskLog({ storage, metadata, segments, snapshots, encryptor, segmentBytes });
+        return await DiskLog.#open(options, hold, initial);
       } catch (error) {
-        await segments.close();
+        await hold.release();
         throw error;
       }
     });
+  }
+
+  static async #open(options: DiskLogOptions, hold: Hold, initial: InitialLog | undefined): Promise<DiskLog> {
+    const { disk } = hold;
+    const { directory, encryptor = NO_ENCRYPTION, segmentBytes = DEFAULT_SEGMENT_BYTES } = options;
+    const [walDirectory, snapshotDirectory] = [`${directory}/wal`, `${directory}/snap`];
+    for (const path of [walDirectory, snapshotDirectory]) await disk.makeDirectory(path);
+    for (const path of [directory, dirname(directory)]) await disk.syncDirectory(path);
+    const snapshots = new SnapshotFiles(disk, snapshotDirectory, encryptor);
+    if (!(await Segments.exist(disk, walDirectory))) {
+      if (initial === undefined) throw new RaftError('invalid', `there is no log in ${directory}`);
+      const records = initialRecords(initial).map((record) => encodeLogRecord(record, encryptor));
+      const segments = await Segments.create(disk, walDirectory, segmentBytes, records);
+      const storage = new MemoryStorage();
+      storage.setHardState(initial.hardState ?? NO_HARD_STATE);
+      storage.append(initial.entries ?? []);
+      return new DiskLog({ storage, metadata: initial.metadata, segments, snapshots, encryptor, hold });
+    }
+    const replay = new LogReplay(encryptor);
+    const segments = await Segments.open(disk, walDirectory, segmentBytes, (record) => replay.add(record));
+    try {
+      const storage = MemoryStorage.from(replay.result());
+      await snapshots.keepOnly(storage.snapshot());
+      const metadata = replay.metadata ?? new Uint8Array(0);
+      return new DiskLog({ storage, metadata, segments, snapshots, encryptor, hold });
+    } catch (error) {
+      await segments.close();
+      throw error;
+    }
+  }
+
+  /** How much was written since it was opened: bytes, batches, and syncs of the log. */
+  get counts(): { readonly bytes: number; readonly batches: number; readonly syncs: number } {
+    return { ...this.#segments.counts };
+  }
+
+  /** The disk is full, and what is left of the log's own room is kept for what the group cannot do without. */
+  get isRunningOut(): boolean {
+    return this.#segments.isRunningOut;
+  }
+
+  /** Asks a full disk again. */
+  askForRoom(): void {
+    if (this.#failure === undefined) this.#segments.askForRoom();
   }
 
   get snapshotIndex(): number {
     return this.storage.snapshot().index;
   }
 
-  /** Writes one batch: all of it or nothing survives a crash. Not to be called before the last call has resolved. */
+  /**
+   * Writes one batch: all of it or nothing survives a crash. Not to be called before the last call has resolved.
+   * Throws a RaftError `no-space` if the disk is full: nothing has changed, and the same call may be made again.
+   */
   async write(write: LogWrite): Promise<void> {
     const { hardState, snapshot, entries = [] } = write;
     const records: LogRecord[] = [];
@@ -110,11 +136,14 @@ export class DiskLog {
       if (snapshot !== undefined) this.storage.installSnapshot(snapshot.metadata);
       this.storage.append(entries);
       if (snapshot !== undefined) await this.#forgetBefore(snapshot.metadata, snapshot.metadata.index);
-      if (this.#segments.length >= this.#segmentBytes) await this.#cut();
+      if (this.#segments.isFull) await this.#cut();
     });
   }
 
-  /** Writes the file of a snapshot of the own state. May run beside `write`; it counts only after `adoptSnapshot`. */
+  /**
+   * Writes the file of a snapshot of the own state. May run beside `write`; it counts only after `adoptSnapshot`.
+   * Throws a RaftError `no-space` if the disk is full, and leaves nothing of it.
+   */
   async writeSnapshotFile(snapshot: Snapshot): Promise<void> {
     this.#refuseAfterFailure();
     await this.#guard(async () => await this.#snapshots.write(snapshot));
@@ -139,7 +168,11 @@ export class DiskLog {
   }
 
   async close(): Promise<void> {
-    await this.#segments.close();
+    try {
+      await this.#segments.close();
+    } finally {
+      await this.#hold.release();
+    }
   }
 
   async #append(records: readonly LogRecord[], sync: boolean): Promise<void> {
@@ -185,17 +218,49 @@ export class DiskLog {
     try {
       await describeFailure('the log cannot be written', work);
     } catch (error) {
+      if (isNoSpace(error)) throw error;
       this.#failure ??= error instanceof RaftError ? error : new RaftError('io', String(error), { cause: error });
       throw error;
     }
   }
 }
 
-function initialRecords(initial: {
-  metadata: Uint8Array;
-  hardState?: HardState;
-  entries?: readonly Entry[];
-}): LogRecord[] {
+/** A directory that is this process's own until `release`. */
+interface Hold {
+  readonly disk: Disk;
+  release(): Promise<void>;
+}
+
+async function holdDirectory({ directory, disk: given }: DiskLogOptions): Promise<Hold> {
+  const disk = given ?? openNodeDisk();
+  // A disk that was made here ends here; one that was given is the giver's.
+  const closeDisk = async (): Promise<void> => {
+    if (given === undefined) await disk.close?.();
+  };
+  let lock: DirectoryLock | undefined;
+  try {
+    await disk.makeDirectory(directory);
+    lock = await disk.lock?.(directory);
+  } catch (error) {
+    await closeDisk();
+    throw error;
+  }
+  return {
+    disk,
+    async release() {
+      await lock?.release();
+      await closeDisk();
+    },
+  };
+}
+
+interface InitialLog {
+  readonly metadata: Uint8Array;
+  readonly hardState?: HardState;
+  readonly entries?: readonly Entry[];
+}
+
+function initialRecords(initial: InitialLog): LogRecord[] {
   const records: LogRecord[] = [{ kind: 'metadata', bytes: initial.metadata }];
   if (initial.hardState !== undefined) records.push({ kind: 'hard-state', hardState: initial.hardState });
   for (const entry of initial.entries ?? []) records.push({ kind: 'entry', entry });

@@ -1,17 +1,22 @@
-// How records lie in a log segment: a header of 24 bytes (little-endian words) and the payload.
+// How records lie in a log segment: a header of 24 bytes (little-endian words), the payload, and one byte that is not zero.
 //    0 magic, 4 payload length, 8 synced, 12 kind (low byte) and end-of-batch flag, 16 chained CRC, 20 header CRC
 // The chained CRC covers words 4 to 15 and the payload and starts from the previous record's, so that no record can be
 // taken out, put in or moved. `synced` is how many bytes of the segment were known to be on disk when the record was
 // written: it tells damage (before `synced` of a later record) from a write that a crash cut short.
 // Batches are all or nothing: records after the last end-of-batch flag were never confirmed and are dropped.
+// Zeros behind the last record are room that was reserved; a record whose last byte is zero was not written to its end.
 import { RaftError } from '../errors.js';
 import { crc32c } from './crc32c.js';
 
 export const HEADER_BYTES = 24;
-const MAGIC = 0x31574652;
+const MAGIC = 0x32574652;
 const END_OF_BATCH = 0x100;
+const END_MARK = 0xa5;
+/** Bytes of a record beside its payload. */
+export const FRAME_BYTES = HEADER_BYTES + 1;
 /** What a disk writes as a whole or not at all. */
 const SECTOR_BYTES = 512;
+const ZEROS = new Uint8Array(4096);
 
 export interface RawRecord {
   readonly kind: number;
@@ -24,7 +29,7 @@ export interface EncodedBatch {
 }
 
 export function encodeBatch(records: readonly RawRecord[], synced: number, chain: number): EncodedBatch {
-  const bytes = Buffer.alloc(records.reduce((sum, record) => sum + HEADER_BYTES + record.payload.length, 0));
+  const bytes = Buffer.alloc(records.reduce((sum, record) => sum + FRAME_BYTES + record.payload.length, 0));
   let at = 0;
   let crc = chain;
   for (const [position, { kind, payload }] of records.entries()) {
@@ -36,7 +41,8 @@ export function encodeBatch(records: readonly RawRecord[], synced: number, chain
     crc = crc32c(payload, crc32c(bytes.subarray(at + 4, at + 16), crc));
     bytes.writeUInt32LE(crc, at + 16);
     bytes.writeUInt32LE(crc32c(bytes.subarray(at, at + 20)), at + 20);
-    at += HEADER_BYTES + payload.length;
+    at += FRAME_BYTES + payload.length;
+    bytes[at - 1] = END_MARK;
   }
   return { bytes, chain: crc };
 }
@@ -83,12 +89,12 @@ export function parseSegment(content: Uint8Array, initialChain: number | undefin
   let at = 0;
   while (at < bytes.length) {
     const header = readHeader(bytes, at);
-    const end = at + HEADER_BYTES + (header?.length ?? 0);
-    const payload = bytes.subarray(at + HEADER_BYTES, end);
+    const end = at + FRAME_BYTES + (header?.length ?? 0);
+    const payload = bytes.subarray(at + HEADER_BYTES, end - 1);
     // The first segment that is left follows one that is gone: its first record tells what to start from.
     if (header !== undefined && crc === undefined && payload.length >= 4) crc = payload.readUInt32LE(0);
     const sum = crc32c(payload, crc32c(bytes.subarray(at + 4, at + 16), crc));
-    if (header === undefined || end > bytes.length || sum !== header.crc) {
+    if (header === undefined || end > bytes.length || sum !== header.crc || bytes[end - 1] !== END_MARK) {
       if (!isLast || !isCutShort(bytes, at, header)) {
         throw new RaftError('corrupt', `damaged record at byte ${at} of ${bytes.length}`);
       }
@@ -105,11 +111,25 @@ export function parseSegment(content: Uint8Array, initialChain: number | undefin
 
 /** Whether the bad record at `at` can be what a crash leaves of a write that was never confirmed. */
 function isCutShort(bytes: Buffer, at: number, header: Header | undefined): boolean {
+  const contentEnd = endOfContent(bytes);
+  // Nothing but what was reserved.
+  if (contentEnd <= at) return true;
   if (wasSynced(bytes, at)) return false;
-  if (header !== undefined && at + HEADER_BYTES + header.length > bytes.length) return true;
-  if (at + HEADER_BYTES > bytes.length) return true;
-  // The file has its length already but not all of its content: sectors that were not written read as zeros.
-  return hasZeroSector(bytes, at);
+  if (header === undefined && contentEnd <= at + HEADER_BYTES) return true;
+  const end = header === undefined ? contentEnd : at + FRAME_BYTES + header.length;
+  if (end > bytes.length || bytes[end - 1] === 0) return true;
+  // It has its place already but not all of its content: sectors that were not written read as zeros.
+  return hasZeroSector(bytes, at, end);
+}
+
+/** Where the zeros begin that go on to the end of the file. */
+function endOfContent(bytes: Buffer): number {
+  let end = bytes.length;
+  while (end >= ZEROS.length && bytes.compare(ZEROS, 0, ZEROS.length, end - ZEROS.length, end) === 0) {
+    end -= ZEROS.length;
+  }
+  while (end > 0 && bytes[end - 1] === 0) end -= 1;
+  return end;
 }
 
 /** Whether a later record testifies that the bytes at `at` had been synced. */
@@ -123,11 +143,10 @@ function wasSynced(bytes: Buffer, at: number): boolean {
   return false;
 }
 
-function hasZeroSector(bytes: Buffer, from: number): boolean {
-  let at = from;
-  while (at < bytes.length) {
-    const end = Math.min(bytes.length, at + SECTOR_BYTES - (at % SECTOR_BYTES));
-    if (bytes.subarray(at, end).every((byte) => byte === 0)) return true;
+function hasZeroSector(bytes: Buffer, from: number, to: number): boolean {
+  for (let at = from; at < to; ) {
+    const end = Math.min(to, at + SECTOR_BYTES - (at % SECTOR_BYTES));
+    if (bytes.compare(ZEROS, 0, end - at, at, end) === 0) return true;
     at = end;
   }
   return false;

@@ -5,9 +5,10 @@ import { ByteReader, ByteWriter } from '../codec/bytes.js';
 import { readSnapshotMetadata, writeSnapshotMetadata } from '../codec/record-codec.js';
 import { RaftError } from '../errors.js';
 import type { Snapshot, SnapshotMetadata } from '../types.js';
-import type { Disk } from './disk.js';
+import type { Disk, DiskFile } from './disk.js';
+import { appending } from './disk-error.js';
 import { type Encryptor, openSealed } from './encryption.js';
-import { encodeBatch, HEADER_BYTES, parseSegment } from './frame.js';
+import { encodeBatch, FRAME_BYTES, HEADER_BYTES, parseSegment } from './frame.js';
 
 const CHUNK_BYTES = 1024 * 1024;
 const KIND_METADATA = 1;
@@ -27,30 +28,39 @@ export class SnapshotFiles {
   }
 
   async write(snapshot: Snapshot): Promise<void> {
-    const { metadata, data } = snapshot;
+    const { metadata } = snapshot;
     const path = this.#path(metadata);
     const file = await this.#disk.create(path + TEMPORARY);
     try {
-      let chain = 0;
-      const append = async (kind: number, plain: Uint8Array): Promise<void> => {
-        const batch = encodeBatch([{ kind, payload: this.#encryptor.seal(plain) }], 0, chain);
-        chain = batch.chain;
-        await file.append(batch.bytes);
-      };
-      await append(KIND_METADATA, encodeHead(snapshot));
-      for (let at = 0, number = 0; at < data.length; at += CHUNK_BYTES, number += 1) {
-        const writer = new ByteWriter();
-        writer.uint(metadata.index);
-        writer.uint(number);
-        writer.bytes(data.subarray(at, at + CHUNK_BYTES));
-        await append(KIND_CHUNK, writer.finish());
-      }
-      await file.sync();
+      await this.#writeTo(file, snapshot);
+    } catch (error) {
+      // A full disk is the one failure that the log survives: it must not keep the beginning of a file.
+      await this.#disk.remove(path + TEMPORARY).catch(() => undefined);
+      throw error;
     } finally {
       await file.close();
     }
     await this.#disk.rename(path + TEMPORARY, path);
     await this.#disk.syncDirectory(this.#directory);
+  }
+
+  async #writeTo(file: DiskFile, snapshot: Snapshot): Promise<void> {
+    const { metadata, data } = snapshot;
+    let chain = 0;
+    const append = async (kind: number, plain: Uint8Array): Promise<void> => {
+      const batch = encodeBatch([{ kind, payload: this.#encryptor.seal(plain) }], 0, chain);
+      chain = batch.chain;
+      await appending(async () => await file.append(batch.bytes));
+    };
+    await append(KIND_METADATA, encodeHead(snapshot));
+    for (let at = 0, number = 0; at < data.length; at += CHUNK_BYTES, number += 1) {
+      const writer = new ByteWriter();
+      writer.uint(metadata.index);
+      writer.uint(number);
+      writer.bytes(data.subarray(at, at + CHUNK_BYTES));
+      await append(KIND_CHUNK, writer.finish());
+    }
+    await file.sync();
   }
 
   /** Throws a RaftError `corrupt` if the file is missing or damaged. */
@@ -109,7 +119,7 @@ export class SnapshotFiles {
     let chain = 0;
     for (let at = 0; at < size; ) {
       const header = Buffer.from(await this.#disk.read(path, at, HEADER_BYTES));
-      const length = HEADER_BYTES + (header.length === HEADER_BYTES ? header.readUInt32LE(4) : 0);
+      const length = FRAME_BYTES + (header.length === HEADER_BYTES ? header.readUInt32LE(4) : 0);
       if (at + length > size) throw new RaftError('corrupt', `snapshot file ${path} is damaged at byte ${at}`);
       const parsed = parseSegment(await this.#disk.read(path, at, length), chain, false);
       chain = parsed.chain;
