@@ -154,6 +154,14 @@ export class RawNode {
     return this.#propose([entry]);
   }
 
+  /**
+   * As `proposeConfChange`, but a change that must not be made now enters the leader's log as an empty entry. That is
+   * what becomes of those that a follower passes on.
+   */
+  proposeConfChangeOrNothing(change: MembershipChange): Proposed {
+    return this.#propose([encodeMembershipChange(change)]);
+  }
+
   #propose(proposed: readonly ProposedEntry[]): Proposed {
     const raft = this.#raft;
     const index = raft.log.lastIndex + 1;
