@@ -2,8 +2,15 @@ import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { RaftError } from '../errors.js';
 import type { Message } from '../message.js';
-import type { ConfChangeType, Entry } from '../types.js';
-import { decodeConfChange, encodeConfChange } from './conf-change-codec.js';
+import { type ConfChangeType, type ConfTransition, type Entry, NO_DATA } from '../types.js';
+import {
+  decodeConfChange,
+  decodeConfChangeV2,
+  decodeMembershipChange,
+  encodeConfChange,
+  encodeConfChangeV2,
+  encodeMembershipChange,
+} from './conf-change-codec.js';
 import { decodeMessage, encodeMessage } from './message-codec.js';
 
 const id = fc.integer({ min: 1, max: Number.MAX_SAFE_INTEGER });
@@ -16,9 +23,20 @@ const confData = fc
 const members = fc.uniqueArray(id, { maxLength: 6 }).map((ids) => ids.sort((a, b) => a - b));
 const envelope = { from: id, to: id, term };
 
+const confV2Data = fc
+  .record({
+    transition: fc.constantFrom<ConfTransition>('auto', 'implicit', 'explicit'),
+    steps: fc.array(fc.record({ type: fc.constantFrom<ConfChangeType>('add-voter', 'remove', 'update'), id }), {
+      maxLength: 4,
+    }),
+    context: bytes,
+  })
+  .map(encodeConfChangeV2);
+
 const payload = fc.oneof(
   fc.record({ type: fc.constant('normal' as const), data: bytes }),
   fc.record({ type: fc.constant('conf' as const), data: confData }),
+  fc.record({ type: fc.constant('conf-v2' as const), data: confV2Data }),
 );
 const append = fc
   .record({
@@ -45,9 +63,19 @@ const snapshot = fc
     return { type: 'snap', from, to, term: of, snapshot: { metadata, data } };
   });
 
+const jointSnapshot = fc
+  .record({ index: id, voters: members, votersOutgoing: members, autoLeave: fc.boolean(), data: bytes })
+  .filter(({ votersOutgoing }) => votersOutgoing.length > 0)
+  .map(({ index: at, voters, votersOutgoing, autoLeave, data }): Message => {
+    const learnersNext = votersOutgoing.filter((member) => !voters.includes(member));
+    const confState = { voters, learners: [], votersOutgoing, learnersNext, autoLeave };
+    return { type: 'snap', from: 1, to: 2, term: 3, snapshot: { metadata: { index: at, term: 2, confState }, data } };
+  });
+
 const messages: fc.Arbitrary<Message> = fc.oneof(
   append,
   snapshot,
+  jointSnapshot,
   fc.record({
     ...{ type: fc.constant('append-response' as const), ...envelope, index, reject: fc.boolean() },
     ...{ hintIndex: index, hintTerm: index },
@@ -141,7 +169,56 @@ describe('messages as bytes', () => {
   }
 });
 
+describe('messages as bytes of the first release', () => {
+  const context = Uint8Array.from(Buffer.from('10.0.0.7:1'));
+  const conf = encodeConfChange({ type: 'add-learner', id: 300, context });
+  const entries: Entry[] = [
+    { index: 5, term: 7, type: 'normal', data: Buffer.from('hello') },
+    { index: 6, term: 7, type: 'conf', data: conf },
+  ];
+  const confState = { voters: [1, 2, 3], learners: [4] };
+  const metadata = { index: 1000, term: 8, confState };
+  const known: [message: Message, hex: string][] = [
+    [
+      { type: 'append', from: 1, to: 300, term: 7, prevIndex: 4, prevTerm: 6, commit: 4, entries },
+      '010001ac0207040604020005070568656c6c6f0106070e01ac020a31302e302e302e373a31',
+    ],
+    [
+      { type: 'snap', from: 2, to: 3, term: 9, snapshot: { metadata, data: Buffer.from('state') } },
+      '0108020309e80708030102030104057374617465',
+    ],
+    [{ type: 'vote', from: 2, to: 3, term: 9, lastIndex: 10, lastTerm: 8, transfer: true }, '01020203090a0801'],
+    [
+      { type: 'append-response', from: 2, to: 3, term: 9, index: 10, reject: true, hintIndex: 7, hintTerm: 5 },
+      '01010203090a010705',
+    ],
+  ];
+  for (const [message, hex] of known) {
+    it(`are what they were: ${message.type}`, () => {
+      assert.equal(Buffer.from(encodeMessage(message)).toString('hex'), hex);
+    });
+  }
+});
+
 describe('membership changes as bytes', () => {
+  it('of several steps come back as they were, and the end of a joint membership is no bytes at all', () => {
+    const steps = [
+      { type: 'add-voter', id: 4 },
+      { type: 'remove', id: 1 },
+    ] as const;
+    const change = { transition: 'explicit', steps, context: Uint8Array.from([1]) } as const;
+    assert.deepEqual(decodeConfChangeV2(encodeConfChangeV2(change)), change);
+    const leave = { transition: 'auto', steps: [], context: NO_DATA } as const;
+    assert.deepEqual(encodeMembershipChange(leave), { type: 'conf-v2', data: NO_DATA });
+    assert.deepEqual(decodeMembershipChange({ type: 'conf-v2', data: NO_DATA }), leave);
+  });
+
+  it('of one step mean the same in both forms', () => {
+    const change = { type: 'remove', id: 7, context: Uint8Array.from([9]) } as const;
+    const wide = decodeMembershipChange(encodeMembershipChange(change));
+    assert.deepEqual(wide, { transition: 'auto', steps: [{ type: 'remove', id: 7 }], context: change.context });
+  });
+
   it('come back as they were', () => {
     const context = Uint8Array.from(Buffer.from('10.0.0.1:2377'));
     const change = { type: 'add-learner', id: 2 ** 47 + 1, context } as const;

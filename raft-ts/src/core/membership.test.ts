@@ -3,7 +3,16 @@ import fc from 'fast-check';
 import { encodeConfChange } from '../codec/conf-change-codec.js';
 import { CoreGroup, ELECTION_TICKS } from '../sim/core-group.js';
 import { type ConfChange, type ConfChangeType, NO_DATA } from '../types.js';
-import { changeMembership, type Membership, NO_MEMBERS, voterSetsOf } from './membership.js';
+import {
+  changeMembership,
+  confStateOf,
+  enterJoint,
+  leaveJoint,
+  type Membership,
+  membershipFrom,
+  NO_MEMBERS,
+  voterSetsOf,
+} from './membership.js';
 import { committedIndex, hasQuorum, majorityOf, voteResult } from './quorum.js';
 
 const change = (type: ConfChangeType, id: number): ConfChange => ({ type, id, context: NO_DATA });
@@ -159,5 +168,48 @@ describe('majorities', () => {
         assert.ok(!(oneSide && otherSide));
       }),
     );
+  });
+
+  it('before, in and after any joint change share a member with those next to them', () => {
+    const step = fc.record({
+      type: fc.constantFrom<ConfChangeType>('add-voter', 'add-learner', 'remove'),
+      id: fc.integer({ min: 1, max: 10 }),
+    });
+    fc.assert(
+      fc.property(ids, fc.array(step, { maxLength: 6 }), fc.nat(2 ** 10), (voters, steps, mask) => {
+        const before: Membership = { ...NO_MEMBERS, voters: new Set(voters) };
+        const joint = enterJoint(before, steps, false);
+        if (typeof joint === 'string') return;
+        const after = leaveJoint(joint);
+        assert.ok(typeof after !== 'string');
+        const inGroup = (member: number): boolean => (mask & (1 << (member - 1))) !== 0;
+        const outside = (member: number): boolean => !inGroup(member);
+        for (const [a, b] of [
+          [before, joint],
+          [joint, joint],
+          [joint, after],
+        ] as const) {
+          assert.ok(!(hasQuorum(voterSetsOf(a), inGroup) && hasQuorum(voterSetsOf(b), outside)));
+        }
+      }),
+    );
+  });
+
+  it('survive the way through a conf state, also in a joint change', () => {
+    const before: Membership = { ...NO_MEMBERS, voters: new Set([1, 2, 3]), learners: new Set([4]) };
+    const steps = [
+      { type: 'add-voter', id: 5 },
+      { type: 'add-learner', id: 2 },
+    ] as const;
+    const joint = enterJoint(before, steps, true);
+    assert.ok(typeof joint !== 'string');
+    const state = confStateOf(joint);
+    assert.deepEqual(state, {
+      ...{ voters: [1, 3, 5], learners: [4], votersOutgoing: [1, 2, 3], learnersNext: [2], autoLeave: true },
+    });
+    assert.deepEqual(confStateOf(membershipFrom(state)), state);
+    const after = leaveJoint(membershipFrom(state));
+    assert.ok(typeof after !== 'string');
+    assert.deepEqual(confStateOf(after), { voters: [1, 3, 5], learners: [2, 4] });
   });
 });
