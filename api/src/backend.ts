@@ -8,6 +8,7 @@ import type {
   Config,
   LogQuery,
   Network,
+  NetworkSpec,
   Node,
   NodeAvailability,
   NodeSpec,
@@ -155,6 +156,10 @@ export interface SwarmBackend {
   updateConfig(ref: string, version: number, spec: Config['spec']): Promise<void>;
   removeConfig(ref: string): Promise<void>;
   networks(): Promise<readonly Network[]>;
+  /** By id, name or unique id prefix. */
+  network(ref: string): Promise<Network>;
+  createNetwork(spec: NetworkSpec): Promise<string>;
+  removeNetwork(ref: string): Promise<void>;
 
   onEvent(listener: (e: SwarmEvent) => void): () => void;
 }

@@ -5,6 +5,7 @@ export * from './clock.js';
 export * from './control-loop.js';
 export * from './errors.js';
 export * from './invariant.js';
+export * from './ip-prefix.js';
 export * from './log.js';
 export * from './metrics.js';
 export * from './random.js';

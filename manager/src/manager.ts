@@ -14,18 +14,22 @@ import {
   sleep,
 } from '@swarmts/lib';
 import {
+  AttachContainerResponse,
   CaService,
   type Cluster,
   ControlCall,
   ControlLogsRequest,
   ControlResult,
   ControlService,
+  DetachContainerResponse,
   DispatcherService,
   fromJson,
   type IssueCertificateRequest,
   IssueCertificateResponse,
   type LogChunk,
   type LogQuery,
+  NetworkAttacherService,
+  NetworkSpec,
   type Node,
   NodeRole,
   RaftJoinRequest,
@@ -40,6 +44,7 @@ import {
 } from '@swarmts/proto';
 import { CaServer } from './ca/ca-server.js';
 import { type Credentials, managerChannelOptions } from './ca/credentials.js';
+import { createNetwork } from './control/network-operations.js';
 import {
   type OperationArgs,
   type OperationName,
@@ -84,6 +89,9 @@ export interface ManagerOptions {
 const ISSUE = 'ca.issue';
 const RAFT_JOIN = 'raft.join';
 
+/** The network of the routing mesh, as every swarm begins with. */
+const ingressSpec = NetworkSpec.create({ annotations: { name: 'ingress', labels: {} }, ingress: true });
+
 export class Manager {
   readonly raft: RaftGroup;
   readonly #o: ManagerOptions;
@@ -102,7 +110,12 @@ export class Manager {
     this.#o = o;
     this.raft = raft;
     const now = () => o.clock.now();
-    this.#operations = new Operations({ raft, now, scheduling: () => this.#leaderRuntime().scheduling });
+    this.#operations = new Operations({
+      raft,
+      now,
+      clock: o.clock,
+      scheduling: () => this.#leaderRuntime().scheduling,
+    });
     this.#ca = new CaServer({ store: raft.store, now });
     const authoriser = new Authoriser({
       now,
@@ -211,6 +224,7 @@ export class Manager {
     await this.store.update((tx) => {
       tx.create('cluster', b.cluster);
       tx.create('node', b.node);
+      createNetwork(tx, ingressSpec);
     });
   }
 
@@ -387,6 +401,14 @@ export class Manager {
       });
       call.on('end', () => end(null, RaftStreamEnd.create({})));
       call.on('error', () => undefined);
+    });
+    s.unary(NetworkAttacherService.attach, async (request, caller) => {
+      const answer = await this.#callLeader('attachContainer', { ...request, nodeId: caller?.nodeId ?? '' });
+      return AttachContainerResponse.create(answer as AttachContainerResponse);
+    });
+    s.unary(NetworkAttacherService.detach, async (request, caller) => {
+      await this.#callLeader('detachContainer', { taskId: request.taskId, nodeId: caller?.nodeId ?? '' });
+      return DetachContainerResponse.create({});
     });
     s.unary(RaftMembershipService.join, async (request, caller) => {
       const member = RaftMember.create({ raftId: request.raftId, addr: request.addr, nodeId: caller?.nodeId ?? '' });

@@ -1,7 +1,41 @@
-/** Networks: swarm's own, and the three that every node has. */
-import type { Network } from '@swarmts/proto';
+/** Networks: swarm's own, both ways, and the three that every node has. */
+import { SwarmtsError } from '@swarmts/lib';
+import { Driver, IpamConfig, IpamOptions, type Network, NetworkSpec } from '@swarmts/proto';
+import type { JsonObject } from '../json/object.js';
 import { omitEmpty, timeJson, ZERO_TIME } from '../json/write.js';
-import { annotationsJson, driverJson, metaJson } from './annotations.js';
+import { annotationsJson, driverJson, metaJson, readAnnotations } from './annotations.js';
+
+/** The body of POST /networks/create for a swarm network. */
+export function readNetworkSpec(o: JsonObject): NetworkSpec {
+  if (o.boolean('ConfigOnly') || (o.object('ConfigFrom')?.string('Network') ?? '') !== '') {
+    throw new SwarmtsError('unsupported', 'config-only networks are not supported by this release of swarmts');
+  }
+  if (o.raw('EnableIPv4') === false) {
+    throw new SwarmtsError('unsupported', 'networks without IPv4 are not supported by this release of swarmts');
+  }
+  const ipam = o.object('IPAM');
+  return NetworkSpec.create({
+    annotations: readAnnotations(o),
+    driver: Driver.create({ name: o.string('Driver') || 'overlay', options: o.map('Options') }),
+    ipv6Enabled: o.boolean('EnableIPv6'),
+    internal: o.boolean('Internal'),
+    attachable: o.boolean('Attachable'),
+    ingress: o.boolean('Ingress'),
+    ipam: IpamOptions.create({
+      driver: Driver.create({ name: ipam?.string('Driver') || 'default', options: ipam?.map('Options') ?? {} }),
+      configs: (ipam?.objects('Config') ?? []).map(readIpamConfig),
+    }),
+  });
+}
+
+export function readIpamConfig(o: JsonObject): IpamConfig {
+  return IpamConfig.create({
+    subnet: o.string('Subnet'),
+    gateway: o.string('Gateway'),
+    ipRange: o.string('IPRange'),
+    reserved: o.map('AuxiliaryAddresses'),
+  });
+}
 
 /** As listed by /networks. */
 export function networkJson(n: Network): Record<string, unknown> {
@@ -16,7 +50,12 @@ export function networkJson(n: Network): Record<string, unknown> {
     IPAM: {
       Driver: n.ipam?.driver?.name || 'default',
       Options: null,
-      Config: (n.ipam?.configs ?? []).map((c) => ({ Subnet: c.subnet, Gateway: c.gateway })),
+      Config: (n.ipam?.configs ?? []).map((c) => ({
+        Subnet: c.subnet,
+        ...omitEmpty({ IPRange: c.ipRange }),
+        Gateway: c.gateway,
+        ...omitEmpty({ AuxiliaryAddresses: c.reserved }),
+      })),
     },
     Internal: spec?.internal ?? false,
     Attachable: spec?.attachable ?? false,

@@ -6,8 +6,10 @@ import { SwarmtsError } from '@swarmts/lib';
 import {
   Cluster,
   type Config,
+  IpamOptions,
   Meta,
   Network,
+  type NetworkSpec,
   Node,
   NodeAvailability,
   NodeRole,
@@ -55,6 +57,9 @@ export class MemorySwarm implements SwarmBackend {
   readonly #tasks = new Map<string, Task>();
   readonly #secrets = new Map<string, Secret>();
   readonly #configs = new Map<string, Config>();
+  readonly #networks = new Map<string, Network>([
+    ['ingress1aaaaaaaaaaaaaaaaa', Network.create({ id: 'ingress1aaaaaaaaaaaaaaaaa', meta: this.#meta() })],
+  ]);
   readonly #listeners = new Set<(e: SwarmEvent) => void>();
 
   async init(): Promise<string> {
@@ -274,7 +279,25 @@ export class MemorySwarm implements SwarmBackend {
 
   async networks(): Promise<readonly Network[]> {
     this.#requireManager();
-    return [Network.create({ id: 'ingress1aaaaaaaaaaaaaaaaa', meta: this.#meta() })];
+    return [...this.#networks.values()];
+  }
+
+  async network(ref: string): Promise<Network> {
+    const found = (await this.networks()).find((n) => n.id === ref || n.spec?.annotations?.name === ref);
+    if (found === undefined) throw new SwarmtsError('not-found', `network ${ref} not found`);
+    return found;
+  }
+
+  async createNetwork(spec: NetworkSpec): Promise<string> {
+    this.#requireManager();
+    const id = `network${++this.#nextId}`.padEnd(25, 'a');
+    const configs = spec.ipam?.configs ?? [];
+    this.#networks.set(id, Network.create({ id, meta: this.#meta(), spec, ipam: IpamOptions.create({ configs }) }));
+    return id;
+  }
+
+  async removeNetwork(ref: string): Promise<void> {
+    this.#networks.delete((await this.network(ref)).id);
   }
 
   onEvent(listener: (e: SwarmEvent) => void): () => void {

@@ -19,6 +19,7 @@ import {
   type LogChunk,
   type LogQuery,
   type Network,
+  type NetworkSpec,
   type Node,
   type NodeSpec,
   type Secret,
@@ -252,6 +253,18 @@ export class NodeSwarmBackend implements SwarmBackend {
 
   async networks(): Promise<readonly Network[]> {
     return this.#manager.call('listNetworks', {});
+  }
+
+  async network(ref: string): Promise<Network> {
+    return this.#manager.call('getNetwork', { ref });
+  }
+
+  async createNetwork(spec: NetworkSpec): Promise<string> {
+    return (await this.#manager.call('createNetwork', { spec })).id;
+  }
+
+  async removeNetwork(ref: string): Promise<void> {
+    await this.#manager.call('removeNetwork', { ref });
   }
 
   onEvent(listener: (e: SwarmEvent) => void): () => void {

@@ -3,7 +3,7 @@
  * under its name. Reads see everything that was committed before they were asked.
  */
 import { isDeepStrictEqual } from 'node:util';
-import { newId, SwarmtsError } from '@swarmts/lib';
+import { type Clock, newId, SwarmtsError } from '@swarmts/lib';
 import {
   type Cluster,
   type ClusterSpec,
@@ -14,6 +14,8 @@ import {
   MAX_CONFIG_BYTES,
   MAX_SECRET_BYTES,
   type Network,
+  type NetworkAttachment,
+  type NetworkSpec,
   type Node,
   NodeRole,
   NodeSpec,
@@ -32,6 +34,8 @@ import {
   validateSecretName,
 } from '@swarmts/proto';
 import type { FilterVerdict } from '@swarmts/scheduler';
+import { isNodeNetwork } from '../allocator/attachments.js';
+import { assignPorts } from '../allocator/published-ports.js';
 import { newJoinToken } from '../ca/join-token.js';
 import { newTask } from '../orchestrator/new-task.js';
 import { sameSpec } from '../orchestrator/same-spec.js';
@@ -39,6 +43,7 @@ import type { RaftGroup } from '../raft/raft-group.js';
 import type { SchedulingLoop } from '../scheduling/scheduling-loop.js';
 import type { ReadTx, WriteTx } from '../store/transaction.js';
 import { findByNameOrId, findNode, findTask } from './find.js';
+import { createAttachment, createNetwork, removeAttachment, removeNetwork } from './network-operations.js';
 import { validateServiceSpec } from './validate-service.js';
 
 export interface ServiceCounts {
@@ -51,6 +56,7 @@ export interface ServiceCounts {
 export interface ControlContext {
   readonly raft: RaftGroup;
   readonly scheduling: () => SchedulingLoop;
+  readonly clock: Clock;
   readonly now: () => number;
 }
 
@@ -63,6 +69,8 @@ interface Versioned<S> extends Ref {
   readonly spec: S;
 }
 
+/** The allocator answers within milliseconds; a leader that is stepping down does not. */
+const ALLOCATION_TIMEOUT_MS = 5_000;
 const MAX_BLACKLIST_MARGIN_MS = 7 * 24 * 3_600_000;
 
 export class Operations {
@@ -177,6 +185,10 @@ export class Operations {
   /** The node's tasks become ORPHANED in the same transaction, and its certificate is refused from now on. */
   #deleteNode(tx: WriteTx, node: Node): void {
     for (const t of tx.by('task', 'node', node.id)) {
+      if (t.spec?.attachment) {
+        tx.remove('task', t.id);
+        continue;
+      }
       if (isTerminal(observedState(t)) || observedState(t) < TaskState.ASSIGNED) continue;
       const status = TaskStatus.create({
         ...t.status,
@@ -219,11 +231,8 @@ export class Operations {
       const name = a.spec.annotations?.name ?? '';
       if (tx.by('service', 'name', name).length > 0) throw nameTaken('service', name);
       checkReferences(tx, a.spec);
-      checkPorts(tx, a.spec, '');
-      tx.create(
-        'service',
-        Service.create({ id, spec: a.spec, specVersion: { index: 1 }, endpoint: endpointOf(a.spec) }),
-      );
+      const endpoint = endpointOf(tx, a.spec, undefined);
+      tx.create('service', Service.create({ id, spec: a.spec, specVersion: { index: 1 }, endpoint }));
     });
     return { id };
   }
@@ -247,12 +256,12 @@ export class Operations {
         throw new SwarmtsError('unsupported', 'service mode change is not allowed: create a new service');
       }
       checkReferences(tx, spec);
-      checkPorts(tx, spec, service.id);
+      const endpoint = endpointOf(tx, spec, service);
       const changed = !sameSpec(withoutScale(spec), withoutScale(service.spec));
       tx.update('service', {
         ...service,
         spec,
-        endpoint: endpointOf(spec),
+        endpoint,
         specVersion: changed ? { index: (service.specVersion?.index ?? 0) + 1 } : service.specVersion,
         previousSpec: service.spec,
         previousSpecVersion: service.specVersion,
@@ -285,7 +294,7 @@ export class Operations {
   // Tasks
 
   listTasks(_: Record<string, never>): readonly Task[] {
-    return this.#view((tx) => tx.list('task'));
+    return this.#view((tx) => tx.list('task')).filter((t) => !t.spec?.attachment);
   }
 
   getTask(a: Ref): Task {
@@ -378,8 +387,59 @@ export class Operations {
     });
   }
 
+  // Networks
+
   listNetworks(_: Record<string, never>): readonly Network[] {
     return this.#view((tx) => tx.list('network'));
+  }
+
+  getNetwork(a: Ref): Network {
+    return this.#view((tx) => findByNameOrId(tx, 'network', a.ref));
+  }
+
+  async createNetwork(a: { readonly spec: NetworkSpec }): Promise<{ readonly id: string }> {
+    return this.#update((tx) => ({ id: createNetwork(tx, a.spec).id }));
+  }
+
+  async removeNetwork(a: Ref): Promise<void> {
+    await this.#update((tx) => removeNetwork(tx, a.ref));
+  }
+
+  /** Resolves when the allocator has given the container its addresses. 'resource-exhausted' when there are none. */
+  async attachContainer(
+    a: Parameters<typeof createAttachment>[1],
+  ): Promise<{ readonly taskId: string; readonly attachment: NetworkAttachment }> {
+    const taskId = await this.#update((tx) => createAttachment(tx, a, this.#c.now()));
+    const task = await this.#untilAllocated(taskId);
+    const attachment = task?.networks[0];
+    if (attachment) return { taskId, attachment };
+    await this.#update((tx) => removeAttachment(tx, a.nodeId, taskId));
+    throw new SwarmtsError('resource-exhausted', task?.status?.err || `container ${a.containerName} was not attached`);
+  }
+
+  async detachContainer(a: { readonly nodeId: string; readonly taskId: string }): Promise<void> {
+    await this.#update((tx) => removeAttachment(tx, a.nodeId, a.taskId));
+  }
+
+  /** The task as soon as it has addresses or the reason why not; undefined when it is gone. */
+  #untilAllocated(taskId: string): Promise<Task | undefined> {
+    const { store } = this.#c.raft;
+    return new Promise((resolve) => {
+      const look = (): boolean => {
+        const task = store.get('task', taskId);
+        if (task && task.networks.length === 0 && task.status?.err === '') return false;
+        watch.close();
+        timer.cancel();
+        resolve(task);
+        return true;
+      };
+      const watch = store.watch({ commit: look, restored: look });
+      const timer = this.#c.clock.after(ALLOCATION_TIMEOUT_MS, () => {
+        watch.close();
+        resolve(store.get('task', taskId));
+      });
+      look();
+    });
   }
 }
 
@@ -470,8 +530,11 @@ function withoutScale(spec: ServiceSpec | undefined): unknown {
   return { ...spec, mode: spec.mode?.replicated ? 'replicated' : spec.mode };
 }
 
-function endpointOf(spec: ServiceSpec): Endpoint {
-  return Endpoint.create({ spec: spec.endpoint, ports: spec.endpoint?.ports ?? [] });
+/** With the open ports chosen; the VIPs stay, and the allocator brings them in line with the spec. */
+function endpointOf(tx: ReadTx, spec: ServiceSpec, service: Service | undefined): Endpoint {
+  const others = tx.list('service').filter((s) => s.id !== service?.id);
+  const ports = assignPorts(spec, service?.endpoint?.ports ?? [], others);
+  return Endpoint.create({ spec: spec.endpoint, ports, virtualIps: service?.endpoint?.virtualIps ?? [] });
 }
 
 /** Secrets, configs and networks that the spec names must exist. */
@@ -486,28 +549,8 @@ function checkReferences(tx: ReadTx, spec: ServiceSpec): void {
       throw new SwarmtsError('invalid-argument', `config not found: ${r.configName || r.configId}`);
   }
   for (const n of spec.task?.networks ?? []) {
-    if (n.target !== 'host' && n.target !== 'none' && n.target !== 'bridge') findByNameOrId(tx, 'network', n.target);
-  }
-}
-
-/** A fixed host-mode port may be used by several services: each node takes one. Ingress ports belong to one service. */
-function checkPorts(tx: ReadTx, spec: ServiceSpec, selfId: string): void {
-  for (const p of spec.endpoint?.ports ?? []) {
-    if (p.publishedPort === 0 || p.publishMode !== 0) continue;
-    const owner = tx
-      .list('service')
-      .find(
-        (s) =>
-          s.id !== selfId &&
-          s.endpoint?.ports.some(
-            (q) => q.publishMode === 0 && q.protocol === p.protocol && q.publishedPort === p.publishedPort,
-          ),
-      );
-    if (owner) {
-      throw new SwarmtsError(
-        'invalid-argument',
-        `port '${p.publishedPort}' is already in use by service '${owner.spec?.annotations?.name}' (${owner.id}) as an ingress port`,
-      );
+    if (!isNodeNetwork(n.target) && findByNameOrId(tx, 'network', n.target).spec?.ingress) {
+      throw new SwarmtsError('invalid-argument', 'Service cannot be explicitly attached to the ingress network');
     }
   }
 }

@@ -144,10 +144,9 @@ function validatePort(p: PortConfig): void {
     throw bad(`EndpointSpec: invalid target port ${p.targetPort}: must be 1 to 65535`);
   if (p.publishedPort > 65535)
     throw bad(`EndpointSpec: invalid published port ${p.publishedPort}: must be at most 65535`);
-  if (p.publishMode === PublishMode.INGRESS) {
-    throw new SwarmtsError(
-      'unsupported',
-      `port ${p.publishedPort || p.targetPort} cannot be published in ingress mode: this release has no routing mesh; use --publish mode=host,published=${p.publishedPort || 'PORT'},target=${p.targetPort}`,
+  if (p.publishMode === PublishMode.INGRESS && p.hostIp !== '') {
+    throw bad(
+      `EndpointSpec: port ${p.publishedPort || p.targetPort} is published on every node, not on ${p.hostIp}: use mode=host`,
     );
   }
 }

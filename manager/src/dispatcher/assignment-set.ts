@@ -1,5 +1,5 @@
 /**
- * What one node is assigned: its tasks and the secrets and configs that they use. Computes the full set and, from
+ * What one node is assigned: its tasks, the secrets and configs that they use, and the networks that it takes part in. Computes the full set and, from
  * changes, the increments; a node never sees anything of another node's tasks.
  */
 import {
@@ -12,10 +12,12 @@ import {
   TaskState,
 } from '@swarmts/proto';
 import type { ReadTx } from '../store/transaction.js';
+import { NetworkAssignments } from './network-assignments.js';
+import type { NetworkIndex, TouchedNetwork } from './network-index.js';
 
-/** Tasks are sent from ASSIGNED on, and stay with the node until they are deleted. */
+/** Tasks are sent from ASSIGNED on, and stay with the node until they are deleted. A plain container's is not run by the agent. */
 function belongsToNode(t: Task, nodeId: string): boolean {
-  return t.nodeId === nodeId && observedState(t) >= TaskState.ASSIGNED;
+  return t.nodeId === nodeId && observedState(t) >= TaskState.ASSIGNED && t.spec?.attachment === undefined;
 }
 
 export class AssignmentSet {
@@ -23,10 +25,12 @@ export class AssignmentSet {
   readonly #sent = new Map<string, Task>();
   readonly #secrets = new Map<string, number>();
   readonly #configs = new Map<string, number>();
+  readonly #networks: NetworkAssignments;
   #sequence = 0;
 
-  constructor(nodeId: string) {
+  constructor(nodeId: string, index: NetworkIndex) {
     this.#nodeId = nodeId;
+    this.#networks = new NetworkAssignments(nodeId, index);
   }
 
   complete(tx: ReadTx): Assignments {
@@ -42,11 +46,17 @@ export class AssignmentSet {
       tasks,
       secrets: this.#newSecrets(tx),
       configs: this.#newConfigs(tx),
+      networks: this.#networks.complete(tx),
+      dataPathPort: tx.list('cluster')[0]?.dataPathPort ?? 0,
     });
   }
 
-  /** The increment for the tasks (and secrets, configs) that were touched; undefined when nothing matters to the node. */
-  increment(tx: ReadTx, touched: ReadonlySet<string>): Assignments | undefined {
+  /** The increment for the tasks (and secrets, configs, networks) that were touched; undefined when nothing matters to the node. */
+  increment(
+    tx: ReadTx,
+    touched: ReadonlySet<string>,
+    touchedNetworks: ReadonlyMap<string, TouchedNetwork>,
+  ): Assignments | undefined {
     const tasks: Task[] = [];
     const removedTaskIds: string[] = [];
     for (const id of touched) {
@@ -65,7 +75,10 @@ export class AssignmentSet {
     const configs = this.#newConfigs(tx);
     const removedSecretIds = this.#unused(this.#secrets, secretIdsOf);
     const removedConfigIds = this.#unused(this.#configs, configIdsOf);
+    const { networks, removedNetworkIds } = this.#networks.increment(tx, touchedNetworks);
     const size =
+      networks.length +
+      removedNetworkIds.length +
       tasks.length +
       removedTaskIds.length +
       secrets.length +
@@ -84,6 +97,8 @@ export class AssignmentSet {
       removedSecretIds,
       configs,
       removedConfigIds,
+      networks,
+      removedNetworkIds,
     });
   }
 

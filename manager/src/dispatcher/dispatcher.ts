@@ -20,6 +20,7 @@ import type { NodeIdentity } from '../ca/certificates.js';
 import type { LeaderComponent, LeaderContext } from '../leader-component.js';
 import { toStatus } from '../rpc/unary.js';
 import type { AnyChange } from '../store/tables.js';
+import { NetworkIndex } from './network-index.js';
 import { NodeMonitor } from './node-monitor.js';
 import { type AgentStream, Session } from './session.js';
 import { StatusWriter } from './status-writer.js';
@@ -41,6 +42,7 @@ export class Dispatcher implements LeaderComponent {
   readonly #monitor: NodeMonitor;
   readonly #statuses: StatusWriter;
   readonly #loop: ControlLoop;
+  readonly #networks = new NetworkIndex();
   #watch: Watch | undefined;
   #stopped = false;
 
@@ -59,6 +61,7 @@ export class Dispatcher implements LeaderComponent {
 
   start(): void {
     this.#watch = this.#o.store.watch({ change: (c) => this.#onChange(c) });
+    this.#o.store.view((tx) => this.#networks.rebuild(tx));
     this.#monitor.start().catch((e: unknown) => this.#o.onStuck(e));
   }
 
@@ -74,7 +77,7 @@ export class Dispatcher implements LeaderComponent {
 
   /** Serves one agent's stream until it ends. */
   serve(stream: AgentStream, caller: NodeIdentity): void {
-    const session = new Session(caller.nodeId, stream);
+    const session = new Session(caller.nodeId, stream, this.#networks);
     stream.on('data', (m: AgentMessage) => {
       this.#onMessage(session, m).catch((e: unknown) => {
         this.#o.log.warn('agent message was refused', { node: caller.nodeId, error: e });
@@ -179,8 +182,18 @@ export class Dispatcher implements LeaderComponent {
     if (c.kind === 'task') {
       for (const nodeId of new Set([c.object.nodeId, c.old?.nodeId ?? '']))
         this.#sessions.get(nodeId)?.touch(c.object.id);
+      this.#networks.onTask(c.object, c.action === 'remove');
       this.#loop.mark();
-    } else if (c.kind === 'node') this.#onNodeChange(c.object, c.old, c.action === 'remove');
+    } else if (c.kind === 'node') {
+      this.#onNodeChange(c.object, c.old, c.action === 'remove');
+      if (c.action === 'remove' || dataPathChanged(c.object, c.old)) {
+        this.#o.store.view((tx) => this.#networks.onNode(tx, c.object.id));
+        this.#loop.mark();
+      }
+    } else if (c.kind === 'service') {
+      this.#o.store.view((tx) => this.#networks.onService(tx, c.object, c.action === 'remove'));
+      this.#loop.mark();
+    } else if (c.kind === 'network') this.#onNetworkChange();
     else if (c.kind === 'cluster') for (const s of this.#sessions.values()) s.sendInfo(this.#info(s));
   }
 
@@ -200,11 +213,21 @@ export class Dispatcher implements LeaderComponent {
       mine.sendInfo(this.#info(mine));
   }
 
+  /** A network that came or went may be the ingress network, which concerns every service with a published port. */
+  #onNetworkChange(): void {
+    this.#o.store.view((tx) => {
+      for (const s of tx.list('service')) this.#networks.onService(tx, s, false);
+      for (const n of tx.list('node')) this.#networks.onNode(tx, n.id);
+    });
+    this.#loop.mark();
+  }
+
   #flush(): void {
+    const touched = this.#networks.takeTouched();
     this.#o.store.view((tx) => {
       for (const s of this.#sessions.values()) {
         try {
-          s.flush(tx);
+          s.flush(tx, touched);
         } catch (e) {
           this.#o.log.error('session broke while sending', { node: s.nodeId, error: messageOf(e) });
           s.close(toStatus(e));
@@ -212,4 +235,13 @@ export class Dispatcher implements LeaderComponent {
       }
     });
   }
+}
+
+/** Whether other nodes have to know: where the node's data path is, and whether its endpoints can be reached. */
+function dataPathChanged(now: Node, old: Node | undefined): boolean {
+  return (
+    now.status?.addr !== old?.status?.addr ||
+    now.dataPathIndex !== old?.dataPathIndex ||
+    (now.status?.state === NodeState.DOWN) !== (old?.status?.state === NodeState.DOWN)
+  );
 }

@@ -4,6 +4,7 @@ import { newId } from '@swarmts/lib';
 import { type AgentMessage, DispatcherMessage, type LogRequest, type SessionInfo } from '@swarmts/proto';
 import type { ReadTx } from '../store/transaction.js';
 import { AssignmentSet } from './assignment-set.js';
+import type { NetworkIndex, TouchedNetwork } from './network-index.js';
 
 export type AgentStream = grpc.ServerDuplexStream<AgentMessage, DispatcherMessage>;
 
@@ -16,10 +17,10 @@ export class Session {
   #full = false;
   #closed = false;
 
-  constructor(nodeId: string, stream: AgentStream) {
+  constructor(nodeId: string, stream: AgentStream, index: NetworkIndex) {
     this.nodeId = nodeId;
     this.#stream = stream;
-    this.#assignments = new AssignmentSet(nodeId);
+    this.#assignments = new AssignmentSet(nodeId, index);
   }
 
   get closed(): boolean {
@@ -41,16 +42,12 @@ export class Session {
     this.#touched.add(taskId);
   }
 
-  get dirty(): boolean {
-    return this.#touched.size > 0 && this.#full;
-  }
-
   /** Sends the increment for all that was touched. */
-  flush(tx: ReadTx): void {
-    if (!this.dirty) return;
+  flush(tx: ReadTx, networks: ReadonlyMap<string, TouchedNetwork>): void {
+    if (!this.#full || (this.#touched.size === 0 && networks.size === 0)) return;
     const touched = new Set(this.#touched);
     this.#touched.clear();
-    const assignments = this.#assignments.increment(tx, touched);
+    const assignments = this.#assignments.increment(tx, touched, networks);
     if (assignments) this.#send(DispatcherMessage.create({ assignments }));
   }
 

@@ -2,6 +2,7 @@
 export * from './ca.js';
 export * from './control.js';
 export * from './dispatcher.js';
+export * from './network-attacher.js';
 export * from './objects.js';
 export * from './raft-membership.js';
 export * from './raft-store.js';

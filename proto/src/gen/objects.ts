@@ -353,6 +353,8 @@ export interface Node extends WithUnknownFields {
   readonly certificateRole: NodeRole;
   /** Waiting for the node to renew its certificate for spec.role. */
   readonly certificateRotating: boolean;
+  /** Small number of the node's data path, unique in the cluster and never changed: marks and conntrack zones are made of it. 0 until the allocator has given one. */
+  readonly dataPathIndex: number;
 }
 
 export const Node: Codec<Node> = {
@@ -365,6 +367,7 @@ export const Node: Codec<Node> = {
     managerStatus: undefined,
     certificateRole: 0,
     certificateRotating: false,
+    dataPathIndex: 0,
     ...partial,
   }),
   write(m, w) {
@@ -376,11 +379,12 @@ export const Node: Codec<Node> = {
     if (m.managerStatus !== undefined) ManagerStatus.write(m.managerStatus, w.uint32(50).fork()).ldelim();
     if (m.certificateRole !== 0) w.uint32(56).int32(m.certificateRole);
     if (m.certificateRotating) w.uint32(64).bool(m.certificateRotating);
+    if (m.dataPathIndex !== 0) w.uint32(72).uint32(m.dataPathIndex);
     return writeUnknown(m, w);
   },
   encode: (m) => Node.write(m, newWriter()).finish(),
   read(r, end) {
-    const m: { id: string; meta: Meta | undefined; spec: NodeSpec | undefined; description: NodeDescription | undefined; status: NodeStatus | undefined; managerStatus: ManagerStatus | undefined; certificateRole: NodeRole; certificateRotating: boolean; unknownFields?: Uint8Array } = { id: '', meta: undefined, spec: undefined, description: undefined, status: undefined, managerStatus: undefined, certificateRole: 0, certificateRotating: false };
+    const m: { id: string; meta: Meta | undefined; spec: NodeSpec | undefined; description: NodeDescription | undefined; status: NodeStatus | undefined; managerStatus: ManagerStatus | undefined; certificateRole: NodeRole; certificateRotating: boolean; dataPathIndex: number; unknownFields?: Uint8Array } = { id: '', meta: undefined, spec: undefined, description: undefined, status: undefined, managerStatus: undefined, certificateRole: 0, certificateRotating: false, dataPathIndex: 0 };
     while (r.pos < end) {
       const start = r.pos;
       const tag = r.uint32();
@@ -408,6 +412,9 @@ export const Node: Codec<Node> = {
           break;
         case 64:
           m.certificateRotating = r.bool();
+          break;
+        case 72:
+          m.dataPathIndex = r.uint32();
           break;
         default:
           keepUnknown(m, r, start, tag);

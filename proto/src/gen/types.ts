@@ -1488,6 +1488,45 @@ export const Placement: Codec<Placement> = {
   decode: (bytes) => decodeWith(Placement, bytes, 'Placement'),
 };
 
+/** Instead of a container: a container that a node runs by itself, and that wants addresses on swarm networks. */
+export interface ContainerAttachment extends WithUnknownFields {
+  readonly containerId: string;
+  readonly containerName: string;
+}
+
+export const ContainerAttachment: Codec<ContainerAttachment> = {
+  create: (partial) => ({
+    containerId: '',
+    containerName: '',
+    ...partial,
+  }),
+  write(m, w) {
+    if (m.containerId !== '') w.uint32(10).string(m.containerId);
+    if (m.containerName !== '') w.uint32(18).string(m.containerName);
+    return writeUnknown(m, w);
+  },
+  encode: (m) => ContainerAttachment.write(m, newWriter()).finish(),
+  read(r, end) {
+    const m: { containerId: string; containerName: string; unknownFields?: Uint8Array } = { containerId: '', containerName: '' };
+    while (r.pos < end) {
+      const start = r.pos;
+      const tag = r.uint32();
+      switch (tag) {
+        case 10:
+          m.containerId = r.string();
+          break;
+        case 18:
+          m.containerName = r.string();
+          break;
+        default:
+          keepUnknown(m, r, start, tag);
+      }
+    }
+    return m;
+  },
+  decode: (bytes) => decodeWith(ContainerAttachment, bytes, 'ContainerAttachment'),
+};
+
 export interface TaskSpec extends WithUnknownFields {
   readonly container: ContainerSpec | undefined;
   readonly resources: ResourceRequirements | undefined;
@@ -1497,6 +1536,7 @@ export interface TaskSpec extends WithUnknownFields {
   readonly networks: readonly NetworkAttachmentConfig[];
   readonly forceUpdate: number;
   readonly runtime: string;
+  readonly attachment: ContainerAttachment | undefined;
 }
 
 export const TaskSpec: Codec<TaskSpec> = {
@@ -1509,6 +1549,7 @@ export const TaskSpec: Codec<TaskSpec> = {
     networks: [],
     forceUpdate: 0,
     runtime: '',
+    attachment: undefined,
     ...partial,
   }),
   write(m, w) {
@@ -1520,11 +1561,12 @@ export const TaskSpec: Codec<TaskSpec> = {
     for (const v of m.networks) NetworkAttachmentConfig.write(v, w.uint32(50).fork()).ldelim();
     if (m.forceUpdate !== 0) w.uint32(56).int64(m.forceUpdate);
     if (m.runtime !== '') w.uint32(66).string(m.runtime);
+    if (m.attachment !== undefined) ContainerAttachment.write(m.attachment, w.uint32(74).fork()).ldelim();
     return writeUnknown(m, w);
   },
   encode: (m) => TaskSpec.write(m, newWriter()).finish(),
   read(r, end) {
-    const m: { container: ContainerSpec | undefined; resources: ResourceRequirements | undefined; restart: RestartPolicy | undefined; placement: Placement | undefined; logDriver: Driver | undefined; networks: NetworkAttachmentConfig[]; forceUpdate: number; runtime: string; unknownFields?: Uint8Array } = { container: undefined, resources: undefined, restart: undefined, placement: undefined, logDriver: undefined, networks: [], forceUpdate: 0, runtime: '' };
+    const m: { container: ContainerSpec | undefined; resources: ResourceRequirements | undefined; restart: RestartPolicy | undefined; placement: Placement | undefined; logDriver: Driver | undefined; networks: NetworkAttachmentConfig[]; forceUpdate: number; runtime: string; attachment: ContainerAttachment | undefined; unknownFields?: Uint8Array } = { container: undefined, resources: undefined, restart: undefined, placement: undefined, logDriver: undefined, networks: [], forceUpdate: 0, runtime: '', attachment: undefined };
     while (r.pos < end) {
       const start = r.pos;
       const tag = r.uint32();
@@ -1552,6 +1594,9 @@ export const TaskSpec: Codec<TaskSpec> = {
           break;
         case 66:
           m.runtime = r.string();
+          break;
+        case 74:
+          m.attachment = ContainerAttachment.read(r, readEnd(r));
           break;
         default:
           keepUnknown(m, r, start, tag);
@@ -1818,6 +1863,8 @@ export interface PortConfig extends WithUnknownFields {
   readonly publishedPort: number;
   readonly publishMode: PublishMode;
   readonly hostIp: string;
+  /** Ingress mode: the tasks of the node that the client came to, as long as it has any. */
+  readonly preferLocal: boolean;
 }
 
 export const PortConfig: Codec<PortConfig> = {
@@ -1828,6 +1875,7 @@ export const PortConfig: Codec<PortConfig> = {
     publishedPort: 0,
     publishMode: 0,
     hostIp: '',
+    preferLocal: false,
     ...partial,
   }),
   write(m, w) {
@@ -1837,11 +1885,12 @@ export const PortConfig: Codec<PortConfig> = {
     if (m.publishedPort !== 0) w.uint32(32).uint32(m.publishedPort);
     if (m.publishMode !== 0) w.uint32(40).int32(m.publishMode);
     if (m.hostIp !== '') w.uint32(50).string(m.hostIp);
+    if (m.preferLocal) w.uint32(56).bool(m.preferLocal);
     return writeUnknown(m, w);
   },
   encode: (m) => PortConfig.write(m, newWriter()).finish(),
   read(r, end) {
-    const m: { name: string; protocol: PortProtocol; targetPort: number; publishedPort: number; publishMode: PublishMode; hostIp: string; unknownFields?: Uint8Array } = { name: '', protocol: 0, targetPort: 0, publishedPort: 0, publishMode: 0, hostIp: '' };
+    const m: { name: string; protocol: PortProtocol; targetPort: number; publishedPort: number; publishMode: PublishMode; hostIp: string; preferLocal: boolean; unknownFields?: Uint8Array } = { name: '', protocol: 0, targetPort: 0, publishedPort: 0, publishMode: 0, hostIp: '', preferLocal: false };
     while (r.pos < end) {
       const start = r.pos;
       const tag = r.uint32();
@@ -1863,6 +1912,9 @@ export const PortConfig: Codec<PortConfig> = {
           break;
         case 50:
           m.hostIp = r.string();
+          break;
+        case 56:
+          m.preferLocal = r.bool();
           break;
         default:
           keepUnknown(m, r, start, tag);

@@ -1,0 +1,203 @@
+import assert from 'node:assert/strict';
+import { SimulatedClock, seededRandom, silentLogger } from '@swarmts/lib';
+import {
+  Cluster,
+  Endpoint,
+  EndpointMode,
+  EndpointSpec,
+  IpamConfig,
+  IpamOptions,
+  NetworkAttachmentConfig,
+  NetworkSpec,
+  Node,
+  observedState,
+  PortConfig,
+  Service,
+  type Task,
+  TaskState,
+  TaskStatus,
+} from '@swarmts/proto';
+import { createNetwork } from '../control/network-operations.js';
+import { newTask } from '../orchestrator/new-task.js';
+import { testService } from '../orchestrator/testing.js';
+import { localStore, type Store } from '../store/store.js';
+import { Allocator } from './allocator.js';
+
+class Bed {
+  readonly clock = new SimulatedClock();
+  readonly store: Store = localStore(() => this.clock.now());
+  allocator = this.#newAllocator();
+
+  #newAllocator(): Allocator {
+    return new Allocator({
+      store: this.store,
+      clock: this.clock,
+      random: seededRandom(1),
+      log: silentLogger,
+      onStuck: (e) => assert.fail(String(e)),
+    });
+  }
+
+  async start(subnet = ''): Promise<string> {
+    const id = await this.store.update((tx) => {
+      tx.create('cluster', Cluster.create({ id: 'c', defaultAddressPools: ['10.0.0.0/8'], subnetSize: 24 }));
+      tx.create('node', Node.create({ id: 'n1' }));
+      createNetwork(tx, NetworkSpec.create({ annotations: { name: 'ingress', labels: {} }, ingress: true }));
+      const configs = subnet === '' ? [] : [IpamConfig.create({ subnet })];
+      const annotations = { name: 'back', labels: {} };
+      return createNetwork(tx, NetworkSpec.create({ annotations, ipam: IpamOptions.create({ configs }) })).id;
+    });
+    this.allocator.start();
+    await this.settle();
+    return id;
+  }
+
+  /** Another leader takes over: nothing but the store remains. */
+  async changeLeader(): Promise<void> {
+    await this.allocator.stop();
+    this.allocator = this.#newAllocator();
+    this.allocator.start();
+    await this.settle();
+  }
+
+  async settle(): Promise<void> {
+    for (let i = 0; i < 20; i++) await this.clock.advance(10);
+  }
+
+  async service(networkId: string, endpoint?: EndpointSpec): Promise<Service> {
+    const plain = testService();
+    const networks = networkId === '' ? [] : [NetworkAttachmentConfig.create({ target: networkId, aliases: ['db'] })];
+    const task = plain.spec?.task && { ...plain.spec.task, networks };
+    const spec = plain.spec && { ...plain.spec, task, endpoint };
+    const ports = endpoint?.ports ?? [];
+    await this.store.update((tx) =>
+      tx.create('service', Service.create({ ...plain, spec, endpoint: Endpoint.create({ spec: endpoint, ports }) })),
+    );
+    await this.settle();
+    return this.stored();
+  }
+
+  stored(): Service {
+    return this.store.get('service', 'svc') ?? assert.fail('no service');
+  }
+
+  async tasks(count: number): Promise<readonly string[]> {
+    const made: Task[] = Array.from({ length: count }, (_, i) =>
+      newTask(this.stored(), { slot: i + 1, nodeId: '' }, TaskState.RUNNING, this.clock.now()),
+    );
+    await this.store.batch(
+      made,
+      (tx, t) => tx.create('task', t),
+      (_t, e) => assert.fail(String(e)),
+    );
+    await this.settle();
+    return made.map((t) => t.id);
+  }
+
+  task(id: string | undefined): Task {
+    return this.store.get('task', id ?? '') ?? assert.fail('no task');
+  }
+
+  async end(ids: readonly string[]): Promise<void> {
+    await this.store.batch(
+      ids,
+      (tx, id) => {
+        const t = tx.get('task', id) ?? assert.fail();
+        tx.update('task', { ...t, status: TaskStatus.create({ ...t.status, state: TaskState.SHUTDOWN }) });
+      },
+      (_id, e) => assert.fail(String(e)),
+    );
+    await this.settle();
+  }
+}
+
+describe('the allocator', () => {
+  it('gives a service one VIP per network and its tasks addresses and aliases', async () => {
+    const bed = new Bed();
+    const back = await bed.start();
+    const service = await bed.service(back);
+    assert.deepEqual(
+      service.endpoint?.virtualIps.map((v) => [v.networkId, v.addr]),
+      [[back, '10.1.0.2/24']],
+    );
+    const [a, b] = await bed.tasks(2);
+    assert.deepEqual(
+      bed.task(a).networks.map((n) => [n.network?.id, n.addresses, n.aliases]),
+      [[back, ['10.1.0.3/24'], ['db']]],
+    );
+    assert.deepEqual(bed.task(b).networks[0]?.addresses, ['10.1.0.4/24']);
+    assert.equal(observedState(bed.task(a)), TaskState.PENDING);
+    await bed.allocator.stop();
+  });
+
+  it('gives no VIP with dnsrr, and takes it back when the mode changes', async () => {
+    const bed = new Bed();
+    const back = await bed.start();
+    const service = await bed.service(back);
+    const dnsrr = EndpointSpec.create({ mode: EndpointMode.DNSRR });
+    await bed.store.update((tx) =>
+      tx.update('service', { ...service, spec: service.spec && { ...service.spec, endpoint: dnsrr } }),
+    );
+    await bed.settle();
+    assert.deepEqual(bed.stored().endpoint?.virtualIps, []);
+    await bed.allocator.stop();
+  });
+
+  it('puts tasks with ports in ingress mode onto the ingress network', async () => {
+    const bed = new Bed();
+    await bed.start();
+    await bed.service('', EndpointSpec.create({ ports: [PortConfig.create({ targetPort: 80, publishedPort: 8080 })] }));
+    const [a] = await bed.tasks(1);
+    assert.deepEqual(
+      bed.task(a).networks.map((n) => [n.network?.spec?.annotations?.name, n.addresses]),
+      [['ingress', ['10.0.0.2/16']]],
+    );
+    await bed.allocator.stop();
+  });
+
+  it('says on the task at once that there is no address left, and goes on when there is one', async () => {
+    const bed = new Bed();
+    const back = await bed.start('10.1.0.0/29');
+    await bed.service(back);
+    const ids = await bed.tasks(6);
+    const starved = ids.filter((id) => observedState(bed.task(id)) === TaskState.NEW);
+    assert.equal(starved.length, 2);
+    assert.match(bed.task(starved[0]).status?.err ?? '', /all addresses of 10\.1\.0\.0\/29 are in use/);
+    await bed.end(ids.filter((id) => !starved.includes(id)).slice(0, 2));
+    for (const id of starved) {
+      assert.equal(observedState(bed.task(id)), TaskState.PENDING);
+      assert.equal(bed.task(id).status?.err, '');
+    }
+    await bed.allocator.stop();
+  });
+
+  it('hands out nothing twice after a change of leader, and has everything back in the end', async () => {
+    const bed = new Bed();
+    const back = await bed.start();
+    await bed.service(back);
+    const first = await bed.tasks(100);
+    await bed.changeLeader();
+    const second = await bed.tasks(100);
+    const addresses = [...first, ...second].flatMap((id) => bed.task(id).networks.flatMap((n) => n.addresses));
+    assert.equal(new Set(addresses).size, 200);
+    await bed.end([...first, ...second]);
+    await bed.store.update((tx) => tx.remove('service', 'svc'));
+    await bed.settle();
+    await bed.service(back);
+    const third = await bed.tasks(252);
+    assert.equal(third.filter((id) => observedState(bed.task(id)) === TaskState.PENDING).length, 252);
+    await bed.allocator.stop();
+  });
+
+  it('numbers the nodes', async () => {
+    const bed = new Bed();
+    await bed.start();
+    await bed.store.update((tx) => tx.create('node', Node.create({ id: 'n2' })));
+    await bed.settle();
+    assert.deepEqual(
+      ['n1', 'n2'].map((id) => bed.store.get('node', id)?.dataPathIndex),
+      [2, 3],
+    );
+    await bed.allocator.stop();
+  });
+});

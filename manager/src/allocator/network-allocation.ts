@@ -1,0 +1,177 @@
+/**
+ * What a network gets when it is made: subnets from the cluster's pools or as the user fixed them, gateways, a VNI. Pure: the
+ * networks that exist and the cluster's settings in, the finished object out. Two networks never overlap.
+ */
+import {
+  formatIp,
+  formatIpPrefix,
+  type IpPrefix,
+  parseIp,
+  parseIpPrefix,
+  prefixContains,
+  prefixesOverlap,
+  prefixSize,
+  SwarmtsError,
+} from '@swarmts/lib';
+import {
+  type Cluster,
+  Driver,
+  defaults,
+  IpamConfig,
+  IpamOptions,
+  type Network,
+  type NetworkSpec,
+} from '@swarmts/proto';
+
+/** VNIs as Docker counts them: from 4096 up to what 24 bits hold. */
+export const FIRST_VNI = 4096;
+const LAST_VNI = 2 ** 24 - 1;
+/** Where Docker's clients look for the VNI. */
+export const VNI_OPTION = 'com.docker.network.driver.overlay.vxlanid_list';
+/** Every task with a published port needs an address there. */
+const INGRESS_BITS = 16;
+/** Unique local prefix that IPv6 subnets without a wish are cut from. */
+const IPV6_POOL = 'fd5a:7273::/48';
+const IPV6_SUBNET_BITS = 64;
+
+export interface AllocationView {
+  readonly networks: readonly Network[];
+  readonly cluster: Cluster | undefined;
+  /** Underlay addresses of the nodes: a subnet that is chosen never hides one. */
+  readonly nodeAddresses: readonly string[];
+}
+
+/** The driver state and addressing of a new network. Throws 'conflict' on overlap, 'resource-exhausted' when a pool is used up. */
+export function allocateNetwork(spec: NetworkSpec, view: AllocationView): Pick<Network, 'driverState' | 'ipam'> {
+  const taken = view.networks.flatMap(subnetsOf);
+  const configs = (spec.ipam?.configs ?? []).filter((c) => c.subnet !== '').map((c) => fixedConfig(c, taken));
+  const families = new Set(configs.map((c) => parseIpPrefix(c.subnet).family));
+  if (!families.has(4)) configs.unshift(withGateway(freeSubnet(spec, view, taken)));
+  if (spec.ipv6Enabled && !families.has(6)) configs.push(withGateway(freeIpv6Subnet(taken)));
+  const vni = freeVni(spec, view.networks);
+  return {
+    driverState: Driver.create({
+      name: 'overlay',
+      options: { ...spec.driver?.options, [VNI_OPTION]: String(vni) },
+    }),
+    ipam: IpamOptions.create({
+      driver: Driver.create({ name: spec.ipam?.driver?.name || 'default', options: spec.ipam?.driver?.options ?? {} }),
+      configs,
+    }),
+  };
+}
+
+export function vniOf(n: Network): number {
+  return Number(n.driverState?.options[VNI_OPTION] ?? 0);
+}
+
+export function subnetsOf(n: Network): readonly IpPrefix[] {
+  return (n.ipam?.configs ?? []).map((c) => parseIpPrefix(c.subnet));
+}
+
+function fixedConfig(c: IpamConfig, taken: readonly IpPrefix[]): IpamConfig {
+  const subnet = parseIpPrefix(c.subnet);
+  const clash = taken.find((t) => prefixesOverlap(t, subnet));
+  if (clash) {
+    throw new SwarmtsError(
+      'conflict',
+      `Pool overlaps with other one on this address space: ${c.subnet} and ${formatIpPrefix(clash)}`,
+    );
+  }
+  if (prefixSize(subnet) < 4n) {
+    throw new SwarmtsError('invalid-argument', `subnet ${c.subnet} has no room for containers`);
+  }
+  for (const [what, text] of [['gateway', c.gateway], ...Object.entries(c.reserved)] as const) {
+    if (text !== '' && !prefixContains(subnet, parseIp(text)))
+      throw new SwarmtsError('invalid-argument', `no matching subnet for ${what} ${text}`);
+  }
+  if (c.ipRange !== '') {
+    const range = parseIpPrefix(c.ipRange);
+    if (range.bits < subnet.bits || !prefixesOverlap(range, subnet))
+      throw new SwarmtsError('invalid-argument', `no matching subnet for range ${c.ipRange}`);
+  }
+  return withGateway({ ...c, subnet: formatIpPrefix(subnet) });
+}
+
+/** The first address, where none is given. */
+function withGateway(c: IpamConfig): IpamConfig {
+  if (c.gateway !== '') return c;
+  const { family, base } = parseIpPrefix(c.subnet);
+  return { ...c, gateway: formatIp({ family, value: base + 1n }) };
+}
+
+function freeSubnet(spec: NetworkSpec, view: AllocationView, taken: readonly IpPrefix[]): IpamConfig {
+  const pools = view.cluster?.defaultAddressPools ?? [];
+  const subnetBits = view.cluster?.subnetSize || defaults.subnetSize;
+  for (const text of pools.length > 0 ? pools : [defaults.addressPool]) {
+    const pool = parseIpPrefix(text);
+    if (pool.family !== 4) continue;
+    const bits = Math.max(pool.bits, spec.ingress ? ingressBits(pool, subnetBits) : subnetBits);
+    const found = firstFree(pool, bits, taken, view.nodeAddresses);
+    if (found) return IpamConfig.create({ subnet: formatIpPrefix(found) });
+  }
+  throw new SwarmtsError(
+    'resource-exhausted',
+    `could not find an available, non-overlapping IPv4 address pool among the defaults to assign to the network: ${pools.join(', ')} (subnets of ${subnetBits} bits)`,
+  );
+}
+
+/** A /16, or a quarter of a smaller pool. */
+function ingressBits(pool: IpPrefix, subnetBits: number): number {
+  return Math.min(Math.max(INGRESS_BITS, pool.bits + 2), Math.max(subnetBits, INGRESS_BITS));
+}
+
+function freeIpv6Subnet(taken: readonly IpPrefix[]): IpamConfig {
+  const found = firstFree(parseIpPrefix(IPV6_POOL), IPV6_SUBNET_BITS, taken, []);
+  if (!found) throw new SwarmtsError('resource-exhausted', `all subnets of ${IPV6_POOL} are in use`);
+  return IpamConfig.create({ subnet: formatIpPrefix(found) });
+}
+
+/** The lowest subnet of the pool that overlaps nothing and contains no address of a node. Jumps over what is in the way. */
+function firstFree(
+  pool: IpPrefix,
+  bits: number,
+  taken: readonly IpPrefix[],
+  avoid: readonly string[],
+): IpPrefix | undefined {
+  const step = prefixSize({ ...pool, bits });
+  const end = pool.base + prefixSize(pool);
+  const inTheWay = [...taken, ...avoid.flatMap(hostPrefix)].filter((t) => prefixesOverlap(t, pool));
+  let base = pool.base;
+  while (base < end) {
+    const candidate: IpPrefix = { family: pool.family, base, bits };
+    const clash = inTheWay.find((t) => prefixesOverlap(t, candidate));
+    if (!clash) return candidate;
+    const behind = clash.base + prefixSize(clash);
+    base = behind <= base + step ? base + step : ((behind + step - 1n) / step) * step;
+  }
+  return undefined;
+}
+
+function hostPrefix(address: string): IpPrefix[] {
+  try {
+    const { family, value } = parseIp(address);
+    return [{ family, base: value, bits: family === 4 ? 32 : 128 }];
+  } catch {
+    // A node that advertises a name has no address that could be hidden.
+    return [];
+  }
+}
+
+function freeVni(spec: NetworkSpec, networks: readonly Network[]): number {
+  const used = new Map(networks.map((n) => [vniOf(n), n.spec?.annotations?.name ?? n.id]));
+  const wish = spec.driver?.options[VNI_OPTION];
+  if (wish !== undefined) return wishedVni(wish, used);
+  for (let vni = FIRST_VNI; vni <= LAST_VNI; vni++) if (!used.has(vni)) return vni;
+  throw new SwarmtsError('resource-exhausted', 'all VXLAN network identifiers are in use');
+}
+
+function wishedVni(wish: string, used: ReadonlyMap<number, string>): number {
+  const vni = Number(wish);
+  if (!Number.isInteger(vni) || vni < 1 || vni > LAST_VNI)
+    throw new SwarmtsError('invalid-argument', `invalid VXLAN network identifier ${wish}: 1 to ${LAST_VNI}`);
+  const owner = used.get(vni);
+  if (owner !== undefined)
+    throw new SwarmtsError('conflict', `VXLAN network identifier ${vni} is in use by network ${owner}`);
+  return vni;
+}

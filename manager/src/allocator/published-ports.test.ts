@@ -1,0 +1,52 @@
+import assert from 'node:assert/strict';
+import { isSwarmtsError } from '@swarmts/lib';
+import { Endpoint, EndpointSpec, PortConfig, PortProtocol, PublishMode, Service, ServiceSpec } from '@swarmts/proto';
+import { assignPorts } from './published-ports.js';
+
+const port = (p: Partial<PortConfig>) => PortConfig.create({ targetPort: 80, ...p });
+const spec = (...ports: readonly PortConfig[]) => ServiceSpec.create({ endpoint: EndpointSpec.create({ ports }) });
+const service = (name: string, ...ports: readonly PortConfig[]) =>
+  Service.create({
+    id: `id-${name}`,
+    spec: ServiceSpec.create({ annotations: { name, labels: {} } }),
+    endpoint: Endpoint.create({ ports }),
+  });
+const published = (ports: readonly PortConfig[]) => ports.map((p) => p.publishedPort);
+
+describe('published ports', () => {
+  it('are chosen from 30000 on, each once, by protocol', () => {
+    const others = [service('a', port({ publishedPort: 30000 }))];
+    const udp = port({ protocol: PortProtocol.UDP });
+    assert.deepEqual(
+      published(assignPorts(spec(port({}), port({ targetPort: 81 }), udp), [], others)),
+      [30001, 30002, 30000],
+    );
+  });
+
+  it('stay with their target as long as it is published', () => {
+    const before = assignPorts(spec(port({})), [], [service('a', port({ publishedPort: 30000 }))]);
+    assert.deepEqual(published(assignPorts(spec(port({ targetPort: 443 }), port({})), before, [])), [30000, 30001]);
+  });
+
+  it('are refused when another service has them, by its name', () => {
+    assert.throws(
+      () => assignPorts(spec(port({ publishedPort: 8080 })), [], [service('web', port({ publishedPort: 8080 }))]),
+      (e) =>
+        isSwarmtsError(e, 'invalid-argument') && /'8080' is already in use by service 'web' \(id-web\)/.test(e.message),
+    );
+  });
+
+  it('in host mode are the nodes’ business', () => {
+    const host = port({ publishedPort: 8080, publishMode: PublishMode.HOST });
+    assert.deepEqual(published(assignPorts(spec(host), [], [service('web', port({ publishedPort: 8080 }))])), [8080]);
+    assert.deepEqual(published(assignPorts(spec({ ...host, publishedPort: 0 }), [], [])), [0]);
+  });
+
+  it('run out with a sentence', () => {
+    const all = Array.from({ length: 2768 }, (_, i) => port({ publishedPort: 30000 + i }));
+    assert.throws(
+      () => assignPorts(spec(port({})), [], [service('greedy', ...all)]),
+      (e) => isSwarmtsError(e, 'resource-exhausted'),
+    );
+  });
+});

@@ -1,0 +1,138 @@
+/** Creating and removing swarm networks, and addresses for containers that a node runs by itself. Words: Docker's. */
+import { newId, SwarmtsError } from '@swarmts/lib';
+import {
+  Annotations,
+  isLive,
+  Network,
+  NetworkAttachmentConfig,
+  type NetworkSpec,
+  type Service,
+  Task,
+  TaskSpec,
+  TaskState,
+  TaskStatus,
+  validateServiceName,
+} from '@swarmts/proto';
+import { ingressNetwork, isNodeNetwork } from '../allocator/attachments.js';
+import { allocateNetwork } from '../allocator/network-allocation.js';
+import { isIngress } from '../allocator/published-ports.js';
+import type { ReadTx, WriteTx } from '../store/transaction.js';
+import { findByNameOrId } from './find.js';
+
+export function createNetwork(tx: WriteTx, spec: NetworkSpec): Network {
+  validateNetworkSpec(spec);
+  const name = spec.annotations?.name ?? '';
+  if (isNodeNetwork(name) || tx.by('network', 'name', name).length > 0) {
+    throw new SwarmtsError('already-exists', `network with name ${name} already exists`);
+  }
+  if (spec.ingress && ingressNetwork(tx)) {
+    throw new SwarmtsError('already-exists', 'an ingress network is already present: remove it first');
+  }
+  const network = Network.create({ id: newId(), spec, ...allocateNetwork(spec, viewOf(tx)) });
+  tx.create('network', network);
+  return network;
+}
+
+function viewOf(tx: ReadTx) {
+  const nodeAddresses = tx.list('node').flatMap((n) => (n.status?.addr ? [n.status.addr] : []));
+  return { networks: tx.list('network'), cluster: tx.list('cluster')[0], nodeAddresses };
+}
+
+function validateNetworkSpec(spec: NetworkSpec): void {
+  validateServiceName(spec.annotations?.name ?? '');
+  const driver = spec.driver?.name || 'overlay';
+  if (driver !== 'overlay') {
+    throw new SwarmtsError('unsupported', `driver ${driver} makes no swarm network: use overlay, or --scope local`);
+  }
+  if (spec.ingress && spec.attachable) {
+    throw new SwarmtsError(
+      'invalid-argument',
+      'an ingress network cannot be attached to by containers: leave out --attachable',
+    );
+  }
+  if (spec.ingress && spec.internal) {
+    throw new SwarmtsError('invalid-argument', 'an ingress network cannot be internal');
+  }
+  if (spec.driver && 'encrypted' in spec.driver.options && spec.driver.options.encrypted !== 'false') {
+    throw new SwarmtsError(
+      'unsupported',
+      'encrypted networks are not supported by this release of swarmts: nothing is sent in clear that was to be encrypted',
+    );
+  }
+  const ipam = spec.ipam?.driver?.name ?? '';
+  if (ipam !== '' && ipam !== 'default')
+    throw new SwarmtsError('unsupported', `IPAM driver ${ipam} is not supported: use default`);
+}
+
+export function removeNetwork(tx: WriteTx, ref: string): void {
+  const network = findByNameOrId(tx, 'network', ref);
+  const name = network.spec?.annotations?.name ?? '';
+  const user = tx.list('service').find((s) => usesNetwork(s, network, name));
+  if (user) {
+    throw new SwarmtsError(
+      'failed-precondition',
+      `network ${name} is in use by service ${user.spec?.annotations?.name} (${user.id})`,
+    );
+  }
+  const container = tx
+    .list('task')
+    .find((t) => t.spec?.attachment && isLive(t) && t.networks.some((a) => a.network?.id === network.id));
+  if (container) {
+    throw new SwarmtsError(
+      'failed-precondition',
+      `network ${name} is in use by container ${container.spec?.attachment?.containerName} of node ${container.nodeId}`,
+    );
+  }
+  tx.remove('network', network.id);
+}
+
+function usesNetwork(s: Service, network: Network, name: string): boolean {
+  if (network.spec?.ingress) return (s.endpoint?.ports ?? []).some(isIngress);
+  return (s.spec?.task?.networks ?? []).some((n) => n.target === network.id || n.target === name);
+}
+
+/** A task that stands for a plain container on its node: it gets its addresses from the allocator like any other. */
+export function createAttachment(
+  tx: WriteTx,
+  a: {
+    readonly nodeId: string;
+    readonly network: string;
+    readonly containerId: string;
+    readonly containerName: string;
+    readonly addresses: readonly string[];
+    readonly aliases: readonly string[];
+  },
+  nowMs: number,
+): string {
+  const network = findByNameOrId(tx, 'network', a.network);
+  if (!network.spec?.attachable) {
+    throw new SwarmtsError(
+      'permission-denied',
+      `Could not attach to network ${a.network}: rpc error: code = PermissionDenied desc = network ${network.spec?.annotations?.name} not manually attachable`,
+    );
+  }
+  const known = tx
+    .by('task', 'node', a.nodeId)
+    .find((t) => t.spec?.attachment?.containerId === a.containerId && t.spec.networks[0]?.target === network.id);
+  if (known && isLive(known)) return known.id;
+  const { addresses, aliases } = a;
+  const task = Task.create({
+    id: newId(),
+    nodeId: a.nodeId,
+    annotations: Annotations.create({ name: a.containerName }),
+    spec: TaskSpec.create({
+      attachment: { containerId: a.containerId, containerName: a.containerName },
+      networks: [NetworkAttachmentConfig.create({ target: network.id, addresses, aliases })],
+    }),
+    desiredState: TaskState.RUNNING,
+    status: TaskStatus.create({ state: TaskState.NEW, timestampMs: nowMs, appliedAtMs: nowMs, message: 'created' }),
+  });
+  tx.create('task', task);
+  return task.id;
+}
+
+/** Only the node itself takes its own container off; one that is gone is no error. */
+export function removeAttachment(tx: WriteTx, nodeId: string, taskId: string): void {
+  const task = tx.get('task', taskId);
+  if (task?.spec?.attachment && task.nodeId === nodeId) tx.remove('task', taskId);
+}
