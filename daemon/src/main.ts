@@ -17,15 +17,16 @@ import {
   systemClock,
   writeFileAtomic,
 } from '@swarmts/lib';
-import { LocalNetwork } from '@swarmts/netplugins';
 import { FEATURE_LEVEL, NodeDescription } from '@swarmts/proto';
-import { LocalContainerNetwork, openEngine, startHelper } from '@swarmts/worker';
+import { openEngine, startHelper } from '@swarmts/worker';
 import { findProgram, machineFacts } from './backend/machine.js';
 import { EngineNodeBackend } from './backend/node-backend.js';
 import { NodeSwarmBackend } from './backend/swarm-backend.js';
 import { DaemonSystemBackend } from './backend/system-backend.js';
 import { type DaemonConfig, parseDaemonArgs } from './config.js';
 import { registerMetrics } from './metrics.js';
+import { openNetworks } from './networks.js';
+import { NetworkAttacher } from './swarm/network-attacher.js';
 import { SwarmNode } from './swarm/swarm-node.js';
 import { VERSION } from './version.js';
 
@@ -89,12 +90,12 @@ async function runDaemon(config: DaemonConfig): Promise<void> {
   try {
     const helper = await startHelper({ logger: log });
     end.push(() => helper.close());
-    const network = new LocalNetwork(helper, { subnet: config.bridgeSubnet, mtu: config.mtu, logger: log });
+    const networks = openNetworks(config, helper, log);
     const engine = await openEngine({
       dataRoot: config.dataRoot,
       execRoot: config.execRoot,
       helper,
-      network: new LocalContainerNetwork(network),
+      network: networks.containers,
       logger: log,
       runtime: runtimeOf(config),
       ...(config.cgroupParent === '' ? {} : { cgroupParent: config.cgroupParent }),
@@ -103,6 +104,8 @@ async function runDaemon(config: DaemonConfig): Promise<void> {
       ...(config.dns.length > 0 ? { dns: { servers: config.dns, search: [], options: [] } } : {}),
     });
     end.push(() => engine.close());
+    networks.upkeep.start();
+    end.push(() => networks.upkeep.close());
     const facts = machineFacts();
     const host = hostname();
     const describe = () =>
@@ -116,6 +119,7 @@ async function runDaemon(config: DaemonConfig): Promise<void> {
     const node = new SwarmNode({
       dir: join(config.dataRoot, 'swarm'),
       engine,
+      networks: networks.routed,
       clock: systemClock,
       random: Math.random,
       log,
@@ -126,6 +130,7 @@ async function runDaemon(config: DaemonConfig): Promise<void> {
       onFatal,
     });
     end.push(() => node.stop());
+    networks.join(new NetworkAttacher(node, log));
     const metrics = new MetricsRegistry();
     registerMetrics(metrics, node, engine);
     const system = new DaemonSystemBackend({
@@ -160,6 +165,7 @@ const PLUGINS = [
   { type: 'Network', name: 'bridge' },
   { type: 'Network', name: 'host' },
   { type: 'Network', name: 'null' },
+  { type: 'Network', name: 'overlay' },
   { type: 'Volume', name: 'local' },
   { type: 'Log', name: 'json-file' },
   { type: 'Log', name: 'local' },

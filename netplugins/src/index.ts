@@ -5,5 +5,6 @@ export * from './local/local-network.js';
 export { probeByBinding } from './local/port-probe.js';
 export type { PortProbe, PortProtocol, PortRequest, PublishedPort } from './local/ports.js';
 export * from './net-executor.js';
+export * from './overlay/index.js';
 export * from './resolv-conf.js';
 export * from './simple-networks.js';

@@ -24,3 +24,4 @@ export * from './rtnetlink/ip-address.js';
 export * from './rtnetlink/link.js';
 export * from './rtnetlink/neighbour.js';
 export * from './rtnetlink/route.js';
+export * from './rtnetlink/rule.js';

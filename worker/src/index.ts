@@ -4,6 +4,14 @@ export { Agent, type AgentOptions } from './agent/agent.js';
 export * from './engine/container-network.js';
 export * from './engine/engine-api.js';
 export { LocalContainerNetwork } from './engine/local-container-network.js';
+export { NetworkUpkeep } from './engine/network-upkeep.js';
+export {
+  type EndpointSource,
+  type NamedContainer,
+  type NameService,
+  NodeContainerNetwork,
+  type ObtainedEndpoint,
+} from './engine/node-container-network.js';
 export { type EngineOptions, openEngine } from './engine/open-engine.js';
 export type { HelperApi } from './helper/helper-api.js';
 export { type StartHelperOptions, startHelper } from './helper/spawn-helper.js';

@@ -34,6 +34,7 @@ import {
   saveCredentials,
   signNodeCertificate,
 } from '@swarmts/manager';
+import type { RoutedNetworks } from '@swarmts/netplugins';
 import {
   Cluster,
   ClusterSpec,
@@ -55,6 +56,7 @@ export interface SwarmNodeOptions {
   /** Folder of everything that belongs to the membership. */
   readonly dir: string;
   readonly engine: ContainerEngine;
+  readonly networks: RoutedNetworks;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Logger;
@@ -356,13 +358,14 @@ export class SwarmNode {
   async #run(state: NodeState): Promise<void> {
     const credentials = this.#credentials;
     if (!credentials) throw new SwarmtsError('internal', 'no credentials');
+    this.#o.networks.setNode(credentials.identity.nodeId);
     if (credentials.identity.role === NodeRole.MANAGER) await this.#startManager(state, credentials);
     const agent = new Agent({
       ...this.#o,
       dir: join(this.#o.dir, 'worker'),
       nodeHostname: this.#o.hostname,
       addr: state.dataPathAddr,
-      managers: () => this.#knownManagers(),
+      managers: () => this.knownManagers(),
       connect: (addr) => new grpc.Client(addr, credentials.client(), managerChannelOptions),
       leaderKey: LEADER_KEY,
       onSession: (info) => this.#onManagers(info.managers),
@@ -414,7 +417,8 @@ export class SwarmNode {
     await this.#file.save(this.#state);
   }
 
-  #knownManagers() {
+  /** Managers to ask, the leader first. */
+  knownManagers(): readonly { readonly nodeId: string; readonly addr: string }[] {
     const mine = this.#manager?.managers() ?? [];
     const leader = this.#manager?.raft.leader;
     const remembered = this.#state?.managers ?? [];
@@ -457,7 +461,7 @@ export class SwarmNode {
     const credentials = this.#credentials;
     if (!credentials || !this.#state) return;
     let last: unknown = new SwarmtsError('unavailable', 'no manager is known');
-    for (const { addr } of this.#knownManagers()) {
+    for (const { addr } of this.knownManagers()) {
       try {
         const files = await renewCertificate(addr, credentials, AbortSignal.any([this.#left.signal]));
         await saveCredentials(this.#certificates, files);
@@ -509,7 +513,7 @@ export class SwarmNode {
     if (credentials.identity.role !== wanted) await this.#renew();
     const role = credentials.identity.role;
     if (role === NodeRole.MANAGER && !this.#manager && wanted === NodeRole.MANAGER) {
-      const others = this.#knownManagers().filter((m) => m.addr !== state.advertiseAddr);
+      const others = this.knownManagers().filter((m) => m.addr !== state.advertiseAddr);
       const joinAddr = others[0]?.addr ?? '';
       await this.#remember({ raftId: randomInt(1, LONGEST_RAFT_ID), joinAddr });
       if (this.#state) await this.#startManager(this.#state, credentials);
@@ -560,6 +564,9 @@ export class SwarmNode {
     this.#credentials = undefined;
     this.#record = undefined;
     this.#error = '';
+    await this.#o.networks
+      .leave()
+      .catch((e: unknown) => this.#o.log.error('networks of the swarm were not taken down', { error: e }));
     await this.#file.remove();
     await rm(this.#o.dir, { recursive: true, force: true });
   }

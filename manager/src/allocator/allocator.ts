@@ -13,9 +13,9 @@ import { NetworkPools } from './network-pools.js';
 
 const DEBOUNCE_MS = 2;
 const MAX_DELAY_MS = 50;
-/** Conntrack zones have 16 bits; 0 and 1 have a meaning of their own. */
+/** Conntrack zones have 16 bits; 0 and 1 and the last ones have a meaning of their own. */
 const FIRST_NODE_INDEX = 2;
-const LAST_NODE_INDEX = 65_535;
+const LAST_NODE_INDEX = 65_000;
 
 export class Allocator implements LeaderComponent {
   readonly #c: LeaderContext;

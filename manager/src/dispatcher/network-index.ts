@@ -122,6 +122,8 @@ export class NetworkIndex {
     const task = tx.get('task', taskId);
     const attachment = task?.networks.find((a) => a.network?.id === networkId);
     if (!task || !attachment || !this.#tasks.get(networkId)?.has(taskId)) return undefined;
+    // Nobody is to wait for one that cannot answer; it comes back with its node.
+    if (tx.get('node', task.nodeId)?.status?.state === NodeState.DOWN) return undefined;
     return NetworkEndpoint.create({
       taskId,
       nodeId: task.nodeId,
@@ -129,7 +131,7 @@ export class NetworkIndex {
       name: task.spec?.attachment?.containerName ?? containerName(task),
       addresses: attachment.addresses.map(withoutBits),
       aliases: attachment.aliases,
-      ready: isReady(tx, task),
+      ready: observedState(task) === TaskState.RUNNING && task.desiredState <= TaskState.RUNNING,
     });
   }
 
@@ -192,11 +194,6 @@ export class NetworkIndex {
 function isEndpoint(t: Task): boolean {
   const state = observedState(t);
   return t.networks.length > 0 && t.nodeId !== '' && state >= TaskState.ASSIGNED && !isTerminal(state);
-}
-
-function isReady(tx: ReadTx, t: Task): boolean {
-  if (observedState(t) !== TaskState.RUNNING || t.desiredState > TaskState.RUNNING) return false;
-  return tx.get('node', t.nodeId)?.status?.state !== NodeState.DOWN;
 }
 
 function networksOfService(tx: ReadTx, s: Service): readonly string[] {

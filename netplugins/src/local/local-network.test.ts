@@ -199,7 +199,7 @@ describe('the listing of the table', () => {
 		type ipv4_addr . ipv4_addr
 	}
 
-	chain operator {
+	chain swarmts-user {
 		ip saddr 10.0.0.0/8 drop
 	}
 

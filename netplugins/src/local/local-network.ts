@@ -20,6 +20,7 @@ import { type PortProbe, type PortRequest, PortTable, type PublishedPort } from 
 import {
   elementDocument,
   elementsOf,
+  GATEWAY_MARK,
   parseListing,
   type RulesetOptions,
   removalDocument,
@@ -32,7 +33,15 @@ const DEFAULT_TABLE = 'swarmts';
 const DEFAULT_IFACE_PREFIX = 'swl';
 const DEFAULT_MTU = 1500;
 const CONTAINER_IFACE = 'eth0';
+const GATEWAY_IFACE = 'gw';
 const MAX_IFACE_BYTES = 15;
+
+export interface LocalAttachOptions {
+  readonly netns: string;
+  readonly sysctls?: Readonly<Record<string, string>>;
+  /** The container is on other networks and only gets out, and its published ports in, through this one. */
+  readonly gatewayOnly?: boolean;
+}
 
 export interface LocalNetworkOptions {
   readonly subnet?: string;
@@ -124,15 +133,12 @@ export class LocalNetwork {
   }
 
   /** Gives a container its namespace, address and routes. Repeating it repairs what is missing. */
-  async attach(
-    containerId: string,
-    options: { readonly netns: string; readonly sysctls?: Readonly<Record<string, string>> },
-  ): Promise<LocalEndpoint> {
+  async attach(containerId: string, options: LocalAttachOptions): Promise<LocalEndpoint> {
     const known = this.#endpoints.get(containerId);
     if (known !== undefined && known.netns !== options.netns) {
       throw new SwarmtsError('conflict', `container ${containerId} is attached with namespace ${known.netns}`);
     }
-    const endpoint = known ?? this.#newEndpoint(containerId, options.netns);
+    const endpoint = known ?? this.#newEndpoint(containerId, options);
     this.#endpoints.set(containerId, endpoint);
     const { containerId: _id, ports: _ports, ...spec } = endpoint;
     try {
@@ -247,13 +253,14 @@ export class LocalNetwork {
     }
   }
 
-  #newEndpoint(containerId: string, netns: string): LocalEndpoint {
+  #newEndpoint(containerId: string, options: LocalAttachOptions): LocalEndpoint {
     const address = this.#pool.allocate(containerId);
+    const prefix = this.#ruleset.ifacePrefix;
     return {
       containerId,
-      netns,
-      hostIface: hostIfaceOf(this.#ruleset.ifacePrefix, containerId),
-      containerIface: CONTAINER_IFACE,
+      netns: options.netns,
+      hostIface: hostIfaceOf(options.gatewayOnly === true ? `${prefix}${GATEWAY_MARK}` : prefix, containerId),
+      containerIface: options.gatewayOnly === true ? GATEWAY_IFACE : CONTAINER_IFACE,
       address,
       prefixLength: this.#pool.prefixLength,
       gateway: this.#pool.gateway,

@@ -1,6 +1,6 @@
 /**
  * The nftables rules of the node's local network, as documents in nft(8)'s syntax. Pure: state in, text out. The number of
- * rules does not depend on the number of containers: published ports are elements of maps. The `operator` chain is
+ * rules does not depend on the number of containers: published ports are elements of maps. The `swarmts-user` chain is
  * the administrator's, consulted before our own rules and never touched once it exists.
  */
 import type { PublishedPort } from './ports.js';
@@ -68,8 +68,14 @@ interface Chain {
   readonly rules: readonly string[];
 }
 
+/** Follows the prefix in the names of legs that are a way out only; hexadecimal ids never begin with it. */
+export const GATEWAY_MARK = 'g';
+/** The operator's chain. */
+const USER_CHAIN = 'swarmts-user';
+
 function chains({ subnet, ifacePrefix }: RulesetOptions): Chain[] {
   const legs = `"${ifacePrefix}*"`;
+  const gateways = `"${ifacePrefix}${GATEWAY_MARK}*"`;
   return [
     {
       name: 'published_ports',
@@ -108,10 +114,13 @@ function chains({ subnet, ifacePrefix }: RulesetOptions): Chain[] {
       name: 'forward',
       hook: 'type filter hook forward priority filter; policy accept;',
       rules: [
-        'jump operator',
+        `jump ${USER_CHAIN}`,
         `oifname ${legs} ct state established,related accept`,
-        `iifname ${legs} oifname ${legs} accept`,
         `oifname ${legs} ct status dnat accept`,
+        // Containers of other networks do not meet here.
+        `iifname ${gateways} oifname ${legs} drop`,
+        `iifname ${legs} oifname ${gateways} drop`,
+        `iifname ${legs} oifname ${legs} accept`,
         // Ports that are not published are not reached from outside, whatever routes others may have.
         `oifname ${legs} drop`,
         // A container that is gone: without this its packets would follow the host's default route.
@@ -121,7 +130,7 @@ function chains({ subnet, ifacePrefix }: RulesetOptions): Chain[] {
   ];
 }
 
-/** The whole table in one transaction, whatever is there now; only the operator chain stays as it is. */
+/** The whole table in one transaction, whatever is there now; only the operator's chain stays as it is. */
 export function tableDocument(options: RulesetOptions, elements: Elements): string {
   const { table } = options;
   const own = chains(options);
@@ -130,7 +139,7 @@ export function tableDocument(options: RulesetOptions, elements: Elements): stri
     `add map inet ${table} published { type inet_proto . inet_service : ipv4_addr . inet_service; }`,
     `add map inet ${table} published_on { type ipv4_addr . inet_proto . inet_service : ipv4_addr . inet_service; }`,
     `add set inet ${table} self { type ipv4_addr . ipv4_addr; }`,
-    `add chain inet ${table} operator`,
+    `add chain inet ${table} ${USER_CHAIN}`,
     ...own.map(({ name, hook }) => `add chain inet ${table} ${name}${hook === '' ? '' : ` { ${hook} }`}`),
     ...own.map(({ name }) => `flush chain inet ${table} ${name}`),
     `flush map inet ${table} published`,
@@ -166,7 +175,7 @@ export function parseListing(listing: string): ListedTable {
       return `\t${kind} ${name} {${body.replace(/\n\t\telements = \{[\s\S]*?\}/, '')}\n\t}\n`;
     },
   );
-  const layout = withoutElements.replace(/\tchain operator \{[\s\S]*?\n\t\}\n/, '\tchain operator\n');
+  const layout = withoutElements.replace(/\tchain swarmts-user \{[\s\S]*?\n\t\}\n/, '\tchain swarmts-user\n');
   return {
     layout,
     elements: {

@@ -26,7 +26,8 @@ const RTA_TABLE = 15;
 const RTNH_F_ONLINK = 4;
 
 export const MAIN_TABLE = 254;
-const RTPROT_STATIC = 4;
+/** RTPROT_*: who made a route. Ours are static; the kernel's own come and go with addresses. */
+export const routeProtocol = { kernel: 2, boot: 3, static: 4 } as const;
 
 /** RTN_*: what happens to packets that match. */
 export const routeType = { unicast: 1, local: 2, blackhole: 6, unreachable: 7, prohibit: 8 } as const;
@@ -55,7 +56,7 @@ function routeHeader(route: Route): { header: Buffer; attributes: Attribute[] } 
   b.writeUInt8(family, 0);
   b.writeUInt8(prefix?.prefixLength ?? 0, 1);
   b.writeUInt8(table > 255 ? 0 : table, 4);
-  b.writeUInt8(RTPROT_STATIC, 5);
+  b.writeUInt8(routeProtocol.static, 5);
   b.writeUInt8(route.scope ?? defaultScope(family, type, route.gateway), 6);
   b.writeUInt8(type, 7);
   b.writeUInt32LE(route.onLink === true ? RTNH_F_ONLINK : 0, 8);
@@ -117,6 +118,7 @@ export interface FoundRoute {
   readonly table: number;
   readonly scope: number;
   readonly type: number;
+  readonly protocol: number;
   readonly source: string;
 }
 
@@ -133,6 +135,7 @@ export function parseRoute(message: Message): FoundRoute | undefined {
     table: readU32(a.get(RTA_TABLE)) ?? payload.readUInt8(4),
     scope: payload.readUInt8(6),
     type: payload.readUInt8(7),
+    protocol: payload.readUInt8(5),
     source: address(a.get(RTA_PREFSRC)),
   };
 }

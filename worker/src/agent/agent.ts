@@ -17,7 +17,7 @@ import {
 } from '@swarmts/proto';
 import type { ContainerEngine } from '../engine/engine-api.js';
 import { LogServer } from './log-server.js';
-import { TaskManager } from './task-manager.js';
+import { type NetworkReceiver, TaskManager } from './task-manager.js';
 
 /** Wait between attempts to reach a manager. */
 const RECONNECT_INITIAL_MS = 50;
@@ -34,6 +34,7 @@ const GOODBYE_WAIT_MS = 1_500;
 export interface AgentOptions {
   readonly dir: string;
   readonly engine: ContainerEngine;
+  readonly networks: NetworkReceiver;
   readonly nodeHostname: string;
   readonly clock: Clock;
   readonly random: Random;

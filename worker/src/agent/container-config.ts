@@ -16,7 +16,7 @@ import {
   type Task,
   taskName,
 } from '@swarmts/proto';
-import type { ContainerConfig, InjectedFile, MountConfig, PublishedPort } from '../engine/engine-api.js';
+import type { ContainerConfig, InjectedFile, MountConfig, NetworkWish, PublishedPort } from '../engine/engine-api.js';
 import { expandTemplate, type TemplateContext } from './template.js';
 
 /** Payloads that the task's container gets; they live in memory only. */
@@ -52,6 +52,7 @@ export function containerConfigOf(task: Task, nodeHostname: string, files: TaskF
     mounts: (c?.mounts ?? []).map((m) => mountOf(m, context)),
     files: [...secretFiles(c?.secrets ?? [], files), ...configFiles(c?.configs ?? [], files)],
     networkMode: networkModeOf(task),
+    ...(task.networks.length > 0 ? { networks: wishesOf(task) } : {}),
     ports: hostPorts(task),
     extraHosts: c?.hosts ?? [],
     ...(c?.dnsConfig
@@ -97,6 +98,16 @@ function networkModeOf(task: Task): 'local' | 'host' | 'none' {
   const targets = (task.spec?.networks ?? []).map((n) => n.target);
   if (targets.includes('host')) return 'host';
   return targets.includes('none') ? 'none' : 'local';
+}
+
+/** The task's place on every swarm network, as the managers have given it. */
+function wishesOf(task: Task): readonly NetworkWish[] {
+  return task.networks.map((attachment) => ({
+    target: attachment.network?.id ?? '',
+    aliases: attachment.aliases,
+    addresses: [],
+    given: { endpointId: task.id, attachment },
+  }));
 }
 
 const PROTOCOLS: Readonly<Record<number, PublishedPort['protocol']>> = {

@@ -7,6 +7,7 @@ import {
   type Assignments,
   AssignmentsKind,
   type Config,
+  type NetworkState,
   observedState,
   type Secret,
   type Task,
@@ -23,7 +24,20 @@ export interface TaskManagerOptions {
   readonly nodeHostname: string;
   readonly clock: Clock;
   readonly log: Logger;
+  readonly networks: NetworkReceiver;
   readonly report: (taskId: string, status: TaskStatus) => void;
+}
+
+/** Where the agent hands on what the managers say of networks. */
+export interface NetworkReceiver {
+  apply(change: {
+    readonly complete: boolean;
+    readonly networks: readonly NetworkState[];
+    readonly removedNetworkIds: readonly string[];
+    readonly dataPathPort: number;
+  }): void;
+  /** What is known, to be kept over a restart. */
+  states(): readonly NetworkState[];
 }
 
 export class TaskManager {
@@ -42,7 +56,9 @@ export class TaskManager {
 
   /** Takes up the tasks of the last run; their containers are running, perhaps. */
   async restore(): Promise<void> {
-    for (const task of await this.#file.load()) this.#start(task);
+    const { tasks, networks } = await this.#file.load();
+    this.#o.networks.apply({ complete: true, networks, removedNetworkIds: [], dataPathPort: 0 });
+    for (const task of tasks) this.#start(task);
   }
 
   /** The newest status of every task, for a manager that may have missed some. */
@@ -60,6 +76,9 @@ export class TaskManager {
     const complete = a.kind === AssignmentsKind.COMPLETE_SET;
     if (!complete && a.appliesTo !== this.#sequence) return false;
     this.#sequence = a.resultsIn;
+    // Before the tasks that need them.
+    const { networks, removedNetworkIds, dataPathPort } = a;
+    this.#o.networks.apply({ complete, networks, removedNetworkIds, dataPathPort });
     if (complete) this.#startOver(a);
     for (const s of a.secrets) this.#secrets.set(s.id, s);
     for (const c of a.configs) this.#configs.set(c.id, c);
@@ -127,7 +146,9 @@ export class TaskManager {
 
   save(): void {
     const tasks = [...this.#runners.values()].map((r) => ({ ...r.task, status: newer(r.task, r.status) }));
-    this.#file.save(tasks, (e) => this.#o.log.error('assignments were not written', { error: e }));
+    this.#file.save(tasks, this.#o.networks.states(), (e) =>
+      this.#o.log.error('assignments were not written', { error: e }),
+    );
   }
 
   /** Lets go of all tasks; their containers go on. */

@@ -28,6 +28,8 @@ export interface TaskRunnerOptions {
 
 /** A broken engine call is tried again after this time when tearing down. */
 const RETRY_MS = 1000;
+/** Time for the other nodes to take a task out of VIPs, names and published ports before it gets its stop signal. */
+const WITHDRAWAL_MS = 300;
 
 export class TaskRunner {
   readonly #o: TaskRunnerOptions;
@@ -35,6 +37,7 @@ export class TaskRunner {
   #status: TaskStatus;
   #removed = false;
   #closed = false;
+  #withdrawn = false;
   #wake: (() => void) | undefined;
   /** Ends what is under way when the desired state changes. */
   #interrupt = new AbortController();
@@ -260,6 +263,11 @@ export class TaskRunner {
 
   async #stop(): Promise<void> {
     const container = this.#container();
+    if (this.#task.networks.length > 0 && this.#status.state === TaskState.RUNNING && !this.#withdrawn) {
+      // The managers tell everybody at the same time; only when nobody sends new connections it is asked to stop.
+      this.#withdrawn = true;
+      await this.#pause(WITHDRAWAL_MS);
+    }
     try {
       if (container) await this.#o.engine.stop(container.id, container.config.stopTimeoutSeconds);
       this.#report(TaskState.SHUTDOWN, 'shutdown', '', container && this.#o.engine.find(container.id)?.exit);
@@ -286,6 +294,12 @@ export class TaskRunner {
 
   #container(): ContainerInfo | undefined {
     return this.#o.engine.list().find((c) => c.config.labels[TASK_ID_LABEL] === this.#task.id);
+  }
+
+  /** Waits whatever else happens, but for the end of the agent. */
+  #pause(ms: number): Promise<void> {
+    if (this.#closed) return Promise.resolve();
+    return new Promise((resolve) => void this.#o.clock.after(ms, resolve));
   }
 
   #sleep(ms?: number): Promise<void> {

@@ -186,7 +186,8 @@ async function writeEtcFiles(context: BundleContext, request: BundleRequest): Pr
   };
   const extra = config.extraHosts ?? [];
   const hosts = shared ? hostNetworkHostsFile(await readHostFile('/etc/hosts'), extra) : hostsFile(extra, own);
-  const resolv = resolvConf(await readHostFile('/etc/resolv.conf'), config.dns ?? context.dns, shared);
+  const wishes = dnsWithServer(config.dns ?? context.dns, attachment?.nameserver);
+  const resolv = resolvConf(await readHostFile('/etc/resolv.conf'), wishes, shared);
   const contents = { hosts, hostname: `${record.hostname}\n`, 'resolv.conf': resolv };
   const mounts: OciMount[] = [];
   for (const [name, text] of Object.entries(contents)) {
@@ -195,6 +196,14 @@ async function writeEtcFiles(context: BundleContext, request: BundleRequest): Pr
     mounts.push(bind(path, `/etc/${basename(name)}`, config.readOnlyRootfs ?? false));
   }
   return mounts;
+}
+
+/** On networks with names the container asks us, and we ask the servers that it would have asked. */
+function dnsWithServer(dns: DnsConfig | undefined, server: string | undefined): DnsConfig | undefined {
+  if (server === undefined) return dns;
+  const options = dns?.options ?? [];
+  const ndots = options.some((o) => o.startsWith('ndots:')) ? [] : ['ndots:0'];
+  return { servers: [server], search: dns?.search ?? [], options: [...options, ...ndots] };
 }
 
 async function readHostFile(path: string): Promise<string> {

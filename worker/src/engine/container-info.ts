@@ -22,6 +22,7 @@ export function describeContainer(
     health: health?.status ?? 'none',
     ...(health ? { healthLog: health.log, healthFailingStreak: health.failingStreak } : {}),
     ...(network ? { network: networkOf(network) } : {}),
+    ...(network?.networks ? { networks: network.networks } : {}),
     ports: network?.ports ?? record.config.ports,
     entrypoint: record.entrypoint,
     cmd: record.cmd,

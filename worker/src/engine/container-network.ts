@@ -1,10 +1,16 @@
-/** What the engine needs from the node-local network. It knows addresses and ports; how they are made is the network's business. */
-import type { PublishedPort } from './engine-api.js';
+/** What the engine needs from the node's networks. It knows addresses and ports; how they are made is the networks' business. */
+import type { ContainerNetworkInfo, NetworkWish, PublishedPort } from './engine-api.js';
 
 export interface AttachRequest {
   /** Where the network namespace file is to be made. */
   readonly netnsPath: string;
   readonly ports: readonly PublishedPort[];
+  /** Networks beside the node's local one; none: that one alone. */
+  readonly networks?: readonly NetworkWish[];
+  /** Name of the container. */
+  readonly name?: string;
+  /** Its own choice of name servers, where it has made one. */
+  readonly dnsServers?: readonly string[];
 }
 
 export interface NetworkAttachment {
@@ -16,6 +22,10 @@ export interface NetworkAttachment {
   readonly ports: readonly PublishedPort[];
   /** What the network wants back in `restore`: plain data that survives JSON; nobody else looks into it. */
   readonly details?: unknown;
+  /** The networks that were wished for; absent on the node's local one. */
+  readonly networks?: readonly ContainerNetworkInfo[];
+  /** Name server that the container is to ask instead of the host's. */
+  readonly nameserver?: string;
 }
 
 export interface RestoredAttachment {
@@ -27,6 +37,15 @@ export interface RestoredAttachment {
 export interface ContainerNetwork {
   /** Makes the namespace with its interface and publishes the ports. A taken port: SwarmtsError 'port-conflict'; nothing is left behind. */
   attach(id: string, request: AttachRequest): Promise<NetworkAttachment>;
+  /** Joins a running container to one more network. */
+  connect?(
+    id: string,
+    attachment: NetworkAttachment,
+    request: AttachRequest,
+    wish: NetworkWish,
+  ): Promise<NetworkAttachment>;
+  /** Takes a running container off a network. 'not-found' when it is not on it. */
+  disconnect?(id: string, attachment: NetworkAttachment, networkId: string): Promise<NetworkAttachment>;
   /** Withdraws the ports and drops the namespace; unknown ids are no error. */
   detach(id: string): Promise<void>;
   /**

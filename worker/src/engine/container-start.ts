@@ -10,7 +10,7 @@ import { identifyProcess } from '../runtime/process-identity.js';
 import { type StartFailure, startFailure } from '../runtime/runtime-errors.js';
 import { hasFiles, placeFiles, prepareRootfs, writeBundle } from './container-bundle.js';
 import type { ContainerContext } from './container-context.js';
-import type { NetworkAttachment } from './container-network.js';
+import type { AttachRequest, NetworkAttachment } from './container-network.js';
 import type { ContainerPaths } from './container-paths.js';
 import { type ContainerRecord, isLogged, type RunningProcess, volumeNames } from './container-record.js';
 import type { InjectedFile } from './engine-api.js';
@@ -88,8 +88,19 @@ async function attachNetwork(
   if (config.networkMode === 'host') return { namespace: { kind: 'host' }, attachment: undefined };
   if (config.networkMode === 'none') return { namespace: { kind: 'private' }, attachment: undefined };
   await mkdir(dirname(paths.netns), { recursive: true, mode: 0o700 });
-  const attachment = await context.network.attach(id, { netnsPath: paths.netns, ports: config.ports });
+  const attachment = await context.network.attach(id, attachRequest(record, paths));
   return { namespace: { kind: 'path', path: paths.netns }, attachment };
+}
+
+export function attachRequest(record: ContainerRecord, paths: ContainerPaths): AttachRequest {
+  const { config } = record;
+  return {
+    netnsPath: paths.netns,
+    ports: config.ports,
+    networks: config.networks ?? [],
+    name: config.name,
+    dnsServers: config.dns?.servers ?? [],
+  };
 }
 
 async function placeFilesOnce(

@@ -14,9 +14,9 @@ import type { ContainerContext } from './container-context.js';
 import { describeContainer } from './container-info.js';
 import { type ContainerPaths, containerPaths } from './container-paths.js';
 import { type ContainerRecord, saveRecord, withoutContents } from './container-record.js';
-import { createProcess, StartError } from './container-start.js';
+import { attachRequest, createProcess, StartError } from './container-start.js';
 import { attempt, eraseContainer, killMonitor, SIGKILL, tearDown } from './container-teardown.js';
-import type { ContainerInfo, ExecResult, ExitInfo, InjectedFile } from './engine-api.js';
+import type { ContainerInfo, ExecResult, ExitInfo, InjectedFile, NetworkWish } from './engine-api.js';
 import { HealthMonitor } from './health-monitor.js';
 import { type HealthState, initialHealth } from './health-state.js';
 import { withVariables } from './merge-config.js';
@@ -136,6 +136,53 @@ export class Container {
       await this.#context.runtime.resume(this.#record.id);
       await this.#save({ ...this.#record, state: 'running' });
       this.#emit('unpause');
+    });
+  }
+
+  async connect(wish: NetworkWish): Promise<void> {
+    await this.#lock.run(async () => {
+      this.#mustExist();
+      const { config, network } = this.#record;
+      if (config.networkMode !== 'local') {
+        throw new SwarmtsError(
+          'failed-precondition',
+          `a container with network mode ${config.networkMode} cannot be connected to others`,
+        );
+      }
+      let attached = network;
+      if (this.isRunning && network) {
+        if (!this.#context.network.connect) throw new SwarmtsError('unsupported', 'this network cannot be changed');
+        const request = attachRequest(this.#record, this.#paths);
+        attached = await this.#context.network.connect(this.#record.id, network, request, wish);
+      }
+      const networks = [...(config.networks ?? []).filter((n) => n.target !== wish.target), wish];
+      await this.#save({
+        ...this.#record,
+        config: { ...config, networks },
+        ...(attached ? { network: attached } : {}),
+      });
+    });
+  }
+
+  async disconnect(gone: { readonly id: string; readonly name: string }): Promise<void> {
+    await this.#lock.run(async () => {
+      this.#mustExist();
+      const { config, network } = this.#record;
+      const isIt = (n: NetworkWish) =>
+        n.target === gone.id || n.target === gone.name || n.given?.attachment.network?.id === gone.id;
+      if (!config.networks?.some(isIt)) {
+        throw new SwarmtsError('not-found', `container ${this.#record.id} is not connected to network ${gone.name}`);
+      }
+      const attached =
+        this.isRunning && network && this.#context.network.disconnect
+          ? await this.#context.network.disconnect(this.#record.id, network, gone.id)
+          : network;
+      const networks = config.networks.filter((n) => !isIt(n));
+      await this.#save({
+        ...this.#record,
+        config: { ...config, networks },
+        ...(attached ? { network: attached } : {}),
+      });
     });
   }
 

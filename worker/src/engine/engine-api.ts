@@ -4,6 +4,8 @@
  * of the states below, and only the engine moves it.
  */
 
+import type { NetworkAttachment as SwarmAttachment } from '@swarmts/proto';
+
 export type ContainerState = 'created' | 'running' | 'paused' | 'exited' | 'dead';
 
 export interface MountConfig {
@@ -28,6 +30,33 @@ export interface PublishedPort {
   /** 0 lets the engine choose. */
   readonly publishedPort: number;
   readonly hostIp?: string;
+}
+
+/** A network that a container is to be on. */
+export interface NetworkWish {
+  /** Id or name. */
+  readonly target: string;
+  readonly aliases: readonly string[];
+  /** Fixed addresses, without prefix lengths. */
+  readonly addresses: readonly string[];
+  readonly mac?: string;
+  /** What the managers have given a task already. */
+  readonly given?: { readonly endpointId: string; readonly attachment: SwarmAttachment };
+}
+
+/** A network that a container is on. */
+export interface ContainerNetworkInfo {
+  readonly id: string;
+  readonly name: string;
+  readonly endpointId: string;
+  readonly address: string;
+  readonly prefixLength: number;
+  readonly gateway: string;
+  readonly ipv6Address: string;
+  readonly ipv6PrefixLength: number;
+  readonly ipv6Gateway: string;
+  readonly mac: string;
+  readonly aliases: readonly string[];
 }
 
 export interface HealthConfig {
@@ -97,6 +126,8 @@ export interface ContainerConfig {
   readonly networkMode: 'local' | 'host' | 'none';
   /** Path of an existing network namespace to run in; replaces `networkMode`, and the engine neither makes nor removes it. */
   readonly networkNamespace?: string;
+  /** With mode 'local': the networks to be on instead of the node's local one. */
+  readonly networks?: readonly NetworkWish[];
   readonly ports: readonly PublishedPort[];
   /** "IP name" lines for /etc/hosts. */
   readonly extraHosts?: readonly string[];
@@ -169,6 +200,8 @@ export interface ContainerInfo {
     readonly gateway: string;
     readonly mac: string;
   };
+  /** While it runs: the networks that it is on, without the node's local one. */
+  readonly networks?: readonly ContainerNetworkInfo[];
   /** With the ports that were chosen. */
   readonly ports: readonly PublishedPort[];
   readonly entrypoint: readonly string[];
@@ -323,6 +356,10 @@ export interface ContainerEngine {
   pause(id: string): Promise<void>;
   unpause(id: string): Promise<void>;
   remove(id: string, options: { force: boolean; volumes: boolean }): Promise<void>;
+  /** Joins a container to a network, at once when it runs. On it already: 'conflict'. */
+  connect(id: string, wish: NetworkWish): Promise<void>;
+  /** Takes a container off a network, at once when it runs. Not on it: 'not-found'. */
+  disconnect(id: string, network: { readonly id: string; readonly name: string }): Promise<void>;
   /** Resolves when the container is not running any more (at once for one that is not). */
   wait(id: string, signal?: AbortSignal): Promise<ExitInfo>;
   /** By id, unique id prefix or name. */

@@ -22,6 +22,7 @@ import type {
   ExitInfo,
   LogEntry,
   LogOptions,
+  NetworkWish,
 } from './engine-api.js';
 import type { EngineEvents } from './events.js';
 import { checkName } from './merge-config.js';
@@ -103,6 +104,14 @@ export class Engine implements ContainerEngine {
     }
     // Its layers may have stayed for this container alone.
     if (images.chainOf(container.record.imageId).length === 0) await images.collectGarbage();
+  }
+
+  async connect(id: string, wish: NetworkWish): Promise<void> {
+    await this.#parts.registry.get(id).connect(wish);
+  }
+
+  async disconnect(id: string, network: { readonly id: string; readonly name: string }): Promise<void> {
+    await this.#parts.registry.get(id).disconnect(network);
   }
 
   async wait(id: string, signal?: AbortSignal): Promise<ExitInfo> {

@@ -4,6 +4,8 @@
  * idempotent where the kernel allows it, and leaves no state in the helper that the kernel does not hold.
  */
 
+import type { RouterExecutor } from '@swarmts/netplugins';
+
 /** A process to start. `argv[0]` is an absolute path or a name looked up in PATH. */
 export interface ProcessSpec {
   readonly argv: readonly string[];
@@ -94,8 +96,8 @@ export type ConnectionFilter =
   | { readonly backend: string }
   | { readonly protocol: 'udp'; readonly destinationPort: number };
 
-/** What the node's network drivers need beyond HelperApi. */
-export interface PrivilegedHelper extends HelperApi {
+/** What the node's network drivers need beyond HelperApi; routers of networks as netplugins describes them. */
+export interface PrivilegedHelper extends HelperApi, RouterExecutor {
   /** Creates a namespace that has nothing but its loopback, up. Repeating it is no error. `detachLocal` removes it. */
   createNetns(netns: string, sysctls?: Readonly<Record<string, string>>): Promise<void>;
   /** Writes `net.*` sysctls in the host's (or the named) namespace. */

@@ -4,6 +4,7 @@
  */
 import type { Duplex } from 'node:stream';
 import { type Clock, type Logger, SwarmtsError, silentLogger, systemClock } from '@swarmts/lib';
+import type { LegSpec, RouterSpec, RulesSpec } from '@swarmts/netplugins';
 import { encodeFrame, FrameDecoder } from './frame.js';
 import type {
   ConnectionFilter,
@@ -132,6 +133,38 @@ export class HelperClient implements PrivilegedHelper {
 
   async flushConnections(filter: ConnectionFilter): Promise<void> {
     await this.#call('flushConnections', { filter });
+  }
+
+  async ensureRouter(router: RouterSpec): Promise<readonly string[]> {
+    return (await this.#call('ensureRouter', { router })).result;
+  }
+
+  async removeRouter(netns: string): Promise<void> {
+    await this.#call('removeRouter', { netns });
+  }
+
+  async attachLeg(leg: LegSpec): Promise<void> {
+    await this.#call('attachLeg', { leg });
+  }
+
+  async detachLeg(netns: string, leg: string): Promise<void> {
+    await this.#call('detachLeg', { netns, leg });
+  }
+
+  async ensureRules(rules: RulesSpec): Promise<string> {
+    return (await this.#call('ensureRules', { rules })).result;
+  }
+
+  async removeRules(netns: string, tables: readonly string[]): Promise<void> {
+    await this.#call('removeRules', { netns, tables });
+  }
+
+  async underlayMtu(address: string): Promise<number> {
+    return (await this.#call('underlayMtu', { address })).result;
+  }
+
+  async flushBackends(netns: string, addresses: readonly string[]): Promise<void> {
+    await this.#call('flushBackends', { netns, addresses });
   }
 
   async kill(pid: number, signal: number): Promise<boolean> {

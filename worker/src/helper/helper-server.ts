@@ -3,8 +3,10 @@
  * beside each other), and answers each exactly once. It holds nothing that the kernel does not hold, except which processes
  * of `run` are under way: those are killed when the daemon goes away, for nobody is left to take their result.
  */
+import { createHash } from 'node:crypto';
 import type { Duplex } from 'node:stream';
 import { type ErrorCode, SwarmtsError } from '@swarmts/lib';
+import type { RulesSpec } from '@swarmts/netplugins';
 import {
   deleteNetns,
   flushConnections,
@@ -27,8 +29,20 @@ import { encodeFrame, FrameDecoder } from './frame.js';
 import type { ConnectionFilter, ProcessSpec } from './helper-api.js';
 import { ensureLoopbackNetns, LocalEndpoints, writeSysctls } from './local-endpoint.js';
 import type { WireCancel, WireHello, WireProcess, WireRequest } from './protocol.js';
+import { Routers } from './routers.js';
 import { type RunningProcess, runProcess } from './run-process.js';
 import { startMonitor } from './start-monitor.js';
+
+type RouterMethod =
+  | 'ensureRouter'
+  | 'removeRouter'
+  | 'attachLeg'
+  | 'detachLeg'
+  | 'ensureRules'
+  | 'removeRules'
+  | 'underlayMtu'
+  | 'flushBackends';
+type RouterRequest = Extract<WireRequest, { readonly method: RouterMethod }>;
 
 interface Answer {
   readonly result: unknown;
@@ -41,6 +55,7 @@ export class HelperServer {
   readonly #reaper = new Reaper();
   readonly #home = new NetlinkSocket();
   readonly #endpoints = new LocalEndpoints(this.#home);
+  readonly #routers = new Routers(this.#home);
   readonly #running = new Map<number, RunningProcess>();
   #nftLibrary: NftLibrary | undefined;
   #homeNft: NftContext | undefined;
@@ -129,7 +144,65 @@ export class HelperServer {
         return DONE;
       case 'kill':
         return { result: kill(request.pid, request.signal) };
+      default:
+        return this.#route(request);
     }
+  }
+
+  /** Requests about the networks' routers. */
+  #route(request: RouterRequest): Answer {
+    switch (request.method) {
+      case 'ensureRouter':
+        return { result: this.#routers.ensure(request.router) };
+      case 'removeRouter':
+        this.#routers.remove(request.netns);
+        return DONE;
+      case 'attachLeg':
+        this.#routers.attach(request.leg);
+        return DONE;
+      case 'detachLeg':
+        this.#routers.detach(request.netns, request.leg);
+        return DONE;
+      case 'ensureRules':
+        return { result: this.#ensureRules(request.rules) };
+      case 'removeRules':
+        for (const t of request.tables) this.#nft(`add table ${t}\ndelete table ${t}\n`, '', request.netns);
+        return DONE;
+      case 'underlayMtu':
+        return { result: this.#routers.underlayMtu(request.address) };
+      case 'flushBackends':
+        this.#flushBackends(request.netns, request.addresses);
+        return DONE;
+    }
+  }
+
+  #ensureRules(r: RulesSpec): string {
+    if (r.digest !== '' && this.#digest(r) === r.digest) return r.digest;
+    this.#nft(r.document, '', r.netns);
+    return this.#digest(r);
+  }
+
+  /** Of the rules as the kernel lists them; '' when a table is not there. */
+  #digest(r: RulesSpec): string {
+    const hash = createHash('sha256');
+    try {
+      for (const t of r.tables) hash.update(this.#nft(`list table ${t}`, '', r.netns));
+    } catch (e) {
+      if (e instanceof NftError) return '';
+      throw e;
+    }
+    return hash.digest('hex');
+  }
+
+  #flushBackends(netns: string, addresses: readonly string[]): void {
+    inNetns(netns, () => {
+      const socket = new NetlinkSocket(NETLINK_NETFILTER);
+      try {
+        for (const backend of addresses) flushConnections(socket, { backend });
+      } finally {
+        socket.close();
+      }
+    });
   }
 
   async #run(id: number, spec: ProcessSpec): Promise<Answer> {

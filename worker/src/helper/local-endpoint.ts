@@ -11,23 +11,19 @@ import {
   addRoute,
   createLink,
   createNetns,
-  decodeMac,
   deleteLink,
   deleteNetns,
-  encodeAddress,
-  getLink,
   ipv4Setting,
   isNamespaceFile,
   type Link,
-  NetlinkError,
-  NetlinkSocket,
-  parseLink,
+  type NetlinkSocket,
   type Request,
   setLink,
   setNeighbour,
   withNetns,
 } from 'vxlan-tools';
 import type { LocalEndpointSpec } from './helper-api.js';
+import { findLink, gatewayMac, requireAll, withSocket } from './netns-links.js';
 
 const LOOPBACK_INDEX = 1;
 /** The index of the container's leg in a namespace that has nothing but its loopback. */
@@ -166,37 +162,6 @@ export class LocalEndpoints {
     const [error] = this.#home.batch([deleteLink({ name })]);
     if (error !== undefined && error.code !== 'ENODEV') throw error;
   }
-}
-
-/**
- * Every leg of a network has the same MAC on the host's side: each is a link of its own, and both ends know the other
- * one's MAC from the start, so there is no ARP that a container's odd source address could break.
- */
-function gatewayMac(gateway: string): string {
-  return decodeMac(Buffer.concat([Buffer.from([0x02, 0x42]), encodeAddress(gateway)]));
-}
-
-/** Opens a socket in the namespace of the moment. */
-function withSocket(fn: (socket: NetlinkSocket) => void): void {
-  const socket = new NetlinkSocket();
-  try {
-    fn(socket);
-  } finally {
-    socket.close();
-  }
-}
-
-function findLink(socket: NetlinkSocket, name: string): Link | undefined {
-  try {
-    return parseLink(socket.get(getLink({ name })));
-  } catch (e) {
-    if (e instanceof NetlinkError && e.code === 'ENODEV') return undefined;
-    throw e;
-  }
-}
-
-function requireAll(results: readonly (NetlinkError | undefined)[]): void {
-  for (const error of results) if (error !== undefined) throw error;
 }
 
 /** Creates a namespace with its loopback up and nothing else, or adopts one that is there. */

@@ -174,12 +174,12 @@ describe('the local network in the kernel', function () {
       assert.equal(await network.repair(), false, damage);
       assert.equal(await host.fetch(outside, `http://${OUTSIDE}.1:8080/`), `${OUTSIDE}.2`, damage);
     }
-    await host.helper.nft(`add rule inet swarmts operator ip saddr ${OUTSIDE}.2 drop`);
+    await host.helper.nft(`add rule inet swarmts swarmts-user ip saddr ${OUTSIDE}.2 drop`);
     assert.equal(await network.repair(), false, 'the operator chain is not ours');
     assert.equal(await host.fetch(outside, `http://${OUTSIDE}.1:8080/`), undefined);
     await host.helper.nft('flush map inet swarmts published');
     assert.equal(await network.repair(), true);
-    assert.match(await host.helper.nftList('list chain inet swarmts operator'), /ip saddr 192\.0\.2\.2 drop/);
+    assert.match(await host.helper.nftList('list chain inet swarmts swarmts-user'), /ip saddr 192\.0\.2\.2 drop/);
   });
 
   it('is taken up by the next daemon without a break', async () => {

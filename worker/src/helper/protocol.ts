@@ -3,6 +3,7 @@
  * response (captured output) travel in the frame's tail. Both ends come from the same build, so there are no versions.
  */
 import { type ErrorCode, errorCodes } from '@swarmts/lib';
+import type { LegSpec, RouterSpec, RulesSpec } from '@swarmts/netplugins';
 import type { ConnectionFilter, LocalEndpointSpec, MonitorStarted, MountSpec, ProcessSpec } from './helper-api.js';
 
 /** A ProcessSpec without stdin, which is the tail when `hasStdin`. */
@@ -24,6 +25,14 @@ export interface Methods {
   nftList: { readonly command: string; readonly netns: string };
   flushConnections: { readonly filter: ConnectionFilter };
   kill: { readonly pid: number; readonly signal: number };
+  ensureRouter: { readonly router: RouterSpec };
+  removeRouter: { readonly netns: string };
+  attachLeg: { readonly leg: LegSpec };
+  detachLeg: { readonly netns: string; readonly leg: string };
+  ensureRules: { readonly rules: RulesSpec };
+  removeRules: { readonly netns: string; readonly tables: readonly string[] };
+  underlayMtu: { readonly address: string };
+  flushBackends: { readonly netns: string; readonly addresses: readonly string[] };
 }
 
 /** Results by method. */
@@ -40,6 +49,14 @@ export interface Results {
   nftList: string;
   flushConnections: null;
   kill: boolean;
+  ensureRouter: readonly string[];
+  removeRouter: null;
+  attachLeg: null;
+  detachLeg: null;
+  ensureRules: string;
+  removeRules: null;
+  underlayMtu: number;
+  flushBackends: null;
 }
 
 export type Method = keyof Methods;

@@ -1,0 +1,425 @@
+/**
+ * The swarm's networks on this node: keeps what the managers say of each, and brings routers, legs and rules in line with it, one
+ * network at a time. Nothing is remembered that the managers or the kernel do not know, but the legs, which come back with their
+ * containers. What others delete or flush is written again by `repair`.
+ */
+import { createHash } from 'node:crypto';
+import { join } from 'node:path';
+import {
+  type Clock,
+  isSwarmtsError,
+  type Logger,
+  messageOf,
+  SwarmtsError,
+  silentLogger,
+  sleep,
+  systemClock,
+} from '@swarmts/lib';
+import type { Network, NetworkAttachment, NetworkState } from '@swarmts/proto';
+import { macOf } from '../address-pool.js';
+import { familyOf } from './data-path.js';
+import { MESH_TABLE, meshDocument } from './mesh-rules.js';
+import { applyState, isIngress, mtuOf, type NetworkView, stateOf, subnetsOf, vniOf } from './network-view.js';
+import { routerOf, tunnelBytes } from './router-of-network.js';
+import { ROUTER_TABLE, routerDocument } from './router-rules.js';
+import { LEG_PREFIX, type LegSpec, type RouterExecutor, type RouterSpec } from './router-spec.js';
+
+const ROUTER_ATTEMPTS = 40;
+const ROUTER_RETRY_MS = 50;
+const DEFAULT_UNDERLAY_MTU = 1500;
+/** Of a network that never leaves the node. */
+const LOCAL_MTU = 1500;
+
+export interface RoutedNetworksOptions {
+  readonly executor: RouterExecutor;
+  /** Folder of the routers' namespace files. */
+  readonly dir: string;
+  readonly logger?: Logger;
+  readonly clock?: Clock;
+  /** Told after every change of what the managers say or of the legs. */
+  readonly onChange?: () => void;
+}
+
+/** A container's place on one network: plain data, kept with the container. */
+export interface RoutedAttachment {
+  readonly networkId: string;
+  readonly networkName: string;
+  /** Id that the managers know the endpoint by. */
+  readonly endpointId: string;
+  readonly network: Network;
+  readonly leg: LegSpec;
+  readonly aliases: readonly string[];
+}
+
+export interface AttachOptions {
+  readonly containerId: string;
+  readonly containerNetns: string;
+  readonly endpointId: string;
+  readonly attachment: NetworkAttachment;
+  readonly iface: string;
+  readonly mac?: string;
+  readonly formerDefault?: LegSpec['formerDefault'];
+}
+
+interface RuleState {
+  readonly document: string;
+  readonly digest: string;
+}
+
+export class RoutedNetworks {
+  readonly #o: RoutedNetworksOptions;
+  readonly #log: Logger;
+  readonly #views = new Map<string, NetworkView>();
+  /** Attachments by network and endpoint. */
+  readonly #legs = new Map<string, Map<string, RoutedAttachment>>();
+  /** Legs that are just being made: they are not missing. */
+  readonly #attaching = new Set<string>();
+  readonly #rules = new Map<string, RuleState>();
+  /** Backends' addresses that rules have led to, by network. */
+  readonly #addresses = new Map<string, ReadonlySet<string>>();
+  readonly #routers = new Set<string>();
+  #meshRules: RuleState | undefined;
+  #nodeId = '';
+  #dataPathPort = 4789;
+  #underlayMtu = 0;
+  readonly #dirty = new Set<string>();
+  #tail: Promise<void> = Promise.resolve();
+  #scheduled = false;
+
+  constructor(options: RoutedNetworksOptions) {
+    this.#o = options;
+    this.#log = options.logger ?? silentLogger;
+  }
+
+  // What the managers say
+
+  /** Who this node is among the peers; '' in no swarm. */
+  setNode(nodeId: string): void {
+    this.#nodeId = nodeId;
+  }
+
+  /** `complete` messages replace all that is known of the swarm's networks; those that are not in them are forgotten. */
+  apply(change: {
+    readonly complete: boolean;
+    readonly networks: readonly NetworkState[];
+    readonly removedNetworkIds: readonly string[];
+    /** 0 = unchanged. */
+    readonly dataPathPort: number;
+  }): void {
+    if (change.dataPathPort > 0) this.#dataPathPort = change.dataPathPort;
+    const known = new Set(change.networks.map((n) => n.networkId));
+    const swarm = [...this.#views.values()].filter((v) => vniOf(v.network) > 0).map((v) => v.id);
+    const gone = change.complete ? swarm.filter((id) => !known.has(id)) : change.removedNetworkIds;
+    for (const id of gone) {
+      this.#views.delete(id);
+      this.#dirty.add(id);
+    }
+    for (const s of change.networks) {
+      const view = applyState(this.#views.get(s.networkId), s);
+      if (!view) continue;
+      this.#views.set(s.networkId, view);
+      this.#dirty.add(s.networkId);
+    }
+    if (this.#dirty.size > 0) this.#schedule();
+  }
+
+  /** The node is in no swarm any more: everything goes. */
+  async leave(): Promise<void> {
+    this.apply({ complete: true, networks: [], removedNetworkIds: [], dataPathPort: 0 });
+    await this.settled();
+    await this.#serial(async () => {
+      this.#nodeId = '';
+      this.#meshRules = undefined;
+      await this.#o.executor.removeRules('', [`inet ${MESH_TABLE}`]);
+    });
+  }
+
+  /** What the managers said last, as one message per network: to be kept over a restart. */
+  states(): readonly NetworkState[] {
+    return [...this.#views.values()].filter((v) => vniOf(v.network) > 0).map(stateOf);
+  }
+
+  /** Endpoints that the managers count as containers of this node without any task, and that are none. */
+  strayEndpoints(): readonly string[] {
+    return [...this.#views.values()].flatMap((v) =>
+      [...v.endpoints.values()]
+        .filter((e) => e.nodeId === this.#nodeId && e.serviceId === '' && vniOf(v.network) > 0)
+        .filter((e) => !this.#legs.get(v.id)?.has(e.taskId))
+        .map((e) => e.taskId),
+    );
+  }
+
+  views(): readonly NetworkView[] {
+    return [...this.#views.values()];
+  }
+
+  view(networkId: string): NetworkView | undefined {
+    return this.#views.get(networkId);
+  }
+
+  attachments(): readonly RoutedAttachment[] {
+    return [...this.#legs.values()].flatMap((m) => [...m.values()]);
+  }
+
+  // Containers
+
+  /** Gives a container its leg of a network. Nothing is left behind when it throws. */
+  async attach(o: AttachOptions): Promise<RoutedAttachment> {
+    const { network } = o.attachment;
+    if (!network) throw new SwarmtsError('internal', 'an attachment without its network');
+    this.#views.set(network.id, this.#views.get(network.id) ?? onlyNetwork(network));
+    const made = await this.#newAttachment(o, network);
+    this.#attaching.add(made.leg.leg);
+    this.#legsOf(network.id).set(o.endpointId, made);
+    try {
+      await this.#serial(async () => {
+        await this.#reconcile(network.id);
+        await this.#o.executor.attachLeg(made.leg);
+      });
+    } catch (e) {
+      this.#forget(made);
+      throw e;
+    } finally {
+      this.#attaching.delete(made.leg.leg);
+    }
+    this.#o.onChange?.();
+    return made;
+  }
+
+  /** The container's namespace is gone, or about to go. Its routers go with their last leg. */
+  detach(attachment: RoutedAttachment): void {
+    this.#forget(attachment);
+    this.#schedule();
+  }
+
+  /** Takes the leg off a container that goes on. */
+  async disconnect(attachment: RoutedAttachment): Promise<void> {
+    this.#forget(attachment);
+    await this.#serial(() => this.#o.executor.detachLeg(attachment.leg.routerNetns, attachment.leg.leg));
+    this.#schedule();
+  }
+
+  /** After a restart: the containers that are alive, and what the managers last said. */
+  async restore(attachments: readonly RoutedAttachment[]): Promise<void> {
+    for (const a of attachments) {
+      this.#views.set(a.networkId, this.#views.get(a.networkId) ?? onlyNetwork(a.network));
+      this.#legsOf(a.networkId).set(a.endpointId, a);
+      this.#dirty.add(a.networkId);
+    }
+    this.#schedule();
+    await this.settled();
+  }
+
+  // Reconciling
+
+  /** Looks at everything that is on the node and mends what differs. */
+  async repair(): Promise<void> {
+    this.#underlayMtu = 0;
+    for (const id of [...this.#views.keys(), ...this.#routers]) this.#dirty.add(id);
+    this.#schedule();
+    await this.settled();
+  }
+
+  /** Resolves when all that is known has been carried out, or has failed and waits for the next repair. */
+  async settled(): Promise<void> {
+    while (this.#scheduled) await this.#tail;
+  }
+
+  #schedule(): void {
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    void this.#serial(async () => {
+      this.#scheduled = false;
+      const ids = [...this.#dirty];
+      this.#dirty.clear();
+      for (const id of ids) {
+        await this.#reconcile(id).catch((e: unknown) =>
+          this.#log.error('a network is not as it should be; it is tried again', { network: id, error: messageOf(e) }),
+        );
+      }
+      await this.#reconcileMesh().catch((e: unknown) =>
+        this.#log.error('the rules of published ports were not written; it is tried again', { error: messageOf(e) }),
+      );
+    });
+    this.#o.onChange?.();
+  }
+
+  #serial<T>(fn: () => Promise<T>): Promise<T> {
+    const run = this.#tail.then(fn);
+    this.#tail = run.then(
+      () => undefined,
+      () => undefined,
+    );
+    return run;
+  }
+
+  async #reconcile(id: string): Promise<void> {
+    const view = this.#views.get(id);
+    const legs = this.#legs.get(id);
+    const netns = this.#netnsOf(id);
+    const serves = view !== undefined && isIngress(view) && view.peers.has(this.#nodeId);
+    if (!view || (!serves && (legs === undefined || legs.size === 0))) {
+      await this.#removeRouter(id, netns);
+      return;
+    }
+    const input = {
+      view,
+      nodeId: this.#nodeId,
+      netns,
+      dataPathPort: this.#dataPathPort,
+      mtu: await this.#mtuFor(view),
+    };
+    const legNames = new Map(
+      [...(legs ?? [])].map(([endpoint, a]) => [
+        endpoint,
+        { name: a.leg.leg, addresses: a.leg.addresses.map((x) => x.address) },
+      ]),
+    );
+    this.#routers.add(id);
+    const missing = await this.#ensureRouter(routerOf({ ...input, legs: legNames }));
+    for (const a of legs?.values() ?? []) {
+      if (missing.includes(a.leg.leg) && !this.#attaching.has(a.leg.leg)) await this.#reattach(a);
+    }
+    await this.#writeRouterRules(id, view, netns);
+    await this.#forgetDeadBackends(id, view, netns);
+  }
+
+  /** The kernel takes a namespace down in its own time: until then the number of a network that was here before is in use. */
+  async #ensureRouter(spec: RouterSpec): Promise<readonly string[]> {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await this.#o.executor.ensureRouter(spec);
+      } catch (e) {
+        if (attempt >= ROUTER_ATTEMPTS || !isSwarmtsError(e, 'already-exists')) throw e;
+        await sleep(this.#o.clock ?? systemClock, ROUTER_RETRY_MS);
+      }
+    }
+  }
+
+  async #writeRouterRules(id: string, view: NetworkView, netns: string): Promise<void> {
+    const own = [...(this.#legs.get(id)?.values() ?? [])].flatMap((a) => a.leg.addresses.map((x) => x.address));
+    const document = routerDocument(view, this.#nodeId, own);
+    const tables = [
+      `inet ${ROUTER_TABLE}`,
+      ...(isIngress(view) && this.#hasVxlan(view) ? [`netdev ${ROUTER_TABLE}`] : []),
+    ];
+    const known = this.#rules.get(id);
+    const digest = known?.document === document ? known.digest : '';
+    this.#rules.set(id, { document, digest: await this.#o.executor.ensureRules({ netns, tables, document, digest }) });
+  }
+
+  #hasVxlan(view: NetworkView): boolean {
+    return vniOf(view.network) > 0 && view.peers.has(this.#nodeId);
+  }
+
+  /** A container whose leg was deleted by somebody gets it back; one that is ending has no namespace any more. */
+  async #reattach(a: RoutedAttachment): Promise<void> {
+    try {
+      await this.#o.executor.attachLeg(a.leg);
+      this.#log.warn('a leg was gone and is there again', { network: a.networkName, leg: a.leg.leg });
+    } catch (e) {
+      this.#log.debug('a leg is gone', { network: a.networkName, leg: a.leg.leg, error: messageOf(e) });
+    }
+  }
+
+  /** Connections to endpoints that are gone are cut instead of hanging. */
+  async #forgetDeadBackends(id: string, view: NetworkView, netns: string): Promise<void> {
+    const now = new Set([...view.endpoints.values()].flatMap((e) => e.addresses));
+    const gone = [...(this.#addresses.get(id) ?? [])].filter((a) => !now.has(a));
+    this.#addresses.set(id, now);
+    if (gone.length === 0) return;
+    await this.#o.executor.flushBackends(netns, gone);
+    if (isIngress(view)) await this.#o.executor.flushBackends('', gone);
+  }
+
+  async #reconcileMesh(): Promise<void> {
+    const views = [...this.#views.values()];
+    if (this.#nodeId === '' || views.length === 0) return;
+    const others = views.flatMap((v) => [...v.peers.values()]).filter((p) => p.nodeId !== this.#nodeId);
+    const document = meshDocument({
+      nodeId: this.#nodeId,
+      ingress: views.find((v) => isIngress(v) && v.peers.has(this.#nodeId)),
+      dataPathPort: this.#dataPathPort,
+      vteps: [...new Set(others.map((p) => p.addr))].sort(),
+    });
+    const digest = this.#meshRules?.document === document ? this.#meshRules.digest : '';
+    const tables = [`inet ${MESH_TABLE}`];
+    this.#meshRules = { document, digest: await this.#o.executor.ensureRules({ netns: '', tables, document, digest }) };
+  }
+
+  async #removeRouter(id: string, netns: string): Promise<void> {
+    this.#legs.delete(id);
+    this.#rules.delete(id);
+    this.#addresses.delete(id);
+    if (!this.#routers.has(id)) return;
+    await this.#o.executor.removeRouter(netns);
+    this.#routers.delete(id);
+  }
+
+  async #mtuFor(view: NetworkView): Promise<number> {
+    const self = view.peers.get(this.#nodeId);
+    if (vniOf(view.network) === 0) return LOCAL_MTU;
+    if (!self) return DEFAULT_UNDERLAY_MTU - tunnelBytes('0.0.0.0');
+    if (this.#underlayMtu === 0) {
+      this.#underlayMtu = (await this.#o.executor.underlayMtu(self.addr)) || DEFAULT_UNDERLAY_MTU;
+    }
+    return this.#underlayMtu - tunnelBytes(self.addr);
+  }
+
+  async #newAttachment(o: AttachOptions, network: Network): Promise<RoutedAttachment> {
+    const view = this.#views.get(network.id) ?? onlyNetwork(network);
+    const subnets = subnetsOf(network);
+    const addresses = o.attachment.addresses.map((text) => {
+      const [address = '', bits = ''] = text.split('/');
+      const family = familyOf(address);
+      const mine = subnets.filter((s) => s.family === family);
+      return {
+        address,
+        prefixLength: Number(bits),
+        gateway: mine[0]?.gateway ?? '',
+        subnets: mine.map((s) => s.cidr),
+      };
+    });
+    const first = addresses[0]?.address;
+    if (first === undefined) throw new SwarmtsError('internal', `no address on network ${network.id}`);
+    const ingress = network.spec?.ingress ?? false;
+    return {
+      networkId: network.id,
+      networkName: network.spec?.annotations?.name ?? '',
+      endpointId: o.endpointId,
+      network,
+      aliases: o.attachment.aliases,
+      leg: {
+        routerNetns: this.#netnsOf(network.id),
+        containerNetns: o.containerNetns,
+        leg: LEG_PREFIX + createHash('sha256').update(o.containerId).digest('hex').slice(0, 13),
+        iface: o.iface,
+        mac: o.mac ?? macOf(first.includes(':') ? '0.0.0.0' : first),
+        mtu: mtuOf(network) ?? (await this.#mtuFor(view)),
+        addresses,
+        isDefault: ingress,
+        ...(ingress && o.formerDefault ? { formerDefault: o.formerDefault } : {}),
+      },
+    };
+  }
+
+  #forget(a: RoutedAttachment): void {
+    this.#legs.get(a.networkId)?.delete(a.endpointId);
+    this.#dirty.add(a.networkId);
+  }
+
+  #legsOf(networkId: string): Map<string, RoutedAttachment> {
+    const legs = this.#legs.get(networkId) ?? new Map<string, RoutedAttachment>();
+    this.#legs.set(networkId, legs);
+    return legs;
+  }
+
+  #netnsOf(networkId: string): string {
+    return join(this.#o.dir, networkId);
+  }
+}
+
+/** Until the managers have said more. */
+function onlyNetwork(network: Network): NetworkView {
+  return { id: network.id, network, endpoints: new Map(), services: new Map(), peers: new Map() };
+}

@@ -1,0 +1,152 @@
+/**
+ * What a network's router on this node is to look like, and what was found: plain data between the planner, the driver and the
+ * helper. A router is a network namespace with one leg per container, a VXLAN device towards the other nodes, and for the
+ * ingress network an uplink to the host.
+ */
+
+/** Names inside of a router's namespace. */
+export const VXLAN_DEVICE = 'vx0';
+export const UPLINK_DEVICE = 'up0';
+/** Legs of containers; rules match them by this prefix. */
+export const LEG_PREFIX = 'l';
+/** The mesh's end of the uplink in the host's namespace; the prefix makes the node's local rules treat it as a leg. */
+export const MESH_DEVICE = 'swlmesh0';
+
+export interface VxlanSpec {
+  readonly vni: number;
+  /** UDP port. */
+  readonly port: number;
+  /** This node's underlay address. */
+  readonly local: string;
+  readonly mac: string;
+  readonly mtu: number;
+}
+
+export interface UplinkSpec {
+  readonly hostAddresses: readonly string[];
+  readonly routerAddresses: readonly string[];
+  /** Subnets that the host reaches through the router, each with the router's address of that family. */
+  readonly hostRoutes: readonly { readonly subnet: string; readonly gateway: string }[];
+  readonly mtu: number;
+}
+
+export interface PeerSpec {
+  readonly mac: string;
+  readonly vtep: string;
+  /** Addresses that routes name as next hop: never on the wire, only looked up as neighbours. */
+  readonly nextHops: readonly string[];
+}
+
+export interface RouteSpec {
+  /** "10.1.0.5/32", or "default" with `family`. */
+  readonly destination: string;
+  readonly family: 'ipv4' | 'ipv6';
+  readonly device: string;
+  readonly gateway?: string;
+  /** Default: the main table. */
+  readonly table?: number;
+}
+
+export interface RuleSpec {
+  readonly family: 'ipv4' | 'ipv6';
+  readonly priority: number;
+  readonly mark: number;
+  readonly mask?: number;
+  readonly table: number;
+}
+
+export interface RouterSpec {
+  /** Namespace file. */
+  readonly netns: string;
+  readonly vxlan?: VxlanSpec;
+  readonly uplink?: UplinkSpec;
+  /** The gateways' addresses, which every node has. */
+  readonly gateways: readonly string[];
+  readonly peers: readonly PeerSpec[];
+  readonly routes: readonly RouteSpec[];
+  readonly rules: readonly RuleSpec[];
+  /** Legs that should be there: made by attaching containers, listed here so that lost ones are noticed. */
+  readonly legs: readonly string[];
+}
+
+/** A container's leg: both ends. */
+export interface LegSpec {
+  readonly routerNetns: string;
+  readonly containerNetns: string;
+  /** Name in the router's namespace. */
+  readonly leg: string;
+  /** Name in the container. */
+  readonly iface: string;
+  readonly mac: string;
+  readonly mtu: number;
+  readonly addresses: readonly {
+    readonly address: string;
+    readonly prefixLength: number;
+    readonly gateway: string;
+    /** What the container reaches through this leg. */
+    readonly subnets: readonly string[];
+  }[];
+  /** The container's default route leads here. */
+  readonly isDefault: boolean;
+  /** The leg that had the default route before: what comes in there is still answered there. */
+  readonly formerDefault?: { readonly iface: string; readonly address: string; readonly gateway: string };
+}
+
+/** Rules of one namespace, and how they were listed when they had just been written. */
+export interface RulesSpec {
+  /** Namespace file; '' is the host's. */
+  readonly netns: string;
+  /** "inet swarmts", ... : the tables that the document replaces. */
+  readonly tables: readonly string[];
+  readonly document: string;
+  /** What the last call returned for this very document; '' writes it in any case. */
+  readonly digest: string;
+}
+
+/** What the driver asks of the privileged helper. */
+export interface RouterExecutor {
+  /** Makes or repairs a router; resolves to the legs that are missing. */
+  ensureRouter(spec: RouterSpec): Promise<readonly string[]>;
+  removeRouter(netns: string): Promise<void>;
+  attachLeg(spec: LegSpec): Promise<void>;
+  detachLeg(routerNetns: string, leg: string): Promise<void>;
+  /** Writes the rules unless they are as they were; resolves to their digest. */
+  ensureRules(spec: RulesSpec): Promise<string>;
+  removeRules(netns: string, tables: readonly string[]): Promise<void>;
+  /** MTU of the link that has the address; 0 when there is none. */
+  underlayMtu(address: string): Promise<number>;
+  /** Forgets tracked connections that are answered by one of the addresses. */
+  flushBackends(netns: string, addresses: readonly string[]): Promise<void>;
+  setSysctls(values: Readonly<Record<string, string>>): Promise<void>;
+}
+
+export interface FoundLink {
+  readonly name: string;
+  readonly up: boolean;
+  readonly mac: string;
+  readonly mtu: number;
+  readonly vxlan?: { readonly vni: number; readonly port: number; readonly local: string };
+}
+
+export interface FoundRoute {
+  readonly destination: string;
+  readonly family: 'ipv4' | 'ipv6';
+  readonly device: string;
+  readonly gateway: string;
+  readonly table: number;
+}
+
+/** A router's namespace as the kernel has it. */
+export interface ObservedRouter {
+  readonly links: readonly FoundLink[];
+  /** Addresses of the loopback device, without 127.0.0.1 and ::1. */
+  readonly gateways: readonly string[];
+  readonly uplinkAddresses: readonly string[];
+  /** Static routes only. */
+  readonly routes: readonly FoundRoute[];
+  /** Permanent neighbours of the VXLAN device. */
+  readonly neighbours: readonly { readonly address: string; readonly mac: string }[];
+  readonly fdb: readonly { readonly mac: string; readonly vtep: string }[];
+  /** Rules with a mark. */
+  readonly rules: readonly RuleSpec[];
+}

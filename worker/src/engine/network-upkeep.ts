@@ -1,0 +1,67 @@
+/**
+ * Looks after the node's networks every few seconds: what was deleted, flushed or killed behind our back is there again soon, and
+ * addresses that nobody here uses any more go back to the managers.
+ */
+import { type Clock, type Logger, messageOf, type TimerHandle } from '@swarmts/lib';
+import type { LocalNetwork, RoutedNetworks } from '@swarmts/netplugins';
+import type { EndpointSource } from './node-container-network.js';
+
+/** Everything is back within five seconds. */
+const PERIOD_MS = 3_000;
+
+export interface UpkeepParts {
+  readonly local: Pick<LocalNetwork, 'repair'>;
+  readonly routed: Pick<RoutedNetworks, 'repair' | 'strayEndpoints'>;
+  readonly names: { repair(): Promise<void> };
+  readonly source: Pick<EndpointSource, 'giveBack'>;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+export class NetworkUpkeep {
+  readonly #p: UpkeepParts;
+  #timer: TimerHandle | undefined;
+  #running: Promise<void> = Promise.resolve();
+  #closed = false;
+  /** Seen once: an attachment that is just being made is no stray. */
+  #suspects: ReadonlySet<string> = new Set();
+
+  constructor(parts: UpkeepParts) {
+    this.#p = parts;
+  }
+
+  start(): void {
+    if (this.#closed) return;
+    this.#timer = this.#p.clock.after(PERIOD_MS, () => {
+      this.#running = this.#round().finally(() => this.start());
+    });
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#timer?.cancel();
+    await this.#running;
+  }
+
+  async #round(): Promise<void> {
+    const { local, routed, names } = this.#p;
+    await this.#attempt('the local network', () => local.repair().then(() => undefined));
+    await this.#attempt('the networks of the swarm', () => routed.repair());
+    await this.#attempt('the name server', () => names.repair());
+    await this.#attempt('unused addresses', () => this.#giveBackStrays());
+  }
+
+  async #giveBackStrays(): Promise<void> {
+    const strays = this.#p.routed.strayEndpoints();
+    for (const id of strays) if (this.#suspects.has(id)) await this.#p.source.giveBack(id);
+    this.#suspects = new Set(strays);
+  }
+
+  async #attempt(what: string, work: () => Promise<void>): Promise<void> {
+    try {
+      await work();
+    } catch (e) {
+      this.#p.logger.warn(`cannot look after ${what}, trying again`, { error: messageOf(e) });
+    }
+  }
+}

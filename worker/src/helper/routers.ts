@@ -1,0 +1,360 @@
+/**
+ * Carries out what `planRouter` decides: makes and repairs the namespaces of networks, their devices, routes and rules. Everything
+ * is derived from the specification and from what the kernel has, so that a crash in the middle is completed by the next call.
+ */
+import { existsSync } from 'node:fs';
+import {
+  type LegSpec,
+  MESH_DEVICE,
+  planRouter,
+  type RouterSpec,
+  type RouterStep,
+  UPLINK_DEVICE,
+  type UplinkSpec,
+  VXLAN_DEVICE,
+  type VxlanSpec,
+} from '@swarmts/netplugins';
+import {
+  addAddress,
+  addRoute,
+  addRule,
+  closeFd,
+  createLink,
+  createNetns,
+  deleteAddress,
+  deleteFdb,
+  deleteLink,
+  deleteNeighbour,
+  deleteNetns,
+  deleteRoute,
+  deleteRule,
+  dumpAddresses,
+  dumpLinks,
+  dumpRules,
+  ipv4Setting,
+  isNamespaceFile,
+  type NetlinkSocket,
+  openFile,
+  parseAddress,
+  parseLink,
+  parseRule,
+  type Request,
+  setFdb,
+  setLink,
+  setNeighbour,
+  withNetns,
+} from 'vxlan-tools';
+import { writeSysctls } from './local-endpoint.js';
+import { findLink, gatewayMac, requireAll, withSocket } from './netns-links.js';
+import { observeRouter } from './router-observer.js';
+
+const LOOPBACK_INDEX = 1;
+const HOST_BITS = { ipv4: 32, ipv6: 128 } as const;
+const UPLINK_BITS = { ipv4: 30, ipv6: 64 } as const;
+
+export class Routers {
+  readonly #home: NetlinkSocket;
+  readonly #hasIpv6 = existsSync('/proc/sys/net/ipv6');
+
+  /** `home` is a socket in the host's namespace. */
+  constructor(home: NetlinkSocket) {
+    this.#home = home;
+  }
+
+  /** Makes the router as specified. Returns the legs that are missing. */
+  ensure(spec: RouterSpec): readonly string[] {
+    if (!isNamespaceFile(spec.netns)) createNetns(spec.netns, () => this.#prepare());
+    const { steps, missingLegs } = withNetns(spec.netns, () =>
+      withSocket((socket) => planRouter(spec, observeRouter(socket, this.#hasIpv6).router)),
+    );
+    for (const step of steps) {
+      if (step.kind === 'make-vxlan' && spec.vxlan) this.#makeVxlan(spec.netns, spec.vxlan);
+      else if (step.kind === 'make-uplink' && spec.uplink) this.#makeUplink(spec.netns, spec.uplink);
+      else if (step.kind === 'delete-link') {
+        withNetns(spec.netns, () => withSocket((s) => s.request(deleteLink({ name: step.name }))));
+      }
+    }
+    if (spec.uplink) this.#ensureHostRoutes(spec.uplink);
+    const rest = steps.filter((s) => !DEVICE_STEPS.has(s.kind));
+    if (rest.length > 0) withNetns(spec.netns, () => withSocket((s) => this.#apply(s, rest)));
+    return missingLegs;
+  }
+
+  remove(netns: string): void {
+    deleteNetns(netns);
+  }
+
+  /** Joins a container to a router: both ends of a veth pair, complete. Repeating it replaces what is there. */
+  attach(spec: LegSpec): void {
+    const routerFd = openFile(spec.routerNetns, 0);
+    try {
+      withNetns(spec.routerNetns, () => withSocket((s) => deleteIfThere(s, spec.leg)));
+      withNetns(spec.containerNetns, () => withSocket((s) => this.#makeLeg(s, spec, routerFd)));
+    } finally {
+      closeFd(routerFd);
+    }
+    withNetns(spec.routerNetns, () => withSocket((s) => this.#configureLeg(s, spec)));
+  }
+
+  /** Takes one leg off a container that goes on. */
+  detach(routerNetns: string, leg: string): void {
+    if (!isNamespaceFile(routerNetns)) return;
+    withNetns(routerNetns, () => withSocket((s) => deleteIfThere(s, leg)));
+  }
+
+  /** The MTU of the link that has the address; 0 when there is none. */
+  underlayMtu(address: string): number {
+    const addresses = this.#home.dump(dumpAddresses()).flatMap((m) => parseAddress(m) ?? []);
+    const index = addresses.find((a) => a.address === address)?.index;
+    const links = this.#home.dump(dumpLinks()).flatMap((m) => parseLink(m) ?? []);
+    return links.find((l) => l.index === index)?.mtu ?? 0;
+  }
+
+  /** In a new namespace: loopback, and forwarding without the checks that the rules do better. */
+  #prepare(): void {
+    withSocket((s) => s.request(setLink({ index: LOOPBACK_INDEX }, { up: true })));
+    writeSysctls({
+      'net.ipv4.ip_forward': '1',
+      'net.ipv4.conf.all.rp_filter': '0',
+      'net.ipv4.conf.default.rp_filter': '0',
+      'net.ipv4.conf.all.send_redirects': '0',
+      'net.ipv4.conf.default.send_redirects': '0',
+      'net.ipv4.conf.all.accept_redirects': '0',
+      ...(this.#hasIpv6 ? { 'net.ipv6.conf.all.forwarding': '1', 'net.ipv6.conf.default.accept_ra': '0' } : {}),
+    });
+  }
+
+  /** The device is made in the host's namespace, where its UDP socket stays, and moved. */
+  #makeVxlan(netns: string, v: VxlanSpec): void {
+    const name = `vx${v.vni}`;
+    deleteIfThere(this.#home, name);
+    this.#home.request(
+      createLink({
+        kind: 'vxlan',
+        name,
+        vni: v.vni,
+        port: v.port,
+        local: v.local,
+        mac: v.mac,
+        mtu: v.mtu,
+        learning: false,
+      }),
+    );
+    const index = findLink(this.#home, name)?.index ?? 0;
+    const fd = openFile(netns, 0);
+    try {
+      this.#home.request(setLink({ index }, { netnsFd: fd, newName: VXLAN_DEVICE }));
+    } catch (e) {
+      deleteIfThere(this.#home, name);
+      throw e;
+    } finally {
+      closeFd(fd);
+    }
+    withNetns(netns, () =>
+      withSocket((s) => {
+        const inside = findLink(s, VXLAN_DEVICE)?.index ?? 0;
+        s.request(setLink({ index: inside }, { up: true, mtu: v.mtu, mac: v.mac }));
+      }),
+    );
+  }
+
+  #makeUplink(netns: string, u: UplinkSpec): void {
+    deleteIfThere(this.#home, MESH_DEVICE);
+    withNetns(netns, (homeFd) =>
+      withSocket((s) => {
+        s.request(
+          createLink({
+            kind: 'veth',
+            name: UPLINK_DEVICE,
+            mtu: u.mtu,
+            mac: UPLINK_MACS.router,
+            peer: { name: MESH_DEVICE, mtu: u.mtu, mac: UPLINK_MACS.host, netnsFd: homeFd },
+          }),
+        );
+        const index = findLink(s, UPLINK_DEVICE)?.index ?? 0;
+        requireAll(
+          s.batch([setLink({ index }, { up: true }), ...this.#addresses(index, u.routerAddresses, UPLINK_BITS)]),
+        );
+      }),
+    );
+    const index = findLink(this.#home, MESH_DEVICE)?.index ?? 0;
+    requireAll(
+      this.#home.batch([
+        setLink(
+          { index },
+          {
+            up: true,
+            ipv4: {
+              [ipv4Setting.forwarding]: 1,
+              [ipv4Setting.rpFilter]: 0,
+              // 127.0.0.1 reaches published ports; the local rule set drops what arrives for 127/8.
+              [ipv4Setting.routeLocalnet]: 1,
+              [ipv4Setting.sendRedirects]: 0,
+              [ipv4Setting.acceptRedirects]: 0,
+            },
+          },
+        ),
+        ...this.#addresses(index, u.hostAddresses, UPLINK_BITS),
+      ]),
+    );
+  }
+
+  #ensureHostRoutes(u: UplinkSpec): void {
+    const index = findLink(this.#home, MESH_DEVICE)?.index;
+    if (index === undefined) return;
+    const routes = u.hostRoutes.filter((r) => this.#hasIpv6 || !r.subnet.includes(':'));
+    requireAll(
+      this.#home.batch(routes.map((r) => addRoute({ destination: r.subnet, gateway: r.gateway, index }, true))),
+    );
+  }
+
+  #addresses(
+    index: number,
+    addresses: readonly string[],
+    bits: { readonly ipv4: number; readonly ipv6: number },
+  ): Request[] {
+    return addresses.flatMap((address) => {
+      const v6 = address.includes(':');
+      if (v6 && !this.#hasIpv6) return [];
+      return [addAddress({ index, address, prefixLength: v6 ? bits.ipv6 : bits.ipv4, noDad: v6, replace: true })];
+    });
+  }
+
+  #apply(socket: NetlinkSocket, steps: readonly RouterStep[]): void {
+    const { indexes } = observeRouter(socket, this.#hasIpv6);
+    const indexOf = (name: string) => indexes.get(name) ?? 0;
+    const requests = steps.flatMap((s) => this.#request(s, indexOf));
+    const deletions = new Set(steps.filter((s) => s.kind.startsWith('delete')).map((s) => s.kind));
+    for (const error of socket.batch(requests)) {
+      // What is to go may have gone by itself with its device.
+      if (error && !(deletions.size > 0 && GONE.has(error.code) && error.operation.startsWith('delete'))) throw error;
+    }
+  }
+
+  #request(s: RouterStep, indexOf: (name: string) => number): Request[] {
+    const vx = indexOf(VXLAN_DEVICE);
+    const lo = LOOPBACK_INDEX;
+    if (!this.#hasIpv6 && isIpv6Step(s)) return [];
+    switch (s.kind) {
+      case 'make-vxlan':
+      case 'make-uplink':
+      case 'delete-link':
+        return [];
+      case 'add-gateway':
+        return [
+          addAddress({ index: lo, address: s.address, prefixLength: bitsOf(s.address), noDad: true, replace: true }),
+        ];
+      case 'delete-gateway':
+        return [deleteAddress(lo, s.address, bitsOf(s.address))];
+      case 'set-neighbour':
+        return [setNeighbour({ index: vx, address: s.address, mac: s.mac })];
+      case 'delete-neighbour':
+        return [deleteNeighbour(vx, s.address)];
+      case 'set-fdb':
+        return [setFdb({ index: vx, mac: s.mac, destination: s.vtep })];
+      case 'delete-fdb':
+        return [deleteFdb({ index: vx, mac: s.mac, destination: s.vtep })];
+      case 'set-route': {
+        const { device, ...route } = s.route;
+        return [
+          addRoute(
+            { ...route, index: indexOf(device), onLink: route.gateway !== undefined && device === VXLAN_DEVICE },
+            true,
+          ),
+        ];
+      }
+      case 'delete-route': {
+        const { device, ...route } = s.route;
+        return [deleteRoute(indexOf(device) === 0 ? route : { ...route, index: indexOf(device) })];
+      }
+      case 'add-rule':
+        return [addRule(s.rule)];
+      case 'delete-rule':
+        return [deleteRule(s.rule)];
+    }
+  }
+
+  /** In the container's namespace. The leg's other end appears in the router's. */
+  #makeLeg(socket: NetlinkSocket, spec: LegSpec, routerFd: number): void {
+    deleteIfThere(socket, spec.iface);
+    const routerMac = gatewayMac(spec.addresses[0]?.gateway ?? '0.0.0.0');
+    socket.request(
+      createLink({
+        kind: 'veth',
+        name: spec.iface,
+        mac: spec.mac,
+        mtu: spec.mtu,
+        peer: { name: spec.leg, mtu: spec.mtu, mac: routerMac, netnsFd: routerFd },
+      }),
+    );
+    const index = findLink(socket, spec.iface)?.index ?? 0;
+    const requests: Request[] = [
+      setLink({ index: LOOPBACK_INDEX }, { up: true }),
+      setLink({ index }, { up: true, mtu: spec.mtu, noIpv6LinkLocal: this.#hasIpv6 }),
+    ];
+    for (const a of spec.addresses) {
+      if (a.address.includes(':') && !this.#hasIpv6) continue;
+      const { address, prefixLength, gateway } = a;
+      requests.push(
+        addAddress({ index, address, prefixLength, noPrefixRoute: true, noDad: true, replace: true }),
+        setNeighbour({ index, address: gateway, mac: routerMac }),
+        addRoute({ destination: `${gateway}/${bitsOf(gateway)}`, index }, true),
+        ...a.subnets.map((destination) => addRoute({ destination, gateway, index, source: address }, true)),
+      );
+      if (spec.isDefault) {
+        const family = address.includes(':') ? 'ipv6' : 'ipv4';
+        requests.push(addRoute({ destination: 'default', family, gateway, index, source: address }, true));
+      }
+    }
+    if (spec.formerDefault) requests.push(...answerWhereAsked(socket, spec.formerDefault));
+    requireAll(socket.batch(requests));
+  }
+
+  #configureLeg(socket: NetlinkSocket, spec: LegSpec): void {
+    const index = findLink(socket, spec.leg)?.index ?? 0;
+    const requests: Request[] = [setLink({ index }, { up: true, mtu: spec.mtu, noIpv6LinkLocal: this.#hasIpv6 })];
+    for (const { address } of spec.addresses) {
+      if (address.includes(':') && !this.#hasIpv6) continue;
+      requests.push(
+        setNeighbour({ index, address, mac: spec.mac }),
+        addRoute({ destination: `${address}/${bitsOf(address)}`, index }, true),
+      );
+    }
+    requireAll(socket.batch(requests));
+  }
+}
+
+const DEVICE_STEPS: ReadonlySet<string> = new Set(['make-vxlan', 'make-uplink', 'delete-link']);
+const GONE: ReadonlySet<string> = new Set(['ENOENT', 'ESRCH', 'EADDRNOTAVAIL', 'ENODEV', 'EINVAL']);
+const UPLINK_MACS = { host: '02:53:57:53:00:01', router: '02:53:57:53:00:02' } as const;
+
+function bitsOf(address: string): number {
+  return address.includes(':') ? HOST_BITS.ipv6 : HOST_BITS.ipv4;
+}
+
+function isIpv6Step(s: RouterStep): boolean {
+  if ('address' in s) return s.address.includes(':');
+  if ('route' in s) return s.route.family === 'ipv6';
+  return 'rule' in s && s.rule.family === 'ipv6';
+}
+
+/** A table of their own for packets with the former leg's address. */
+function answerWhereAsked(socket: NetlinkSocket, former: NonNullable<LegSpec['formerDefault']>): Request[] {
+  const index = findLink(socket, former.iface)?.index;
+  if (index === undefined) return [];
+  const { address, gateway } = former;
+  const rule = { family: 'ipv4', priority: FORMER_PRIORITY, table: FORMER_TABLE, source: `${address}/32` } as const;
+  const known = socket.dump(dumpRules('ipv4')).some((m) => parseRule(m)?.priority === FORMER_PRIORITY);
+  return [
+    ...(known ? [] : [addRule(rule)]),
+    addRoute({ destination: 'default', family: 'ipv4', gateway, index, table: FORMER_TABLE }, true),
+  ];
+}
+
+const FORMER_PRIORITY = 100;
+const FORMER_TABLE = 100;
+
+function deleteIfThere(socket: NetlinkSocket, name: string): void {
+  const [error] = socket.batch([deleteLink({ name })]);
+  if (error !== undefined && error.code !== 'ENODEV') throw error;
+}
