@@ -16,6 +16,7 @@ import {
 import type { LeaderComponent, LeaderContext } from '../leader-component.js';
 import type { AnyChange } from '../store/tables.js';
 import type { WriteTx } from '../store/transaction.js';
+import { NodeReturn } from './node-return.js';
 
 /** Changes are gathered so long before a pass; quick on a quiet cluster, batched on a busy one. */
 const DEBOUNCE_MS = 5;
@@ -34,6 +35,7 @@ export class SchedulingLoop implements LeaderComponent {
   readonly #nodes = new Map<string, NodeInfo>();
   readonly #pending = new Map<string, Task>();
   #watch: Watch | undefined;
+  #nodeReturn: NodeReturn | undefined;
 
   constructor(context: LeaderContext) {
     this.#c = context;
@@ -49,7 +51,9 @@ export class SchedulingLoop implements LeaderComponent {
   start(): void {
     this.#watch = this.#c.store.watch({ change: (c) => this.#onChange(c) });
     this.#c.store.view((tx) => {
-      for (const n of tx.list('node')) this.#nodes.set(n.id, new NodeInfo(n));
+      const nodes = tx.list('node');
+      this.#nodeReturn = new NodeReturn(this.#c.clock, nodes, () => this.#loop.mark());
+      for (const n of nodes) this.#nodes.set(n.id, new NodeInfo(n));
       for (const t of tx.list('task')) this.#track(t);
     });
     this.#loop.mark();
@@ -57,21 +61,24 @@ export class SchedulingLoop implements LeaderComponent {
 
   async stop(): Promise<void> {
     this.#watch?.close();
+    this.#nodeReturn?.stop();
     await this.#loop.stop();
   }
 
   #onChange(c: AnyChange): void {
-    if (c.kind === 'node') this.#onNode(c.object, c.action === 'remove');
+    if (c.kind === 'node') this.#onNode(c.object, c.old, c.action === 'remove');
     else if (c.kind === 'task') this.#onTask(c.object, c.old, c.action === 'remove');
     else return;
     if (this.#pending.size > 0) this.#loop.mark();
   }
 
-  #onNode(node: Node, removed: boolean): void {
+  #onNode(node: Node, old: Node | undefined, removed: boolean): void {
     if (removed) {
       this.#nodes.delete(node.id);
+      this.#nodeReturn?.removed(node.id);
       return;
     }
+    this.#nodeReturn?.changed(node, old);
     const known = this.#nodes.get(node.id);
     if (known) {
       known.update(node);
@@ -110,6 +117,7 @@ export class SchedulingLoop implements LeaderComponent {
   }
 
   async #work(): Promise<void> {
+    if (this.#nodeReturn?.waiting) return;
     const verdicts: Verdict[] = [];
     const assigned = [...this.#pending.values()].filter((t) => t.nodeId !== '');
     for (const task of assigned) verdicts.push(this.#confirm(task));

@@ -1,0 +1,103 @@
+import assert from 'node:assert/strict';
+import { SimulatedClock, seededRandom, silentLogger } from '@swarmts/lib';
+import { type Node, NodeState, NodeStatus, type Task, TaskState } from '@swarmts/proto';
+import { testNode, testTask } from '../orchestrator/testing.js';
+import { localStore, type Store } from '../store/store.js';
+import { SchedulingLoop } from './scheduling-loop.js';
+
+/** The loop of a leader that has just taken over, on a real store. */
+class Bed {
+  readonly clock = new SimulatedClock();
+  readonly store: Store = localStore(() => this.clock.now());
+  readonly loop = new SchedulingLoop({
+    store: this.store,
+    clock: this.clock,
+    random: seededRandom(1),
+    log: silentLogger,
+    onStuck: (e) => assert.fail(String(e)),
+  });
+
+  async start(nodes: readonly Node[], tasks: number): Promise<void> {
+    await this.store.update((tx) => {
+      for (const n of nodes) tx.create('node', n);
+    });
+    this.loop.start();
+    await this.store.update((tx) => {
+      for (let slot = 1; slot <= tasks; slot++)
+        tx.create('task', { ...testTask({ id: `t${slot}`, slot, state: TaskState.PENDING }), nodeId: '' });
+    });
+  }
+
+  async nodeTurns(id: string, state: NodeState): Promise<void> {
+    await this.store.update((tx) => {
+      const node = tx.get('node', id);
+      assert.ok(node);
+      tx.update('node', { ...node, status: NodeStatus.create({ ...node.status, state }) });
+    });
+  }
+
+  tasks(): readonly Task[] {
+    return this.store.view((tx) => tx.list('task'));
+  }
+
+  /** How many tasks each node got, '' for those without one. */
+  placement(): Record<string, number> {
+    const count: Record<string, number> = {};
+    for (const t of this.tasks()) count[t.nodeId] = (count[t.nodeId] ?? 0) + 1;
+    return count;
+  }
+}
+
+const unknown = (id: string) => testNode(id, NodeState.UNKNOWN);
+
+describe('scheduling loop after a change of leader', () => {
+  it('waits for nodes that come back one after the other and spreads the tasks over them', async () => {
+    const bed = new Bed();
+    await bed.start([unknown('n1'), unknown('n2'), unknown('n3'), unknown('dead')], 6);
+    for (const id of ['n1', 'n2', 'n3']) {
+      await bed.nodeTurns(id, NodeState.NODE_READY);
+      await bed.clock.advance(100);
+    }
+    assert.deepEqual(bed.placement(), { '': 6 });
+    await bed.clock.advance(100);
+    assert.deepEqual(bed.placement(), { n1: 2, n2: 2, n3: 2 });
+    await bed.loop.stop();
+  });
+
+  it('places at once when every node is back', async () => {
+    const bed = new Bed();
+    await bed.start([unknown('n1'), unknown('n2')], 2);
+    await bed.nodeTurns('n1', NodeState.NODE_READY);
+    await bed.nodeTurns('n2', NodeState.NODE_READY);
+    await bed.clock.advance(20);
+    assert.deepEqual(bed.placement(), { n1: 1, n2: 1 });
+    await bed.loop.stop();
+  });
+
+  it('does not wait for nodes that are down, nor for longer than a second', async () => {
+    const bed = new Bed();
+    await bed.start([testNode('gone', NodeState.DOWN)], 1);
+    await bed.clock.advance(20);
+    const reason = bed.tasks()[0]?.status?.err ?? '';
+    assert.match(reason, /no suitable node/);
+    await bed.loop.stop();
+
+    const silent = new Bed();
+    await silent.start([unknown('n1')], 1);
+    await silent.clock.advance(900);
+    assert.equal(silent.tasks()[0]?.status?.err, '');
+    await silent.clock.advance(200);
+    assert.match(silent.tasks()[0]?.status?.err ?? '', /no suitable node/);
+    await silent.loop.stop();
+  });
+
+  it('gives up waiting for a node that is removed', async () => {
+    const bed = new Bed();
+    await bed.start([unknown('n1'), unknown('n2')], 1);
+    await bed.nodeTurns('n1', NodeState.NODE_READY);
+    await bed.store.update((tx) => tx.remove('node', 'n2'));
+    await bed.clock.advance(20);
+    assert.deepEqual(bed.placement(), { n1: 1 });
+    await bed.loop.stop();
+  });
+});
