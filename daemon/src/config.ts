@@ -33,6 +33,8 @@ export interface DaemonConfig {
   readonly bridgeSubnet: string;
   /** '' for the engine's own default. */
   readonly cgroupParent: string;
+  /** Whether the machine's cgroup hierarchy may be set to quick changes of membership. */
+  readonly cgroupFavorDynmods: boolean;
   /** Milliseconds that managers wait for this node when its daemon stops in order. */
   readonly leaseMs: number;
   readonly warnings: readonly string[];
@@ -83,6 +85,10 @@ const OPTIONS: Readonly<Record<string, Option>> = {
   tlscert: { kind: 'string', help: 'Path to the TLS certificate' },
   tlskey: { kind: 'string', help: 'Path to the TLS key' },
   'cgroup-parent': { kind: 'string', help: 'Parent cgroup of the containers, e.g. /swarmts' },
+  'cgroup-favor-dynmods': {
+    kind: 'boolean',
+    help: 'Mount option favordynmods on the cgroup hierarchy: containers start sooner (default true)',
+  },
   'goodbye-lease': {
     kind: 'number',
     help: 'Seconds that the cluster waits for this node when the daemon stops in order',
@@ -153,13 +159,16 @@ function parseFlags(argv: readonly string[]): Values {
   for (const [name, kind] of Object.entries(IGNORED))
     options[name] = { type: kind === 'boolean' ? 'boolean' : 'string', multiple: kind === 'list' };
   // pflag's --flag=true has no counterpart in parseArgs.
+  const refused: Record<string, false> = {};
   const normal = argv.flatMap((a) => {
-    const m = /^--([\w-]+)=(true|false)$/.exec(a);
-    const isBoolean = m?.[1] !== undefined && options[m[1]]?.type === 'boolean';
-    return isBoolean ? (m?.[2] === 'true' ? [`--${m[1]}`] : []) : [a];
+    const [, name = '', yes] = /^--([\w-]+)=(true|false)$/.exec(a) ?? [];
+    if (options[name]?.type !== 'boolean') return [a];
+    if (yes === 'true') return [`--${name}`];
+    refused[name] = false;
+    return [];
   });
   try {
-    return parseArgs({ args: normal, options, strict: true, allowPositionals: false }).values;
+    return { ...refused, ...parseArgs({ args: normal, options, strict: true, allowPositionals: false }).values };
   } catch (e) {
     throw new SwarmtsError('invalid-argument', `${messageOf(e)}\nSee 'swarmtsd --help'.`, { cause: e });
   }
@@ -198,7 +207,7 @@ function merge(flags: Values, file: Values): DaemonConfig {
   };
   const text = (name: string, fallback: string) => String(value(name) ?? fallback);
   const list = (name: string) => toList(name, value(name));
-  const bool = (name: string) => value(name) === true;
+  const bool = (name: string, fallback = false) => (value(name) ?? fallback) === true;
   const number = (name: string, fallback: number) => toNumber(name, value(name), fallback);
   for (const name of Object.keys(IGNORED)) {
     if (flags[name] !== undefined || file[name] !== undefined)
@@ -241,6 +250,7 @@ function merge(flags: Values, file: Values): DaemonConfig {
       key: text('tlskey', ''),
     },
     cgroupParent: text('cgroup-parent', ''),
+    cgroupFavorDynmods: bool('cgroup-favor-dynmods', true),
     bridgeSubnet: text('bip', '172.30.0.0/16'),
     leaseMs: number('goodbye-lease', 60) * 1000,
     warnings,

@@ -99,6 +99,7 @@ async function runDaemon(config: DaemonConfig): Promise<void> {
       logger: log,
       runtime: runtimeOf(config),
       ...(config.cgroupParent === '' ? {} : { cgroupParent: config.cgroupParent }),
+      favorDynmods: config.cgroupFavorDynmods,
       insecureRegistries: config.insecureRegistries,
       registryMirrors: config.registryMirrors,
       ...(config.dns.length > 0 ? { dns: { servers: config.dns, search: [], options: [] } } : {}),

@@ -3,7 +3,7 @@
  * was half made, and only then answers.
  */
 import { createHash } from 'node:crypto';
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { mkdir, readdir, rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { type Clock, type Logger, messageOf, type Random, silentLogger, systemClock } from '@swarmts/lib';
@@ -12,6 +12,7 @@ import { ImageService, imagesRoot } from '../images/image-service.js';
 import { hostPlatform, type Platform } from '../images/manifest.js';
 import { reopenLog } from '../logs/log-files.js';
 import { LogRotation, type RotatingLog } from '../logs/log-rotation.js';
+import { favorDynmodsMount } from '../runtime/cgroup-mount.js';
 import type { DnsConfig } from '../runtime/etc-files.js';
 import { ExitWatch } from '../runtime/exit-watch.js';
 import { findProgram, machineFacts } from '../runtime/machine-facts.js';
@@ -59,6 +60,8 @@ export interface EngineOptions {
   /** As /etc/docker/certs.d. */
   readonly certsDir?: string;
   readonly maxConcurrentDownloads?: number;
+  /** Sets the machine's cgroup hierarchy to quick changes of membership (cgroup-mount.ts); default false. */
+  readonly favorDynmods?: boolean;
 }
 
 const CONTAINER_ID = /^[0-9a-f]{64}$/;
@@ -71,6 +74,7 @@ export async function openEngine(options: EngineOptions): Promise<ContainerEngin
   const [dataRoot, execRoot] = [resolve(options.dataRoot), resolve(options.execRoot)];
   await mkdir(containersRoot({ dataRoot }), { recursive: true, mode: 0o710 });
   await mkdir(execRoot, { recursive: true, mode: 0o711 });
+  if (options.favorDynmods) await favorDynmods(helper, logger);
   const events = new EngineEvents(logger);
   const emit = (e: EngineEvent) => events.emit(e);
   const registry = new ContainerRegistry();
@@ -124,6 +128,17 @@ export async function openEngine(options: EngineOptions): Promise<ContainerEngin
   await images.collectGarbage();
   const watches = startWatches(context, registry);
   return new Engine({ context, images, volumes, registry, events, clock, logger, watches });
+}
+
+/** Kernels before 6.0 do not know the flag: containers start all the same, only later. */
+async function favorDynmods(helper: HelperApi, logger: Logger): Promise<void> {
+  const spec = favorDynmodsMount(readFileSync('/proc/self/mountinfo', 'utf8'));
+  if (!spec) return;
+  try {
+    await helper.mount(spec);
+  } catch (e) {
+    logger.info('the cgroup hierarchy keeps its slow changes of membership', { error: messageOf(e) });
+  }
 }
 
 function registryOptions(o: EngineOptions) {
