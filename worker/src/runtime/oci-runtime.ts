@@ -3,9 +3,10 @@
  * images, networks or container states.
  */
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { type Clock, newHexId, SwarmtsError } from '@swarmts/lib';
 import type { HelperApi, MonitorStarted, RunResult } from '../helper/helper-api.js';
+import { releaseInit } from './exec-fifo.js';
 import type { OciProcess } from './oci-spec.js';
 import { startFailure } from './runtime-errors.js';
 
@@ -70,6 +71,8 @@ export class OciRuntime {
   }
 
   async start(id: string): Promise<void> {
+    const isRunc = basename(this.#options.runtimePath) === 'runc';
+    if (isRunc && (await releaseInit(join(this.#root, id, 'exec.fifo'), this.#options.clock))) return;
     const result = await this.#run(['start', id]);
     if (result.code !== 0) throw startFailure(textOf(result.stderr)).error;
   }

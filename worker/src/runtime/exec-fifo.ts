@@ -1,0 +1,53 @@
+/**
+ * The release of a container that runc has created. Its init waits in an open for writing of the named pipe `exec.fifo` in the
+ * container's state directory; whoever reads from it lets init go on, and takes the pipe away as the mark that it did. That is
+ * all that `runc start` does for a container without hooks, and a process of its own costs a multiple of it.
+ */
+import { closeSync, constants, openSync, readSync, unlinkSync } from 'node:fs';
+import { type Clock, errnoOf, sleep } from '@swarmts/lib';
+
+/** Init writes as soon as the scheduler lets it; later than this something is wrong, and the runtime knows what. */
+const LONGEST_WAIT_MS = 1_000;
+const FIRST_DELAY_MS = 0;
+const DELAY_MS = 1;
+
+/**
+ * True when the container runs now. False when there is no such pipe or nobody wrote into it: the OCI runtime's own `start` is
+ * to be asked, which says why.
+ */
+export async function releaseInit(fifo: string, clock: Clock): Promise<boolean> {
+  const fd = openFifo(fifo);
+  if (fd === undefined) return false;
+  try {
+    const end = clock.monotonic() + LONGEST_WAIT_MS;
+    for (let delay = FIRST_DELAY_MS; clock.monotonic() < end; delay = DELAY_MS) {
+      if (hasByte(fd)) {
+        unlinkSync(fifo);
+        return true;
+      }
+      await sleep(clock, delay);
+    }
+    return false;
+  } finally {
+    closeSync(fd);
+  }
+}
+
+function openFifo(path: string): number | undefined {
+  try {
+    return openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+  } catch (e) {
+    if (errnoOf(e) === 'ENOENT') return undefined;
+    throw e;
+  }
+}
+
+/** Nothing to read yet is EAGAIN with a writer, and an empty read without one. */
+function hasByte(fd: number): boolean {
+  try {
+    return readSync(fd, Buffer.alloc(1)) > 0;
+  } catch (e) {
+    if (errnoOf(e) === 'EAGAIN') return false;
+    throw e;
+  }
+}
