@@ -8,6 +8,7 @@ import { createApiServer } from '@swarmts/api';
 import {
   createLogger,
   errnoOf,
+  findProgram,
   isSwarmtsError,
   type LogLevel,
   MetricsRegistry,
@@ -19,7 +20,7 @@ import {
 } from '@swarmts/lib';
 import { FEATURE_LEVEL, NodeDescription } from '@swarmts/proto';
 import { openEngine, startHelper } from '@swarmts/worker';
-import { findProgram, machineFacts } from './backend/machine.js';
+import { machineFacts } from './backend/machine.js';
 import { EngineNodeBackend } from './backend/node-backend.js';
 import { NodeSwarmBackend } from './backend/swarm-backend.js';
 import { DaemonSystemBackend } from './backend/system-backend.js';

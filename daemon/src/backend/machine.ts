@@ -1,11 +1,9 @@
 /** Facts about the machine: kernel, operating system, cgroups, and what is missing to run containers. */
-import { accessSync, constants, existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { arch, availableParallelism, release, totalmem } from 'node:os';
-import { delimiter, join } from 'node:path';
+import { join } from 'node:path';
 import type { DoctorCheck } from '@swarmts/api';
-
-/** Searched besides PATH: where Debian puts system programs. */
-const SYSTEM_PATHS = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin'];
+import { findProgram } from '@swarmts/lib';
 
 export interface MachineFacts {
   readonly kernelVersion: string;
@@ -36,21 +34,6 @@ function osName(): string {
     return /^PRETTY_NAME="?([^"\n]*)"?$/m.exec(text)?.[1] ?? 'Linux';
   } catch {
     return 'Linux';
-  }
-}
-
-export function findProgram(name: string): string | undefined {
-  if (name.includes('/')) return isExecutable(name) ? name : undefined;
-  const folders = [...(process.env.PATH ?? '').split(delimiter), ...SYSTEM_PATHS].filter((p) => p !== '');
-  return folders.map((f) => join(f, name)).find(isExecutable);
-}
-
-function isExecutable(path: string): boolean {
-  try {
-    accessSync(path, constants.X_OK);
-    return true;
-  } catch {
-    return false;
   }
 }
 

@@ -74,6 +74,28 @@ export function resolveAdvertiseAddr(text: string, listen: HostPort, interfaces:
   );
 }
 
+/** As resolveAdvertiseAddr; where several addresses are possible, the one in the network of the manager that is joined. */
+export function resolveJoinAddr(text: string, remote: string, listen: HostPort, interfaces: Interfaces): HostPort {
+  try {
+    return resolveAdvertiseAddr(text, listen, interfaces);
+  } catch (e) {
+    if (text !== '') throw e;
+    const target = splitHostPort(remote, defaults.listenPort).host;
+    const sameNet = Object.values(interfaces)
+      .flatMap((l) => l ?? [])
+      .find((i) => i.cidr && i.family === 'IPv4' && inSubnet(target, i.cidr));
+    if (!sameNet) throw e;
+    return { host: sameNet.address, port: listen.port };
+  }
+}
+
+function inSubnet(address: string, cidr: string): boolean {
+  const toNumber = (a: string) => a.split('.').reduce((n, p) => n * 256 + Number(p), 0);
+  const [base = '', bits = '32'] = cidr.split('/');
+  const size = 2 ** (32 - Number(bits));
+  return Math.floor(toNumber(address) / size) === Math.floor(toNumber(base) / size);
+}
+
 function ownAddress(host: string, interfaces: Interfaces, what: string): string {
   const own = ownAddresses(interfaces);
   if (isIP(host) !== 0) {

@@ -2,7 +2,6 @@
  * This node's membership in a swarm: init, join, leave; the agent always, the manager while the certificate says so; renewal
  * of the certificate and changes of role. Membership operations run one after the other.
  */
-import { randomInt } from 'node:crypto';
 import { rm } from 'node:fs/promises';
 import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
@@ -13,7 +12,6 @@ import {
   type Clock,
   isSwarmtsError,
   type Logger,
-  newId,
   type Random,
   SwarmtsError,
   sleep,
@@ -22,34 +20,20 @@ import {
 import {
   type Credentials,
   Credentials as CredentialsClass,
-  createRequest,
-  createRootCa,
   joinCluster,
   LEADER_KEY,
   loadCredentials,
   Manager,
   managerChannelOptions,
-  newJoinToken,
   renewCertificate,
   saveCredentials,
-  signNodeCertificate,
 } from '@swarmts/manager';
 import type { RoutedNetworks } from '@swarmts/netplugins';
-import {
-  Cluster,
-  ClusterSpec,
-  defaults,
-  FEATURE_LEVEL,
-  Node,
-  type NodeDescription,
-  NodeRole,
-  NodeSpec,
-  NodeStatus,
-  RootCa,
-  NodeState as State,
-} from '@swarmts/proto';
+import { defaults, type Node, type NodeDescription, NodeRole } from '@swarmts/proto';
 import { Agent, type ContainerEngine } from '@swarmts/worker';
-import { joinHostPort, resolveAdvertiseAddr, resolveListenAddr, splitHostPort } from './addresses.js';
+import { joinHostPort, resolveAdvertiseAddr, resolveJoinAddr, resolveListenAddr, splitHostPort } from './addresses.js';
+import { ALREADY_PART, leaveWarning, NOT_A_MANAGER, WORKER_ONLY } from './membership-messages.js';
+import { type NodeFiles, newCluster, newRaftId } from './new-cluster.js';
 import { decodeBootstrap, encodeBootstrap, type NodeState, NodeStateFile } from './node-state.js';
 
 export interface SwarmNodeOptions {
@@ -71,16 +55,8 @@ export interface SwarmNodeOptions {
 /** `join` and `init` answer after this time at the latest; the rest goes on in the background. */
 const READY_TIMEOUT_MS = 20_000;
 const LEAVE_TIMEOUT_MS = 8_000;
-const LONGEST_RAFT_ID = 2 ** 48 - 1;
 const ROLE_RETRY_MS = 500;
 const RESUME_RETRY_MS = 1_000;
-
-export const NOT_A_MANAGER =
-  'This node is not a swarm manager. Use "swarmts swarm init" or "swarmts swarm join" to connect this node to swarm and try again.';
-const WORKER_ONLY =
-  "This node is not a swarm manager. Worker nodes can't be used to view or modify cluster state. Please run this command on a manager node or promote the current node to a manager.";
-const ALREADY_PART =
-  'This node is already part of a swarm. Use "swarmts swarm leave" to leave this swarm and join another one.';
 
 export class SwarmNode {
   readonly #o: SwarmNodeOptions;
@@ -190,37 +166,10 @@ export class SwarmNode {
         listen,
         networkInterfaces(),
       );
-      const raftId = randomInt(1, LONGEST_RAFT_ID);
-      const nowMs = this.#o.clock.now();
-      const root = await createRootCa(nowMs);
-      const clusterId = newId();
-      const nodeId = newId();
-      const { keyPem, csrPem } = await createRequest();
-      const expiryNs = r.nodeCertExpiryNs ?? defaults.nodeCertExpiryNs;
-      const certPem = await signNodeCertificate(root, {
-        csrPem,
-        nodeId,
-        clusterId,
-        role: NodeRole.MANAGER,
-        validForMs: expiryNs / 1e6,
-        nowMs,
-      });
       const addr = joinHostPort(advertise);
-      const bootstrap = {
-        cluster: firstCluster(clusterId, root, r),
-        node: Node.create({
-          id: nodeId,
-          spec: NodeSpec.create({
-            annotations: { name: '', labels: {} },
-            role: NodeRole.MANAGER,
-            availability: r.availability,
-          }),
-          certificateRole: NodeRole.MANAGER,
-          managerStatus: { raftId, addr, leader: false, reachability: 0 },
-          status: NodeStatus.create({ state: State.UNKNOWN }),
-        }),
-      };
-      const files = { keyPem, certPem, rootPem: root.certPem };
+      const raftId = newRaftId();
+      const first = await newCluster(r, { addr, raftId, nowMs: this.#o.clock.now() });
+      const { nodeId } = first;
       await this.#begin(
         {
           listenAddr: joinHostPort(listen),
@@ -229,9 +178,9 @@ export class SwarmNode {
           raftId,
           managers: [{ nodeId, addr }],
           joinAddr: '',
-          bootstrap: encodeBootstrap(bootstrap),
+          bootstrap: encodeBootstrap(first.bootstrap),
         },
-        files,
+        first.files,
       );
       return nodeId;
     });
@@ -244,7 +193,8 @@ export class SwarmNode {
         throw new SwarmtsError('invalid-argument', 'at least 1 RemoteAddr is required to join');
       const listen = resolveListenAddr(r.listenAddr, networkInterfaces());
       const { remote, files } = await this.#certificateFromAny(r, signal);
-      const advertise = this.#advertiseFor(r.advertiseAddr, remote, listen);
+      const wanted = r.advertiseAddr || this.#o.defaultAdvertiseAddr;
+      const advertise = resolveJoinAddr(wanted, remote, listen, networkInterfaces());
       const addr = joinHostPort(advertise);
       const role = new CredentialsClass(files).identity.role;
       await this.#begin(
@@ -252,7 +202,7 @@ export class SwarmNode {
           listenAddr: joinHostPort(listen),
           advertiseAddr: addr,
           dataPathAddr: r.dataPathAddr || advertise.host,
-          raftId: role === NodeRole.MANAGER ? randomInt(1, LONGEST_RAFT_ID) : 0,
+          raftId: role === NodeRole.MANAGER ? newRaftId() : 0,
           managers: [{ nodeId: '', addr: remote }],
           joinAddr: role === NodeRole.MANAGER ? remote : '',
           bootstrap: '',
@@ -276,28 +226,8 @@ export class SwarmNode {
     throw last;
   }
 
-  /** The address on which the manager was reached from, where none was given and several are possible. */
-  #advertiseFor(given: string, remote: string, listen: { readonly host: string; readonly port: number }) {
-    const text = given || this.#o.defaultAdvertiseAddr;
-    const interfaces = networkInterfaces();
-    try {
-      return resolveAdvertiseAddr(text, listen, interfaces);
-    } catch (e) {
-      if (text !== '') throw e;
-      const target = splitHostPort(remote, defaults.listenPort).host;
-      const sameNet = Object.values(interfaces)
-        .flatMap((l) => l ?? [])
-        .find((a) => a.cidr && a.family === 'IPv4' && inSubnet(target, a.cidr));
-      if (!sameNet) throw e;
-      return { host: sameNet.address, port: listen.port };
-    }
-  }
-
   /** Writes the membership down and starts it; when that fails nothing is left. */
-  async #begin(
-    state: NodeState,
-    files: { readonly keyPem: string; readonly certPem: string; readonly rootPem: string },
-  ): Promise<void> {
+  async #begin(state: NodeState, files: NodeFiles): Promise<void> {
     try {
       await saveCredentials(this.#certificates, files);
       await this.#file.save(state);
@@ -515,7 +445,7 @@ export class SwarmNode {
     if (role === NodeRole.MANAGER && !this.#manager && wanted === NodeRole.MANAGER) {
       const others = this.knownManagers().filter((m) => m.addr !== state.advertiseAddr);
       const joinAddr = others[0]?.addr ?? '';
-      await this.#remember({ raftId: randomInt(1, LONGEST_RAFT_ID), joinAddr });
+      await this.#remember({ raftId: newRaftId(), joinAddr });
       if (this.#state) await this.#startManager(this.#state, credentials);
       // What is known of this node is from before; the next session brings its present record.
       this.#record = undefined;
@@ -584,54 +514,4 @@ export class SwarmNode {
     this.#tail = run.catch(() => undefined);
     return run;
   }
-}
-
-function firstCluster(
-  id: string,
-  root: { readonly keyPem: string; readonly certPem: string },
-  r: InitRequest,
-): Cluster {
-  return Cluster.create({
-    id,
-    spec: ClusterSpec.create({
-      annotations: { name: 'default', labels: r.labels },
-      orchestration: { taskHistoryLimit: r.taskHistoryLimit ?? defaults.taskHistoryLimit },
-      raft: {
-        snapshotInterval: r.snapshotInterval ?? defaults.snapshotInterval,
-        keepOldSnapshots: 0,
-        logEntriesForSlowFollowers: defaults.logEntriesForSlowFollowers,
-        heartbeatTick: 1,
-        electionTick: 10,
-      },
-      dispatcher: { heartbeatPeriodNs: r.heartbeatPeriodNs ?? defaults.heartbeatPeriodNs },
-      ca: { nodeCertExpiryNs: r.nodeCertExpiryNs ?? defaults.nodeCertExpiryNs, forceRotate: 0 },
-      encryption: { autoLockManagers: r.autoLock },
-    }),
-    rootCa: RootCa.create({
-      certPem: Buffer.from(root.certPem),
-      keyPem: Buffer.from(root.keyPem),
-      joinTokens: { worker: newJoinToken(root.certPem), manager: newJoinToken(root.certPem) },
-    }),
-    featureLevel: FEATURE_LEVEL,
-    defaultAddressPools: r.defaultAddrPools.length > 0 ? r.defaultAddrPools : [defaults.addressPool],
-    subnetSize: r.subnetSize || defaults.subnetSize,
-    dataPathPort: r.dataPathPort || defaults.dataPathPort,
-  });
-}
-
-function leaveWarning(manager: Manager): string {
-  const head = 'You are attempting to leave the swarm on a node that is participating as a manager. ';
-  const tail = 'Use `--force` to ignore this message.';
-  const s = manager.raft.status;
-  if (s.voters.length <= 1) return `${head}Removing the last manager erases all current state of the swarm. ${tail}`;
-  if (s.leader === 0) return `${head}The swarm has no leader at the moment. ${tail}`;
-  const rest = s.voters.length - 1;
-  return `${head}Leaving ${rest < 3 ? 'makes the swarm unable to survive the loss of another manager' : `leaves ${rest} managers`}; demote the node first to keep the others consistent. ${tail}`;
-}
-
-function inSubnet(address: string, cidr: string): boolean {
-  const toNumber = (a: string) => a.split('.').reduce((n, p) => n * 256 + Number(p), 0);
-  const [base = '', bits = '32'] = cidr.split('/');
-  const size = 2 ** (32 - Number(bits));
-  return Math.floor(toNumber(address) / size) === Math.floor(toNumber(base) / size);
 }

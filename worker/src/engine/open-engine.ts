@@ -15,7 +15,7 @@ import { LogRotation, type RotatingLog } from '../logs/log-rotation.js';
 import { favorDynmodsMount } from '../runtime/cgroup-mount.js';
 import type { DnsConfig } from '../runtime/etc-files.js';
 import { ExitWatch } from '../runtime/exit-watch.js';
-import { findProgram, machineFacts } from '../runtime/machine-facts.js';
+import { machineFacts, requireProgram } from '../runtime/machine-facts.js';
 import { OciRuntime } from '../runtime/oci-runtime.js';
 import { LayerStore } from '../snapshots/layer-store.js';
 import { VolumeStore } from '../volumes/volume-store.js';
@@ -82,8 +82,8 @@ export async function openEngine(options: EngineOptions): Promise<ContainerEngin
     helper,
     clock,
     execRoot,
-    runtimePath: findProgram(options.runtime ?? 'runc', options.runtime ?? 'runc'),
-    conmonPath: findProgram(options.conmon ?? 'conmon', 'conmon'),
+    runtimePath: requireProgram(options.runtime ?? 'runc', options.runtime ?? 'runc'),
+    conmonPath: requireProgram(options.conmon ?? 'conmon', 'conmon'),
   });
   await runtime.prepare();
   const layers = await LayerStore.open(join(dataRoot, 'overlay'), helper, logger);

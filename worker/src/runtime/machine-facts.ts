@@ -1,7 +1,7 @@
 /** What the container configuration needs to know about this machine; read from /proc, /sys and /dev. */
-import { accessSync, constants, existsSync, lstatSync, readdirSync, readFileSync } from 'node:fs';
-import { delimiter, isAbsolute, join } from 'node:path';
-import { SwarmtsError } from '@swarmts/lib';
+import { existsSync, lstatSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { findProgram, isExecutable, SwarmtsError } from '@swarmts/lib';
 import { availableCapabilities } from './capabilities.js';
 import type { OciDevice } from './oci-spec.js';
 
@@ -12,7 +12,6 @@ export interface MachineFacts {
   readonly swapAccounting: boolean;
 }
 
-const SYSTEM_PATH = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin'];
 /** Where distributions put a static init for containers. */
 const INIT_CANDIDATES = [
   '/usr/bin/docker-init',
@@ -35,11 +34,9 @@ export function machineFacts(): MachineFacts {
   };
 }
 
-/** An absolute path as it is, a name looked up in PATH and the system directories. Throws with how to install it. */
-export function findProgram(name: string, debianPackage: string): string {
-  const places = [...(process.env.PATH ?? '').split(delimiter), ...SYSTEM_PATH].filter((d) => d !== '');
-  const found = isAbsolute(name) ? [name] : places.map((d) => join(d, name));
-  const program = found.find(isExecutable);
+/** The path of a program that has to be there. Throws 'failed-precondition' with how to install it. */
+export function requireProgram(name: string, debianPackage: string): string {
+  const program = findProgram(name);
   if (program) return program;
   throw new SwarmtsError('failed-precondition', `${name} was not found; install it with: apt install ${debianPackage}`);
 }
@@ -76,13 +73,4 @@ export function deviceNumbers(rdev: number): { major: number; minor: number } {
   const major = Number(((d >> 8n) & 0xfffn) | ((d >> 32n) & ~0xfffn));
   const minor = Number((d & 0xffn) | ((d >> 12n) & ~0xffn & 0xffffffffn));
   return { major, minor };
-}
-
-function isExecutable(path: string): boolean {
-  try {
-    accessSync(path, constants.X_OK);
-    return true;
-  } catch {
-    return false;
-  }
 }

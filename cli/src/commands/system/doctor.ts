@@ -24,9 +24,7 @@ export const command = defineCommand({
   },
   arity: noArguments,
   async run(ctx, f) {
-    // A plain list, or the list inside an object as Docker's routes wrap theirs.
-    const answer = await ctx.api.get<Check[] | { readonly Checks: Check[] }>('/swarmts/v1/doctor');
-    const checks = Array.isArray(answer) ? answer : answer.Checks;
+    const { Checks: checks } = await ctx.api.get<{ readonly Checks: Check[] }>('/swarmts/v1/doctor');
     const rows = checks.map((c) => ({ Check: c.name, Result: c.ok ? 'ok' : 'FAILED', Detail: c.detail, Fix: c.fix }));
     printRows(ctx.out, layout, rows, f);
     const failed = checks.filter((c) => !c.ok);

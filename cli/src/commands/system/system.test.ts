@@ -7,16 +7,13 @@ const checks = [
 ];
 
 describe('doctor', () => {
-  for (const [shape, json] of [
-    ['a list', checks],
-    ['an object', { Checks: checks }],
-  ] as const) {
-    it(`shows what fails and how to mend it, from ${shape}`, async () => {
-      const { code, out, err } = await runCli(['doctor'], { 'GET /swarmts/v1/doctor': () => ({ json }) });
-      assert.deepEqual([code, err], [1, '\n1 of 2 checks failed\n']);
-      assert.ok(out.includes('nft       FAILED    not found\n\nnft: apt-get install nftables\n'), out);
+  it('shows what fails and how to mend it', async () => {
+    const { code, out, err } = await runCli(['doctor'], {
+      'GET /swarmts/v1/doctor': () => ({ json: { Checks: checks } }),
     });
-  }
+    assert.deepEqual([code, err], [1, '\n1 of 2 checks failed\n']);
+    assert.ok(out.includes('nft       FAILED    not found\n\nnft: apt-get install nftables\n'), out);
+  });
 });
 
 describe('inspect', () => {
