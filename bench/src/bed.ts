@@ -1,13 +1,9 @@
 /** Both sides of a benchmark, set up alike: a lab of swarmts and a private dockerd, with the same image in both. */
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { api, callApi, Lab, run, waitFor } from '@swarmts/test-cluster';
+import { api, callApi, Lab, REGISTRY_NAME, REGISTRY_PORT, run, waitFor } from '@swarmts/test-cluster';
 import { DockerPeer } from './peer.js';
 
-const BUILD_IMAGES = fileURLToPath(new URL('../../scripts/build-images.sh', import.meta.url));
-export const IMAGE = 'busybox:bench';
+/** The registry has the same name on both sides, so that the same declaration works. */
+export const IMAGE = `${REGISTRY_NAME}:${REGISTRY_PORT}/busybox:latest`;
 const LONG_MS = 300_000;
 
 export interface Bed {
@@ -22,17 +18,6 @@ export async function setUp(o: {
   readonly peers: number;
   readonly swarm: boolean;
 }): Promise<Bed> {
-  const dir = mkdtempSync(join(tmpdir(), 'swarmts-bench-'));
-  const archive = join(dir, 'busybox.tar');
-  run(BUILD_IMAGES, join(dir, 'images'));
-  run(
-    'skopeo',
-    'copy',
-    '-q',
-    '--insecure-policy',
-    `oci:${join(dir, 'images', 'busybox')}:latest`,
-    `docker-archive:${archive}:${IMAGE}`,
-  );
   const peer = await DockerPeer.start(o.peers);
   let lab: Lab | undefined;
   try {
@@ -43,13 +28,12 @@ export async function setUp(o: {
       join: o.swarm,
       daemonArgs: ['--log-level=error'],
     });
-    for (const n of lab.nodes) run('docker', '-H', `unix://${lab.socket(n.name)}`, 'load', '-q', '-i', archive);
-    peer.load(archive);
+    const sockets = [...lab.nodes.map((n) => lab?.socket(n.name)), ...peer.daemons.map((d) => d.socket)];
+    for (const socket of sockets) run('docker', '-H', `unix://${socket}`, 'pull', '-q', IMAGE);
     if (o.swarm) await peer.formSwarm();
   } catch (e) {
     await lab?.down();
     await peer.stop();
-    rmSync(dir, { recursive: true, force: true });
     throw e;
   }
   const ready = lab;
@@ -59,7 +43,6 @@ export async function setUp(o: {
     close: async () => {
       await ready.down();
       await peer.stop();
-      rmSync(dir, { recursive: true, force: true });
     },
   };
 }

@@ -1,6 +1,15 @@
 /** A private dockerd as the peer: in namespaces of its own on the lab's kind of switch, with its own roots, gone afterwards. */
 import { spawn } from 'node:child_process';
-import { existsSync, mkdirSync, openSync, readdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import {
   api,
@@ -9,14 +18,18 @@ import {
   holdNamespaces,
   type Machine,
   plugIn,
+  REGISTRY_NAME,
+  REGISTRY_PORT,
   run,
   setUpSwitch,
+  startRegistry,
   tryRun,
   waitFor,
 } from '@swarmts/test-cluster';
 
 const ROOT = '/var/lib/swarmts-bench';
 const START_TIMEOUT_MS = 60_000;
+const REGISTRY_ADDRESS = '10.210.1.2';
 
 export interface PeerDaemon {
   readonly name: string;
@@ -29,6 +42,7 @@ export interface PeerDaemon {
 export class DockerPeer {
   readonly daemons: PeerDaemon[] = [];
   #switch: Machine | undefined;
+  #registry: { readonly machine: Machine; readonly pid: number } | undefined;
 
   static async start(count: number): Promise<DockerPeer> {
     if (tryRun('sh', ['-c', 'command -v dockerd']).code !== 0) {
@@ -37,6 +51,8 @@ export class DockerPeer {
     const peer = new DockerPeer();
     try {
       peer.#switch = setUpSwitch(await holdNamespaces());
+      const machine = plugIn(peer.#switch, REGISTRY_NAME, await holdNamespaces(), REGISTRY_ADDRESS);
+      peer.#registry = { machine, pid: await startRegistry(machine, join(ROOT, REGISTRY_NAME)) };
       for (let i = 1; i <= count; i++) await peer.#add(`d${i}`, `10.210.1.${10 + i}`);
       return peer;
     } catch (e) {
@@ -54,6 +70,9 @@ export class DockerPeer {
     const machine = plugIn(this.#switch, name, await holdNamespaces(), address);
     // dockerd insists on a default route when it chooses addresses.
     run('nsenter', ...enter(machine), 'ip', 'route', 'add', 'default', 'dev', 'eth0');
+    const hosts = join(ROOT, `${name}.hosts`);
+    writeFileSync(hosts, `127.0.0.1 localhost\n${address} ${name}\n${REGISTRY_ADDRESS} ${REGISTRY_NAME}\n`);
+    run('nsenter', ...enter(machine), 'mount', '--bind', hosts, '/etc/hosts');
     const d = { name, machine, socket: join(ROOT, name, 'docker.sock'), pid: 0 };
     this.daemons.push(d);
     await this.startDaemon(d);
@@ -75,6 +94,7 @@ export class DockerPeer {
         '--storage-driver=overlay2',
         '--log-level=error',
         '--bip=172.29.0.1/16',
+        `--insecure-registry=${REGISTRY_NAME}:${REGISTRY_PORT}`,
       ],
       { stdio: ['ignore', out, out], detached: true },
     );
@@ -85,11 +105,6 @@ export class DockerPeer {
         throw new Error(`it ended: ${readFileSync(join(dir, 'dockerd.log'), 'utf8').slice(-1000)}`);
       return (await callApi(d.socket, 'GET', '/_ping')).status === 200;
     });
-  }
-
-  /** Loads a docker archive into every daemon. */
-  load(archive: string): void {
-    for (const d of this.daemons) run('docker', '-H', `unix://${d.socket}`, 'load', '-q', '-i', archive);
   }
 
   async formSwarm(): Promise<void> {
@@ -127,8 +142,10 @@ export class DockerPeer {
         return left.length === 0;
       });
     }
-    for (const m of [...this.daemons.map((d) => d.machine), ...(this.#switch ? [this.#switch] : [])])
-      killQuietly(m.holder);
+    const registry = this.#registry;
+    if (registry) killQuietly(registry.pid);
+    const machines = [...this.daemons.map((d) => d.machine), registry?.machine, this.#switch];
+    for (const m of machines) if (m) killQuietly(m.holder);
     await waitFor('the files of the peer are removed', START_TIMEOUT_MS, () => {
       rmSync(ROOT, { recursive: true, force: true });
       return true;

@@ -1,6 +1,6 @@
 export { type ApiAnswer, api, callApi } from './client.js';
 export { Lab, type LabOptions } from './lab/lab.js';
 export { enter, holdNamespaces, type Machine, plugIn, setUpSwitch } from './lab/namespaces.js';
-export { pushImage, REGISTRY_NAME, REGISTRY_PORT } from './lab/registry.js';
+export { pushImage, REGISTRY_NAME, REGISTRY_PORT, startRegistry } from './lab/registry.js';
 export { type RunResult, run, runAsync, tryRun } from './lab/run.js';
 export { waitFor } from './wait.js';
