@@ -24,11 +24,15 @@ export {
   type MemoryNetworkOptions,
   type Peer,
 } from './driver/memory-network.js';
+export type { RaftMetrics } from './driver/metrics.js';
 export type {
   CancelTimer,
   LeaderChange,
   ProposalResult,
   RaftNodeOptions,
+  Receiver,
+  SnapshotSink,
+  SnapshotSource,
   StateMachine,
   Timers,
   Transport,

@@ -128,6 +128,10 @@ export class ByteReader {
     return ids;
   }
 
+  get isAtEnd(): boolean {
+    return this.#at === this.#bytes.length;
+  }
+
   end(): void {
     if (this.#at !== this.#bytes.length) this.fail('trailing bytes');
   }

@@ -1,6 +1,6 @@
 // What a program hands to a RaftNode: who it is, where it stores, how it talks, what it applies, and the limits.
 import type { RaftError } from '../errors.js';
-import type { Message } from '../message.js';
+import type { Message, SnapshotMessage } from '../message.js';
 import type { Disk } from '../storage/disk.js';
 import type { Encryptor } from '../storage/encryption.js';
 import type { CommittedEntry, ConfChange, ConfState } from '../types.js';
@@ -8,6 +8,39 @@ import type { CommittedEntry, ConfChange, ConfState } from '../types.js';
 /** Carries messages to other members. `send` must not block or throw; losing messages is allowed. */
 export interface Transport {
   send(messages: readonly Message[]): void;
+  /**
+   * Carries a snapshot in pieces, the message without its data first; on the other side they go into what
+   * `receiveSnapshot` gives. Resolves when the other side has all of it; rejects when it gives up. Without it, snapshots
+   * go through `send`, in one message.
+   */
+  sendSnapshot?(message: SnapshotMessage, source: SnapshotSource, signal: AbortSignal): Promise<void>;
+}
+
+/** A snapshot to be sent in pieces. */
+export interface SnapshotSource {
+  /** Tells this transfer from all others: a broken one goes on under the same key. */
+  readonly key: string;
+  readonly sizeBytes: number;
+  /** The content from its beginning; may be asked for again. */
+  chunks(): Promise<AsyncIterable<Uint8Array>>;
+}
+
+/** Where a snapshot that comes in pieces goes. One call at a time. */
+export interface SnapshotSink {
+  /** So much of it is here already: send what comes after. */
+  readonly offsetBytes: number;
+  write(chunk: Uint8Array): Promise<void>;
+  /** All of it was written. */
+  finish(): Promise<void>;
+}
+
+/** What a transport needs of a member to hand in what comes. */
+export interface Receiver {
+  readonly id: number;
+  step(message: Message): void;
+  reportUnreachable(id: number): void;
+  reportSnapshot(id: number, ok: boolean): void;
+  receiveSnapshot(message: SnapshotMessage, key: string, sizeBytes: number): Promise<SnapshotSink>;
 }
 
 /** What the log is replicated for. All calls are made in log order and never overlap. */

@@ -65,6 +65,14 @@ export class Proposals {
     });
   }
 
+  get queued(): number {
+    return this.#queue.length;
+  }
+
+  get waiting(): number {
+    return this.#waiting.size;
+  }
+
   takeQueue(): readonly Proposal[] {
     const queue = this.#queue;
     this.#queue = [];

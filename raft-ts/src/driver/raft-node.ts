@@ -14,20 +14,24 @@ import {
   NO_DATA,
   NOBODY,
   type RaftStatus,
+  type Snapshot,
 } from '../types.js';
 import { DiskRoom } from './disk-room.js';
 import { forceNewCluster } from './force-new-cluster.js';
 import { checkId, encodeIdentity, foundingLog, readIdentity } from './identity.js';
+import type { RaftMetrics } from './metrics.js';
 import {
   type CancelTimer,
   type LeaderChange,
   type ProposalResult,
   type RaftNodeOptions,
   realTimers,
+  type SnapshotSink,
 } from './options.js';
 import { groupProposals, type Proposal, Proposals } from './proposals.js';
 import { Reads } from './reads.js';
 import { setAside } from './set-aside.js';
+import { SnapshotTransfers } from './snapshot-transfers.js';
 import { Snapshots } from './snapshots.js';
 import { Transfers } from './transfers.js';
 
@@ -75,7 +79,8 @@ export class RaftNode {
   /** Cleared in the same step in which the loop finds nothing to do: nothing can be overlooked in between. */
   #isRunning = false;
   #loop: Promise<void> | undefined;
-  readonly #sendingSnapshots = new Map<number, Promise<void>>();
+  readonly #snapshotTransfers: SnapshotTransfers;
+  readonly #counts = { proposals: 0, reads: 0, messagesSent: 0, messagesReceived: 0, entriesApplied: 0 };
   #ended: RaftError | undefined;
   #closed: Promise<void> | undefined;
 
@@ -104,6 +109,13 @@ export class RaftNode {
     this.#transfers = new Transfers(2 * electionTicks);
     this.#maxStallTicks = MAX_STALL_TIMEOUTS * electionTicks;
     this.#room = new DiskRoom(log, () => this.#proposals.rejectQueue(this.#room.refusal()));
+    this.#snapshotTransfers = new SnapshotTransfers({
+      log,
+      transport: options.transport,
+      onSent: (to, ok) => this.reportSnapshot(to, ok),
+      onReceived: (message) => this.step(message),
+      onError: (error) => this.#fail(error),
+    });
     this.#snapshots = new Snapshots({
       log,
       stateMachine: options.stateMachine,
@@ -182,6 +194,7 @@ export class RaftNode {
       throw new RaftError('invalid', `a proposal of ${data.length} bytes; it must have 1 to ${maxBytes}`);
     }
     if (this.#room.isShort) throw this.#room.refusal();
+    this.#counts.proposals += 1;
     const result = this.#proposals.add({ kind: 'normal', data }, signal);
     this.#wake();
     return await result;
@@ -203,6 +216,7 @@ export class RaftNode {
    */
   async readIndex(signal?: AbortSignal): Promise<number> {
     this.#refuseAfterEnd();
+    this.#counts.reads += 1;
     const result = this.#reads.add(signal);
     this.#wake();
     return await result;
@@ -210,6 +224,7 @@ export class RaftNode {
 
   /** A message from another member. */
   step(message: Message): void {
+    this.#counts.messagesReceived += 1;
     this.#input(() => this.#core.step(message));
   }
 
@@ -235,6 +250,12 @@ export class RaftNode {
     this.#input(() => this.#core.reportSnapshot(id, ok));
   }
 
+  /** For a transport: where to put a snapshot that comes in pieces. Rejects when it cannot be taken. */
+  async receiveSnapshot(message: SnapshotMessage, key: string, sizeBytes: number): Promise<SnapshotSink> {
+    this.#refuseAfterEnd();
+    return await this.#snapshotTransfers.receive(message, key, sizeBytes);
+  }
+
   /** Stands for election now, if this member may. */
   campaign(): void {
     this.#input(() => this.#core.campaign());
@@ -242,6 +263,24 @@ export class RaftNode {
 
   status(): RaftStatus {
     return { ...this.#core.status(), applied: this.#applied };
+  }
+
+  /** What this member has done since it was opened, and what it has to do. */
+  metrics(): RaftMetrics {
+    const { bytes, batches, syncs } = this.#log.counts;
+    const transfers = this.#snapshotTransfers.counts;
+    return {
+      ...this.#counts,
+      logBytes: bytes,
+      logBatches: batches,
+      logSyncs: syncs,
+      snapshotsTaken: this.#snapshots.taken,
+      snapshotsSent: transfers.sent,
+      snapshotsReceived: transfers.received,
+      queuedProposals: this.#proposals.queued,
+      waitingProposals: this.#proposals.waiting,
+      waitingReads: this.#reads.waiting,
+    };
   }
 
   #tick(): void {
@@ -307,7 +346,7 @@ export class RaftNode {
     if (this.#ended !== undefined) return;
     if (!ready.mayOverlap) this.#send(ready.messages);
     if (ready.snapshot !== undefined) {
-      this.#options.stateMachine.restore(ready.snapshot.data);
+      this.#options.stateMachine.restore(await this.#dataOf(ready.snapshot));
       this.#applied = ready.snapshot.metadata.index;
       this.#snapshots.noteRestored();
     }
@@ -317,6 +356,12 @@ export class RaftNode {
     this.#reads.applied(this.#applied);
     this.#noteLeader();
     this.#takeSnapshotIfDue();
+  }
+
+  /** Snapshots that came in pieces are on disk only. */
+  async #dataOf({ metadata, data }: Snapshot): Promise<Uint8Array> {
+    if (!this.#snapshotTransfers.isStored(metadata)) return data;
+    return (await this.#log.readSnapshot())?.data ?? data;
   }
 
   async #write(ready: Ready): Promise<void> {
@@ -329,32 +374,18 @@ export class RaftNode {
     this.#unwrittenHardState = undefined;
     this.#writeTicks = 0;
     const { snapshot, entries } = ready;
+    const isSnapshotStored = snapshot !== undefined && this.#snapshotTransfers.isStored(snapshot.metadata);
     await this.#room.untilWritten(async () => {
-      await this.#log.write({ hardState, snapshot, entries, mustSync: true });
+      await this.#log.write({ hardState, snapshot, isSnapshotStored, entries, mustSync: true });
     });
     this.#writeTicks = undefined;
   }
 
   #send(messages: readonly Message[]): void {
+    this.#counts.messagesSent += messages.length;
     const others = messages.filter((message) => message.type !== 'snap');
     if (others.length > 0) this.#options.transport.send(others);
-    for (const message of messages) {
-      if (message.type !== 'snap' || this.#sendingSnapshots.has(message.to)) continue;
-      const sending = this.#sendSnapshot(message).finally(() => this.#sendingSnapshots.delete(message.to));
-      this.#sendingSnapshots.set(message.to, sending);
-    }
-  }
-
-  /** Adds the data, which the core does not hold. The newest snapshot does as well as the one the core had in mind. */
-  async #sendSnapshot(message: SnapshotMessage): Promise<void> {
-    try {
-      const snapshot = await this.#log.readSnapshot();
-      if (this.#ended !== undefined || snapshot === undefined) return;
-      this.#options.transport.send([{ ...message, snapshot }]);
-    } catch {
-      // Replaced by a newer one while it was read, or damaged: the leader tries again, with what is newest then.
-      this.reportSnapshot(message.to, false);
-    }
+    for (const message of messages) if (message.type === 'snap') this.#snapshotTransfers.send(message);
   }
 
   #apply(committed: readonly Entry[]): void {
@@ -374,6 +405,7 @@ export class RaftNode {
     applyRun();
     this.#applied = last.index;
     this.#caughtUpTerm = last.term;
+    this.#counts.entriesApplied += committed.length;
     this.#snapshots.noteApplied(committed);
     for (const entry of committed) this.#proposals.applied(entry);
   }
@@ -464,7 +496,7 @@ export class RaftNode {
   async #close(reason: RaftError): Promise<void> {
     await this.#loop;
     await this.#snapshots.idle();
-    await Promise.all(this.#sendingSnapshots.values());
+    await this.#snapshotTransfers.close();
     try {
       const hardState = this.#unwrittenHardState;
       if (reason.code === 'stopped' && hardState !== undefined) await this.#log.write({ hardState, mustSync: false });

@@ -75,6 +75,11 @@ export class Reads {
     });
   }
 
+  get waiting(): number {
+    const confirmed = this.#confirmed.reduce((sum, { reads }) => sum + reads.length, 0);
+    return this.#next.length + (this.#round?.reads.length ?? 0) + confirmed;
+  }
+
   /** Starts a round if reads wait and none is under way. */
   startRound(): void {
     if (this.#round !== undefined || this.#next.length === 0) return;

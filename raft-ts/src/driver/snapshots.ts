@@ -19,6 +19,8 @@ export class Snapshots {
   readonly #limits: SnapshotLimits;
   readonly #onWritten: () => void;
   readonly #onError: (error: unknown) => void;
+  /** Snapshots of the own state that were written since the member was opened. */
+  taken = 0;
   #bytes = 0;
   #entries = 0;
   #writing: Promise<void> | undefined;
@@ -77,6 +79,7 @@ export class Snapshots {
     try {
       await this.#log.writeSnapshotFile({ metadata, data: await capture });
       this.#written = metadata;
+      this.taken += 1;
     } catch (error) {
       if (isRaftError(error, 'no-space')) this.#tryAgainLater();
       else this.#onError(error);

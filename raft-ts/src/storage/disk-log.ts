@@ -11,7 +11,7 @@ import { type Encryptor, NO_ENCRYPTION } from './encryption.js';
 import { encodeLogRecord, type LogRecord, LogReplay } from './log-records.js';
 import { MemoryStorage, NO_HARD_STATE } from './memory-storage.js';
 import { Segments } from './segments.js';
-import { SnapshotFiles } from './snapshot-files.js';
+import { SnapshotFiles, type SnapshotWriter } from './snapshot-files.js';
 
 export const DEFAULT_SEGMENT_BYTES = 16 * 1024 * 1024;
 
@@ -26,8 +26,18 @@ export interface LogWrite {
   readonly hardState?: HardState | undefined;
   /** From the leader: replaces the log. */
   readonly snapshot?: Snapshot | undefined;
+  /** The snapshot's file is complete already, made by `beginSnapshotFile`: its data is not looked at. */
+  readonly isSnapshotStored?: boolean;
   readonly entries?: readonly Entry[];
   readonly mustSync: boolean;
+}
+
+export interface OpenSnapshot {
+  readonly metadata: SnapshotMetadata;
+  readonly sizeBytes: number;
+  /** The whole content, from its beginning, in pieces. */
+  chunks(): Promise<AsyncIterable<Uint8Array>>;
+  release(): Promise<void>;
 }
 
 export class DiskLog {
@@ -130,7 +140,7 @@ export class DiskLog {
     for (const entry of entries) records.push({ kind: 'entry', entry });
     if (records.length === 0) return;
     await this.#exclusively(async () => {
-      if (snapshot !== undefined) await this.#snapshots.write(snapshot);
+      if (snapshot !== undefined && write.isSnapshotStored !== true) await this.#snapshots.write(snapshot);
       await this.#append(records, write.mustSync);
       if (hardState !== undefined) this.storage.setHardState(hardState);
       if (snapshot !== undefined) this.storage.installSnapshot(snapshot.metadata);
@@ -149,6 +159,14 @@ export class DiskLog {
     await this.#guard(async () => await this.#snapshots.write(snapshot));
   }
 
+  /** Begins the file of a snapshot that comes in chunks. It counts only after a `write` with its metadata. */
+  async beginSnapshotFile(metadata: SnapshotMetadata, sizeBytes: number): Promise<SnapshotWriter> {
+    this.#refuseAfterFailure();
+    return await describeFailure('the snapshot cannot be written', async () => {
+      return await this.#snapshots.begin(metadata, sizeBytes);
+    });
+  }
+
   /** Lets the log start from a snapshot whose file is written; keeps `trailing` entries before it in memory and log. */
   async adoptSnapshot(metadata: SnapshotMetadata, trailing: number): Promise<void> {
     // The leader's snapshot may have overtaken it.
@@ -165,6 +183,23 @@ export class DiskLog {
     const metadata = this.storage.snapshot();
     if (metadata.index === 0) return undefined;
     return await describeFailure('the snapshot cannot be read', async () => await this.#snapshots.read(metadata));
+  }
+
+  /** The newest snapshot to be read in pieces; its file stays until `release`. Undefined if there is none. */
+  async openSnapshot(): Promise<OpenSnapshot | undefined> {
+    const metadata = this.storage.snapshot();
+    if (metadata.index === 0) return undefined;
+    this.#snapshots.pin(metadata);
+    const release = async (): Promise<void> => await this.#snapshots.unpin(metadata);
+    try {
+      const { stored, sizeBytes } = await this.#snapshots.openChunks(metadata);
+      const chunks = async (): Promise<AsyncIterable<Uint8Array>> =>
+        (await this.#snapshots.openChunks(metadata)).chunks;
+      return { metadata: stored, sizeBytes, chunks, release };
+    } catch (error) {
+      await release();
+      throw error;
+    }
   }
 
   async close(): Promise<void> {

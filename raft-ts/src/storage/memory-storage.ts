@@ -7,6 +7,9 @@ import { limitBytes, type Storage } from './storage.js';
 export const NO_HARD_STATE: HardState = { term: 0, vote: 0, commit: 0 };
 export const NO_SNAPSHOT: SnapshotMetadata = { index: 0, term: 0, confState: { voters: [], learners: [] } };
 
+/** Entries that are looked at first when a few are asked for. */
+const SLICE_ENTRIES = 512;
+
 export interface StoredLog {
   readonly hardState: HardState;
   readonly snapshot: SnapshotMetadata;
@@ -51,7 +54,13 @@ export class MemoryStorage implements Storage {
 
   entries(low: number, high: number, maxBytes: number): readonly Entry[] {
     invariant(low > this.#offset && high <= this.lastIndex() + 1, `stored entries ${low} to ${high} do not exist`);
-    return limitBytes(this.#entries.slice(low - this.#offset - 1, high - this.#offset - 1), maxBytes);
+    const from = low - this.#offset - 1;
+    // Piece by piece: a member far behind asks for a little of very much.
+    for (let count = Math.min(SLICE_ENTRIES, high - low); ; count = Math.min(2 * count, high - low)) {
+      const slice = this.#entries.slice(from, from + count);
+      const limited = limitBytes(slice, maxBytes);
+      if (limited.length < slice.length || count >= high - low) return limited;
+    }
   }
 
   snapshot(): SnapshotMetadata {

@@ -16,10 +16,96 @@ const KIND_CHUNK = 2;
 const SUFFIX = '.snap';
 const TEMPORARY = '.tmp';
 
+export interface SnapshotChunks {
+  /** As the file has it. */
+  readonly stored: SnapshotMetadata;
+  readonly sizeBytes: number;
+  readonly chunks: AsyncGenerator<Uint8Array, void, undefined>;
+}
+
+/** One snapshot file on its way to the disk. */
+export class SnapshotWriter {
+  readonly metadata: SnapshotMetadata;
+  readonly sizeBytes: number;
+  readonly #file: DiskFile;
+  readonly #encryptor: Encryptor;
+  readonly #names: { publish(): Promise<void>; remove(): Promise<void> };
+  #chain = 0;
+  #chunks = 0;
+  #writtenBytes = 0;
+  #isOver = false;
+
+  constructor(
+    metadata: SnapshotMetadata,
+    sizeBytes: number,
+    file: DiskFile,
+    encryptor: Encryptor,
+    names: { publish(): Promise<void>; remove(): Promise<void> },
+  ) {
+    this.metadata = metadata;
+    this.sizeBytes = sizeBytes;
+    this.#file = file;
+    this.#encryptor = encryptor;
+    this.#names = names;
+  }
+
+  /** Bytes of the state that are in the file. */
+  get writtenBytes(): number {
+    return this.#writtenBytes;
+  }
+
+  async start(): Promise<void> {
+    await this.#append(KIND_METADATA, encodeHead(this.metadata, this.sizeBytes));
+  }
+
+  async append(chunk: Uint8Array): Promise<void> {
+    if (this.#writtenBytes + chunk.length > this.sizeBytes) {
+      throw new RaftError('malformed', `a snapshot of more than the ${this.sizeBytes} bytes that were announced`);
+    }
+    const writer = new ByteWriter();
+    writer.uint(this.metadata.index);
+    writer.uint(this.#chunks);
+    writer.bytes(chunk);
+    await this.#append(KIND_CHUNK, writer.finish());
+    this.#chunks += 1;
+    this.#writtenBytes += chunk.length;
+  }
+
+  async #append(kind: number, plain: Uint8Array): Promise<void> {
+    const batch = encodeBatch([{ kind, payload: this.#encryptor.seal(plain) }], 0, this.#chain);
+    await appending(async () => await this.#file.append(batch.bytes));
+    this.#chain = batch.chain;
+  }
+
+  /** Makes the file complete and gives it its name. */
+  async finish(): Promise<void> {
+    if (this.#writtenBytes !== this.sizeBytes) {
+      throw new RaftError('malformed', `a snapshot of ${this.#writtenBytes} bytes; ${this.sizeBytes} were announced`);
+    }
+    await this.#file.sync();
+    await this.#file.close();
+    this.#isOver = true;
+    await this.#names.publish();
+  }
+
+  /** Leaves nothing of it; does nothing after `finish`. */
+  async discard(): Promise<void> {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    await this.#file.close().catch(() => undefined);
+    await this.#names.remove().catch(() => undefined);
+  }
+}
+
 export class SnapshotFiles {
   readonly #disk: Disk;
   readonly #directory: string;
   readonly #encryptor: Encryptor;
+  /** How many read a file. */
+  readonly #pins = new Map<string, number>();
+  /** Files to be removed when nobody reads them any more. */
+  readonly #unwanted = new Set<string>();
+  #partial = 0;
 
   constructor(disk: Disk, directory: string, encryptor: Encryptor) {
     this.#disk = disk;
@@ -28,43 +114,70 @@ export class SnapshotFiles {
   }
 
   async write(snapshot: Snapshot): Promise<void> {
-    const { metadata } = snapshot;
-    const path = this.#path(metadata);
-    const file = await this.#disk.create(path + TEMPORARY);
+    const { metadata, data } = snapshot;
+    const writer = await this.begin(metadata, data.length);
     try {
-      await this.#writeTo(file, snapshot);
+      for (let at = 0; at < data.length; at += CHUNK_BYTES) await writer.append(data.subarray(at, at + CHUNK_BYTES));
+      await writer.finish();
     } catch (error) {
       // A full disk is the one failure that the log survives: it must not keep the beginning of a file.
-      await this.#disk.remove(path + TEMPORARY).catch(() => undefined);
+      await writer.discard();
       throw error;
-    } finally {
-      await file.close();
     }
-    await this.#disk.rename(path + TEMPORARY, path);
-    await this.#disk.syncDirectory(this.#directory);
   }
 
-  async #writeTo(file: DiskFile, snapshot: Snapshot): Promise<void> {
-    const { metadata, data } = snapshot;
-    let chain = 0;
-    const append = async (kind: number, plain: Uint8Array): Promise<void> => {
-      const batch = encodeBatch([{ kind, payload: this.#encryptor.seal(plain) }], 0, chain);
-      chain = batch.chain;
-      await appending(async () => await file.append(batch.bytes));
-    };
-    await append(KIND_METADATA, encodeHead(snapshot));
-    for (let at = 0, number = 0; at < data.length; at += CHUNK_BYTES, number += 1) {
-      const writer = new ByteWriter();
-      writer.uint(metadata.index);
-      writer.uint(number);
-      writer.bytes(data.subarray(at, at + CHUNK_BYTES));
-      await append(KIND_CHUNK, writer.finish());
+  /** A file to be filled chunk by chunk. It counts once `finish` has resolved. */
+  async begin(metadata: SnapshotMetadata, sizeBytes: number): Promise<SnapshotWriter> {
+    this.#partial += 1;
+    const temporary = `${this.#path(metadata)}.${this.#partial}${TEMPORARY}`;
+    const file = await appending(async () => await this.#disk.create(temporary));
+    const writer = new SnapshotWriter(metadata, sizeBytes, file, this.#encryptor, {
+      publish: async () => {
+        await this.#disk.rename(temporary, this.#path(metadata));
+        await this.#disk.syncDirectory(this.#directory);
+      },
+      remove: async () => await this.#disk.remove(temporary),
+    });
+    try {
+      await writer.start();
+    } catch (error) {
+      await writer.discard();
+      throw error;
     }
-    await file.sync();
+    return writer;
+  }
+
+  /** The file stays until `unpin`, whatever newer ones there are: somebody reads it. */
+  pin(metadata: SnapshotMetadata): void {
+    const name = nameOf(metadata);
+    this.#pins.set(name, (this.#pins.get(name) ?? 0) + 1);
+  }
+
+  async unpin(metadata: SnapshotMetadata): Promise<void> {
+    const name = nameOf(metadata);
+    const left = (this.#pins.get(name) ?? 1) - 1;
+    if (left > 0) {
+      this.#pins.set(name, left);
+      return;
+    }
+    this.#pins.delete(name);
+    if (this.#unwanted.delete(name)) await this.#disk.remove(`${this.#directory}/${name}`);
   }
 
   /** Throws a RaftError `corrupt` if the file is missing or damaged. */
   async read(metadata: SnapshotMetadata): Promise<Snapshot> {
+    const { stored, sizeBytes, chunks } = await this.openChunks(metadata);
+    const data = new Uint8Array(sizeBytes);
+    let at = 0;
+    for await (const chunk of chunks) {
+      data.set(chunk, at);
+      at += chunk.length;
+    }
+    return { metadata: stored, data };
+  }
+
+  /** The file's content piece by piece; throws `corrupt`, also while it is read, if it is missing or damaged. */
+  async openChunks(metadata: SnapshotMetadata): Promise<SnapshotChunks> {
     const path = this.#path(metadata);
     if (!(await this.#names()).has(nameOf(metadata))) {
       throw new RaftError('corrupt', `snapshot file ${path} is missing`);
@@ -76,21 +189,7 @@ export class SnapshotFiles {
     if (stored.index !== metadata.index || stored.term !== metadata.term) {
       throw new RaftError('corrupt', `snapshot file ${path} holds another snapshot`);
     }
-    const data = new Uint8Array(total);
-    let at = 0;
-    let number = 0;
-    for await (const plain of frames) {
-      const reader: ByteReader = new ByteReader(plain, 'corrupt');
-      if (reader.uint() !== metadata.index || reader.uint() !== number) reader.fail('snapshot chunk out of place');
-      const chunk = reader.bytes();
-      reader.end();
-      if (at + chunk.length > total) reader.fail('snapshot longer than announced');
-      data.set(chunk, at);
-      at += chunk.length;
-      number += 1;
-    }
-    if (at !== total) throw new RaftError('corrupt', `snapshot file ${path} ends after ${at} of ${total} bytes`);
-    return { metadata: stored, data };
+    return { stored, sizeBytes: total, chunks: chunksOf(frames, path, metadata.index, total) };
   }
 
   /** Removes the files of older snapshots. */
@@ -98,7 +197,9 @@ export class SnapshotFiles {
     const keep = nameOf(metadata);
     for (const name of await this.#names()) {
       // Names sort like (term, index), and neither ever goes down from one snapshot to the next.
-      if (name.endsWith(SUFFIX) && name < keep) await this.#disk.remove(`${this.#directory}/${name}`);
+      if (!name.endsWith(SUFFIX) || name >= keep) continue;
+      if (this.#pins.has(name)) this.#unwanted.add(name);
+      else await this.#disk.remove(`${this.#directory}/${name}`);
     }
   }
 
@@ -133,15 +234,36 @@ export class SnapshotFiles {
   }
 }
 
+async function* chunksOf(
+  frames: AsyncGenerator<Uint8Array, void, undefined>,
+  path: string,
+  index: number,
+  total: number,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  let at = 0;
+  let number = 0;
+  for await (const plain of frames) {
+    const reader: ByteReader = new ByteReader(plain, 'corrupt');
+    if (reader.uint() !== index || reader.uint() !== number) reader.fail('snapshot chunk out of place');
+    const chunk = reader.bytes();
+    reader.end();
+    if (at + chunk.length > total) reader.fail('snapshot longer than announced');
+    at += chunk.length;
+    number += 1;
+    yield chunk;
+  }
+  if (at !== total) throw new RaftError('corrupt', `snapshot file ${path} ends after ${at} of ${total} bytes`);
+}
+
 function nameOf(metadata: SnapshotMetadata): string {
   const hex = (value: number): string => value.toString(16).padStart(16, '0');
   return `${hex(metadata.term)}-${hex(metadata.index)}${SUFFIX}`;
 }
 
-function encodeHead(snapshot: Snapshot): Uint8Array {
+function encodeHead(metadata: SnapshotMetadata, sizeBytes: number): Uint8Array {
   const writer = new ByteWriter();
-  writeSnapshotMetadata(writer, snapshot.metadata);
-  writer.uint(snapshot.data.length);
+  writeSnapshotMetadata(writer, metadata);
+  writer.uint(sizeBytes);
   return writer.finish();
 }
 
