@@ -55,6 +55,7 @@ if [ -d node_modules/mocha ] && [ -f lib/dist/index.js ]; then
   suite 'Scenarios in the lab' --timeout 240000 --retries 1 'test-cluster/dist/**/*.test.js'
   if [ "$long" -eq 1 ]; then
     RAFT_RUNS=${RAFT_RUNS:-300} suite 'Raft simulation, many seeds' --timeout 1800000 'raft-ts/dist/sim/*.test.js'
+    RAFT_LONG=1 suite 'Raft processes, killed for a long time' --timeout 1800000 'raft-ts/dist/process/processes.test.js'
     suite 'Long scenarios in the lab' --timeout 900000 'test-cluster/dist/**/*.long.js'
   fi
 fi
