@@ -199,6 +199,8 @@ export interface ContainerSummary {
   readonly prefixLength: number;
   readonly gateway: string;
   readonly mac: string;
+  /** Beside the node's local network, while it runs. */
+  readonly networks: readonly ContainerNetwork[];
   readonly hostname: string;
   readonly user: string;
   readonly workingDir: string;
@@ -215,6 +217,31 @@ export interface ContainerSummary {
   readonly capAdd: readonly string[];
   readonly capDrop: readonly string[];
   readonly readOnlyRootfs: boolean;
+}
+
+/** A container's place on one network. */
+export interface ContainerNetwork {
+  readonly id: string;
+  readonly name: string;
+  readonly endpointId: string;
+  readonly address: string;
+  readonly prefixLength: number;
+  readonly gateway: string;
+  readonly ipv6Address: string;
+  readonly ipv6PrefixLength: number;
+  readonly ipv6Gateway: string;
+  readonly mac: string;
+  readonly aliases: readonly string[];
+}
+
+/** A network that a container is to be on. */
+export interface NetworkWish {
+  /** Id or name. */
+  readonly target: string;
+  readonly aliases: readonly string[];
+  /** Fixed addresses. */
+  readonly addresses: readonly string[];
+  readonly mac?: string;
 }
 
 /** A container to be made, without any swarm. */
@@ -236,6 +263,8 @@ export interface ContainerCreate {
   readonly stopSignal: string;
   readonly stopTimeoutSeconds?: number;
   readonly networkMode: 'local' | 'host' | 'none';
+  /** With 'local': the networks to be on instead of the node's local one. */
+  readonly networks: readonly NetworkWish[];
   readonly ports: readonly {
     readonly protocol: 'tcp' | 'udp' | 'sctp';
     readonly targetPort: number;
@@ -333,6 +362,14 @@ export interface NodeBackend {
     readonly options: Readonly<Record<string, string>>;
   }): Promise<VolumeSummary>;
   removeVolume(name: string, force: boolean): Promise<void>;
+  /** The networks of this node alone that users have made. */
+  localNetworks(): Promise<readonly Network[]>;
+  createLocalNetwork(spec: NetworkSpec): Promise<string>;
+  /** 'permission-denied' while containers are on it. */
+  removeLocalNetwork(id: string): Promise<void>;
+  /** Joins a container to a network, at once when it runs. */
+  connectContainer(container: string, wish: NetworkWish): Promise<void>;
+  disconnectContainer(container: string, network: { readonly id: string; readonly name: string }): Promise<void>;
   /** Asks the registry for the digest of a reference; undefined when no registry answers (service create pins images). */
   imageDigest(
     ref: string,

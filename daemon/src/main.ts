@@ -91,7 +91,7 @@ async function runDaemon(config: DaemonConfig): Promise<void> {
   try {
     const helper = await startHelper({ logger: log });
     end.push(() => helper.close());
-    const networks = openNetworks(config, helper, log);
+    const networks = await openNetworks(config, helper, log);
     const engine = await openEngine({
       dataRoot: config.dataRoot,
       execRoot: config.execRoot,
@@ -107,7 +107,10 @@ async function runDaemon(config: DaemonConfig): Promise<void> {
     });
     end.push(() => engine.close());
     networks.upkeep.start();
-    end.push(() => networks.upkeep.close());
+    end.push(async () => {
+      await networks.upkeep.close();
+      networks.close();
+    });
     const facts = machineFacts();
     const host = hostname();
     const describe = () =>
@@ -144,7 +147,11 @@ async function runDaemon(config: DaemonConfig): Promise<void> {
       version: VERSION,
       metrics,
     });
-    const backend = { system, node: new EngineNodeBackend(engine), swarm: new NodeSwarmBackend(node, log) };
+    const backend = {
+      system,
+      node: new EngineNodeBackend(engine, networks.own),
+      swarm: new NodeSwarmBackend(node, log),
+    };
     const api = createApiServer({ backend, version: VERSION, log });
     end.push(() => api.close());
     for (const address of config.hosts) {

@@ -1,51 +1,86 @@
 /** The node's networks, wired: the local one, those of the swarm, names, and the loop that looks after them. */
 import { join } from 'node:path';
 import { type Logger, SwarmtsError, systemClock } from '@swarmts/lib';
-import { LocalNetwork, RoutedNetworks } from '@swarmts/netplugins';
+import { DNS_MAIN_FILE, DnsClient, LocalNetwork, namesOf, RoutedNetworks } from '@swarmts/netplugins';
 import {
   type ContainerNetwork,
   type EndpointSource,
-  type NameService,
+  LocalNetworks,
   NetworkUpkeep,
   NodeContainerNetwork,
   type startHelper,
 } from '@swarmts/worker';
 import type { DaemonConfig } from './config.js';
 
+/** A small process: little garbage, no need of parallel collection. */
+const DNS_NODE_FLAGS = ['--max-semi-space-size=2', '--max-old-space-size=128', '--v8-pool-size=1'];
+
 export interface NodeNetworks {
   readonly containers: ContainerNetwork;
   readonly routed: RoutedNetworks;
+  /** Networks that users have made on this node. */
+  readonly own: LocalNetworks;
   readonly upkeep: NetworkUpkeep;
+  /** Lets go of the name server, which goes on. */
+  close(): void;
   /** From now on containers can be attached to networks of the swarm. */
   join(source: EndpointSource): void;
 }
 
-export function openNetworks(
+export async function openNetworks(
   config: DaemonConfig,
   helper: Awaited<ReturnType<typeof startHelper>>,
   logger: Logger,
-): NodeNetworks {
+): Promise<NodeNetworks> {
   const local = new LocalNetwork(helper, { subnet: config.bridgeSubnet, mtu: config.mtu, logger });
-  const routed = new RoutedNetworks({ executor: helper, dir: join(config.execRoot, 'routers'), logger });
+  const routed: RoutedNetworks = new RoutedNetworks({
+    executor: helper,
+    dir: join(config.execRoot, 'routers'),
+    logger,
+    onChange: () => names.changed(),
+  });
+  const socketPath = join(config.execRoot, 'dns.sock');
+  const logFile = join(config.execRoot, 'dns.log');
+  const names = new DnsClient({
+    socketPath,
+    networks: () => routed.views().map(namesOf),
+    clock: systemClock,
+    logger,
+    async spawn() {
+      const argv = [process.execPath, ...DNS_NODE_FLAGS, DNS_MAIN_FILE, socketPath];
+      await helper.startDetached({
+        argv,
+        env: { PATH: process.env.PATH ?? '' },
+        stdoutFile: logFile,
+        stderrFile: logFile,
+      });
+    },
+  });
+  const own = await LocalNetworks.open({
+    dir: join(config.dataRoot, 'networks'),
+    routed,
+    taken: [local.subnet],
+    clock: systemClock,
+  });
   let swarm: EndpointSource | undefined;
   const source: EndpointSource = {
     async obtain(wish, container) {
+      if (own.find(wish.target)) return own.obtain(wish, container);
       if (!swarm) throw new SwarmtsError('not-found', `network ${wish.target} not found`);
       return swarm.obtain(wish, container);
     },
+    adopt: (attachment, name) => own.adopt(attachment, name),
     async giveBack(endpointId) {
-      await swarm?.giveBack(endpointId);
+      if (own.owns(endpointId)) await own.giveBack(endpointId);
+      else await swarm?.giveBack(endpointId);
     },
   };
-  const names: NameService & { repair(): Promise<void> } = {
-    put: async () => undefined,
-    remove: () => undefined,
-    repair: async () => undefined,
-  };
   return {
+    own,
     routed,
-    containers: new NodeContainerNetwork({ local, routed, helper, source, names }),
+    containers: new NodeContainerNetwork({ local, routed, helper, source, names, logger }),
     upkeep: new NetworkUpkeep({ local, routed, names, source, clock: systemClock, logger }),
+    close: () => names.close(),
     join: (s) => {
       swarm = s;
     },

@@ -10,5 +10,6 @@ export * from './ip-prefix.js';
 export * from './log.js';
 export * from './metrics.js';
 export * from './random.js';
+export * from './subnet-pool.js';
 export * from './units.js';
 export * from './watch-queue.js';

@@ -1,5 +1,6 @@
 /** Network drivers of a node. */
 export * from './address-pool.js';
+export * from './dns/index.js';
 export * from './hosts-file.js';
 export * from './local/local-network.js';
 export { probeByBinding } from './local/port-probe.js';

@@ -18,6 +18,10 @@ type Int = number;
 const c = {
   socket: bind<(domain: Int, type: Int, protocol: Int) => Int>('int socket(int domain, int type, int protocol)'),
   bind: bind<(fd: Int, addr: Buffer, len: Int) => Int>('int bind(int fd, const uint8_t *addr, uint32_t len)'),
+  listen: bind<(fd: Int, backlog: Int) => Int>('int listen(int fd, int backlog)'),
+  getsockname: bind<(fd: Int, addr: Buffer, len: Buffer) => Int>(
+    'int getsockname(int fd, _Out_ uint8_t *addr, _Inout_ uint32_t *len)',
+  ),
   setsockopt: bind<(fd: Int, level: Int, name: Int, value: Buffer, len: Int) => Int>(
     'int setsockopt(int fd, int level, int name, const uint8_t *value, uint32_t len)',
   ),
@@ -79,7 +83,10 @@ function checkReturned(errno: number, syscall: string, subject = ''): void {
 
 export const AF_NETLINK = 16;
 export const SOCK_RAW_CLOEXEC = 3 | 0o2000000;
+export const SOCK_STREAM_ASYNC = 1 | 0o2004000;
+export const SOCK_DGRAM_ASYNC = 2 | 0o2004000;
 export const SOL_SOCKET = 1;
+export const SO_REUSEADDR = 2;
 export const SO_SNDBUF = 7;
 export const SO_RCVBUF = 8;
 export const SO_RCVTIMEO = 20;
@@ -104,6 +111,17 @@ export function socket(domain: number, type: number, protocol: number): number {
 }
 export function bindSocket(fd: number, address: Buffer): void {
   check(c.bind(fd, address, address.length), 'bind');
+}
+export function listenSocket(fd: number, backlog: number): void {
+  check(c.listen(fd, backlog), 'listen');
+}
+/** The bytes of a socket's own address. */
+export function socketName(fd: number): Buffer {
+  const address = Buffer.alloc(28);
+  const length = Buffer.alloc(4);
+  length.writeUInt32LE(address.length, 0);
+  check(c.getsockname(fd, address, length), 'getsockname');
+  return address.subarray(0, length.readUInt32LE(0));
 }
 export function setSocketOption(fd: number, level: number, name: number, value: Buffer): void {
   check(c.setsockopt(fd, level, name, value, value.length), 'setsockopt');

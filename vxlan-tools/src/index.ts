@@ -12,6 +12,7 @@ export {
   sendSignal,
   setCloseOnExec,
 } from './ffi.js';
+export * from './inet-socket.js';
 export * from './mount.js';
 export * from './namespace.js';
 export type { Attribute, Message, Request } from './netlink/message.js';

@@ -4,10 +4,10 @@ export { Agent, type AgentOptions } from './agent/agent.js';
 export * from './engine/container-network.js';
 export * from './engine/engine-api.js';
 export { LocalContainerNetwork } from './engine/local-container-network.js';
+export { LocalNetworks } from './engine/local-networks.js';
 export { NetworkUpkeep } from './engine/network-upkeep.js';
 export {
   type EndpointSource,
-  type NamedContainer,
   type NameService,
   NodeContainerNetwork,
   type ObtainedEndpoint,

@@ -3,7 +3,7 @@
  * it would make the container behave otherwise than asked.
  */
 import { SwarmtsError } from '@swarmts/lib';
-import type { ContainerCreate } from '../backend.js';
+import type { ContainerCreate, NetworkWish } from '../backend.js';
 import type { JsonObject } from '../json/object.js';
 
 export function readContainerCreate(o: JsonObject, name: string): ContainerCreate {
@@ -15,6 +15,7 @@ export function readContainerCreate(o: JsonObject, name: string): ContainerCreat
   }
   const host = o.object('HostConfig');
   if (host) refuseUnsupported(host);
+  const mode = host?.string('NetworkMode') ?? '';
   const image = o.string('Image');
   if (image === '') throw new SwarmtsError('invalid-argument', 'No image was specified');
   return {
@@ -32,7 +33,8 @@ export function readContainerCreate(o: JsonObject, name: string): ContainerCreat
     openStdin: o.boolean('OpenStdin'),
     stopSignal: o.string('StopSignal'),
     ...(o.has('StopTimeout') ? { stopTimeoutSeconds: o.integer('StopTimeout') } : {}),
-    networkMode: networkModeOf(host?.string('NetworkMode') ?? ''),
+    networkMode: networkModeOf(mode),
+    networks: networksOf(mode, o.object('NetworkingConfig')?.object('EndpointsConfig')),
     ports: portsOf(host?.object('PortBindings')),
     mounts: [
       ...(host?.strings('Binds') ?? []).map(bindOf),
@@ -90,10 +92,37 @@ function stringOrList(o: JsonObject, name: string): readonly string[] {
   return typeof v === 'string' ? [v] : o.strings(name);
 }
 
+const DEFAULT_MODES: readonly string[] = ['', 'default', 'bridge'];
+
 function networkModeOf(mode: string): 'local' | 'host' | 'none' {
-  if (mode === '' || mode === 'default' || mode === 'bridge') return 'local';
   if (mode === 'host' || mode === 'none') return mode;
-  throw new SwarmtsError('not-found', `network ${mode} not found`);
+  if (mode.startsWith('container:')) {
+    throw new SwarmtsError(
+      'unsupported',
+      `--network ${mode} is not supported for plain containers by this release of swarmts`,
+    );
+  }
+  return 'local';
+}
+
+/** The network that the mode names, and those that are configured beside it. */
+function networksOf(mode: string, configs: JsonObject | undefined): ContainerCreate['networks'] {
+  if (mode === 'host' || mode === 'none') return [];
+  const configured = Object.keys(configs?.value ?? {}).filter((name) => !DEFAULT_MODES.includes(name));
+  const first = DEFAULT_MODES.includes(mode) ? [] : [mode];
+  return [...new Set([...first, ...configured])].map((target) => readWish(target, configs?.object(target)));
+}
+
+/** An entry of EndpointsConfig, or the body of a connect. */
+export function readWish(target: string, o: JsonObject | undefined): NetworkWish {
+  const ipam = o?.object('IPAMConfig');
+  const mac = o?.string('MacAddress') ?? '';
+  return {
+    target,
+    aliases: o?.strings('Aliases') ?? [],
+    addresses: [ipam?.string('IPv4Address') ?? '', ipam?.string('IPv6Address') ?? ''].filter((a) => a !== ''),
+    ...(mac === '' ? {} : { mac }),
+  };
 }
 
 function portsOf(bindings: JsonObject | undefined): ContainerCreate['ports'] {

@@ -1,5 +1,5 @@
 /** The node's containers, as listed and as inspected. */
-import type { ContainerSummary } from '../backend.js';
+import type { ContainerNetwork, ContainerSummary } from '../backend.js';
 import { humanDuration, timeJson } from '../json/write.js';
 
 export function containerListJson(c: ContainerSummary, nowMs: number): Record<string, unknown> {
@@ -146,23 +146,42 @@ function portMapJson(c: ContainerSummary): Record<string, unknown> {
 }
 
 function networksJson(c: ContainerSummary): Record<string, unknown> {
+  if (c.networks.length > 0) return Object.fromEntries(c.networks.map((n) => [n.name, endpointJson(n)]));
   if (c.networkMode === '') return {};
+  const { gateway, address, prefixLength, mac } = c;
+  return { [c.networkMode]: endpointJson({ ...NO_NETWORK, gateway, address, prefixLength, mac }) };
+}
+
+const NO_NETWORK: ContainerNetwork = {
+  id: '',
+  name: '',
+  endpointId: '',
+  address: '',
+  prefixLength: 0,
+  gateway: '',
+  ipv6Address: '',
+  ipv6PrefixLength: 0,
+  ipv6Gateway: '',
+  mac: '',
+  aliases: [],
+};
+
+function endpointJson(n: ContainerNetwork): Record<string, unknown> {
   return {
-    [c.networkMode]: {
-      IPAMConfig: null,
-      Links: null,
-      Aliases: null,
-      NetworkID: '',
-      EndpointID: '',
-      Gateway: c.gateway,
-      IPAddress: c.address,
-      IPPrefixLen: c.prefixLength,
-      IPv6Gateway: '',
-      GlobalIPv6Address: '',
-      GlobalIPv6PrefixLen: 0,
-      MacAddress: c.mac,
-      DriverOpts: null,
-    },
+    IPAMConfig: null,
+    Links: null,
+    Aliases: n.aliases.length === 0 ? null : n.aliases,
+    NetworkID: n.id,
+    EndpointID: n.endpointId,
+    Gateway: n.gateway,
+    IPAddress: n.address,
+    IPPrefixLen: n.prefixLength,
+    IPv6Gateway: n.ipv6Gateway,
+    GlobalIPv6Address: n.ipv6Address,
+    GlobalIPv6PrefixLen: n.ipv6PrefixLength,
+    MacAddress: n.mac,
+    DriverOpts: null,
+    DNSNames: null,
   };
 }
 

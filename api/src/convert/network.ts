@@ -1,6 +1,7 @@
 /** Networks: swarm's own, both ways, and the three that every node has. */
 import { SwarmtsError } from '@swarmts/lib';
 import { Driver, IpamConfig, IpamOptions, type Network, NetworkSpec } from '@swarmts/proto';
+import type { ContainerNetwork, ContainerSummary } from '../backend.js';
 import type { JsonObject } from '../json/object.js';
 import { omitEmpty, timeJson, ZERO_TIME } from '../json/write.js';
 import { annotationsJson, driverJson, metaJson, readAnnotations } from './annotations.js';
@@ -37,14 +38,18 @@ export function readIpamConfig(o: JsonObject): IpamConfig {
   });
 }
 
-/** As listed by /networks. */
-export function networkJson(n: Network): Record<string, unknown> {
+/** As listed by /networks. `containers`: those of this node that are on it, for an inspect. */
+export function networkJson(
+  n: Network,
+  scope: 'swarm' | 'local',
+  containers?: readonly ContainerSummary[],
+): Record<string, unknown> {
   const spec = n.spec;
   return {
     Name: spec?.annotations?.name ?? '',
     Id: n.id,
     Created: timeJson(n.meta?.createdAtMs ?? 0),
-    Scope: 'swarm',
+    Scope: scope,
     Driver: n.driverState?.name || spec?.driver?.name || 'overlay',
     EnableIPv6: spec?.ipv6Enabled ?? false,
     IPAM: {
@@ -62,9 +67,26 @@ export function networkJson(n: Network): Record<string, unknown> {
     Ingress: spec?.ingress ?? false,
     ConfigFrom: { Network: '' },
     ConfigOnly: false,
-    Containers: null,
+    Containers: containers === undefined ? null : containersJson(n.id, containers),
     Options: n.driverState?.options ?? spec?.driver?.options ?? {},
     Labels: spec?.annotations?.labels ?? {},
+  };
+}
+
+function containersJson(networkId: string, containers: readonly ContainerSummary[]): Record<string, unknown> {
+  const on = containers.flatMap((c) =>
+    c.networks.filter((n) => n.id === networkId).map((n) => [c.id, attachedJson(c.name, n)] as const),
+  );
+  return Object.fromEntries(on);
+}
+
+function attachedJson(name: string, n: ContainerNetwork): Record<string, unknown> {
+  return {
+    Name: name,
+    EndpointID: n.endpointId,
+    MacAddress: n.mac,
+    IPv4Address: n.address === '' ? '' : `${n.address}/${n.prefixLength}`,
+    IPv6Address: n.ipv6Address === '' ? '' : `${n.ipv6Address}/${n.ipv6PrefixLength}`,
   };
 }
 

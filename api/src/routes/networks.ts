@@ -1,7 +1,9 @@
-/** /networks: those of the swarm, on managers, and the node's own. */
+/** /networks: those of the swarm, on managers, the node's own, and the three that every node has. */
 import { isSwarmtsError, SwarmtsError } from '@swarmts/lib';
+import type { Network } from '@swarmts/proto';
+import { readWish } from '../convert/container-create.js';
 import { builtinNetworks, networkJson, readNetworkSpec } from '../convert/network.js';
-import { accepts, acceptsLabels, parseFilters } from '../filters.js';
+import { accepts, acceptsLabels, booleanFilter, checkWords, type FilterArgs, parseFilters } from '../filters.js';
 import { type Call, empty, json, readJson } from '../http/exchange.js';
 import { type Route, route } from '../http/router.js';
 import type { JsonObject } from '../json/object.js';
@@ -9,75 +11,168 @@ import type { RouteContext } from './context.js';
 
 type NetworkJson = Readonly<Record<string, unknown>>;
 
+interface KnownNetwork {
+  readonly id: string;
+  readonly name: string;
+  readonly scope: 'swarm' | 'local' | 'builtin';
+  /** Absent for a builtin one. */
+  readonly network?: Network;
+  readonly json: NetworkJson;
+}
+
 const FILTERS = ['id', 'name', 'driver', 'scope', 'label', 'type', 'dangling'];
 
 export function networkRoutes(c: RouteContext): Route[] {
   const ref = (call: Call) => call.params.id ?? '';
-  const refuse = async () => {
-    throw new SwarmtsError('unsupported', 'connecting containers is not supported by this release of swarmts');
-  };
   return [
     route('GET', '/networks', async ({ query }) => {
       const filters = parseFilters(query, FILTERS);
-      const list = (await allNetworks(c)).filter(
-        (n) =>
-          accepts(filters, 'id', (v) => String(n.Id).startsWith(v)) &&
-          accepts(filters, 'name', (v) => String(n.Name).includes(v)) &&
-          accepts(filters, 'driver', (v) => n.Driver === v) &&
-          accepts(filters, 'scope', (v) => n.Scope === v) &&
-          accepts(filters, 'type', (v) => (v === 'builtin') === builtinNetworks.includes(n)) &&
-          acceptsLabels(filters, 'label', n.Labels as Readonly<Record<string, string>>),
-      );
-      return json(list);
+      checkWords(filters, 'type', ['builtin', 'custom']);
+      const all = await allNetworks(c);
+      const used = filters.has('dangling') ? await usedNetworks(c) : new Set<string>();
+      return json(all.filter((n) => isWanted(n, filters, used)).map((n) => n.json));
     }),
-    route('GET', '/networks/{id}', async (call) =>
-      json(findNetwork(await allNetworks(c), ref(call), call.query.get('scope') ?? '')),
-    ),
+    route('GET', '/networks/{id}', async (call) => {
+      const found = findNetwork(await allNetworks(c), ref(call), call.query.get('scope') ?? '');
+      if (!found.network || found.scope === 'builtin') return json(found.json);
+      return json(networkJson(found.network, found.scope, await c.backend.node.containers()));
+    }),
     route('POST', '/networks/create', async (call) => json(await create(c, await readJson(call)), 201)),
-    route('POST', '/networks/{id}/connect', refuse),
-    route('POST', '/networks/{id}/disconnect', refuse),
+    route('POST', '/networks/prune', async (call) => json({ NetworksDeleted: await prune(c, call.query) })),
+    route('POST', '/networks/{id}/connect', async (call) => {
+      const body = await readJson(call);
+      const target = await reachable(c, ref(call));
+      const container = await c.backend.node.container(body.string('Container'));
+      await c.backend.node.connectContainer(container.id, readWish(target, body.object('EndpointConfig')));
+      return empty(200);
+    }),
+    route('POST', '/networks/{id}/disconnect', async (call) => {
+      const body = await readJson(call);
+      const container = await c.backend.node.container(body.string('Container'));
+      const known = container.networks.find((n) => n.id === ref(call) || n.name === ref(call));
+      const found = known ?? findNetwork(await allNetworks(c), ref(call), '');
+      await c.backend.node.disconnectContainer(container.id, { id: found.id, name: found.name });
+      return empty(200);
+    }),
     route('DELETE', '/networks/{id}', async (call) => {
-      const found = findNetwork(await allNetworks(c), ref(call), '');
-      if (builtinNetworks.includes(found)) {
-        throw new SwarmtsError('permission-denied', `${found.Name} is a pre-defined network and cannot be removed`);
-      }
-      await c.backend.swarm.removeNetwork(String(found.Id));
+      await remove(c, findNetwork(await allNetworks(c), ref(call), ''));
       return empty(204);
     }),
   ];
 }
 
-async function allNetworks({ backend }: RouteContext): Promise<readonly NetworkJson[]> {
+async function allNetworks({ backend }: RouteContext): Promise<readonly KnownNetwork[]> {
+  const builtin = builtinNetworks.map(
+    (n): KnownNetwork => ({ id: String(n.Id), name: String(n.Name), scope: 'builtin', json: n }),
+  );
+  const local = (await backend.node.localNetworks()).map((n) => known(n, 'local'));
   try {
-    return [...builtinNetworks, ...(await backend.swarm.networks()).map(networkJson)];
+    return [...builtin, ...local, ...(await backend.swarm.networks()).map((n) => known(n, 'swarm'))];
   } catch (e) {
-    if (isSwarmtsError(e, 'not-a-manager')) return builtinNetworks;
+    if (isSwarmtsError(e, 'not-a-manager')) return [...builtin, ...local];
     throw e;
   }
 }
 
+function known(network: Network, scope: 'swarm' | 'local'): KnownNetwork {
+  const name = network.spec?.annotations?.name ?? '';
+  return { id: network.id, name, scope, network, json: networkJson(network, scope) };
+}
+
+function isWanted(n: KnownNetwork, filters: FilterArgs, used: ReadonlySet<string>): boolean {
+  const dangling = booleanFilter(filters, 'dangling');
+  const isDangling = n.scope !== 'builtin' && !used.has(n.id);
+  return (
+    (dangling === undefined || dangling === isDangling) &&
+    accepts(filters, 'id', (v) => n.id.startsWith(v)) &&
+    accepts(filters, 'name', (v) => n.name.includes(v)) &&
+    accepts(filters, 'driver', (v) => n.json.Driver === v) &&
+    accepts(filters, 'scope', (v) => n.json.Scope === v) &&
+    accepts(filters, 'type', (v) => (v === 'builtin') === (n.scope === 'builtin')) &&
+    // Networks are plain JSON of our own making.
+    acceptsLabels(filters, 'label', n.json.Labels as Readonly<Record<string, string>>)
+  );
+}
+
+/** Ids (and, from specs, names) of networks that a container of this node or a service is on. */
+async function usedNetworks({ backend }: RouteContext): Promise<ReadonlySet<string>> {
+  const used = new Set((await backend.node.containers()).flatMap((c) => c.networks.map((n) => n.id)));
+  try {
+    for (const { service } of await backend.swarm.services()) {
+      for (const n of service.spec?.task?.networks ?? []) used.add(n.target);
+    }
+  } catch (e) {
+    if (!isSwarmtsError(e, 'not-a-manager')) throw e;
+  }
+  return used;
+}
+
 /** By id, name or unique prefix of an id. Services know the node's own networks by their names: scope "swarm" gives those. */
-function findNetwork(all: readonly NetworkJson[], ref: string, scope: string): NetworkJson {
-  const builtin = builtinNetworks.find((n) => n.Name === ref);
-  if (builtin && scope === 'swarm') return { ...builtin, Id: builtin.Name, Scope: 'swarm' };
-  const list = scope === '' ? all : all.filter((n) => n.Scope === scope);
+function findNetwork(all: readonly KnownNetwork[], ref: string, scope: string): KnownNetwork {
+  const builtin = all.find((n) => n.scope === 'builtin' && n.name === ref);
+  if (builtin && scope === 'swarm') return { ...builtin, json: { ...builtin.json, Id: builtin.name, Scope: 'swarm' } };
+  const list = scope === '' ? all : all.filter((n) => n.json.Scope === scope);
   const found =
-    list.find((n) => n.Id === ref) ??
-    list.find((n) => n.Name === ref) ??
-    only(list.filter((n) => String(n.Id).startsWith(ref)));
+    list.find((n) => n.id === ref) ??
+    list.find((n) => n.name === ref) ??
+    only(list.filter((n) => ref !== '' && n.id.startsWith(ref)));
   if (found === undefined) throw new SwarmtsError('not-found', `network ${ref} not found`);
   return found;
 }
 
+/** A worker does not know the networks of the swarm: it asks for them by the name that was given. */
+async function reachable(c: RouteContext, ref: string): Promise<string> {
+  try {
+    return findNetwork(await allNetworks(c), ref, '').id;
+  } catch (e) {
+    if (!isSwarmtsError(e, 'not-found')) throw e;
+    return ref;
+  }
+}
+
 async function create(c: RouteContext, body: JsonObject): Promise<NetworkJson> {
   const driver = body.string('Driver');
-  if (driver !== 'overlay' && body.string('Scope') !== 'swarm') {
-    throw new SwarmtsError(
-      'unsupported',
-      `networks of driver ${driver || 'bridge'} are not supported by this release of swarmts: use --driver overlay`,
-    );
+  const spec = readNetworkSpec(body);
+  const name = spec.annotations?.name ?? '';
+  if (builtinNetworks.some((n) => n.Name === name)) {
+    throw new SwarmtsError('permission-denied', `operation is not permitted on predefined ${name} network`);
   }
-  return { Id: await c.backend.swarm.createNetwork(readNetworkSpec(body)), Warning: '' };
+  const ofSwarm = driver === 'overlay' || body.string('Scope') === 'swarm';
+  const id = await (ofSwarm
+    ? c.backend.swarm.createNetwork(spec)
+    : c.backend.node.createLocalNetwork({
+        ...spec,
+        driver: { name: driver || 'bridge', options: body.map('Options') },
+      }));
+  return { Id: id, Warning: '' };
+}
+
+async function remove(c: RouteContext, n: KnownNetwork): Promise<void> {
+  if (n.scope === 'builtin') {
+    throw new SwarmtsError('permission-denied', `${n.name} is a pre-defined network and cannot be removed`);
+  }
+  if (n.scope === 'local') await c.backend.node.removeLocalNetwork(n.id);
+  else await c.backend.swarm.removeNetwork(n.id);
+}
+
+/** Networks that nobody is on; what cannot be removed after all is left. */
+async function prune(c: RouteContext, query: URLSearchParams): Promise<readonly string[]> {
+  const filters = parseFilters(query, ['until', 'label']);
+  if (filters.has('until'))
+    throw new SwarmtsError('unsupported', 'the filter until is not supported for networks by swarmts');
+  const used = await usedNetworks(c);
+  const deleted: string[] = [];
+  for (const n of await allNetworks(c)) {
+    const isUsed = used.has(n.id) || used.has(n.name) || n.network?.spec?.ingress === true;
+    if (n.scope === 'builtin' || isUsed || !isWanted(n, filters, used)) continue;
+    try {
+      await remove(c, n);
+      deleted.push(n.name);
+    } catch (e) {
+      if (!isSwarmtsError(e, 'failed-precondition', 'permission-denied', 'not-found')) throw e;
+    }
+  }
+  return deleted;
 }
 
 function only<T>(list: readonly T[]): T | undefined {

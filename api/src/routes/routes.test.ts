@@ -242,14 +242,55 @@ describe('routes', () => {
     assert.deepEqual(JoinTokens, { Worker: 'SWMTKN-1-w2', Manager: 'SWMTKN-1-m' });
   });
 
-  it('show the networks of every node without a manager', async () => {
+  it('show the networks of every node without a manager, and make some there', async () => {
     api.backend.swarm.active = false;
-    const list = (await api.send('GET', '/networks')).json as { Name: string }[];
+    const names = async () => ((await api.send('GET', '/networks')).json as { Name: string }[]).map((n) => n.Name);
+    assert.deepEqual(await names(), ['bridge', 'host', 'none']);
+    assert.equal((await api.send('POST', '/networks/create', { body: { Name: 'x' } })).status, 201);
+    assert.deepEqual(await names(), ['bridge', 'host', 'none', 'x']);
+    assert.equal((await api.send('POST', '/networks/create', { body: { Name: 'y', Driver: 'overlay' } })).status, 503);
+    assert.equal((await api.send('DELETE', '/networks/x')).status, 204);
+    assert.equal((await api.send('DELETE', '/networks/host')).status, 403);
+  });
+
+  it('make, show and remove networks of the swarm', async () => {
+    const body = {
+      Name: 'back',
+      Driver: 'overlay',
+      Attachable: true,
+      IPAM: { Config: [{ Subnet: '10.9.0.0/24', Gateway: '10.9.0.1', AuxiliaryAddresses: { printer: '10.9.0.9' } }] },
+      Options: { 'com.docker.network.driver.mtu': '1400' },
+    };
+    const { Id } = (await api.send('POST', '/networks/create', { body })).json as { Id: string };
+    const shown = (await api.send('GET', '/networks/back?scope=swarm')).json as Record<string, unknown>;
+    assert.equal(shown.Id, Id);
+    assert.equal(shown.Scope, 'swarm');
+    assert.deepEqual((shown.IPAM as { Config: unknown }).Config, body.IPAM.Config);
+    const filters = encodeURIComponent(JSON.stringify({ driver: ['overlay'], name: ['back'] }));
+    assert.equal(((await api.send('GET', `/networks?filters=${filters}`)).json as unknown[]).length, 1);
+    assert.equal((await api.send('DELETE', '/networks/back')).status, 204);
+    assert.equal((await api.send('GET', '/networks/back')).status, 404);
+  });
+
+  it('give the node’s own networks to services by their names', async () => {
+    const shown = (await api.send('GET', '/networks/host?scope=swarm')).json as { Id: string; Scope: string };
+    assert.deepEqual([shown.Id, shown.Scope], ['host', 'swarm']);
+  });
+
+  it('join containers to networks and take them off', async () => {
+    await api.send('POST', '/networks/create', { body: { Name: 'x' } });
+    const at = { Container: 'web.1.task', EndpointConfig: { Aliases: ['db'] } };
+    assert.equal((await api.send('POST', '/networks/x/connect', { body: at })).status, 200);
+    const inspect = (await api.send('GET', '/networks/x')).json as { Containers: Record<string, { Name: string }> };
     assert.deepEqual(
-      list.map((n) => n.Name),
-      ['bridge', 'host', 'none'],
+      Object.values(inspect.Containers).map((c) => c.Name),
+      ['web.1.task'],
     );
-    assert.equal((await api.send('POST', '/networks/create', { body: { Name: 'x' } })).status, 501);
+    assert.equal((await api.send('POST', '/networks/prune')).status, 200);
+    assert.equal((await api.send('GET', '/networks/x')).status, 200, 'one in use is kept');
+    assert.equal((await api.send('POST', '/networks/x/disconnect', { body: { Container: 'web.1.task' } })).status, 200);
+    const pruned = (await api.send('POST', '/networks/prune')).json as { NetworksDeleted: string[] };
+    assert.ok(pruned.NetworksDeleted.includes('x'));
   });
 });
 

@@ -1,11 +1,13 @@
 /** A node and a daemon in memory, and with the swarm the whole Backend, for tests of the API and its clients. */
 import { SwarmtsError } from '@swarmts/lib';
+import { Driver, Network, type NetworkSpec } from '@swarmts/proto';
 import type {
   Backend,
   ContainerCreate,
   ContainerLogLine,
   ContainerSummary,
   ImageSummary,
+  NetworkWish,
   NodeBackend,
   SystemBackend,
   SystemInfo,
@@ -15,12 +17,27 @@ import { MemorySwarm, NOW_MS } from './memory-swarm.js';
 
 export const DIGEST = `sha256:${'d'.repeat(64)}`;
 
+const NO_NETWORK = {
+  id: '',
+  name: 'back',
+  endpointId: 'e1',
+  address: '10.1.0.5',
+  prefixLength: 24,
+  gateway: '10.1.0.1',
+  ipv6Address: '',
+  ipv6PrefixLength: 0,
+  ipv6Gateway: '',
+  mac: '02:42:0a:01:00:05',
+  aliases: [],
+};
+
 type NodeEvent = Parameters<Parameters<NodeBackend['onEvent']>[0]>[0];
 
 export class MemoryNode implements NodeBackend {
   readonly containerList: ContainerSummary[] = [container('c'.repeat(64), 'web.1.task')];
   readonly imageList: ImageSummary[] = [image('alpine:3')];
   readonly volumeList: VolumeSummary[] = [];
+  readonly networkList: Network[] = [];
   readonly logLines: ContainerLogLine[] = [];
   /** References that a registry answers for. */
   readonly registry = new Set<string>(['alpine:3']);
@@ -107,6 +124,36 @@ export class MemoryNode implements NodeBackend {
     const found = await this.image(ref);
     this.imageList.splice(this.imageList.indexOf(found), 1);
     return [{ untagged: ref }, { deleted: found.id }];
+  }
+
+  async localNetworks(): Promise<readonly Network[]> {
+    return this.networkList;
+  }
+
+  async createLocalNetwork(spec: NetworkSpec): Promise<string> {
+    const id = `${this.networkList.length}`.padEnd(64, 'f');
+    const driverState = Driver.create({ name: spec.driver?.name ?? 'bridge', options: spec.driver?.options ?? {} });
+    this.networkList.push(Network.create({ id, spec, driverState, ipam: spec.ipam }));
+    return id;
+  }
+
+  async removeLocalNetwork(id: string): Promise<void> {
+    this.networkList.splice(
+      this.networkList.findIndex((n) => n.id === id),
+      1,
+    );
+  }
+
+  async connectContainer(ref: string, wish: NetworkWish): Promise<void> {
+    const networks = [
+      ...(await this.container(ref)).networks,
+      { ...NO_NETWORK, id: wish.target, aliases: wish.aliases },
+    ];
+    await this.#change(ref, { networks });
+  }
+
+  async disconnectContainer(ref: string, network: { readonly id: string }): Promise<void> {
+    await this.#change(ref, { networks: (await this.container(ref)).networks.filter((n) => n.id !== network.id) });
   }
 
   async volumes(): Promise<readonly VolumeSummary[]> {
@@ -223,6 +270,7 @@ export function container(id: string, name: string): ContainerSummary {
     prefixLength: 24,
     gateway: '10.0.0.1',
     mac: '02:00:00:00:00:01',
+    networks: [],
     hostname: name,
     user: '',
     workingDir: '/',

@@ -4,18 +4,28 @@ import type {
   ContainerLogLine,
   ContainerSummary,
   ImageSummary,
+  NetworkWish,
   NodeBackend,
   VolumeSummary,
 } from '@swarmts/api';
 import { isSwarmtsError, SwarmtsError, WatchStream } from '@swarmts/lib';
-import type { LogQuery } from '@swarmts/proto';
-import type { ContainerEngine, ContainerInfo, ImageInfo, PullProgress, RegistryAuth } from '@swarmts/worker';
+import type { LogQuery, Network, NetworkSpec } from '@swarmts/proto';
+import type {
+  ContainerEngine,
+  ContainerInfo,
+  ImageInfo,
+  LocalNetworks,
+  PullProgress,
+  RegistryAuth,
+} from '@swarmts/worker';
 
 export class EngineNodeBackend implements NodeBackend {
   readonly #engine: ContainerEngine;
+  readonly #networks: LocalNetworks;
 
-  constructor(engine: ContainerEngine) {
+  constructor(engine: ContainerEngine, networks: LocalNetworks) {
     this.#engine = engine;
+    this.#networks = networks;
   }
 
   async containers(): Promise<readonly ContainerSummary[]> {
@@ -63,6 +73,7 @@ export class EngineNodeBackend implements NodeBackend {
       ...(c.stopTimeoutSeconds === undefined ? {} : { stopTimeoutSeconds: c.stopTimeoutSeconds }),
       mounts,
       networkMode: c.networkMode,
+      ...(c.networks.length > 0 ? { networks: c.networks } : {}),
       ports: ports.map(({ hostIp, ...p }) => ({ ...p, ...(hostIp ? { hostIp } : {}) })),
       extraHosts,
       ...(dns.servers.length + dns.search.length + dns.options.length > 0 ? { dns } : {}),
@@ -191,6 +202,26 @@ export class EngineNodeBackend implements NodeBackend {
     await this.#engine.volumes.remove(name, force);
   }
 
+  async localNetworks(): Promise<readonly Network[]> {
+    return this.#networks.list();
+  }
+
+  async createLocalNetwork(spec: NetworkSpec): Promise<string> {
+    return this.#networks.create(spec);
+  }
+
+  async removeLocalNetwork(id: string): Promise<void> {
+    await this.#networks.remove(id);
+  }
+
+  async connectContainer(container: string, wish: NetworkWish): Promise<void> {
+    await this.#engine.connect(this.#find(container).id, wish);
+  }
+
+  async disconnectContainer(container: string, network: { readonly id: string; readonly name: string }): Promise<void> {
+    await this.#engine.disconnect(this.#find(container).id, network);
+  }
+
   async imageDigest(ref: string, auth: unknown) {
     const credentials = authOf(auth);
     try {
@@ -263,11 +294,12 @@ function summaryOf(c: ContainerInfo): ContainerSummary {
       readOnly: m.readOnly,
       name: m.type === 'volume' ? m.source : '',
     })),
-    networkMode: config.networkMode,
+    networkMode: modeOf(config),
     address: c.network?.address ?? '',
     prefixLength: c.network?.prefixLength ?? 0,
     gateway: c.network?.gateway ?? '',
     mac: c.network?.mac ?? '',
+    networks: c.networks ?? [],
     hostname: config.hostname ?? c.id.slice(0, 12),
     user: config.user ?? '',
     workingDir: config.workingDir ?? '',
@@ -285,6 +317,12 @@ function summaryOf(c: ContainerInfo): ContainerSummary {
     capDrop: config.capDrop ?? [],
     readOnlyRootfs: config.readOnlyRootfs ?? false,
   };
+}
+
+/** The name of the network that the container was made for; "default" for the local one, as Docker has it. */
+function modeOf(config: ContainerInfo['config']): string {
+  const [first] = config.networks ?? [];
+  return config.networkMode !== 'local' || !first || first.given ? config.networkMode : first.target;
 }
 
 function imageSummaryOf(i: ImageInfo): ImageSummary {

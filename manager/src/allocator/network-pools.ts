@@ -2,10 +2,9 @@
  * The address pools of all networks on the leader: built from the store when leading begins, kept in step by what is
  * allocated and released. Owners are tasks and services (for their VIPs); each has one address per subnet at most.
  */
-import { isSwarmtsError, parseIp, parseIpPrefix, prefixContains, SwarmtsError } from '@swarmts/lib';
+import { isSwarmtsError, parseIp, parseIpPrefix, prefixContains, SubnetPool, SwarmtsError } from '@swarmts/lib';
 import { isTerminal, type Network, observedState, type Service, type Task } from '@swarmts/proto';
 import type { ReadTx } from '../store/transaction.js';
-import { SubnetPool } from './subnet-pool.js';
 
 export class NetworkPools {
   readonly #pools = new Map<string, readonly SubnetPool[]>();

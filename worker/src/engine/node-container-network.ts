@@ -4,8 +4,15 @@
  * nothing. The ingress network's leg has the default route, so that whatever comes in through the mesh is answered there.
  */
 import { rm } from 'node:fs/promises';
-import { SwarmtsError } from '@swarmts/lib';
-import type { LocalEndpoint, LocalNetwork, RoutedAttachment, RoutedNetworks } from '@swarmts/netplugins';
+import { type Logger, messageOf, SwarmtsError } from '@swarmts/lib';
+import {
+  type DnsContainer,
+  type LocalEndpoint,
+  type LocalNetwork,
+  NAMESERVER,
+  type RoutedAttachment,
+  type RoutedNetworks,
+} from '@swarmts/netplugins';
 import type { NetworkAttachment as SwarmAttachment } from '@swarmts/proto';
 import type { PrivilegedHelper } from '../helper/helper-api.js';
 import type { AttachRequest, ContainerNetwork, NetworkAttachment, RestoredAttachment } from './container-network.js';
@@ -22,22 +29,13 @@ export interface EndpointSource {
   /** 'not-found' when there is no such network. */
   obtain(wish: NetworkWish, container: { readonly id: string; readonly name: string }): Promise<ObtainedEndpoint>;
   giveBack(endpointId: string): Promise<void>;
-}
-
-/** What the name server of a container has to know. */
-export interface NamedContainer {
-  readonly id: string;
-  readonly name: string;
-  readonly netns: string;
-  readonly networkIds: readonly string[];
-  /** Its own choice, '' entries left out; none: the host's. */
-  readonly servers: readonly string[];
-  /** All of its networks are internal: nothing is asked outside. */
-  readonly isInternal: boolean;
+  /** After a restart: the container is on the network still. */
+  adopt?(attachment: RoutedAttachment, containerName: string): void;
 }
 
 export interface NameService {
-  put(container: NamedContainer): Promise<void>;
+  /** Resolves when the container's questions are answered. */
+  put(container: DnsContainer): Promise<void>;
   remove(containerId: string): void;
 }
 
@@ -47,7 +45,8 @@ interface RoutedDetails {
   readonly routed: readonly RoutedAttachment[];
   /** Endpoints that are to be given back. */
   readonly obtained: readonly string[];
-  readonly named: NamedContainer;
+  readonly name: string;
+  readonly named: DnsContainer;
 }
 
 export interface NodeNetworkParts {
@@ -56,6 +55,7 @@ export interface NodeNetworkParts {
   readonly helper: Pick<PrivilegedHelper, 'createNetns' | 'detachLocal'>;
   readonly source: EndpointSource;
   readonly names: NameService;
+  readonly logger: Logger;
 }
 
 export class NodeContainerNetwork implements ContainerNetwork {
@@ -85,7 +85,15 @@ export class NodeContainerNetwork implements ContainerNetwork {
       const named = namedOf(id, request, made, isInternal);
       await this.#p.names.put(named);
       if (request.ports.length > 0) await this.#p.local.publish(id, request.ports);
-      const details: RoutedDetails = { kind: 'routed', routed: made, obtained, named, ...(local ? { local } : {}) };
+      const name = request.name ?? id;
+      const details: RoutedDetails = {
+        kind: 'routed',
+        name,
+        routed: made,
+        obtained,
+        named,
+        ...(local ? { local } : {}),
+      };
       return this.#keep(id, details);
     } catch (e) {
       await this.#takeDown(id, request.netnsPath, made, obtained, local !== undefined);
@@ -154,7 +162,12 @@ export class NodeContainerNetwork implements ContainerNetwork {
       // It came from `attach` and has only been through JSON.
       const details = a.attachment.details as RoutedDetails;
       this.#attached.set(a.id, details);
-      await this.#p.names.put(details.named);
+      for (const r of details.routed) this.#p.source.adopt?.(r, details.name);
+      await this.#p.names
+        .put(details.named)
+        .catch((e: unknown) =>
+          this.#p.logger.warn('a container has no name server for now', { container: a.id, error: messageOf(e) }),
+        );
     }
     return [...lost];
   }
@@ -200,6 +213,7 @@ export class NodeContainerNetwork implements ContainerNetwork {
       // With the ports as they are now.
       details: { ...details, ...(local ? { local } : {}) },
       networks,
+      nameserver: NAMESERVER,
     };
   }
 
@@ -230,6 +244,7 @@ function detailsOfPlain(id: string, attachment: NetworkAttachment, request: Atta
     local: attachment.details as LocalEndpoint,
     routed: [],
     obtained: [],
+    name: request.name ?? id,
     named: namedOf(id, request, [], false),
   };
 }
@@ -239,10 +254,9 @@ function namedOf(
   request: AttachRequest,
   routed: readonly RoutedAttachment[],
   isInternal: boolean,
-): NamedContainer {
+): DnsContainer {
   return {
     id,
-    name: request.name ?? id,
     netns: request.netnsPath,
     networkIds: routed.map((r) => r.networkId),
     servers: request.dnsServers ?? [],

@@ -100,6 +100,8 @@ export type ConnectionFilter =
 export interface PrivilegedHelper extends HelperApi, RouterExecutor {
   /** Creates a namespace that has nothing but its loopback, up. Repeating it is no error. `detachLocal` removes it. */
   createNetns(netns: string, sysctls?: Readonly<Record<string, string>>): Promise<void>;
+  /** Starts a process that outlives daemon and helper; nobody waits for it. Resolves to its pid. Output goes to the spec's files. */
+  startDetached(spec: ProcessSpec): Promise<number>;
   /** Writes `net.*` sysctls in the host's (or the named) namespace. */
   setSysctls(values: Readonly<Record<string, string>>, netns?: string): Promise<void>;
   /**

@@ -135,6 +135,10 @@ export class HelperClient implements PrivilegedHelper {
     await this.#call('flushConnections', { filter });
   }
 
+  async startDetached(spec: ProcessSpec): Promise<number> {
+    return (await this.#call('startDetached', { process: wireProcess(spec) }, spec.stdin)).result;
+  }
+
   async ensureRouter(router: RouterSpec): Promise<readonly string[]> {
     return (await this.#call('ensureRouter', { router })).result;
   }

@@ -30,7 +30,7 @@ import type { ConnectionFilter, ProcessSpec } from './helper-api.js';
 import { ensureLoopbackNetns, LocalEndpoints, writeSysctls } from './local-endpoint.js';
 import type { WireCancel, WireHello, WireProcess, WireRequest } from './protocol.js';
 import { Routers } from './routers.js';
-import { type RunningProcess, runProcess } from './run-process.js';
+import { type RunningProcess, runProcess, startDetached } from './run-process.js';
 import { startMonitor } from './start-monitor.js';
 
 type RouterMethod =
@@ -116,6 +116,8 @@ export class HelperServer {
         return this.#run(request.id, processOf(request.process, tail));
       case 'startMonitor':
         return startMonitor(processOf(request.process, tail), this.#reaper).then((result) => ({ result }));
+      case 'startDetached':
+        return { result: startDetached(processOf(request.process, tail), this.#reaper) };
       case 'mount':
         mount(request.mount);
         return DONE;

@@ -25,6 +25,7 @@ export interface Methods {
   nftList: { readonly command: string; readonly netns: string };
   flushConnections: { readonly filter: ConnectionFilter };
   kill: { readonly pid: number; readonly signal: number };
+  startDetached: { readonly process: WireProcess };
   ensureRouter: { readonly router: RouterSpec };
   removeRouter: { readonly netns: string };
   attachLeg: { readonly leg: LegSpec };
@@ -49,6 +50,7 @@ export interface Results {
   nftList: string;
   flushConnections: null;
   kill: boolean;
+  startDetached: number;
   ensureRouter: readonly string[];
   removeRouter: null;
   attachLeg: null;

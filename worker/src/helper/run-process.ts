@@ -93,6 +93,28 @@ export function startIn(
   return spec.netns === undefined ? start() : withNetns(spec.netns, start);
 }
 
+/** Starts a process that nobody waits for; the reaper alone takes note of its end. */
+export function startDetached(spec: ProcessSpec, reaper: Reaper): number {
+  const opened: number[] = [];
+  try {
+    const fds = new Map<number, number>();
+    for (const [target, file] of [
+      [1, spec.stdoutFile],
+      [2, spec.stderrFile],
+    ] as const) {
+      if (file === undefined) continue;
+      const fd = openFile(file, APPEND, 0o640);
+      opened.push(fd);
+      fds.set(target, fd);
+    }
+    const pid = startIn(spec, fds);
+    void reaper.wait(pid);
+    return pid;
+  } finally {
+    for (const fd of opened) closeFd(fd);
+  }
+}
+
 async function finish(exit: Promise<ExitStatus>, captures: readonly (Capture | undefined)[]): Promise<FinishedProcess> {
   const status = await exit;
   const [stdout, stderr] = await Promise.all(captures.map((c) => c?.drain(OUTPUT_GRACE_MS)));

@@ -3,15 +3,8 @@
  * possible (a peer may still have the old owner in its caches), and a full pool is an error at once. Pure and in memory: what
  * is in use is derived from the store.
  */
-import {
-  formatIp,
-  type IpAddress,
-  type IpPrefix,
-  parseIp,
-  prefixContains,
-  prefixSize,
-  SwarmtsError,
-} from '@swarmts/lib';
+import { SwarmtsError } from './errors.js';
+import { formatIp, type IpAddress, type IpPrefix, parseIp, prefixContains, prefixSize } from './ip-prefix.js';
 
 export interface SubnetPoolOptions {
   readonly subnet: IpPrefix;

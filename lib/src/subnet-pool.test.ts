@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
-import { isSwarmtsError, parseIpPrefix } from '@swarmts/lib';
 import fc from 'fast-check';
+import { isSwarmtsError } from './errors.js';
+import { parseIpPrefix } from './ip-prefix.js';
 import { SubnetPool } from './subnet-pool.js';
 
 const pool = (subnet: string, range?: string, reserved: readonly string[] = []) =>

@@ -1,0 +1,122 @@
+/**
+ * The name server's sockets in one container: 127.0.0.11 on ports that the kernel chooses, so that a name server of the container's
+ * own may have port 53. Stateless rules turn port 53 into them and back; connection tracking would slow down all of its traffic.
+ */
+import { createSocket, type Socket as UdpSocket } from 'node:dgram';
+import { createServer, type Server, type Socket } from 'node:net';
+import { type BoundSocket, bindUdp, closeFd, listenTcp, NftContext, type NftLibrary, withNetns } from 'vxlan-tools';
+
+export const NAMESERVER = '127.0.0.11';
+const TABLE = 'swarmts-dns';
+/** Of one container; a client that opens more loses the oldest ones' answers. */
+const MAX_TCP_CLIENTS = 32;
+const TCP_IDLE_MS = 10_000;
+
+/** Answers one message; undefined: nothing is sent. */
+export type Answerer = (message: Buffer, overUdp: boolean) => Promise<Buffer | undefined>;
+
+export class ContainerSockets {
+  readonly #udp: UdpSocket;
+  readonly #tcp: Server;
+  readonly #clients = new Set<Socket>();
+
+  private constructor(udp: UdpSocket, tcp: Server) {
+    this.#udp = udp;
+    this.#tcp = tcp;
+  }
+
+  /** Throws when the namespace is gone or its rules cannot be written. */
+  static async open(netns: string, nft: NftLibrary, answer: Answerer): Promise<ContainerSockets> {
+    const [udpFd, tcpFd] = withNetns(netns, () => openBoth(nft));
+    const sockets = new ContainerSockets(createSocket('udp4'), createServer());
+    sockets.#serveUdp(answer);
+    sockets.#serveTcp(answer);
+    await Promise.all([
+      new Promise<void>((resolve, reject) => {
+        sockets.#udp.once('error', reject);
+        sockets.#udp.bind({ fd: udpFd.fd }, resolve);
+      }),
+      new Promise<void>((resolve, reject) => {
+        sockets.#tcp.once('error', reject);
+        sockets.#tcp.listen({ fd: tcpFd.fd }, resolve);
+      }),
+    ]);
+    sockets.#udp.on('error', () => undefined);
+    sockets.#tcp.on('error', () => undefined);
+    return sockets;
+  }
+
+  close(): void {
+    this.#udp.close();
+    this.#tcp.close();
+    for (const c of this.#clients) c.destroy();
+  }
+
+  #serveUdp(answer: Answerer): void {
+    this.#udp.on('message', (message, from) => {
+      void answer(message, true).then((bytes) => {
+        if (bytes) this.#udp.send(bytes, from.port, from.address, () => undefined);
+      });
+    });
+  }
+
+  #serveTcp(answer: Answerer): void {
+    this.#tcp.on('connection', (client) => {
+      const [oldest] = this.#clients;
+      if (this.#clients.size >= MAX_TCP_CLIENTS) oldest?.destroy();
+      this.#clients.add(client);
+      client.setTimeout(TCP_IDLE_MS, () => client.destroy());
+      client.on('close', () => this.#clients.delete(client));
+      client.on('error', () => undefined);
+      let received: Buffer = Buffer.alloc(0);
+      client.on('data', (chunk: Buffer) => {
+        received = Buffer.concat([received, chunk]);
+        while (received.length >= 2 && received.length >= 2 + received.readUInt16BE(0)) {
+          const end = 2 + received.readUInt16BE(0);
+          const message = Buffer.from(received.subarray(2, end));
+          received = received.subarray(end);
+          void answer(message, false).then((bytes) => {
+            if (!bytes || client.destroyed) return;
+            const length = Buffer.alloc(2);
+            length.writeUInt16BE(bytes.length, 0);
+            client.write(Buffer.concat([length, bytes]));
+          });
+        }
+      });
+    });
+  }
+}
+
+function openBoth(nft: NftLibrary): [BoundSocket, BoundSocket] {
+  const udp = bindUdp(NAMESERVER, 0);
+  let tcp: BoundSocket | undefined;
+  try {
+    tcp = listenTcp(NAMESERVER, 0);
+    const context = new NftContext(nft);
+    try {
+      context.run(portRules(udp.port, tcp.port));
+    } finally {
+      context.close();
+    }
+    return [udp, tcp];
+  } catch (e) {
+    closeFd(udp.fd);
+    if (tcp) closeFd(tcp.fd);
+    throw e;
+  }
+}
+
+export function portRules(udpPort: number, tcpPort: number): string {
+  return `add table ip ${TABLE}
+delete table ip ${TABLE}
+table ip ${TABLE} {
+  chain output {
+    type filter hook output priority -300; policy accept;
+    ip daddr ${NAMESERVER} udp dport 53 udp dport set ${udpPort}
+    ip daddr ${NAMESERVER} tcp dport 53 tcp dport set ${tcpPort}
+    ip saddr ${NAMESERVER} udp sport ${udpPort} udp sport set 53
+    ip saddr ${NAMESERVER} tcp sport ${tcpPort} tcp sport set 53
+  }
+}
+`;
+}

@@ -1,0 +1,201 @@
+/**
+ * The daemon's side of the name server: starts the process where there is none, and tells it what has changed, as little as possible.
+ * The process is found again after a restart of the daemon, and started again when somebody has killed it.
+ */
+import { connect, type Socket } from 'node:net';
+import { fileURLToPath } from 'node:url';
+import { type Clock, type Logger, messageOf, SwarmtsError, sleep } from '@swarmts/lib';
+import type { NetworkNames } from './names.js';
+import { DNS_PROTOCOL, type DnsAcknowledgement, type DnsContainer, type DnsUpdate, LineDecoder } from './protocol.js';
+
+/** Program file of the name server; its argument is the path of its socket. */
+export const DNS_MAIN_FILE = fileURLToPath(new URL('./main.js', import.meta.url));
+
+const CONNECT_ATTEMPTS = 100;
+const CONNECT_RETRY_MS = 50;
+/** A name server that does not acknowledge in this time is taken for dead. */
+const ACKNOWLEDGEMENT_MS = 5_000;
+/** Changes of names are gathered so long. */
+const DEBOUNCE_MS = 5;
+
+export interface DnsClientOptions {
+  readonly socketPath: string;
+  /** Starts the process; it may find that another one is there already. */
+  readonly spawn: () => Promise<void>;
+  /** The names of all networks, as of now. */
+  readonly networks: () => readonly NetworkNames[];
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+export class DnsClient {
+  readonly #o: DnsClientOptions;
+  readonly #containers = new Map<string, DnsContainer>();
+  /** What the process has, as JSON by id. */
+  readonly #sentNetworks = new Map<string, string>();
+  readonly #sentContainers = new Map<string, string>();
+  readonly #waiting = new Map<number, (ack: DnsAcknowledgement | undefined) => void>();
+  #socket: Socket | undefined;
+  #sequence = 0;
+  #reset = true;
+  #tail: Promise<void> = Promise.resolve();
+  #scheduled = false;
+  #closed = false;
+
+  constructor(options: DnsClientOptions) {
+    this.#o = options;
+  }
+
+  /** Resolves when the container's questions are answered. */
+  async put(container: DnsContainer): Promise<void> {
+    this.#containers.set(container.id, container);
+    const failed = await this.#flush();
+    const reason = failed[container.id];
+    if (reason !== undefined) {
+      throw new SwarmtsError('internal', `the name server of container ${container.id} did not start: ${reason}`);
+    }
+  }
+
+  remove(containerId: string): void {
+    if (this.#containers.delete(containerId)) this.changed();
+  }
+
+  /** Names may have changed: they are sent soon. */
+  changed(): void {
+    if (this.#scheduled || this.#closed) return;
+    this.#scheduled = true;
+    this.#o.clock.after(DEBOUNCE_MS, () => {
+      this.#scheduled = false;
+      this.#flush().catch((e: unknown) =>
+        this.#o.logger.warn('the name server was not told of a change yet', { error: messageOf(e) }),
+      );
+    });
+  }
+
+  /** Whether it still answers; it is started again where it does not. */
+  async repair(): Promise<void> {
+    if (this.#containers.size === 0) return;
+    await this.#flush();
+  }
+
+  /** Lets go of the process, which goes on. */
+  close(): void {
+    this.#closed = true;
+    this.#drop();
+  }
+
+  /** Sends what has changed; resolves to the containers that it failed for. One at a time. */
+  #flush(): Promise<DnsAcknowledgement['failed']> {
+    const run = this.#tail.then(() => this.#send());
+    this.#tail = run.then(
+      () => undefined,
+      () => undefined,
+    );
+    return run;
+  }
+
+  async #send(): Promise<DnsAcknowledgement['failed']> {
+    if (this.#closed || (this.#containers.size === 0 && !this.#socket)) return {};
+    const socket = await this.#connected();
+    const update = this.#update();
+    if (!update) return {};
+    const acknowledged = await this.#exchange(socket, update);
+    if (!acknowledged) {
+      this.#drop();
+      throw new SwarmtsError('unavailable', 'the name server did not answer');
+    }
+    this.#reset = false;
+    for (const n of update.networks) this.#sentNetworks.set(n.id, JSON.stringify(n));
+    for (const id of update.removedNetworkIds) this.#sentNetworks.delete(id);
+    for (const c of update.containers) {
+      if (acknowledged.failed[c.id] === undefined) this.#sentContainers.set(c.id, JSON.stringify(c));
+    }
+    for (const id of update.removedContainerIds) this.#sentContainers.delete(id);
+    return acknowledged.failed;
+  }
+
+  /** undefined when there is nothing to say. */
+  #update(): DnsUpdate | undefined {
+    if (this.#reset) {
+      this.#sentNetworks.clear();
+      this.#sentContainers.clear();
+    }
+    const used = new Set([...this.#containers.values()].flatMap((c) => c.networkIds));
+    const present = this.#o.networks().filter((n) => used.has(n.id));
+    const ids = new Set(present.map((n) => n.id));
+    const networks = present.filter((n) => this.#sentNetworks.get(n.id) !== JSON.stringify(n));
+    const containers = [...this.#containers.values()].filter(
+      (c) => this.#sentContainers.get(c.id) !== JSON.stringify(c),
+    );
+    const removedNetworkIds = [...this.#sentNetworks.keys()].filter((id) => !ids.has(id));
+    const removedContainerIds = [...this.#sentContainers.keys()].filter((id) => !this.#containers.has(id));
+    const count = networks.length + containers.length + removedNetworkIds.length + removedContainerIds.length;
+    if (!this.#reset && count === 0) return undefined;
+    return {
+      protocol: DNS_PROTOCOL,
+      sequence: ++this.#sequence,
+      reset: this.#reset,
+      networks,
+      removedNetworkIds,
+      containers,
+      removedContainerIds,
+    };
+  }
+
+  #exchange(socket: Socket, update: DnsUpdate): Promise<DnsAcknowledgement | undefined> {
+    return new Promise((resolve) => {
+      const timer = this.#o.clock.after(ACKNOWLEDGEMENT_MS, () => done(undefined));
+      const done = (ack: DnsAcknowledgement | undefined) => {
+        timer.cancel();
+        this.#waiting.delete(update.sequence);
+        resolve(ack);
+      };
+      this.#waiting.set(update.sequence, done);
+      socket.write(`${JSON.stringify(update)}\n`);
+    });
+  }
+
+  async #connected(): Promise<Socket> {
+    if (this.#socket) return this.#socket;
+    for (let attempt = 0; attempt < CONNECT_ATTEMPTS; attempt++) {
+      const socket = await openSocket(this.#o.socketPath);
+      if (socket) return this.#use(socket);
+      if (attempt === 0) await this.#o.spawn();
+      await sleep(this.#o.clock, CONNECT_RETRY_MS);
+    }
+    throw new SwarmtsError('unavailable', 'the name server did not start');
+  }
+
+  #use(socket: Socket): Socket {
+    this.#socket = socket;
+    this.#reset = true;
+    const decoder = new LineDecoder();
+    socket.on('data', (chunk: Buffer) => {
+      for (const line of decoder.push(chunk)) {
+        // Written by the name server of this build.
+        const ack = JSON.parse(line) as DnsAcknowledgement;
+        this.#waiting.get(ack.sequence)?.(ack);
+      }
+    });
+    socket.on('error', () => undefined);
+    socket.on('close', () => {
+      if (this.#socket === socket) this.#drop();
+    });
+    return socket;
+  }
+
+  #drop(): void {
+    this.#socket?.destroy();
+    this.#socket = undefined;
+    this.#reset = true;
+    for (const done of [...this.#waiting.values()]) done(undefined);
+  }
+}
+
+function openSocket(path: string): Promise<Socket | undefined> {
+  return new Promise((resolve) => {
+    const socket = connect(path);
+    socket.once('connect', () => resolve(socket));
+    socket.once('error', () => resolve(undefined));
+  });
+}

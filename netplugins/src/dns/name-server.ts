@@ -1,0 +1,117 @@
+/** The name server of all containers of a node: their sockets, the names of their networks, and what is asked of others. */
+import { createSocket } from 'node:dgram';
+import { type Clock, type Logger, messageOf, type Random } from '@swarmts/lib';
+import { bindUdp, type NftLibrary, withNetns } from 'vxlan-tools';
+import { ContainerSockets } from './container-sockets.js';
+import type { Forwarder } from './forwarder.js';
+import { lookUp, TTL_SECONDS } from './lookup.js';
+import { encodeAnswer, parseQuery, ResponseCode } from './message.js';
+import type { NetworkNames } from './names.js';
+import type { DnsAcknowledgement, DnsContainer, DnsUpdate } from './protocol.js';
+
+export interface NameServerOptions {
+  readonly forwarder: Forwarder;
+  readonly nft: NftLibrary;
+  /** The host's own name servers, as of now. */
+  readonly hostServers: () => readonly string[];
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Logger;
+}
+
+interface Served {
+  readonly container: DnsContainer;
+  readonly sockets: ContainerSockets;
+}
+
+export class NameServer {
+  readonly #o: NameServerOptions;
+  readonly #networks = new Map<string, NetworkNames>();
+  readonly #served = new Map<string, Served>();
+
+  constructor(options: NameServerOptions) {
+    this.#o = options;
+  }
+
+  get containers(): number {
+    return this.#served.size;
+  }
+
+  /** Updates are applied one after the other by the caller. */
+  async apply(u: DnsUpdate): Promise<DnsAcknowledgement> {
+    if (u.reset) this.#networks.clear();
+    for (const id of u.removedNetworkIds) this.#networks.delete(id);
+    for (const n of u.networks) this.#networks.set(n.id, n);
+    const known = new Set(u.containers.map((c) => c.id));
+    const gone = u.reset ? [...this.#served.keys()].filter((id) => !known.has(id)) : u.removedContainerIds;
+    for (const id of gone) this.#stop(id);
+    const failed: Record<string, string> = {};
+    for (const c of u.containers) {
+      try {
+        await this.#serve(c);
+      } catch (e) {
+        failed[c.id] = messageOf(e);
+      }
+    }
+    return { sequence: u.sequence, failed };
+  }
+
+  close(): void {
+    for (const id of [...this.#served.keys()]) this.#stop(id);
+  }
+
+  async #serve(container: DnsContainer): Promise<void> {
+    const known = this.#served.get(container.id);
+    if (known && known.container.netns === container.netns) {
+      this.#served.set(container.id, { ...known, container });
+      return;
+    }
+    this.#stop(container.id);
+    const answer = (message: Buffer, overUdp: boolean) => this.#answer(container.id, message, overUdp);
+    const sockets = await ContainerSockets.open(container.netns, this.#o.nft, answer);
+    this.#served.set(container.id, { container, sockets });
+  }
+
+  #stop(id: string): void {
+    this.#served.get(id)?.sockets.close();
+    this.#served.delete(id);
+  }
+
+  async #answer(id: string, message: Buffer, overUdp: boolean): Promise<Buffer | undefined> {
+    const container = this.#served.get(id)?.container;
+    const query = parseQuery(message);
+    if (!container || !query) return undefined;
+    const reply = (code: number, records: readonly Buffer[] = []) =>
+      encodeAnswer(query, { code, records, ttlSeconds: TTL_SECONDS }, overUdp);
+    try {
+      if (query.opcode !== 0) return reply(ResponseCode.notImplemented);
+      const networks = container.networkIds.flatMap((n) => this.#networks.get(n) ?? []);
+      const own = lookUp(query.name, query.type, networks, this.#o.random);
+      if (own) return reply(own.code, own.records);
+      if (container.isInternal) return reply(ResponseCode.noSuchName);
+      return (await this.#forward(container, message, overUdp)) ?? reply(ResponseCode.serverFailure);
+    } catch (e) {
+      this.#o.log.warn('a question was not answered', { name: query.name, error: messageOf(e) });
+      return reply(ResponseCode.serverFailure);
+    }
+  }
+
+  #forward(c: DnsContainer, message: Buffer, overUdp: boolean): Promise<Buffer | undefined> {
+    const overTcp = !overUdp;
+    // Its own choice may be reachable from its networks alone; TCP goes out from here in any case.
+    const own = c.servers.length > 0;
+    return this.#o.forwarder.forward({
+      message,
+      servers: own ? c.servers : this.#o.hostServers(),
+      overTcp,
+      ...(own ? { openUdp: () => socketIn(c.netns) } : {}),
+    });
+  }
+}
+
+function socketIn(netns: string) {
+  const { fd } = withNetns(netns, () => bindUdp('0.0.0.0', 0));
+  const socket = createSocket('udp4');
+  socket.bind({ fd });
+  return socket;
+}

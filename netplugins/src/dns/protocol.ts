@@ -1,0 +1,57 @@
+/**
+ * Between the daemon and its name server, over a unix socket: lines of JSON. The daemon sends what has changed since the connection
+ * began (the first message replaces everything), the name server acknowledges each message when it is in force.
+ */
+import type { NetworkNames } from './names.js';
+
+/** Another number means another build: the old process ends, and the daemon starts its own. */
+export const DNS_PROTOCOL = 1;
+
+/** What the name server has to know of a container. */
+export interface DnsContainer {
+  readonly id: string;
+  readonly netns: string;
+  /** In the order in which they are searched. */
+  readonly networkIds: readonly string[];
+  /** Asked instead of the host's servers, from inside of the container's namespace. */
+  readonly servers: readonly string[];
+  /** Nothing is asked outside. */
+  readonly isInternal: boolean;
+}
+
+export interface DnsUpdate {
+  readonly protocol: number;
+  readonly sequence: number;
+  /** Replaces everything that is known. */
+  readonly reset: boolean;
+  readonly networks: readonly NetworkNames[];
+  readonly removedNetworkIds: readonly string[];
+  readonly containers: readonly DnsContainer[];
+  readonly removedContainerIds: readonly string[];
+}
+
+export interface DnsAcknowledgement {
+  readonly sequence: number;
+  /** Containers whose sockets could not be opened, with the reason. */
+  readonly failed: Readonly<Record<string, string>>;
+}
+
+/** One line of JSON may be large: a network of ten thousand endpoints has about a megabyte. */
+export const MAX_LINE_BYTES = 64 * 1024 * 1024;
+
+/** Cuts a stream into lines. Throws RangeError when one is too long. */
+export class LineDecoder {
+  #rest: Buffer = Buffer.alloc(0);
+
+  push(chunk: Buffer): string[] {
+    let data = this.#rest.length === 0 ? chunk : Buffer.concat([this.#rest, chunk]);
+    const lines: string[] = [];
+    for (let end = data.indexOf(10); end >= 0; end = data.indexOf(10)) {
+      lines.push(data.toString('utf8', 0, end));
+      data = data.subarray(end + 1);
+    }
+    if (data.length > MAX_LINE_BYTES) throw new RangeError(`a line of more than ${MAX_LINE_BYTES} bytes`);
+    this.#rest = Buffer.from(data);
+    return lines;
+  }
+}

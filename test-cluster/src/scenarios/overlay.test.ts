@@ -1,0 +1,173 @@
+/** Services on an overlay network over several nodes: addresses, virtual addresses, names, and what happens when parts are lost. */
+import assert from 'node:assert/strict';
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Lab } from '../lab/lab.js';
+import { waitFor } from '../wait.js';
+import { curl, inContainer, inNetworkOf, parseVisit, pidOf, resolveIn, visitUrl } from './network-probes.js';
+import { failed, newLab, ok, untilRunning } from './testing.js';
+
+const NODES = ['m1', 'w1', 'w2'] as const;
+
+describe('an overlay network', () => {
+  let lab: Lab;
+  before(async () => {
+    lab = await newLab({ managers: 1, workers: 2 });
+    ok(await lab.docker('m1', 'network', 'create', '-d', 'overlay', 'back'));
+    ok(await lab.docker('m1', 'network', 'create', '-d', 'overlay', '--subnet', '10.77.0.0/24', 'other'));
+    ok(await lab.docker('m1', 'network', 'create', '-d', 'overlay', '--internal', 'inner'));
+    await create('web', '--replicas', '3', '--network', 'name=back,alias=www', 'registry:5000/whoami');
+    await create('client', '--mode', 'global', '--network', 'back', 'registry:5000/busybox', 'sleep', '100000');
+    await create('far', '--mode', 'global', '--network', 'other', 'registry:5000/busybox', 'sleep', '100000');
+    await create('shut', '--mode', 'global', '--network', 'inner', 'registry:5000/busybox', 'sleep', '100000');
+  });
+  after(() => lab.down());
+
+  const create = async (name: string, ...more: readonly string[]) =>
+    ok(await lab.docker('m1', 'service', 'create', '-q', '--name', name, ...more));
+  const visits = async (node: string, count: number) => {
+    const pid = await pidOf(lab, node, 'client');
+    const all = await Promise.all(
+      Array.from({ length: count }, () => inNetworkOf(pid, ...curl(visitUrl('web'), '--resolve', `web:80:${vip}`))),
+    );
+    return all.map(parseVisit);
+  };
+  let vip = '';
+
+  it('has a subnet, a gateway and a VNI, and refuses another one on top of it', async () => {
+    const inspect = ok(
+      await lab.docker('m1', 'network', 'inspect', 'other', '-f', '{{json .IPAM.Config}} {{.Options}}'),
+    );
+    assert.match(inspect, /"Subnet":"10\.77\.0\.0\/24","Gateway":"10\.77\.0\.1"/);
+    assert.match(inspect, /vxlanid_list:4\d\d\d/);
+    const overlap = await lab.docker('m1', 'network', 'create', '-d', 'overlay', '--subnet', '10.77.0.128/25', 'clash');
+    assert.match(failed(overlap), /Pool overlaps with other one on this address space/);
+  });
+
+  it('gives every task an address that all others reach directly', async () => {
+    const pids = await Promise.all(NODES.map((n) => pidOf(lab, n, 'client')));
+    const addresses = await resolveIn(pids[0] ?? 0, 'tasks.client');
+    assert.equal(addresses.length, 3);
+    for (const pid of pids)
+      for (const a of addresses) ok(await inNetworkOf(pid, 'busybox', 'ping', '-c', '1', '-W', '3', a));
+  });
+
+  it('finds services by name and alias, and tasks by theirs, on every node', async () => {
+    for (const node of NODES) {
+      const pid = await pidOf(lab, node, 'client');
+      [vip = ''] = await resolveIn(pid, 'web');
+      assert.match(vip, /^10\./);
+      assert.deepEqual(await resolveIn(pid, 'www'), [vip]);
+      assert.deepEqual(await resolveIn(pid, 'WEB.back'), [vip]);
+      const tasks = await resolveIn(pid, 'tasks.web');
+      assert.equal(tasks.length, 3);
+      assert.deepEqual(await resolveIn(pid, 'tasks.web', '+tcp'), tasks);
+      assert.deepEqual(await resolveIn(pid, 'web', 'AAAA'), []);
+      assert.match((await resolveIn(pid, '-x', tasks[0] ?? '')).join(), /^web\.\d\.\w+\.back\.$/);
+    }
+  });
+
+  it('spreads connections to the virtual address over all tasks', async () => {
+    for (const node of NODES) {
+      const hosts = new Set((await visits(node, 24)).map((v) => v.host));
+      assert.equal(hosts.size, 3, `${node} reaches all three`);
+    }
+  });
+
+  it('lets a task reach itself through its own virtual address', async () => {
+    for (let i = 0; i < 12; i++) parseVisit(await inContainer(lab, 'w1', 'web', ...curl(visitUrl(vip))));
+  });
+
+  it('lets containers out, unless the network is internal', async () => {
+    const registry = curl('http://10.210.0.2:5000/v2/');
+    assert.equal(ok(await inContainer(lab, 'w1', 'client', ...registry)).trim(), '{}');
+    assert.notEqual((await inContainer(lab, 'w1', 'shut', ...registry)).code, 0);
+    const pid = await pidOf(lab, 'w1', 'shut');
+    const asked = await inNetworkOf(pid, 'dig', '+time=2', '+tries=1', '@127.0.0.11', 'registry.example');
+    assert.match(asked.stdout, /status: NXDOMAIN/, 'nothing is asked outside');
+  });
+
+  it('keeps networks apart', async () => {
+    const pid = await pidOf(lab, 'w1', 'client');
+    const [inside = ''] = await resolveIn(pid, 'tasks.web');
+    const stranger = await pidOf(lab, 'w1', 'far');
+    assert.deepEqual(await resolveIn(stranger, 'web'), []);
+    for (const address of [inside, vip]) {
+      const r = await inNetworkOf(stranger, ...curl(visitUrl(address), '-o', '/dev/null'));
+      assert.notEqual(r.code, 0, `${address} was reached from another network`);
+    }
+  });
+
+  it('rejects at once when a service has no task, and goes on when it has', async () => {
+    ok(await lab.docker('m1', 'service', 'scale', '-d', 'web=0'));
+    await untilRunning(lab, 'm1', 'web', 0);
+    await waitFor('the connection is refused', 10_000, async () => {
+      const r = await inContainer(lab, 'w1', 'client', ...curl(visitUrl(vip)));
+      return r.code === CURL_REFUSED;
+    });
+    ok(await lab.docker('m1', 'service', 'scale', '-d', 'web=3'));
+    await untilRunning(lab, 'm1', 'web', 3);
+    await waitFor('it answers again', 10_000, async () => (await visits('w2', 3)).length === 3);
+  });
+
+  it('mends within five seconds what somebody deletes or flushes', async () => {
+    const routers = join('/run/swarmts-lab', lab.name, 'w1', 'routers');
+    for (const name of readdirSync(routers)) {
+      const inside = ['nsenter', `--net=${join(routers, name)}`];
+      ok(await lab.exec('w1', [...inside, 'nft', 'flush', 'ruleset']));
+      ok(await lab.exec('w1', [...inside, 'ip', 'route', 'flush', 'table', 'main']));
+      ok(await lab.exec('w1', [...inside, 'ip', 'link', 'del', 'vx0']));
+    }
+    ok(await lab.exec('w1', ['nft', 'flush', 'ruleset']));
+    const begin = performance.now();
+    await waitFor(
+      'all three tasks are reached',
+      20_000,
+      async () => new Set((await visits('w1', 12)).map((v) => v.host)).size === 3,
+    );
+    assert.ok(performance.now() - begin < 6_000, 'in time');
+  });
+
+  it('gives back a leg that somebody deletes', async () => {
+    const pid = await pidOf(lab, 'w1', 'client');
+    ok(await inNetworkOf(pid, 'ip', 'link', 'del', 'eth0'));
+    await waitFor('the container is back', 20_000, async () => (await visits('w1', 3)).length === 3);
+  });
+
+  it('goes on without the daemon, and after it is back', async () => {
+    await lab.kill('w1');
+    // The daemon does not answer questions about its containers now: by the process of a sleeping container.
+    ok(await lab.docker('m1', 'service', 'scale', '-d', 'web=4'));
+    await lab.start('w1');
+    await untilRunning(lab, 'm1', 'web', 4);
+    const pid = await pidOf(lab, 'w1', 'client');
+    assert.deepEqual(await resolveIn(pid, 'web'), [vip]);
+    await waitFor('the new task is known', 10_000, async () => (await resolveIn(pid, 'tasks.web')).length === 4);
+    assert.equal((await visits('w1', 4)).length, 4);
+  });
+
+  it('answers and forwards while the daemon is dead', async () => {
+    const pid = await pidOf(lab, 'w2', 'client');
+    await lab.kill('w2');
+    assert.deepEqual(await resolveIn(pid, 'web'), [vip]);
+    parseVisit(await inNetworkOf(pid, ...curl(visitUrl(vip))));
+    await lab.start('w2');
+  });
+
+  it('leaves nothing on the nodes when it is removed', async () => {
+    ok(await lab.docker('m1', 'service', 'rm', 'web', 'client', 'far', 'shut'));
+    await waitFor('the routers are gone', 60_000, () =>
+      NODES.every((n) => readdirSync(join('/run/swarmts-lab', lab.name, n, 'routers')).length === 1),
+    );
+    ok(await lab.docker('m1', 'network', 'rm', 'back', 'other', 'inner'));
+    for (const node of NODES) {
+      await waitFor(`no device is left on ${node}`, 20_000, async () => {
+        const links = ok(await lab.exec(node, ['ip', '-br', 'link']));
+        return !/^(vx\d|swlg)/m.test(links);
+      });
+    }
+  });
+});
+
+/** curl's exit code when nobody takes the connection. */
+const CURL_REFUSED = 7;

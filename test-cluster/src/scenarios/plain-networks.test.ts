@@ -1,0 +1,125 @@
+/** Containers without any service on networks: those that one node has by itself, and attachable ones of the swarm. */
+import assert from 'node:assert/strict';
+import type { Lab } from '../lab/lab.js';
+import { waitFor } from '../wait.js';
+import {
+  curl,
+  inContainer,
+  inNetworkOf,
+  outsidePid,
+  parseVisit,
+  pidOf,
+  resolveIn,
+  visitUrl,
+} from './network-probes.js';
+import { failed, newLab, ok } from './testing.js';
+
+const BUSYBOX = ['registry:5000/busybox', 'sleep', '100000'] as const;
+const WHOAMI = 'registry:5000/whoami';
+
+describe('plain containers on networks', () => {
+  let lab: Lab;
+  before(async () => {
+    lab = await newLab({ managers: 1, workers: 1 });
+    ok(await lab.docker('m1', 'network', 'create', '-d', 'overlay', '--attachable', 'wide'));
+    ok(await lab.docker('m1', 'network', 'create', '-d', 'overlay', 'closed'));
+  });
+  after(() => lab.down());
+
+  const run = async (node: string, name: string, ...more: readonly string[]) =>
+    ok(await lab.docker(node, 'run', '-d', '--name', name, ...more));
+  const remove = async (node: string, ...names: readonly string[]) => ok(await lab.docker(node, 'rm', '-f', ...names));
+  const reaches = async (node: string, from: string, to: string) =>
+    (await inContainer(lab, node, from, ...curl(visitUrl(to)))).code === 0;
+  const addressOn = async (node: string, name: string, network: string) =>
+    ok(
+      await lab.docker(node, 'inspect', name, '-f', `{{(index .NetworkSettings.Networks "${network}").IPAddress}}`),
+    ).trim();
+
+  it('find each other by name and alias on a bridge network of their node, and nobody else', async () => {
+    ok(await lab.docker('w1', 'network', 'create', '--subnet', '172.28.0.0/24', '--gateway', '172.28.0.254', 'mine'));
+    assert.match(ok(await lab.docker('w1', 'network', 'ls')), /mine\s+bridge\s+local/);
+    await run('w1', 'web', '--network', 'mine', '--network-alias', 'www', '--ip', '172.28.0.80', WHOAMI);
+    await run('w1', 'ask', '--network', 'mine', ...BUSYBOX);
+    await run('w1', 'stranger', ...BUSYBOX);
+    const pid = await pidOf(lab, 'w1', 'ask');
+    assert.deepEqual(await resolveIn(pid, 'web'), ['172.28.0.80']);
+    assert.deepEqual(await resolveIn(pid, 'www'), ['172.28.0.80']);
+    assert.ok(await reaches('w1', 'ask', '172.28.0.80'));
+    assert.ok(!(await reaches('w1', 'stranger', '172.28.0.80')));
+    const inspect = ok(
+      await lab.docker('w1', 'network', 'inspect', 'mine', '-f', '{{range .Containers}}{{.Name}} {{end}}'),
+    );
+    assert.deepEqual(inspect.trim().split(' ').sort(), ['ask', 'web']);
+  });
+
+  it('reach the world, and are reached through published ports', async () => {
+    assert.equal(ok(await inContainer(lab, 'w1', 'ask', ...curl('http://10.210.0.2:5000/v2/'))).trim(), '{}');
+    await run('w1', 'open', '--network', 'mine', '-p', '8070:80', WHOAMI);
+    const visit = await inNetworkOf(outsidePid(lab), ...curl(visitUrl('10.210.0.12', 8070)));
+    assert.equal(parseVisit(visit).client, '10.210.0.2');
+    await remove('w1', 'open');
+  });
+
+  it('are joined and taken off while they run', async () => {
+    assert.ok(!(await reaches('w1', 'stranger', '172.28.0.80')));
+    ok(await lab.docker('w1', 'network', 'connect', '--alias', 'guest', 'mine', 'stranger'));
+    assert.ok(await reaches('w1', 'stranger', '172.28.0.80'));
+    assert.equal((await resolveIn(await pidOf(lab, 'w1', 'ask'), 'guest')).length, 1);
+    assert.match(failed(await lab.docker('w1', 'network', 'connect', 'mine', 'stranger')), /already/);
+    ok(await lab.docker('w1', 'network', 'disconnect', 'mine', 'stranger'));
+    assert.ok(!(await reaches('w1', 'stranger', '172.28.0.80')));
+  });
+
+  it('keep their network over a restart of the daemon, and it cannot be removed under them', async () => {
+    await lab.kill('w1');
+    await lab.start('w1');
+    assert.deepEqual(await resolveIn(await pidOf(lab, 'w1', 'ask'), 'www'), ['172.28.0.80']);
+    assert.ok(await reaches('w1', 'ask', '172.28.0.80'));
+    assert.match(failed(await lab.docker('w1', 'network', 'rm', 'mine')), /has active endpoints/);
+    assert.match(
+      (await lab.docker('w1', 'run', '-d', '--network', 'mine', '--ip', '172.28.0.80', ...BUSYBOX)).stderr,
+      /Address already in use/,
+    );
+    await remove('w1', 'web', 'ask', 'stranger');
+    assert.match(ok(await lab.docker('w1', 'network', 'prune', '-f')), /mine/);
+    assert.match(failed(await lab.docker('w1', 'network', 'inspect', 'mine')), /not found/);
+  });
+
+  it('meet services and each other on an attachable network of the swarm, from manager and worker', async () => {
+    ok(await lab.docker('m1', 'service', 'create', '-q', '--name', 'db', '--network', 'wide', WHOAMI));
+    await run('w1', 'far', '--network', 'wide', ...BUSYBOX);
+    await run('m1', 'near', '--network', 'wide', '--network-alias', 'n', WHOAMI);
+    const pid = await pidOf(lab, 'w1', 'far');
+    const [vip = ''] = await resolveIn(pid, 'db');
+    assert.ok(await reaches('w1', 'far', vip));
+    const near = await waitFor('the other container is known', 10_000, async () => (await resolveIn(pid, 'n'))[0]);
+    assert.equal(near, await addressOn('m1', 'near', 'wide'));
+    assert.ok(await reaches('w1', 'far', near));
+    assert.deepEqual(await resolveIn(pid, 'near'), [near]);
+  });
+
+  it('are refused on a network that is not attachable, and on one that does not exist', async () => {
+    assert.match(
+      (await lab.docker('w1', 'run', '-d', '--name', 'no', '--network', 'closed', ...BUSYBOX)).stderr,
+      /not manually attachable/,
+    );
+    assert.match(
+      (await lab.docker('w1', 'run', '-d', '--name', 'no2', '--network', 'nowhere', ...BUSYBOX)).stderr,
+      /network nowhere not found/,
+    );
+    await remove('w1', 'no', 'no2');
+  });
+
+  it('keep a swarm network from being removed, and give their address back in the end', async () => {
+    ok(await lab.docker('m1', 'service', 'rm', 'db'));
+    assert.match(failed(await lab.docker('m1', 'network', 'rm', 'wide')), /in use by container (near|far)/);
+    await remove('w1', 'far');
+    await remove('m1', 'near');
+    await waitFor(
+      'the network can go',
+      20_000,
+      async () => (await lab.docker('m1', 'network', 'rm', 'wide')).code === 0,
+    );
+  });
+});

@@ -1,0 +1,288 @@
+/**
+ * Networks that users make on one node (driver bridge): kept on disk, with addresses of their own. They are routers like those of
+ * the swarm's networks, without a way to other nodes. Who is on them is derived from the containers that run.
+ */
+import { randomBytes } from 'node:crypto';
+import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
+import { networkInterfaces } from 'node:os';
+import { join } from 'node:path';
+import {
+  type Clock,
+  formatIp,
+  formatIpPrefix,
+  type IpPrefix,
+  isSwarmtsError,
+  parseIp,
+  parseIpPrefix,
+  prefixContains,
+  prefixesOverlap,
+  SubnetPool,
+  SwarmtsError,
+  writeFileAtomic,
+} from '@swarmts/lib';
+import type { RoutedAttachment, RoutedNetworks } from '@swarmts/netplugins';
+import {
+  Driver,
+  IpamConfig,
+  IpamOptions,
+  Meta,
+  Network,
+  NetworkAttachment,
+  NetworkEndpoint,
+  type NetworkSpec,
+  NetworkState,
+} from '@swarmts/proto';
+import type { NetworkWish } from './engine-api.js';
+import type { EndpointSource, ObtainedEndpoint } from './node-container-network.js';
+
+/** Subnets for networks without a wish, as Docker has them: large ones first. */
+const POOLS = [
+  { pool: '172.16.0.0/12', bits: 16, from: '172.17.0.0/16' },
+  { pool: '192.168.0.0/16', bits: 20, from: '192.168.0.0/20' },
+] as const;
+
+export interface LocalNetworksOptions {
+  readonly dir: string;
+  readonly routed: Pick<RoutedNetworks, 'apply'>;
+  /** Subnets that the node uses otherwise. */
+  readonly taken: readonly string[];
+  readonly clock: Clock;
+}
+
+interface Entry {
+  readonly network: Network;
+  readonly pools: readonly SubnetPool[];
+  readonly endpoints: Map<string, NetworkEndpoint>;
+}
+
+export class LocalNetworks implements EndpointSource {
+  readonly #o: LocalNetworksOptions;
+  readonly #entries = new Map<string, Entry>();
+
+  private constructor(options: LocalNetworksOptions) {
+    this.#o = options;
+  }
+
+  static async open(options: LocalNetworksOptions): Promise<LocalNetworks> {
+    const networks = new LocalNetworks(options);
+    await mkdir(options.dir, { recursive: true, mode: 0o700 });
+    for (const file of await readdir(options.dir)) {
+      if (!file.endsWith('.bin')) continue;
+      networks.#put(Network.decode(await readFile(join(options.dir, file))));
+    }
+    return networks;
+  }
+
+  list(): readonly Network[] {
+    return [...this.#entries.values()].map((e) => e.network);
+  }
+
+  /** By id, name or unique prefix of an id. */
+  find(ref: string): Network | undefined {
+    const all = this.list();
+    const byPrefix = all.filter((n) => ref !== '' && n.id.startsWith(ref));
+    return (
+      all.find((n) => n.id === ref) ??
+      all.find((n) => n.spec?.annotations?.name === ref) ??
+      (byPrefix.length === 1 ? byPrefix[0] : undefined)
+    );
+  }
+
+  async create(spec: NetworkSpec): Promise<string> {
+    const name = spec.annotations?.name ?? '';
+    const driver = spec.driver?.name || 'bridge';
+    if (driver !== 'bridge') {
+      throw new SwarmtsError(
+        'unsupported',
+        `networks of driver ${driver} are not supported by this release of swarmts: use bridge or overlay`,
+      );
+    }
+    if (!/^[a-zA-Z0-9][a-zA-Z0-9_.-]*$/.test(name)) {
+      throw new SwarmtsError(
+        'invalid-argument',
+        `invalid network name ${JSON.stringify(name)}: only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed`,
+      );
+    }
+    if (this.list().some((n) => n.spec?.annotations?.name === name)) {
+      throw new SwarmtsError('already-exists', `network with name ${name} already exists`);
+    }
+    const nowMs = this.#o.clock.now();
+    const network = Network.create({
+      id: randomBytes(32).toString('hex'),
+      meta: Meta.create({ createdAtMs: nowMs, updatedAtMs: nowMs }),
+      spec,
+      driverState: Driver.create({ name: driver, options: spec.driver?.options ?? {} }),
+      ipam: IpamOptions.create({ driver: Driver.create({ name: 'default' }), configs: this.#subnets(spec) }),
+    });
+    await writeFileAtomic(this.#file(network.id), Network.encode(network));
+    this.#put(network);
+    return network.id;
+  }
+
+  async remove(id: string): Promise<void> {
+    const entry = this.#entry(id);
+    if (entry.endpoints.size > 0) {
+      const names = [...entry.endpoints.values()].map((e) => e.name).join(', ');
+      throw new SwarmtsError(
+        'permission-denied',
+        `error while removing network: network ${entry.network.spec?.annotations?.name} has active endpoints (${names})`,
+      );
+    }
+    await rm(this.#file(id), { force: true });
+    this.#entries.delete(id);
+    this.#o.routed.apply({ complete: false, networks: [], removedNetworkIds: [id], dataPathPort: 0 });
+  }
+
+  async obtain(
+    wish: NetworkWish,
+    container: { readonly id: string; readonly name: string },
+  ): Promise<ObtainedEndpoint> {
+    const network = this.find(wish.target);
+    if (!network) throw new SwarmtsError('not-found', `network ${wish.target} not found`);
+    const entry = this.#entry(network.id);
+    const endpointId = endpointIdOf(network.id, container.id);
+    const addresses = addressesFor(entry.pools, endpointId, wish.addresses);
+    const attachment = NetworkAttachment.create({ network, addresses, aliases: wish.aliases });
+    this.#setEndpoint(entry, endpointId, container.name, attachment);
+    return { endpointId, attachment };
+  }
+
+  /** Takes up what a container had before a restart; not ours: nothing happens. */
+  adopt(a: RoutedAttachment, containerName: string): void {
+    const entry = this.#entries.get(a.networkId);
+    if (!entry) return;
+    for (const { address } of a.leg.addresses) {
+      entry.pools.find((p) => prefixContains(p.subnet, parseIp(address)))?.claim(a.endpointId, address);
+    }
+    const addresses = a.leg.addresses.map((x) => x.address);
+    this.#setEndpoint(entry, a.endpointId, containerName, NetworkAttachment.create({ addresses, aliases: a.aliases }));
+  }
+
+  owns(endpointId: string): boolean {
+    return [...this.#entries.values()].some((e) => e.endpoints.has(endpointId));
+  }
+
+  async giveBack(endpointId: string): Promise<void> {
+    for (const entry of this.#entries.values()) {
+      for (const pool of entry.pools) pool.release(endpointId);
+      if (entry.endpoints.delete(endpointId)) this.#publish(entry);
+    }
+  }
+
+  #setEndpoint(entry: Entry, endpointId: string, name: string, a: NetworkAttachment): void {
+    entry.endpoints.set(
+      endpointId,
+      NetworkEndpoint.create({
+        taskId: endpointId,
+        name,
+        addresses: a.addresses.map((x) => x.split('/')[0] ?? x),
+        aliases: a.aliases,
+        ready: true,
+      }),
+    );
+    this.#publish(entry);
+  }
+
+  #publish({ network, endpoints }: Entry): void {
+    const state = NetworkState.create({
+      networkId: network.id,
+      complete: true,
+      network,
+      endpoints: [...endpoints.values()],
+    });
+    this.#o.routed.apply({ complete: false, networks: [state], removedNetworkIds: [], dataPathPort: 0 });
+  }
+
+  #put(network: Network): void {
+    const pools = (network.ipam?.configs ?? []).map(
+      (c) =>
+        new SubnetPool({
+          subnet: parseIpPrefix(c.subnet),
+          ...(c.ipRange === '' ? {} : { range: parseIpPrefix(c.ipRange) }),
+          reserved: [c.gateway, ...Object.values(c.reserved)],
+        }),
+    );
+    this.#entries.set(network.id, { network, pools, endpoints: new Map() });
+  }
+
+  #subnets(spec: NetworkSpec): readonly IpamConfig[] {
+    const taken = [
+      ...this.#o.taken.map((t) => parseIpPrefix(t)),
+      ...this.list().flatMap((n) => (n.ipam?.configs ?? []).map((c) => parseIpPrefix(c.subnet))),
+    ];
+    const configs = (spec.ipam?.configs ?? []).filter((c) => c.subnet !== '').map((c) => fixedSubnet(c, taken));
+    const hasIpv4 = configs.some((c) => !c.subnet.includes(':'));
+    return hasIpv4 ? configs : [freeSubnet([...taken, ...hostSubnets()]), ...configs];
+  }
+
+  #entry(id: string): Entry {
+    const entry = this.#entries.get(id);
+    if (!entry) throw new SwarmtsError('not-found', `network ${id} not found`);
+    return entry;
+  }
+
+  #file(id: string): string {
+    return join(this.#o.dir, `${id}.bin`);
+  }
+}
+
+export function endpointIdOf(networkId: string, containerId: string): string {
+  return `${networkId.slice(0, 12)}.${containerId}`;
+}
+
+/** One address of each family, the wished ones where given; nothing is held when that fails. */
+function addressesFor(pools: readonly SubnetPool[], owner: string, wishes: readonly string[]): readonly string[] {
+  try {
+    return pools.map((pool) => {
+      const wish = wishes.find((w) => prefixContains(pool.subnet, parseIp(w)));
+      return `${wish === undefined ? pool.allocate(owner) : pool.claim(owner, wish)}/${pool.subnet.bits}`;
+    });
+  } catch (e) {
+    for (const pool of pools) pool.release(owner);
+    if (isSwarmtsError(e, 'conflict'))
+      throw new SwarmtsError('permission-denied', 'Address already in use', { cause: e });
+    throw e;
+  }
+}
+
+function fixedSubnet(c: IpamConfig, taken: readonly IpPrefix[]): IpamConfig {
+  const subnet = parseIpPrefix(c.subnet);
+  if (taken.some((t) => prefixesOverlap(t, subnet))) {
+    throw new SwarmtsError(
+      'permission-denied',
+      'invalid pool request: Pool overlaps with other one on this address space',
+    );
+  }
+  if (c.gateway !== '' && !prefixContains(subnet, parseIp(c.gateway))) {
+    throw new SwarmtsError('invalid-argument', `no matching subnet for gateway ${c.gateway}`);
+  }
+  return withGateway({ ...c, subnet: formatIpPrefix(subnet) }, subnet);
+}
+
+function withGateway(c: IpamConfig, { family, base }: IpPrefix): IpamConfig {
+  return c.gateway === '' ? { ...c, gateway: formatIp({ family, value: base + 1n }) } : c;
+}
+
+function freeSubnet(taken: readonly IpPrefix[]): IpamConfig {
+  for (const { pool, bits, from } of POOLS) {
+    const whole = parseIpPrefix(pool);
+    const step = 1n << BigInt(32 - bits);
+    for (let base = parseIpPrefix(from).base; ; base += step) {
+      const candidate: IpPrefix = { family: 4, base, bits };
+      if (!prefixesOverlap(candidate, whole)) break;
+      if (taken.some((t) => prefixesOverlap(t, candidate))) continue;
+      return withGateway(IpamConfig.create({ subnet: formatIpPrefix(candidate) }), candidate);
+    }
+  }
+  throw new SwarmtsError(
+    'resource-exhausted',
+    'all predefined address pools have been fully subnetted: remove networks, or give --subnet',
+  );
+}
+
+/** What the host itself is connected to. */
+function hostSubnets(): readonly IpPrefix[] {
+  return Object.values(networkInterfaces()).flatMap((list) =>
+    (list ?? []).flatMap((a) => (a.cidr && a.family === 'IPv4' ? [parseIpPrefix(a.cidr)] : [])),
+  );
+}
