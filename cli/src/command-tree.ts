@@ -108,6 +108,21 @@ export const commandTree: CommandTree = {
         tag: imageTag,
       },
     },
+    network: {
+      summary: 'Manage networks',
+      verbs: {
+        connect: leaf('Connect a container to a network', () => import('./commands/network/connect.js')),
+        create: leaf('Create a network', () => import('./commands/network/create.js')),
+        disconnect: leaf('Disconnect a container from a network', () => import('./commands/network/disconnect.js')),
+        inspect: leaf(
+          'Display detailed information on one or more networks',
+          () => import('./commands/network/inspect.js'),
+        ),
+        ls: leaf('List networks', () => import('./commands/network/ls.js')),
+        prune: leaf('Remove all unused networks', () => import('./commands/network/prune.js')),
+        rm: leaf('Remove one or more networks', () => import('./commands/network/rm.js')),
+      },
+    },
     node: {
       summary: 'Manage Swarm nodes',
       verbs: {

@@ -18,7 +18,16 @@ export const atLeast = (n: number): Arity => ({ min: n, max: Number.POSITIVE_INF
 export const between = (min: number, max: number): Arity => ({ min, max });
 
 /** What completion offers for the arguments. */
-export type ArgumentKind = 'node' | 'service' | 'container' | 'image' | 'volume' | 'secret' | 'config' | 'none';
+export type ArgumentKind =
+  | 'node'
+  | 'service'
+  | 'container'
+  | 'image'
+  | 'volume'
+  | 'network'
+  | 'secret'
+  | 'config'
+  | 'none';
 
 export interface CommandDefinition<F> {
   /** The arguments as the usage line shows them, after "[OPTIONS]". */

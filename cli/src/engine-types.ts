@@ -9,6 +9,8 @@ export interface PortConfig {
   readonly TargetPort?: number;
   readonly PublishedPort?: number;
   readonly PublishMode?: string;
+  /** Only between flag and label: see PREFER_LOCAL_LABEL. */
+  readonly PreferLocal?: boolean;
 }
 
 export interface UpdateConfig {

@@ -26,13 +26,25 @@ export function editSpec(old: ServiceSpec, e: Edits): ServiceSpec {
   const f = e.scalars;
   return defined({
     ...old,
-    Labels: editMap(old.Labels, e.add.label, e.remove.label),
+    Labels: editLabels(old.Labels, e),
     TaskTemplate: editTask(old.TaskTemplate ?? {}, e),
     Mode: editMode(old.Mode ?? { Replicated: {} }, f),
     UpdateConfig: editUpdate(old.UpdateConfig, f, 'update'),
     RollbackConfig: editUpdate(old.RollbackConfig, f, 'rollback'),
     EndpointSpec: editEndpoint(old.EndpointSpec, e),
   });
+}
+
+/** Published ports that keep to the tasks of the node that the client came to: target ports with their protocol. */
+const PREFER_LOCAL_LABEL = 'swarmts.publish.prefer-local';
+
+function editLabels(old: ServiceSpec['Labels'], e: Edits): Record<string, string> {
+  const labels = editMap(old, e.add.label, e.remove.label);
+  const preferred = e.add.publish.flat().filter((p) => p.PreferLocal);
+  if (preferred.length === 0) return labels;
+  const before = (labels[PREFER_LOCAL_LABEL] ?? '').split(',').filter((p) => p !== '');
+  const all = new Set([...before, ...preferred.map((p) => `${p.TargetPort}/${p.Protocol ?? 'tcp'}`)]);
+  return { ...labels, [PREFER_LOCAL_LABEL]: [...all].join(',') };
 }
 
 function editTask(old: TaskTemplate, e: Edits): TaskTemplate {
@@ -173,7 +185,7 @@ function editPorts(
   );
   const key = (p: PortConfig): string =>
     `${p.PublishMode}:${p.PublishedPort ?? 0}:${p.TargetPort}/${p.Protocol ?? 'tcp'}`;
-  return editList(kept, add, [], key);
+  return editList(kept, add, [], key).map(({ PreferLocal: _, ...p }) => p);
 }
 
 function removedPort(text: string): { readonly port: number; readonly protocol: string } {

@@ -43,7 +43,8 @@ export async function lookUpConfigs(ctx: Context, requests: readonly FileRequest
 export async function lookUpNetworks(ctx: Context, wanted: readonly NetworkAttachment[]): Promise<NetworkAttachment[]> {
   return await Promise.all(
     wanted.map(async (n) => {
-      const network = await ctx.api.get<{ readonly Id: string }>(`/networks/${encodeURIComponent(n.Target ?? '')}`);
+      const path = `/networks/${encodeURIComponent(n.Target ?? '')}`;
+      const network = await ctx.api.get<{ readonly Id: string }>(path, { scope: 'swarm' });
       return { ...n, Target: network.Id };
     }),
   );

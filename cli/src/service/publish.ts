@@ -27,6 +27,10 @@ function longForm(text: string): PortConfig {
       case 'target':
         port.TargetPort = longPort('target', value);
         break;
+      case 'local':
+        if (value !== 'prefer') throw new Error(`invalid local value (${value}): must be 'prefer'`);
+        port.PreferLocal = true;
+        break;
       case 'published':
         port.PublishedPort = longPort('published', value);
         break;

@@ -11,6 +11,8 @@ import {
   NetworkService,
   NodeState,
   observedState,
+  type PortConfig,
+  PortProtocol,
   type Service,
   type Task,
   TaskState,
@@ -148,7 +150,7 @@ export class NetworkIndex {
         .filter((v) => v.networkId === networkId)
         .map((v) => withoutBits(v.addr)),
       aliases: config?.aliases ?? [],
-      ports: network?.spec?.ingress ? (service.endpoint?.ports ?? []).filter(isIngress) : [],
+      ports: network?.spec?.ingress ? ingressPorts(service) : [],
     });
   }
 
@@ -195,6 +197,22 @@ function isEndpoint(t: Task): boolean {
   const state = observedState(t);
   return t.networks.length > 0 && t.nodeId !== '' && state >= TaskState.ASSIGNED && !isTerminal(state);
 }
+
+/** Where Docker's clients have no word for a wish, it stands in a label. */
+const PREFER_LOCAL_LABEL = 'swarmts.publish.prefer-local';
+
+function ingressPorts(s: Service): readonly PortConfig[] {
+  const wishes = new Set((s.spec?.annotations?.labels[PREFER_LOCAL_LABEL] ?? '').split(',').map((w) => w.trim()));
+  return (s.endpoint?.ports ?? [])
+    .filter(isIngress)
+    .map((p) => ({ ...p, preferLocal: wishes.has(`${p.targetPort}/${PROTOCOLS[p.protocol] ?? 'tcp'}`) }));
+}
+
+const PROTOCOLS: Readonly<Record<number, string>> = {
+  [PortProtocol.TCP]: 'tcp',
+  [PortProtocol.UDP]: 'udp',
+  [PortProtocol.SCTP]: 'sctp',
+};
 
 function networksOfService(tx: ReadTx, s: Service): readonly string[] {
   const ids = wantedNetworks(tx, s.spec?.task).map((w) => w.network.id);

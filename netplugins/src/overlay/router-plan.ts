@@ -112,7 +112,7 @@ function planPeers(spec: RouterSpec, neighbours: ObservedRouter['neighbours'], f
   for (const [address, mac] of wantedHops) {
     if (knownHops.get(address) !== mac) add.push({ kind: 'set-neighbour', address, mac });
   }
-  for (const f of fdb) if (!wantedMacs.has(f.mac)) remove.push({ kind: 'delete-fdb', ...f });
+  for (const f of fdb) if (!wantedMacs.has(f.mac)) remove.push({ kind: 'delete-fdb', mac: f.mac, vtep: f.vtep });
   for (const { address } of neighbours)
     if (!wantedHops.has(address)) remove.push({ kind: 'delete-neighbour', address });
   return { add, remove };

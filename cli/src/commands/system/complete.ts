@@ -20,6 +20,7 @@ const PATHS: Readonly<Record<string, string>> = {
   container: '/containers/json?all=1',
   image: '/images/json',
   volume: '/volumes',
+  network: '/networks',
 };
 
 function namesFrom(ctx: Context): NameSource {

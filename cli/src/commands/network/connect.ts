@@ -1,0 +1,26 @@
+/** `swarmts network connect`. */
+import { list, text, texts } from '../../args/flag.js';
+import { defineCommand, exactly } from '../../command.js';
+import { parsePair } from '../../service/flag-values.js';
+
+export const command = defineCommand({
+  synopsis: 'NETWORK CONTAINER',
+  flags: {
+    alias: texts('Add network-scoped alias for the container', { type: 'strings' }),
+    'driver-opt': list('strings', 'driver options for the network', parsePair),
+    ip: text('IPv4 address (e.g., "172.30.100.104")'),
+    ip6: text('IPv6 address (e.g., "2001:db8::33")'),
+  },
+  arity: exactly(2),
+  completes: 'network',
+  async run(ctx, f, [network = '', container]) {
+    await ctx.api.post(`/networks/${encodeURIComponent(network)}/connect`, {
+      Container: container,
+      EndpointConfig: {
+        Aliases: f.alias,
+        IPAMConfig: { IPv4Address: f.ip, IPv6Address: f.ip6 },
+        DriverOpts: Object.fromEntries(f['driver-opt']),
+      },
+    });
+  },
+});
