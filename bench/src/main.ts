@@ -3,6 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { api, waitFor } from '@swarmts/test-cluster';
 import { createService, firstWriteMs, IMAGE, removeService, setUp, untilRunning } from './bed.js';
 import { compare } from './measure.js';
+import { raftRead, raftWrite } from './raft/raft-bench.js';
 
 const ROUNDS = 5;
 const STARTS_PER_ROUND = 10;
@@ -17,6 +18,8 @@ const benchmarks: Readonly<Record<string, Benchmark>> = {
   'leader-failover': leaderFailover,
   'node-failover': nodeFailover,
   footprint,
+  'raft-write': raftWrite,
+  'raft-read': raftRead,
 };
 
 async function main(names: readonly string[]): Promise<void> {

@@ -16,8 +16,9 @@ export interface Comparison {
   readonly ours: Side;
   readonly peer: Side;
   readonly peerVersion: string;
-  /** The ratio ours / peer has to stay at or below this. */
+  /** The ratio ours / peer has to stay at or below this; at or above it if `higherIsBetter`. */
   readonly goal: number;
+  readonly higherIsBetter?: boolean;
   readonly rounds: number;
 }
 
@@ -53,19 +54,30 @@ export async function compare(c: Comparison): Promise<boolean> {
       );
     }
   }
+  return report(c, c.ours.name, ours, c.peer.name, peer);
+}
+
+/** Prints the table of what was measured, in the order of the rounds, and keeps it; true when the goal is met. */
+export function report(
+  c: Omit<Comparison, 'ours' | 'peer'>,
+  ourName: string,
+  ours: readonly number[],
+  peerName: string,
+  peer: readonly number[],
+): boolean {
   const ratios = ours.map((v, i) => v / (peer[i] ?? Number.NaN));
   const [a, b, r] = [summarise(ours), summarise(peer), summarise(ratios)];
   const load = loadavg()[0] ?? 0;
   const row = (name: string, s: Summary, unit: string) =>
     `${name.padEnd(24)}${s.min.toFixed(2).padStart(12)}${s.median.toFixed(2).padStart(12)}${s.max.toFixed(2).padStart(12)}  ${unit}`;
-  const met = r.median <= c.goal;
+  const met = c.higherIsBetter ? r.median >= c.goal : r.median <= c.goal;
   process.stdout.write(
     [
       `${c.benchmark}: ${c.rounds} rounds, interleaved; load ${load.toFixed(2)}; peer ${c.peerVersion}`,
       `${''.padEnd(24)}${'min'.padStart(12)}${'median'.padStart(12)}${'max'.padStart(12)}`,
-      row(c.ours.name, a, c.unit),
-      row(c.peer.name, b, c.unit),
-      row('ratio', r, `goal <= ${c.goal}: ${met ? 'met' : 'NOT MET'}`),
+      row(ourName, a, c.unit),
+      row(peerName, b, c.unit),
+      row('ratio', r, `goal ${c.higherIsBetter ? '>=' : '<='} ${c.goal}: ${met ? 'met' : 'NOT MET'}`),
       '',
     ].join('\n'),
   );

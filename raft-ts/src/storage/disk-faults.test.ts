@@ -61,13 +61,17 @@ describe('the log and its disk', () => {
     it(`writes through the ${name} into segments of a fixed size`, async () => {
       const disk = makeDisk();
       const log = await open(directory, disk);
-      for (let index = 1; index <= 100; index += 1) await append(log, index, Buffer.alloc(500, index));
+      for (let index = 1; index <= 100; index += 1) {
+        await append(log, index, Buffer.alloc(500, index));
+        // The next segment is made meanwhile, on the event loop.
+        for (let turn = 0; turn < 10; turn += 1) await new Promise((resolve) => setImmediate(resolve));
+      }
       assert.equal(log.counts.syncs, 100);
       await log.close();
       const names = await readdir(join(directory, 'wal'));
       assert.ok(names.filter((each) => each.endsWith('.wal')).length >= 3);
       const sizes = await Promise.all(names.map(async (each) => await disk.size(join(directory, 'wal', each))));
-      for (const size of sizes) assert.ok(size >= SEGMENT_BYTES && size < SEGMENT_BYTES + 4096, `${size} bytes`);
+      for (const size of sizes) assert.ok(size >= SEGMENT_BYTES && size < 2 * SEGMENT_BYTES, `${size} bytes`);
       const again = await open(directory, disk);
       assert.equal(again.storage.lastIndex(), 100);
       assert.deepEqual(again.storage.entries(57, 58, 1)[0]?.data, Buffer.alloc(500, 57));

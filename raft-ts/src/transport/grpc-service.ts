@@ -24,6 +24,8 @@ const MAX_FRAME_BYTES = 64 * 1024 * 1024;
 export const CHANNEL_OPTIONS: ChannelOptions = {
   'grpc.max_receive_message_length': MAX_FRAME_BYTES,
   'grpc.max_send_message_length': MAX_FRAME_BYTES,
+  // Raft repeats what is lost; keeping messages for a second try would only cost time.
+  'grpc.enable_retries': 0,
   // A peer that is cut off without a word is noticed, and one that is back is found, within a second or so.
   'grpc.keepalive_time_ms': 2_000,
   'grpc.keepalive_timeout_ms': 2_000,
