@@ -13,6 +13,7 @@ import {
   NOBODY,
   type ProgressStatus,
   type RaftStatus,
+  type Role,
 } from '../types.js';
 import { type AppliedConf, applyConfEntry } from './conf-changes.js';
 import { changeMembership } from './membership.js';
@@ -99,6 +100,33 @@ export class RawNode {
 
   get softState(): SoftState {
     return softStateOf(this.#raft);
+  }
+
+  get term(): number {
+    return this.#raft.term;
+  }
+
+  get role(): Role {
+    return this.#raft.role;
+  }
+
+  /** The last entry known to be committed. */
+  get commit(): number {
+    return this.#raft.log.committed;
+  }
+
+  /** The last entry that the state machine has confirmed. */
+  get applied(): number {
+    return this.#raft.log.applied;
+  }
+
+  get lastIndex(): number {
+    return this.#raft.log.lastIndex;
+  }
+
+  /** The term of a log entry; undefined if it was compacted away or does not exist. */
+  termOf(index: number): number | undefined {
+    return this.#raft.log.term(index);
   }
 
   get isSoleVoter(): boolean {
