@@ -56,7 +56,7 @@ if [ -d node_modules/mocha ] && [ -f lib/dist/index.js ]; then
   if [ "$long" -eq 1 ]; then
     check 'Raft simulation of cores, 20,000 seeds' npm run --silent raft-sim -- --seeds 20000
     RAFT_RUNS=${RAFT_RUNS:-300} suite 'Raft simulation, many seeds' --timeout 1800000 'raft-ts/dist/sim/*.test.js'
-    RAFT_LONG=1 suite 'Raft processes, killed for a long time' --timeout 1800000 'raft-ts/dist/process/processes.test.js'
+    RAFT_LONG=1 suite 'Raft processes, for a long time' --timeout 1800000 'raft-ts/dist/process/{processes,memory}.test.js'
     suite 'Long scenarios in the lab' --timeout 900000 'test-cluster/dist/**/*.long.js'
   fi
 fi
