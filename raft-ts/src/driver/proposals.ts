@@ -1,7 +1,7 @@
 // Proposals between the caller and the log: first queued, so that those that come together go into one write, then
 // waiting at their index. One is fulfilled when the entry at its index and term is applied here.
 import { RaftError } from '../errors.js';
-import type { CommittedEntry, ConfChange } from '../types.js';
+import type { CommittedEntry, MembershipChange } from '../types.js';
 import type { ProposalResult } from './options.js';
 
 /** Beyond this the caller is told `dropped`: memory must not grow while the disk is slow. */
@@ -12,7 +12,7 @@ const MAX_GROUP_BYTES = 1024 * 1024;
 
 export type Payload =
   | { readonly kind: 'normal'; readonly data: Uint8Array }
-  | { readonly kind: 'conf'; readonly change: ConfChange };
+  | { readonly kind: 'conf'; readonly change: MembershipChange };
 
 export interface Proposal {
   readonly payload: Payload;

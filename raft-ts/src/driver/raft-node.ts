@@ -1,16 +1,17 @@
 // A running member: it turns the pure core's batches into disk writes, messages and applied entries, and callers'
 // promises into proposals. Invariants: one batch at a time, and of each batch write, then send, then apply, except for
 // what a leader may send while it writes; any error of the disk, the state machine or the core ends the node.
+import { asConfChangeV2 } from '../codec/conf-change-codec.js';
 import { RawNode } from '../core/raw-node.js';
 import type { Ready } from '../core/ready.js';
 import { isRaftError, RaftError } from '../errors.js';
 import type { Message, SnapshotMessage } from '../message.js';
 import { DiskLog } from '../storage/disk-log.js';
 import {
-  type ConfChange,
   type Entry,
   type HardState,
   isConfEntry,
+  type MembershipChange,
   NO_DATA,
   NOBODY,
   type RaftStatus,
@@ -200,10 +201,13 @@ export class RaftNode {
     return await result;
   }
 
-  /** Resolves when the change was applied here. */
-  async proposeConfChange(change: ConfChange, signal?: AbortSignal): Promise<void> {
+  /**
+   * Resolves when the change was applied here. Several steps at once go through a joint membership: unless it is
+   * `explicit` the leader ends that by itself soon afterwards, else an empty `auto` change does.
+   */
+  async proposeConfChange(change: MembershipChange, signal?: AbortSignal): Promise<void> {
     this.#refuseAfterEnd();
-    checkId(change.id);
+    for (const { id } of asConfChangeV2(change).steps) checkId(id);
     if (this.#room.isShort) throw this.#room.refusal();
     const result = this.#proposals.add({ kind: 'conf', change }, signal);
     this.#wake();
