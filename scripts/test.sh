@@ -11,18 +11,24 @@ case "${1:-}" in
 esac
 need_root
 need_node
-install_packages "${node_packages[@]}" "${lab_packages[@]}" crun
+install_packages "${node_packages[@]}" "${lab_packages[@]}"
 # The docker client comes with docker.io; a client from elsewhere does as well.
 command -v docker >/dev/null || install_packages docker.io
 
 export SWARMTS_TEST_COUNTS
 SWARMTS_TEST_COUNTS=$(mktemp)
-# Tests of the engine leave empty parent cgroups, as runc does; those in use cannot be removed.
+cgroup_mounts() { awk '$9 == "cgroup" || $8 == "cgroup" { print $5 }' /proc/self/mountinfo; }
+mounted_before=$(cgroup_mounts)
+
+# Tests of the engine leave empty parent cgroups, as runtimes do, and hierarchies that crun wanted; what is in use stays.
 clean() {
   rm -f "$SWARMTS_TEST_COUNTS"
   local dir
   for dir in /sys/fs/cgroup/swarmts /sys/fs/cgroup/*/swarmts; do
     if [ -d "$dir" ]; then find "$dir" -depth -type d -exec rmdir {} + 2>/dev/null || true; fi
+  done
+  for dir in $(cgroup_mounts); do
+    if ! grep -qx "$dir" <<<"$mounted_before"; then umount "$dir" 2>/dev/null && rmdir "$dir" || true; fi
   done
 }
 trap clean EXIT
@@ -51,6 +57,7 @@ check 'Generated code is current' node proto/scripts/generate.mjs --check
 check 'Lint and format' npx --no-install biome check --error-on-warnings .
 if [ -d node_modules/mocha ] && [ -f lib/dist/index.js ]; then
   suite 'Unit and kernel tests' --timeout 60000 --exclude 'test-cluster/**' '{lib,proto,raft-ts,vxlan-tools,scheduler,netplugins,worker,manager,api,cli,daemon}/dist/**/*.test.js'
+  SWARMTS_TEST_RUNTIME=runc suite 'The container engine on runc' --timeout 60000 'worker/dist/engine/*.kernel.test.js'
   # Whole clusters in real time on two cores: a step that fails is tried once more before it counts.
   suite 'Scenarios in the lab' --timeout 240000 --retries 1 'test-cluster/dist/**/*.test.js'
   if [ "$long" -eq 1 ]; then

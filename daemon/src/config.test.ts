@@ -26,7 +26,7 @@ describe('the configuration of the daemon', () => {
   it('has defaults for everything', () => {
     const c = configOf();
     assert.deepEqual(c.hosts, [DEFAULT_HOST]);
-    assert.equal(c.defaultRuntime, 'runc');
+    assert.equal(c.defaultRuntime, '');
     assert.equal(c.cgroupFavorDynmods, true);
     assert.equal(c.leaseMs, 60_000);
   });

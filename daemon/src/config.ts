@@ -17,6 +17,7 @@ export interface DaemonConfig {
   readonly insecureRegistries: readonly string[];
   readonly registryMirrors: readonly string[];
   readonly runtimes: Readonly<Record<string, string>>;
+  /** '' for crun where it works, else runc. */
   readonly defaultRuntime: string;
   readonly dns: readonly string[];
   readonly mtu: number;
@@ -72,7 +73,10 @@ const OPTIONS: Readonly<Record<string, Option>> = {
   'insecure-registry': { kind: 'list', key: 'insecure-registries', help: 'Registries that are spoken to without TLS' },
   'registry-mirror': { kind: 'list', key: 'registry-mirrors', help: 'Preferred registry mirrors' },
   'add-runtime': { kind: 'list', key: 'runtimes', help: 'Register an OCI runtime: NAME=PATH' },
-  'default-runtime': { kind: 'string', help: 'OCI runtime of containers: runc, crun or a path' },
+  'default-runtime': {
+    kind: 'string',
+    help: 'OCI runtime of containers: runc, crun or a path (default: crun where it works, else runc)',
+  },
   dns: { kind: 'list', help: 'DNS servers of containers' },
   mtu: { kind: 'number', help: 'MTU of the local network' },
   bip: { kind: 'string', help: 'Subnet of the local network, e.g. 172.30.0.0/16' },
@@ -236,7 +240,7 @@ function merge(flags: Values, file: Values): DaemonConfig {
     insecureRegistries: list('insecure-registry'),
     registryMirrors: list('registry-mirror'),
     runtimes: runtimesOf(value('add-runtime')),
-    defaultRuntime: text('default-runtime', 'runc'),
+    defaultRuntime: text('default-runtime', ''),
     dns: list('dns'),
     mtu: number('mtu', 1500),
     logLevel: debug ? 'debug' : levelOf(text('log-level', 'info')),

@@ -8,7 +8,6 @@ import { createApiServer } from '@swarmts/api';
 import {
   createLogger,
   errnoOf,
-  findProgram,
   isSwarmtsError,
   type LogLevel,
   MetricsRegistry,
@@ -98,7 +97,7 @@ async function runDaemon(config: DaemonConfig): Promise<void> {
       helper,
       network: networks.containers,
       logger: log,
-      runtime: runtimeOf(config),
+      ...runtimeOf(config),
       ...(config.cgroupParent === '' ? {} : { cgroupParent: config.cgroupParent }),
       favorDynmods: config.cgroupFavorDynmods,
       insecureRegistries: config.insecureRegistries,
@@ -203,15 +202,10 @@ function isAlive(pid: number): boolean {
   }
 }
 
-function runtimeOf(config: DaemonConfig): string {
-  const wanted = config.runtimes[config.defaultRuntime] ?? config.defaultRuntime;
-  const path = findProgram(wanted);
-  if (!path)
-    throw new SwarmtsError(
-      'failed-precondition',
-      `the OCI runtime ${wanted} was not found: apt-get install runc, or name another with --default-runtime`,
-    );
-  return path;
+/** The runtime that the configuration asks for; none leaves the choice to the engine. */
+function runtimeOf(config: DaemonConfig): { readonly runtime?: string } {
+  if (config.defaultRuntime === '') return {};
+  return { runtime: config.runtimes[config.defaultRuntime] ?? config.defaultRuntime };
 }
 
 function labelsOf(labels: readonly string[]): Readonly<Record<string, string>> {

@@ -1,4 +1,5 @@
 /** The machine part of the API's backend. */
+import { basename } from 'node:path';
 import type { DoctorCheck, SystemBackend, SystemInfo } from '@swarmts/api';
 import type { MetricsRegistry } from '@swarmts/lib';
 import type { ContainerEngine } from '@swarmts/worker';
@@ -25,6 +26,7 @@ export class DaemonSystemBackend implements SystemBackend {
   async info(): Promise<SystemInfo> {
     const { config, facts, engine } = this.#o;
     const c = engine.info();
+    const defaultRuntime = config.defaultRuntime || basename(c.runtime);
     return {
       id: this.#o.id,
       name: this.#o.hostname,
@@ -32,8 +34,8 @@ export class DaemonSystemBackend implements SystemBackend {
       ...facts,
       dataRoot: config.dataRoot,
       cgroupDriver: 'cgroupfs',
-      defaultRuntime: config.defaultRuntime,
-      runtimes: [...new Set(['runc', 'crun', config.defaultRuntime, ...Object.keys(config.runtimes)])],
+      defaultRuntime,
+      runtimes: [...new Set([defaultRuntime, ...Object.keys(config.runtimes)])],
       labels: config.labels,
       insecureRegistries: config.insecureRegistries,
       registryMirrors: config.registryMirrors,
@@ -48,7 +50,7 @@ export class DaemonSystemBackend implements SystemBackend {
   }
 
   async doctor(): Promise<readonly DoctorCheck[]> {
-    return diagnose(this.#o.config.runtimes[this.#o.config.defaultRuntime] ?? this.#o.config.defaultRuntime);
+    return diagnose(this.#o.engine.info().runtime);
   }
 
   metrics(): string {

@@ -1,8 +1,11 @@
 /** A cgroup per lab node, in every hierarchy that the machine has: what runs in a node can be found and killed as a whole. */
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { waitFor } from '../wait.js';
+import { run, tryRun } from './run.js';
 
 const ROOT = '/sys/fs/cgroup';
+const HAND_BACK_TIMEOUT_MS = 2_000;
 
 /** Mount points of all hierarchies: one on pure v2, one per controller otherwise. */
 function hierarchies(): readonly string[] {
@@ -90,5 +93,36 @@ function removeBelow(dir: string): boolean {
     return true;
   } catch {
     return !existsSync(dir);
+  }
+}
+
+/**
+ * Controllers that are left in cgroup v2 beside cgroup v1 are mounted as v1, as the daemons would do it, but where the lab sees them:
+ * in a node's own mount namespace their cgroups could not be removed. Returns what `unmountControllers` has to take away.
+ */
+export function mountLeftControllers(): readonly string[] {
+  const unified = join(ROOT, 'unified');
+  if (!existsSync(unified)) return [];
+  const left = readFileSync(join(unified, 'cgroup.controllers'), 'utf8')
+    .split(/\s+/)
+    .filter((c) => c !== '');
+  if (readFileSync(join(unified, 'cgroup.subtree_control'), 'utf8').trim() !== '') return [];
+  for (const controller of left) {
+    const target = join(ROOT, controller);
+    mkdirSync(target, { recursive: true });
+    run('mount', '-t', 'cgroup', '-o', controller, controller, target);
+  }
+  return left;
+}
+
+/** Somebody else's cgroups and mount namespaces keep them as they are; else the kernel hands them back to cgroup v2 a moment later. */
+export async function unmountControllers(controllers: readonly string[]): Promise<void> {
+  for (const controller of controllers) {
+    const target = join(ROOT, controller);
+    if (tryRun('umount', [target]).code !== 0) continue;
+    rmdirSync(target);
+    const file = join(ROOT, 'unified', 'cgroup.controllers');
+    const isBack = () => readFileSync(file, 'utf8').split(/\s+/).includes(controller);
+    await waitFor(`${controller} is back in cgroup v2`, HAND_BACK_TIMEOUT_MS, isBack).catch(() => undefined);
   }
 }

@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { api, callApi } from '../client.js';
 import { waitFor } from '../wait.js';
-import { enterCgroup, pidsIn, removeCgroup } from './cgroups.js';
+import { enterCgroup, mountLeftControllers, pidsIn, removeCgroup, unmountControllers } from './cgroups.js';
 import {
   dropFrom,
   enter,
@@ -25,6 +25,8 @@ import { REGISTRY_NAME, REGISTRY_PORT, startRegistry } from './registry.js';
 import { type RunResult, runAsync, tryRun } from './run.js';
 
 const RUN_ROOT = '/run/swarmts-lab';
+/** Controllers that the first lab mounted and the last one takes away. */
+const CONTROLLERS = join(RUN_ROOT, 'controllers.json');
 const DATA_ROOT = '/var/lib/swarmts-lab';
 const DAEMON = fileURLToPath(new URL('../../../daemon/bin/swarmtsd.js', import.meta.url));
 const CLI = fileURLToPath(new URL('../../../cli/bin/swarmts.js', import.meta.url));
@@ -81,6 +83,8 @@ export class Lab {
       throw new Error(`a lab has at least one manager and at most ${MAX_NODES} nodes`);
     mkdirSync(join(RUN_ROOT, o.name), { recursive: true });
     mkdirSync(join(DATA_ROOT, o.name), { recursive: true });
+    const controllers = mountLeftControllers();
+    if (controllers.length > 0) writeFileSync(CONTROLLERS, JSON.stringify(controllers));
     const sw = setUpSwitch(await holdNamespaces());
     const registryHolder = await holdNamespaces();
     const state: LabState = {
@@ -177,7 +181,11 @@ export class Lab {
     await waitFor('the cgroups of the lab are removed', STOP_TIMEOUT_MS, () =>
       removeCgroup(`swarmts-lab/${this.name}`),
     );
-    if (Lab.list().filter((n) => n !== this.name).length === 0) removeCgroup('swarmts-lab');
+    if (Lab.list().filter((n) => n !== this.name).length === 0) {
+      removeCgroup('swarmts-lab');
+      if (existsSync(CONTROLLERS)) await unmountControllers(JSON.parse(readFileSync(CONTROLLERS, 'utf8')) as string[]);
+      rmSync(CONTROLLERS, { force: true });
+    }
     await waitFor('the files of the lab are removed', STOP_TIMEOUT_MS, () => {
       rmSync(join(DATA_ROOT, this.name), { recursive: true, force: true });
       rmSync(join(RUN_ROOT, this.name), { recursive: true, force: true });

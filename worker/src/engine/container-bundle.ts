@@ -3,7 +3,7 @@
  * the /etc files and config.json. What it makes is taken down by container-teardown, which bears half-made bundles.
  */
 
-import { mkdirSync, readFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, realpathSync, writeFileSync } from 'node:fs';
 import { chmod, chown, mkdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { errnoOf, SwarmtsError } from '@swarmts/lib';
@@ -12,6 +12,7 @@ import { chooseCapabilities } from '../runtime/capabilities.js';
 import type { DnsConfig } from '../runtime/etc-files.js';
 import { hostNetworkHostsFile, hostsFile, resolvConf } from '../runtime/etc-files.js';
 import { findInit, hostDevices, type MachineFacts } from '../runtime/machine-facts.js';
+import { restrictionsOf } from '../runtime/mount-restrictions.js';
 import { type NetworkNamespace, ociConfig } from '../runtime/oci-config.js';
 import type { OciMount, OciProcess } from '../runtime/oci-spec.js';
 import { type ResolvedUser, resolveUser } from '../runtime/user-lookup.js';
@@ -68,13 +69,13 @@ export async function prepareRootfs(
   return rootfs;
 }
 
-/** Writes config.json into the bundle. The root file system is mounted. */
-export async function writeBundle(context: BundleContext, request: BundleRequest): Promise<void> {
+/** Writes config.json into the bundle. The root file system is mounted. A few small files: the thread pool would cost more. */
+export function writeBundle(context: BundleContext, request: BundleRequest): void {
   const { record, paths } = request;
   const rootfs = rootfsPaths(paths.container).target;
   const user = lookUpUser(rootfs, record.user, record.config.groups ?? []);
   makeWorkingDir(rootfs, record.workingDir);
-  const etc = await writeEtcFiles(context, request);
+  const etc = writeEtcFiles(context, request);
   const files = (record.config.files ?? []).map((f, i): OciMount => bind(join(paths.files, String(i)), f.path, true));
   const mounts = [...record.mounts.map((m) => mountOf(m, request.volumes)), ...files];
   const taken = new Set(mounts.map((m) => m.destination));
@@ -96,7 +97,7 @@ export async function writeBundle(context: BundleContext, request: BundleRequest
     swapAccounting: context.facts.swapAccounting,
     hostDevices: record.config.privileged ? hostDevices() : [],
   });
-  await writeFile(join(paths.bundle, 'config.json'), JSON.stringify(config), { mode: 0o600 });
+  writeFileSync(join(paths.bundle, 'config.json'), JSON.stringify(config), { mode: 0o600 });
 }
 
 /** The process of a container as its bundle has it; what `exec` starts from. */
@@ -174,7 +175,7 @@ function makeWorkingDir(rootfs: string, path: string): void {
   else if (kind !== 'directory') throw new SwarmtsError('invalid-argument', `Cannot mkdir: ${path} is not a directory`);
 }
 
-async function writeEtcFiles(context: BundleContext, request: BundleRequest): Promise<OciMount[]> {
+function writeEtcFiles(context: BundleContext, request: BundleRequest): OciMount[] {
   const { record, paths, attachment } = request;
   const { config } = record;
   const shared = request.network.kind === 'host';
@@ -185,14 +186,14 @@ async function writeEtcFiles(context: BundleContext, request: BundleRequest): Pr
     names: [...(fqdn ? [fqdn] : []), record.hostname],
   };
   const extra = config.extraHosts ?? [];
-  const hosts = shared ? hostNetworkHostsFile(await readHostFile('/etc/hosts'), extra) : hostsFile(extra, own);
+  const hosts = shared ? hostNetworkHostsFile(readHostFile('/etc/hosts'), extra) : hostsFile(extra, own);
   const wishes = dnsWithServer(config.dns ?? context.dns, attachment?.nameserver);
-  const resolv = resolvConf(await readHostFile('/etc/resolv.conf'), wishes, shared);
+  const resolv = resolvConf(readHostFile('/etc/resolv.conf'), wishes, shared);
   const contents = { hosts, hostname: `${record.hostname}\n`, 'resolv.conf': resolv };
   const mounts: OciMount[] = [];
   for (const [name, text] of Object.entries(contents)) {
     const path = join(paths.container, name);
-    await writeFile(path, text, { mode: 0o644 });
+    writeFileSync(path, text, { mode: 0o644 });
     mounts.push(bind(path, `/etc/${basename(name)}`, config.readOnlyRootfs ?? false));
   }
   return mounts;
@@ -206,8 +207,12 @@ function dnsWithServer(dns: DnsConfig | undefined, server: string | undefined): 
   return { servers: [server], search: dns?.search ?? [], options: [...options, ...ndots] };
 }
 
-async function readHostFile(path: string): Promise<string> {
-  return readFile(path, 'utf8').catch(() => '');
+function readHostFile(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return '';
+  }
 }
 
 function mountOf(m: ResolvedMount, volumes: ReadonlyMap<string, string>): OciMount {
@@ -218,7 +223,18 @@ function mountOf(m: ResolvedMount, volumes: ReadonlyMap<string, string>): OciMou
     return { destination: m.target, type: 'tmpfs', source: 'tmpfs', options };
   }
   const source = m.type === 'volume' ? (volumes.get(m.source) ?? '') : m.source;
-  return bind(source, m.target, m.readOnly, m.propagation);
+  const restrictions = restrictionsOf(readFileSync('/proc/self/mountinfo', 'utf8'), realPath(source));
+  const mount = bind(source, m.target, m.readOnly, m.propagation);
+  return { ...mount, options: [...new Set([...(mount.options ?? []), ...restrictions])] };
+}
+
+/** A source that is not there is the runtime's to complain about. */
+function realPath(path: string): string {
+  try {
+    return realpathSync(path);
+  } catch {
+    return path;
+  }
 }
 
 function bind(source: string, destination: string, readOnly: boolean, propagation = 'rprivate'): OciMount {

@@ -2,7 +2,7 @@
  * Brings a container into being up to the point where its process exists and waits to be released: files, volumes, root file
  * system, network, bundle, monitor. What a failure leaves behind is taken down by container-teardown.
  */
-import { mkdir } from 'node:fs/promises';
+import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { messageOf, SwarmtsError } from '@swarmts/lib';
 import type { NetworkNamespace } from '../runtime/oci-config.js';
@@ -39,9 +39,9 @@ export async function createProcess(
   files: readonly InjectedFile[] | undefined,
 ): Promise<CreatedProcess> {
   // The bundle directory is the mark of a start: whoever finds it tears down what belongs to it.
-  await mkdir(paths.bundle, { recursive: true, mode: 0o700 });
+  mkdirSync(paths.bundle, { recursive: true, mode: 0o700 });
   await placeFilesOnce(context, record, paths, files);
-  if (isLogged(record)) await mkdir(dirname(paths.log), { recursive: true, mode: 0o700 });
+  if (isLogged(record)) mkdirSync(dirname(paths.log), { recursive: true, mode: 0o700 });
   const volumes = await acquireVolumes(context, record);
   const [rootfs, network] = await Promise.allSettled([
     prepareRootfs(context.bundle, { record, paths, volumes }),
@@ -50,7 +50,7 @@ export async function createProcess(
   if (rootfs.status === 'rejected') throw rootfs.reason;
   if (network.status === 'rejected') throw network.reason;
   const { namespace, attachment } = network.value;
-  await writeBundle(context.bundle, { record, paths, volumes, network: namespace, attachment });
+  writeBundle(context.bundle, { record, paths, volumes, network: namespace, attachment });
   return { process: await startMonitor(context, record, paths), attachment };
 }
 
@@ -87,7 +87,7 @@ async function attachNetwork(
   }
   if (config.networkMode === 'host') return { namespace: { kind: 'host' }, attachment: undefined };
   if (config.networkMode === 'none') return { namespace: { kind: 'private' }, attachment: undefined };
-  await mkdir(dirname(paths.netns), { recursive: true, mode: 0o700 });
+  mkdirSync(dirname(paths.netns), { recursive: true, mode: 0o700 });
   const attachment = await context.network.attach(id, attachRequest(record, paths));
   return { namespace: { kind: 'path', path: paths.netns }, attachment };
 }

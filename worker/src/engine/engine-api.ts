@@ -380,6 +380,8 @@ export interface ContainerEngine {
     readonly paused: number;
     readonly stopped: number;
     readonly images: number;
+    /** Path of the OCI runtime that new containers get. */
+    readonly runtime: string;
   };
   /** Lets go of everything in memory; containers go on running. */
   close(): Promise<void>;

@@ -26,6 +26,8 @@ import type { ContainerNetwork } from './container-network.js';
 import type { ContainerConfig, ContainerEngine, LogEntry, LogOptions } from './engine-api.js';
 import { type EngineOptions, openEngine } from './open-engine.js';
 
+/** The OCI runtime to test with, when it is not the engine's own choice. */
+const RUNTIME = process.env.SWARMTS_TEST_RUNTIME;
 const BUSYBOX = '/bin/busybox';
 const APPLETS = [
   'sh',
@@ -325,6 +327,7 @@ export class EngineBed {
       network: this.network,
       cgroupParent: this.cgroupParent,
       dns: { servers: ['192.0.2.53'], search: [], options: [] },
+      ...(RUNTIME === undefined ? {} : { runtime: RUNTIME }),
       ...this.#options,
       ...options,
     });

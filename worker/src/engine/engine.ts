@@ -162,6 +162,7 @@ export class Engine implements ContainerEngine {
       paused,
       stopped: states.length - running - paused,
       images: this.#parts.images.count,
+      runtime: this.#parts.context.runtime.program,
     };
   }
 

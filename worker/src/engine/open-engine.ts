@@ -13,6 +13,7 @@ import { hostPlatform, type Platform } from '../images/manifest.js';
 import { reopenLog } from '../logs/log-files.js';
 import { LogRotation, type RotatingLog } from '../logs/log-rotation.js';
 import { favorDynmodsMount } from '../runtime/cgroup-mount.js';
+import { chooseRuntime, prepareForCrun } from '../runtime/choose-runtime.js';
 import type { DnsConfig } from '../runtime/etc-files.js';
 import { ExitWatch } from '../runtime/exit-watch.js';
 import { machineFacts, requireProgram } from '../runtime/machine-facts.js';
@@ -44,7 +45,7 @@ export interface EngineOptions {
   readonly instance?: string;
   /** Default `/swarmts/<instance>`. */
   readonly cgroupParent?: string;
-  /** "runc", "crun" or a path; default "runc". */
+  /** "runc", "crun" or a path; by default crun where it works, else runc. */
   readonly runtime?: string;
   /** Default "conmon". */
   readonly conmon?: string;
@@ -82,7 +83,8 @@ export async function openEngine(options: EngineOptions): Promise<ContainerEngin
     helper,
     clock,
     execRoot,
-    runtimePath: requireProgram(options.runtime ?? 'runc', options.runtime ?? 'runc'),
+    runtimePath: await chooseRuntime(options.runtime, helper, logger),
+    repairCgroups: () => prepareForCrun(helper, logger),
     conmonPath: requireProgram(options.conmon ?? 'conmon', 'conmon'),
   });
   await runtime.prepare();

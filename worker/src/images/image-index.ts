@@ -3,6 +3,7 @@
  * each image what it is made of. A blob or layer that no image here names is garbage.
  */
 import { join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import { readFileIfThere, SwarmtsError, writeFileAtomic } from '@swarmts/lib';
 import type { Descriptor } from './manifest.js';
 
@@ -49,6 +50,8 @@ export class ImageIndexFile {
 
   /** Memory follows the disk: a change that could not be written did not happen. */
   async replace(refs: ImageRefs): Promise<void> {
+    // Every start of a task asks for its image again, and mostly finds it as it was.
+    if (isDeepStrictEqual(refs, this.#refs)) return;
     await writeFileAtomic(this.#path, `${JSON.stringify({ format: FORMAT, ...refs }, null, 1)}\n`);
     this.#refs = refs;
   }

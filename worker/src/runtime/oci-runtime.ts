@@ -2,9 +2,10 @@
  * Drives the OCI runtime (runc or crun) and conmon through the helper. Knows their command lines and files, and nothing of
  * images, networks or container states.
  */
+import { existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { type Clock, newHexId, SwarmtsError } from '@swarmts/lib';
+import { type Clock, messageOf, newHexId, SwarmtsError } from '@swarmts/lib';
 import type { HelperApi, MonitorStarted, RunResult } from '../helper/helper-api.js';
 import { releaseInit } from './exec-fifo.js';
 import type { OciProcess } from './oci-spec.js';
@@ -17,7 +18,12 @@ export interface OciRuntimeOptions {
   readonly runtimePath: string;
   readonly conmonPath: string;
   readonly execRoot: string;
+  /** Puts the machine's cgroups in order again after the runtime refused them; false when there is nothing to be done. */
+  readonly repairCgroups?: () => Promise<boolean>;
 }
+
+/** How crun refuses a machine whose cgroups have been mounted otherwise since it was looked at. */
+const CGROUPS_REFUSED = /hybrid mode not supported/;
 
 export interface CreateOptions {
   /** Undefined: the output is thrown away. */
@@ -37,18 +43,24 @@ const PROGRAM_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/b
 export class OciRuntime {
   readonly exitDir: string;
   readonly #options: OciRuntimeOptions;
-  readonly #root: string;
+  readonly #stateRoot: string;
   readonly #attachDir: string;
 
   constructor(options: OciRuntimeOptions) {
     this.#options = options;
     this.exitDir = join(options.execRoot, 'exits');
-    this.#root = join(options.execRoot, 'runtime');
+    this.#stateRoot = join(options.execRoot, 'runtime');
     this.#attachDir = join(options.execRoot, 'attach');
   }
 
+  /** Path of the program that new containers get. */
+  get program(): string {
+    return this.#options.runtimePath;
+  }
+
   async prepare(): Promise<void> {
-    for (const dir of [this.exitDir, this.#root, this.#attachDir]) await mkdir(dir, { recursive: true, mode: 0o700 });
+    const root = this.#rootOf(this.#options.runtimePath);
+    for (const dir of [this.exitDir, root, this.#attachDir]) await mkdir(dir, { recursive: true, mode: 0o700 });
   }
 
   /** The container exists afterwards and waits for `start`; its processes are held by a monitor that outlives us. */
@@ -56,43 +68,50 @@ export class OciRuntime {
     // An exit file of an earlier run must not end this one.
     await this.forgetExit(id);
     const persist = join(bundle, 'persist');
-    await mkdir(persist, { recursive: true, mode: 0o700 });
+    mkdirSync(persist, { recursive: true, mode: 0o700 });
     const argv = [
       this.#options.conmonPath,
       ...['--api-version', '1', '-c', id, '-u', id, '-r', this.#options.runtimePath, '-b', bundle],
       ...['-p', join(bundle, 'pidfile'), '-P', monitorPidFile(bundle), '--exit-dir', this.exitDir],
       ...['--persist-dir', persist, '--socket-dir-path', this.#attachDir, '--no-sync-log'],
       ...['-l', options.logPath === undefined ? 'none' : `k8s-file:${options.logPath}`],
-      ...['--runtime-arg', '--root', '--runtime-arg', this.#root],
+      ...['--runtime-arg', '--root', '--runtime-arg', this.#rootOf(this.#options.runtimePath)],
       ...(options.tty ? ['-t'] : []),
       ...(options.openStdin ? ['-i'] : []),
     ];
-    return this.#options.helper.startMonitor({ argv, cwd: bundle, env: { PATH: PROGRAM_PATH } });
+    const spec = { argv, cwd: bundle, env: { PATH: PROGRAM_PATH } };
+    try {
+      return await this.#options.helper.startMonitor(spec);
+    } catch (e) {
+      if (!CGROUPS_REFUSED.test(messageOf(e)) || !(await this.#options.repairCgroups?.())) throw e;
+      return await this.#options.helper.startMonitor(spec);
+    }
   }
 
   async start(id: string): Promise<void> {
-    const isRunc = basename(this.#options.runtimePath) === 'runc';
-    if (isRunc && (await releaseInit(join(this.#root, id, 'exec.fifo'), this.#options.clock))) return;
-    const result = await this.#run(['start', id]);
+    const program = this.#programOf(id);
+    const fifo = join(this.#rootOf(program), id, 'exec.fifo');
+    if (basename(program) === 'runc' && (await releaseInit(fifo, this.#options.clock))) return;
+    const result = await this.#run(id, ['start', id]);
     if (result.code !== 0) throw startFailure(textOf(result.stderr)).error;
   }
 
   async pause(id: string): Promise<void> {
-    await this.#must(['pause', id], 'cannot pause container');
+    await this.#must(id, ['pause', id], 'cannot pause container');
   }
 
   async resume(id: string): Promise<void> {
-    await this.#must(['resume', id], 'cannot unpause container');
+    await this.#must(id, ['resume', id], 'cannot unpause container');
   }
 
   /** Kills what still runs and removes the container with its cgroup. One that does not exist is no error. */
   async delete(id: string): Promise<void> {
-    await this.#must(['delete', '--force', id], 'cannot delete container');
+    await this.#must(id, ['delete', '--force', id], 'cannot delete container');
   }
 
   async forgetExit(id: string): Promise<void> {
-    await rm(join(this.exitDir, id), { force: true });
-    await rm(join(this.#attachDir, id), { recursive: true, force: true });
+    rmSync(join(this.exitDir, id), { force: true });
+    rmSync(join(this.#attachDir, id), { recursive: true, force: true });
   }
 
   /** Pid of the container's monitor while it lives. Its command line is checked: the pid may be somebody else's by now. */
@@ -123,7 +142,7 @@ export class OciRuntime {
           );
     try {
       await writeFile(processFile, JSON.stringify(process), { mode: 0o600 });
-      return await this.#run(['exec', '--process', processFile, '--pid-file', pidFile, id], signal);
+      return await this.#run(id, ['exec', '--process', processFile, '--pid-file', pidFile, id], signal);
     } finally {
       timer?.cancel();
       // The runtime's client is dead by now; the process in the container is not.
@@ -139,13 +158,25 @@ export class OciRuntime {
     if (Number.isInteger(pid) && pid > 1) await this.#options.helper.kill(pid, SIGKILL);
   }
 
-  async #must(args: readonly string[], what: string): Promise<void> {
-    const result = await this.#run(args);
+  async #must(id: string, args: readonly string[], what: string): Promise<void> {
+    const result = await this.#run(id, args);
     if (result.code !== 0) throw new SwarmtsError('internal', `${what}: ${textOf(result.stderr)}`);
   }
 
-  #run(args: readonly string[], signal?: AbortSignal): Promise<RunResult> {
-    const argv = [this.#options.runtimePath, '--root', this.#root, ...args];
+  /** Each program keeps its states apart from the others', so that a container stays with the one that made it. */
+  #rootOf(program: string): string {
+    return join(this.#stateRoot, encodeURIComponent(program));
+  }
+
+  /** The program that made the container; the present one for containers that have no state. */
+  #programOf(id: string): string {
+    const made = readdirSync(this.#stateRoot).find((name) => existsSync(join(this.#stateRoot, name, id)));
+    return made === undefined ? this.#options.runtimePath : decodeURIComponent(made);
+  }
+
+  #run(id: string, args: readonly string[], signal?: AbortSignal): Promise<RunResult> {
+    const program = this.#programOf(id);
+    const argv = [program, '--root', this.#rootOf(program), ...args];
     return this.#options.helper.run({ argv, env: { PATH: PROGRAM_PATH } }, signal);
   }
 }

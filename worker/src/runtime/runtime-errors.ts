@@ -33,7 +33,16 @@ export function runtimeMessage(text: string): string {
     .filter((l) => l !== '');
   const chosen =
     lines.findLast((l) => /level=error|runc create failed|^\{.*"level":\s*"error"/.test(l)) ?? lines.at(-1) ?? '';
-  return unquoted(chosen).replace(/^(container create failed:\s*)+/, '');
+  return inRuncsWords(unquoted(chosen).replace(/^(container create failed:\s*)+/, ''));
+}
+
+/** Docker's users know runc's sentences about the command; crun has others. */
+function inRuncsWords(message: string): string {
+  const [, missing] = /executable file `([^`]*)` not found(?: in \$PATH)?/i.exec(message) ?? [];
+  if (missing !== undefined)
+    return `unable to start container process: exec: ${JSON.stringify(missing)}: executable file not found in $PATH`;
+  const [, why] = /^open executable: (.*)$/i.exec(message) ?? [];
+  return why === undefined ? message : `unable to start container process: exec: ${why.toLowerCase()}`;
 }
 
 function unquoted(line: string): string {

@@ -2,7 +2,7 @@
  * A container's root file system: an overlay mount of its image's layers with the container's own upper directory.
  * `<container>/{upper,work,rootfs}`; the upper directory is the only thing that must survive an unmount.
  */
-import { mkdir } from 'node:fs/promises';
+import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { SwarmtsError } from '@swarmts/lib';
 import type { HelperApi } from '../helper/helper-api.js';
@@ -47,9 +47,9 @@ export async function mountRootfs(
 ): Promise<string> {
   const paths = rootfsPaths(containerDir);
   // The upper directory is the container's "/": it must not be private.
-  await mkdir(paths.upper, { recursive: true, mode: 0o755 });
-  await mkdir(paths.work, { recursive: true, mode: 0o700 });
-  await mkdir(paths.target, { recursive: true, mode: 0o755 });
+  mkdirSync(paths.upper, { recursive: true, mode: 0o755 });
+  mkdirSync(paths.work, { recursive: true, mode: 0o700 });
+  mkdirSync(paths.target, { recursive: true, mode: 0o755 });
   const plan = planOverlay(layers.root, layers.lowerDirs(chain), paths);
   if (plan.via === 'mount') {
     await helper.mount({ source: 'overlay', target: paths.target, fstype: 'overlay', data: plan.data });
