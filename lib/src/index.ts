@@ -10,6 +10,7 @@ export * from './ip-prefix.js';
 export * from './log.js';
 export * from './metrics.js';
 export * from './random.js';
+export * from './random-name.js';
 export * from './subnet-pool.js';
 export * from './units.js';
 export * from './watch-queue.js';

@@ -43,11 +43,8 @@ export function diagnose(runtime: string): readonly DoctorCheck[] {
     check('root', process.getuid?.() === 0, 'the daemon runs as root', 'start swarmtsd as root'),
     kernelCheck(),
     cgroupCheck(),
-    programCheck(
-      runtime,
-      runtime.includes('/') ? 'the path given with --default-runtime does not exist' : `apt-get install ${runtime}`,
-    ),
-    programCheck('conmon', 'apt-get install conmon'),
+    programCheck('OCI runtime', runtime, 'apt-get install crun'),
+    programCheck('conmon', 'conmon', 'apt-get install conmon'),
     libraryCheck('libnftables.so.1', 'apt-get install libnftables1'),
     filesystemCheck('overlay'),
   ];
@@ -75,9 +72,9 @@ function cgroupCheck(): DoctorCheck {
   );
 }
 
-function programCheck(name: string, fix: string): DoctorCheck {
-  const path = findProgram(name);
-  return check(name, path !== undefined, path ?? `${name} was not found`, fix);
+function programCheck(name: string, program: string, fix: string): DoctorCheck {
+  const path = findProgram(program);
+  return check(name, path !== undefined, path ?? `${program} was not found`, fix);
 }
 
 function libraryCheck(name: string, fix: string): DoctorCheck {

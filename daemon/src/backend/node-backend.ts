@@ -8,7 +8,7 @@ import type {
   NodeBackend,
   VolumeSummary,
 } from '@swarmts/api';
-import { isSwarmtsError, SwarmtsError, WatchStream } from '@swarmts/lib';
+import { isSwarmtsError, SwarmtsError, unusedName, WatchStream } from '@swarmts/lib';
 import type { LogQuery, Network, NetworkSpec } from '@swarmts/proto';
 import type {
   ContainerEngine,
@@ -239,10 +239,9 @@ export class EngineNodeBackend implements NodeBackend {
 
 const SECURITY_OPTIONS: readonly string[] = ['no-new-privileges', 'seccomp=unconfined'];
 
-/** A name nobody has: "swarmts-1", "swarmts-2", ... */
 function freshName(engine: ContainerEngine): string {
   const taken = new Set(engine.list().map((c) => c.config.name));
-  for (let n = taken.size + 1; ; n++) if (!taken.has(`swarmts-${n}`)) return `swarmts-${n}`;
+  return unusedName(Math.random, (name) => taken.has(name));
 }
 
 /** The object of X-Registry-Auth. */

@@ -10,7 +10,7 @@ import type {
   SwarmEvent,
   SwarmInfo,
 } from '@swarmts/api';
-import { isSwarmtsError, type Logger, SwarmtsError, type Watch } from '@swarmts/lib';
+import { isSwarmtsError, type Logger, SwarmtsError, unusedName, type Watch } from '@swarmts/lib';
 import type { AnyChange, Manager } from '@swarmts/manager';
 import {
   type Cluster,
@@ -149,8 +149,16 @@ export class NodeSwarmBackend implements SwarmBackend {
   }
 
   async createService(spec: ServiceSpec) {
-    const { id } = await this.#manager.call('createService', { spec });
+    const { id } = await this.#manager.call('createService', { spec: this.#named(spec) });
     return { id, warnings: [] };
+  }
+
+  /** Docker gives a service a random name when its client sends none. */
+  #named(spec: ServiceSpec): ServiceSpec {
+    if ((spec.annotations?.name ?? '') !== '') return spec;
+    const taken = this.#manager.store.view((tx) => new Set(tx.list('service').map((s) => s.spec?.annotations?.name)));
+    const name = unusedName(Math.random, (n) => taken.has(n));
+    return { ...spec, annotations: { name, labels: spec.annotations?.labels ?? {} } };
   }
 
   async updateService(ref: string, version: number, spec: ServiceSpec, options: { readonly rollback: boolean }) {

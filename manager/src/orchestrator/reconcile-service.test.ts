@@ -72,6 +72,19 @@ describe('restarting', () => {
     assert.deepEqual(steps({ replicas: 1 }, [failed('a', 1)]), ['replace a after 5000 ms']);
   });
 
+  it('waits for the delay of a task that failed while it was prepared', () => {
+    const failed = testTask({
+      id: 'a',
+      slot: 1,
+      state: TaskState.REJECTED,
+      desired: TaskState.READY,
+      notBeforeMs: NOW + 700,
+    });
+    const decision = decide(testService({ replicas: 1 }), [failed]);
+    assert.deepEqual([sentences(decision.steps), decision.lookAgainAtMs], [[], NOW + 700]);
+    assert.deepEqual(steps({ replicas: 1 }, [{ ...failed, restartNotBeforeMs: NOW }]), ['replace a after 5000 ms']);
+  });
+
   it('replaces at once where the policy says no delay', () => {
     assert.deepEqual(steps({ replicas: 1, restart: { hasDelay: true, delayNs: 0 } }, [failed('a', 1)]), [
       'replace a at once',

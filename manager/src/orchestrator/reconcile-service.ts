@@ -29,12 +29,19 @@ export interface ServiceView {
 export function reconcileService(v: ServiceView): Decision {
   const restarts = restartSteps(v);
   const starts = startSteps(v);
-  const touched = new Set([...restarts, ...starts.steps].map((s) => (s.type === 'create' ? s.task.id : s.taskId)));
+  const touched = new Set(
+    [...restarts.steps, ...starts.steps].map((s) => (s.type === 'create' ? s.task.id : s.taskId)),
+  );
   const scale = v.service.spec?.mode?.global ? globalSteps(v) : replicatedSteps(v);
   const rest = scale.filter((s) => s.type !== 'desire' || !touched.has(s.taskId));
   const removed = new Set(rest.flatMap((s) => (s.type === 'desire' ? [s.taskId] : [])));
-  const kept = [...restarts, ...starts.steps].filter((s) => s.type === 'create' || !removed.has(s.taskId));
-  return { steps: [...kept, ...rest], lookAgainAtMs: starts.lookAgainAtMs };
+  const kept = [...restarts.steps, ...starts.steps].filter((s) => s.type === 'create' || !removed.has(s.taskId));
+  return { steps: [...kept, ...rest], lookAgainAtMs: earlier(restarts.lookAgainAtMs, starts.lookAgainAtMs) };
+}
+
+/** The earlier of two times, of which 0 means never. */
+function earlier(a: number, b: number): number {
+  return a === 0 || b === 0 ? Math.max(a, b) : Math.min(a, b);
 }
 
 /** Tasks of a service that is gone: all of them leave. */
@@ -80,14 +87,20 @@ function globalSteps(v: ServiceView): readonly Step[] {
 const PAUSED = 1;
 
 /** Successors for tasks that ended or whose node is lost, drained or gone. */
-function restartSteps(v: ServiceView): readonly Step[] {
+function restartSteps(v: ServiceView): Decision {
   const global = v.service.spec?.mode?.global !== undefined;
   const steps: Step[] = [];
+  let lookAgainAtMs = 0;
   for (const slot of groupBySeat(v.tasks).values()) {
     const candidates = wanted(slot);
     for (const task of candidates) {
       const loss = lossOf(task, v);
       if (loss === 'none') continue;
+      // It failed while it was being prepared: its own delay still counts, else a missing image would be pulled in a tight loop.
+      if (loss === 'ended' && task.desiredState === TaskState.READY && task.restartNotBeforeMs > v.nowMs) {
+        lookAgainAtMs = earlier(lookAgainAtMs, task.restartNotBeforeMs);
+        continue;
+      }
       if (global && loss !== 'ended') {
         if (loss === 'node') steps.push({ type: 'desire', taskId: task.id, state: TaskState.SHUTDOWN });
         continue;
@@ -105,7 +118,7 @@ function restartSteps(v: ServiceView): readonly Step[] {
       steps.push({ type: 'replace', taskId: task.id, task: successor(v, task, slot, loss) });
     }
   }
-  return steps;
+  return { steps, lookAgainAtMs };
 }
 
 function successor(v: ServiceView, task: Task, slot: readonly Task[], loss: Loss): Task {
@@ -127,7 +140,7 @@ function lossOf(task: Task, v: ServiceView): Loss {
   return isDrained(node) ? 'drain' : 'none';
 }
 
-function startSteps(v: ServiceView): { readonly steps: readonly Step[]; readonly lookAgainAtMs: number } {
+function startSteps(v: ServiceView): Decision {
   const steps: Step[] = [];
   let lookAgainAtMs = 0;
   for (const slot of groupBySeat(v.tasks).values()) {
@@ -135,7 +148,7 @@ function startSteps(v: ServiceView): { readonly steps: readonly Step[]; readonly
       if (task.desiredState !== TaskState.READY || lossOf(task, v) !== 'none') continue;
       const at = mayStartAt(task, slot, (id) => v.nodes.get(id), v.nowMs);
       if (at === 0) steps.push({ type: 'desire', taskId: task.id, state: TaskState.RUNNING });
-      else lookAgainAtMs = lookAgainAtMs === 0 ? at : Math.min(lookAgainAtMs, at);
+      else lookAgainAtMs = earlier(lookAgainAtMs, at);
     }
   }
   return { steps, lookAgainAtMs };

@@ -11,7 +11,7 @@ export interface StartFailure {
 }
 
 const NOT_FOUND = /executable file.*not found|no such file or directory|system cannot find/i;
-const NOT_EXECUTABLE = /permission denied|is a directory|exec format error|not a directory/i;
+const NOT_EXECUTABLE = /permission denied|operation not permitted|is a directory|exec format error|not a directory/i;
 
 /** `text` is what the runtime or its monitor printed. */
 export function startFailure(text: string): StartFailure {
