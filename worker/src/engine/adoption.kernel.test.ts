@@ -116,7 +116,9 @@ describe('an engine that is opened again', function () {
     const exit = await bed.engine.wait(open);
     assert.deepEqual([exit.exitCode, exit.error], [137, 'monitor died']);
     await bed.engine.close();
-    process.kill(monitorOf(closed), SIGKILL);
+    const monitor = monitorOf(closed);
+    process.kill(monitor, SIGKILL);
+    await gone(monitor);
     await bed.open();
     assert.equal(bed.engine.find(closed)?.exit?.error, 'monitor died');
     for (const pid of pids) await gone(pid);
