@@ -1,0 +1,79 @@
+import assert from 'node:assert/strict';
+import fc from 'fast-check';
+import { encodeAnswer, encodeName, encodeQuery, parseQuery, RecordType, ResponseCode } from './message.js';
+
+const hex = (text: string) => Buffer.from(text.replaceAll(/\s/g, ''), 'hex');
+
+/** What dig 9.18 sends for `dig +noedns +nocookie web A`, and with EDNS. */
+const DIG_PLAIN = hex('a1b2 0120 0001 0000 0000 0000 03 776562 00 0001 0001');
+const DIG_EDNS = hex('a1b2 0120 0001 0000 0000 0001 03 576542 00 001c 0001 00 0029 04d0 00000000 0000');
+
+describe('DNS messages', () => {
+  it('are read as dig sends them, whatever the case of the name', () => {
+    const plain = parseQuery(DIG_PLAIN);
+    assert.deepEqual(
+      [plain?.id, plain?.name, plain?.type, plain?.hasEdns, plain?.udpBytes, plain?.recursionDesired],
+      [0xa1b2, 'web', RecordType.A, false, 512, true],
+    );
+    const edns = parseQuery(DIG_EDNS);
+    assert.deepEqual([edns?.name, edns?.type, edns?.hasEdns, edns?.udpBytes], ['web', RecordType.AAAA, true, 1232]);
+  });
+
+  it('are answered byte by byte', () => {
+    const query = parseQuery(DIG_PLAIN) ?? assert.fail();
+    const answer = encodeAnswer(query, { code: 0, records: [hex('0a010002')], ttlSeconds: 5 }, true);
+    assert.equal(
+      answer.toString('hex'),
+      `a1b285800001000100000000${'0377656200'}00010001${'c00c000100010000000500040a010002'}`,
+    );
+  });
+
+  it('give the question back with the letters that it had', () => {
+    const query = parseQuery(DIG_EDNS) ?? assert.fail();
+    const answer = encodeAnswer(query, { code: ResponseCode.noSuchName, records: [], ttlSeconds: 5 }, true);
+    assert.ok(answer.includes(Buffer.from('WeB')));
+    assert.equal(answer.readUInt16BE(2) & 15, 3);
+    assert.equal(answer.readUInt16BE(10), 1, 'with an OPT record');
+  });
+
+  it('are cut over UDP at what the client takes, and say so; never over TCP', () => {
+    const records = Array.from({ length: 100 }, (_, i) => Buffer.from([10, 1, 0, i]));
+    const plain = parseQuery(DIG_PLAIN) ?? assert.fail();
+    const udp = encodeAnswer(plain, { code: 0, records, ttlSeconds: 5 }, true);
+    assert.ok(udp.length <= 512);
+    assert.equal(udp.readUInt16BE(2) & 0x0200, 0x0200);
+    const tcp = encodeAnswer(plain, { code: 0, records, ttlSeconds: 5 }, false);
+    assert.equal(tcp.readUInt16BE(6), 100);
+    assert.equal(tcp.readUInt16BE(2) & 0x0200, 0);
+  });
+
+  it('that are no question are nothing', () => {
+    assert.equal(parseQuery(Buffer.alloc(0)), undefined);
+    assert.equal(parseQuery(DIG_PLAIN.subarray(0, 15)), undefined);
+    const answer = Buffer.from(DIG_PLAIN);
+    answer.writeUInt16BE(0x8180, 2);
+    assert.equal(parseQuery(answer), undefined, 'an answer');
+    const looping = hex('a1b2 0120 0001 0000 0000 0000 c00c 0001 0001');
+    assert.equal(parseQuery(looping), undefined, 'a pointer to itself');
+  });
+
+  it('never make trouble, whatever the bytes', () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 300 }), (bytes) => {
+        const query = parseQuery(Buffer.from(bytes));
+        if (query) encodeAnswer(query, { code: 0, records: [Buffer.alloc(4)], ttlSeconds: 1 }, true);
+      }),
+    );
+  });
+
+  it('survive the way there and back', () => {
+    const label = fc.stringMatching(/^[a-z0-9-]{1,20}$/);
+    fc.assert(
+      fc.property(fc.array(label, { minLength: 1, maxLength: 5 }), fc.integer({ min: 0, max: 65535 }), (labels, id) => {
+        const query = parseQuery(encodeQuery(id, labels.join('.'), RecordType.PTR, 1232));
+        assert.deepEqual([query?.id, query?.name, query?.type], [id, labels.join('.'), RecordType.PTR]);
+      }),
+    );
+    assert.throws(() => encodeName('x'.repeat(64)), /too long/);
+  });
+});
