@@ -90,7 +90,11 @@ const ISSUE = 'ca.issue';
 const RAFT_JOIN = 'raft.join';
 
 /** The network of the routing mesh, as every swarm begins with. */
-const ingressSpec = NetworkSpec.create({ annotations: { name: 'ingress', labels: {} }, ingress: true });
+const ingressSpec = NetworkSpec.create({
+  annotations: { name: 'ingress', labels: {} },
+  ingress: true,
+  ipv6Enabled: true,
+});
 
 export class Manager {
   readonly raft: RaftGroup;

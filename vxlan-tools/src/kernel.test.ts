@@ -1,10 +1,14 @@
 /** Against the running kernel, in namespaces of our own. Needs root. */
 import assert from 'node:assert/strict';
+import { createSocket } from 'node:dgram';
+import { once } from 'node:events';
 import { closeSync, existsSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { MissingLibraryError, NetlinkError, NftError, SystemCallError } from './errors.js';
 import { closeFd, loadNftLibrary, pipe } from './ffi.js';
+import { bindUdp, listenTcp } from './inet-socket.js';
 import { mount, planMount, unmount } from './mount.js';
 import { createNetns, deleteNetns, isNamespaceFile, netnsInode, withNetns } from './namespace.js';
 import { NetlinkSocket } from './netlink/socket.js';
@@ -14,6 +18,7 @@ import { addAddress, dumpAddresses, parseAddress } from './rtnetlink/address.js'
 import { createLink, dumpLinks, getLink, ipv4Setting, parseLink, setLink } from './rtnetlink/link.js';
 import { dumpFdb, dumpNeighbours, parseNeighbour, setFdb, setNeighbour } from './rtnetlink/neighbour.js';
 import { addRoute, deleteRoute, dumpRoutes, parseRoute } from './rtnetlink/route.js';
+import { addRule, deleteRule, dumpRules, parseRule, type Rule } from './rtnetlink/rule.js';
 
 describe('the kernel', () => {
   let dir: string;
@@ -170,6 +175,52 @@ describe('the kernel', () => {
       );
       assert.equal(parseLink(socket.get(getLink({ name: 'vx' })))?.vxlan?.vni, 4097);
     });
+  });
+
+  it('keeps rules by mark and by source, and finds them again', () => {
+    const path = newNetns('a');
+    const rules: readonly Rule[] = [
+      { family: 'ipv4', priority: 1000, table: 100, mark: 0x10000, mask: 0x10000 },
+      { family: 'ipv4', priority: 1001, table: 300, mark: 1 },
+      { family: 'ipv4', priority: 1002, table: 100, source: '10.0.0.5/32' },
+      { family: 'ipv6', priority: 1003, table: 101, mark: 7 },
+    ];
+    inside(path, (socket) => {
+      for (const rule of rules) socket.request(addRule(rule));
+      assert.throws(
+        () => socket.request(addRule(rules[0] ?? assert.fail())),
+        (e) => e instanceof NetlinkError && e.code === 'EEXIST',
+      );
+      const found = (family: 'ipv4' | 'ipv6') =>
+        socket
+          .dump(dumpRules(family))
+          .flatMap((m) => parseRule(m) ?? [])
+          .filter((r) => r.priority >= 1000 && r.priority < 2000);
+      assert.deepEqual([...found('ipv4'), ...found('ipv6')], rules);
+      for (const rule of rules) socket.request(deleteRule(rule));
+      assert.deepEqual(found('ipv4'), []);
+    });
+  });
+
+  it('opens sockets that stay in the namespace of their window', async () => {
+    const path = newNetns('a');
+    inside(path, (socket) => socket.request(setLink({ index: 1 }, { up: true })));
+    const udp = createSocket('udp4');
+    const server = createServer((client) => client.end('hello'));
+    const [datagrams, stream] = withNetns(path, () => [bindUdp('127.0.0.11', 0), listenTcp('127.0.0.11', 0)]);
+    assert.ok(datagrams && stream && datagrams.port > 0 && stream.port > 0);
+    const listening = [once(udp, 'listening'), once(server, 'listening')];
+    udp.bind({ fd: datagrams.fd });
+    server.listen({ fd: stream.fd });
+    await Promise.all(listening);
+    assert.equal(udp.address().address, '127.0.0.11');
+    withNetns(path, () => {
+      // The addresses are taken in there, and nowhere else.
+      assert.throws(() => listenTcp('127.0.0.11', stream.port), /EADDRINUSE/);
+    });
+    closeFd(listenTcp('127.0.0.11', stream.port).fd);
+    udp.close();
+    server.close();
   });
 
   it('goes on behind a request that fails, and says why it failed', () => {

@@ -15,7 +15,9 @@ import {
 import { failed, newLab, ok, untilRunning, untilState } from './testing.js';
 
 const NODES = { m1: '10.210.0.11', w1: '10.210.0.12', w2: '10.210.0.13' } as const;
+const IPV6 = { m1: 'fd77::11', w1: 'fd77::12', w2: 'fd77::13' } as const;
 const OUTSIDE = '10.210.0.2';
+const OUTSIDE_IPV6 = 'fd77::2';
 const REFUSED = 7;
 
 describe('the routing mesh', () => {
@@ -25,6 +27,11 @@ describe('the routing mesh', () => {
     const publish = ['--publish', '8080:80', '--publish', 'published=8053,target=8053,protocol=udp'];
     ok(await lab.docker('m1', 'service', 'create', '-q', '--name', 'web', ...publish, 'registry:5000/whoami'));
     await untilRunning(lab, 'm1', 'web', 1);
+    const give = ['ip', '-6', 'addr', 'add'];
+    for (const node of Object.keys(NODES)) {
+      ok(await lab.exec(node, [...give, `${IPV6[node as keyof typeof NODES]}/64`, 'dev', 'eth0', 'nodad']));
+    }
+    ok(await inNetworkOf(outsidePid(lab), ...give, `${OUTSIDE_IPV6}/64`, 'dev', 'eth0', 'nodad'));
   });
   after(() => lab.down());
 
@@ -59,6 +66,17 @@ describe('the routing mesh', () => {
         if (other === node) continue;
         assert.equal(parseVisit(await lab.exec(node, curl(visitUrl(otherAddress, 8080)))).client, address);
       }
+    }
+  });
+
+  it('answers over IPv6, with the address of the client', async () => {
+    for (const address of Object.values(IPV6)) {
+      const url = curl(visitUrl(`[${address}]`, 8080), '-g');
+      assert.equal(parseVisit(await inNetworkOf(outsidePid(lab), ...url)).client, OUTSIDE_IPV6);
+    }
+    for (const [node, address] of Object.entries(IPV6)) {
+      const own = await lab.exec(node, curl(visitUrl(`[${address}]`, 8080), '-g'));
+      assert.equal(parseVisit(own).client, address);
     }
   });
 

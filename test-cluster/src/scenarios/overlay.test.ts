@@ -154,6 +154,29 @@ describe('an overlay network', () => {
     await lab.start('w2');
   });
 
+  it('carries IPv6 beside IPv4 when asked to, with names and a virtual address', async () => {
+    ok(await lab.docker('m1', 'network', 'create', '-d', 'overlay', '--ipv6', '--subnet', 'fd00:77::/64', 'dual'));
+    await create('six', '--mode', 'global', '--network', 'dual', 'registry:5000/whoami');
+    const pid = await pidOf(lab, 'w1', 'six');
+    const [own6 = ''] = await resolveIn(pid, 'six', 'AAAA');
+    assert.match(own6, /^fd00:77::/);
+    assert.match((await resolveIn(pid, 'six')).join(), /^10\./);
+    const hosts = new Set<string>();
+    for (let i = 0; i < 24; i++) {
+      hosts.add(parseVisit(await inNetworkOf(pid, ...curl(visitUrl(`[${own6}]`), '-g'))).host);
+    }
+    assert.equal(hosts.size, 3, 'all three tasks');
+    for (const address of await resolveIn(pid, 'tasks.six', 'AAAA')) {
+      parseVisit(await inNetworkOf(pid, ...curl(visitUrl(`[${address}]`), '-g')));
+    }
+    ok(await lab.docker('m1', 'service', 'rm', 'six'));
+    await waitFor(
+      'the network can go',
+      20_000,
+      async () => (await lab.docker('m1', 'network', 'rm', 'dual')).code === 0,
+    );
+  });
+
   it('leaves nothing on the nodes when it is removed', async () => {
     ok(await lab.docker('m1', 'service', 'rm', 'web', 'client', 'far', 'shut'));
     await waitFor('the routers are gone', 60_000, () =>
@@ -166,6 +189,17 @@ describe('an overlay network', () => {
         return !/^(vx\d|swlg)/m.test(links);
       });
     }
+  });
+
+  it('leaves nothing of the swarm on a node that leaves', async () => {
+    ok(await lab.docker('w2', 'swarm', 'leave'));
+    assert.deepEqual(readdirSync(join('/run/swarmts-lab', lab.name, 'w2', 'routers')), []);
+    await waitFor('the device of the mesh is gone', 10_000, async () => {
+      const links = ok(await lab.exec('w2', ['ip', '-br', 'link']));
+      return !links.includes('swlmesh');
+    });
+    assert.doesNotMatch(ok(await lab.exec('w2', ['nft', 'list', 'tables'])), /swarmts-mesh/);
+    assert.doesNotMatch(ok(await lab.exec('w2', ['ip', 'route'])), /10\.0\.0\.0\/16/);
   });
 });
 

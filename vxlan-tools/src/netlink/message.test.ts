@@ -5,6 +5,7 @@ import { addAddress, parseAddress } from '../rtnetlink/address.js';
 import { createLink, deleteLink, parseLink, setLink } from '../rtnetlink/link.js';
 import { setFdb, setNeighbour } from '../rtnetlink/neighbour.js';
 import { addRoute } from '../rtnetlink/route.js';
+import { addRule } from '../rtnetlink/rule.js';
 import {
   type Attribute,
   encodeRequest,
@@ -52,6 +53,11 @@ const captured: readonly [string, Request, string][] = [
     'ip route add default via 10.1.0.9 dev br0 onlink proto static',
     addRoute({ destination: 'default', gateway: '10.1.0.9', index: 2, onLink: true }),
     '2c00000018000506831b016b0000000002000000fe04000104000000080005000a0100090800040002000000',
+  ],
+  [
+    'ip rule add fwmark 0x10000/0x10000 table 100 prio 1000',
+    addRule({ family: 'ipv4', priority: 1000, table: 100, mark: 0x10000, mask: 0x10000 }),
+    '3400000020000506831b016b0000000002000000640000010000000008000a00000001000800100000000100' + '08000600e8030000',
   ],
   [
     'ip neigh replace 10.1.0.5 lladdr 02:00:00:00:00:01 dev br0 nud permanent',

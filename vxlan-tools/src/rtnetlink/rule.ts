@@ -41,12 +41,13 @@ function ruleParts(rule: Rule): { header: Buffer; attributes: Attribute[] } {
   header.writeUInt8(source?.prefixLength ?? 0, 2);
   header.writeUInt8(rule.table > 255 ? 0 : rule.table, 4);
   header.writeUInt8(FR_ACT_TO_TBL, 7);
-  const attributes: Attribute[] = [[FRA_PRIORITY, u32(rule.priority)]];
+  const attributes: Attribute[] = [];
   if (source !== undefined) attributes.push([FRA_SRC, encodeAddress(source.address)]);
   if (rule.mark !== undefined) {
     attributes.push([FRA_FWMARK, u32(rule.mark)], [FRA_FWMASK, u32(rule.mask ?? 0xffff_ffff)]);
   }
-  attributes.push([FRA_TABLE, u32(rule.table)]);
+  attributes.push([FRA_PRIORITY, u32(rule.priority)]);
+  if (rule.table > 255) attributes.push([FRA_TABLE, u32(rule.table)]);
   return { header, attributes };
 }
 

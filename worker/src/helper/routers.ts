@@ -2,7 +2,7 @@
  * Carries out what `planRouter` decides: makes and repairs the namespaces of networks, their devices, routes and rules. Everything
  * is derived from the specification and from what the kernel has, so that a crash in the middle is completed by the next call.
  */
-import { existsSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import {
   type LegSpec,
   MESH_DEVICE,
@@ -159,6 +159,7 @@ export class Routers {
   }
 
   #makeUplink(netns: string, u: UplinkSpec): void {
+    if (this.#hasIpv6 && u.hostRoutes.some((r) => r.subnet.includes(':'))) forwardIpv6();
     deleteIfThere(this.#home, MESH_DEVICE);
     withNetns(netns, (homeFd) =>
       withSocket((s) => {
@@ -336,6 +337,20 @@ function isIpv6Step(s: RouterStep): boolean {
   if ('address' in s) return s.address.includes(':');
   if ('route' in s) return s.route.family === 'ipv6';
   return 'rule' in s && s.rule.family === 'ipv6';
+}
+
+/**
+ * The kernel forwards IPv6 for all interfaces or for none, and a router ignores advertisements unless it is told otherwise: without
+ * that the host would lose the address and default route that it got from one.
+ */
+function forwardIpv6(): void {
+  const root = '/proc/sys/net/ipv6/conf';
+  if (readFileSync(`${root}/all/forwarding`, 'utf8').trim() !== '0') return;
+  for (const name of readdirSync(root)) {
+    const file = `${root}/${name}/accept_ra`;
+    if (existsSync(file) && readFileSync(file, 'utf8').trim() === '1') writeFileSync(file, '2');
+  }
+  writeFileSync(`${root}/all/forwarding`, '1');
 }
 
 /** A table of their own for packets with the former leg's address. */

@@ -1,0 +1,206 @@
+/** Routers of networks in the kernel: two hosts with a wire between them, and containers on a network over both. */
+import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import { RoutedNetworks } from '@swarmts/netplugins';
+import {
+  Driver,
+  IpamConfig,
+  IpamOptions,
+  Network,
+  NetworkAttachment,
+  NetworkEndpoint,
+  NetworkPeer,
+  NetworkService,
+  NetworkSpec,
+  NetworkState,
+} from '@swarmts/proto';
+import {
+  addAddress,
+  closeFd,
+  createLink,
+  getLink,
+  NetlinkSocket,
+  openFile,
+  parseLink,
+  setLink,
+  withNetns,
+} from 'vxlan-tools';
+import { startTestHost, type TestHost } from './test-host.js';
+
+const NETWORK = Network.create({
+  id: 'net1',
+  spec: NetworkSpec.create({ annotations: { name: 'back', labels: {} } }),
+  driverState: Driver.create({ options: { 'com.docker.network.driver.overlay.vxlanid_list': '4100' } }),
+  ipam: IpamOptions.create({ configs: [IpamConfig.create({ subnet: '10.9.0.0/24', gateway: '10.9.0.1' })] }),
+});
+const VIP = '10.9.0.100';
+
+interface Side {
+  readonly name: 'a' | 'b';
+  readonly host: TestHost;
+  readonly networks: RoutedNetworks;
+  readonly container: string;
+  readonly address: string;
+}
+
+describe('networks over two hosts', () => {
+  let sides: { readonly a: Side; readonly b: Side };
+
+  beforeEach(async () => {
+    const [a, b] = [await newSide('a', '10.9.0.5'), await newSide('b', '10.9.0.6')];
+    sides = { a, b };
+    joinHosts(a.host.netns, b.host.netns);
+    for (const side of [a, b]) {
+      side.networks.setNode(side.name);
+      tell(side, state());
+      await attach(side);
+    }
+  });
+
+  afterEach(async () => {
+    for (const side of [sides.a, sides.b]) {
+      await side.networks.leave();
+      await side.host.helper.detachLocal(side.container);
+      await side.host.close();
+    }
+  });
+
+  async function newSide(name: 'a' | 'b', address: string): Promise<Side> {
+    const host = await startTestHost();
+    const networks = new RoutedNetworks({ executor: host.helper, dir: join(host.dir, 'routers') });
+    return { name, host, networks, address, container: host.path('container') };
+  }
+
+  const attach = async (side: Side) => {
+    await side.host.helper.createNetns(side.container);
+    return side.networks.attach({
+      containerId: `container-${side.name}`,
+      containerNetns: side.container,
+      endpointId: `t-${side.name}`,
+      attachment: NetworkAttachment.create({ network: NETWORK, addresses: [`${side.address}/24`] }),
+      iface: 'eth0',
+    });
+  };
+
+  const tell = (side: Side, networks: NetworkState) =>
+    side.networks.apply({ complete: true, networks: [networks], removedNetworkIds: [], dataPathPort: 4789 });
+
+  it('reach each other, with a peer’s routes and without anything to learn', async () => {
+    const { a, b } = sides;
+    assert.ok(await a.host.ping(a.container, b.address));
+    assert.ok(await b.host.ping(b.container, a.address));
+    const routes = await a.host.run(join(a.host.dir, 'routers', 'net1'), 'ip', 'route');
+    assert.match(Buffer.from(routes.stdout).toString(), /10\.9\.0\.6 via 169\.254\.0\.3 dev vx0/);
+  });
+
+  it('reach a service by its virtual address, and are told at once when it has no task', async () => {
+    const { a, b } = sides;
+    b.host.serve(b.container, 80);
+    assert.equal(await a.host.fetch(a.container, `http://${VIP}/`), a.address);
+    tell(a, state({ ready: false }));
+    await a.networks.settled();
+    const refused = await a.host.run(a.container, 'curl', '-s', '-m', '3', `http://${VIP}/`);
+    assert.equal(refused.code, 7, 'refused, not timed out');
+  });
+
+  it('come back when routes, rules, devices or the whole namespace are lost', async () => {
+    const { a, b } = sides;
+    const router = join(a.host.dir, 'routers', 'net1');
+    const damages: readonly (readonly string[])[] = [
+      ['ip', 'route', 'flush', 'table', 'main'],
+      ['ip', 'link', 'del', 'vx0'],
+      ['nft', 'flush', 'ruleset'],
+      ['ip', 'neigh', 'flush', 'dev', 'vx0', 'nud', 'permanent'],
+    ];
+    b.host.serve(b.container, 80);
+    for (const damage of damages) {
+      assert.equal((await a.host.run(router, ...damage)).code, 0, damage.join(' '));
+      await a.networks.repair();
+      assert.equal(await a.host.fetch(a.container, `http://${VIP}/`), a.address, damage.join(' '));
+    }
+    await a.host.helper.removeRouter(router);
+    await a.networks.repair();
+    assert.ok(await a.host.ping(a.container, b.address));
+  });
+
+  it('do nothing when nothing has changed', async () => {
+    const { a } = sides;
+    const list = async () =>
+      Buffer.from((await a.host.run(join(a.host.dir, 'routers', 'net1'), 'ip', '-d', 'link')).stdout).toString();
+    const before = await list();
+    await a.networks.repair();
+    assert.equal(await list(), before);
+  });
+
+  it('go on after the daemon has forgotten everything but its containers', async () => {
+    const { a, b } = sides;
+    const known = a.networks.attachments();
+    const again = new RoutedNetworks({ executor: a.host.helper, dir: join(a.host.dir, 'routers') });
+    again.setNode('a');
+    await again.restore(known);
+    again.apply({ complete: true, networks: a.networks.states(), removedNetworkIds: [], dataPathPort: 4789 });
+    await again.settled();
+    assert.ok(await a.host.ping(a.container, b.address));
+  });
+
+  it('leave nothing when the last container is gone', async () => {
+    const { a } = sides;
+    const [attachment] = a.networks.attachments();
+    assert.ok(attachment);
+    await a.host.helper.detachLocal(a.container);
+    a.networks.detach(attachment);
+    await a.networks.settled();
+    const gone = await a.host.run(a.host.netns, 'ls', join(a.host.dir, 'routers'));
+    assert.equal(Buffer.from(gone.stdout).toString().trim(), '');
+  });
+});
+
+function state(more: { readonly ready?: boolean } = {}): NetworkState {
+  const ready = more.ready ?? true;
+  const endpoint = (node: string, serviceId: string, address: string) =>
+    NetworkEndpoint.create({ taskId: `t-${node}`, nodeId: node, serviceId, name: node, addresses: [address], ready });
+  return NetworkState.create({
+    networkId: 'net1',
+    complete: true,
+    network: NETWORK,
+    endpoints: [endpoint('a', '', '10.9.0.5'), endpoint('b', 'svc', '10.9.0.6')],
+    services: [NetworkService.create({ serviceId: 'svc', name: 'web', virtualIps: [VIP] })],
+    peers: [
+      NetworkPeer.create({ nodeId: 'a', addr: '192.0.2.1', index: 2 }),
+      NetworkPeer.create({ nodeId: 'b', addr: '192.0.2.2', index: 3 }),
+    ],
+  });
+}
+
+/** A veth pair between the two hosts' namespaces. */
+function joinHosts(a: string, b: string): void {
+  const setUp = (address: string) => {
+    const socket = new NetlinkSocket();
+    try {
+      const index = parseLink(socket.get(getLink({ name: 'wire' })))?.index ?? 0;
+      for (const error of socket.batch([
+        setLink({ index }, { up: true }),
+        addAddress({ index, address, prefixLength: 24 }),
+      ])) {
+        if (error) throw error;
+      }
+    } finally {
+      socket.close();
+    }
+  };
+  const bFd = openFile(b, 0);
+  try {
+    withNetns(a, () => {
+      const socket = new NetlinkSocket();
+      try {
+        socket.request(createLink({ kind: 'veth', name: 'wire', peer: { name: 'wire', netnsFd: bFd } }));
+      } finally {
+        socket.close();
+      }
+      setUp('192.0.2.1');
+    });
+    withNetns(b, () => setUp('192.0.2.2'));
+  } finally {
+    closeFd(bFd);
+  }
+}
