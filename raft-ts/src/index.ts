@@ -40,7 +40,7 @@ export type {
 export { RaftNode } from './driver/raft-node.js';
 export { isRaftError, RaftError, type RaftErrorCode, type RaftErrorOptions } from './errors.js';
 export type * from './message.js';
-export { type Disk, type DiskFile, nodeDisk } from './storage/disk.js';
+export { type Disk, type DiskFile, nodeDisk, openNodeDisk } from './storage/disk.js';
 export { DiskLog, type DiskLogOptions, type LogWrite } from './storage/disk-log.js';
 export type { Encryptor } from './storage/encryption.js';
 export { MemoryStorage } from './storage/memory-storage.js';

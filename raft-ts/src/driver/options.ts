@@ -102,6 +102,19 @@ export interface RaftNodeOptions {
   readonly maxProposalBytes?: number;
   /** Proposals are refused with `dropped` while so many bytes wait to be committed. Default 64 MiB. */
   readonly maxUncommittedBytes?: number;
+  /** Bytes of the entries in one append message (at least one entry goes). Default 64 KiB. */
+  readonly maxAppendBytes?: number;
+  /** Unanswered appends to one member. Default 256. */
+  readonly maxInflight?: number;
+  /** Payload bytes in unanswered appends to one member. Default 16 MiB. */
+  readonly maxInflightBytes?: number;
+  /**
+   * `safe`: a majority confirms the leader for each round of reads. `lease`: the leader answers by itself, and is right
+   * only as long as no clock runs much faster than another. Default `safe`.
+   */
+  readonly reads?: 'safe' | 'lease';
+  /** A leader that a change removes or demotes steps down once that is applied. Default true. */
+  readonly stepDownOnRemoval?: boolean;
   /** Log segment size. Default 16 MiB. */
   readonly segmentBytes?: number;
   readonly encryptor?: Encryptor;

@@ -231,6 +231,27 @@ describe('a member', () => {
     assert.deepEqual(leader.node.status().voters, [2]);
   });
 
+  it('leads while all others are exchanged in one joint change', async () => {
+    await cluster.openAll([1, 2, 3]);
+    const { node } = await cluster.leader();
+    const leaving = [1, 2, 3].filter((id) => id !== node.id);
+    for (const id of [4, 5]) {
+      await cluster.open(id);
+      await node.proposeConfChange(change('add-learner', id));
+    }
+    await node.propose(data('before'));
+    const steps = [
+      ...[4, 5].map((id) => ({ type: 'add-voter' as const, id })),
+      ...leaving.map((id) => ({ type: 'remove' as const, id })),
+    ];
+    await node.proposeConfChange({ transition: 'auto', steps, context: NO_DATA });
+    await until(async () => node.status().voters.join() === [node.id, 4, 5].join() && !node.status().votersOutgoing);
+    for (const id of leaving) await cluster.stop(id);
+    await node.propose(data('after'));
+    await cluster.members.get(5)?.node.readIndex();
+    assert.deepEqual(cluster.members.get(5)?.list.values, ['before', 'after']);
+  });
+
   it('becomes the only one by force, with everything it had', async () => {
     await cluster.openAll([1, 2, 3]);
     const { node } = await cluster.leader();

@@ -45,10 +45,11 @@ const DEFAULTS = {
   trailingEntries: 500,
   maxProposalBytes: 1536 * 1024,
   maxUncommittedBytes: 64 * 1024 * 1024,
+  // Small enough that a lost message costs little, and one entry goes in any case.
+  maxAppendBytes: 64 * 1024,
+  maxInflight: 256,
+  maxInflightBytes: 16 * 1024 * 1024,
 };
-/** Small enough that a lost message costs little, and one entry goes in any case. */
-const MAX_APPEND_BYTES = 64 * 1024;
-const MAX_INFLIGHT_APPENDS = 256;
 /** Applied in one go, without letting anything else run. */
 const MAX_APPLY_BYTES = 1024 * 1024;
 /** A leader whose disk takes longer for one write, in election timeouts, falls silent: somebody else shall lead. */
@@ -99,8 +100,11 @@ export class RaftNode {
       electionTicks,
       heartbeatTicks: options.heartbeatTicks ?? DEFAULTS.heartbeatTicks,
       random,
-      maxAppendBytes: MAX_APPEND_BYTES,
-      maxInflight: MAX_INFLIGHT_APPENDS,
+      maxAppendBytes: options.maxAppendBytes ?? DEFAULTS.maxAppendBytes,
+      maxInflight: options.maxInflight ?? DEFAULTS.maxInflight,
+      maxInflightBytes: options.maxInflightBytes ?? DEFAULTS.maxInflightBytes,
+      reads: options.reads ?? 'safe',
+      stepDownOnRemoval: options.stepDownOnRemoval ?? true,
       maxUncommittedBytes: options.maxUncommittedBytes ?? DEFAULTS.maxUncommittedBytes,
       maxApplyBytes: MAX_APPLY_BYTES,
     });
@@ -258,6 +262,11 @@ export class RaftNode {
   async receiveSnapshot(message: SnapshotMessage, key: string, sizeBytes: number): Promise<SnapshotSink> {
     this.#refuseAfterEnd();
     return await this.#snapshotTransfers.receive(message, key, sizeBytes);
+  }
+
+  /** A follower takes its leader for lost now: for who knows better than the election timeout. */
+  forgetLeader(): void {
+    this.#input(() => this.#core.forgetLeader());
   }
 
   /** Stands for election now, if this member may. */
