@@ -271,6 +271,9 @@ export interface ContainerCreate {
     readonly publishedPort: number;
     readonly hostIp: string;
   }[];
+  /** Ports that the image or the container exposes are published too, where the node chooses. */
+  readonly publishAllPorts: boolean;
+  readonly exposedPorts: readonly { readonly protocol: 'tcp' | 'udp' | 'sctp'; readonly targetPort: number }[];
   readonly mounts: readonly {
     readonly type: 'bind' | 'volume' | 'tmpfs';
     readonly source: string;

@@ -36,6 +36,8 @@ export function readContainerCreate(o: JsonObject, name: string): ContainerCreat
     networkMode: networkModeOf(mode),
     networks: networksOf(mode, o.object('NetworkingConfig')?.object('EndpointsConfig')),
     ports: portsOf(host?.object('PortBindings')),
+    publishAllPorts: host?.boolean('PublishAllPorts') ?? false,
+    exposedPorts: Object.keys(o.object('ExposedPorts')?.value ?? {}).map(exposedPort),
     mounts: [
       ...(host?.strings('Binds') ?? []).map(bindOf),
       ...(host?.objects('Mounts') ?? []).map(mountOf),
@@ -77,7 +79,6 @@ function refuseUnsupported(host: JsonObject): void {
     [host.strings('Links').length > 0, '--link'],
     [host.strings('VolumesFrom').length > 0, '--volumes-from'],
     [host.objects('Devices').length > 0, '--device'],
-    [host.boolean('PublishAllPorts'), '--publish-all'],
     [host.string('PidMode') !== '', '--pid'],
     [host.string('UsernsMode') !== '', '--userns'],
   ];
@@ -142,6 +143,16 @@ function portsOf(bindings: JsonObject | undefined): ContainerCreate['ports'] {
       return { protocol, targetPort, publishedPort, hostIp: b.string('HostIp') };
     });
   });
+}
+
+/** "80/tcp" in parts. */
+function exposedPort(key: string): ContainerCreate['exposedPorts'][number] {
+  const [port = '', protocol = 'tcp'] = key.split('/');
+  const targetPort = Number(port);
+  if (!Number.isInteger(targetPort) || targetPort < 1 || targetPort > 65535 || !isProtocol(protocol)) {
+    throw new SwarmtsError('invalid-argument', `invalid port specification: "${key}"`);
+  }
+  return { protocol, targetPort };
 }
 
 function isProtocol(p: string): p is 'tcp' | 'udp' | 'sctp' {

@@ -15,6 +15,7 @@ import type {
   ContainerInfo,
   ImageInfo,
   LocalNetworks,
+  PublishedPort,
   PullProgress,
   RegistryAuth,
 } from '@swarmts/worker';
@@ -74,7 +75,10 @@ export class EngineNodeBackend implements NodeBackend {
       mounts,
       networkMode: c.networkMode,
       ...(c.networks.length > 0 ? { networks: c.networks } : {}),
-      ports: ports.map(({ hostIp, ...p }) => ({ ...p, ...(hostIp ? { hostIp } : {}) })),
+      ports: [
+        ...ports.map(({ hostIp, ...p }) => ({ ...p, ...(hostIp ? { hostIp } : {}) })),
+        ...(await this.#exposed(c)),
+      ],
       extraHosts,
       ...(dns.servers.length + dns.search.length + dns.options.length > 0 ? { dns } : {}),
       resources: {
@@ -94,6 +98,22 @@ export class EngineNodeBackend implements NodeBackend {
       sysctls: c.sysctls,
       ...(c.shmSizeBytes ? { shmSizeBytes: c.shmSizeBytes } : {}),
     });
+  }
+
+  /** With --publish-all: what is exposed and not published anyway. */
+  async #exposed(c: ContainerCreate): Promise<readonly PublishedPort[]> {
+    if (!c.publishAllPorts) return [];
+    const image = await this.#engine.images.find(c.image);
+    const ofImage = Object.keys(image?.config.ExposedPorts ?? {}).map((key) => {
+      const [port = '', protocol = 'tcp'] = key.split('/');
+      return {
+        targetPort: Number(port),
+        protocol: protocol === 'udp' || protocol === 'sctp' ? protocol : 'tcp',
+      } as const;
+    });
+    const known = new Set(c.ports.map((p) => `${p.targetPort}/${p.protocol}`));
+    const all = new Map([...ofImage, ...c.exposedPorts].map((p) => [`${p.targetPort}/${p.protocol}`, p]));
+    return [...all].filter(([key]) => !known.has(key)).map(([, p]) => ({ ...p, publishedPort: 0 }));
   }
 
   #find(ref: string): ContainerInfo {

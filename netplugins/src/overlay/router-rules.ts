@@ -48,6 +48,11 @@ export function routerDocument(v: NetworkView, nodeId: string, own: readonly str
         `${f.ip} daddr @empty${f.suffix} reject with icmpx type port-unreachable`,
       ]),
     ]),
+    ...(isIsolated(v)
+      ? chain('isolation', 'type filter hook forward priority 0; policy accept;', [
+          `iifname "${LEG_PREFIX}*" oifname "${LEG_PREFIX}*" drop`,
+        ])
+      : []),
     ...chain('prerouting', 'type nat hook prerouting priority -100; policy accept;', [
       ...FAMILIES.map((f) => `${f.ip} daddr vmap @vip${f.suffix}`),
     ]),
@@ -57,6 +62,11 @@ export function routerDocument(v: NetworkView, nodeId: string, own: readonly str
   ];
   const document = replaceTable('inet', ROUTER_TABLE, body);
   return ingress ? document + egressTable(peers) : document;
+}
+
+/** `--icc=false` of bridge networks: containers reach the world, and not each other. */
+function isIsolated(v: NetworkView): boolean {
+  return v.network.driverState?.options['com.docker.network.bridge.enable_icc'] === 'false';
 }
 
 const ofFamily = (family: string) => (element: string) => familyOf(element.split(' ')[0] ?? '') === family;

@@ -61,6 +61,28 @@ describe('plain containers on networks', () => {
     await remove('w1', 'open');
   });
 
+  it('publish all that they expose where they are asked to', async () => {
+    await run('w1', 'all', '-P', WHOAMI);
+    const published = ok(await lab.docker('w1', 'port', 'all', '80/tcp')).trim();
+    const at = Number(/:(\d+)$/m.exec(published)?.[1]);
+    assert.ok(at >= 32768, published);
+    parseVisit(await inNetworkOf(outsidePid(lab), ...curl(visitUrl('10.210.0.12', at))));
+    await remove('w1', 'all');
+  });
+
+  it('do not reach each other without icc', async () => {
+    const icc = 'com.docker.network.bridge.enable_icc=false';
+    ok(await lab.swarmts('w1', 'network', 'create', '-o', icc, 'apart'));
+    assert.match(ok(await lab.swarmts('w1', 'network', 'ls')), /apart\s+bridge\s+local/);
+    await run('w1', 'one', '--network', 'apart', WHOAMI);
+    await run('w1', 'two', '--network', 'apart', ...BUSYBOX);
+    const [address = ''] = await resolveIn(await pidOf(lab, 'w1', 'two'), 'one');
+    assert.ok(!(await reaches('w1', 'two', address)));
+    assert.equal(ok(await inContainer(lab, 'w1', 'two', ...curl('http://10.210.0.2:5000/v2/'))).trim(), '{}');
+    await remove('w1', 'one', 'two');
+    assert.equal(ok(await lab.swarmts('w1', 'network', 'rm', 'apart')).trim(), 'apart');
+  });
+
   it('are joined and taken off while they run', async () => {
     assert.ok(!(await reaches('w1', 'stranger', '172.28.0.80')));
     ok(await lab.docker('w1', 'network', 'connect', '--alias', 'guest', 'mine', 'stranger'));
