@@ -109,8 +109,8 @@ export type MessageType = Message['type'];
 // What passes between the core and its own disk and state machine if `asyncStorageWrites` is on. Never on the network.
 
 /**
- * Write `hardState`, `snapshot` and `entries`, in this order, and make them durable; then deliver `responses`, those to
- * other members over the network and those to this member by `step` or `stepStorage`, in order.
+ * Write `snapshot`, `entries` and `hardState`, as a whole or in this order, and make them durable; then deliver
+ * `responses`, those to other members over the network and those to this member by `step` or `stepStorage`, in order.
  */
 export interface StorageAppend {
   readonly type: 'storage-append';

@@ -1,6 +1,6 @@
 // How a leader is chosen. A member first asks whether it could win (pre-vote), which changes nothing anywhere, and only
 // then raises its term. A vote is given once per term, and only to a log at least as new as the own one: so a winner
-// holds every committed entry. Even the own vote counts only once it is on disk.
+// holds every committed entry. The own vote counts only once it is on disk, and without it nobody leads.
 import type { VoteMessage, VoteResponseMessage } from '../message.js';
 import { NOBODY } from '../types.js';
 import { voterIdsOf } from './membership.js';
@@ -93,7 +93,7 @@ export function handleVoteResponse(raft: Raft, message: VoteResponseMessage): vo
   switch (voteResult(raft.voterSets, (id) => raft.votes.get(id), raft.rules.majority)) {
     case 'won':
       if (raft.role === 'pre-candidate') askForVotes(raft, 'vote');
-      else lead(raft);
+      else if (raft.rules.mayLead(raft.votes.get(raft.id) === true)) lead(raft);
       break;
     case 'lost':
       raft.becomeFollower(raft.term, NOBODY);

@@ -1,5 +1,5 @@
 // The core's outer face. Whatever goes in (ticks, messages, proposals) collects work; `ready` hands it out as one batch:
-// write `hardState`, `snapshot` and `entries` to disk, then send `messages`, then apply; then call `advance`.
+// write `snapshot`, `entries` and `hardState` to disk, then send `messages`, then apply; then call `advance`.
 // More may go in between `ready` and `advance`; it comes with the next batch. One batch is out at a time.
 // With `asyncStorageWrites` there is no `advance`: see StorageAppend and StorageApply.
 import { encodeMembershipChange } from '../codec/conf-change-codec.js';

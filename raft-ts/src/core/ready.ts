@@ -14,7 +14,11 @@ export interface SoftState {
 export interface Ready {
   /** Present if leader or role changed. Not stored. */
   readonly softState: SoftState | undefined;
-  /** Present if it changed. To be stored before `entries`, so that no stored entry outlives the commit it came with. */
+  /**
+   * Present if it changed. To be stored together with `entries`, as a whole or not at all; a storage that cannot do so
+   * writes it after them: a commit index that is found beside entries which a torn write should have replaced would
+   * make those look committed.
+   */
   readonly hardState: HardState | undefined;
   /** Replaces the stored log, before `entries` are added. */
   readonly snapshot: Snapshot | undefined;

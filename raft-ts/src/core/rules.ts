@@ -20,6 +20,11 @@ export interface Rules {
   isLeaderProtected(hearsLeader: boolean): boolean;
   /** An election begins with the question whether it could be won (dissertation, section 9.6). */
   asksBeforeElection(preVote: boolean): boolean;
+  /**
+   * Nobody leads a term before it is on the own disk. A leader that forgot its term would ask for the same votes once
+   * more, get them from those who gave them before, and lead the same term with other entries.
+   */
+  mayLead(isOwnVoteStored: boolean): boolean;
   /** Appends are taken only where the entry before them is the same (paper, section 5.3). */
   followsOn(ownPrevTerm: number | undefined, prevTerm: number): boolean;
   /** Entries that are there stay; only a conflicting one goes, with all that follow it (paper, section 5.3). */
@@ -47,6 +52,7 @@ export const RAFT_RULES: Rules = {
   isVoteFree: (vote, candidate, leader) => vote === candidate || (vote === 0 && leader === 0),
   isLeaderProtected: (hearsLeader) => hearsLeader,
   asksBeforeElection: (preVote) => preVote,
+  mayLead: (isOwnVoteStored) => isOwnVoteStored,
   followsOn: (ownPrevTerm, prevTerm) => ownPrevTerm === prevTerm,
   firstToReplace: (entries, ownTermOf) => entries.find((entry) => ownTermOf(entry.index) !== entry.term),
   heartbeatCommit: (match, commit) => Math.min(match, commit),

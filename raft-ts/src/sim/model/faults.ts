@@ -167,6 +167,21 @@ const dyingLeaders: Fault = (world, operator) => {
   );
 };
 
+/** A candidate whose disk has not written its term when it dies asks for the same votes once more. */
+const forgetfulCandidate: Fault = (world, operator) => {
+  const { random, queue, network, members } = world;
+  const candidate = random.pick(members.filter((member) => member !== operator.leader() && member.condition === 'up'));
+  if (candidate === undefined) return;
+  network.heal();
+  candidate.disk.fullUntilMs = queue.nowMs + 60;
+  makeLead(world, candidate, () => {
+    silenceAndCrash(world, candidate, 5, () => {
+      candidate.disk.fullUntilMs = 0;
+      queue.after(10, () => makeLead(world, candidate, () => undefined));
+    });
+  });
+};
+
 const DISK_FAULTS: readonly Fault[] = [
   (world) => {
     const member = someMember(world);
@@ -218,6 +233,7 @@ const FAULTS: readonly (readonly [weight: number, fault: Fault])[] = [
   [3, transfer],
   [4, electionStorm],
   [6, dyingLeaders],
+  [2, forgetfulCandidate],
 ];
 
 const TOTAL_WEIGHT = FAULTS.reduce((sum, [weight]) => sum + weight, 0);

@@ -30,7 +30,9 @@ export interface Watched {
 }
 
 export class Invariants {
-  readonly #leaders = new Map<number, number>();
+  /** By term: who led it, and in which of its lives. */
+  readonly #leaders = new Map<number, { readonly id: number; readonly life: number }>();
+  readonly #lives = new Map<number, number>();
   readonly #entries = new Map<number, KnownEntry>();
   /** Term of each committed entry, by index. */
   readonly #committed: number[] = [];
@@ -57,6 +59,11 @@ export class Invariants {
     this.#seenCommit.set(id, 0);
     this.#seenTerm.set(id, core.term);
     this.#ledTerm.delete(id);
+    this.#lives.set(id, this.#lifeOf(id) + 1);
+  }
+
+  #lifeOf(id: number): number {
+    return this.#lives.get(id) ?? 0;
   }
 
   /** After any input to a member, and before its batches are handled. */
@@ -73,10 +80,13 @@ export class Invariants {
   #noteLeader({ id, core }: Watched): void {
     const { term } = core;
     this.#ledTerm.set(id, term);
-    const other = this.#leaders.get(term) ?? id;
-    if (other !== id)
-      throw new SafetyViolation(`election safety: members ${other} and ${id} both lead in term ${term}`);
-    this.#leaders.set(term, id);
+    const life = this.#lifeOf(id);
+    const other = this.#leaders.get(term) ?? { id, life };
+    if (other.id !== id) {
+      throw new SafetyViolation(`election safety: members ${other.id} and ${id} both lead in term ${term}`);
+    }
+    if (other.life !== life) throw new SafetyViolation(`election safety: member ${id} leads in term ${term} once more`);
+    this.#leaders.set(term, other);
     // The last entry that was committed in an earlier term stands for all before it.
     let index = this.highestCommit;
     while ((this.#committed[index] ?? 0) >= term) index -= 1;

@@ -98,8 +98,9 @@ export class ModelDisk {
     for (const write of this.#pending.slice(0, survivors)) this.#store(write);
     const torn = this.#pending[survivors];
     if (torn !== undefined && torn.work.snapshot === undefined && this.#random.chance(0.5)) {
+      // The hard state goes behind the entries: its commit index must not be found beside entries that it replaced.
       const entries = torn.work.entries.slice(0, this.#random.below(torn.work.entries.length + 1));
-      this.#store({ work: { ...torn.work, entries }, state: undefined });
+      this.#store({ work: { hardState: undefined, snapshot: undefined, entries }, state: undefined });
     }
     this.#pending.length = 0;
   }

@@ -24,6 +24,10 @@ export const PLANTED_BUGS = {
   },
   'vote-for-stale-log': { summary: 'a vote goes to whoever asks, however old its log', rules: { isUpToDate: anybody } },
   'vote-twice': { summary: 'a member votes for everybody who asks in the same term', rules: { isVoteFree: anybody } },
+  'lead-before-own-vote': {
+    summary: 'a candidate leads with the votes of others before its own term is on disk',
+    rules: { mayLead: anybody },
+  },
   'vote-not-persisted': { summary: 'a restarted member has forgotten whom it voted for', forgetsVote: true },
   'term-not-persisted': { summary: 'a restarted member has forgotten its term', forgetsTerm: true },
   'truncate-in-the-middle': {
