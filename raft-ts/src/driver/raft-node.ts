@@ -17,7 +17,9 @@ import {
   type RaftStatus,
   type Snapshot,
 } from '../types.js';
+import { coreOptionsOf, DEFAULTS, snapshotLimitsOf } from './defaults.js';
 import { DiskRoom } from './disk-room.js';
+import { enterProposals, notLeader } from './entering.js';
 import { forceNewCluster } from './force-new-cluster.js';
 import { checkId, encodeIdentity, foundingLog, readIdentity } from './identity.js';
 import type { RaftMetrics } from './metrics.js';
@@ -29,29 +31,13 @@ import {
   realTimers,
   type SnapshotSink,
 } from './options.js';
-import { groupProposals, type Proposal, Proposals } from './proposals.js';
+import { Proposals } from './proposals.js';
 import { Reads } from './reads.js';
 import { setAside } from './set-aside.js';
 import { SnapshotTransfers } from './snapshot-transfers.js';
 import { Snapshots } from './snapshots.js';
 import { Transfers } from './transfers.js';
 
-const DEFAULTS = {
-  electionTicks: 10,
-  heartbeatTicks: 1,
-  tickMs: 100,
-  snapshotEntries: 10_000,
-  snapshotBytes: 256 * 1024 * 1024,
-  trailingEntries: 500,
-  maxProposalBytes: 1536 * 1024,
-  maxUncommittedBytes: 64 * 1024 * 1024,
-  // Small enough that a lost message costs little, and one entry goes in any case.
-  maxAppendBytes: 64 * 1024,
-  maxInflight: 256,
-  maxInflightBytes: 16 * 1024 * 1024,
-};
-/** Applied in one go, without letting anything else run. */
-const MAX_APPLY_BYTES = 1024 * 1024;
 /** A leader whose disk takes longer for one write, in election timeouts, falls silent: somebody else shall lead. */
 const MAX_STALL_TIMEOUTS = 5;
 const NONCE_RANGE = 2 ** 48;
@@ -94,20 +80,7 @@ export class RaftNode {
     this.#options = options;
     this.#log = log;
     this.#applied = log.snapshotIndex;
-    this.#core = new RawNode({
-      id: options.id,
-      storage: log.storage,
-      electionTicks,
-      heartbeatTicks: options.heartbeatTicks ?? DEFAULTS.heartbeatTicks,
-      random,
-      maxAppendBytes: options.maxAppendBytes ?? DEFAULTS.maxAppendBytes,
-      maxInflight: options.maxInflight ?? DEFAULTS.maxInflight,
-      maxInflightBytes: options.maxInflightBytes ?? DEFAULTS.maxInflightBytes,
-      reads: options.reads ?? 'safe',
-      stepDownOnRemoval: options.stepDownOnRemoval ?? true,
-      maxUncommittedBytes: options.maxUncommittedBytes ?? DEFAULTS.maxUncommittedBytes,
-      maxApplyBytes: MAX_APPLY_BYTES,
-    });
+    this.#core = new RawNode(coreOptionsOf(options, log.storage, random));
     this.#leaderChange = { leader: NOBODY, term: this.#core.softState.term, isLeader: false };
     const nonce = Math.floor(random() * NONCE_RANGE);
     this.#reads = new Reads(options.id, nonce, electionTicks, (context) => this.#core.readIndex(context));
@@ -124,11 +97,7 @@ export class RaftNode {
     this.#snapshots = new Snapshots({
       log,
       stateMachine: options.stateMachine,
-      limits: {
-        entries: options.snapshotEntries ?? DEFAULTS.snapshotEntries,
-        bytes: options.snapshotBytes ?? DEFAULTS.snapshotBytes,
-        trailingEntries: options.trailingEntries ?? DEFAULTS.trailingEntries,
-      },
+      limits: snapshotLimitsOf(options),
       onWritten: () => this.#wake(),
       onError: (error) => this.#fail(error),
     });
@@ -240,7 +209,7 @@ export class RaftNode {
   async transferLeadership(to: number): Promise<void> {
     this.#refuseAfterEnd();
     const { role, voters, leader } = this.#core.status();
-    if (role !== 'leader') throw this.#notLeader(leader);
+    if (role !== 'leader') throw notLeader(leader);
     if (!voters.includes(to)) throw new RaftError('invalid', `member ${to} is not a voter`);
     if (to === this.id) return;
     const result = this.#transfers.add(to);
@@ -339,7 +308,7 @@ export class RaftNode {
       // Whatever is proposed in the same turn of the event loop goes into the same batch.
       await Promise.resolve();
       while (this.#ended === undefined) {
-        this.#enterProposals();
+        enterProposals(this.#core, this.#proposals);
         this.#reads.startRound();
         if (this.#snapshots.hasWritten) await this.#room.untilWritten(async () => await this.#snapshots.adopt());
         else if (this.#core.hasReady()) await this.#processReady();
@@ -448,39 +417,6 @@ export class RaftNode {
     this.#options.onLeaderChange?.(this.#leaderChange);
   }
 
-  /** Puts what was queued into the log: payloads in groups, membership changes one by one, in the order of the calls. */
-  #enterProposals(): void {
-    // A sole voter's election is certain and only waits for its disk: so do the proposals.
-    const { role, leader } = this.#core.softState;
-    if (this.#core.isSoleVoter && (role === 'pre-candidate' || role === 'candidate')) return;
-    const queue = this.#proposals.takeQueue();
-    if (queue.length === 0) return;
-    if (role !== 'leader') {
-      for (const proposal of queue) proposal.reject(this.#notLeader(leader));
-      return;
-    }
-    for (const group of groupProposals(queue)) this.#enterGroup(group);
-  }
-
-  #enterGroup(group: readonly Proposal[]): void {
-    try {
-      const [first] = group;
-      const { index, term } =
-        first?.payload.kind === 'conf'
-          ? this.#core.proposeConfChange(first.payload.change)
-          : this.#core.propose(group.flatMap(({ payload }) => (payload.kind === 'normal' ? [payload.data] : [])));
-      if (index !== undefined) this.#proposals.entered(group, index, term);
-    } catch (error) {
-      if (!isRaftError(error)) throw error;
-      for (const proposal of group) proposal.reject(error);
-    }
-  }
-
-  #notLeader(leader: number): RaftError {
-    const who = leader === NOBODY ? 'nobody' : `member ${leader}`;
-    return new RaftError('not-leader', `this member does not lead; ${who} does`, { leader });
-  }
-
   #refuseAfterEnd(): void {
     if (this.#ended !== undefined) throw new RaftError('stopped', this.#ended.message, { cause: this.#ended });
   }
@@ -513,6 +449,9 @@ export class RaftNode {
     try {
       const hardState = this.#unwrittenHardState;
       if (reason.code === 'stopped' && hardState !== undefined) await this.#log.write({ hardState, mustSync: false });
+    } catch (error) {
+      // The commit index alone is not worth more: whoever forgets it is told again.
+      if (!isRaftError(error, 'no-space')) throw error;
     } finally {
       await this.#log.close().catch((cause: unknown) => {
         // After a failure nobody waits for this, and there is nothing left to lose.
