@@ -34,11 +34,12 @@ function askForVotes(raft: Raft, kind: CampaignKind): void {
   const last = raft.log.end;
   for (const to of voterIdsOf(raft.membership)) {
     if (to === raft.id) {
-      raft.send({ type: `${type}-response`, to, term, reject: false });
+      raft.send({ type: `${type}-response`, from: raft.id, to, term, reject: false });
       continue;
     }
     raft.trace?.({ kind: 'vote-requested', type, to, last, term: raft.term });
-    raft.send({ type, to, term, lastIndex: last.index, lastTerm: last.term, transfer: kind === 'transfer' });
+    const transfer = kind === 'transfer';
+    raft.send({ type, from: raft.id, to, term, lastIndex: last.index, lastTerm: last.term, transfer });
   }
 }
 
@@ -60,7 +61,8 @@ export function handleVote(raft: Raft, message: VoteMessage): void {
   const granted = mayVote && raft.rules.isUpToDate(endOf(message), raft.log.end);
   traceAnswer(raft, message, granted ? 'cast' : 'rejected');
   // A granted pre-vote repeats the term that was asked for; a refusal tells the own one.
-  raft.send({ type: `${type}-response`, to, term: granted ? message.term : raft.term, reject: !granted });
+  const term = granted ? message.term : raft.term;
+  raft.send({ type: `${type}-response`, from: raft.id, to, term, reject: !granted });
   if (granted && !isPreVote) {
     raft.electionElapsed = 0;
     raft.vote = to;

@@ -78,7 +78,7 @@ function passOnProposal(raft: Raft, message: Message): StepResult {
 
 /** Once only: whoever got it from somebody else does not know better, and it could go round for ever. */
 function passOn(raft: Raft, message: Message): void {
-  if (message.from === raft.id) raft.forward({ ...message, to: raft.leader });
+  if (message.from === raft.id) raft.send({ ...message, to: raft.leader });
 }
 
 function obeyLeader(raft: Raft, message: AppendMessage | HeartbeatMessage | SnapshotMessage): void {
@@ -96,7 +96,8 @@ function obeyLeader(raft: Raft, message: AppendMessage | HeartbeatMessage | Snap
 }
 
 function respond(raft: Raft, to: number, index: number): void {
-  raft.send({ type: 'append-response', to, term: raft.term, index, reject: false, hintIndex: 0, hintTerm: 0 });
+  const { id: from, term } = raft;
+  raft.send({ type: 'append-response', from, to, term, index, reject: false, hintIndex: 0, hintTerm: 0 });
 }
 
 function handleAppend(raft: Raft, message: AppendMessage): void {
@@ -124,14 +125,15 @@ function refuseAppend(raft: Raft, message: AppendMessage): void {
   raft.trace?.({ kind: 'append-rejected', from, prev, ownTerm: log.term(index) ?? 0 });
   const hint = log.lastNotAfter(Math.min(index, log.lastIndex), prevTerm);
   raft.send({
-    ...{ type: 'append-response', to: from, term: raft.term, index },
+    ...{ type: 'append-response', from: raft.id, to: from, term: raft.term, index },
     ...{ reject: true, hintIndex: hint.index, hintTerm: hint.term },
   });
 }
 
 function handleHeartbeat(raft: Raft, message: HeartbeatMessage): void {
   raft.log.commitTo(message.commit);
-  raft.send({ type: 'heartbeat-response', to: message.from, term: raft.term, context: message.context });
+  const { from: to, context } = message;
+  raft.send({ type: 'heartbeat-response', from: raft.id, to, term: raft.term, context });
 }
 
 function handleSnapshot(raft: Raft, message: SnapshotMessage): void {

@@ -77,5 +77,6 @@ export function appendOwn(raft: Raft, proposed: readonly ProposedEntry[]): void 
   raft.uncommittedBytes += payloadSizeBytes(entries);
   raft.log.append(entries);
   const index = raft.log.lastIndex;
-  raft.send({ type: 'append-response', to: raft.id, term, index, reject: false, hintIndex: 0, hintTerm: 0 });
+  const { id } = raft;
+  raft.send({ type: 'append-response', from: id, to: id, term, index, reject: false, hintIndex: 0, hintTerm: 0 });
 }

@@ -34,9 +34,6 @@ export interface ReadState {
   readonly context: Uint8Array;
 }
 
-type WithoutFrom<M> = M extends Message ? Omit<M, 'from'> : never;
-export type Outgoing = WithoutFrom<Message>;
-
 /** What became of a message: taken (or ignored for good reasons), from nobody known, or a proposal that was refused. */
 export type StepResult = 'taken' | 'unknown-sender' | 'dropped';
 
@@ -145,12 +142,8 @@ export class Raft {
     return new Progress(next, { count: maxInflight, bytes: maxInflightBytes }, isLearner);
   }
 
-  send(message: Outgoing): void {
-    this.forward({ ...message, from: this.id });
-  }
-
-  /** Sends a message that may have come from somebody else. */
-  forward(message: Message): void {
+  /** Puts a message into the outbox; answers wait there for the disk. */
+  send(message: Message): void {
     if (AFTER_APPEND.has(message.type)) this.afterAppend.push(message);
     else this.messages.push(message);
   }
@@ -226,6 +219,7 @@ export class Raft {
       // ran ahead would never be heard (its pre-votes are refused) and never follow.
       this.send({
         type: 'append-response',
+        from: this.id,
         to: from,
         term: this.term,
         index: 0,

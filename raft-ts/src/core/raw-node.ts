@@ -278,12 +278,17 @@ export class RawNode {
     const snapshot = raft.log.unstable.nextSnapshot();
     const committedEntries = raft.log.nextCommitted(this.#appliesUnstable);
     const isAsync = raft.settings.asyncStorageWrites;
-    const waiting = isAsync ? [] : raft.afterAppend.filter(({ to }) => to !== raft.id);
-    const messages = waiting.length === 0 ? raft.messages : [...raft.messages, ...waiting];
+    const messages = isAsync ? raft.messages : this.#messagesOfBatch();
     const ready: Ready = {
-      ...{ softState, hardState, snapshot, entries, messages, committedEntries, readStates: raft.readStates },
+      softState,
+      hardState,
+      snapshot,
+      entries,
       mustSync: promises || entries.length > 0 || snapshot !== undefined,
       mayOverlap: !promises && raft.role === 'leader' && messages.every(({ type }) => LEADER_MESSAGES.has(type)),
+      messages,
+      committedEntries,
+      readStates: raft.readStates,
       storageAppend: isAsync ? storageAppendOf(raft, { hardState, snapshot, entries }) : undefined,
       storageApply: isAsync ? storageApplyOf(raft, committedEntries) : undefined,
     };
@@ -293,6 +298,14 @@ export class RawNode {
     }
     this.#accept(ready);
     return ready;
+  }
+
+  /** All that others shall get once the batch is written; the own answers are for `advance`. */
+  #messagesOfBatch(): readonly Message[] {
+    const { id, messages, afterAppend } = this.#raft;
+    if (afterAppend.length === 0) return messages;
+    const waiting = afterAppend.filter(({ to }) => to !== id);
+    return waiting.length === 0 ? messages : [...messages, ...waiting];
   }
 
   #accept(ready: Ready): void {

@@ -28,5 +28,5 @@ export function confirmReads(raft: Raft, from: number, context: Uint8Array): voi
 
 function answerRead(raft: Raft, from: number, index: number, context: Uint8Array): void {
   if (from === raft.id) raft.readStates.push({ index, context });
-  else raft.send({ type: 'read-index-response', to: from, term: raft.term, index, context });
+  else raft.send({ type: 'read-index-response', from: raft.id, to: from, term: raft.term, index, context });
 }

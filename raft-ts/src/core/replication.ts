@@ -41,7 +41,8 @@ export function sendAppend(raft: Raft, to: number, evenEmpty: boolean): boolean 
     ? []
     : log.slice(progress.next, log.lastIndex + 1, raft.settings.maxAppendBytes);
   if (entries.length === 0 && !evenEmpty) return false;
-  raft.send({ type: 'append', to, term: raft.term, prevIndex, prevTerm, entries, commit: log.committed });
+  const { id: from, term } = raft;
+  raft.send({ type: 'append', from, to, term, prevIndex, prevTerm, entries, commit: log.committed });
   progress.sentEntries(entries.length, payloadSizeBytes(entries));
   progress.sentCommit(log.committed);
   return true;
@@ -59,7 +60,7 @@ function sendSnapshot(raft: Raft, to: number, progress: Progress): boolean {
   raft.trace?.({ kind: 'snapshot-sent', to, firstIndex, commit, snapshot: metadata, progress });
   progress.becomeSnapshot(metadata.index);
   raft.trace?.({ kind: 'snapshot-paused', to, progress });
-  raft.send({ type: 'snap', to, term: raft.term, snapshot: { metadata, data: NO_DATA } });
+  raft.send({ type: 'snap', from: raft.id, to, term: raft.term, snapshot: { metadata, data: NO_DATA } });
   return true;
 }
 
@@ -69,7 +70,7 @@ export function broadcastHeartbeat(raft: Raft): void {
     if (to === raft.id) continue;
     // Never beyond what the member surely holds: its log after that may be another one.
     const commit = raft.rules.heartbeatCommit(progress.match, raft.log.committed);
-    raft.send({ type: 'heartbeat', to, term: raft.term, commit, context });
+    raft.send({ type: 'heartbeat', from: raft.id, to, term: raft.term, commit, context });
     progress.sentCommit(commit);
   }
 }

@@ -30,7 +30,7 @@ export function startTransfer(raft: Raft, to: number): void {
   raft.electionElapsed = 0;
   raft.transferee = to;
   if (progress.match === raft.log.lastIndex) {
-    raft.send({ type: 'timeout-now', to, term });
+    raft.send({ type: 'timeout-now', from: raft.id, to, term });
     raft.trace?.({ kind: 'transfer', step: 'timeout-now', to, term });
   } else {
     sendAppend(raft, to, true);
@@ -42,5 +42,5 @@ export function finishTransfer(raft: Raft, from: number, progress: Progress): vo
   if (from !== raft.transferee || progress.match !== raft.log.lastIndex) return;
   const { term } = raft;
   raft.trace?.({ kind: 'transfer', step: 'caught-up', to: from, term });
-  raft.send({ type: 'timeout-now', to: from, term });
+  raft.send({ type: 'timeout-now', from: raft.id, to: from, term });
 }
