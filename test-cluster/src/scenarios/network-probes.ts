@@ -1,6 +1,6 @@
 /** Questions to networks from inside of containers, from nodes, and from a machine that is no node. */
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { api } from '../client.js';
 import type { Lab } from '../lab/lab.js';
 import { type RunResult, runAsync } from '../lab/run.js';
@@ -46,6 +46,23 @@ export async function inContainer(
   ...argv: readonly string[]
 ): Promise<RunResult> {
   return inNetworkOf(await pidOf(lab, node, name), ...argv);
+}
+
+/** Processes with that name in the node's own network namespace. */
+export function processesOf(lab: Lab, node: string, name: string): readonly number[] {
+  const daemon = lab.nodes.find((n) => n.name === node)?.pid ?? 0;
+  const namespaceOf = (pid: number) => readlinkSync(`/proc/${pid}/ns/net`);
+  const own = namespaceOf(daemon);
+  return readdirSync('/proc')
+    .map(Number)
+    .filter((pid) => {
+      try {
+        return pid > 0 && readFileSync(`/proc/${pid}/comm`, 'utf8').trim() === name && namespaceOf(pid) === own;
+      } catch {
+        // It ended while we looked.
+        return false;
+      }
+    });
 }
 
 /** The machine of the registry stands for a client outside of the cluster. */

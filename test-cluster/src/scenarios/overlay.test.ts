@@ -4,8 +4,17 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Lab } from '../lab/lab.js';
 import { waitFor } from '../wait.js';
-import { curl, inContainer, inNetworkOf, parseVisit, pidOf, resolveIn, visitUrl } from './network-probes.js';
-import { failed, newLab, ok, untilRunning } from './testing.js';
+import {
+  curl,
+  inContainer,
+  inNetworkOf,
+  parseVisit,
+  pidOf,
+  processesOf,
+  resolveIn,
+  visitUrl,
+} from './network-probes.js';
+import { failed, newLab, ok, untilRunning, untilState } from './testing.js';
 
 const NODES = ['m1', 'w1', 'w2'] as const;
 
@@ -132,6 +141,45 @@ describe('an overlay network', () => {
     const pid = await pidOf(lab, 'w1', 'client');
     ok(await inNetworkOf(pid, 'ip', 'link', 'del', 'eth0'));
     await waitFor('the container is back', 20_000, async () => (await visits('w1', 3)).length === 3);
+  });
+
+  it('survives the death of the helper and of the name server', async () => {
+    for (const name of ['swarmts-helper', 'swarmts-dns']) {
+      const [victim] = processesOf(lab, 'w1', name);
+      assert.ok(victim, name);
+      process.kill(victim, 'SIGKILL');
+      const pid = await pidOf(lab, 'w1', 'client');
+      await waitFor(
+        `names are found without the old ${name}`,
+        10_000,
+        async () => (await resolveIn(pid, 'web'))[0] === vip,
+      );
+      await waitFor(`there is another ${name}`, 10_000, () => {
+        const [other] = processesOf(lab, 'w1', name);
+        return other !== undefined && other !== victim;
+      });
+    }
+    assert.equal((await visits('w1', 3)).length, 3);
+  });
+
+  it('finds everything again after a node was cut off and is back', async () => {
+    lab.isolate('w2');
+    await untilState(lab, 'm1', 'w2', 'down');
+    await waitFor('no task of the lost node is left in names', 5_000, async () => {
+      const pid = await pidOf(lab, 'w1', 'client');
+      return (await resolveIn(pid, 'tasks.client')).length === 2;
+    });
+    lab.heal();
+    await untilState(lab, 'm1', 'w2', 'ready');
+    await waitFor('all three are found and reached from everywhere', 10_000, async () => {
+      for (const node of NODES) {
+        const pid = await pidOf(lab, node, 'client');
+        const addresses = await resolveIn(pid, 'tasks.client');
+        if (addresses.length !== 3) return false;
+        for (const a of addresses) ok(await inNetworkOf(pid, 'busybox', 'ping', '-c', '1', '-W', '1', a));
+      }
+      return true;
+    });
   });
 
   it('goes on without the daemon, and after it is back', async () => {
