@@ -42,6 +42,26 @@ export function parseLogLine(line: Buffer): LogEntry | undefined {
   return { stream, timeNs, line: tag === 'F' ? Buffer.concat([text, Buffer.from([NEWLINE])]) : Buffer.from(text) };
 }
 
+/** Docker's size of a line; a longer one comes in parts. */
+const JOINED_BYTES = 16 * 1024;
+
+/**
+ * Puts the parts of a line together, each stream for itself, with the time of the first. The monitor writes a part for whatever it has
+ * read at a time, so where a line is cut says nothing. What is left in the end comes without a newline.
+ */
+export async function* joinLines(records: AsyncIterable<LogEntry>): AsyncGenerator<LogEntry> {
+  const open = new Map<LogEntry['stream'], LogEntry>();
+  for await (const r of records) {
+    const begun = open.get(r.stream);
+    const whole = begun ? { ...begun, line: Buffer.concat([begun.line, r.line]) } : r;
+    if (whole.line.at(-1) === NEWLINE || whole.line.length >= JOINED_BYTES) {
+      open.delete(r.stream);
+      yield whole;
+    } else open.set(r.stream, whole);
+  }
+  yield* open.values();
+}
+
 /** RFC 3339 with up to nine decimals -> nanoseconds since the epoch. */
 export function parseTimeNs(text: string): bigint | undefined {
   const m = /^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?(Z|[+-]\d\d:\d\d)$/.exec(text);

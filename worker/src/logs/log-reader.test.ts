@@ -7,7 +7,7 @@ import { systemClock } from '@swarmts/lib';
 import fc from 'fast-check';
 import type { LogOptions } from '../engine/engine-api.js';
 import { rotateLog } from './log-files.js';
-import { LineSplitter, MAX_LINE_BYTES, parseLogLine, parseTimeNs } from './log-format.js';
+import { joinLines, LineSplitter, MAX_LINE_BYTES, parseLogLine, parseTimeNs } from './log-format.js';
 import { readLogs } from './log-reader.js';
 
 const record = (n: number, text = `line ${n}`, tag = 'F') =>
@@ -56,6 +56,36 @@ describe('a log line', () => {
     const splitter = new LineSplitter();
     for (let i = 0; i < 3; i++) assert.deepEqual(splitter.push(Buffer.alloc(MAX_LINE_BYTES, 0x61)), []);
     assert.deepEqual(splitter.push(Buffer.from('tail\nnext\n')).at(-1)?.toString(), 'next');
+  });
+});
+
+describe('a line that was written in pieces', () => {
+  const joined = async (...lines: readonly (readonly [stream: 'stdout' | 'stderr', text: string])[]) => {
+    async function* records() {
+      for (const [i, [stream, text]] of lines.entries()) yield { stream, timeNs: BigInt(i), line: Buffer.from(text) };
+    }
+    const out: string[] = [];
+    for await (const e of joinLines(records())) out.push(`${e.timeNs} ${e.stream} ${Buffer.from(e.line).toString()}`);
+    return out;
+  };
+
+  it('comes as one, with the time of its beginning, each stream for itself', async () => {
+    assert.deepEqual(
+      await joined(
+        ['stdout', 'hun'],
+        ['stderr', 'oops\n'],
+        ['stdout', 'ter2'],
+        ['stdout', 'welcome\n'],
+        ['stdout', 'x\n'],
+      ),
+      ['1 stderr oops\n', '0 stdout hunter2welcome\n', '4 stdout x\n'],
+    );
+  });
+
+  it('comes without a newline when it never ended, and in parts when it is very long', async () => {
+    assert.deepEqual(await joined(['stdout', 'pass'], ['stdout', 'word: ']), ['0 stdout password: ']);
+    const long = 'x'.repeat(16 * 1024);
+    assert.deepEqual(await joined(['stdout', long], ['stdout', 'end\n']), [`0 stdout ${long}`, '1 stdout end\n']);
   });
 });
 

@@ -8,7 +8,7 @@ import { dirname } from 'node:path';
 import { type Clock, errnoOf } from '@swarmts/lib';
 import type { LogEntry, LogOptions } from '../engine/engine-api.js';
 import { MAX_LOG_FILES, rotatedPath } from './log-files.js';
-import { LineSplitter, parseLogLine } from './log-format.js';
+import { joinLines, LineSplitter, parseLogLine } from './log-format.js';
 
 const READ_BYTES = 64 << 10;
 /** Followers look again after this long, should the kernel's notification be lost. */
@@ -28,12 +28,19 @@ interface LogFile {
   readonly inode: number;
 }
 
-/** Ends when the log ends, for followers when the container has ended, or when `signal` aborts. */
+/**
+ * Lines in the order in which they were written. Ends when the log ends, for followers when the container has ended, or when
+ * `signal` aborts. What a container writes in pieces comes as the line that it is.
+ */
 export async function* readLogs(
   source: LogSource,
   options: LogOptions,
   signal?: AbortSignal,
 ): AsyncGenerator<LogEntry> {
+  yield* joinLines(readRecords(source, options, signal));
+}
+
+async function* readRecords(source: LogSource, options: LogOptions, signal?: AbortSignal): AsyncGenerator<LogEntry> {
   const wake = options.follow ? new WakeUp(source) : undefined;
   const files = await openAll(source.logPath);
   try {
