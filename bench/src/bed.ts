@@ -5,6 +5,8 @@ import { DockerPeer } from './peer.js';
 /** The registry has the same name on both sides, so that the same declaration works. */
 export const IMAGE = `${REGISTRY_NAME}:${REGISTRY_PORT}/busybox:latest`;
 const LONG_MS = 300_000;
+/** Lists of a hundred tasks are work for both sides: asked for too often, they would be what is measured. */
+const POLL_MS = 100;
 
 export interface Bed {
   readonly lab: Lab;
@@ -67,7 +69,7 @@ interface TaskJson {
 
 /** Waits until so many tasks run on nodes that are up. */
 export async function untilRunning(socket: string, count: number): Promise<void> {
-  await waitFor(`${count} tasks run`, LONG_MS, async () => {
+  const allRun = async () => {
     const tasks = await api<readonly TaskJson[]>(socket, 'GET', '/tasks');
     const running = tasks.filter((t) => t.DesiredState === 'running' && t.Status.State === 'running');
     if (running.length < count) return false;
@@ -78,7 +80,8 @@ export async function untilRunning(socket: string, count: number): Promise<void>
     );
     const down = new Set(nodes.filter((n) => n.Status.State === 'down').map((n) => n.ID));
     return running.filter((t) => !down.has(t.NodeID ?? '')).length >= count;
-  });
+  };
+  await waitFor(`${count} tasks run`, LONG_MS, allRun, POLL_MS);
 }
 
 /** Removes a service and waits until its containers are gone from the given daemons. */

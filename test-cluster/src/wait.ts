@@ -7,6 +7,7 @@ export async function waitFor<T>(
   what: string,
   timeoutMs: number,
   probe: () => Promise<T | undefined | false> | T | undefined | false,
+  pollMs: number = POLL_MS,
 ): Promise<T> {
   const deadline = performance.now() + timeoutMs;
   let last: unknown;
@@ -22,6 +23,6 @@ export async function waitFor<T>(
       const why = last instanceof Error ? `: ${last.message}` : '';
       throw new Error(`${what}: not within ${timeoutMs} ms${why}`);
     }
-    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+    await new Promise((resolve) => setTimeout(resolve, pollMs));
   }
 }
