@@ -5,6 +5,7 @@
 
 import { readdir, readFile } from 'node:fs/promises';
 import type { IncomingMessage } from 'node:http';
+import { STATUS_CODES } from 'node:http';
 import { join } from 'node:path';
 import { errnoOf, isSwarmtsError, type Logger, messageOf, SwarmtsError } from '@swarmts/lib';
 import type { RegistryAuth } from '../engine/engine-api.js';
@@ -175,7 +176,9 @@ function wordsOf(r: RegistryRefusal, ref: ImageReference): SwarmtsError {
     return new SwarmtsError('image-not-found', `manifest for ${familiarString(ref)} not found: ${detail}`);
   }
   if (r.status === 429) return new SwarmtsError('resource-exhausted', `toomanyrequests: ${detail}`);
-  return new SwarmtsError('unavailable', `received unexpected HTTP status: ${detail}`);
+  const said = r.code ? ` (${detail})` : '';
+  const status = `${r.status} ${STATUS_CODES[r.status] ?? ''}`.trim();
+  return new SwarmtsError('unavailable', `${familiarString(ref)}: received unexpected HTTP status: ${status}${said}`);
 }
 
 function unreachableRegistry(
