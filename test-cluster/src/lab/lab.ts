@@ -335,6 +335,11 @@ export class Lab {
     for (const n of this.#state.nodes) healAt(this.#machine(n.name));
   }
 
+  /** Pids of everything that runs in the node, its daemon and containers included. */
+  processes(node: string): readonly number[] {
+    return pidsIn(this.#cgroup(node));
+  }
+
   // Commands
 
   /** Runs a program in the node's namespaces. */
