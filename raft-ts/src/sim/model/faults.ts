@@ -182,6 +182,19 @@ const forgetfulCandidate: Fault = (world, operator) => {
   });
 };
 
+/** The leader is cut off and does not know yet, while somebody else is elected: clients talk to both. */
+const twoLeaders: Fault = (world, operator) => {
+  const { random, network, members, counts } = world;
+  const leader = operator.leader();
+  const next = random.pick(members.filter((member) => member !== leader && member.condition === 'up'));
+  if (leader === undefined || next === undefined) return;
+  counts.partitions += 1;
+  network.heal();
+  const ids = members.map(({ id }) => id);
+  network.reshape(ids, (from, to) => from === leader.id || to === leader.id);
+  makeLead(world, next, () => undefined);
+};
+
 const DISK_FAULTS: readonly Fault[] = [
   (world) => {
     const member = someMember(world);
@@ -234,6 +247,7 @@ const FAULTS: readonly (readonly [weight: number, fault: Fault])[] = [
   [4, electionStorm],
   [6, dyingLeaders],
   [2, forgetfulCandidate],
+  [3, twoLeaders],
 ];
 
 const TOTAL_WEIGHT = FAULTS.reduce((sum, [weight]) => sum + weight, 0);

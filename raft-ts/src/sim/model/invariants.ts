@@ -36,6 +36,8 @@ export class Invariants {
   readonly #entries = new Map<number, KnownEntry>();
   /** Term of each committed entry, by index. */
   readonly #committed: number[] = [];
+  /** The term in which each was committed, which may be later than its own. */
+  readonly #commitTerms: number[] = [];
   readonly #confStates = new Map<number, string>();
   /** By member and term: whom it voted for. */
   readonly #votes = new Map<string, number>();
@@ -48,6 +50,7 @@ export class Invariants {
   constructor(disks: ReadonlyMap<number, ModelDisk>, founded: { readonly index: number; readonly term: number }) {
     this.#disks = disks;
     this.#committed[founded.index] = founded.term;
+    this.#commitTerms[founded.index] = founded.term;
   }
 
   get highestCommit(): number {
@@ -89,7 +92,7 @@ export class Invariants {
     this.#leaders.set(term, other);
     // The last entry that was committed in an earlier term stands for all before it.
     let index = this.highestCommit;
-    while ((this.#committed[index] ?? 0) >= term) index -= 1;
+    while ((this.#commitTerms[index] ?? 0) >= term) index -= 1;
     const own = core.termOf(index);
     if (index > 0 && own !== undefined && own !== this.#committed[index]) this.#failCompleteness(id, term, index);
     if (index > 0 && own === undefined && core.lastIndex < index) this.#failCompleteness(id, term, index);
@@ -112,7 +115,7 @@ export class Invariants {
       const term = core.termOf(index);
       if (term === undefined) continue;
       const known = this.#committed[index];
-      if (known === undefined) this.#noteCommitted(id, core.confState, index, term);
+      if (known === undefined) this.#noteCommitted(id, core, index, term);
       else if (known !== term) {
         throw new SafetyViolation(
           `state machine safety: member ${id} commits term ${term} at ${index}, where term ${known} was committed`,
@@ -122,9 +125,10 @@ export class Invariants {
   }
 
   /** The first to commit an entry must have it on the disks of a majority. */
-  #noteCommitted(id: number, confState: ConfState, index: number, term: number): void {
+  #noteCommitted(id: number, core: RawNode, index: number, term: number): void {
     this.#committed[index] = term;
-    const { voters, votersOutgoing = [] } = confState;
+    this.#commitTerms[index] = core.term;
+    const { voters, votersOutgoing = [] } = core.confState;
     const isDurable = (voter: number): boolean => {
       const storage = this.#disks.get(voter)?.storage;
       return storage !== undefined && (storage.term(index) === term || storage.firstIndex() > index);
@@ -193,8 +197,11 @@ export class Invariants {
   checkSent({ id, disk }: Watched, message: Message): void {
     if (message.type === 'append-response' && !message.reject && message.index > 0) {
       const { term } = disk.storage.initialState().hardState;
-      if (disk.storage.lastIndex() < message.index || term < message.term) {
-        const stored = `its disk ends at ${disk.storage.lastIndex()} in term ${term}`;
+      const last = disk.storage.lastIndex();
+      // A member that has moved on to a later term may have replaced what it confirms. Whoever replaced it was elected
+      // by a majority that knew nothing of it, so it will never be committed, whatever is confirmed.
+      if (term < message.term || (term === message.term && last < message.index)) {
+        const stored = `its disk ends at ${last} in term ${term}`;
         throw new SafetyViolation(
           `member ${id} confirms entry ${message.index} in term ${message.term}, but ${stored}`,
         );
