@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { closeSync, openSync } from 'node:fs';
 import { type FileHandle, mkdtemp, open, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -56,6 +58,24 @@ describe("the log's thread", () => {
       await assert.rejects(thread.write(full.fd, 0, Buffer.from('x'), true), { code: 'no-space' });
     } finally {
       await full.close();
+    }
+  });
+
+  it('does not wait for anything else that the process does with files', async () => {
+    const pipe = join(directory, 'pipe');
+    execFileSync('mkfifo', [pipe]);
+    // It is at work: its own code is read like any other file.
+    await thread.write(file.fd, 0, Buffer.from('x'), true);
+    // Each of these keeps a thread of libuv's pool until somebody opens the other end.
+    const poolSize = Number(process.env.UV_THREADPOOL_SIZE ?? 4);
+    const blocked = Array.from({ length: poolSize }, async () => await open(pipe, 'r'));
+    try {
+      for (let count = 0; count < 10; count += 1) await thread.write(file.fd, count, Buffer.alloc(1, count), true);
+      await thread.write(file.fd, 10, Buffer.alloc(100_000), true);
+    } finally {
+      const otherEnd = openSync(pipe, 'r+');
+      for (const handle of await Promise.all(blocked)) await handle.close();
+      closeSync(otherEnd);
     }
   });
 

@@ -1,6 +1,6 @@
 // A thread of the log's own for its writes and syncs: in libuv's pool they would queue behind whatever else the process
-// reads and writes, and heartbeats would wait for it. A very small write is waited for once the event loop has nothing
-// else to do, but never for longer than a fast disk takes: on a busy machine the way back over the event loop costs more
+// reads and writes, and heartbeats would wait for it. Very small writes, one at a time, are waited for once the event
+// loop has nothing else to do, but never for longer than a fast disk takes: on a busy machine the way back over the event loop costs more
 // than the sync itself. A slow disk holds nobody up.
 import { Worker } from 'node:worker_threads';
 import { diskError } from './disk-error.js';
@@ -10,6 +10,8 @@ import { BUFFER_BYTES, IDLE, newSharedMemory, REQUESTED, type SyncFailure, WORD 
 const RESOURCE_LIMITS = { maxOldGenerationSizeMb: 16, maxYoungGenerationSizeMb: 4, stackSizeMb: 1 };
 /** A write of this size is for one caller or so, who waits; with larger ones there is other work to be done meanwhile. */
 const WAITED_FOR_BYTES = 512;
+/** So many of them in a row show that there is no more than one caller: the first of a burst is small as well. */
+const WAITED_FOR_RUN = 3;
 /** The event loop stands still no longer than this for one write. */
 const MAX_WAIT_MS = 1;
 
@@ -17,6 +19,8 @@ export class SyncThread {
   readonly #memory = newSharedMemory();
   readonly #worker: Worker;
   #request = 0;
+  /** Small writes since the last larger one. */
+  #smallRun = 0;
   #waiting: { readonly resolve: () => void; readonly reject: (error: Error) => void } | undefined;
   #tail: Promise<void> = Promise.resolve();
   #dead: Error | undefined;
@@ -69,7 +73,8 @@ export class SyncThread {
     words[WORD.positionLow] = position % 2 ** 31;
     words[WORD.length] = piece.length;
     words[WORD.sync] = sync ? 1 : 0;
-    const isWaitedFor = piece.length <= WAITED_FOR_BYTES;
+    this.#smallRun = piece.length <= WAITED_FOR_BYTES ? this.#smallRun + 1 : 0;
+    const isWaitedFor = this.#smallRun >= WAITED_FOR_RUN;
     Atomics.store(words, WORD.wantsMessage, isWaitedFor ? 0 : 1);
     Atomics.store(words, WORD.state, REQUESTED);
     Atomics.notify(words, WORD.state);
