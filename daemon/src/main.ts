@@ -3,11 +3,10 @@ import { randomUUID } from 'node:crypto';
 import { mkdir, rm } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import { hostname } from 'node:os';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { createApiServer } from '@swarmts/api';
 import {
   createLogger,
-  errnoOf,
   isSwarmtsError,
   type LogLevel,
   MetricsRegistry,
@@ -26,6 +25,7 @@ import { DaemonSystemBackend } from './backend/system-backend.js';
 import { type DaemonConfig, parseDaemonArgs } from './config.js';
 import { registerMetrics } from './metrics.js';
 import { openNetworks } from './networks.js';
+import { claimPidFile } from './pid-file.js';
 import { NetworkAttacher } from './swarm/network-attacher.js';
 import { SwarmNode } from './swarm/swarm-node.js';
 import { VERSION } from './version.js';
@@ -178,29 +178,6 @@ const PLUGINS = [
   { type: 'Log', name: 'json-file' },
   { type: 'Log', name: 'local' },
 ];
-
-/** One daemon per pid file: a live owner is named, a stale file is replaced. */
-async function claimPidFile(path: string): Promise<void> {
-  const text = await readFileIfThere(path);
-  const pid = Number(text?.trim());
-  if (Number.isSafeInteger(pid) && pid > 1 && pid !== process.pid && isAlive(pid)) {
-    throw new SwarmtsError(
-      'failed-precondition',
-      `pid file found, ensure swarmtsd is not running or delete ${path} (process ${pid})`,
-    );
-  }
-  await mkdir(dirname(path), { recursive: true });
-  await writeFileAtomic(path, `${process.pid}\n`, 0o644);
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (e) {
-    return errnoOf(e) === 'EPERM';
-  }
-}
 
 /** The runtime that the configuration asks for; none leaves the choice to the engine. */
 function runtimeOf(config: DaemonConfig): { readonly runtime?: string } {
