@@ -349,7 +349,9 @@ export class ModelMember implements NetworkMember {
         continue;
       }
       counts.snapshots += 1;
-      network.send(message, this.disk.snapshotState);
+      // The newest does as well as the one the core had in mind, which may be gone.
+      const snapshot = { metadata: this.disk.storage.snapshot(), data: message.snapshot.data };
+      network.send({ ...message, snapshot }, this.disk.snapshotState);
     }
   }
 
