@@ -220,7 +220,7 @@ export class Lab {
 
   describe(node: string): string {
     const n = this.#node(node);
-    const state = n.pid > 0 && existsSync(`/proc/${n.pid}`) ? (isStopped(n.pid) ? 'stopped' : 'running') : 'off';
+    const state = n.pid > 0 && isAlive(n.pid) ? (isStopped(n.pid) ? 'stopped' : 'running') : 'off';
     return [
       n.name.padEnd(6),
       n.role.padEnd(8),
@@ -234,7 +234,7 @@ export class Lab {
   /** Starts the daemon and waits until its API answers. */
   async start(node: string, extraArgs: readonly string[] = []): Promise<void> {
     const n = this.#node(node);
-    if (n.pid > 0 && existsSync(`/proc/${n.pid}`)) return;
+    if (n.pid > 0 && isAlive(n.pid)) return;
     const exec = join(RUN_ROOT, this.name, node);
     mkdirSync(exec, { recursive: true });
     mkdirSync(join(DATA_ROOT, this.name, node), { recursive: true });
@@ -266,7 +266,7 @@ export class Lab {
     n.pid = pid;
     this.#save();
     await waitFor(`${node} answers`, START_TIMEOUT_MS, async () => {
-      if (!existsSync(`/proc/${pid}`)) throw new Error(`the daemon ended: ${tail(this.logFile(node))}`);
+      if (!isAlive(pid)) throw new Error(`the daemon ended: ${tail(this.logFile(node))}`);
       return (await callApi(this.socket(node), 'GET', '/_ping')).status === 200;
     });
   }

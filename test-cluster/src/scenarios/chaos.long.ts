@@ -39,7 +39,8 @@ describe(`any process that is killed at any moment (seed ${SEED})`, () => {
       ),
     );
   });
-  after(() => lab.down());
+  // CHAOS_KEEP leaves the lab up to be looked at.
+  after(() => (process.env.CHAOS_KEEP === undefined ? lab.down() : undefined));
 
   const nameOf = (pid: number): string => {
     try {

@@ -3,7 +3,7 @@
  * rejected with a retryable error and the next helper is started at once, up to a limit; after that every call fails.
  */
 import type { Duplex } from 'node:stream';
-import { type Clock, type Logger, SwarmtsError, silentLogger, systemClock } from '@swarmts/lib';
+import { type Clock, type Logger, SwarmtsError, silentLogger, systemClock, type TimerHandle } from '@swarmts/lib';
 import type { LegSpec, RouterSpec, RulesSpec } from '@swarmts/netplugins';
 import { encodeFrame, FrameDecoder } from './frame.js';
 import type {
@@ -26,9 +26,10 @@ import {
   type WireResponse,
 } from './protocol.js';
 
-/** Deaths within the window that are answered with a restart. */
-export const MAX_RESTARTS = 5;
+/** Deaths within the window that are answered with a restart at once; further ones with a pause before it, without end. */
+export const QUICK_RESTARTS = 5;
 export const RESTART_WINDOW_MS = 60_000;
+export const RESTART_PAUSE_MS = 1_000;
 /** Time that a helper gets to end by itself. */
 export const CLOSE_GRACE_MS = 5000;
 /** Requests under way; beyond it a caller gets 'resource-exhausted' instead of growing the queue. */
@@ -65,6 +66,9 @@ export class HelperClient implements PrivilegedHelper {
   #restarts: number[] = [];
   #nextId = 1;
   #closing = false;
+  /** Whether a helper has ever answered: one that never does is not tried again. */
+  #answered = false;
+  #restart: TimerHandle | undefined;
   #ready: (() => void) | undefined;
   #failed: ((error: Error) => void) | undefined;
 
@@ -177,6 +181,7 @@ export class HelperClient implements PrivilegedHelper {
 
   async close(): Promise<void> {
     this.#closing = true;
+    this.#restart?.cancel();
     const connection = this.#connection;
     if (connection === undefined) return;
     connection.process.socket.end();
@@ -253,6 +258,7 @@ export class HelperClient implements PrivilegedHelper {
     const message = header as WireResponse | WireHello;
     if ('hello' in message) {
       connection.pid = message.hello;
+      this.#answered = true;
       this.#ready?.();
       return;
     }
@@ -273,22 +279,22 @@ export class HelperClient implements PrivilegedHelper {
       pending.reject(new SwarmtsError('unavailable', `the helper ended (${how}) during ${pending.method}`));
     }
     this.#failed?.(new SwarmtsError('internal', `the helper did not start: it ended (${how})`));
-    if (this.#closing) return;
+    if (this.#closing || !this.#answered) return;
     const now = this.#options.clock.monotonic();
-    this.#restarts = this.#restarts.filter((at) => now - at < RESTART_WINDOW_MS);
-    if (connection.pid === 0 || this.#restarts.length >= MAX_RESTARTS) {
-      this.#options.logger.error('the helper is gone and not started again', { how, restarts: this.#restarts.length });
+    this.#restarts = [...this.#restarts.filter((at) => now - at < RESTART_WINDOW_MS), now];
+    const often = this.#restarts.length > QUICK_RESTARTS;
+    this.#options.logger.warn('the helper ended and is started again', { how, restarts: this.#restarts.length });
+    if (!often) {
+      this.#connect();
       return;
     }
-    this.#restarts.push(now);
-    this.#options.logger.warn('the helper ended and is started again', { how });
-    this.#connect();
+    this.#restart = this.#options.clock.after(RESTART_PAUSE_MS, () => this.#connect());
   }
 
   #goneError(): SwarmtsError {
     return this.#closing
       ? new SwarmtsError('aborted', 'the helper is being stopped')
-      : new SwarmtsError('internal', `the helper ended ${MAX_RESTARTS} times in ${RESTART_WINDOW_MS / 1000} s`);
+      : new SwarmtsError('unavailable', 'the helper ended too often; it is started again in a moment');
   }
 }
 

@@ -4,7 +4,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, writeFi
 import { join } from 'node:path';
 import { isSwarmtsError } from '@swarmts/lib';
 import type { PrivilegedHelper } from './helper-api.js';
-import { MAX_RESTARTS } from './helper-client.js';
+import { QUICK_RESTARTS } from './helper-client.js';
 import { MAX_CAPTURE_BYTES } from './run-process.js';
 import { eventually, isRunning, startTestHost, type TestHost } from './test-host.js';
 
@@ -174,8 +174,8 @@ describe('the helper', function () {
     await assert.rejects(sh('true'), (e) => isSwarmtsError(e, 'aborted'));
   });
 
-  it('is started again when it dies, but not for ever', async () => {
-    for (let i = 0; i < MAX_RESTARTS; i++) {
+  it('is started again when it dies, and with a pause when it dies often', async () => {
+    for (let i = 0; i < QUICK_RESTARTS; i++) {
       const pid = helper.pid;
       const running = sh('sleep 1000');
       const outcome = assert.rejects(running, (e) => isSwarmtsError(e, 'unavailable') && e.retryable);
@@ -189,11 +189,33 @@ describe('the helper', function () {
       assert.notEqual(helper.pid, pid);
       await helper.kill(Number(child), 9);
     }
-    process.kill(helper.pid, 'SIGKILL');
-    await assert.rejects(sh('sleep 1000'), (e) => isSwarmtsError(e));
-    await assert.rejects(sh('true'), (e) => isSwarmtsError(e, 'internal') && !e.retryable);
+    const last = helper.pid;
+    process.kill(last, 'SIGKILL');
+    await assert.rejects(sh('sleep 1000'), (e) => isSwarmtsError(e, 'unavailable'));
+    await assert.rejects(sh('true'), (e) => isSwarmtsError(e, 'unavailable') && e.retryable);
+    await eventually('another helper', () => helper.pid !== last && helper.pid !== 0);
+    assert.equal(text((await sh('echo back')).stdout), 'back\n');
+  });
+
+  it('is started again when it dies before it has answered', async () => {
+    const first = helper.pid;
+    process.kill(first, 'SIGKILL');
+    await eventually('the next one is there', () => children().some((pid) => pid !== first));
+    const early = children().find((pid) => pid !== first) ?? 0;
+    process.kill(early, 'SIGKILL');
+    await eventually('one that answers', () => helper.pid !== 0 && helper.pid !== first && helper.pid !== early);
+    assert.equal(text((await sh('echo back')).stdout), 'back\n');
   });
 });
+
+/** This process's own children, before and after their exec; zombies are among them. */
+function children(): readonly number[] {
+  return readFileSync(`/proc/self/task/${process.pid}/children`, 'utf8')
+    .trim()
+    .split(' ')
+    .map(Number)
+    .filter(isRunning);
+}
 
 async function readWhenThere(path: string): Promise<string> {
   await eventually(path, () => existsSync(path));
