@@ -103,6 +103,11 @@ interface NodeJson {
   readonly ManagerStatus?: { readonly Leader?: boolean; readonly Reachability: string };
 }
 
+interface TaskJson {
+  readonly Status: { readonly State: string };
+}
+
+const tasks = (socket: string) => api<readonly TaskJson[]>(socket, 'GET', '/tasks');
 const nodes = (socket: string) => api<readonly NodeJson[]>(socket, 'GET', '/nodes');
 
 /** Waits until three managers are reachable, and names the leader. */
@@ -229,10 +234,8 @@ async function rebalance(socket: string): Promise<void> {
     });
     if (replicas > 0) await untilRunning(socket, replicas);
     else
-      await waitFor(
-        'all tasks are gone',
-        DEAD_WAIT_MS,
-        async () => (await api<readonly unknown[]>(socket, 'GET', '/tasks')).length === 0,
+      await waitFor('no task runs', DEAD_WAIT_MS, async () =>
+        (await tasks(socket)).every((t) => t.Status.State !== 'running'),
       );
   }
 }

@@ -5,6 +5,7 @@
 import { type Clock, isSwarmtsError, type Logger, messageOf, SwarmtsError } from '@swarmts/lib';
 import {
   ContainerStatus,
+  containerName,
   isTerminal,
   observedState,
   PortProtocol,
@@ -293,7 +294,8 @@ export class TaskRunner {
   }
 
   #container(): ContainerInfo | undefined {
-    return this.#o.engine.list().find((c) => c.config.labels[TASK_ID_LABEL] === this.#task.id);
+    const found = this.#o.engine.find(containerName(this.#task));
+    return found?.config.labels[TASK_ID_LABEL] === this.#task.id ? found : undefined;
   }
 
   /** Waits whatever else happens, but for the end of the agent. */
