@@ -14,6 +14,9 @@ case "${1:-}" in
     if systemd_runs && [ -e "$unit" ]; then systemctl disable --now swarmtsd || true; fi
     rm -f "$unit" "$bin/swarmts" "$bin/swarmtsd"
     if systemd_runs; then systemctl daemon-reload; fi
+    for dir in containers runtime exits attach; do
+      if mountpoint -q "/run/swarmts/$dir"; then umount "/run/swarmts/$dir" || true; fi
+    done
     # The daemon leaves its rules to the containers that outlive it; here nothing outlives.
     if command -v nft >/dev/null; then nft list tables | awk '$3 ~ /^swarmts/ { print "delete", $0 }' | nft -f -; fi
     say 'swarmts is uninstalled; /var/lib/swarmts is left as it was'

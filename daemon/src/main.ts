@@ -100,6 +100,7 @@ async function runDaemon(config: DaemonConfig): Promise<void> {
       ...runtimeOf(config),
       ...(config.cgroupParent === '' ? {} : { cgroupParent: config.cgroupParent }),
       favorDynmods: config.cgroupFavorDynmods,
+      volatileState: true,
       insecureRegistries: config.insecureRegistries,
       registryMirrors: config.registryMirrors,
       ...(config.dns.length > 0 ? { dns: { servers: config.dns, search: [], options: [] } } : {}),

@@ -30,6 +30,7 @@ import { Engine, supervise } from './engine.js';
 import type { ContainerEngine, EngineEvent } from './engine-api.js';
 import { EngineEvents } from './events.js';
 import { MonitorWatch } from './monitor-watch.js';
+import { mountVolatileState } from './volatile-state.js';
 
 export interface EngineOptions {
   /** Images, layers, volumes and container records. */
@@ -63,6 +64,8 @@ export interface EngineOptions {
   readonly maxConcurrentDownloads?: number;
   /** Sets the machine's cgroup hierarchy to quick changes of membership (cgroup-mount.ts); default false. */
   readonly favorDynmods?: boolean;
+  /** Puts what ends with a reboot onto a tmpfs (volatile-state.ts); default false. */
+  readonly volatileState?: boolean;
 }
 
 const CONTAINER_ID = /^[0-9a-f]{64}$/;
@@ -76,6 +79,7 @@ export async function openEngine(options: EngineOptions): Promise<ContainerEngin
   await mkdir(containersRoot({ dataRoot }), { recursive: true, mode: 0o710 });
   await mkdir(execRoot, { recursive: true, mode: 0o711 });
   if (options.favorDynmods) await favorDynmods(helper, logger);
+  if (options.volatileState) await mountVolatileState(execRoot, helper, logger);
   const events = new EngineEvents(logger);
   const emit = (e: EngineEvent) => events.emit(e);
   const registry = new ContainerRegistry();
