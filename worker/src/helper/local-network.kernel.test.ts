@@ -41,6 +41,8 @@ describe('the local network in the kernel', function () {
   beforeEach(async () => {
     host = await startTestHost();
     outside = host.joinOutside('outside', OUTSIDE);
+    // New namespaces inherit the machine's setting; a router would answer that it knows no way.
+    await host.helper.setSysctls({ 'net.ipv4.ip_forward': '0' }, outside);
     network = newNetwork();
     await network.restore([]);
   });
