@@ -17,6 +17,8 @@ const ROUND_MS = 150;
 export class Operator {
   readonly #world: World;
   changesAtRandom = true;
+  /** The highest commit index that any member has shown: a leader that is behind it has been replaced, and its members with it. */
+  #highestCommit = 0;
   /** By member: when it was first seen not to belong to the group. */
   readonly #outsideSince = new Map<number, number>();
 
@@ -44,7 +46,9 @@ export class Operator {
     const { random, settings } = this.#world;
     const leader = this.leader();
     const status = leader?.core?.status();
-    if (leader === undefined || status === undefined) return;
+    for (const { core } of this.#world.members)
+      this.#highestCommit = Math.max(this.#highestCommit, core?.status().commit ?? 0);
+    if (leader === undefined || status === undefined || status.commit < this.#highestCommit) return;
     if (!this.changesAtRandom) this.#stopOutsiders(leader, status);
     if (status.votersOutgoing !== undefined) {
       if (!status.autoLeave) leader.changeMembers({ transition: 'auto', steps: [], context: NO_DATA });

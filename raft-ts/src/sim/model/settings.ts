@@ -32,7 +32,7 @@ export function settingsOfSeed(seed: number): ModelSettings {
   const random = seededRandom(seed * 7919 + 17);
   const oneOf = <T>(...values: readonly [T, ...T[]]): T => random.pick(values) ?? values[0];
   const checkQuorum = !random.chance(0.1);
-  return {
+  const drawn = {
     members: oneOf(3, 3, 4, 5, 5, 6, 7),
     asyncStorageWrites: random.chance(0.5),
     checkQuorum,
@@ -53,4 +53,7 @@ export function settingsOfSeed(seed: number): ModelSettings {
     slowApply: random.chance(0.3),
     diskFaults: random.chance(0.6),
   };
+  // With neither of them a member whose term ran ahead is not told of the membership that it is in (nor is it in etcd): no progress
+  // could be asked of it.
+  return { ...drawn, preVote: drawn.preVote || drawn.changeMembers };
 }
