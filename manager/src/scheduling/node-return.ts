@@ -6,9 +6,9 @@ import type { Clock, TimerHandle } from '@swarmts/lib';
 import { type Node, NodeState } from '@swarmts/proto';
 
 /** No further node came back for so long: the rest is not worth waiting for. */
-const QUIET_MS = 150;
+const QUIET_MS = 500;
 /** Longest wait, also when nobody comes back. */
-const LONGEST_WAIT_MS = 1_000;
+const LONGEST_WAIT_MS = 2_000;
 
 export class NodeReturn {
   readonly #awaited: Set<string>;
