@@ -67,11 +67,12 @@ interface TaskJson {
   readonly Status: { readonly State: string };
 }
 
+export const tasksOf = (socket: string) => api<readonly TaskJson[]>(socket, 'GET', '/tasks');
+
 /** Waits until so many tasks run on nodes that are up. */
 export async function untilRunning(socket: string, count: number): Promise<void> {
   const allRun = async () => {
-    const tasks = await api<readonly TaskJson[]>(socket, 'GET', '/tasks');
-    const running = tasks.filter((t) => t.DesiredState === 'running' && t.Status.State === 'running');
+    const running = (await tasksOf(socket)).filter((t) => t.DesiredState === 'running' && t.Status.State === 'running');
     if (running.length < count) return false;
     const nodes = await api<readonly { readonly ID: string; readonly Status: { readonly State: string } }[]>(
       socket,

@@ -1,7 +1,7 @@
 /** `npm run bench -- NAME...`: measures against real peers in the same run and prints a table for each. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { api, waitFor } from '@swarmts/test-cluster';
-import { createService, firstWriteMs, IMAGE, removeService, setUp, untilRunning } from './bed.js';
+import { createService, firstWriteMs, IMAGE, removeService, setUp, tasksOf, untilRunning } from './bed.js';
 import { compare } from './measure.js';
 import { raftRead, raftWrite } from './raft/raft-bench.js';
 
@@ -103,11 +103,6 @@ interface NodeJson {
   readonly ManagerStatus?: { readonly Leader?: boolean; readonly Reachability: string };
 }
 
-interface TaskJson {
-  readonly Status: { readonly State: string };
-}
-
-const tasks = (socket: string) => api<readonly TaskJson[]>(socket, 'GET', '/tasks');
 const nodes = (socket: string) => api<readonly NodeJson[]>(socket, 'GET', '/nodes');
 
 /** Waits until three managers are reachable, and names the leader. */
@@ -235,7 +230,7 @@ async function rebalance(socket: string): Promise<void> {
     if (replicas > 0) await untilRunning(socket, replicas);
     else
       await waitFor('no task runs', DEAD_WAIT_MS, async () =>
-        (await tasks(socket)).every((t) => t.Status.State !== 'running'),
+        (await tasksOf(socket)).every((t) => t.Status.State !== 'running'),
       );
   }
 }

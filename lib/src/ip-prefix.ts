@@ -94,3 +94,20 @@ export function prefixContains(p: IpPrefix, ip: IpAddress): boolean {
 export function prefixesOverlap(a: IpPrefix, b: IpPrefix): boolean {
   return a.family === b.family && a.base < b.base + prefixSize(b) && b.base < a.base + prefixSize(a);
 }
+
+/** The lowest subnet of `bits` bits in the pool that overlaps nothing of what is in the way; undefined when there is none. */
+export function firstFreePrefix(pool: IpPrefix, bits: number, inTheWay: readonly IpPrefix[]): IpPrefix | undefined {
+  const step = prefixSize({ ...pool, bits });
+  const end = pool.base + prefixSize(pool);
+  const near = inTheWay.filter((t) => prefixesOverlap(t, pool));
+  let base = pool.base;
+  while (base < end) {
+    const candidate: IpPrefix = { family: pool.family, base, bits };
+    const clash = near.find((t) => prefixesOverlap(t, candidate));
+    if (!clash) return candidate;
+    // Jumps over what is in the way.
+    const behind = clash.base + prefixSize(clash);
+    base = behind <= base + step ? base + step : ((behind + step - 1n) / step) * step;
+  }
+  return undefined;
+}

@@ -4,7 +4,15 @@
  * is in use is derived from the store.
  */
 import { SwarmtsError } from './errors.js';
-import { formatIp, type IpAddress, type IpPrefix, parseIp, prefixContains, prefixSize } from './ip-prefix.js';
+import {
+  formatIp,
+  type IpAddress,
+  type IpPrefix,
+  parseIp,
+  parseIpPrefix,
+  prefixContains,
+  prefixSize,
+} from './ip-prefix.js';
 
 export interface SubnetPoolOptions {
   readonly subnet: IpPrefix;
@@ -14,7 +22,23 @@ export interface SubnetPoolOptions {
   readonly reserved: readonly string[];
 }
 
+/** A subnet as networks have it in their configuration; '' where something is not given. */
+export interface SubnetConfig {
+  readonly subnet: string;
+  readonly ipRange: string;
+  readonly gateway: string;
+  readonly reserved: Readonly<Record<string, string>>;
+}
+
 export class SubnetPool {
+  static of(c: SubnetConfig): SubnetPool {
+    return new SubnetPool({
+      subnet: parseIpPrefix(c.subnet),
+      ...(c.ipRange === '' ? {} : { range: parseIpPrefix(c.ipRange) }),
+      reserved: [c.gateway, ...Object.values(c.reserved)],
+    });
+  }
+
   readonly subnet: IpPrefix;
   readonly #first: bigint;
   readonly #size: bigint;

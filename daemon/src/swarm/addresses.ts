@@ -1,7 +1,7 @@
 /** Which address a node listens on and advertises. Errors in Docker's words. Pure: the interfaces are passed in. */
 import { isIP } from 'node:net';
 import type { networkInterfaces } from 'node:os';
-import { SwarmtsError } from '@swarmts/lib';
+import { parseIp, parseIpPrefix, prefixContains, SwarmtsError } from '@swarmts/lib';
 import { defaults } from '@swarmts/proto';
 
 export type Interfaces = ReturnType<typeof networkInterfaces>;
@@ -80,20 +80,16 @@ export function resolveJoinAddr(text: string, remote: string, listen: HostPort, 
     return resolveAdvertiseAddr(text, listen, interfaces);
   } catch (e) {
     if (text !== '') throw e;
-    const target = splitHostPort(remote, defaults.listenPort).host;
+    const { host } = splitHostPort(remote, defaults.listenPort);
+    // A name says nothing about networks.
+    if (isIP(host) === 0) throw e;
+    const target = parseIp(host);
     const sameNet = Object.values(interfaces)
       .flatMap((l) => l ?? [])
-      .find((i) => i.cidr && i.family === 'IPv4' && inSubnet(target, i.cidr));
+      .find((i) => i.cidr && i.family === 'IPv4' && prefixContains(parseIpPrefix(i.cidr), target));
     if (!sameNet) throw e;
     return { host: sameNet.address, port: listen.port };
   }
-}
-
-function inSubnet(address: string, cidr: string): boolean {
-  const toNumber = (a: string) => a.split('.').reduce((n, p) => n * 256 + Number(p), 0);
-  const [base = '', bits = '32'] = cidr.split('/');
-  const size = 2 ** (32 - Number(bits));
-  return Math.floor(toNumber(address) / size) === Math.floor(toNumber(base) / size);
 }
 
 function ownAddress(host: string, interfaces: Interfaces, what: string): string {

@@ -3,6 +3,7 @@
  * networks that exist and the cluster's settings in, the finished object out. Two networks never overlap.
  */
 import {
+  firstFreePrefix,
   formatIp,
   formatIpPrefix,
   type IpPrefix,
@@ -107,7 +108,7 @@ function freeSubnet(spec: NetworkSpec, view: AllocationView, taken: readonly IpP
     const pool = parseIpPrefix(text);
     if (pool.family !== 4) continue;
     const bits = Math.max(pool.bits, spec.ingress ? ingressBits(pool, subnetBits) : subnetBits);
-    const found = firstFree(pool, bits, taken, view.nodeAddresses);
+    const found = firstFreePrefix(pool, bits, [...taken, ...view.nodeAddresses.flatMap(hostPrefix)]);
     if (found) return IpamConfig.create({ subnet: formatIpPrefix(found) });
   }
   throw new SwarmtsError(
@@ -122,30 +123,9 @@ function ingressBits(pool: IpPrefix, subnetBits: number): number {
 }
 
 function freeIpv6Subnet(taken: readonly IpPrefix[]): IpamConfig {
-  const found = firstFree(parseIpPrefix(IPV6_POOL), IPV6_SUBNET_BITS, taken, []);
+  const found = firstFreePrefix(parseIpPrefix(IPV6_POOL), IPV6_SUBNET_BITS, taken);
   if (!found) throw new SwarmtsError('resource-exhausted', `all subnets of ${IPV6_POOL} are in use`);
   return IpamConfig.create({ subnet: formatIpPrefix(found) });
-}
-
-/** The lowest subnet of the pool that overlaps nothing and contains no address of a node. Jumps over what is in the way. */
-function firstFree(
-  pool: IpPrefix,
-  bits: number,
-  taken: readonly IpPrefix[],
-  avoid: readonly string[],
-): IpPrefix | undefined {
-  const step = prefixSize({ ...pool, bits });
-  const end = pool.base + prefixSize(pool);
-  const inTheWay = [...taken, ...avoid.flatMap(hostPrefix)].filter((t) => prefixesOverlap(t, pool));
-  let base = pool.base;
-  while (base < end) {
-    const candidate: IpPrefix = { family: pool.family, base, bits };
-    const clash = inTheWay.find((t) => prefixesOverlap(t, candidate));
-    if (!clash) return candidate;
-    const behind = clash.base + prefixSize(clash);
-    base = behind <= base + step ? base + step : ((behind + step - 1n) / step) * step;
-  }
-  return undefined;
 }
 
 function hostPrefix(address: string): IpPrefix[] {

@@ -2,7 +2,7 @@
  * The address pools of all networks on the leader: built from the store when leading begins, kept in step by what is
  * allocated and released. Owners are tasks and services (for their VIPs); each has one address per subnet at most.
  */
-import { isSwarmtsError, parseIp, parseIpPrefix, prefixContains, SubnetPool, SwarmtsError } from '@swarmts/lib';
+import { isSwarmtsError, parseIp, prefixContains, SubnetPool, SwarmtsError } from '@swarmts/lib';
 import { isTerminal, type Network, observedState, type Service, type Task } from '@swarmts/proto';
 import type { ReadTx } from '../store/transaction.js';
 
@@ -30,14 +30,7 @@ export class NetworkPools {
 
   add(n: Network): void {
     if (this.#pools.has(n.id)) return;
-    const pools = (n.ipam?.configs ?? []).map(
-      (c) =>
-        new SubnetPool({
-          subnet: parseIpPrefix(c.subnet),
-          ...(c.ipRange === '' ? {} : { range: parseIpPrefix(c.ipRange) }),
-          reserved: [c.gateway, ...Object.values(c.reserved)],
-        }),
-    );
+    const pools = (n.ipam?.configs ?? []).map((c) => SubnetPool.of(c));
     this.#pools.set(n.id, pools);
   }
 

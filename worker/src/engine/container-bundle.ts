@@ -13,6 +13,7 @@ import type { DnsConfig } from '../runtime/etc-files.js';
 import { hostNetworkHostsFile, hostsFile, resolvConf } from '../runtime/etc-files.js';
 import { findInit, hostDevices, type MachineFacts } from '../runtime/machine-facts.js';
 import { restrictionsOf } from '../runtime/mount-restrictions.js';
+import { type MountInfo, readMounts } from '../runtime/mountinfo.js';
 import { type NetworkNamespace, ociConfig } from '../runtime/oci-config.js';
 import type { OciMount, OciProcess } from '../runtime/oci-spec.js';
 import { type ResolvedUser, resolveUser } from '../runtime/user-lookup.js';
@@ -77,7 +78,8 @@ export function writeBundle(context: BundleContext, request: BundleRequest): voi
   makeWorkingDir(rootfs, record.workingDir);
   const etc = writeEtcFiles(context, request);
   const files = (record.config.files ?? []).map((f, i): OciMount => bind(join(paths.files, String(i)), f.path, true));
-  const mounts = [...record.mounts.map((m) => mountOf(m, request.volumes)), ...files];
+  const onHost = record.mounts.some((m) => m.type !== 'tmpfs') ? readMounts() : [];
+  const mounts = [...record.mounts.map((m) => mountOf(m, request.volumes, onHost)), ...files];
   const taken = new Set(mounts.map((m) => m.destination));
   const init = record.config.init ? [bind(findInit(context.initPath), INIT_TARGET, true)] : [];
   const config = ociConfig({
@@ -215,7 +217,7 @@ function readHostFile(path: string): string {
   }
 }
 
-function mountOf(m: ResolvedMount, volumes: ReadonlyMap<string, string>): OciMount {
+function mountOf(m: ResolvedMount, volumes: ReadonlyMap<string, string>, onHost: readonly MountInfo[]): OciMount {
   if (m.type === 'tmpfs') {
     const size = m.tmpfsSizeBytes ? [`size=${m.tmpfsSizeBytes}`] : [];
     const mode = `mode=${(m.tmpfsMode ?? 0o1777).toString(8)}`;
@@ -223,7 +225,7 @@ function mountOf(m: ResolvedMount, volumes: ReadonlyMap<string, string>): OciMou
     return { destination: m.target, type: 'tmpfs', source: 'tmpfs', options };
   }
   const source = m.type === 'volume' ? (volumes.get(m.source) ?? '') : m.source;
-  const restrictions = restrictionsOf(readFileSync('/proc/self/mountinfo', 'utf8'), realPath(source));
+  const restrictions = restrictionsOf(onHost, realPath(source));
   const mount = bind(source, m.target, m.readOnly, m.propagation);
   return { ...mount, options: [...new Set([...(mount.options ?? []), ...restrictions])] };
 }

@@ -8,6 +8,7 @@ import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import {
   type Clock,
+  firstFreePrefix,
   formatIp,
   formatIpPrefix,
   type IpPrefix,
@@ -37,8 +38,8 @@ import type { EndpointSource, ObtainedEndpoint } from './node-container-network.
 
 /** Subnets for networks without a wish, as Docker has them: large ones first. */
 const POOLS = [
-  { pool: '172.16.0.0/12', bits: 16, from: '172.17.0.0/16' },
-  { pool: '192.168.0.0/16', bits: 20, from: '192.168.0.0/20' },
+  { pool: '172.16.0.0/12', bits: 16, leftOut: ['172.16.0.0/16'] },
+  { pool: '192.168.0.0/16', bits: 20, leftOut: [] },
 ] as const;
 
 export interface LocalNetworksOptions {
@@ -194,14 +195,7 @@ export class LocalNetworks implements EndpointSource {
   }
 
   #put(network: Network): void {
-    const pools = (network.ipam?.configs ?? []).map(
-      (c) =>
-        new SubnetPool({
-          subnet: parseIpPrefix(c.subnet),
-          ...(c.ipRange === '' ? {} : { range: parseIpPrefix(c.ipRange) }),
-          reserved: [c.gateway, ...Object.values(c.reserved)],
-        }),
-    );
+    const pools = (network.ipam?.configs ?? []).map((c) => SubnetPool.of(c));
     this.#entries.set(network.id, { network, pools, endpoints: new Map() });
   }
 
@@ -264,15 +258,10 @@ function withGateway(c: IpamConfig, { family, base }: IpPrefix): IpamConfig {
 }
 
 function freeSubnet(taken: readonly IpPrefix[]): IpamConfig {
-  for (const { pool, bits, from } of POOLS) {
-    const whole = parseIpPrefix(pool);
-    const step = 1n << BigInt(32 - bits);
-    for (let base = parseIpPrefix(from).base; ; base += step) {
-      const candidate: IpPrefix = { family: 4, base, bits };
-      if (!prefixesOverlap(candidate, whole)) break;
-      if (taken.some((t) => prefixesOverlap(t, candidate))) continue;
-      return withGateway(IpamConfig.create({ subnet: formatIpPrefix(candidate) }), candidate);
-    }
+  for (const { pool, bits, leftOut } of POOLS) {
+    const inTheWay = [...taken, ...leftOut.map((text) => parseIpPrefix(text))];
+    const found = firstFreePrefix(parseIpPrefix(pool), bits, inTheWay);
+    if (found) return withGateway(IpamConfig.create({ subnet: formatIpPrefix(found) }), found);
   }
   throw new SwarmtsError(
     'resource-exhausted',

@@ -3,7 +3,7 @@
  * was half made, and only then answers.
  */
 import { createHash } from 'node:crypto';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { mkdir, readdir, rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { type Clock, type Logger, messageOf, type Random, silentLogger, systemClock } from '@swarmts/lib';
@@ -17,6 +17,7 @@ import { chooseRuntime, prepareForCrun } from '../runtime/choose-runtime.js';
 import type { DnsConfig } from '../runtime/etc-files.js';
 import { ExitWatch } from '../runtime/exit-watch.js';
 import { machineFacts, requireProgram } from '../runtime/machine-facts.js';
+import { readMounts } from '../runtime/mountinfo.js';
 import { OciRuntime } from '../runtime/oci-runtime.js';
 import { LayerStore } from '../snapshots/layer-store.js';
 import { VolumeStore } from '../volumes/volume-store.js';
@@ -138,7 +139,7 @@ export async function openEngine(options: EngineOptions): Promise<ContainerEngin
 
 /** Kernels before 6.0 do not know the flag: containers start all the same, only later. */
 async function favorDynmods(helper: HelperApi, logger: Logger): Promise<void> {
-  const spec = favorDynmodsMount(readFileSync('/proc/self/mountinfo', 'utf8'));
+  const spec = favorDynmodsMount(readMounts());
   if (!spec) return;
   try {
     await helper.mount(spec);

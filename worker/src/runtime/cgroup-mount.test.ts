@@ -1,5 +1,8 @@
 import assert from 'node:assert/strict';
 import { favorDynmodsMount } from './cgroup-mount.js';
+import { parseMountinfo } from './mountinfo.js';
+
+const planFor = (mountinfo: string) => favorDynmodsMount(parseMountinfo(mountinfo));
 
 const systemd =
   '30 23 0:26 / /sys/fs/cgroup rw,nosuid,nodev,noexec,relatime shared:9 - cgroup2 cgroup2 rw,nsdelegate,memory_recursiveprot';
@@ -10,7 +13,7 @@ const hybrid =
 
 describe('the favordynmods flag of the cgroup mount', () => {
   it('is added to the options that the hierarchy has, which a remount would drop otherwise', () => {
-    assert.deepEqual(favorDynmodsMount(systemd), {
+    assert.deepEqual(planFor(systemd), {
       source: 'cgroup2',
       target: '/sys/fs/cgroup',
       fstype: 'cgroup2',
@@ -20,7 +23,7 @@ describe('the favordynmods flag of the cgroup mount', () => {
   });
 
   it('goes to the cgroup v2 hierarchy beside cgroup v1', () => {
-    assert.deepEqual(favorDynmodsMount(hybrid), {
+    assert.deepEqual(planFor(hybrid), {
       source: 'cgroup2',
       target: '/sys/fs/cgroup/unified',
       fstype: 'cgroup2',
@@ -30,8 +33,8 @@ describe('the favordynmods flag of the cgroup mount', () => {
   });
 
   it('is left alone where it is set, and where there is only cgroup v1', () => {
-    assert.equal(favorDynmodsMount(`${systemd},favordynmods`), undefined);
-    assert.equal(favorDynmodsMount('40 31 0:37 / /sys/fs/cgroup/pids rw - cgroup cgroup rw,pids'), undefined);
-    assert.equal(favorDynmodsMount(''), undefined);
+    assert.equal(planFor(`${systemd},favordynmods`), undefined);
+    assert.equal(planFor('40 31 0:37 / /sys/fs/cgroup/pids rw - cgroup cgroup rw,pids'), undefined);
+    assert.equal(planFor(''), undefined);
   });
 });

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { crunVerdict } from './choose-runtime.js';
+import { parseMountinfo } from './mountinfo.js';
 
 const pure = '30 23 0:26 / /sys/fs/cgroup rw,nosuid - cgroup2 cgroup2 rw,nsdelegate';
 const v1 =
@@ -7,7 +8,7 @@ const v1 =
 const hybrid = `${v1}\n41 31 0:38 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw`;
 
 const verdict = (mountinfo: string, files: Readonly<Record<string, string>> = {}) =>
-  crunVerdict({ mountinfo, read: (path) => files[path] ?? '' });
+  crunVerdict({ mounts: parseMountinfo(mountinfo), read: (path) => files[path] ?? '' });
 
 describe('crun', () => {
   it('takes pure cgroup v2, whatever its controllers, and pure cgroup v1', () => {

@@ -9,10 +9,10 @@ import { basename, join } from 'node:path';
 import { findProgram, type Logger, messageOf } from '@swarmts/lib';
 import type { HelperApi, MountSpec } from '../helper/helper-api.js';
 import { requireProgram } from './machine-facts.js';
+import { type MountInfo, readMounts } from './mountinfo.js';
 
 export interface CgroupFacts {
-  /** /proc/self/mountinfo. */
-  readonly mountinfo: string;
+  readonly mounts: readonly MountInfo[];
   /** A file of the cgroup v2 hierarchy at this path, '' when it cannot be read. */
   readonly read: (path: string) => string;
 }
@@ -22,18 +22,10 @@ export type CrunVerdict =
   | { readonly kind: 'after'; readonly mounts: readonly MountSpec[] }
   | { readonly kind: 'refuses' };
 
-const TARGET_FIELD = 4;
-
 /** Whether crun takes this machine's cgroups, and what has to be mounted for it. */
 export function crunVerdict(facts: CgroupFacts): CrunVerdict {
-  const mounts = facts.mountinfo.split('\n').flatMap((line) => {
-    const [mount = '', filesystem = ''] = line.split(' - ');
-    const target = mount.split(' ')[TARGET_FIELD];
-    const [fstype = ''] = filesystem.split(' ');
-    return target === undefined ? [] : [{ target, fstype }];
-  });
-  const v1 = mounts.filter((m) => m.fstype === 'cgroup');
-  const v2 = mounts.find((m) => m.fstype === 'cgroup2');
+  const v1 = facts.mounts.filter((m) => m.fstype === 'cgroup');
+  const v2 = facts.mounts.find((m) => m.fstype === 'cgroup2');
   if (!v2 || v1.length === 0) return { kind: 'works' };
   const left = words(facts.read(join(v2.target, 'cgroup.controllers')));
   if (left.length === 0) return { kind: 'works' };
@@ -70,7 +62,7 @@ export async function chooseRuntime(
 
 /** Mounts what crun wants to see mounted; false where it would refuse all the same. */
 export async function prepareForCrun(helper: HelperApi, logger: Logger): Promise<boolean> {
-  const verdict = crunVerdict({ mountinfo: readFileSync('/proc/self/mountinfo', 'utf8'), read: readOrEmpty });
+  const verdict = crunVerdict({ mounts: readMounts(), read: readOrEmpty });
   if (verdict.kind !== 'after') return verdict.kind === 'works';
   try {
     for (const m of verdict.mounts) {

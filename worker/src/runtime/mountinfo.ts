@@ -1,0 +1,38 @@
+/** The mounts of this process's namespace, from /proc/self/mountinfo (proc_pid_mountinfo(5)). */
+import { readFileSync } from 'node:fs';
+
+export interface MountInfo {
+  readonly target: string;
+  /** Of the mount itself: "ro", "nosuid", "relatime", ... */
+  readonly options: readonly string[];
+  readonly fstype: string;
+  readonly source: string;
+  /** Of the file system. */
+  readonly superOptions: readonly string[];
+}
+
+const TARGET_FIELD = 4;
+const OPTIONS_FIELD = 5;
+
+export function readMounts(): readonly MountInfo[] {
+  return parseMountinfo(readFileSync('/proc/self/mountinfo', 'utf8'));
+}
+
+/** In the order of the file: a later mount may lie over an earlier one. */
+export function parseMountinfo(text: string): readonly MountInfo[] {
+  return text.split('\n').flatMap((line) => {
+    // Optional fields of any number stand before the separator.
+    const [mount = '', filesystem = ''] = line.split(' - ');
+    const fields = mount.split(' ');
+    const target = fields[TARGET_FIELD];
+    if (target === undefined) return [];
+    const [fstype = '', source = '', superOptions = ''] = filesystem.split(' ');
+    const options = (fields[OPTIONS_FIELD] ?? '').split(',');
+    return [{ target: unescaped(target), options, fstype, source, superOptions: superOptions.split(',') }];
+  });
+}
+
+/** Spaces and the like stand as octal escapes. */
+function unescaped(text: string): string {
+  return text.replace(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8)));
+}
