@@ -11,9 +11,14 @@ export function taskStateName(state: TaskState): string {
   return (TaskStateName[state] ?? 'UNKNOWN').toLowerCase();
 }
 
+/** It is meant to run: for good, to its end (a job's), or once it may start. */
+export function isWanted(task: Task): boolean {
+  return task.desiredState <= TaskState.COMPLETE;
+}
+
 /** Both observed and desired state say that it should and may be running. */
 export function isLive(task: Task): boolean {
-  return task.desiredState <= TaskState.RUNNING && observedState(task) <= TaskState.RUNNING;
+  return isWanted(task) && observedState(task) <= TaskState.RUNNING;
 }
 
 export function observedState(task: Task): TaskState {

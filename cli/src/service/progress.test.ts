@@ -86,6 +86,17 @@ describe('progress of a service', () => {
     assert.equal(read(p, [done(1), task(2, 'running', { DesiredState: 'complete' })], 0, job).outcome.kind, 'going');
     assert.deepEqual(read(p, [done(1), done(2)], 200, job).outcome, { kind: 'done' });
   });
+
+  it('waits for every node of a global job', () => {
+    const job = service({ Spec: { Name: 'j', Mode: { GlobalJob: {} } } });
+    const p = new ServiceProgress();
+    const on = (node: string, state: string) =>
+      task(0, state, { ID: node, Slot: undefined, NodeID: node, DesiredState: 'complete' });
+    assert.equal(read(p, [], 0, job).outcome.kind, 'going');
+    assert.equal(read(p, [on('n1', 'new'), on('n2', 'new')], 0, job).outcome.kind, 'going');
+    assert.equal(read(p, [on('n1', 'complete'), on('n2', 'running')], 0, job).outcome.kind, 'going');
+    assert.deepEqual(read(p, [on('n1', 'complete'), on('n2', 'complete')], 0, job).outcome, { kind: 'done' });
+  });
 });
 
 describe('the display of progress', () => {

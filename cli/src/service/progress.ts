@@ -149,7 +149,7 @@ export class ServiceProgress {
     const done = mine.filter((t) => t.Status?.State === 'complete').length;
     const current = currentTasks({ ...r, tasks: mine.filter((t) => !ended(t.Status?.State)) });
     const job = r.service.Spec.Mode?.ReplicatedJob;
-    const total = job ? (job.TotalCompletions ?? job.MaxConcurrent ?? 1) : done + current.size;
+    const total = job ? (job.TotalCompletions ?? job.MaxConcurrent ?? 1) : new Set(mine.map((t) => t.NodeID)).size;
     const active = Math.min(job?.MaxConcurrent || total, Math.max(0, total - done));
     const running = [...current.values()].filter((t) => t.Status?.State === 'running').length;
     lines.push({ id: 'job progress', text: `${done} out of ${total} complete` });
@@ -187,7 +187,9 @@ function taskText(t: Task): { text: string; step?: number } {
 function currentTasks(r: Reading): Map<string, Task> {
   const best = new Map<string, Task>();
   for (const t of r.tasks) {
-    if (step(t.DesiredState) === 0 || step(t.Status?.State) === 0 || ended(t.DesiredState)) continue;
+    if (step(t.DesiredState) === 0 || step(t.Status?.State) === 0) continue;
+    // A job's task is desired to complete as long as it is wanted.
+    if (t.DesiredState !== 'complete' && ended(t.DesiredState)) continue;
     if (t.NodeID && !r.activeNodes.has(t.NodeID)) continue;
     const key = t.Slot ? String(t.Slot) : (t.NodeID ?? t.ID);
     const rival = best.get(key);

@@ -4,7 +4,7 @@
  * is derived from the store: a new leader builds the pools anew, and so does this one after a write that failed.
  */
 import { ControlLoop, messageOf, type Watch } from '@swarmts/lib';
-import { isTerminal, observedState, type Service, type Task, TaskState, TaskStatus } from '@swarmts/proto';
+import { isTerminal, isWanted, observedState, type Service, type Task, TaskState, TaskStatus } from '@swarmts/proto';
 import type { LeaderComponent, LeaderContext } from '../leader-component.js';
 import type { AnyChange } from '../store/tables.js';
 import type { ReadTx, WriteTx } from '../store/transaction.js';
@@ -170,7 +170,7 @@ const WAITS_FOR_NODE = 'pending task scheduling';
 const WAITS_FOR_ADDRESS = 'waiting for network addresses';
 
 function needsAllocation(t: Task): boolean {
-  return observedState(t) === TaskState.NEW && t.desiredState <= TaskState.RUNNING;
+  return observedState(t) === TaskState.NEW && isWanted(t);
 }
 
 function lacksVips(tx: ReadTx, s: Service): boolean {

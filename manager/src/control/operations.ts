@@ -11,6 +11,7 @@ import {
   ConfigSpec,
   Endpoint,
   isTerminal,
+  isWanted,
   MAX_CONFIG_BYTES,
   MAX_SECRET_BYTES,
   type Network,
@@ -37,6 +38,7 @@ import type { FilterVerdict } from '@swarmts/scheduler';
 import { isNodeNetwork } from '../allocator/attachments.js';
 import { assignPorts } from '../allocator/published-ports.js';
 import { newJoinToken } from '../ca/join-token.js';
+import { isJob, isOfIteration, nextJobStatus } from '../orchestrator/job.js';
 import { newTask } from '../orchestrator/new-task.js';
 import { sameSpec } from '../orchestrator/same-spec.js';
 import type { RaftGroup } from '../raft/raft-group.js';
@@ -232,7 +234,8 @@ export class Operations {
       if (tx.by('service', 'name', name).length > 0) throw nameTaken('service', name);
       checkReferences(tx, a.spec);
       const endpoint = endpointOf(tx, a.spec, undefined);
-      tx.create('service', Service.create({ id, spec: a.spec, specVersion: { index: 1 }, endpoint }));
+      const jobStatus = nextJobStatus(a.spec, undefined, this.#c.now());
+      tx.create('service', Service.create({ id, spec: a.spec, specVersion: { index: 1 }, endpoint, jobStatus }));
     });
     return { id };
   }
@@ -252,7 +255,7 @@ export class Operations {
           'renaming services is not supported: create a new one and remove the old one',
         );
       }
-      if ((spec.mode?.global === undefined) !== (service.spec?.mode?.global === undefined)) {
+      if (modeName(spec) !== modeName(service.spec)) {
         throw new SwarmtsError('unsupported', 'service mode change is not allowed: create a new service');
       }
       checkReferences(tx, spec);
@@ -265,6 +268,7 @@ export class Operations {
         specVersion: changed ? { index: (service.specVersion?.index ?? 0) + 1 } : service.specVersion,
         previousSpec: service.spec,
         previousSpecVersion: service.specVersion,
+        jobStatus: nextJobStatus(spec, service.jobStatus, this.#c.now()),
         updateStatus: a.rollback
           ? UpdateStatus.create({
               state: UpdateState.ROLLBACK_STARTED,
@@ -515,13 +519,22 @@ function counts(tx: ReadTx, service: Service): ServiceCounts {
     const state = tx.get('node', t.nodeId)?.status?.state;
     return state !== undefined && state !== NodeState.DOWN;
   };
-  const running = tasks.filter(
-    (t) => t.desiredState <= TaskState.RUNNING && observedState(t) === TaskState.RUNNING && up(t),
-  ).length;
-  const desired =
-    service.spec?.mode?.replicated?.replicas ?? tasks.filter((t) => t.desiredState <= TaskState.RUNNING).length;
-  const completed = tasks.filter((t) => observedState(t) === TaskState.COMPLETE).length;
-  return { service, runningTasks: running, desiredTasks: desired, completedTasks: completed };
+  const running = tasks.filter((t) => isWanted(t) && observedState(t) === TaskState.RUNNING && up(t)).length;
+  if (isJob(service)) return { service, runningTasks: running, ...jobCounts(service, tasks) };
+  const desired = service.spec?.mode?.replicated?.replicas ?? tasks.filter(isWanted).length;
+  return { service, runningTasks: running, desiredTasks: desired, completedTasks: 0 };
+}
+
+/** Of the current iteration: tasks that are to run at once (replicated), or still have to complete (global). */
+function jobCounts(service: Service, tasks: readonly Task[]): Pick<ServiceCounts, 'desiredTasks' | 'completedTasks'> {
+  const mine = tasks.filter((t) => isOfIteration(service, t));
+  const completedTasks = mine.filter((t) => observedState(t) === TaskState.COMPLETE).length;
+  const open = mine.filter((t) => isWanted(t) && observedState(t) !== TaskState.COMPLETE).length;
+  return { desiredTasks: service.spec?.mode?.replicatedJob?.maxConcurrent ?? open, completedTasks };
+}
+
+function modeName(spec: ServiceSpec | undefined): string {
+  return Object.entries(spec?.mode ?? {}).find(([, m]) => m !== undefined)?.[0] ?? '';
 }
 
 /** Scaling alone is no new version of the tasks. */

@@ -18,6 +18,7 @@ import {
   validateServiceName,
 } from '@swarmts/proto';
 import { parseConstraints, parseSpread } from '@swarmts/scheduler';
+import { isJobSpec } from '../orchestrator/job.js';
 
 const bad = (message: string) => new SwarmtsError('invalid-argument', message);
 
@@ -98,19 +99,26 @@ function validateMode(spec: ServiceSpec): void {
   const m = spec.mode;
   const count = [m?.replicated, m?.global, m?.replicatedJob, m?.globalJob].filter((x) => x !== undefined).length;
   if (count !== 1) throw bad('exactly one service mode must be given');
-  if (m?.replicatedJob || m?.globalJob) {
-    throw new SwarmtsError(
-      'unsupported',
-      'job services are not supported by this release; use --mode replicated or global',
-    );
-  }
-  const replicas = m?.replicated?.replicas ?? 0;
-  if (!Number.isSafeInteger(replicas) || replicas < 0)
-    throw bad(`Number of replicas must be non-negative: ${replicas}`);
-  if (replicas > MAX_REPLICAS) throw bad(`Number of replicas must be at most ${MAX_REPLICAS}: ${replicas}`);
-  if (m?.global && (spec.task?.placement?.maxReplicas ?? 0) > 0) {
+  if (isJobSpec(spec)) validateJob(spec);
+  validateCount('replicas', m?.replicated?.replicas ?? 0);
+  if ((m?.global || m?.globalJob) && (spec.task?.placement?.maxReplicas ?? 0) > 0) {
     throw bad('replicas-max-per-node can only be used with replicated or replicated-job mode');
   }
+}
+
+function validateCount(what: string, n: number): void {
+  if (!Number.isSafeInteger(n) || n < 0) throw bad(`Number of ${what} must be non-negative: ${n}`);
+  if (n > MAX_REPLICAS) throw bad(`Number of ${what} must be at most ${MAX_REPLICAS}: ${n}`);
+}
+
+function validateJob(spec: ServiceSpec): void {
+  const job = spec.mode?.replicatedJob;
+  validateCount('job completions', job?.totalCompletions ?? 1);
+  validateCount('concurrent job tasks', job?.maxConcurrent ?? 1);
+  if (job?.maxConcurrent === 0 && job.totalCompletions > 0)
+    throw bad('Maximum concurrent jobs must be at least 1: set --max-concurrent');
+  if (spec.update || spec.rollback)
+    throw bad('update and rollback settings do not apply to jobs: each update starts a new run of the job');
 }
 
 function validateUpdate(what: string, u: UpdateConfig | undefined): void {

@@ -5,6 +5,7 @@
 import {
   containerName,
   isTerminal,
+  isWanted,
   type Network,
   NetworkEndpoint,
   NetworkPeer,
@@ -133,7 +134,7 @@ export class NetworkIndex {
       name: task.spec?.attachment?.containerName ?? containerName(task),
       addresses: attachment.addresses.map(withoutBits),
       aliases: attachment.aliases,
-      ready: observedState(task) === TaskState.RUNNING && task.desiredState <= TaskState.RUNNING,
+      ready: observedState(task) === TaskState.RUNNING && isWanted(task),
     });
   }
 

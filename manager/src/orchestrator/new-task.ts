@@ -2,6 +2,7 @@
 import { newId } from '@swarmts/lib';
 import { type Node, NodeAvailability, type Service, Task, type TaskSpec, TaskState, TaskStatus } from '@swarmts/proto';
 import { matchesConstraint, NodeInfo, parseConstraints } from '@swarmts/scheduler';
+import { isJob, iterationOf } from './job.js';
 import { sameSpec } from './same-spec.js';
 
 export interface TaskSeat {
@@ -32,6 +33,7 @@ export function newTask(
     desiredState,
     status: TaskStatus.create({ state: TaskState.NEW, timestampMs: nowMs, appliedAtMs: nowMs, message: 'created' }),
     restartNotBeforeMs: notBeforeMs,
+    ...(isJob(service) ? { jobIteration: { index: iterationOf(service) } } : {}),
   });
 }
 

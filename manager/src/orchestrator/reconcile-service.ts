@@ -2,10 +2,11 @@
  * The decision of the orchestrator for one service: which tasks to create, restart, start and give up. Pure: service,
  * tasks and nodes in, steps out. Rolling changes of the spec are the updater's; it makes its own steps.
  */
-import { type Node, NodeState, observedState, type Service, type Task, TaskState } from '@swarmts/proto';
+import { type Node, NodeAvailability, NodeState, type Service, type Task, TaskState } from '@swarmts/proto';
 import { fitsPlacement, isDrained, newTask } from './new-task.js';
 import { restartDelayMs, shouldRestart } from './restart-policy.js';
 import { freeSlots, groupBySeat, isOccupied, mayStartAt, newest, slotsToRemove, wanted } from './slots.js';
+import { type Loss, lossOf } from './task-loss.js';
 
 export type Step =
   | { readonly type: 'create'; readonly task: Task }
@@ -40,7 +41,7 @@ export function reconcileService(v: ServiceView): Decision {
 }
 
 /** The earlier of two times, of which 0 means never. */
-function earlier(a: number, b: number): number {
+export function earlier(a: number, b: number): number {
   return a === 0 || b === 0 ? Math.max(a, b) : Math.min(a, b);
 }
 
@@ -70,7 +71,7 @@ function globalSteps(v: ServiceView): readonly Step[] {
   for (const node of v.nodes.values()) {
     const seat = seats.get(node.id) ?? [];
     const eligible = node.status?.state === NodeState.NODE_READY && !isDrained(node) && fitsPlacement(v.service, node);
-    if (eligible && !isOccupied(v.service, seat, v.nowMs) && node.spec?.availability !== PAUSED) {
+    if (eligible && !isOccupied(v.service, seat, v.nowMs) && node.spec?.availability !== NodeAvailability.PAUSE) {
       steps.push({
         type: 'create',
         task: newTask(v.service, { slot: 0, nodeId: node.id }, TaskState.RUNNING, v.nowMs),
@@ -84,8 +85,6 @@ function globalSteps(v: ServiceView): readonly Step[] {
   return steps;
 }
 
-const PAUSED = 1;
-
 /** Successors for tasks that ended or whose node is lost, drained or gone. */
 function restartSteps(v: ServiceView): Decision {
   const global = v.service.spec?.mode?.global !== undefined;
@@ -94,7 +93,7 @@ function restartSteps(v: ServiceView): Decision {
   for (const slot of groupBySeat(v.tasks).values()) {
     const candidates = wanted(slot);
     for (const task of candidates) {
-      const loss = lossOf(task, v);
+      const loss = lossOf(task, v.nodes);
       if (loss === 'none') continue;
       // It failed while it was being prepared: its own delay still counts, else a missing image would be pulled in a tight loop.
       if (loss === 'ended' && task.desiredState === TaskState.READY && task.restartNotBeforeMs > v.nowMs) {
@@ -106,7 +105,7 @@ function restartSteps(v: ServiceView): Decision {
         continue;
       }
       // Another live task holds the seat already: this one is just let go.
-      const seatHeld = candidates.some((t) => t.id !== task.id && lossOf(t, v) === 'none');
+      const seatHeld = candidates.some((t) => t.id !== task.id && lossOf(t, v.nodes) === 'none');
       if (seatHeld || !shouldRestart(v.service, task, slot, v.nowMs)) {
         steps.push({ type: 'desire', taskId: task.id, state: TaskState.SHUTDOWN });
         continue;
@@ -130,22 +129,12 @@ function successor(v: ServiceView, task: Task, slot: readonly Task[], loss: Loss
   return newTask(v.service, seat, TaskState.READY, v.nowMs, v.nowMs + delay);
 }
 
-type Loss = 'none' | 'ended' | 'node' | 'drain';
-
-function lossOf(task: Task, v: ServiceView): Loss {
-  if (observedState(task) > TaskState.RUNNING) return 'ended';
-  if (task.nodeId === '') return 'none';
-  const node = v.nodes.get(task.nodeId);
-  if (!node || node.status?.state === NodeState.DOWN) return 'node';
-  return isDrained(node) ? 'drain' : 'none';
-}
-
 function startSteps(v: ServiceView): Decision {
   const steps: Step[] = [];
   let lookAgainAtMs = 0;
   for (const slot of groupBySeat(v.tasks).values()) {
     for (const task of slot) {
-      if (task.desiredState !== TaskState.READY || lossOf(task, v) !== 'none') continue;
+      if (task.desiredState !== TaskState.READY || lossOf(task, v.nodes) !== 'none') continue;
       const at = mayStartAt(task, slot, (id) => v.nodes.get(id), v.nowMs);
       if (at === 0) steps.push({ type: 'desire', taskId: task.id, state: TaskState.RUNNING });
       else lookAgainAtMs = earlier(lookAgainAtMs, at);

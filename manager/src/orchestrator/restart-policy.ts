@@ -3,14 +3,13 @@
  * slot, so a new leader decides the same. Delays double with each failure in a row, and start over after a stable run.
  */
 import { defaults, observedState, RestartCondition, type Service, type Task, TaskState } from '@swarmts/proto';
+import { isJob } from './job.js';
 
 /** A task that lived this long is not part of a crash loop. */
 export const STABLE_RUN_MS = 60_000;
 /** Delays grow up to this factor, and never beyond MAX_DELAY_MS unless the policy itself asks for more. */
 export const MAX_BACKOFF_FACTOR = 16;
 export const MAX_DELAY_MS = 60_000;
-
-const isJob = (s: Service) => s.spec?.mode?.replicatedJob !== undefined || s.spec?.mode?.globalJob !== undefined;
 
 /** Whether `task`, which has ended or lost its node, is to be replaced. `history` are all tasks of its slot. */
 export function shouldRestart(service: Service, task: Task, history: readonly Task[], nowMs: number): boolean {

@@ -11,10 +11,12 @@ import {
   type TimerHandle,
   type Watch,
 } from '@swarmts/lib';
-import { type Service, type Task, TaskState } from '@swarmts/proto';
+import { isWanted, type Service, type Task, TaskState } from '@swarmts/proto';
 import type { Store } from '../store/store.js';
 import type { AnyChange } from '../store/tables.js';
 import type { WriteTx } from '../store/transaction.js';
+import { isJob } from './job.js';
+import { reconcileJob } from './reconcile-job.js';
 import { reconcileService, removalSteps, type Step } from './reconcile-service.js';
 import { UpdateSupervisor } from './update-supervisor.js';
 
@@ -75,7 +77,7 @@ export class ServiceOrchestrator {
       if (c.action === 'update' && sameForServices(c.object, c.old)) return;
       this.#o.store.view((tx) => {
         for (const t of tx.by('task', 'node', c.object.id)) this.#dirty.add(t.serviceId);
-        for (const s of tx.list('service')) if (s.spec?.mode?.global) this.#dirty.add(s.id);
+        for (const s of tx.list('service')) if (s.spec?.mode?.global || s.spec?.mode?.globalJob) this.#dirty.add(s.id);
       });
     } else return;
     this.#loop.mark();
@@ -99,10 +101,11 @@ export class ServiceOrchestrator {
           continue;
         }
         try {
-          const decision = reconcileService({ service, tasks, nodes, nowMs });
+          const view = { service, tasks, nodes, nowMs };
+          const decision = isJob(service) ? reconcileJob(view) : reconcileService(view);
           steps.push(...decision.steps);
           this.#lookAgain(id, decision.lookAgainAtMs, nowMs);
-          changed.push(service);
+          if (!isJob(service)) changed.push(service);
         } catch (e) {
           this.#o.log.error('service is quarantined: reconciling it failed', { service: id, error: e });
         }
@@ -150,7 +153,7 @@ export function applyStep(tx: WriteTx, step: Step): void {
     setDesired(tx, task, step.state);
     return;
   }
-  if (task.desiredState > TaskState.RUNNING) return;
+  if (!isWanted(task)) return;
   setDesired(tx, task, TaskState.SHUTDOWN);
   if (tx.get('service', task.serviceId)) tx.create('task', step.task);
 }

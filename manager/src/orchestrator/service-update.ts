@@ -7,6 +7,7 @@ import {
   defaults,
   FailureAction,
   isLive,
+  isWanted,
   observedState,
   type Service,
   type Task,
@@ -115,7 +116,7 @@ export class ServiceUpdate {
         'slot',
         sample.slot > 0 ? `${sample.serviceId}.${sample.slot}` : `${sample.serviceId}.${sample.nodeId}`,
       )
-      .filter((t) => t.desiredState <= TaskState.RUNNING);
+      .filter(isWanted);
     if (current.length === 0) return undefined;
     const clean = current.find((t) => !isDirty(service, t, tx.get('node', t.nodeId)) && isLive(t));
     if (clean) {
@@ -145,7 +146,7 @@ export class ServiceUpdate {
     const { store, clock } = this.#o;
     const reached = () => {
       const t = store.get('task', taskId);
-      return !t || observedState(t) >= TaskState.RUNNING || t.desiredState > TaskState.RUNNING;
+      return !t || observedState(t) >= TaskState.RUNNING || !isWanted(t);
     };
     if (reached()) return;
     await new Promise<void>((resolve, reject) => {
@@ -177,7 +178,7 @@ export class ServiceUpdate {
     if (state === TaskState.RUNNING && !this.#runningSince.has(task.id)) this.#runningSince.set(task.id, nowMs);
     if (state <= TaskState.RUNNING) return;
     // A task that the system itself shut down (scale, drain) did not fail.
-    if (state === TaskState.SHUTDOWN && task.desiredState > TaskState.RUNNING) return;
+    if (state === TaskState.SHUTDOWN && !isWanted(task)) return;
     const since = this.#runningSince.get(task.id);
     if (since === undefined || nowMs - since <= this.#monitorMs) this.#failed.add(task.id);
   }

@@ -1,5 +1,14 @@
 /** The seats of a service: which there are, which ones to give up first, and whether a prepared task may start. */
-import { isLive, type Node, NodeState, observedState, type Service, type Task, TaskState } from '@swarmts/proto';
+import {
+  isLive,
+  isWanted,
+  type Node,
+  NodeState,
+  observedState,
+  type Service,
+  type Task,
+  TaskState,
+} from '@swarmts/proto';
 import { shouldRestart } from './restart-policy.js';
 
 /** A prepared task waits for its predecessor at most so long (Swarm: one minute). */
@@ -7,11 +16,15 @@ export const OLD_TASK_TIMEOUT_MS = 60_000;
 
 export type Slots = ReadonlyMap<string, readonly Task[]>;
 
-/** Tasks by their seat: slot number, or node for global services. */
-export function groupBySeat(tasks: readonly Task[]): Slots {
+/** What a task's seat is known by: its slot number, or its node for global services. */
+export function seatOf(task: Task): string {
+  return task.slot > 0 ? String(task.slot) : task.nodeId;
+}
+
+export function groupBySeat(tasks: readonly Task[], seat: (t: Task) => string = seatOf): Slots {
   const slots = new Map<string, Task[]>();
   for (const t of tasks) {
-    const key = t.slot > 0 ? String(t.slot) : t.nodeId;
+    const key = seat(t);
     const list = slots.get(key);
     if (list) list.push(t);
     else slots.set(key, [t]);
@@ -21,7 +34,7 @@ export function groupBySeat(tasks: readonly Task[]): Slots {
 
 /** Tasks of the slot that are meant to run. */
 export function wanted(slot: readonly Task[]): readonly Task[] {
-  return slot.filter((t) => t.desiredState <= TaskState.RUNNING);
+  return slot.filter(isWanted);
 }
 
 /** Whether the seat is taken: by a task that is meant to run, or by one that ended and is not to be restarted. */
@@ -88,7 +101,7 @@ export function mayStartAt(
 ): number {
   let at = task.restartNotBeforeMs;
   for (const other of slot) {
-    if (other.id === task.id || other.desiredState <= TaskState.RUNNING) continue;
+    if (other.id === task.id || isWanted(other)) continue;
     const state = observedState(other);
     if (state > TaskState.RUNNING || state < TaskState.ASSIGNED) continue;
     const node = nodeOf(other.nodeId);

@@ -3,9 +3,10 @@
  * history limit of their seat. Tasks that count for a restart limit are kept.
  */
 import { type Clock, ControlLoop, type Logger, type Random, type Watch } from '@swarmts/lib';
-import { type Cluster, defaults, observedState, type Service, type Task, TaskState } from '@swarmts/proto';
+import { type Cluster, defaults, isWanted, observedState, type Service, type Task, TaskState } from '@swarmts/proto';
 import type { Store } from '../store/store.js';
-import { groupBySeat } from './slots.js';
+import { isOfIteration } from './job.js';
+import { groupBySeat, seatOf } from './slots.js';
 
 const DEBOUNCE_MS = 250;
 const MAX_DELAY_MS = 1000;
@@ -28,14 +29,20 @@ export function tasksToDelete(
   if (historyLimit < 0) return leaving.map((t) => t.id);
   const keep = Math.max(historyLimit, restartHistory(service));
   const stale: Task[] = [];
-  for (const slot of groupBySeat(tasks).values()) {
+  for (const slot of groupBySeat(tasks, service?.spec?.mode?.replicatedJob ? (t) => String(t.slot) : seatOf).values()) {
     const ended = slot
-      .filter((t) => t.desiredState > TaskState.RUNNING && t.desiredState < TaskState.REMOVE && hasEndedOrNeverBegan(t))
+      .filter((t) => isHistory(t, service) && hasEndedOrNeverBegan(t))
       .sort((a, b) => (b.meta?.createdAtMs ?? 0) - (a.meta?.createdAtMs ?? 0));
     const live = slot.length - ended.length;
     stale.push(...ended.slice(Math.max(0, keep - live)));
   }
   return [...new Set([...leaving, ...stale].map((t) => t.id))];
+}
+
+/** What a job has completed in its current iteration is its result, not history. */
+function isHistory(t: Task, service: Service | undefined): boolean {
+  if (t.desiredState >= TaskState.REMOVE) return false;
+  return !isWanted(t) || (t.desiredState === TaskState.COMPLETE && service !== undefined && !isOfIteration(service, t));
 }
 
 function hasEndedOrNeverBegan(t: Task): boolean {

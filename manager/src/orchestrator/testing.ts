@@ -23,15 +23,27 @@ export interface ServiceShape {
   readonly restart?: Partial<RestartPolicy>;
   readonly image?: string;
   readonly specVersion?: number;
+  /** A job of so many completions, `replicas` at once; or 'global'. */
+  readonly job?: number | 'global';
+  readonly iteration?: number;
+}
+
+function modeOf(s: ServiceShape): ServiceMode {
+  const replicas = s.replicas ?? 3;
+  if (s.job === 'global') return ServiceMode.create({ globalJob: {} });
+  if (s.job !== undefined)
+    return ServiceMode.create({ replicatedJob: { maxConcurrent: replicas, totalCompletions: s.job } });
+  return ServiceMode.create({ replicated: { replicas } });
 }
 
 export function testService(s: ServiceShape = {}): Service {
   return Service.create({
     id: 'svc',
     specVersion: { index: s.specVersion ?? 1 },
+    ...(s.job === undefined ? {} : { jobStatus: { jobIteration: { index: s.iteration ?? 0 }, lastExecutionMs: NOW } }),
     spec: ServiceSpec.create({
       annotations: { name: 'web', labels: {} },
-      mode: ServiceMode.create({ replicated: { replicas: s.replicas ?? 3 } }),
+      mode: modeOf(s),
       task: TaskSpec.create({
         container: ContainerSpec.create({ image: s.image ?? 'busybox' }),
         ...(s.restart ? { restart: RestartPolicy.create(s.restart) } : {}),
@@ -50,6 +62,7 @@ export interface TaskShape {
   readonly createdAtMs?: number;
   readonly endedAtMs?: number;
   readonly notBeforeMs?: number;
+  readonly iteration?: number;
 }
 
 export function testTask(s: TaskShape): Task {
@@ -62,6 +75,7 @@ export function testTask(s: TaskShape): Task {
     spec: testService().spec?.task,
     desiredState: s.desired ?? TaskState.RUNNING,
     restartNotBeforeMs: s.notBeforeMs ?? 0,
+    ...(s.iteration === undefined ? {} : { jobIteration: { index: s.iteration } }),
     meta: { version: { index: 1 }, createdAtMs: s.createdAtMs ?? NOW - 1000, updatedAtMs: NOW },
     status: TaskStatus.create({ state: s.state ?? TaskState.RUNNING, appliedAtMs: s.endedAtMs ?? NOW }),
   });

@@ -3,7 +3,7 @@
  * either the node or the reason why there is none. Tasks without a node are tried again on every later pass.
  */
 import { ControlLoop, type Watch } from '@swarmts/lib';
-import { type Node, observedState, type Task, TaskState, TaskStatus } from '@swarmts/proto';
+import { isWanted, type Node, observedState, type Task, TaskState, TaskStatus } from '@swarmts/proto';
 import {
   checkAssigned,
   explainNode,
@@ -106,7 +106,7 @@ export class SchedulingLoop implements LeaderComponent {
   }
 
   #track(task: Task): void {
-    if (observedState(task) === TaskState.PENDING && task.desiredState <= TaskState.RUNNING) {
+    if (observedState(task) === TaskState.PENDING && isWanted(task)) {
       this.#pending.set(task.id, task);
       return;
     }
@@ -186,7 +186,7 @@ function groupsOf(tasks: readonly Task[]): Iterable<readonly Task[]> {
 
 function writeVerdict(tx: WriteTx, v: Verdict): void {
   const task = tx.get('task', v.taskId);
-  if (!task || observedState(task) !== TaskState.PENDING || task.desiredState > TaskState.RUNNING) return;
+  if (!task || observedState(task) !== TaskState.PENDING || !isWanted(task)) return;
   if (v.reason !== '') {
     if (task.status?.err === v.reason) return;
     tx.update('task', {

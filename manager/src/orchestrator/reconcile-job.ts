@@ -1,0 +1,116 @@
+/**
+ * The decision of the orchestrator for one job: which tasks to create, restart, start and give up. Pure. A replicated
+ * job fills the slots 0 to N-1 with one completed task each, so many at a time; a global job completes once on each node.
+ * Tasks of earlier iterations leave. What a slot's task completed is never done again in the same iteration.
+ */
+import { NodeAvailability, NodeState, observedState, type Task, TaskState } from '@swarmts/proto';
+import { isOfIteration } from './job.js';
+import { fitsPlacement, isDrained, newTask } from './new-task.js';
+import { type Decision, earlier, removalSteps, type ServiceView, type Step } from './reconcile-service.js';
+import { restartDelayMs, shouldRestart } from './restart-policy.js';
+import { mayStartAt, newest, wanted } from './slots.js';
+import { lossOf } from './task-loss.js';
+
+export function reconcileJob(v: ServiceView): Decision {
+  const mine = v.tasks.filter((t) => isOfIteration(v.service, t));
+  const earlierRuns = v.tasks.filter((t) => !isOfIteration(v.service, t) && observedState(t) <= TaskState.RUNNING);
+  const decision = v.service.spec?.mode?.globalJob ? globalJob(v, mine) : replicatedJob(v, mine);
+  return { ...decision, steps: [...removalSteps(earlierRuns), ...decision.steps] };
+}
+
+/** How far a seat of the job has come. */
+interface Seat {
+  /** 'exhausted': its task failed and is not to be restarted. */
+  readonly state: 'complete' | 'active' | 'exhausted' | 'empty';
+  readonly steps: readonly Step[];
+  readonly lookAgainAtMs: number;
+}
+
+function replicatedJob(v: ServiceView, mine: readonly Task[]): Decision {
+  const { maxConcurrent = 1, totalCompletions = 1 } = v.service.spec?.mode?.replicatedJob ?? {};
+  const seats = new Map([...bySlot(mine)].map(([slot, tasks]) => [slot, lookAtSeat(v, tasks)]));
+  const taken = new Set([...seats].filter(([, s]) => s.state !== 'empty').map(([slot]) => slot));
+  const active = [...seats.values()].filter((s) => s.state === 'active').length;
+  const room = Math.min(maxConcurrent - active, totalCompletions - taken.size);
+  const steps = [...seats.values()].flatMap((s) => s.steps);
+  for (let slot = 0, left = room; left > 0 && slot < totalCompletions; slot++) {
+    if (taken.has(slot)) continue;
+    left--;
+    steps.push({ type: 'create', task: newTask(v.service, { slot, nodeId: '' }, TaskState.COMPLETE, v.nowMs) });
+  }
+  return { steps, lookAgainAtMs: soonest([...seats.values()]) };
+}
+
+function globalJob(v: ServiceView, mine: readonly Task[]): Decision {
+  const byNode = new Map<string, Task[]>();
+  for (const t of mine) byNode.set(t.nodeId, [...(byNode.get(t.nodeId) ?? []), t]);
+  const steps: Step[] = [];
+  const seats: Seat[] = [];
+  for (const node of v.nodes.values()) {
+    const tasks = byNode.get(node.id) ?? [];
+    byNode.delete(node.id);
+    if (isDrained(node) || !fitsPlacement(v.service, node)) {
+      for (const t of wanted(tasks))
+        if (observedState(t) <= TaskState.RUNNING) steps.push(desire(t, TaskState.SHUTDOWN));
+      continue;
+    }
+    // What runs on a node that is down may still complete there, and no other node can take its place.
+    if (node.status?.state !== NodeState.NODE_READY) continue;
+    const seat = lookAtSeat(v, tasks);
+    seats.push(seat);
+    if (seat.state === 'empty' && node.spec?.availability !== NodeAvailability.PAUSE) {
+      const place = { slot: 0, nodeId: node.id };
+      steps.push({ type: 'create', task: newTask(v.service, place, TaskState.COMPLETE, v.nowMs) });
+    }
+  }
+  for (const tasks of byNode.values()) steps.push(...removalSteps(tasks));
+  return { steps: [...steps, ...seats.flatMap((s) => s.steps)], lookAgainAtMs: soonest(seats) };
+}
+
+function lookAtSeat(v: ServiceView, tasks: readonly Task[]): Seat {
+  if (tasks.some((t) => observedState(t) === TaskState.COMPLETE)) {
+    const late = wanted(tasks).filter((t) => observedState(t) <= TaskState.RUNNING);
+    return { state: 'complete', steps: late.map((t) => desire(t, TaskState.SHUTDOWN)), lookAgainAtMs: 0 };
+  }
+  const task = newest(wanted(tasks));
+  if (!task) return { state: 'empty', steps: [], lookAgainAtMs: 0 };
+  const rivals = wanted(tasks).filter((t) => t.id !== task.id);
+  const others = rivals.map((t) => desire(t, TaskState.SHUTDOWN));
+  const seat = lookAtTask(v, task, tasks);
+  return { ...seat, steps: [...others, ...seat.steps] };
+}
+
+function lookAtTask(v: ServiceView, task: Task, seat: readonly Task[]): Seat {
+  const loss = lossOf(task, v.nodes);
+  if (loss === 'none') return startOf(v, task, seat);
+  const waits = loss === 'ended' && task.desiredState === TaskState.READY && task.restartNotBeforeMs > v.nowMs;
+  if (waits) return { state: 'active', steps: [], lookAgainAtMs: task.restartNotBeforeMs };
+  if (!shouldRestart(v.service, task, seat, v.nowMs)) return { state: 'exhausted', steps: [], lookAgainAtMs: 0 };
+  const delay = loss === 'ended' ? restartDelayMs(v.service, task, seat) : 0;
+  const desired = delay > 0 || loss === 'drain' ? TaskState.READY : TaskState.COMPLETE;
+  const place = { slot: task.slot, nodeId: v.service.spec?.mode?.globalJob ? task.nodeId : '' };
+  const next = newTask(v.service, place, desired, v.nowMs, delay > 0 ? v.nowMs + delay : 0);
+  return { state: 'active', steps: [{ type: 'replace', taskId: task.id, task: next }], lookAgainAtMs: 0 };
+}
+
+/** A prepared successor starts when its delay is over and its predecessor has stopped. */
+function startOf(v: ServiceView, task: Task, seat: readonly Task[]): Seat {
+  if (task.desiredState !== TaskState.READY) return { state: 'active', steps: [], lookAgainAtMs: 0 };
+  const at = mayStartAt(task, seat, (id) => v.nodes.get(id), v.nowMs);
+  const steps = at === 0 ? [desire(task, TaskState.COMPLETE)] : [];
+  return { state: 'active', steps, lookAgainAtMs: at };
+}
+
+function bySlot(tasks: readonly Task[]): ReadonlyMap<number, readonly Task[]> {
+  const slots = new Map<number, Task[]>();
+  for (const t of tasks) slots.set(t.slot, [...(slots.get(t.slot) ?? []), t]);
+  return slots;
+}
+
+function desire(task: Task, state: TaskState): Step {
+  return { type: 'desire', taskId: task.id, state };
+}
+
+function soonest(seats: readonly Seat[]): number {
+  return seats.reduce((at, s) => earlier(at, s.lookAgainAtMs), 0);
+}
