@@ -67,6 +67,8 @@ export interface ClusterUpdate {
   readonly labels?: Readonly<Record<string, string>>;
   readonly rotateWorkerToken: boolean;
   readonly rotateManagerToken: boolean;
+  readonly rotateUnlockKey: boolean;
+  readonly autoLock?: boolean;
 }
 
 /** What a swarm object filter may ask; every list is an OR, the lists are ANDed. */
@@ -114,7 +116,10 @@ export interface SwarmBackend {
   info(): Promise<SwarmInfo>;
   inspect(): Promise<Cluster>;
   update(u: ClusterUpdate): Promise<void>;
+  /** '' without autolock. */
   unlockKey(): Promise<string>;
+  /** Throws 'conflict' when the node is not locked, 'invalid-argument' for a wrong key. */
+  unlock(key: string): Promise<void>;
 
   nodes(): Promise<readonly Node[]>;
   /** By id, unique id prefix, hostname or "self". Docker's words for unknown and ambiguous. */

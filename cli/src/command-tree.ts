@@ -167,6 +167,7 @@ export const commandTree: CommandTree = {
         'join-token': leaf('Manage join tokens', () => import('./commands/swarm/join-token.js')),
         leave: swarmLeave,
         ca: leaf('Display the root CA certificate', () => import('./commands/swarm/ca.js')),
+        unlock: leaf('Unlock swarm', () => import('./commands/swarm/unlock.js')),
         'unlock-key': leaf('Manage the unlock key', () => import('./commands/swarm/unlock-key.js')),
         update: leaf('Update the swarm', () => import('./commands/swarm/update.js')),
       },

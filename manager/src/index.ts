@@ -7,17 +7,13 @@ export {
   signNodeCertificate,
   verifyNodeCertificate,
 } from './ca/certificates.js';
-export {
-  type CredentialFiles,
-  Credentials,
-  loadCredentials,
-  managerChannelOptions,
-  saveCredentials,
-} from './ca/credentials.js';
+export { CredentialStore } from './ca/credential-store.js';
+export { type CredentialFiles, Credentials, managerChannelOptions } from './ca/credentials.js';
 export { newJoinToken, parseJoinToken, rootDigest } from './ca/join-token.js';
+export { newUnlockKey, parseUnlockKey, unlockKeyText } from './ca/unlock-key.js';
 export type { OperationArgs, OperationName, OperationResult, ServiceCounts } from './control/operations.js';
 export { Manager, type ManagerOptions } from './manager.js';
-export { hasRaftState, NO_LEADER } from './raft/raft-group.js';
+export { forceNewGroup, hasRaftState, NO_LEADER } from './raft/raft-group.js';
 export { callUnary, fromServiceError, LEADER_KEY } from './rpc/unary.js';
 export { localStore, Store } from './store/store.js';
 export type { AnyChange, Kind, Tables } from './store/tables.js';

@@ -24,7 +24,7 @@ import {
   DetachContainerResponse,
   DispatcherService,
   fromJson,
-  type IssueCertificateRequest,
+  IssueCertificateRequest,
   IssueCertificateResponse,
   type LogChunk,
   type LogQuery,
@@ -32,6 +32,7 @@ import {
   NetworkSpec,
   type Node,
   NodeRole,
+  NodeSpec,
   RaftJoinRequest,
   RaftJoinResponse,
   RaftLeaveResponse,
@@ -72,12 +73,16 @@ export interface ManagerOptions {
   readonly advertiseAddr: string;
   readonly raftId: number;
   readonly credentials: Credentials;
+  /** Keys of log and snapshots, the newest first. */
+  readonly dataKeys: () => readonly Uint8Array[];
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Logger;
   readonly snapshotEntries: number;
   /** First manager of a new cluster: what it writes once it leads. */
   readonly bootstrap?: { readonly cluster: Cluster; readonly node: Node };
+  /** The majority was lost, and this manager goes on alone: what the others were as managers is forgotten. */
+  readonly takeOver?: boolean;
   /** Address of a manager to join at; without it the log on disk is used. */
   readonly joinAddr?: string;
   readonly onFatal: (e: Error) => void;
@@ -199,6 +204,7 @@ export class Manager {
     if (!this.#leads) return;
     await this.raft.readBarrier(this.#stop.signal);
     if (this.#o.bootstrap && this.store.count('cluster') === 0) await this.#writeFirstObjects(this.#o.bootstrap);
+    if (this.#o.takeOver) await this.#forgetOtherManagers();
     if (!this.#leads) return;
     const { clock, random, log } = this.#o;
     this.#runtime = new LeaderRuntime({
@@ -230,6 +236,43 @@ export class Manager {
       tx.create('node', b.node);
       createNetwork(tx, ingressSpec);
     });
+  }
+
+  /** Those that come back find that they are workers now, and follow. */
+  async #forgetOtherManagers(): Promise<void> {
+    const { nodeId } = this.#o.credentials.identity;
+    await this.store.update((tx) => {
+      const removed: number[] = [];
+      for (const node of tx.list('node')) {
+        if (node.id === nodeId) {
+          const managerStatus = {
+            raftId: this.#o.raftId,
+            addr: this.#o.advertiseAddr,
+            leader: true,
+            reachability: 2 as const,
+          };
+          tx.update('node', {
+            ...node,
+            managerStatus,
+            spec: NodeSpec.create({ ...node.spec, role: NodeRole.MANAGER }),
+          });
+        } else if (node.managerStatus || node.spec?.role === NodeRole.MANAGER) {
+          if (node.managerStatus) removed.push(node.managerStatus.raftId);
+          const spec = NodeSpec.create({ ...node.spec, role: NodeRole.WORKER });
+          tx.update('node', { ...node, spec, managerStatus: undefined });
+        }
+      }
+      const cluster = tx.list('cluster')[0];
+      if (cluster && removed.length > 0)
+        tx.update('cluster', { ...cluster, removedRaftIds: [...cluster.removedRaftIds, ...removed] });
+    });
+  }
+
+  /** A certificate for this manager itself, while it leads: also when its own has expired and no connection can be made. */
+  async issueForSelf(csrPem: string): Promise<IssueCertificateResponse> {
+    this.#leaderRuntime();
+    const request = IssueCertificateRequest.create({ csrPem: Buffer.from(csrPem) });
+    return this.#ca.issue(request, this.#o.credentials.identity.nodeId);
   }
 
   #onStuck(e: unknown): void {

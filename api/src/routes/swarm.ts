@@ -46,10 +46,15 @@ export function swarmRoutes({ backend }: RouteContext): Route[] {
         ...(spec.has('Labels') ? { labels: spec.map('Labels') } : {}),
         rotateWorkerToken: flag(call.query, 'rotateWorkerToken'),
         rotateManagerToken: flag(call.query, 'rotateManagerToken'),
+        rotateUnlockKey: flag(call.query, 'rotateManagerUnlockKey'),
       });
       return empty();
     }),
     route('GET', '/swarm/unlockkey', async () => json({ UnlockKey: await swarm.unlockKey() })),
+    route('POST', '/swarm/unlock', async (call) => {
+      await swarm.unlock((await readJson(call)).string('UnlockKey'));
+      return empty();
+    }),
   ];
 }
 
@@ -64,13 +69,16 @@ function readInit(o: JsonObject): InitRequest {
     subnetSize: o.unsigned('SubnetSize'),
     forceNewCluster: o.boolean('ForceNewCluster'),
     availability: o.oneOf('Availability', availabilities, NodeAvailability.ACTIVE),
-    autoLock: o.boolean('AutoLockManagers') || (spec?.object('EncryptionConfig')?.boolean('AutoLockManagers') ?? false),
     labels: spec?.map('Labels') ?? {},
     ...(spec === undefined ? {} : readSettings(spec)),
+    autoLock: o.boolean('AutoLockManagers') || (spec?.object('EncryptionConfig')?.boolean('AutoLockManagers') ?? false),
   };
 }
 
-type Settings = Pick<ClusterUpdate, 'taskHistoryLimit' | 'heartbeatPeriodNs' | 'nodeCertExpiryNs' | 'snapshotInterval'>;
+type Settings = Pick<
+  ClusterUpdate,
+  'taskHistoryLimit' | 'heartbeatPeriodNs' | 'nodeCertExpiryNs' | 'snapshotInterval' | 'autoLock'
+>;
 
 /** What a spec sets. Docker's zero means "as it is", except for the history limit, where it is a value. */
 function readSettings(spec: JsonObject): Settings {
@@ -79,6 +87,7 @@ function readSettings(spec: JsonObject): Settings {
     const v = spec.object(section)?.integer(name) ?? 0;
     return v === 0 ? undefined : v;
   };
+  const encryption = spec.object('EncryptionConfig');
   const heartbeatPeriodNs = positive('Dispatcher', 'HeartbeatPeriod');
   const nodeCertExpiryNs = positive('CAConfig', 'NodeCertExpiry');
   const snapshotInterval = positive('Raft', 'SnapshotInterval');
@@ -89,5 +98,6 @@ function readSettings(spec: JsonObject): Settings {
     ...(heartbeatPeriodNs === undefined ? {} : { heartbeatPeriodNs }),
     ...(nodeCertExpiryNs === undefined ? {} : { nodeCertExpiryNs }),
     ...(snapshotInterval === undefined ? {} : { snapshotInterval }),
+    ...(encryption?.has('AutoLockManagers') === true ? { autoLock: encryption.boolean('AutoLockManagers') } : {}),
   };
 }

@@ -125,6 +125,13 @@ export class MemorySwarm implements SwarmBackend {
     this.#cluster = { ...this.#cluster, meta: this.#meta(), rootCa };
   }
 
+  async unlock(key: string): Promise<void> {
+    if (this.active) throw new SwarmtsError('conflict', 'swarm is not locked');
+    if (key !== 'SWMKEY-1-right')
+      throw new SwarmtsError('invalid-argument', 'swarm could not be unlocked: invalid key provided');
+    this.active = true;
+  }
+
   async unlockKey(): Promise<string> {
     this.#requireManager();
     return '';

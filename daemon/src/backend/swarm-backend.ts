@@ -68,11 +68,13 @@ export class NodeSwarmBackend implements SwarmBackend {
     const local =
       state === undefined
         ? 'inactive'
-        : node.error !== ''
-          ? 'error'
-          : node.connected || node.isManager
-            ? 'active'
-            : 'pending';
+        : node.locked
+          ? 'locked'
+          : node.error !== ''
+            ? 'error'
+            : node.connected || node.isManager
+              ? 'active'
+              : 'pending';
     const addr = state ? splitHostPort(state.advertiseAddr, 0).host : '';
     const manager = node.managerIfAny;
     const cluster = manager?.store.view((tx) => tx.list('cluster')[0]);
@@ -102,6 +104,7 @@ export class NodeSwarmBackend implements SwarmBackend {
       version: u.version,
       rotateWorkerToken: u.rotateWorkerToken,
       rotateManagerToken: u.rotateManagerToken,
+      rotateUnlockKey: u.rotateUnlockKey,
       spec: {
         ...spec,
         annotations: u.labels ? { name: spec.annotations?.name ?? 'default', labels: u.labels } : spec.annotations,
@@ -111,6 +114,7 @@ export class NodeSwarmBackend implements SwarmBackend {
           u.nodeCertExpiryNs === undefined
             ? spec.ca
             : { forceRotate: 0, ...spec.ca, nodeCertExpiryNs: u.nodeCertExpiryNs },
+        encryption: u.autoLock === undefined ? spec.encryption : { autoLockManagers: u.autoLock },
         raft:
           u.snapshotInterval === undefined || !spec.raft
             ? spec.raft
@@ -120,8 +124,12 @@ export class NodeSwarmBackend implements SwarmBackend {
   }
 
   async unlockKey(): Promise<string> {
-    this.#manager.managers();
-    return '';
+    return this.#manager.call('getUnlockKey', {});
+  }
+
+  async unlock(key: string): Promise<void> {
+    await this.#node.unlock(key);
+    this.#follow();
   }
 
   async nodes(): Promise<readonly Node[]> {

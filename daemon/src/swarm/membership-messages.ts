@@ -8,6 +8,9 @@ export const WORKER_ONLY =
 export const ALREADY_PART =
   'This node is already part of a swarm. Use "swarmts swarm leave" to leave this swarm and join another one.';
 
+export const LOCKED =
+  'Swarm is encrypted and needs to be unlocked before it can be used. Please use "swarmts swarm unlock" to unlock it.';
+
 /** What `leave` without force says on a manager. */
 export function leaveWarning(manager: Manager): string {
   const head = 'You are attempting to leave the swarm on a node that is participating as a manager. ';

@@ -2,7 +2,7 @@
 import { randomInt } from 'node:crypto';
 import type { InitRequest } from '@swarmts/api';
 import { newId } from '@swarmts/lib';
-import { createRequest, createRootCa, newJoinToken, signNodeCertificate } from '@swarmts/manager';
+import { createRequest, createRootCa, newJoinToken, newUnlockKey, signNodeCertificate } from '@swarmts/manager';
 import {
   Cluster,
   ClusterSpec,
@@ -101,5 +101,6 @@ function firstCluster(
     defaultAddressPools: r.defaultAddrPools.length > 0 ? r.defaultAddrPools : [defaults.addressPool],
     subnetSize: r.subnetSize || defaults.subnetSize,
     dataPathPort: r.dataPathPort || defaults.dataPathPort,
+    unlockKey: r.autoLock ? newUnlockKey() : new Uint8Array(0),
   });
 }

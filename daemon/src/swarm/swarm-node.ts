@@ -18,21 +18,24 @@ import {
   type TimerHandle,
 } from '@swarmts/lib';
 import {
+  CredentialStore,
   type Credentials,
   Credentials as CredentialsClass,
+  createRequest,
+  forceNewGroup,
   joinCluster,
   LEADER_KEY,
-  loadCredentials,
   Manager,
   managerChannelOptions,
+  parseUnlockKey,
   renewCertificate,
-  saveCredentials,
 } from '@swarmts/manager';
 import type { RoutedNetworks } from '@swarmts/netplugins';
 import { defaults, type Node, type NodeDescription, NodeRole } from '@swarmts/proto';
 import { Agent, type ContainerEngine } from '@swarmts/worker';
 import { joinHostPort, resolveAdvertiseAddr, resolveJoinAddr, resolveListenAddr, splitHostPort } from './addresses.js';
-import { ALREADY_PART, leaveWarning, NOT_A_MANAGER, WORKER_ONLY } from './membership-messages.js';
+import { Autolock } from './autolock.js';
+import { ALREADY_PART, LOCKED, leaveWarning, NOT_A_MANAGER, WORKER_ONLY } from './membership-messages.js';
 import { type NodeFiles, newCluster, newRaftId } from './new-cluster.js';
 import { decodeBootstrap, encodeBootstrap, type NodeState, NodeStateFile } from './node-state.js';
 
@@ -62,8 +65,9 @@ export class SwarmNode {
   readonly #o: SwarmNodeOptions;
   readonly #file: NodeStateFile;
   #state: NodeState | undefined;
-  #credentials: Credentials | undefined;
+  #store: CredentialStore | undefined;
   #manager: Manager | undefined;
+  #autolock: Autolock | undefined;
   #agent: Agent | undefined;
   #error = '';
   #tail: Promise<unknown> = Promise.resolve();
@@ -85,14 +89,25 @@ export class SwarmNode {
     return this.#serial(async () => {
       const state = await this.#file.load();
       if (!state) return;
-      const credentials = await loadCredentials(this.#certificates);
-      if (!credentials) {
+      const store = await CredentialStore.open(this.#certificates);
+      if (!store) {
         // A join that was cut off before it had a certificate has changed nothing.
         await this.#erase();
         return;
       }
       this.#state = state;
-      this.#credentials = credentials;
+      this.#store = store;
+      if (store.locked)
+        this.#o.log.warn('this manager is locked; its containers go on, `swarm unlock` lets it take part again');
+      else await this.#resume();
+    });
+  }
+
+  /** Goes on with a membership that was locked. Throws 'conflict' when it is not, 'invalid-argument' for a wrong key. */
+  unlock(text: string): Promise<void> {
+    return this.#serial(async () => {
+      if (!this.#store?.locked) throw new SwarmtsError('conflict', 'swarm is not locked');
+      this.#store.unlock(parseUnlockKey(text));
       await this.#resume();
     });
   }
@@ -100,7 +115,7 @@ export class SwarmNode {
   /** Starts what the membership asks for. Managers that do not answer yet are no reason to give up: it is tried again. */
   async #resume(): Promise<void> {
     const state = this.#state;
-    if (!state || this.#stopped || this.#agent) return;
+    if (!state || this.#stopped || this.#agent || this.locked) return;
     try {
       await this.#run(state);
     } catch (e) {
@@ -119,11 +134,16 @@ export class SwarmNode {
   // State for others
 
   get credentials(): Credentials | undefined {
-    return this.#credentials;
+    return this.#store && !this.#store.locked ? this.#store.credentials : undefined;
+  }
+
+  /** The keys are sealed, and nobody has given the unlock key since the daemon started. */
+  get locked(): boolean {
+    return this.#store?.locked ?? false;
   }
 
   get nodeId(): string {
-    return this.#credentials?.identity.nodeId ?? '';
+    return this.#store?.identity.nodeId ?? '';
   }
 
   get state(): NodeState | undefined {
@@ -145,6 +165,7 @@ export class SwarmNode {
   /** Throws SwarmtsError 'not-a-manager' where this node is none. */
   get manager(): Manager {
     if (this.#manager) return this.#manager;
+    if (this.locked) throw new SwarmtsError('not-a-manager', LOCKED);
     throw new SwarmtsError('not-a-manager', this.#state ? WORKER_ONLY : NOT_A_MANAGER);
   }
 
@@ -157,9 +178,7 @@ export class SwarmNode {
   init(r: InitRequest): Promise<string> {
     return this.#serial(async () => {
       if (this.#state && !r.forceNewCluster) throw new SwarmtsError('already-in-swarm', ALREADY_PART);
-      if (r.forceNewCluster)
-        throw new SwarmtsError('unsupported', '--force-new-cluster is not supported by this release');
-      if (r.autoLock) throw new SwarmtsError('unsupported', '--autolock is not supported by this release');
+      if (this.#state) return this.#takeOver(r, this.#state);
       const listen = resolveListenAddr(r.listenAddr, networkInterfaces());
       const advertise = resolveAdvertiseAddr(
         r.advertiseAddr || this.#o.defaultAdvertiseAddr,
@@ -184,6 +203,36 @@ export class SwarmNode {
       );
       return nodeId;
     });
+  }
+
+  /**
+   * The majority of the managers is lost: this one becomes the only one, with everything that it knows. Its address may be
+   * another one than before; its certificate may have expired.
+   */
+  async #takeOver(r: InitRequest, state: NodeState): Promise<string> {
+    const store = this.#store;
+    if (!store || store.locked) throw new SwarmtsError('not-a-manager', LOCKED);
+    if (state.raftId === 0) {
+      throw new SwarmtsError(
+        'failed-precondition',
+        '--force-new-cluster needs the state of a manager, and this node is a worker: run it on a former manager',
+      );
+    }
+    const interfaces = networkInterfaces();
+    const listen = resolveListenAddr(r.listenAddr || state.listenAddr, interfaces);
+    const wanted = r.advertiseAddr || this.#o.defaultAdvertiseAddr || state.advertiseAddr;
+    const advertise = resolveAdvertiseAddr(wanted, listen, interfaces);
+    const addr = joinHostPort(advertise);
+    // With a lease, lest its last word as a member of the old group be that it is gone.
+    await this.#shutDown(this.#o.leaseMs, false);
+    await forceNewGroup(this.#managerDir, state.raftId, () => store.dataKeys);
+    const dataPathAddr = r.dataPathAddr || (addr === state.advertiseAddr ? state.dataPathAddr : advertise.host);
+    const managers = [{ nodeId: this.nodeId, addr }];
+    const listenAddr = joinHostPort(listen);
+    await this.#remember({ listenAddr, advertiseAddr: addr, dataPathAddr, managers, joinAddr: '', takeOver: true });
+    if (this.#state) await this.#run(this.#state);
+    await this.#untilReady();
+    return this.nodeId;
   }
 
   join(r: JoinRequest, signal: AbortSignal): Promise<void> {
@@ -229,10 +278,9 @@ export class SwarmNode {
   /** Writes the membership down and starts it; when that fails nothing is left. */
   async #begin(state: NodeState, files: NodeFiles): Promise<void> {
     try {
-      await saveCredentials(this.#certificates, files);
+      this.#store = await CredentialStore.create(this.#certificates, files);
       await this.#file.save(state);
       this.#state = state;
-      this.#credentials = await loadCredentials(this.#certificates);
       await this.#run(state);
     } catch (e) {
       await this.#shutDown(0, false);
@@ -259,6 +307,7 @@ export class SwarmNode {
   leave(force: boolean): Promise<void> {
     return this.#serial(async () => {
       if (!this.#state) throw new SwarmtsError('not-a-manager', 'This node is not part of a swarm');
+      if (this.locked && !force) throw new SwarmtsError('not-a-manager', LOCKED);
       if (this.#manager && !force) throw new SwarmtsError('failed-precondition', leaveWarning(this.#manager));
       if (this.#manager) await this.#leaveRaft(this.#manager);
       await this.#shutDown(0, true);
@@ -286,7 +335,7 @@ export class SwarmNode {
   // Running
 
   async #run(state: NodeState): Promise<void> {
-    const credentials = this.#credentials;
+    const { credentials } = this;
     if (!credentials) throw new SwarmtsError('internal', 'no credentials');
     this.#o.networks.setNode(credentials.identity.nodeId);
     if (credentials.identity.role === NodeRole.MANAGER) await this.#startManager(state, credentials);
@@ -312,33 +361,54 @@ export class SwarmNode {
 
   async #startManager(state: NodeState, credentials: Credentials): Promise<void> {
     const bootstrap = decodeBootstrap(state.bootstrap);
-    this.#manager = await Manager.start({
+    const store = this.#store;
+    if (!store) throw new SwarmtsError('internal', 'no credentials');
+    if (store.dataKeys.length === 0) await store.addDataKey();
+    const manager = await Manager.start({
       dir: this.#managerDir,
       listenAddr: state.listenAddr,
       advertiseAddr: state.advertiseAddr,
       raftId: state.raftId,
       credentials,
+      dataKeys: () => store.dataKeys,
       clock: this.#o.clock,
       random: this.#o.random,
       log: this.#o.log,
       snapshotEntries: bootstrap?.cluster.spec?.raft?.snapshotInterval || defaults.snapshotInterval,
       ...(bootstrap ? { bootstrap } : {}),
+      ...(state.takeOver ? { takeOver: true } : {}),
       ...(state.joinAddr === '' ? {} : { joinAddr: state.joinAddr }),
       onFatal: this.#o.onFatal,
       onRemoved: () => this.#reconcileRole(),
     });
+    this.#manager = manager;
     if (state.joinAddr !== '') await this.#remember({ joinAddr: '' });
-    if (bootstrap) await this.#untilBootstrapped(this.#manager);
+    if (bootstrap || state.takeOver) await this.#untilLeading(manager);
+    if (state.takeOver) {
+      const { keyPem, csrPem } = await createRequest();
+      const answer = await manager.issueForSelf(csrPem);
+      const [certPem, rootPem] = [answer.certPem, answer.rootCaPem].map((b) => Buffer.from(b).toString());
+      await store.replace({ keyPem, certPem: certPem ?? '', rootPem: rootPem ?? '' });
+    }
+    await this.#remember({ bootstrap: '', takeOver: false });
+    this.#autolock = new Autolock({
+      ...this.#o,
+      manager,
+      store,
+      renew: () => this.#renew(),
+      serial: (fn) => this.#serial(fn),
+    });
+    await this.#autolock.follow();
   }
 
-  async #untilBootstrapped(manager: Manager): Promise<void> {
+  /** The first, or only, manager leads, and what it has to write is written. */
+  async #untilLeading(manager: Manager): Promise<void> {
     const deadline = this.#o.clock.monotonic() + READY_TIMEOUT_MS;
     while (manager.store.count('cluster') === 0 || !manager.isLeader) {
       if (this.#o.clock.monotonic() > deadline)
-        throw new SwarmtsError('timeout', 'the first manager did not become leader');
+        throw new SwarmtsError('timeout', 'the only manager did not become leader');
       await sleep(this.#o.clock, 5);
     }
-    await this.#remember({ bootstrap: '' });
   }
 
   async #remember(change: Partial<NodeState>): Promise<void> {
@@ -376,7 +446,7 @@ export class SwarmNode {
 
   #scheduleRenewal(): void {
     this.#renewal?.cancel();
-    const identity = this.#credentials?.identity;
+    const identity = this.credentials?.identity;
     if (!identity || this.#stopped) return;
     const life = identity.notAfterMs - identity.notBeforeMs;
     const at = identity.notBeforeMs + life * (0.5 + 0.3 * this.#o.random());
@@ -388,14 +458,12 @@ export class SwarmNode {
   }
 
   async #renew(): Promise<void> {
-    const credentials = this.#credentials;
-    if (!credentials || !this.#state) return;
+    const store = this.#store;
+    if (!store || store.locked || !this.#state) return;
     let last: unknown = new SwarmtsError('unavailable', 'no manager is known');
     for (const { addr } of this.knownManagers()) {
       try {
-        const files = await renewCertificate(addr, credentials, AbortSignal.any([this.#left.signal]));
-        await saveCredentials(this.#certificates, files);
-        credentials.replace(files);
+        await store.replace(await renewCertificate(addr, store.credentials, AbortSignal.any([this.#left.signal])));
         return;
       } catch (e) {
         last = e;
@@ -463,7 +531,9 @@ export class SwarmNode {
   async #dropManager(): Promise<void> {
     const manager = this.#manager;
     this.#manager = undefined;
+    this.#autolock?.close();
     await manager?.stop();
+    await this.#store?.dropDataKeys();
     await rm(this.#managerDir, { recursive: true, force: true });
     const own = this.#state?.advertiseAddr;
     await this.#remember({ raftId: 0, managers: this.#state?.managers.filter((m) => m.addr !== own) ?? [] });
@@ -484,6 +554,7 @@ export class SwarmNode {
     const manager = this.#manager;
     this.#agent = undefined;
     this.#manager = undefined;
+    this.#autolock?.close();
     if (removeTasks) await agent?.tasks.removeAll();
     await agent?.stop(leaseMs);
     await manager?.stop();
@@ -491,7 +562,7 @@ export class SwarmNode {
 
   async #erase(): Promise<void> {
     this.#state = undefined;
-    this.#credentials = undefined;
+    this.#store = undefined;
     this.#record = undefined;
     this.#error = '';
     await this.#o.networks

@@ -1,11 +1,7 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, rename, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { isSwarmtsError } from '@swarmts/lib';
 import { NodeRole } from '@swarmts/proto';
 import { createRequest, createRootCa, keyMatches, signNodeCertificate, verifyNodeCertificate } from './certificates.js';
-import { loadCredentials, saveCredentials } from './credentials.js';
 import { newJoinToken, parseJoinToken, rootDigest, sameToken } from './join-token.js';
 
 const NOW = Date.now();
@@ -83,44 +79,4 @@ describe('join tokens', () => {
   ]) {
     it(`'${bad}' is refused`, () => assert.throws(() => parseJoinToken(bad), /invalid join token/));
   }
-});
-
-describe('credentials on disk', () => {
-  let dir: string;
-  beforeEach(async () => {
-    dir = await mkdtemp(join(tmpdir(), 'swarmts-ca-'));
-  });
-  afterEach(() => rm(dir, { recursive: true, force: true }));
-
-  it('come back as they were saved', async () => {
-    const root = await createRootCa(NOW);
-    const files = { ...(await issue(root)), rootPem: root.certPem };
-    await saveCredentials(dir, files);
-    const loaded = await loadCredentials(dir);
-    assert.deepEqual(loaded?.files, files);
-    assert.equal(loaded?.identity.nodeId, 'node1');
-  });
-
-  it('are undefined where there are none', async () => assert.equal(await loadCredentials(dir), undefined));
-
-  it('survive a crash between the new certificate and the new key', async () => {
-    const root = await createRootCa(NOW);
-    const old = { ...(await issue(root)), rootPem: root.certPem };
-    await saveCredentials(dir, old);
-    const fresh = await mkdtemp(join(tmpdir(), 'swarmts-ca-'));
-    await saveCredentials(fresh, { ...(await issue(root)), rootPem: root.certPem });
-    await rename(join(fresh, 'swarm-node.crt'), join(dir, 'swarm-node.crt.next'));
-    assert.equal((await loadCredentials(dir))?.files.certPem, old.certPem);
-    await rename(join(fresh, 'swarm-node.key'), join(dir, 'swarm-node.key'));
-    const loaded = await loadCredentials(dir);
-    assert.ok(loaded && keyMatches(loaded.files.keyPem, loaded.files.certPem));
-    await rm(fresh, { recursive: true });
-  });
-
-  it('are refused when key and certificate do not belong together', async () => {
-    const root = await createRootCa(NOW);
-    const [a, b] = [await issue(root), await issue(root)];
-    await saveCredentials(dir, { keyPem: a.keyPem, certPem: b.certPem, rootPem: root.certPem });
-    await assert.rejects(loadCredentials(dir), (e) => isSwarmtsError(e, 'corrupt'));
-  });
 });

@@ -1,13 +1,10 @@
 /**
- * A node's credentials on disk and in use: key, certificate and the cluster's root. Servers and clients that were
- * made from one `Credentials` follow when the certificate is renewed.
+ * A node's credentials in use: key, certificate and the cluster's root. Servers and clients that were made from one
+ * `Credentials` follow when the certificate is renewed.
  */
-import { mkdir, rm } from 'node:fs/promises';
-import { join } from 'node:path';
 import * as grpc from '@grpc/grpc-js';
-import { readFileIfThere, SwarmtsError, writeFileAtomic } from '@swarmts/lib';
 import { MAX_GRPC_MESSAGE_BYTES } from '@swarmts/proto';
-import { identityOf, keyMatches, MANAGER_OU, type NodeIdentity } from './certificates.js';
+import { identityOf, MANAGER_OU, type NodeIdentity } from './certificates.js';
 
 export interface CredentialFiles {
   readonly rootPem: string;
@@ -94,33 +91,3 @@ export const managerChannelOptions: grpc.ChannelOptions = {
   // Every client has a connection of its own: a dead one must not be shared.
   'grpc.use_local_subchannel_pool': 1,
 };
-
-const NAMES = { rootPem: 'swarm-root-ca.crt', certPem: 'swarm-node.crt', keyPem: 'swarm-node.key' } as const;
-
-/** Undefined when the node belongs to no cluster. Throws 'corrupt' when key and certificate do not belong together. */
-export async function loadCredentials(dir: string): Promise<Credentials | undefined> {
-  const [rootPem, certPem, keyPem] = await Promise.all(
-    [NAMES.rootPem, NAMES.certPem, NAMES.keyPem].map((n) => readFileIfThere(join(dir, n))),
-  );
-  const next = await readFileIfThere(join(dir, `${NAMES.certPem}.next`));
-  if (rootPem === undefined || keyPem === undefined) return undefined;
-  // A renewal writes the new certificate beside the old one before it replaces the key: a crash between leaves both.
-  const matching = [certPem, next].find((c) => c !== undefined && keyMatches(keyPem, c));
-  if (matching === undefined) {
-    if (certPem === undefined) return undefined;
-    throw new SwarmtsError(
-      'corrupt',
-      `key and certificate in ${dir} do not belong together: restore them, or remove the folder and join again`,
-    );
-  }
-  return new Credentials({ rootPem, certPem: matching, keyPem });
-}
-
-export async function saveCredentials(dir: string, files: CredentialFiles): Promise<void> {
-  await mkdir(dir, { recursive: true, mode: 0o700 });
-  await writeFileAtomic(join(dir, NAMES.rootPem), files.rootPem, 0o644);
-  await writeFileAtomic(join(dir, `${NAMES.certPem}.next`), files.certPem, 0o644);
-  await writeFileAtomic(join(dir, NAMES.keyPem), files.keyPem, 0o600);
-  await writeFileAtomic(join(dir, NAMES.certPem), files.certPem, 0o644);
-  await rm(join(dir, `${NAMES.certPem}.next`), { force: true });
-}

@@ -38,6 +38,7 @@ import type { FilterVerdict } from '@swarmts/scheduler';
 import { isNodeNetwork } from '../allocator/attachments.js';
 import { assignPorts } from '../allocator/published-ports.js';
 import { newJoinToken } from '../ca/join-token.js';
+import { newUnlockKey, unlockKeyText } from '../ca/unlock-key.js';
 import { isJob, isOfIteration, nextJobStatus } from '../orchestrator/job.js';
 import { newTask } from '../orchestrator/new-task.js';
 import { sameSpec } from '../orchestrator/same-spec.js';
@@ -101,6 +102,7 @@ export class Operations {
     readonly spec: ClusterSpec;
     readonly rotateWorkerToken: boolean;
     readonly rotateManagerToken: boolean;
+    readonly rotateUnlockKey: boolean;
   }): Promise<void> {
     await this.#update((tx) => {
       const cluster = theCluster(tx);
@@ -111,8 +113,16 @@ export class Operations {
         worker: a.rotateWorkerToken ? newJoinToken(root) : (tokens?.worker ?? ''),
         manager: a.rotateManagerToken ? newJoinToken(root) : (tokens?.manager ?? ''),
       };
-      tx.update('cluster', { ...cluster, spec: a.spec, rootCa: cluster.rootCa && { ...cluster.rootCa, joinTokens } });
+      const unlockKey = nextUnlockKey(cluster, a.spec, a.rotateUnlockKey);
+      const rootCa = cluster.rootCa && { ...cluster.rootCa, joinTokens };
+      tx.update('cluster', { ...cluster, spec: a.spec, rootCa, unlockKey });
     });
+  }
+
+  /** As people type it; '' without autolock. */
+  getUnlockKey(_: Record<string, never>): string {
+    const { unlockKey } = this.#view(theCluster);
+    return unlockKey.length === 0 ? '' : unlockKeyText(unlockKey);
   }
 
   // Nodes
@@ -462,6 +472,14 @@ function theCluster(tx: ReadTx): Cluster {
   const cluster = tx.list('cluster')[0];
   if (!cluster) throw new SwarmtsError('unavailable', 'the swarm is being initialised, try again');
   return cluster;
+}
+
+/** A new key when autolock is turned on or rotation is asked for; none without autolock. */
+function nextUnlockKey(cluster: Cluster, spec: ClusterSpec, rotate: boolean): Uint8Array {
+  const on = spec.encryption?.autoLockManagers ?? false;
+  if (rotate && !on) throw new SwarmtsError('failed-precondition', 'cannot rotate because autolock is not turned on');
+  if (!on) return new Uint8Array(0);
+  return rotate || cluster.unlockKey.length === 0 ? newUnlockKey() : cluster.unlockKey;
 }
 
 interface HasVersion {

@@ -10,7 +10,7 @@ import { decodeMessage, isRaftError, type LeaderChange, RaftNode, type RaftStatu
 import type { Credentials } from '../ca/credentials.js';
 import { Store } from '../store/store.js';
 import { AddressBook } from './address-book.js';
-import { createEncryptor, loadDataKey } from './encryption.js';
+import { createEncryptor } from './encryption.js';
 import { PeerTransport } from './peer-transport.js';
 
 /** Docker's words, which scripts look for. */
@@ -29,6 +29,8 @@ export interface RaftGroupOptions {
   /** Members to begin with, as the join answer names them. */
   readonly members: readonly RaftMember[];
   readonly credentials: Credentials;
+  /** Keys of log and snapshots, the newest first. */
+  readonly dataKeys: () => readonly Uint8Array[];
   readonly clock: Clock;
   readonly log: Logger;
   readonly snapshotEntries: number;
@@ -67,7 +69,6 @@ export class RaftGroup {
     book.put([o.self, ...o.members]);
     await book.saved();
     const group = new RaftGroup(o, book);
-    const key = await loadDataKey(join(o.dir, 'raft-data.key'));
     group.#node = await RaftNode.open({
       id: o.self.raftId,
       dir,
@@ -75,7 +76,7 @@ export class RaftGroup {
       metadata: RaftMember.encode(RaftMember.create({ raftId: o.self.raftId, nodeId: o.self.nodeId })),
       transport: group.#transport,
       snapshotEntries: o.snapshotEntries,
-      encryptor: createEncryptor(key),
+      encryptor: createEncryptor(o.dataKeys),
       onFatal: o.onFatal,
       onLeaderChange: o.onLeaderChange,
       onConfChange: (_state, change) => group.#onConfChange(change.type, change.id, change.context),
@@ -219,6 +220,15 @@ export class RaftGroup {
     this.#transport.close();
     await this.#node?.stop();
     await this.book.saved();
+  }
+}
+
+/** Makes a stopped manager the only member of its group: for when the majority of the managers is lost. */
+export async function forceNewGroup(dir: string, raftId: number, dataKeys: () => readonly Uint8Array[]): Promise<void> {
+  try {
+    await RaftNode.forceNewCluster({ id: raftId, dir: join(dir, 'raft'), encryptor: createEncryptor(dataKeys) });
+  } catch (e) {
+    throw fromRaft(e);
   }
 }
 

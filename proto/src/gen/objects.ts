@@ -1392,6 +1392,8 @@ export interface Cluster extends WithUnknownFields {
   readonly dataPathPort: number;
   /** Raft ids that may never be used again. */
   readonly removedRaftIds: readonly number[];
+  /** Seals the managers' keys while spec.encryption says so; empty otherwise. */
+  readonly unlockKey: Uint8Array;
 }
 
 export const Cluster: Codec<Cluster> = {
@@ -1406,6 +1408,7 @@ export const Cluster: Codec<Cluster> = {
     subnetSize: 0,
     dataPathPort: 0,
     removedRaftIds: [],
+    unlockKey: EMPTY,
     ...partial,
   }),
   write(m, w) {
@@ -1423,11 +1426,12 @@ export const Cluster: Codec<Cluster> = {
     if (m.subnetSize !== 0) w.uint32(64).uint32(m.subnetSize);
     if (m.dataPathPort !== 0) w.uint32(72).uint32(m.dataPathPort);
     for (const v of m.removedRaftIds) w.uint32(80).int64(v);
+    if (m.unlockKey.length > 0) w.uint32(90).bytes(m.unlockKey);
     return writeUnknown(m, w);
   },
   encode: (m) => Cluster.write(m, newWriter()).finish(),
   read(r, end) {
-    const m: { id: string; meta: Meta | undefined; spec: ClusterSpec | undefined; rootCa: RootCa | undefined; blacklist: Record<string, BlacklistedCertificate>; featureLevel: number; defaultAddressPools: string[]; subnetSize: number; dataPathPort: number; removedRaftIds: number[]; unknownFields?: Uint8Array } = { id: '', meta: undefined, spec: undefined, rootCa: undefined, blacklist: {}, featureLevel: 0, defaultAddressPools: [], subnetSize: 0, dataPathPort: 0, removedRaftIds: [] };
+    const m: { id: string; meta: Meta | undefined; spec: ClusterSpec | undefined; rootCa: RootCa | undefined; blacklist: Record<string, BlacklistedCertificate>; featureLevel: number; defaultAddressPools: string[]; subnetSize: number; dataPathPort: number; removedRaftIds: number[]; unlockKey: Uint8Array; unknownFields?: Uint8Array } = { id: '', meta: undefined, spec: undefined, rootCa: undefined, blacklist: {}, featureLevel: 0, defaultAddressPools: [], subnetSize: 0, dataPathPort: 0, removedRaftIds: [], unlockKey: EMPTY };
     while (r.pos < end) {
       const start = r.pos;
       const tag = r.uint32();
@@ -1477,6 +1481,9 @@ export const Cluster: Codec<Cluster> = {
           while (r.pos < end2) m.removedRaftIds.push(toNumber(r.int64()));
           break;
         }
+        case 90:
+          m.unlockKey = copyBytes(r.bytes());
+          break;
         default:
           keepUnknown(m, r, start, tag);
       }
