@@ -113,14 +113,27 @@ async function runDaemon(config: DaemonConfig): Promise<void> {
     });
     const facts = machineFacts();
     const host = hostname();
-    const describe = () =>
-      NodeDescription.create({
+    let encryption = await helper.encryption();
+    const describe = () => {
+      // What is installed meanwhile is told with the description after this one.
+      if (encryption === '') {
+        helper.encryption().then(
+          (found) => {
+            encryption = found;
+          },
+          (e: unknown) => log.warn('what can encrypt on this node is not known', { error: e }),
+        );
+      }
+      return NodeDescription.create({
         hostname: host,
         platform: { architecture: facts.architecture, os: 'linux' },
         resources: { nanoCpus: facts.cpus * 1e9, memoryBytes: facts.memoryBytes, pids: 0, generic: [] },
         engine: { engineVersion: VERSION, labels: labelsOf(config.labels), plugins: PLUGINS },
         featureLevel: FEATURE_LEVEL,
+        dataPathEncryption: encryption,
+        dataPathKeys: [...networks.routed.keys],
       });
+    };
     const node = new SwarmNode({
       dir: join(config.dataRoot, 'swarm'),
       engine,
@@ -135,7 +148,7 @@ async function runDaemon(config: DaemonConfig): Promise<void> {
       onFatal,
     });
     end.push(() => node.stop());
-    networks.join(new NetworkAttacher(node, log));
+    networks.join(new NetworkAttacher(node, log), () => node.describe());
     const metrics = new MetricsRegistry();
     registerMetrics(metrics, node, engine);
     const system = new DaemonSystemBackend({

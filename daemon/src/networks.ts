@@ -23,8 +23,8 @@ export interface NodeNetworks {
   readonly upkeep: NetworkUpkeep;
   /** Lets go of the name server, which goes on. */
   close(): void;
-  /** From now on containers can be attached to networks of the swarm. */
-  join(source: EndpointSource): void;
+  /** From now on containers can be attached to networks of the swarm. `onKeys`: what `routed.keys` has is news. */
+  join(source: EndpointSource, onKeys: () => void): void;
 }
 
 export async function openNetworks(
@@ -33,11 +33,13 @@ export async function openNetworks(
   logger: Logger,
 ): Promise<NodeNetworks> {
   const local = new LocalNetwork(helper, { subnet: config.bridgeSubnet, mtu: config.mtu, logger });
+  let tellKeys = () => {};
   const routed: RoutedNetworks = new RoutedNetworks({
     executor: helper,
     dir: join(config.execRoot, 'routers'),
     logger,
     onChange: () => names.changed(),
+    onKeys: () => tellKeys(),
   });
   const socketPath = join(config.execRoot, 'dns.sock');
   const logFile = join(config.execRoot, 'dns.log');
@@ -81,8 +83,9 @@ export async function openNetworks(
     containers: new NodeContainerNetwork({ local, routed, helper, source, names, logger }),
     upkeep: new NetworkUpkeep({ local, routed, names, source, clock: systemClock, logger }),
     close: () => names.close(),
-    join: (s) => {
+    join: (s, onKeys) => {
       swarm = s;
+      tellKeys = onKeys;
     },
   };
 }

@@ -1,6 +1,7 @@
 /** Everything that runs on the leader alone, started together and stopped together. */
 import type { LogChunk, WeightedManager } from '@swarmts/proto';
 import { Allocator } from './allocator/allocator.js';
+import { NetworkKeyRenewal } from './allocator/network-key-renewal.js';
 import { Dispatcher } from './dispatcher/dispatcher.js';
 import type { LeaderComponent, LeaderContext } from './leader-component.js';
 import { LogBroker } from './logs/log-broker.js';
@@ -35,6 +36,7 @@ export class LeaderRuntime {
     this.#components = [
       new ServiceOrchestrator(o),
       new Allocator(o),
+      new NetworkKeyRenewal(o),
       this.scheduling,
       this.dispatcher,
       new TaskReaper(o),

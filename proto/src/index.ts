@@ -3,4 +3,5 @@ export * from './defaults.js';
 export * from './gen/index.js';
 export * from './limits.js';
 export * from './names.js';
+export * from './network-encryption.js';
 export * from './task-state.js';

@@ -403,6 +403,8 @@ export class MemorySwarm implements SwarmBackend {
         engine: { engineVersion: '0.1.0', labels: { disk: 'ssd' }, plugins: [{ type: 'Volume', name: 'local' }] },
         tlsInfo: undefined,
         featureLevel: 1,
+        dataPathEncryption: '',
+        dataPathKeys: [],
       },
       status: { state: NodeState.NODE_READY, message: '', addr: '10.1.1.1', leaseUntilMs: 0 },
       managerStatus: { raftId: 1, addr: '10.1.1.1:2377', leader: true, reachability: Reachability.REACHABLE },

@@ -347,7 +347,10 @@ export class SwarmNode {
       managers: () => this.knownManagers(),
       connect: (addr) => new grpc.Client(addr, credentials.client(), managerChannelOptions),
       leaderKey: LEADER_KEY,
-      onSession: (info) => this.#onManagers(info.managers),
+      onSession: (info) => {
+        this.#o.networks.setKeyGeneration(info.networkKeyGeneration);
+        this.#onManagers(info.managers);
+      },
       onNode: (node) => {
         this.#record = node;
         this.#reconcileRole();
@@ -424,6 +427,11 @@ export class SwarmNode {
     const remembered = this.#state?.managers ?? [];
     const all = [...(leader ? [{ nodeId: leader.nodeId, addr: leader.addr }] : []), ...mine, ...remembered];
     return [...new Map(all.map((m) => [m.addr, m])).values()];
+  }
+
+  /** What the node says of itself has changed. */
+  describe(): void {
+    this.#agent?.describe();
   }
 
   #onManagers(managers: readonly { readonly nodeId: string; readonly addr: string }[]): void {

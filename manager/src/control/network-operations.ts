@@ -2,6 +2,7 @@
 import { newId, SwarmtsError } from '@swarmts/lib';
 import {
   Annotations,
+  isEncrypted,
   isLive,
   Network,
   NetworkAttachmentConfig,
@@ -28,9 +29,19 @@ export function createNetwork(tx: WriteTx, spec: NetworkSpec): Network {
   if (spec.ingress && ingressNetwork(tx)) {
     throw new SwarmtsError('already-exists', 'an ingress network is already present: remove it first');
   }
+  if (isEncrypted(spec)) requireEncryption(tx, name);
   const network = Network.create({ id: newId(), spec, ...allocateNetwork(spec, viewOf(tx)) });
   tx.create('network', network);
   return network;
+}
+
+/** Nothing is sent in clear that was to be encrypted: a node that cannot refuses its tasks, and without any there is no network. */
+function requireEncryption(tx: ReadTx, name: string): void {
+  if (tx.list('node').some((n) => n.description?.dataPathEncryption)) return;
+  throw new SwarmtsError(
+    'failed-precondition',
+    `network ${name} cannot be encrypted: no node has the means for it; install the package wireguard-go on the nodes (there must be a /dev/net/tun), or a kernel with WireGuard`,
+  );
 }
 
 function viewOf(tx: ReadTx) {
@@ -52,12 +63,6 @@ function validateNetworkSpec(spec: NetworkSpec): void {
   }
   if (spec.ingress && spec.internal) {
     throw new SwarmtsError('invalid-argument', 'an ingress network cannot be internal');
-  }
-  if (spec.driver && 'encrypted' in spec.driver.options && spec.driver.options.encrypted !== 'false') {
-    throw new SwarmtsError(
-      'unsupported',
-      'encrypted networks are not supported by this release of swarmts: nothing is sent in clear that was to be encrypted',
-    );
   }
   const ipam = spec.ipam?.driver?.name ?? '';
   if (ipam !== '' && ipam !== 'default')

@@ -36,6 +36,7 @@ import {
 } from '@swarmts/proto';
 import type { FilterVerdict } from '@swarmts/scheduler';
 import { isNodeNetwork } from '../allocator/attachments.js';
+import { keyPeriodMs } from '../allocator/network-key-renewal.js';
 import { assignPorts } from '../allocator/published-ports.js';
 import { newJoinToken } from '../ca/join-token.js';
 import { newUnlockKey, unlockKeyText } from '../ca/unlock-key.js';
@@ -104,6 +105,7 @@ export class Operations {
     readonly rotateManagerToken: boolean;
     readonly rotateUnlockKey: boolean;
   }): Promise<void> {
+    keyPeriodMs(a.spec);
     await this.#update((tx) => {
       const cluster = theCluster(tx);
       checkVersion('cluster', cluster, a.version);

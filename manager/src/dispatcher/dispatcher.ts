@@ -162,6 +162,7 @@ export class Dispatcher implements LeaderComponent {
       managers: this.#o.managers(),
       heartbeatPeriodMs: this.#monitor.periodMs,
       rootCaPem: Buffer.from(this.#o.rootPem()),
+      networkKeyGeneration: this.#o.store.view((tx) => tx.list('cluster')[0]?.networkKeyGeneration ?? 0),
     });
   }
 
@@ -237,11 +238,12 @@ export class Dispatcher implements LeaderComponent {
   }
 }
 
-/** Whether other nodes have to know: where the node's data path is, and whether its endpoints can be reached. */
+/** Whether other nodes have to know: where the node's data path is, its keys, and whether its endpoints can be reached. */
 function dataPathChanged(now: Node, old: Node | undefined): boolean {
   return (
     now.status?.addr !== old?.status?.addr ||
     now.dataPathIndex !== old?.dataPathIndex ||
+    JSON.stringify(now.description?.dataPathKeys ?? []) !== JSON.stringify(old?.description?.dataPathKeys ?? []) ||
     (now.status?.state === NodeState.DOWN) !== (old?.status?.state === NodeState.DOWN)
   );
 }

@@ -4,6 +4,7 @@
  */
 import {
   containerName,
+  isEncrypted,
   isTerminal,
   isWanted,
   type Network,
@@ -157,10 +158,12 @@ export class NetworkIndex {
 
   peer(tx: ReadTx, networkId: string, nodeId: string): NetworkPeer | undefined {
     const node = tx.get('node', nodeId);
-    const takesPart = tx.get('network', networkId)?.spec?.ingress || this.#nodes.get(networkId)?.has(nodeId);
+    const spec = this.network(tx, networkId)?.spec;
+    const takesPart = spec?.ingress || this.#nodes.get(networkId)?.has(nodeId);
     const addr = node?.status?.addr ?? '';
     if (!node || !takesPart || addr === '' || node.dataPathIndex === 0) return undefined;
-    return NetworkPeer.create({ nodeId, addr, index: node.dataPathIndex });
+    const keys = isEncrypted(spec) ? (node.description?.dataPathKeys ?? []) : [];
+    return NetworkPeer.create({ nodeId, addr, index: node.dataPathIndex, keys });
   }
 
   #join(networkId: string, nodeId: string, taskId: string): void {

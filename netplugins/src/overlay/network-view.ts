@@ -4,6 +4,7 @@
  */
 import { parseIpPrefix } from '@swarmts/lib';
 import {
+  isEncrypted,
   type Network,
   type NetworkEndpoint,
   type NetworkPeer,
@@ -87,6 +88,11 @@ export function subnetsOf(n: Network): readonly Subnet[] {
 
 export function nameOf(v: NetworkView): string {
   return v.network.spec?.annotations?.name ?? '';
+}
+
+/** Its VXLAN goes through the tunnels between the nodes. */
+export function usesTunnels(v: NetworkView): boolean {
+  return vniOf(v.network) > 0 && isEncrypted(v.network.spec);
 }
 
 export function isIngress(v: NetworkView): boolean {

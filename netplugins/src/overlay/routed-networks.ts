@@ -15,18 +15,31 @@ import {
   sleep,
   systemClock,
 } from '@swarmts/lib';
-import type { Network, NetworkAttachment, NetworkState } from '@swarmts/proto';
+import { type DataPathKey, isEncrypted, type Network, type NetworkAttachment, type NetworkState } from '@swarmts/proto';
 import { macOf } from '../address-pool.js';
 import { familyOf } from './data-path.js';
+import { EncryptedTunnels, NO_ENCRYPTION } from './encrypted-tunnels.js';
 import { MESH_TABLE, meshDocument } from './mesh-rules.js';
-import { applyState, isIngress, mtuOf, type NetworkView, stateOf, subnetsOf, vniOf } from './network-view.js';
+import {
+  applyState,
+  isIngress,
+  mtuOf,
+  type NetworkView,
+  stateOf,
+  subnetsOf,
+  usesTunnels,
+  vniOf,
+} from './network-view.js';
 import { routerOf, tunnelBytes } from './router-of-network.js';
 import { ROUTER_TABLE, routerDocument } from './router-rules.js';
 import { LEG_PREFIX, type LegSpec, type RouterExecutor, type RouterSpec } from './router-spec.js';
+import { wireguardBytes } from './tunnel-plan.js';
 
 const ROUTER_ATTEMPTS = 40;
 const ROUTER_RETRY_MS = 50;
 const DEFAULT_UNDERLAY_MTU = 1500;
+/** Beside the routers' namespaces, whose names are ids of networks. */
+const TUNNELS_FILE = 'tunnels';
 /** Of a network that never leaves the node. */
 const LOCAL_MTU = 1500;
 
@@ -38,6 +51,8 @@ export interface RoutedNetworksOptions {
   readonly clock?: Clock;
   /** Told after every change of what the managers say or of the legs. */
   readonly onChange?: () => void;
+  /** Told when other nodes have to know other keys of this node's part in encrypted networks. */
+  readonly onKeys?: (keys: readonly DataPathKey[]) => void;
 }
 
 /** A container's place on one network: plain data, kept with the container. */
@@ -78,6 +93,7 @@ export class RoutedNetworks {
   /** Backends' addresses that rules have led to, by network. */
   readonly #addresses = new Map<string, ReadonlySet<string>>();
   readonly #routers = new Set<string>();
+  readonly #tunnels: EncryptedTunnels;
   #meshRules: RuleState | undefined;
   #nodeId = '';
   #dataPathPort = 4789;
@@ -89,6 +105,12 @@ export class RoutedNetworks {
   constructor(options: RoutedNetworksOptions) {
     this.#o = options;
     this.#log = options.logger ?? silentLogger;
+    this.#tunnels = new EncryptedTunnels({
+      executor: options.executor,
+      netns: join(options.dir, TUNNELS_FILE),
+      clock: options.clock ?? systemClock,
+      onKeys: (keys) => options.onKeys?.(keys),
+    });
   }
 
   // What the managers say
@@ -96,6 +118,16 @@ export class RoutedNetworks {
   /** Who this node is among the peers; '' in no swarm. */
   setNode(nodeId: string): void {
     this.#nodeId = nodeId;
+  }
+
+  /** Which generation of keys encrypted networks are to use. */
+  setKeyGeneration(generation: number): void {
+    if (this.#tunnels.setGeneration(generation)) this.#schedule();
+  }
+
+  /** Of this node's part in encrypted networks, for the others. */
+  get keys(): readonly DataPathKey[] {
+    return this.#tunnels.keys;
   }
 
   /** `complete` messages replace all that is known of the swarm's networks; those that are not in them are forgotten. */
@@ -168,11 +200,13 @@ export class RoutedNetworks {
     const { network } = o.attachment;
     if (!network) throw new SwarmtsError('internal', 'an attachment without its network');
     this.#views.set(network.id, this.#views.get(network.id) ?? onlyNetwork(network));
+    await this.#requireEncryption(network);
     const made = await this.#newAttachment(o, network);
     this.#attaching.add(made.leg.leg);
     this.#legsOf(network.id).set(o.endpointId, made);
     try {
       await this.#serial(async () => {
+        await this.#reconcileTunnels();
         await this.#reconcile(network.id);
         await this.#o.executor.attachLeg(made.leg);
       });
@@ -232,6 +266,9 @@ export class RoutedNetworks {
       this.#scheduled = false;
       const ids = [...this.#dirty];
       this.#dirty.clear();
+      await this.#reconcileTunnels().catch((e: unknown) =>
+        this.#log.error('the encrypted data path is not as it should be; it is tried again', { error: messageOf(e) }),
+      );
       for (const id of ids) {
         await this.#reconcile(id).catch((e: unknown) =>
           this.#log.error('a network is not as it should be; it is tried again', { network: id, error: messageOf(e) }),
@@ -257,8 +294,7 @@ export class RoutedNetworks {
     const view = this.#views.get(id);
     const legs = this.#legs.get(id);
     const netns = this.#netnsOf(id);
-    const serves = view !== undefined && isIngress(view) && view.peers.has(this.#nodeId);
-    if (!view || (!serves && (legs === undefined || legs.size === 0))) {
+    if (!view || !this.#takesPart(view)) {
       await this.#removeRouter(id, netns);
       return;
     }
@@ -267,6 +303,7 @@ export class RoutedNetworks {
       nodeId: this.#nodeId,
       netns,
       dataPathPort: this.#dataPathPort,
+      tunnels: this.#tunnels.netns,
       mtu: await this.#mtuFor(view),
     };
     const legNames = new Map(
@@ -282,6 +319,37 @@ export class RoutedNetworks {
     }
     await this.#writeRouterRules(id, view, netns);
     await this.#forgetDeadBackends(id, view, netns);
+  }
+
+  #takesPart(view: NetworkView): boolean {
+    if (isIngress(view) && view.peers.has(this.#nodeId)) return true;
+    return (this.#legs.get(view.id)?.size ?? 0) > 0;
+  }
+
+  /** Before the networks that go through them; after the last one they go. */
+  async #reconcileTunnels(): Promise<void> {
+    const views = [...this.#views.values()].filter((v) => usesTunnels(v) && this.#takesPart(v));
+    const self = views.map((v) => v.peers.get(this.#nodeId)).find((p) => p !== undefined);
+    if (views.length === 0) await this.#tunnels.remove();
+    if (!self) return;
+    const peers = new Map(views.flatMap((v) => [...v.peers]));
+    peers.delete(this.#nodeId);
+    const mtu = (await this.#underlay(self.addr)) - wireguardBytes(self.addr);
+    await this.#tunnels.ensure({
+      index: self.index,
+      peers: [...peers.values()],
+      dataPathPort: this.#dataPathPort,
+      mtu,
+    });
+  }
+
+  async #requireEncryption(network: Network): Promise<void> {
+    if (!isEncrypted(network.spec) || (await this.#o.executor.encryption()) !== '') return;
+    const name = network.spec?.annotations?.name ?? network.id;
+    throw new SwarmtsError(
+      'failed-precondition',
+      `network ${name} is encrypted, and this node cannot encrypt: ${NO_ENCRYPTION}`,
+    );
   }
 
   /** The kernel takes a namespace down in its own time: until then the number of a network that was here before is in use. */
@@ -335,7 +403,10 @@ export class RoutedNetworks {
   async #reconcileMesh(): Promise<void> {
     const views = [...this.#views.values()];
     if (this.#nodeId === '' || views.length === 0) return;
-    const others = views.flatMap((v) => [...v.peers.values()]).filter((p) => p.nodeId !== this.#nodeId);
+    const others = views
+      .filter((v) => !usesTunnels(v))
+      .flatMap((v) => [...v.peers.values()])
+      .filter((p) => p.nodeId !== this.#nodeId);
     const document = meshDocument({
       nodeId: this.#nodeId,
       ingress: views.find((v) => isIngress(v) && v.peers.has(this.#nodeId)),
@@ -360,10 +431,16 @@ export class RoutedNetworks {
     const self = view.peers.get(this.#nodeId);
     if (vniOf(view.network) === 0) return LOCAL_MTU;
     if (!self) return DEFAULT_UNDERLAY_MTU - tunnelBytes('0.0.0.0');
+    const mtu = await this.#underlay(self.addr);
+    return usesTunnels(view) ? mtu - wireguardBytes(self.addr) - tunnelBytes('0.0.0.0') : mtu - tunnelBytes(self.addr);
+  }
+
+  /** MTU of the device with this node's underlay address. */
+  async #underlay(address: string): Promise<number> {
     if (this.#underlayMtu === 0) {
-      this.#underlayMtu = (await this.#o.executor.underlayMtu(self.addr)) || DEFAULT_UNDERLAY_MTU;
+      this.#underlayMtu = (await this.#o.executor.underlayMtu(address)) || DEFAULT_UNDERLAY_MTU;
     }
-    return this.#underlayMtu - tunnelBytes(self.addr);
+    return this.#underlayMtu;
   }
 
   async #newAttachment(o: AttachOptions, network: Network): Promise<RoutedAttachment> {

@@ -11,7 +11,7 @@ import {
   UPLINK_TABLE,
   uplinkAddresses,
 } from './data-path.js';
-import { isIngress, mtuOf, type NetworkView, subnetsOf, vniOf } from './network-view.js';
+import { isIngress, mtuOf, type NetworkView, subnetsOf, usesTunnels, vniOf } from './network-view.js';
 import {
   type PeerSpec,
   type RouterSpec,
@@ -19,13 +19,17 @@ import {
   type RuleSpec,
   UPLINK_DEVICE,
   VXLAN_DEVICE,
+  type VxlanSpec,
 } from './router-spec.js';
+import { tunnelAddressOf } from './tunnel-plan.js';
 
 export interface RouterInput {
   readonly view: NetworkView;
   readonly nodeId: string;
   readonly netns: string;
   readonly dataPathPort: number;
+  /** Namespace of the encrypted tunnels. */
+  readonly tunnels: string;
   /** MTU of a leg where the network says nothing: the underlay's without the tunnel's headers. */
   readonly mtu: number;
   /** Legs of this node's containers by the id of their endpoint. They count, whatever the managers say of the endpoint. */
@@ -49,11 +53,11 @@ export function routerOf(input: RouterInput): RouterSpec {
   return {
     netns: input.netns,
     ...(hasVxlan
-      ? { vxlan: { vni, port: input.dataPathPort, local: self.addr, mac: macOfIndex(self.index), mtu } }
+      ? { vxlan: { vni, port: input.dataPathPort, ...underlayOf(input, self), mac: macOfIndex(self.index), mtu } }
       : {}),
     ...(ingress ? { uplink: uplinkOf(subnets, mtu) } : {}),
     gateways: subnets.map((s) => s.gateway),
-    peers: hasVxlan ? [...others.map(peerOf), ...(ingress ? [nobodyPeer] : [])] : [],
+    peers: hasVxlan ? [...others.map((p) => peerOf(p, usesTunnels(view))), ...(ingress ? [nobodyPeer] : [])] : [],
     routes: [
       ...[...input.legs.values()].flatMap((l) => l.addresses.map((a) => ({ ...hostRoute(a), device: l.name }))),
       ...[...view.endpoints.values()].flatMap((e) => remoteRoutes(e, input, hasVxlan)),
@@ -64,9 +68,15 @@ export function routerOf(input: RouterInput): RouterSpec {
   };
 }
 
-function peerOf(p: NetworkPeer): PeerSpec {
+function underlayOf(input: RouterInput, self: NetworkPeer): Pick<VxlanSpec, 'local' | 'underlay'> {
+  if (!usesTunnels(input.view)) return { local: self.addr, underlay: '' };
+  return { local: tunnelAddressOf(self.index), underlay: input.tunnels };
+}
+
+function peerOf(p: NetworkPeer, encrypted: boolean): PeerSpec {
   const hops = nextHopsOf(p.index);
-  return { mac: macOfIndex(p.index), vtep: p.addr, nextHops: [hops.ipv4, hops.ipv6] };
+  const vtep = encrypted ? tunnelAddressOf(p.index) : p.addr;
+  return { mac: macOfIndex(p.index), vtep, nextHops: [hops.ipv4, hops.ipv6] };
 }
 
 /** Frames to it get another MAC before they leave; those that do not go nowhere (TEST-NET-1). */

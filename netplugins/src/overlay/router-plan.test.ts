@@ -22,6 +22,7 @@ const specOf = (view = testView(), legs: readonly (readonly [string, string])[] 
     nodeId: 'a',
     netns: '/run/r/net1',
     dataPathPort: 4789,
+    tunnels: '/run/r/tunnels',
     mtu: 1450,
     legs: new Map(legs.map(([id, name]) => [id, { name, addresses: view.endpoints.get(id)?.addresses ?? [] }])),
   });

@@ -4,6 +4,8 @@
  * ingress network an uplink to the host.
  */
 
+import type { TunnelExecutor } from './encrypted-tunnels.js';
+
 /** Names inside of a router's namespace. */
 export const VXLAN_DEVICE = 'vx0';
 export const UPLINK_DEVICE = 'up0';
@@ -16,8 +18,10 @@ export interface VxlanSpec {
   readonly vni: number;
   /** UDP port. */
   readonly port: number;
-  /** This node's underlay address. */
+  /** This node's underlay address, or the one in the tunnels where the network is encrypted. */
   readonly local: string;
+  /** Namespace in which it sends and receives; '' is the host's. */
+  readonly underlay: string;
   readonly mac: string;
   readonly mtu: number;
 }
@@ -104,7 +108,7 @@ export interface RulesSpec {
 }
 
 /** What the driver asks of the privileged helper. */
-export interface RouterExecutor {
+export interface RouterExecutor extends TunnelExecutor {
   /** Makes or repairs a router; resolves to the legs that are missing. */
   ensureRouter(spec: RouterSpec): Promise<readonly string[]>;
   removeRouter(netns: string): Promise<void>;

@@ -184,6 +184,10 @@ export interface NodeDescription extends WithUnknownFields {
   readonly tlsInfo: TlsInfo | undefined;
   /** Highest cluster feature level that this node supports. */
   readonly featureLevel: number;
+  /** What encrypts its data path: "kernel", "wireguard-go", or '' where neither is to be had. */
+  readonly dataPathEncryption: string;
+  /** Of its part in encrypted networks; none while it has no part in any. */
+  readonly dataPathKeys: readonly DataPathKey[];
 }
 
 export const NodeDescription: Codec<NodeDescription> = {
@@ -194,6 +198,8 @@ export const NodeDescription: Codec<NodeDescription> = {
     engine: undefined,
     tlsInfo: undefined,
     featureLevel: 0,
+    dataPathEncryption: '',
+    dataPathKeys: [],
     ...partial,
   }),
   write(m, w) {
@@ -203,11 +209,13 @@ export const NodeDescription: Codec<NodeDescription> = {
     if (m.engine !== undefined) EngineDescription.write(m.engine, w.uint32(34).fork()).ldelim();
     if (m.tlsInfo !== undefined) TlsInfo.write(m.tlsInfo, w.uint32(42).fork()).ldelim();
     if (m.featureLevel !== 0) w.uint32(48).uint32(m.featureLevel);
+    if (m.dataPathEncryption !== '') w.uint32(58).string(m.dataPathEncryption);
+    for (const v of m.dataPathKeys) DataPathKey.write(v, w.uint32(66).fork()).ldelim();
     return writeUnknown(m, w);
   },
   encode: (m) => NodeDescription.write(m, newWriter()).finish(),
   read(r, end) {
-    const m: { hostname: string; platform: Platform | undefined; resources: Resources | undefined; engine: EngineDescription | undefined; tlsInfo: TlsInfo | undefined; featureLevel: number; unknownFields?: Uint8Array } = { hostname: '', platform: undefined, resources: undefined, engine: undefined, tlsInfo: undefined, featureLevel: 0 };
+    const m: { hostname: string; platform: Platform | undefined; resources: Resources | undefined; engine: EngineDescription | undefined; tlsInfo: TlsInfo | undefined; featureLevel: number; dataPathEncryption: string; dataPathKeys: DataPathKey[]; unknownFields?: Uint8Array } = { hostname: '', platform: undefined, resources: undefined, engine: undefined, tlsInfo: undefined, featureLevel: 0, dataPathEncryption: '', dataPathKeys: [] };
     while (r.pos < end) {
       const start = r.pos;
       const tag = r.uint32();
@@ -230,6 +238,12 @@ export const NodeDescription: Codec<NodeDescription> = {
         case 48:
           m.featureLevel = r.uint32();
           break;
+        case 58:
+          m.dataPathEncryption = r.string();
+          break;
+        case 66:
+          m.dataPathKeys.push(DataPathKey.read(r, readEnd(r)));
+          break;
         default:
           keepUnknown(m, r, start, tag);
       }
@@ -237,6 +251,53 @@ export const NodeDescription: Codec<NodeDescription> = {
     return m;
   },
   decode: (bytes) => decodeWith(NodeDescription, bytes, 'NodeDescription'),
+};
+
+/** A node's public key for the encrypted data path. Two are in use while keys are renewed. */
+export interface DataPathKey extends WithUnknownFields {
+  readonly generation: number;
+  /** Base64 of 32 bytes. */
+  readonly publicKey: string;
+  /** UDP port that it is reached at. */
+  readonly port: number;
+}
+
+export const DataPathKey: Codec<DataPathKey> = {
+  create: (partial) => ({
+    generation: 0,
+    publicKey: '',
+    port: 0,
+    ...partial,
+  }),
+  write(m, w) {
+    if (m.generation !== 0) w.uint32(8).uint32(m.generation);
+    if (m.publicKey !== '') w.uint32(18).string(m.publicKey);
+    if (m.port !== 0) w.uint32(24).uint32(m.port);
+    return writeUnknown(m, w);
+  },
+  encode: (m) => DataPathKey.write(m, newWriter()).finish(),
+  read(r, end) {
+    const m: { generation: number; publicKey: string; port: number; unknownFields?: Uint8Array } = { generation: 0, publicKey: '', port: 0 };
+    while (r.pos < end) {
+      const start = r.pos;
+      const tag = r.uint32();
+      switch (tag) {
+        case 8:
+          m.generation = r.uint32();
+          break;
+        case 18:
+          m.publicKey = r.string();
+          break;
+        case 24:
+          m.port = r.uint32();
+          break;
+        default:
+          keepUnknown(m, r, start, tag);
+      }
+    }
+    return m;
+  },
+  decode: (bytes) => decodeWith(DataPathKey, bytes, 'DataPathKey'),
 };
 
 export interface NodeStatus extends WithUnknownFields {
@@ -1394,6 +1455,9 @@ export interface Cluster extends WithUnknownFields {
   readonly removedRaftIds: readonly number[];
   /** Seals the managers' keys while spec.encryption says so; empty otherwise. */
   readonly unlockKey: Uint8Array;
+  /** Counts the renewals of the keys of encrypted networks; 0 before the first network. */
+  readonly networkKeyGeneration: number;
+  readonly networkKeysRenewedAtMs: number;
 }
 
 export const Cluster: Codec<Cluster> = {
@@ -1409,6 +1473,8 @@ export const Cluster: Codec<Cluster> = {
     dataPathPort: 0,
     removedRaftIds: [],
     unlockKey: EMPTY,
+    networkKeyGeneration: 0,
+    networkKeysRenewedAtMs: 0,
     ...partial,
   }),
   write(m, w) {
@@ -1427,11 +1493,13 @@ export const Cluster: Codec<Cluster> = {
     if (m.dataPathPort !== 0) w.uint32(72).uint32(m.dataPathPort);
     for (const v of m.removedRaftIds) w.uint32(80).int64(v);
     if (m.unlockKey.length > 0) w.uint32(90).bytes(m.unlockKey);
+    if (m.networkKeyGeneration !== 0) w.uint32(112).uint32(m.networkKeyGeneration);
+    if (m.networkKeysRenewedAtMs !== 0) w.uint32(120).int64(m.networkKeysRenewedAtMs);
     return writeUnknown(m, w);
   },
   encode: (m) => Cluster.write(m, newWriter()).finish(),
   read(r, end) {
-    const m: { id: string; meta: Meta | undefined; spec: ClusterSpec | undefined; rootCa: RootCa | undefined; blacklist: Record<string, BlacklistedCertificate>; featureLevel: number; defaultAddressPools: string[]; subnetSize: number; dataPathPort: number; removedRaftIds: number[]; unlockKey: Uint8Array; unknownFields?: Uint8Array } = { id: '', meta: undefined, spec: undefined, rootCa: undefined, blacklist: {}, featureLevel: 0, defaultAddressPools: [], subnetSize: 0, dataPathPort: 0, removedRaftIds: [], unlockKey: EMPTY };
+    const m: { id: string; meta: Meta | undefined; spec: ClusterSpec | undefined; rootCa: RootCa | undefined; blacklist: Record<string, BlacklistedCertificate>; featureLevel: number; defaultAddressPools: string[]; subnetSize: number; dataPathPort: number; removedRaftIds: number[]; unlockKey: Uint8Array; networkKeyGeneration: number; networkKeysRenewedAtMs: number; unknownFields?: Uint8Array } = { id: '', meta: undefined, spec: undefined, rootCa: undefined, blacklist: {}, featureLevel: 0, defaultAddressPools: [], subnetSize: 0, dataPathPort: 0, removedRaftIds: [], unlockKey: EMPTY, networkKeyGeneration: 0, networkKeysRenewedAtMs: 0 };
     while (r.pos < end) {
       const start = r.pos;
       const tag = r.uint32();
@@ -1483,6 +1551,12 @@ export const Cluster: Codec<Cluster> = {
         }
         case 90:
           m.unlockKey = copyBytes(r.bytes());
+          break;
+        case 112:
+          m.networkKeyGeneration = r.uint32();
+          break;
+        case 120:
+          m.networkKeysRenewedAtMs = toNumber(r.int64());
           break;
         default:
           keepUnknown(m, r, start, tag);

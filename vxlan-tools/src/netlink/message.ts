@@ -139,14 +139,19 @@ export function parseMessages(datagram: Buffer): Message[] {
 
 /** Attributes by type; of a type that comes twice the last one counts. A truncated attribute is an error. */
 export function parseAttributes(bytes: Buffer): Map<number, Buffer> {
-  const attributes = new Map<number, Buffer>();
+  return new Map(parseAttributeList(bytes));
+}
+
+/** Attributes in the order in which they came: arrays have elements of one type. */
+export function parseAttributeList(bytes: Buffer): [type: number, value: Buffer][] {
+  const attributes: [number, Buffer][] = [];
   let at = 0;
   while (at + 4 <= bytes.length) {
     const length = bytes.readUInt16LE(at);
     if (length < 4 || at + length > bytes.length) {
       throw new RangeError(`netlink: attribute of ${length} bytes at ${at} in ${bytes.length}`);
     }
-    attributes.set(bytes.readUInt16LE(at + 2) & NLA_TYPE_MASK, bytes.subarray(at + 4, at + length));
+    attributes.push([bytes.readUInt16LE(at + 2) & NLA_TYPE_MASK, bytes.subarray(at + 4, at + length)]);
     at += align4(length);
   }
   return attributes;

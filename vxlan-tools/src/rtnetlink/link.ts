@@ -1,6 +1,6 @@
 /**
- * Links: RTM_NEWLINK, RTM_DELLINK, RTM_GETLINK (linux/if_link.h, linux/veth.h). Creation covers veth, vxlan, bridge and
- * dummy. A veth's peer is created in the same message and may sit in another namespace, but cannot be up in it.
+ * Links: RTM_NEWLINK, RTM_DELLINK, RTM_GETLINK (linux/if_link.h, linux/veth.h). Creation covers veth, vxlan, bridge, dummy
+ * and wireguard. A veth's peer is created in the same message and may sit in another namespace, but cannot be up in it.
  */
 import {
   type Attribute,
@@ -93,7 +93,7 @@ export interface VxlanLink extends LinkBase {
 }
 
 export interface PlainLink extends LinkBase {
-  readonly kind: 'bridge' | 'dummy';
+  readonly kind: 'bridge' | 'dummy' | 'wireguard';
 }
 
 export type NewLink = VethLink | VxlanLink | PlainLink;
@@ -178,6 +178,7 @@ function kindData(link: NewLink): Attribute[] {
       return vxlanData(link);
     case 'bridge':
     case 'dummy':
+    case 'wireguard':
       return [];
   }
 }

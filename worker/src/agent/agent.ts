@@ -117,6 +117,11 @@ export class Agent {
     });
   }
 
+  /** What the node says of itself has changed: the managers are told at once, or with the next session. */
+  describe(): void {
+    this.#send(AgentMessage.create({ description: this.#o.describe() }));
+  }
+
   /** Ends the session so that a new one begins (the certificate or the set of managers changed). */
   reconnect(): void {
     this.#stream?.cancel();

@@ -4,7 +4,7 @@
  */
 import type { Duplex } from 'node:stream';
 import { type Clock, type Logger, SwarmtsError, silentLogger, systemClock, type TimerHandle } from '@swarmts/lib';
-import type { LegSpec, RouterSpec, RulesSpec } from '@swarmts/netplugins';
+import type { Encryption, FoundTunnel, LegSpec, RouterSpec, RulesSpec, TunnelsSpec } from '@swarmts/netplugins';
 import { encodeFrame, FrameDecoder } from './frame.js';
 import type {
   ConnectionFilter,
@@ -173,6 +173,22 @@ export class HelperClient implements PrivilegedHelper {
 
   async flushBackends(netns: string, addresses: readonly string[]): Promise<void> {
     await this.#call('flushBackends', { netns, addresses });
+  }
+
+  async encryption(): Promise<Encryption> {
+    return (await this.#call('encryption', {})).result;
+  }
+
+  async observeTunnels(netns: string): Promise<readonly FoundTunnel[]> {
+    return (await this.#call('observeTunnels', { netns })).result;
+  }
+
+  async ensureTunnels(tunnels: TunnelsSpec): Promise<readonly FoundTunnel[]> {
+    return (await this.#call('ensureTunnels', { tunnels })).result;
+  }
+
+  async removeTunnels(netns: string): Promise<void> {
+    await this.#call('removeTunnels', { netns });
   }
 
   async kill(pid: number, signal: number): Promise<boolean> {

@@ -32,6 +32,7 @@ import type { WireCancel, WireHello, WireProcess, WireRequest } from './protocol
 import { Routers } from './routers.js';
 import { type RunningProcess, runProcess, startDetached } from './run-process.js';
 import { startMonitor } from './start-monitor.js';
+import { Tunnels } from './tunnels.js';
 
 type RouterMethod =
   | 'ensureRouter'
@@ -41,7 +42,11 @@ type RouterMethod =
   | 'ensureRules'
   | 'removeRules'
   | 'underlayMtu'
-  | 'flushBackends';
+  | 'flushBackends'
+  | 'encryption'
+  | 'observeTunnels'
+  | 'ensureTunnels'
+  | 'removeTunnels';
 type RouterRequest = Extract<WireRequest, { readonly method: RouterMethod }>;
 
 interface Answer {
@@ -56,6 +61,7 @@ export class HelperServer {
   readonly #home = new NetlinkSocket();
   readonly #endpoints = new LocalEndpoints(this.#home);
   readonly #routers = new Routers(this.#home);
+  readonly #tunnels = new Tunnels(this.#home, this.#reaper);
   readonly #running = new Map<number, RunningProcess>();
   #nftLibrary: NftLibrary | undefined;
   #homeNft: NftContext | undefined;
@@ -152,7 +158,7 @@ export class HelperServer {
   }
 
   /** Requests about the networks' routers. */
-  #route(request: RouterRequest): Answer {
+  #route(request: RouterRequest): Answer | Promise<Answer> {
     switch (request.method) {
       case 'ensureRouter':
         return { result: this.#routers.ensure(request.router) };
@@ -174,6 +180,15 @@ export class HelperServer {
         return { result: this.#routers.underlayMtu(request.address) };
       case 'flushBackends':
         this.#flushBackends(request.netns, request.addresses);
+        return DONE;
+      case 'encryption':
+        return { result: this.#tunnels.encryption() };
+      case 'observeTunnels':
+        return this.#tunnels.observe(request.netns).then((result) => ({ result }));
+      case 'ensureTunnels':
+        return this.#tunnels.ensure(request.tunnels).then((result) => ({ result }));
+      case 'removeTunnels':
+        this.#tunnels.remove(request.netns);
         return DONE;
     }
   }
@@ -310,6 +325,7 @@ const codesByErrno: Readonly<Record<string, ErrorCode>> = {
   EAGAIN: 'resource-exhausted',
   ENOBUFS: 'resource-exhausted',
   EOPNOTSUPP: 'unsupported',
+  ENOTSUP: 'unsupported',
   ENOSYS: 'unsupported',
 };
 

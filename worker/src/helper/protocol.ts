@@ -3,7 +3,7 @@
  * response (captured output) travel in the frame's tail. Both ends come from the same build, so there are no versions.
  */
 import { type ErrorCode, errorCodes } from '@swarmts/lib';
-import type { LegSpec, RouterSpec, RulesSpec } from '@swarmts/netplugins';
+import type { Encryption, FoundTunnel, LegSpec, RouterSpec, RulesSpec, TunnelsSpec } from '@swarmts/netplugins';
 import type { ConnectionFilter, LocalEndpointSpec, MonitorStarted, MountSpec, ProcessSpec } from './helper-api.js';
 
 /** A ProcessSpec without stdin, which is the tail when `hasStdin`. */
@@ -34,6 +34,10 @@ export interface Methods {
   removeRules: { readonly netns: string; readonly tables: readonly string[] };
   underlayMtu: { readonly address: string };
   flushBackends: { readonly netns: string; readonly addresses: readonly string[] };
+  encryption: Record<string, never>;
+  observeTunnels: { readonly netns: string };
+  ensureTunnels: { readonly tunnels: TunnelsSpec };
+  removeTunnels: { readonly netns: string };
 }
 
 /** Results by method. */
@@ -59,6 +63,10 @@ export interface Results {
   removeRules: null;
   underlayMtu: number;
   flushBackends: null;
+  encryption: Encryption;
+  observeTunnels: readonly FoundTunnel[];
+  ensureTunnels: readonly FoundTunnel[];
+  removeTunnels: null;
 }
 
 export type Method = keyof Methods;

@@ -14,18 +14,8 @@ import {
   NetworkSpec,
   NetworkState,
 } from '@swarmts/proto';
-import {
-  addAddress,
-  closeFd,
-  createLink,
-  getLink,
-  NetlinkSocket,
-  openFile,
-  parseLink,
-  setLink,
-  withNetns,
-} from 'vxlan-tools';
 import { startTestHost, type TestHost } from './test-host.js';
+import { joinHosts } from './test-wire.js';
 
 const NETWORK = Network.create({
   id: 'net1',
@@ -170,37 +160,4 @@ function state(more: { readonly ready?: boolean } = {}): NetworkState {
       NetworkPeer.create({ nodeId: 'b', addr: '192.0.2.2', index: 3 }),
     ],
   });
-}
-
-/** A veth pair between the two hosts' namespaces. */
-function joinHosts(a: string, b: string): void {
-  const setUp = (address: string) => {
-    const socket = new NetlinkSocket();
-    try {
-      const index = parseLink(socket.get(getLink({ name: 'wire' })))?.index ?? 0;
-      for (const error of socket.batch([
-        setLink({ index }, { up: true }),
-        addAddress({ index, address, prefixLength: 24 }),
-      ])) {
-        if (error) throw error;
-      }
-    } finally {
-      socket.close();
-    }
-  };
-  const bFd = openFile(b, 0);
-  try {
-    withNetns(a, () => {
-      const socket = new NetlinkSocket();
-      try {
-        socket.request(createLink({ kind: 'veth', name: 'wire', peer: { name: 'wire', netnsFd: bFd } }));
-      } finally {
-        socket.close();
-      }
-      setUp('192.0.2.1');
-    });
-    withNetns(b, () => setUp('192.0.2.2'));
-  } finally {
-    closeFd(bFd);
-  }
 }

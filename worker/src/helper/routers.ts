@@ -124,29 +124,12 @@ export class Routers {
     });
   }
 
-  /** The device is made in the host's namespace, where its UDP socket stays, and moved. */
+  /** The device is made where its UDP socket is to stay, in the host's namespace or in that of the tunnels, and moved. */
   #makeVxlan(netns: string, v: VxlanSpec): void {
-    const name = `vx${v.vni}`;
-    deleteIfThere(this.#home, name);
-    this.#home.request(
-      createLink({
-        kind: 'vxlan',
-        name,
-        vni: v.vni,
-        port: v.port,
-        local: v.local,
-        mac: v.mac,
-        mtu: v.mtu,
-        learning: false,
-      }),
-    );
-    const index = findLink(this.#home, name)?.index ?? 0;
     const fd = openFile(netns, 0);
     try {
-      this.#home.request(setLink({ index }, { netnsFd: fd, newName: VXLAN_DEVICE }));
-    } catch (e) {
-      deleteIfThere(this.#home, name);
-      throw e;
+      if (v.underlay === '') makeAndMove(this.#home, v, fd);
+      else withNetns(v.underlay, () => withSocket((s) => makeAndMove(s, v, fd)));
     } finally {
       closeFd(fd);
     }
@@ -322,6 +305,20 @@ export class Routers {
       );
     }
     requireAll(socket.batch(requests));
+  }
+}
+
+function makeAndMove(socket: NetlinkSocket, v: VxlanSpec, netnsFd: number): void {
+  const name = `vx${v.vni}`;
+  const { vni, port, local, mac, mtu } = v;
+  deleteIfThere(socket, name);
+  socket.request(createLink({ kind: 'vxlan', name, vni, port, local, mac, mtu, learning: false }));
+  const index = findLink(socket, name)?.index ?? 0;
+  try {
+    socket.request(setLink({ index }, { netnsFd, newName: VXLAN_DEVICE }));
+  } catch (e) {
+    deleteIfThere(socket, name);
+    throw e;
   }
 }
 

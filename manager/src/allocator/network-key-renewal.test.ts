@@ -1,0 +1,89 @@
+import assert from 'node:assert/strict';
+import { isSwarmtsError, SimulatedClock, silentLogger } from '@swarmts/lib';
+import { Annotations, Cluster, ClusterSpec, Driver, Network, NetworkSpec, Node, NodeDescription } from '@swarmts/proto';
+import { createNetwork } from '../control/network-operations.js';
+import { localStore } from '../store/store.js';
+import { KEY_PERIOD_LABEL, keyPeriodMs, NetworkKeyRenewal } from './network-key-renewal.js';
+
+const HOUR_MS = 3_600_000;
+const specWith = (period: string) =>
+  ClusterSpec.create({ annotations: Annotations.create({ labels: { [KEY_PERIOD_LABEL]: period } }) });
+const encrypted = (value = '') =>
+  NetworkSpec.create({
+    annotations: { name: 'back', labels: {} },
+    driver: Driver.create({ name: 'overlay', options: { encrypted: value } }),
+  });
+
+describe('the period of network keys', () => {
+  it('is twelve hours, or what the cluster’s label says', () => {
+    assert.equal(keyPeriodMs(undefined), 12 * HOUR_MS);
+    assert.equal(keyPeriodMs(specWith('90m')), 1.5 * HOUR_MS);
+  });
+
+  it('is refused when it cannot be read, or is too short to change over in', () => {
+    for (const bad of ['soon', '1s', '-12h', '0']) {
+      assert.throws(
+        () => keyPeriodMs(specWith(bad)),
+        (e) => isSwarmtsError(e, 'invalid-argument') && e.message.includes(bad),
+        bad,
+      );
+    }
+  });
+});
+
+describe('the renewal of network keys', () => {
+  async function start(networks: readonly Network[]) {
+    const clock = new SimulatedClock();
+    const store = localStore(() => clock.now());
+    await store.update((tx) => {
+      tx.create('cluster', Cluster.create({ id: 'c' }));
+      for (const n of networks) tx.create('network', n);
+    });
+    const onStuck = (e: unknown) => assert.fail(String(e));
+    const renewal = new NetworkKeyRenewal({ store, clock, random: () => 0.5, log: silentLogger, onStuck });
+    renewal.start();
+    const generation = () => store.view((tx) => tx.list('cluster')[0]?.networkKeyGeneration);
+    return { clock, store, renewal, generation };
+  }
+  const network = Network.create({ id: 'n', spec: encrypted() });
+
+  it('begins with the first encrypted network, and goes on in its period', async () => {
+    const { clock, renewal, generation } = await start([network]);
+    await clock.advance(1_000);
+    assert.equal(generation(), 1);
+    await clock.advance(11 * HOUR_MS);
+    assert.equal(generation(), 1);
+    await clock.advance(HOUR_MS + 1_000);
+    assert.equal(generation(), 2);
+    await renewal.stop();
+  });
+
+  it('does nothing without an encrypted network', async () => {
+    const { clock, renewal, generation } = await start([Network.create({ id: 'n', spec: encrypted('false') })]);
+    await clock.advance(13 * HOUR_MS);
+    assert.equal(generation(), 0);
+    await renewal.stop();
+  });
+});
+
+describe('an encrypted network', () => {
+  const create = async (encryption: string) => {
+    const store = localStore(() => 0);
+    return store.update((tx) => {
+      tx.create('cluster', Cluster.create({ id: 'c', defaultAddressPools: ['10.0.0.0/8'], subnetSize: 24 }));
+      tx.create(
+        'node',
+        Node.create({ id: 'a', description: NodeDescription.create({ dataPathEncryption: encryption }) }),
+      );
+      return createNetwork(tx, encrypted());
+    });
+  };
+
+  it('is made where a node can encrypt', async () => {
+    assert.equal((await create('wireguard-go')).spec?.driver?.options.encrypted, '');
+  });
+
+  it('is refused where none can, with what to install', async () => {
+    await assert.rejects(create(''), (e) => isSwarmtsError(e, 'failed-precondition') && /wireguard-go/.test(e.message));
+  });
+});

@@ -1,0 +1,99 @@
+/**
+ * Has the keys of encrypted networks renewed in time: counts up the cluster's generation of keys, which every node answers with a
+ * new key of its own. The time of the last renewal is in the store, so that a new leader neither hurries nor forgets.
+ */
+import { ControlLoop, parseDurationNs, SwarmtsError, type TimerHandle, type Watch } from '@swarmts/lib';
+import { type Cluster, type ClusterSpec, isEncrypted } from '@swarmts/proto';
+import type { LeaderComponent, LeaderContext } from '../leader-component.js';
+
+const DEFAULT_PERIOD_MS = 12 * 3_600_000;
+/** Nodes need a few rounds of their own to change over, and old keys live on for a while. */
+export const MIN_PERIOD_MS = 15_000;
+/** Docker's clients have no word for it, so it stands in a label of the cluster. */
+export const KEY_PERIOD_LABEL = 'swarmts.network.key-period';
+const DEBOUNCE_MS = 50;
+const MAX_DELAY_MS = 500;
+
+/** How long a generation of keys is used. Throws on a wish that cannot be met. */
+export function keyPeriodMs(spec: ClusterSpec | undefined): number {
+  const wish = spec?.annotations?.labels[KEY_PERIOD_LABEL] ?? '';
+  if (wish === '') return DEFAULT_PERIOD_MS;
+  const periodMs = parsedMs(wish);
+  if (!(periodMs >= MIN_PERIOD_MS)) {
+    throw new SwarmtsError(
+      'invalid-argument',
+      `label ${KEY_PERIOD_LABEL}=${wish} is no period of at least ${MIN_PERIOD_MS / 1_000}s: say for instance 12h`,
+    );
+  }
+  return periodMs;
+}
+
+function parsedMs(text: string): number {
+  try {
+    return parseDurationNs(text) / 1e6;
+  } catch {
+    return Number.NaN;
+  }
+}
+
+/** The cluster with a new generation when it is due; else how long that takes. */
+export function renewKeys(cluster: Cluster, nowMs: number): Cluster | { readonly dueInMs: number } {
+  const first = cluster.networkKeyGeneration === 0;
+  const dueInMs = first ? 0 : cluster.networkKeysRenewedAtMs + keyPeriodMs(cluster.spec) - nowMs;
+  if (dueInMs > 0) return { dueInMs };
+  return { ...cluster, networkKeyGeneration: cluster.networkKeyGeneration + 1, networkKeysRenewedAtMs: nowMs };
+}
+
+export class NetworkKeyRenewal implements LeaderComponent {
+  readonly #c: LeaderContext;
+  readonly #loop: ControlLoop;
+  #watch: Watch | undefined;
+  #timer: TimerHandle | undefined;
+
+  constructor(context: LeaderContext) {
+    this.#c = context;
+    this.#loop = new ControlLoop({
+      ...context,
+      name: 'network key renewal',
+      debounceMs: DEBOUNCE_MS,
+      maxDelayMs: MAX_DELAY_MS,
+      work: () => this.#work(),
+    });
+  }
+
+  start(): void {
+    this.#watch = this.#c.store.watch({
+      change: (c) => {
+        if (c.kind === 'cluster' || c.kind === 'network') this.#loop.mark();
+      },
+    });
+    this.#loop.mark();
+  }
+
+  async stop(): Promise<void> {
+    this.#watch?.close();
+    this.#timer?.cancel();
+    await this.#loop.stop();
+    this.#timer?.cancel();
+  }
+
+  async #work(): Promise<void> {
+    this.#timer?.cancel();
+    const due = this.#c.store.view((tx) => {
+      const cluster = tx.list('cluster')[0];
+      const isUsed = tx.list('network').some((n) => isEncrypted(n.spec));
+      return cluster && isUsed ? renewKeys(cluster, this.#c.clock.now()) : undefined;
+    });
+    if (!due) return;
+    if ('dueInMs' in due) {
+      this.#timer = this.#c.clock.after(due.dueInMs, () => this.#loop.mark());
+      return;
+    }
+    // The write marks the loop again, which then waits for the next time.
+    await this.#c.store.update((tx) => {
+      const cluster = tx.list('cluster')[0];
+      const next = cluster && renewKeys(cluster, this.#c.clock.now());
+      if (next && !('dueInMs' in next)) tx.update('cluster', next);
+    });
+  }
+}

@@ -1,0 +1,125 @@
+/** Encrypted networks between real nodes: what the underlay sees, keys that are renewed under load, and what outlives the daemon. */
+import assert from 'node:assert/strict';
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { api } from '../client.js';
+import type { Lab } from '../lab/lab.js';
+import { waitFor } from '../wait.js';
+import { curl, inNetworkOf, parseVisit, pidOf, processesOf, resolveIn, visitUrl } from './network-probes.js';
+import { newLab, ok, untilRunning } from './testing.js';
+
+const NODES = ['m1', 'w1'] as const;
+const RENEWAL_S = 15;
+const CAPTURE = '/tmp/swarmts-capture';
+
+interface SwarmJson {
+  readonly Version: { readonly Index: number };
+  readonly Spec: { readonly Labels?: Readonly<Record<string, string>> };
+}
+
+describe('encrypted networks', () => {
+  let lab: Lab;
+  before(async () => {
+    lab = await newLab({ managers: 1, workers: 1 });
+    ok(await lab.docker('m1', 'network', 'create', '-d', 'overlay', '--opt', 'encrypted', 'vault'));
+    await create('web', '--mode', 'global', '--network', 'vault', 'registry:5000/whoami');
+    await untilRunning(lab, 'm1', 'web', 2);
+  });
+  after(() => lab.down());
+
+  const create = async (name: string, ...more: readonly string[]) =>
+    ok(await lab.docker('m1', 'service', 'create', '-q', '--name', name, ...more));
+  const setPeriod = async (period: string) => {
+    const swarm = await api<SwarmJson>(lab.socket('m1'), 'GET', '/swarm');
+    const Labels = { ...swarm.Spec.Labels, 'swarmts.network.key-period': period };
+    await api(lab.socket('m1'), 'POST', `/swarm/update?version=${swarm.Version.Index}`, { ...swarm.Spec, Labels });
+  };
+  const tunnels = (node: string) => join('/run/swarmts-lab', lab.name, node, 'routers', 'tunnels');
+  const generations = async (node: string) => {
+    const links = ok(await lab.exec(node, ['nsenter', `--net=${tunnels(node)}`, 'ip', '-br', 'link']));
+    return [...links.matchAll(/^swg\w+-(\d+)/gm)].map((m) => Number(m[1])).sort((a, b) => a - b);
+  };
+  /** The address of the task on the other node, as a task on m1 sees it. */
+  const farAddress = async () => {
+    const pid = await pidOf(lab, 'm1', 'web');
+    const own = ok(await inNetworkOf(pid, 'ip', '-o', '-4', 'addr'));
+    const all = await resolveIn(pid, 'tasks.web');
+    return all.find((a) => !own.includes(` ${a}/`)) ?? assert.fail(all.join());
+  };
+
+  it('carry names, virtual addresses and tasks as others do, with room for the tunnel’s headers', async () => {
+    const pid = await pidOf(lab, 'm1', 'web');
+    const hosts = new Set<string>();
+    await waitFor('both tasks answer', 15_000, async () => {
+      const r = await inNetworkOf(pid, ...curl(visitUrl((await resolveIn(pid, 'web'))[0] ?? '')));
+      if (r.code === 0) hosts.add(parseVisit(r).host);
+      return hosts.size === 2;
+    });
+    assert.match(ok(await inNetworkOf(pid, 'ip', 'link', 'show', 'eth0')), /mtu 1390 /);
+  });
+
+  it('show the underlay nothing but the tunnel', async () => {
+    const pid = await pidOf(lab, 'm1', 'web');
+    const url = visitUrl(await farAddress());
+    const capture = lab.exec('m1', ['timeout', '4', 'tcpdump', '-U', '-i', 'eth0', '-w', CAPTURE, 'udp']);
+    const { host } = await waitFor('it is captured', 3_500, async () => {
+      const visit = parseVisit(await inNetworkOf(pid, ...curl(url)));
+      const size = Number((await lab.exec('m1', ['stat', '-c', '%s', CAPTURE])).stdout);
+      return size > 2_000 ? visit : undefined;
+    });
+    await capture;
+    const clear = await lab.exec('m1', ['grep', '-c', '-a', '-e', host, '-e', 'RemoteAddr', '-e', 'GET /', CAPTURE]);
+    assert.equal(clear.stdout.trim(), '0');
+    assert.equal(ok(await lab.exec('m1', ['tcpdump', '-nr', CAPTURE, 'udp port 4789'])), '');
+    assert.match(ok(await lab.exec('m1', ['tcpdump', '-nr', CAPTURE, 'udp port 4791'])), /4791 > .*4791/);
+    ok(await lab.exec('m1', ['rm', CAPTURE]));
+  });
+
+  it('renew their keys without a request that fails', async () => {
+    await setPeriod(`${RENEWAL_S}s`);
+    const pid = await pidOf(lab, 'm1', 'web');
+    const url = visitUrl(await farAddress());
+    const [first = 0] = await generations('m1');
+    await waitFor('both nodes have changed over', 60_000, async () => {
+      parseVisit(await inNetworkOf(pid, ...curl(url)));
+      const all = await Promise.all(NODES.map(generations));
+      return all.every((g) => g.length === 1 && (g[0] ?? 0) > first);
+    });
+    await setPeriod('12h');
+  });
+
+  it('refuse a period that is none', async () => {
+    await assert.rejects(setPeriod('soon'), /key-period=soon/);
+  });
+
+  it('go on without the daemon, and after it is back, on the same processes', async () => {
+    const pid = await pidOf(lab, 'm1', 'web');
+    const url = visitUrl(await farAddress());
+    const before = processesOf(lab, 'w1', 'wireguard-go');
+    await lab.kill('w1');
+    parseVisit(await inNetworkOf(pid, ...curl(url)));
+    await lab.start('w1');
+    await untilRunning(lab, 'm1', 'web', 2);
+    parseVisit(await inNetworkOf(pid, ...curl(url)));
+    assert.deepEqual(processesOf(lab, 'w1', 'wireguard-go'), before);
+  });
+
+  it('mend themselves when their devices are lost', async () => {
+    const pid = await pidOf(lab, 'm1', 'web');
+    const url = visitUrl(await farAddress());
+    const inside = ['nsenter', `--net=${tunnels('w1')}`];
+    const device = /^swg\S+/m.exec(ok(await lab.exec('w1', [...inside, 'ip', '-br', 'link'])))?.[0] ?? '';
+    ok(await lab.exec('w1', [...inside, 'ip', 'link', 'del', device]));
+    await waitFor('it is reached again', 15_000, async () => (await inNetworkOf(pid, ...curl(url))).code === 0);
+  });
+
+  it('leave nothing when the last task is gone', async () => {
+    ok(await lab.docker('m1', 'service', 'rm', 'web'));
+    for (const node of NODES) {
+      await waitFor(`no tunnel is left on ${node}`, 20_000, () => {
+        const files = readdirSync(join('/run/swarmts-lab', lab.name, node, 'routers'));
+        return !files.includes('tunnels') && processesOf(lab, node, 'wireguard-go').length === 0;
+      });
+    }
+  });
+});

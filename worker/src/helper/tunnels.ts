@@ -1,0 +1,292 @@
+/**
+ * Encrypted tunnels in the kernel: WireGuard devices in a namespace of their own, whose UDP sockets stay in the host's. Where the
+ * kernel has no WireGuard, `wireguard-go` stands in: a process per device that outlives daemon and helper, and ends with its device.
+ * Private keys are made here and go nowhere but into the device.
+ */
+import { accessSync, constants, readFileSync } from 'node:fs';
+import { SwarmtsError } from '@swarmts/lib';
+import {
+  type Encryption,
+  type FoundTunnel,
+  NO_ENCRYPTION,
+  portTaken,
+  type TunnelDevice,
+  type TunnelsSpec,
+} from '@swarmts/netplugins';
+import {
+  addAddress,
+  addRoute,
+  askUapi,
+  closeFd,
+  createLink,
+  createNetns,
+  deleteLink,
+  deleteNetns,
+  deleteRoute,
+  dumpLinks,
+  dumpRoutes,
+  dumpWireguard,
+  encodeUapiSet,
+  findProgram,
+  formatEndpoint,
+  genetlinkFamily,
+  isNamespaceFile,
+  type Link,
+  MAIN_TABLE,
+  NETLINK_GENERIC,
+  NetlinkSocket,
+  newPrivateKey,
+  openFile,
+  parseLink,
+  parseRoute,
+  parseUapi,
+  parseWireguard,
+  planPeers,
+  type Reaper,
+  type Request,
+  routeProtocol,
+  setLink,
+  setWireguard,
+  UAPI_GET,
+  UapiError,
+  uapiSocketPath,
+  type WireguardChanges,
+  type WireguardDevice,
+  withNetns,
+} from 'vxlan-tools';
+import { writeSysctls } from './local-endpoint.js';
+import { findLink, requireAll, withSocket } from './netns-links.js';
+import { startDetached } from './run-process.js';
+
+const LOOPBACK_INDEX = 1;
+/** Node's name of EOPNOTSUPP: the kernel knows no such device. */
+const NOT_SUPPORTED = 'ENOTSUP';
+const PROGRAM = 'wireguard-go';
+const PROBE_NAME = 'swgprobe';
+/** How long a new process may take until it answers. */
+const START_ATTEMPTS = 100;
+const START_RETRY_MS = 30;
+
+export class Tunnels {
+  readonly #home: NetlinkSocket;
+  readonly #reaper: Reaper;
+  #family: number | undefined;
+
+  /** `home` is a socket in the host's namespace. */
+  constructor(home: NetlinkSocket, reaper: Reaper) {
+    this.#home = home;
+    this.#reaper = reaper;
+  }
+
+  /** Asking the kernel for a device loads its module, where there is one. */
+  encryption(): Encryption {
+    const [error] = this.#home.batch([createLink({ kind: 'wireguard', name: PROBE_NAME })]);
+    if (error === undefined || error.code === 'EEXIST') {
+      this.#home.batch([deleteLink({ name: PROBE_NAME })]);
+      return 'kernel';
+    }
+    if (error.code !== NOT_SUPPORTED) throw error;
+    return hasProgram() ? 'wireguard-go' : '';
+  }
+
+  async observe(netns: string): Promise<readonly FoundTunnel[]> {
+    if (!isNamespaceFile(netns)) return [];
+    const found: FoundTunnel[] = [];
+    for (const link of devicesIn(netns)) {
+      const device = await this.#read(netns, link).catch(() => undefined);
+      if (!device || device.publicKey === '') continue;
+      found.push({
+        name: link.name,
+        publicKey: device.publicKey,
+        port: device.listenPort,
+        listening: link.up && (link.kind === KERNEL_KIND || isBound(device.listenPort)),
+        established: device.peers.filter((p) => p.lastHandshakeS > 0).map((p) => p.publicKey),
+      });
+    }
+    return found;
+  }
+
+  async ensure(spec: TunnelsSpec): Promise<readonly FoundTunnel[]> {
+    if (!isNamespaceFile(spec.netns)) createNetns(spec.netns, () => prepare(spec.address));
+    const wanted = new Set(spec.devices.map((d) => d.name));
+    for (const link of devicesIn(spec.netns)) if (!wanted.has(link.name)) this.#delete(spec.netns, link.name);
+    for (const device of spec.devices) await this.#ensureDevice(spec.netns, device);
+    withNetns(spec.netns, () => withSocket((s) => setRoutes(s, spec)));
+    return this.observe(spec.netns);
+  }
+
+  /** Processes of `wireguard-go` end with their devices. */
+  remove(netns: string): void {
+    if (!isNamespaceFile(netns)) return;
+    for (const link of devicesIn(netns)) this.#delete(netns, link.name);
+    deleteNetns(netns);
+  }
+
+  async #ensureDevice(netns: string, d: TunnelDevice): Promise<void> {
+    const link = devicesIn(netns).find((l) => l.name === d.name);
+    const known = link && (await this.#read(netns, link).catch(() => undefined));
+    if (link && !known) this.#delete(netns, d.name);
+    if (!known) await this.#make(netns, d);
+    const now = devicesIn(netns).find((l) => l.name === d.name);
+    if (!now) throw new SwarmtsError('internal', `the tunnel ${d.name} is gone as soon as it is made`);
+    const device = await this.#read(netns, now);
+    const wanted = d.peers.map((p) => ({
+      publicKey: p.publicKey,
+      endpoint: formatEndpoint(p.endpoint),
+      allowedIps: [p.address],
+      keepaliveS: p.keepaliveS,
+    }));
+    const changes: WireguardChanges = {
+      ...(device.publicKey === '' ? { privateKey: newPrivateKey() } : {}),
+      ...(device.listenPort === d.port ? {} : { listenPort: d.port }),
+      ...planPeers(wanted, device.peers),
+    };
+    if (Object.keys(changes).length > 0) await this.#change(netns, now, changes, d.port);
+    if (!now.up || now.mtu !== d.mtu) {
+      withNetns(netns, () => withSocket((s) => s.request(setLink({ index: now.index }, { up: true, mtu: d.mtu }))));
+    }
+  }
+
+  /** Made in the host's namespace, where its socket stays, and moved. One that was left there half made is made anew. */
+  async #make(netns: string, d: TunnelDevice): Promise<void> {
+    const left = this.#home.batch([deleteLink({ name: d.name })])[0];
+    if (left && left.code !== 'ENODEV') throw left;
+    const [error] = this.#home.batch([createLink({ kind: 'wireguard', name: d.name, mtu: d.mtu })]);
+    if (error && error.code !== NOT_SUPPORTED) throw error;
+    if (error) await this.#startProcess(netns, d.name);
+    const index = findLink(this.#home, d.name)?.index;
+    if (index === undefined) throw new SwarmtsError('internal', `${PROGRAM} made no device ${d.name}`);
+    const fd = openFile(netns, 0);
+    try {
+      this.#home.request(setLink({ index }, { mtu: d.mtu }));
+      this.#home.request(setLink({ index }, { netnsFd: fd }));
+    } finally {
+      closeFd(fd);
+    }
+  }
+
+  async #startProcess(netns: string, name: string): Promise<void> {
+    if (!hasProgram()) throw new SwarmtsError('failed-precondition', `this node cannot encrypt: ${NO_ENCRYPTION}`);
+    const log = `${netns}.log`;
+    const env = { PATH: process.env.PATH ?? '', LOG_LEVEL: 'error' };
+    startDetached({ argv: [PROGRAM, '-f', name], env, stdoutFile: log, stderrFile: log }, this.#reaper);
+    for (let attempt = 1; ; attempt++) {
+      const answer = await askUapi(uapiSocketPath(name), UAPI_GET).catch(() => undefined);
+      if (answer !== undefined) return;
+      if (attempt >= START_ATTEMPTS) {
+        throw new SwarmtsError('unavailable', `${PROGRAM} ${name} did not start: see ${log}`);
+      }
+      await new Promise((resolve) => setTimeout(resolve, START_RETRY_MS));
+    }
+  }
+
+  async #read(netns: string, link: Link): Promise<WireguardDevice> {
+    if (link.kind !== KERNEL_KIND) return parseUapi(await askUapi(uapiSocketPath(link.name), UAPI_GET));
+    return withNetns(netns, () => withGenetlink((s) => parseWireguard(s.dump(dumpWireguard(this.#wg(s), link.name)))));
+  }
+
+  async #change(netns: string, link: Link, changes: WireguardChanges, port: number): Promise<void> {
+    if (link.kind !== KERNEL_KIND) {
+      const answer = await askUapi(uapiSocketPath(link.name), encodeUapiSet(changes));
+      try {
+        parseUapi(answer);
+      } catch (e) {
+        throw e instanceof UapiError && e.errno === EADDRINUSE ? portTaken(port) : e;
+      }
+      return;
+    }
+    withNetns(netns, () => withGenetlink((s) => requireAll(s.batch(setWireguard(this.#wg(s), link.name, changes)))));
+  }
+
+  #wg(socket: NetlinkSocket): number {
+    this.#family ??= genetlinkFamily(socket, 'wireguard');
+    return this.#family;
+  }
+
+  #delete(netns: string, name: string): void {
+    withNetns(netns, () =>
+      withSocket((s) => {
+        const [error] = s.batch([deleteLink({ name })]);
+        if (error && error.code !== 'ENODEV') throw error;
+      }),
+    );
+  }
+}
+
+const EADDRINUSE = 98;
+const KERNEL_KIND = 'wireguard';
+const DEVICE_PREFIX = 'swg';
+
+function devicesIn(netns: string): readonly Link[] {
+  return withNetns(netns, () => withSocket((s) => s.dump(dumpLinks()).flatMap((m) => parseLink(m) ?? []))).filter((l) =>
+    l.name.startsWith(DEVICE_PREFIX),
+  );
+}
+
+/** Nothing is forwarded here: what is not for this node's address goes nowhere. */
+function prepare(address: string): void {
+  withSocket((s) => {
+    requireAll(
+      s.batch([
+        setLink({ index: LOOPBACK_INDEX }, { up: true }),
+        addAddress({ index: LOOPBACK_INDEX, address, prefixLength: 32, replace: true }),
+      ]),
+    );
+  });
+  // Two devices lead to each peer while keys are renewed.
+  writeSysctls({
+    'net.ipv4.ip_forward': '0',
+    'net.ipv4.conf.all.rp_filter': '0',
+    'net.ipv4.conf.default.rp_filter': '0',
+  });
+}
+
+function setRoutes(socket: NetlinkSocket, spec: TunnelsSpec): void {
+  const index = new Map(
+    socket
+      .dump(dumpLinks())
+      .flatMap((m) => parseLink(m) ?? [])
+      .map((l) => [l.name, l.index]),
+  );
+  const known = socket
+    .dump(dumpRoutes('ipv4', MAIN_TABLE))
+    .flatMap((m) => parseRoute(m) ?? [])
+    .filter((r) => r.protocol === routeProtocol.static);
+  const wanted = new Map(spec.routes.map((r) => [r.destination, index.get(r.device) ?? 0]));
+  const requests: Request[] = [];
+  for (const [destination, device] of wanted) {
+    if (known.some((r) => r.destination === destination && r.index === device)) continue;
+    requests.push(addRoute({ destination, index: device, source: spec.address }, true));
+  }
+  for (const r of known) {
+    if (!wanted.has(r.destination)) requests.push(deleteRoute({ destination: r.destination, index: r.index }));
+  }
+  requireAll(socket.batch(requests));
+}
+
+function withGenetlink<T>(fn: (socket: NetlinkSocket) => T): T {
+  const socket = new NetlinkSocket(NETLINK_GENERIC);
+  try {
+    return fn(socket);
+  } finally {
+    socket.close();
+  }
+}
+
+function hasProgram(): boolean {
+  try {
+    findProgram(PROGRAM);
+    accessSync('/dev/net/tun', constants.R_OK | constants.W_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Whether somebody has the UDP port in the host's namespace: `wireguard-go` takes it when its device is up. */
+function isBound(port: number): boolean {
+  const suffix = `:${port.toString(16).toUpperCase().padStart(4, '0')}`;
+  return readFileSync('/proc/thread-self/net/udp', 'utf8')
+    .split('\n')
+    .some((line) => line.trim().split(/\s+/)[1]?.endsWith(suffix) === true);
+}
