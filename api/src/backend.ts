@@ -17,6 +17,7 @@ import type {
   ServiceSpec,
   Task,
 } from '@swarmts/proto';
+import type { ImageBackend } from './image-backend.js';
 
 export interface InitRequest {
   readonly listenAddr: string;
@@ -316,13 +317,24 @@ export interface ImageSummary {
   readonly repoTags: readonly string[];
   readonly repoDigests: readonly string[];
   readonly createdAtMs: number;
+  /** RFC 3339 as the image has it, '' when it does not say. */
+  readonly created: string;
   readonly sizeBytes: number;
   readonly architecture: string;
+  readonly variant?: string;
   readonly os: string;
   readonly labels: Readonly<Record<string, string>>;
-  /** The OCI image config's `config` object, as Docker shows it in inspect. */
-  readonly config: unknown;
+  /** The OCI image config's `config` object. */
+  readonly config: object;
   readonly layers: readonly string[];
+  /** Id of the image that it was made from on this node, or ''. */
+  readonly parent: string;
+  /** Others were made from it. */
+  readonly hasChildren: boolean;
+  readonly author: string;
+  readonly comment: string;
+  /** 0 when it was never tagged on this node. */
+  readonly taggedAtMs: number;
 }
 
 export interface VolumeSummary {
@@ -352,16 +364,6 @@ export interface NodeBackend {
   killContainer(ref: string, signal: string): Promise<void>;
   removeContainer(ref: string, force: boolean, volumes: boolean): Promise<void>;
   waitContainer(ref: string, signal: AbortSignal): Promise<{ readonly exitCode: number; readonly error: string }>;
-  images(): Promise<readonly ImageSummary[]>;
-  image(ref: string): Promise<ImageSummary>;
-  /** `auth` is the decoded X-Registry-Auth header. Records are Docker's JSON progress objects. */
-  pull(ref: string, auth: unknown, signal: AbortSignal): AsyncIterable<Readonly<Record<string, unknown>>>;
-  load(archive: AsyncIterable<Uint8Array>, signal: AbortSignal): Promise<readonly string[]>;
-  tagImage(ref: string, target: string): Promise<void>;
-  removeImage(
-    ref: string,
-    force: boolean,
-  ): Promise<readonly { readonly untagged?: string; readonly deleted?: string }[]>;
   volumes(): Promise<readonly VolumeSummary[]>;
   volume(name: string): Promise<VolumeSummary>;
   createVolume(v: {
@@ -443,5 +445,6 @@ export interface SystemBackend {
 export interface Backend {
   readonly system: SystemBackend;
   readonly node: NodeBackend;
+  readonly images: ImageBackend;
   readonly swarm: SwarmBackend;
 }

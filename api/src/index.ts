@@ -2,4 +2,5 @@ export * from './backend.js';
 export type { TlsFiles } from './http/listen.js';
 export type { ApiServer } from './http/server.js';
 export { MAX_API_VERSION, MIN_API_VERSION } from './http/server.js';
+export * from './image-backend.js';
 export { type ApiServerOptions, createApiServer } from './server.js';

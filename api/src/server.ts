@@ -3,9 +3,11 @@ import type { Logger } from '@swarmts/lib';
 import type { Backend } from './backend.js';
 import { Router } from './http/router.js';
 import { type ApiServer, HttpApiServer } from './http/server.js';
+import { commitRoutes } from './routes/commit.js';
 import { containerRoutes } from './routes/containers.js';
 import type { RouteContext } from './routes/context.js';
 import { EventHub, eventRoutes } from './routes/events.js';
+import { imageTransferRoutes } from './routes/image-transfer.js';
 import { imageRoutes, volumeRoutes } from './routes/images.js';
 import { networkRoutes } from './routes/networks.js';
 import { nodeRoutes } from './routes/nodes.js';
@@ -40,7 +42,9 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
     ...secretRoutes(c),
     ...networkRoutes(c),
     ...containerRoutes(c),
+    ...imageTransferRoutes(c),
     ...imageRoutes(c),
+    ...commitRoutes(c),
     ...volumeRoutes(c),
     ...eventRoutes(c, hub),
   ]);

@@ -38,6 +38,20 @@ const containerRm = leaf('Remove one or more containers', () => import('./comman
 const containerStart = leaf('Start one or more stopped containers', () => import('./commands/container/start.js'));
 const containerStop = leaf('Stop one or more running containers', () => import('./commands/container/stop.js'));
 
+const containerCommit = leaf(
+  "Create a new image from a container's changes",
+  () => import('./commands/container/commit.js'),
+);
+const imageHistory = leaf('Show the history of an image', () => import('./commands/image/history.js'));
+const imageImport = leaf(
+  'Import the contents from a tarball to create a filesystem image',
+  () => import('./commands/image/import.js'),
+);
+const imagePush = leaf('Upload an image to a registry', () => import('./commands/image/push.js'));
+const imageSave = leaf(
+  'Save one or more images to a tar archive (streamed to STDOUT by default)',
+  () => import('./commands/image/save.js'),
+);
 const imageLoad = leaf('Load an image from a tar archive or STDIN', () => import('./commands/image/load.js'));
 const imageLs = leaf('List images', () => import('./commands/image/ls.js'));
 const imagePull = leaf('Download an image from a registry', () => import('./commands/image/pull.js'));
@@ -85,6 +99,7 @@ export const commandTree: CommandTree = {
     container: {
       summary: 'Manage containers',
       verbs: {
+        commit: containerCommit,
         inspect: containerInspect,
         kill: containerKill,
         logs: containerLogs,
@@ -101,10 +116,15 @@ export const commandTree: CommandTree = {
           'Display detailed information on one or more images',
           () => import('./commands/image/inspect.js'),
         ),
+        history: imageHistory,
+        import: imageImport,
         load: imageLoad,
         ls: imageLs,
+        prune: leaf('Remove unused images', () => import('./commands/image/prune.js')),
         pull: imagePull,
+        push: imagePush,
         rm: imageRm,
+        save: imageSave,
         tag: imageTag,
       },
     },
@@ -180,16 +200,24 @@ export const commandTree: CommandTree = {
     completion: leaf('Generate the autocompletion script for a shell', () => import('./commands/system/completion.js')),
     doctor: leaf('Check what this machine lacks to run swarmts', () => import('./commands/system/doctor.js')),
     events: leaf('Get real time events from the daemon', () => import('./commands/system/events.js')),
+    commit: containerCommit,
+    history: imageHistory,
     images: imageLs,
+    import: imageImport,
     info: leaf('Display system-wide information', () => import('./commands/system/info.js')),
     inspect: leaf('Return low-level information on objects', () => import('./commands/system/inspect.js')),
     kill: containerKill,
     load: imageLoad,
     logs: containerLogs,
     ps: containerLs,
+    login: leaf('Authenticate to a registry', () => import('./commands/registry/login.js')),
+    logout: leaf('Log out from a registry', () => import('./commands/registry/logout.js')),
     pull: imagePull,
+    push: imagePush,
     rm: containerRm,
     rmi: imageRm,
+    save: imageSave,
+    search: leaf('Search a registry for images', () => import('./commands/registry/search.js')),
     start: containerStart,
     stop: containerStop,
     tag: imageTag,

@@ -4,6 +4,8 @@ import type { ApiClient } from './http/client.js';
 
 export interface Output {
   write(text: string): void;
+  /** Writes bytes as fast as the reader takes them. */
+  pipe(source: AsyncIterable<Uint8Array>): Promise<void>;
   readonly isTerminal: boolean;
   /** Width of the terminal in columns. */
   readonly columns: number;

@@ -1,4 +1,5 @@
 /** Binds the command line to the process: streams, environment, clock, ^C, exit code. Nothing is decided here. */
+import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { isatty } from 'node:tty';
@@ -10,6 +11,9 @@ const DEFAULT_COLUMNS = 80;
 function output(stream: NodeJS.WriteStream): Output {
   return {
     write: (text) => void stream.write(text),
+    pipe: async (source) => {
+      for await (const chunk of source) if (!stream.write(chunk)) await once(stream, 'drain');
+    },
     isTerminal: stream.isTTY === true,
     columns: stream.columns ?? DEFAULT_COLUMNS,
   };

@@ -1,6 +1,7 @@
 /** What a node does: its containers, images, volumes and the privileged helper. */
 
 export { Agent, type AgentOptions } from './agent/agent.js';
+export { applyChanges } from './build/changes.js';
 export * from './engine/container-network.js';
 export * from './engine/engine-api.js';
 export { LocalContainerNetwork } from './engine/local-container-network.js';
@@ -15,6 +16,9 @@ export {
 export { type EngineOptions, openEngine } from './engine/open-engine.js';
 export type { HelperApi } from './helper/helper-api.js';
 export { type StartHelperOptions, startHelper } from './helper/spawn-helper.js';
+export { fetchArchive } from './images/http-request.js';
+export type { CommitOptions, ImageEngine, ImportOptions, PullOptions, TransferOptions } from './images/image-api.js';
+export { type Platform, parsePlatform } from './images/manifest.js';
 export {
   familiarName,
   familiarString,

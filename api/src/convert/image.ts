@@ -1,40 +1,92 @@
 /** Images and volumes of the node. */
 import type { ImageSummary, VolumeSummary } from '../backend.js';
-import { timeJson } from '../json/write.js';
+import type { HistoryRecord, RemovedImage } from '../image-backend.js';
+import { timeJson, ZERO_TIME } from '../json/write.js';
 
-export function imageListJson(i: ImageSummary, containers: number): Record<string, unknown> {
+type ApiVersion = readonly [number, number];
+
+/** From 1.43 on an image without a name has empty lists, before it has a name of its own. */
+const EMPTY_NAMES_SINCE = 43;
+/** From 1.44 on the virtual size is not told any more. */
+const NO_VIRTUAL_SIZE_SINCE = 44;
+
+export function imageListJson(i: ImageSummary, containers: number, version: ApiVersion): Record<string, unknown> {
+  const names = (list: readonly string[], none: string) => {
+    const isNameless = i.repoTags.length + i.repoDigests.length === 0;
+    return isNameless && version[1] < EMPTY_NAMES_SINCE ? [none] : list;
+  };
   return {
     Id: i.id,
-    ParentId: '',
-    RepoTags: i.repoTags,
-    RepoDigests: i.repoDigests,
+    ParentId: i.parent,
+    RepoTags: names(i.repoTags, '<none>:<none>'),
+    RepoDigests: names(i.repoDigests, '<none>@<none>'),
     Created: Math.floor(i.createdAtMs / 1000),
     Size: i.sizeBytes,
     SharedSize: -1,
-    VirtualSize: i.sizeBytes,
+    ...(version[1] < NO_VIRTUAL_SIZE_SINCE ? { VirtualSize: i.sizeBytes } : {}),
     Labels: i.labels,
     Containers: containers,
   };
 }
 
-export function imageInspectJson(i: ImageSummary): Record<string, unknown> {
+export function imageInspectJson(i: ImageSummary, version: ApiVersion): Record<string, unknown> {
   return {
     Id: i.id,
     RepoTags: i.repoTags,
     RepoDigests: i.repoDigests,
-    Parent: '',
-    Comment: '',
-    Created: timeJson(i.createdAtMs),
+    Parent: i.parent,
+    Comment: i.comment,
+    Created: i.created || ZERO_TIME,
     DockerVersion: '',
-    Author: '',
-    Config: i.config,
+    Author: i.author,
+    Config: { ...EMPTY_CONFIG, ...i.config },
     Architecture: i.architecture,
+    ...(i.variant ? { Variant: i.variant } : {}),
     Os: i.os,
     Size: i.sizeBytes,
-    VirtualSize: i.sizeBytes,
+    ...(version[1] < NO_VIRTUAL_SIZE_SINCE ? { VirtualSize: i.sizeBytes } : {}),
     GraphDriver: { Name: 'overlay2', Data: null },
     RootFS: { Type: 'layers', Layers: i.layers },
-    Metadata: { LastTagTime: timeJson(0) },
+    Metadata: { LastTagTime: timeJson(i.taggedAtMs) },
+  };
+}
+
+/** Docker shows every field of a configuration. */
+const EMPTY_CONFIG = {
+  Hostname: '',
+  Domainname: '',
+  User: '',
+  AttachStdin: false,
+  AttachStdout: false,
+  AttachStderr: false,
+  Tty: false,
+  OpenStdin: false,
+  StdinOnce: false,
+  Env: null,
+  Cmd: null,
+  Image: '',
+  Volumes: null,
+  WorkingDir: '',
+  Entrypoint: null,
+  OnBuild: null,
+  Labels: null,
+};
+
+export function historyJson(h: HistoryRecord): Record<string, unknown> {
+  return {
+    Id: h.id,
+    Created: Math.floor(h.createdAtMs / 1000),
+    CreatedBy: h.createdBy,
+    Tags: h.tags.length > 0 ? h.tags : null,
+    Size: h.sizeBytes,
+    Comment: h.comment,
+  };
+}
+
+export function removedJson(r: RemovedImage): Record<string, unknown> {
+  return {
+    ...(r.untagged === undefined ? {} : { Untagged: r.untagged }),
+    ...(r.deleted === undefined ? {} : { Deleted: r.deleted }),
   };
 }
 

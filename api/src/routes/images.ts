@@ -1,53 +1,46 @@
 /** /images and /volumes of the node. */
-import { messageOf, SwarmtsError } from '@swarmts/lib';
+import { SwarmtsError } from '@swarmts/lib';
 import type { ImageSummary } from '../backend.js';
-import { imageInspectJson, imageListJson, volumeJson } from '../convert/image.js';
-import { accepts, acceptsLabels, booleanFilter, type FilterArgs, parseFilters } from '../filters.js';
-import { type Call, empty, flag, json, type Reply, readJson } from '../http/exchange.js';
+import { historyJson, imageInspectJson, imageListJson, removedJson, volumeJson } from '../convert/image.js';
+import { untilOf } from '../filter-time.js';
+import { accepts, acceptsLabels, booleanFilter, parseFilters } from '../filters.js';
+import { type Call, empty, flag, json, readJson } from '../http/exchange.js';
 import { type Route, route } from '../http/router.js';
-import { decodeRegistryAuth, REGISTRY_AUTH } from '../registry-auth.js';
 import type { RouteContext } from './context.js';
 
 export function imageRoutes(c: RouteContext): Route[] {
-  const { node } = c.backend;
+  const { images } = c.backend;
   const name = (call: Call) => call.params.name ?? '';
   return [
-    route('GET', '/images/json', async ({ query }) => {
-      const filters = parseFilters(query, ['reference', 'label', 'dangling']);
-      const images = [...(await node.images())].sort((a, b) => b.createdAtMs - a.createdAtMs);
-      return json(images.filter((i) => matches(i, filters)).map((i) => imageListJson(i, -1)));
+    route('GET', '/images/json', async (call) => json(await list(c, call))),
+    route('POST', '/images/prune', async ({ query }) => {
+      const filters = parseFilters(query, ['dangling', 'label', 'label!', 'until']);
+      const before = untilOf(filters, c.now());
+      const { removed, freedBytes } = await images.prune({
+        danglingOnly: booleanFilter(filters, 'dangling') ?? true,
+        accepts: (i) =>
+          i.createdAtMs <= before &&
+          acceptsLabels(filters, 'label', i.labels) &&
+          !(filters.get('label!') ?? []).some((l) => acceptsLabels(new Map([['label', [l]]]), 'label', i.labels)),
+      });
+      return json({ ImagesDeleted: removed.length > 0 ? removed.map(removedJson) : null, SpaceReclaimed: freedBytes });
     }),
-    route('POST', '/images/create', async (call) => pull(c, call)),
-    route('POST', '/images/load', async (call) => load(c, call)),
-    route('GET', '/images/{name:*}/json', async (call) => json(imageInspectJson(await node.image(name(call))))),
+    route('GET', '/images/{name:*}/json', async (call) =>
+      json(imageInspectJson(await images.find(name(call)), call.apiVersion)),
+    ),
     route('GET', '/images/{name:*}/history', async (call) => {
-      const image = await node.image(name(call));
-      return json([
-        {
-          Id: image.id,
-          Created: Math.floor(image.createdAtMs / 1000),
-          CreatedBy: '',
-          Tags: image.repoTags,
-          Size: image.sizeBytes,
-          Comment: '',
-        },
-      ]);
+      return json((await images.history(name(call))).map(historyJson));
     }),
     route('POST', '/images/{name:*}/tag', async (call) => {
       const repository = call.query.get('repo') ?? '';
       if (repository === '') throw new SwarmtsError('invalid-argument', 'invalid reference format');
       const tag = call.query.get('tag') ?? '';
-      await node.tagImage(name(call), tag === '' ? repository : `${repository}:${tag}`);
+      await images.tag(name(call), tag === '' ? repository : `${repository}:${tag}`);
       return empty(201);
     }),
     route('DELETE', '/images/{name:*}', async (call) => {
-      const removed = await node.removeImage(name(call), flag(call.query, 'force'));
-      return json(
-        removed.map((r) => ({
-          ...(r.untagged === undefined ? {} : { Untagged: r.untagged }),
-          ...(r.deleted === undefined ? {} : { Deleted: r.deleted }),
-        })),
-      );
+      const options = { force: flag(call.query, 'force'), prune: !flag(call.query, 'noprune') };
+      return json((await images.remove(name(call), options)).map(removedJson));
     }),
   ];
 }
@@ -86,65 +79,54 @@ export function volumeRoutes({ backend }: RouteContext): Route[] {
   ];
 }
 
-/** Progress records as lines of JSON; what goes wrong after the first byte is the last record. */
-async function pull({ backend }: RouteContext, call: Call): Promise<Reply> {
-  const image = call.query.get('fromImage') ?? '';
-  if (image === '') {
-    throw new SwarmtsError('unsupported', 'importing a file system is not supported by swarmts: use load');
-  }
-  const tag = call.query.get('tag') ?? '';
-  const ref = tag === '' ? image : tag.includes(':') ? `${image}@${tag}` : `${image}:${tag}`;
-  const records = backend.node.pull(ref, decodeRegistryAuth(call.headers[REGISTRY_AUTH]), call.signal);
-  return progress(call, records);
-}
+const LIST_FILTERS = ['reference', 'label', 'dangling', 'before', 'since', 'until'];
 
-async function load({ backend }: RouteContext, call: Call): Promise<Reply> {
-  const loaded = backend.node.load(call.body, call.signal);
-  async function* records() {
-    for (const ref of await loaded) {
-      yield { stream: ref.startsWith('sha256:') ? `Loaded image ID: ${ref}\n` : `Loaded image: ${ref}\n` };
-    }
-  }
-  return progress(call, records());
-}
-
-/** The first record decides: an error before it is an ordinary error reply. */
-async function progress(call: Call, records: AsyncIterable<Readonly<Record<string, unknown>>>): Promise<Reply> {
-  const iterator = records[Symbol.asyncIterator]();
-  const first = await iterator.next();
-  return {
-    kind: 'stream',
-    contentType: 'application/json',
-    run: async (write) => {
-      try {
-        for (let r = first; r.done !== true; r = await iterator.next()) await write(`${JSON.stringify(r.value)}\r\n`);
-      } catch (e) {
-        if (call.signal.aborted) throw e;
-        const message = messageOf(e);
-        await write(`${JSON.stringify({ errorDetail: { message }, error: message })}\r\n`);
-      } finally {
-        await iterator.return?.();
-      }
-    },
-  };
-}
-
-function matches(i: ImageSummary, filters: FilterArgs): boolean {
+/** Images that only serve as parents of others are left out, unless all are asked for. */
+async function list({ backend, now }: RouteContext, call: Call): Promise<unknown[]> {
+  const { images } = backend;
+  const filters = parseFilters(call.query, LIST_FILTERS);
+  const all = flag(call.query, 'all');
   const dangling = booleanFilter(filters, 'dangling');
-  return (
-    (dangling === undefined || dangling === (i.repoTags.length === 0)) &&
-    accepts(filters, 'reference', (v) => i.repoTags.some((tag) => referenceMatches(tag, v))) &&
-    acceptsLabels(filters, 'label', i.labels)
-  );
+  const createdOf = async (filter: string) => {
+    const ref = filters.get(filter)?.[0];
+    return ref === undefined ? undefined : (await images.find(ref)).createdAtMs;
+  };
+  const before = await createdOf('before');
+  const since = await createdOf('since');
+  const until = untilOf(filters, now());
+  const patterns = filters.get('reference') ?? [];
+  const found = [...(await images.list())]
+    .sort((a, b) => b.createdAtMs - a.createdAtMs)
+    .filter((i) => before === undefined || i.createdAtMs < before)
+    .filter((i) => since === undefined || i.createdAtMs > since)
+    .filter((i) => i.createdAtMs <= until && acceptsLabels(filters, 'label', i.labels))
+    .map((i) => withNames(i, patterns))
+    .filter((i) => {
+      const isNamed = i.repoTags.length + i.repoDigests.length > 0;
+      if (!isNamed && (patterns.length > 0 || (!all && i.hasChildren))) return false;
+      return dangling === undefined || dangling === (i.repoTags.length === 0);
+    });
+  return found.map((i) => imageListJson(i, -1, call.apiVersion));
 }
 
-/** A shell pattern over "name" or "name:tag"; `*` stops at slashes. */
-function referenceMatches(tag: string, pattern: string): boolean {
+/** Only the names that fit one of the patterns. */
+function withNames(i: ImageSummary, patterns: readonly string[]): ImageSummary {
+  if (patterns.length === 0) return i;
+  const fits = (name: string) => patterns.some((p) => referenceMatches(name, p));
+  return { ...i, repoTags: i.repoTags.filter(fits), repoDigests: i.repoDigests.filter(fits) };
+}
+
+/** A shell pattern over the whole name or the repository; `*` stops at slashes. */
+function referenceMatches(name: string, pattern: string): boolean {
   const source = pattern
-    .replaceAll(/[.+^${}()|[\]\\]/g, '\\$&')
+    .replaceAll(/[.+^${}()|\\]/g, '\\$&')
     .replaceAll('*', '[^/]*')
     .replaceAll('?', '[^/]');
-  const regex = new RegExp(`^${source}$`);
-  const bare = tag.replace(/:[^/:]+$/, '');
-  return regex.test(tag) || regex.test(bare) || regex.test(bare.slice(bare.lastIndexOf('/') + 1));
+  let regex: RegExp;
+  try {
+    regex = new RegExp(`^${source}$`);
+  } catch {
+    throw new SwarmtsError('invalid-argument', `invalid filter 'reference=${pattern}': syntax error in pattern`);
+  }
+  return regex.test(name) || regex.test(name.replace(/@.*$/, '')) || regex.test(name.replace(/[:@][^/]*$/, ''));
 }

@@ -117,10 +117,10 @@ describe('routes', () => {
   });
 
   it('answer questions about digests, with slashes in names', async () => {
-    api.backend.node.registry.add('registry.test:5000/a/b:1');
+    api.backend.images.registry.add('registry.test:5000/a/b:1');
     const a = await api.send('GET', '/distribution/registry.test:5000/a/b:1/json', { headers: authHeader });
     assert.equal((a.json as { Descriptor: { digest: string } }).Descriptor.digest, DIGEST);
-    assert.deepEqual(api.backend.node.lastAuth, { username: 'u', password: 'p' });
+    assert.deepEqual(api.backend.images.lastAuth, { username: 'u', password: 'p' });
     assert.equal((await api.send('GET', '/distribution/none/json')).status, 404);
     const bad = await api.send('GET', '/distribution/alpine:3/json', { headers: { 'X-Registry-Auth': 'e3t7' } });
     assert.equal(bad.status, 400);
@@ -180,7 +180,7 @@ describe('routes', () => {
     assert.equal((await api.send('POST', '/images/create?fromImage=refused/x')).status, 404);
     const good = await api.send('POST', '/images/create?fromImage=alpine&tag=3', { headers: authHeader });
     assert.equal(String(good.body).includes('"error"'), false);
-    assert.deepEqual(api.backend.node.lastAuth, { username: 'u', password: 'p' });
+    assert.deepEqual(api.backend.images.lastAuth, { username: 'u', password: 'p' });
   });
 
   it('load an archive of any size as it comes', async () => {

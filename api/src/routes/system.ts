@@ -1,10 +1,9 @@
 /** /_ping, /version, /info, /system/df, /auth and swarmts' own /doctor and /metrics. */
-import { SwarmtsError } from '@swarmts/lib';
 import type { SystemInfo } from '../backend.js';
 import { swarmInfoJson } from '../convert/cluster.js';
 import { containerListJson } from '../convert/container.js';
 import { imageListJson, volumeJson } from '../convert/image.js';
-import { json, type Reply } from '../http/exchange.js';
+import { type Call, json, type Reply } from '../http/exchange.js';
 import { type Route, route } from '../http/router.js';
 import { MAX_API_VERSION, MIN_API_VERSION } from '../http/server.js';
 import type { RouteContext } from './context.js';
@@ -27,13 +26,7 @@ export function systemRoutes(c: RouteContext): Route[] {
       const [system, swarm] = await Promise.all([c.backend.system.info(), c.backend.swarm.info()]);
       return json({ ...infoJson(system, c.now()), Swarm: swarmInfoJson(swarm) });
     }),
-    route('GET', '/system/df', async () => json(await diskUsage(c))),
-    route('POST', '/auth', async () => {
-      throw new SwarmtsError(
-        'unsupported',
-        'the daemon keeps no registry logins: put the credentials into the client configuration file',
-      );
-    }),
+    route('GET', '/system/df', async (call) => json(await diskUsage(c, call.apiVersion))),
     route('GET', '/swarmts/v1/doctor', async () => json({ Checks: await c.backend.system.doctor() })),
     route('GET', '/swarmts/v1/metrics', async () => ({
       kind: 'text',
@@ -150,13 +143,13 @@ function infoJson(s: SystemInfo, nowMs: number): Record<string, unknown> {
   };
 }
 
-async function diskUsage(c: RouteContext): Promise<Record<string, unknown>> {
+async function diskUsage(c: RouteContext, version: Call['apiVersion']): Promise<Record<string, unknown>> {
   const { node } = c.backend;
-  const [images, containers, volumes] = await Promise.all([node.images(), node.containers(), node.volumes()]);
+  const [images, containers, volumes] = await Promise.all([c.backend.images.list(), node.containers(), node.volumes()]);
   const users = (id: string) => containers.filter((x) => x.imageId === id).length;
   return {
     LayersSize: images.reduce((sum, i) => sum + i.sizeBytes, 0),
-    Images: images.map((i) => imageListJson(i, users(i.id))),
+    Images: images.map((i) => imageListJson(i, users(i.id), version)),
     Containers: containers.map((x) => containerListJson(x, c.now())),
     Volumes: volumes.map((v) => {
       const RefCount = containers.filter((x) => x.mounts.some((m) => m.type === 'volume' && m.name === v.name)).length;

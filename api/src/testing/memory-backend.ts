@@ -6,13 +6,13 @@ import type {
   ContainerCreate,
   ContainerLogLine,
   ContainerSummary,
-  ImageSummary,
   NetworkWish,
   NodeBackend,
   SystemBackend,
   SystemInfo,
   VolumeSummary,
 } from '../backend.js';
+import { MemoryImages } from './memory-images.js';
 import { MemorySwarm, NOW_MS } from './memory-swarm.js';
 
 export const DIGEST = `sha256:${'d'.repeat(64)}`;
@@ -35,15 +35,15 @@ type NodeEvent = Parameters<Parameters<NodeBackend['onEvent']>[0]>[0];
 
 export class MemoryNode implements NodeBackend {
   readonly containerList: ContainerSummary[] = [container('c'.repeat(64), 'web.1.task')];
-  readonly imageList: ImageSummary[] = [image('alpine:3')];
   readonly volumeList: VolumeSummary[] = [];
   readonly networkList: Network[] = [];
   readonly logLines: ContainerLogLine[] = [];
-  /** References that a registry answers for. */
-  readonly registry = new Set<string>(['alpine:3']);
-  /** Credentials of the last question to a registry. */
-  lastAuth: unknown;
+  readonly #images: MemoryImages;
   readonly #listeners = new Set<(e: NodeEvent) => void>();
+
+  constructor(images: MemoryImages) {
+    this.#images = images;
+  }
 
   async containers(): Promise<readonly ContainerSummary[]> {
     return this.containerList;
@@ -87,43 +87,6 @@ export class MemoryNode implements NodeBackend {
 
   async waitContainer(ref: string): Promise<{ exitCode: number; error: string }> {
     return { exitCode: (await this.container(ref)).exitCode, error: '' };
-  }
-
-  async images(): Promise<readonly ImageSummary[]> {
-    return this.imageList;
-  }
-
-  async image(ref: string): Promise<ImageSummary> {
-    const found = this.imageList.find((i) => i.repoTags.includes(ref) || i.id === ref);
-    if (found === undefined) throw new SwarmtsError('image-not-found', `No such image: ${ref}`);
-    return found;
-  }
-
-  async *pull(ref: string, auth: unknown): AsyncIterable<Readonly<Record<string, unknown>>> {
-    this.lastAuth = auth;
-    // Docker's client sends the whole name.
-    const name = ref.replace(/^docker\.io\/(library\/)?/, '');
-    if (ref.startsWith('refused/')) throw new SwarmtsError('image-not-found', `pull access denied for ${ref}`);
-    yield { status: `Pulling from ${ref}` };
-    if (!this.registry.has(name)) throw new SwarmtsError('image-not-found', `manifest for ${name} not found`);
-    yield { status: `Status: Downloaded newer image for ${ref}` };
-  }
-
-  async load(archive: AsyncIterable<Uint8Array>): Promise<readonly string[]> {
-    let size = 0;
-    for await (const chunk of archive) size += chunk.byteLength;
-    return [`loaded:${size}`];
-  }
-
-  async tagImage(ref: string, target: string): Promise<void> {
-    const found = await this.image(ref);
-    this.imageList.push({ ...found, repoTags: [target] });
-  }
-
-  async removeImage(ref: string): Promise<readonly { untagged?: string; deleted?: string }[]> {
-    const found = await this.image(ref);
-    this.imageList.splice(this.imageList.indexOf(found), 1);
-    return [{ untagged: ref }, { deleted: found.id }];
   }
 
   async localNetworks(): Promise<readonly Network[]> {
@@ -177,8 +140,8 @@ export class MemoryNode implements NodeBackend {
   }
 
   async imageDigest(ref: string, auth: unknown): ReturnType<NodeBackend['imageDigest']> {
-    this.lastAuth = auth;
-    if (!this.registry.has(ref.replace(/^docker\.io\/(library\/)?/, ''))) return undefined;
+    this.#images.lastAuth = auth;
+    if (!this.#images.registry.has(ref.replace(/^docker\.io\/(library\/)?/, ''))) return undefined;
     return { digest: DIGEST, platforms: [{ architecture: 'amd64', os: 'linux' }] };
   }
 
@@ -240,10 +203,12 @@ class MemorySystem implements SystemBackend {
 export interface MemoryBackend extends Backend {
   readonly node: MemoryNode;
   readonly swarm: MemorySwarm;
+  readonly images: MemoryImages;
 }
 
 export function memoryBackend(): MemoryBackend {
-  return { system: new MemorySystem(), node: new MemoryNode(), swarm: new MemorySwarm() };
+  const images = new MemoryImages();
+  return { system: new MemorySystem(), node: new MemoryNode(images), swarm: new MemorySwarm(), images };
 }
 
 export function container(id: string, name: string): ContainerSummary {
@@ -287,20 +252,5 @@ export function container(id: string, name: string): ContainerSummary {
     capAdd: [],
     capDrop: [],
     readOnlyRootfs: false,
-  };
-}
-
-function image(tag: string): ImageSummary {
-  return {
-    id: `sha256:${'a'.repeat(64)}`,
-    repoTags: [tag],
-    repoDigests: [`${tag.split(':')[0]}@${DIGEST}`],
-    createdAtMs: NOW_MS,
-    sizeBytes: 4_200_000,
-    architecture: 'amd64',
-    os: 'linux',
-    labels: {},
-    config: { Cmd: ['sh'] },
-    layers: [],
   };
 }

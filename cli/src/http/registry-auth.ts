@@ -1,14 +1,5 @@
-/** Credentials for a registry from Docker's config.json, as the X-Registry-Auth header wants them. */
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
-
-const HUB = 'https://index.docker.io/v1/';
-
-interface ConfigFile {
-  readonly auths?: Readonly<Record<string, { readonly auth?: string; readonly identitytoken?: string }>>;
-}
-
-type Env = Readonly<Record<string, string | undefined>>;
+/** Credentials for a registry as the X-Registry-Auth and X-Registry-Config headers want them. */
+import { allCredentials, type Env, findCredentials, HUB } from './docker-config.js';
 
 /** The registry of an image reference; the Hub's key in config.json for names without a host. */
 export function registryOf(image: string): string {
@@ -17,25 +8,20 @@ export function registryOf(image: string): string {
 }
 
 export function registryAuth(env: Env, image: string): string | undefined {
-  const registry = registryOf(image);
-  const entry = readConfig(env).auths?.[registry];
-  if (!entry) return undefined;
-  const [username = '', ...password] = Buffer.from(entry.auth ?? '', 'base64')
-    .toString()
-    .split(':');
-  const auth = entry.identitytoken
-    ? { identitytoken: entry.identitytoken, serveraddress: registry }
-    : { username, password: password.join(':'), serveraddress: registry };
-  return Buffer.from(JSON.stringify(auth)).toString('base64url');
+  const found = findCredentials(env, registryOf(image));
+  return found && encoded(found);
 }
 
-function readConfig(env: Env): ConfigFile {
-  const folder = env.DOCKER_CONFIG ?? join(env.HOME ?? '/', '.docker');
-  try {
-    const parsed: unknown = JSON.parse(readFileSync(join(folder, 'config.json'), 'utf8'));
-    return typeof parsed === 'object' && parsed !== null ? parsed : {};
-  } catch {
-    // No file, or one that is not JSON: then there are no credentials.
-    return {};
-  }
+/** A push without credentials still says that it has none. */
+export function pushAuth(env: Env, image: string): string {
+  return registryAuth(env, image) ?? encoded({});
+}
+
+/** For builds, which may pull from several registries. */
+export function registryConfig(env: Env): string {
+  return encoded(allCredentials(env));
+}
+
+function encoded(value: object): string {
+  return Buffer.from(JSON.stringify(value)).toString('base64url');
 }

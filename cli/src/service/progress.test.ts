@@ -106,6 +106,7 @@ describe('the display of progress', () => {
       write: (t) => {
         out += t;
       },
+      pipe: async () => undefined,
       isTerminal,
       columns,
     });

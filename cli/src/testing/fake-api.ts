@@ -80,11 +80,17 @@ async function capture(argv: readonly string[], socket: string, o: CliOptions): 
       write: (t) => {
         out += t;
       },
+      pipe: async (source) => {
+        for await (const chunk of source) out += Buffer.from(chunk).toString();
+      },
       ...shape,
     },
     err: {
       write: (t) => {
         err += t;
+      },
+      pipe: async (source) => {
+        for await (const chunk of source) err += Buffer.from(chunk).toString();
       },
       ...shape,
     },

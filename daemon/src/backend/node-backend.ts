@@ -3,22 +3,14 @@ import type {
   ContainerCreate,
   ContainerLogLine,
   ContainerSummary,
-  ImageSummary,
   NetworkWish,
   NodeBackend,
   VolumeSummary,
 } from '@swarmts/api';
-import { isSwarmtsError, SwarmtsError, unusedName, WatchStream } from '@swarmts/lib';
+import { isSwarmtsError, SwarmtsError, unusedName } from '@swarmts/lib';
 import type { LogQuery, Network, NetworkSpec } from '@swarmts/proto';
-import type {
-  ContainerEngine,
-  ContainerInfo,
-  ImageInfo,
-  LocalNetworks,
-  PublishedPort,
-  PullProgress,
-  RegistryAuth,
-} from '@swarmts/worker';
+import type { ContainerEngine, ContainerInfo, LocalNetworks, PublishedPort } from '@swarmts/worker';
+import { credentialsOf } from './image-backend.js';
 
 export class EngineNodeBackend implements NodeBackend {
   readonly #engine: ContainerEngine;
@@ -162,44 +154,6 @@ export class EngineNodeBackend implements NodeBackend {
     return { exitCode: exit.exitCode, error: exit.error };
   }
 
-  async images(): Promise<readonly ImageSummary[]> {
-    return (await this.#engine.images.list()).map(imageSummaryOf);
-  }
-
-  async image(ref: string): Promise<ImageSummary> {
-    const found = await this.#engine.images.find(ref);
-    if (!found) throw new SwarmtsError('not-found', `No such image: ${ref}`);
-    return imageSummaryOf(found);
-  }
-
-  async *pull(ref: string, auth: unknown, signal: AbortSignal): AsyncGenerator<Readonly<Record<string, unknown>>> {
-    const stream = new WatchStream<Readonly<Record<string, unknown>>>();
-    const credentials = authOf(auth);
-    const onProgress = (p: PullProgress) => stream.push({ ...p });
-    const pulling = this.#engine.images
-      .pull(ref, { ...(credentials ? { auth: credentials } : {}), onProgress, signal })
-      .then(
-        () => undefined,
-        (e: unknown) => e,
-      )
-      .finally(() => stream.close());
-    yield* stream;
-    const failed = await pulling;
-    if (failed !== undefined) throw failed;
-  }
-
-  async load(archive: AsyncIterable<Uint8Array>, signal: AbortSignal): Promise<readonly string[]> {
-    return this.#engine.images.load(archive, signal);
-  }
-
-  async tagImage(ref: string, target: string): Promise<void> {
-    await this.#engine.images.tag(ref, target);
-  }
-
-  async removeImage(ref: string, force: boolean) {
-    return this.#engine.images.remove(ref, force);
-  }
-
   async volumes(): Promise<readonly VolumeSummary[]> {
     return this.#engine.volumes.list();
   }
@@ -243,7 +197,7 @@ export class EngineNodeBackend implements NodeBackend {
   }
 
   async imageDigest(ref: string, auth: unknown) {
-    const credentials = authOf(auth);
+    const credentials = credentialsOf(auth);
     try {
       return await this.#engine.images.resolve(ref, { ...(credentials ? { auth: credentials } : {}) });
     } catch (e) {
@@ -262,24 +216,6 @@ const SECURITY_OPTIONS: readonly string[] = ['no-new-privileges', 'seccomp=uncon
 function freshName(engine: ContainerEngine): string {
   const taken = new Set(engine.list().map((c) => c.config.name));
   return unusedName(Math.random, (name) => taken.has(name));
-}
-
-/** The object of X-Registry-Auth. */
-function authOf(auth: unknown): RegistryAuth | undefined {
-  if (typeof auth !== 'object' || auth === null) return undefined;
-  const field = (name: string) => {
-    const v = (auth as Record<string, unknown>)[name];
-    return typeof v === 'string' ? v : '';
-  };
-  const username = field('username');
-  const identityToken = field('identitytoken');
-  if (username === '' && identityToken === '') return undefined;
-  return {
-    username,
-    password: field('password'),
-    ...(identityToken ? { identityToken } : {}),
-    serverAddress: field('serveraddress'),
-  };
 }
 
 function summaryOf(c: ContainerInfo): ContainerSummary {
@@ -342,9 +278,4 @@ function summaryOf(c: ContainerInfo): ContainerSummary {
 function modeOf(config: ContainerInfo['config']): string {
   const [first] = config.networks ?? [];
   return config.networkMode !== 'local' || !first || first.given ? config.networkMode : first.target;
-}
-
-function imageSummaryOf(i: ImageInfo): ImageSummary {
-  const { id, repoTags, repoDigests, createdAtMs, sizeBytes, architecture, os, labels, config, layers } = i;
-  return { id, repoTags, repoDigests, createdAtMs, sizeBytes, architecture, os, labels, config, layers };
 }

@@ -5,6 +5,7 @@
  */
 
 import type { NetworkAttachment as SwarmAttachment } from '@swarmts/proto';
+import type { CommitOptions, ImageEngine } from '../images/image-api.js';
 
 export type ContainerState = 'created' | 'running' | 'paused' | 'exited' | 'dead';
 
@@ -220,14 +221,24 @@ export interface ImageInfo {
   readonly repoTags: readonly string[];
   readonly repoDigests: readonly string[];
   readonly createdAtMs: number;
+  /** As the image's config has it. */
+  readonly created: string;
   /** Bytes of the unpacked layers. */
   readonly sizeBytes: number;
   readonly architecture: string;
+  readonly variant?: string;
   readonly os: string;
   readonly labels: Readonly<Record<string, string>>;
   /** The raw OCI image config. */
   readonly config: ImageConfig;
   readonly layers: readonly string[];
+  /** Id of the image that it was made from on this node, or ''. */
+  readonly parent: string;
+  readonly hasChildren: boolean;
+  readonly author: string;
+  readonly comment: string;
+  /** 0 when it was never tagged here. */
+  readonly taggedAtMs: number;
 }
 
 export interface ImageConfig {
@@ -241,6 +252,7 @@ export interface ImageConfig {
   readonly Labels?: Readonly<Record<string, string>>;
   readonly StopSignal?: string;
   readonly Shell?: readonly string[];
+  readonly OnBuild?: readonly string[];
   readonly Healthcheck?: {
     readonly Test?: readonly string[];
     readonly Interval?: number;
@@ -267,8 +279,10 @@ export interface ImageResolution {
 /** One record of Docker's progress stream. */
 export interface PullProgress {
   readonly id?: string;
-  readonly status: string;
-  readonly progressDetail?: { readonly current: number; readonly total: number };
+  readonly status?: string;
+  readonly progressDetail?: { readonly current?: number; readonly total?: number };
+  /** What programs read, such as the digest that was pushed. */
+  readonly aux?: Readonly<Record<string, unknown>>;
 }
 
 export interface LogEntry {
@@ -313,26 +327,7 @@ export interface ExecResult {
 }
 
 export interface ContainerEngine {
-  readonly images: {
-    /** Resolves to the image id. A reference that is not there throws SwarmtsError 'image-not-found' with the registry's word. */
-    pull(
-      ref: string,
-      options: { auth?: RegistryAuth; onProgress?: (p: PullProgress) => void; signal?: AbortSignal },
-    ): Promise<string>;
-    /** Asks the registry for digest and platforms of a reference without pulling it. Throws as `pull`. */
-    resolve(
-      ref: string,
-      options: { readonly auth?: RegistryAuth; readonly signal?: AbortSignal },
-    ): Promise<ImageResolution>;
-    list(): Promise<readonly ImageInfo[]>;
-    /** By reference, id or unique id prefix; undefined when absent. */
-    find(ref: string): Promise<ImageInfo | undefined>;
-    /** Loads a docker-archive or OCI archive (tar, maybe gzipped); resolves to the loaded references or ids. */
-    load(archive: AsyncIterable<Uint8Array>, signal?: AbortSignal): Promise<readonly string[]>;
-    tag(source: string, target: string): Promise<void>;
-    /** Untags, and deletes when no tag is left. Resolves to what was done. In use: SwarmtsError 'conflict'. */
-    remove(ref: string, force: boolean): Promise<readonly { untagged?: string; deleted?: string }[]>;
-  };
+  readonly images: ImageEngine;
   readonly volumes: {
     create(v: {
       name: string;
@@ -372,6 +367,8 @@ export interface ContainerEngine {
     argv: readonly string[],
     options: { env?: readonly string[]; user?: string; timeoutMs?: number },
   ): Promise<ExecResult>;
+  /** Makes an image of a container's file system; resolves to the id. */
+  commit(id: string, options: CommitOptions): Promise<string>;
   /** Synchronous notification; returns the unsubscribe function. */
   onEvent(listener: (e: EngineEvent) => void): () => void;
   info(): {

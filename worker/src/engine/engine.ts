@@ -3,12 +3,14 @@
  * about one container is in container.ts, about opening and re-adopting in open-engine.ts.
  */
 import { type Clock, isSwarmtsError, type Logger, messageOf, SwarmtsError } from '@swarmts/lib';
+import type { CommitOptions } from '../images/image-api.js';
 import type { ImageService } from '../images/image-service.js';
 import { readLogs } from '../logs/log-reader.js';
 import type { LogRotation } from '../logs/log-rotation.js';
 import type { ExitWatch } from '../runtime/exit-watch.js';
 import type { VolumeStore } from '../volumes/volume-store.js';
 import { Container } from './container.js';
+import { commitContainer } from './container-commit.js';
 import type { ContainerContext } from './container-context.js';
 import { createContainer, newContainerId } from './container-creation.js';
 import { containerPaths } from './container-paths.js';
@@ -146,6 +148,13 @@ export class Engine implements ContainerEngine {
     options: { env?: readonly string[]; user?: string; timeoutMs?: number },
   ): Promise<ExecResult> {
     return this.#parts.registry.get(id).exec(argv, options, this.#closing.signal);
+  }
+
+  async commit(id: string, options: CommitOptions): Promise<string> {
+    const { registry, context, images } = this.#parts;
+    const container = registry.get(id);
+    const directory = containerPaths(context, container.record.id).container;
+    return commitContainer(container, directory, images.store, options);
   }
 
   onEvent(listener: (e: EngineEvent) => void): () => void {

@@ -4,14 +4,17 @@
  */
 import http from 'node:http';
 import https from 'node:https';
+import type { Readable } from 'node:stream';
 import { SwarmtsError } from '@swarmts/lib';
 import { abortError } from './shared-jobs.js';
 
 export interface HttpRequest {
   readonly url: URL;
-  readonly method?: 'GET' | 'POST';
+  readonly method?: 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
   readonly headers?: Readonly<Record<string, string>>;
-  readonly body?: string;
+  readonly body?: string | Uint8Array;
+  /** A body that is read while it is sent. Such a request follows no redirect. */
+  readonly stream?: () => Readable;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -43,7 +46,7 @@ export class HttpClient {
     for (let hop = 0; hop <= MAX_REDIRECTS; hop++) {
       const response = await this.#once({ ...r, url, headers });
       const location = response.headers.location;
-      if (!isRedirect(response.statusCode) || location === undefined) return response;
+      if (!isRedirect(response.statusCode) || location === undefined || r.stream) return response;
       response.resume();
       const next = new URL(location, url);
       if (next.host !== url.host) headers = withoutAuthorization(headers);
@@ -83,8 +86,37 @@ export class HttpClient {
       );
       request.on('response', resolve);
       request.on('error', (e) => reject(r.signal?.aborted ? abortError(r.signal) : e));
-      request.end(r.body);
+      if (!r.stream) {
+        request.end(r.body);
+        return;
+      }
+      const body = r.stream();
+      body.on('error', (e) => request.destroy(e));
+      // An answer that comes early (a refusal) ends the upload.
+      request.on('close', () => body.destroy());
+      body.pipe(request);
     });
+  }
+}
+
+/** An archive that somebody keeps on a web server. */
+export async function* fetchArchive(address: string, signal?: AbortSignal): AsyncGenerator<Uint8Array> {
+  if (!/^https?:\/\//.test(address) || !URL.canParse(address)) {
+    throw new SwarmtsError(
+      'invalid-argument',
+      `"${address}" is no address of an archive: http:// or https:// is expected`,
+    );
+  }
+  const client = new HttpClient();
+  try {
+    const response = await client.request({ url: new URL(address), signal });
+    if (response.statusCode !== 200) {
+      response.destroy();
+      throw new SwarmtsError('unavailable', `failed to GET ${address} with status ${response.statusCode}`);
+    }
+    yield* response;
+  } finally {
+    client.close();
   }
 }
 

@@ -16,6 +16,11 @@ export interface StoredImage {
   /** Chain ids, bottom first. */
   readonly chain: readonly string[];
   readonly storedAtMs: number;
+  /** The image that this one was made from, when a build or a commit on this node has made it. */
+  readonly parent?: string;
+  /** What the build step that made it depended on. */
+  readonly cacheKey?: string;
+  readonly taggedAtMs?: number;
 }
 
 export interface ImageRefs {
@@ -82,8 +87,12 @@ export function withImage(refs: ImageRefs, image: StoredImage): ImageRefs {
   return { ...refs, images: { ...refs.images, [image.id]: refs.images[image.id] ?? image } };
 }
 
-export function withTag(refs: ImageRefs, key: string, id: string): ImageRefs {
-  return { ...refs, tags: { ...refs.tags, [key]: id } };
+/** `nowMs` is remembered as the time of the image's last tag; a tag that stays where it is keeps the old one. */
+export function withTag(refs: ImageRefs, key: string, id: string, nowMs?: number): ImageRefs {
+  const image = refs.images[id];
+  const isNew = nowMs !== undefined && image && refs.tags[key] !== id;
+  const images = isNew ? { ...refs.images, [id]: { ...image, taggedAtMs: nowMs } } : refs.images;
+  return { ...refs, images, tags: { ...refs.tags, [key]: id } };
 }
 
 export function withDigest(refs: ImageRefs, key: string, id: string): ImageRefs {

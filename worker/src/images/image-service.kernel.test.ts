@@ -487,7 +487,7 @@ describe('the image service', function () {
       users = [{ containerId: 'c'.repeat(64), imageId: id, running: false, chain }];
       await assert.rejects(
         images.remove(ref('app'), false),
-        /unable to remove repository reference .* \(must be forced\) - container cccccccccccc is using/,
+        /unable to remove repository reference .* \(must force\) - container cccccccccccc is using/,
       );
       await images.remove(ref('app'), true);
       assert.equal(layerDirs().length, 1, 'the container still stands on the layer');

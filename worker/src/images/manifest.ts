@@ -15,6 +15,8 @@ export const mediaTypes = {
   ociLayerGzip: 'application/vnd.oci.image.layer.v1.tar+gzip',
   dockerList: 'application/vnd.docker.distribution.manifest.list.v2+json',
   dockerManifest: 'application/vnd.docker.distribution.manifest.v2+json',
+  dockerConfig: 'application/vnd.docker.container.image.v1+json',
+  dockerLayerGzip: 'application/vnd.docker.image.rootfs.diff.tar.gzip',
 } as const;
 
 /** What the client offers to a registry. */
@@ -28,6 +30,8 @@ export const acceptedManifests = [
 /** An image cannot have more layers than overlayfs can stack (with a margin for the container's own). */
 export const MAX_LAYERS = 480;
 const MAX_INDEX_ENTRIES = 1000;
+/** Steps without a layer count too. */
+const MAX_HISTORY = 10_000;
 
 export interface Platform {
   readonly os: string;
@@ -56,10 +60,26 @@ export interface ImageIndex {
 
 export interface ParsedConfig {
   readonly architecture: string;
+  readonly variant?: string;
   readonly os: string;
   readonly createdAtMs: number;
+  /** As it is written in the config, '' without one. */
+  readonly created: string;
+  readonly author: string;
+  readonly comment: string;
   readonly diffIds: readonly string[];
   readonly config: ImageConfig;
+  /** Oldest first. */
+  readonly history: readonly HistoryEntry[];
+  /** As it is written, to go on with. */
+  readonly rawHistory: readonly unknown[];
+}
+
+export interface HistoryEntry {
+  readonly createdAtMs: number;
+  readonly createdBy: string;
+  readonly comment: string;
+  readonly emptyLayer: boolean;
 }
 
 export function sha256Digest(data: Uint8Array): string {
@@ -92,14 +112,34 @@ export function parseImageConfig(data: Uint8Array, layerCount?: number): ParsedC
   if (layerCount !== undefined && diffIds.length !== layerCount) {
     throw corrupt(`image config names ${diffIds.length} layers, the manifest ${layerCount}`);
   }
-  const created = typeof doc.created === 'string' ? Date.parse(doc.created) : Number.NaN;
+  const rawHistory = doc.history == null ? [] : arrayOf(doc.history, 'history', MAX_HISTORY);
   return {
     architecture: textOf(doc.architecture),
+    ...(textOf(doc.variant) ? { variant: textOf(doc.variant) } : {}),
     os: textOf(doc.os) || 'linux',
-    createdAtMs: Number.isFinite(created) ? created : 0,
+    createdAtMs: timeOf(doc.created),
+    created: textOf(doc.created),
+    author: textOf(doc.author),
+    comment: textOf(doc.comment),
     diffIds,
     config: parseRunConfig(isRecord(doc.config) ? doc.config : {}),
+    history: rawHistory.map((h) => parseHistory(isRecord(h) ? h : {})),
+    rawHistory,
   };
+}
+
+function parseHistory(h: Record<string, unknown>): HistoryEntry {
+  return {
+    createdAtMs: timeOf(h.created),
+    createdBy: textOf(h.created_by),
+    comment: textOf(h.comment),
+    emptyLayer: h.empty_layer === true,
+  };
+}
+
+function timeOf(value: unknown): number {
+  const ms = typeof value === 'string' ? Date.parse(value) : Number.NaN;
+  return Number.isFinite(ms) ? ms : 0;
 }
 
 /** The entry for `want`: exact variant first, then any variant of the same architecture; attestations never match. */
@@ -122,6 +162,29 @@ export function chainIds(diffIds: readonly string[]): string[] {
     chain.push(parent === undefined ? diffId : sha256Digest(Buffer.from(`${parent} ${diffId}`)));
   }
   return chain;
+}
+
+const ARCHITECTURES: Readonly<Record<string, readonly [string, string?]>> = {
+  x86_64: ['amd64'],
+  'x86-64': ['amd64'],
+  aarch64: ['arm64', 'v8'],
+  armhf: ['arm', 'v7'],
+  armel: ['arm', 'v6'],
+  i386: ['386'],
+};
+
+/** "linux/arm64", "linux/arm/v7" or an architecture alone. */
+export function parsePlatform(text: string): Platform {
+  const parts = text.toLowerCase().split('/');
+  const isOs = ['linux', 'windows', 'darwin', 'freebsd'].includes(parts[0] ?? '');
+  const [os = 'linux', written = hostPlatform().architecture, given] = isOs ? parts : ['linux', ...parts];
+  const shape = /^[a-z0-9_-]+$/;
+  if (parts.length > 3 || !parts.every((p) => shape.test(p.replaceAll('.', '')))) {
+    throw new SwarmtsError('invalid-argument', `"${text}": unknown operating system or architecture: invalid argument`);
+  }
+  const [architecture, implied] = ARCHITECTURES[written] ?? [written];
+  const variant = given ?? implied ?? (architecture === 'arm64' ? 'v8' : undefined);
+  return { os, architecture, ...(variant ? { variant } : {}) };
 }
 
 /** This machine's platform in Go's words. */
@@ -150,12 +213,12 @@ function parseDescriptor(value: unknown, what: string): Descriptor {
   if (typeof size !== 'number' || !Number.isSafeInteger(size) || size < 0) {
     throw corrupt(`manifest: ${what} has a bad size ${JSON.stringify(size)}`);
   }
-  const platform = isRecord(value.platform) ? parsePlatform(value.platform) : undefined;
+  const platform = isRecord(value.platform) ? platformOf(value.platform) : undefined;
   const annotations = stringMap(value.annotations);
   return { mediaType: textOf(mediaType), digest, size, annotations, ...(platform ? { platform } : {}) };
 }
 
-function parsePlatform(value: Record<string, unknown>): Platform {
+function platformOf(value: Record<string, unknown>): Platform {
   const variant = textOf(value.variant);
   const base = { os: textOf(value.os), architecture: textOf(value.architecture) };
   return variant ? { ...base, variant } : base;
@@ -173,6 +236,7 @@ function parseRunConfig(c: Record<string, unknown>): ImageConfig {
     ...defined('Labels', isRecord(c.Labels) ? stringMap(c.Labels) : undefined),
     ...defined('StopSignal', textOf(c.StopSignal) || undefined),
     ...defined('Shell', stringList(c.Shell)),
+    ...defined('OnBuild', stringList(c.OnBuild)),
     ...defined('Healthcheck', isRecord(c.Healthcheck) ? parseHealthcheck(c.Healthcheck) : undefined),
   };
 }

@@ -78,6 +78,11 @@ export function digestKey(ref: ImageReference, digest: string): string {
   return `${repositoryOf(ref)}@${digest}`;
 }
 
+/** Neither tag nor digest was written. */
+export function isNameOnly(text: string): boolean {
+  return !text.includes('@') && text.lastIndexOf(':') <= text.lastIndexOf('/');
+}
+
 export function isSha256Digest(text: string): boolean {
   return SHA256_DIGEST.test(text);
 }

@@ -1,5 +1,5 @@
 /**
- * Reads manifests and blobs of one repository: tries its endpoints in order (mirrors first), answers challenges, maps
+ * Reads and writes manifests and blobs of one repository: tries its endpoints in order (mirrors first), answers challenges, maps
  * the registry's error codes to Docker's words. Content is not trusted here; callers verify digests.
  */
 
@@ -7,9 +7,10 @@ import { readdir, readFile } from 'node:fs/promises';
 import type { IncomingMessage } from 'node:http';
 import { STATUS_CODES } from 'node:http';
 import { join } from 'node:path';
+import type { Readable } from 'node:stream';
 import { errnoOf, isSwarmtsError, type Logger, messageOf, SwarmtsError } from '@swarmts/lib';
 import type { RegistryAuth } from '../engine/engine-api.js';
-import { HttpClient, readBody } from './http-request.js';
+import { HttpClient, type HttpRequest, readBody } from './http-request.js';
 import { acceptedManifests, isRecord } from './manifest.js';
 import { familiarName, familiarString, type ImageReference } from './reference.js';
 import { answerChallenge, parseChallenge } from './registry-auth.js';
@@ -22,6 +23,28 @@ export interface RegistryClientOptions extends RegistryOptions {
   /** Directory with `<host>/ca.crt`, `client.cert`, `client.key` as in /etc/docker/certs.d. */
   readonly certsDir?: string;
   readonly logger: Logger;
+}
+
+/** Where a blob is on the same registry already. */
+export interface BlobOrigin {
+  readonly digest: string;
+  readonly path: string;
+}
+
+interface Ask {
+  readonly method: NonNullable<HttpRequest['method']>;
+  /** Below the repository; or the whole URL that the registry gave. */
+  readonly what?: string;
+  readonly url?: URL;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: Uint8Array;
+  readonly stream?: () => Readable;
+  /** Wants to write. */
+  readonly push?: boolean;
+  readonly moreScopes?: readonly string[];
+  /** Statuses that are no failure. */
+  readonly accepts: readonly number[];
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** What a registry said no to, before it is put into Docker's words. */
@@ -70,11 +93,85 @@ export class RepositoryClient {
     return { body, partial: body.statusCode === 206 };
   }
 
-  async #get(what: string, headers: Readonly<Record<string, string>>, signal?: AbortSignal): Promise<IncomingMessage> {
+  /** Whether the repository has the blob. */
+  async hasBlob(digest: string, signal?: AbortSignal): Promise<boolean> {
+    const response = await this.#ask({
+      method: 'HEAD',
+      what: `blobs/${digest}`,
+      push: true,
+      accepts: [200, 404],
+      signal,
+    });
+    response.resume();
+    return response.statusCode === 200;
+  }
+
+  /** Begins an upload; 'mounted' when the registry has taken the blob from the other repository instead. */
+  async beginUpload(mount: BlobOrigin | undefined, signal?: AbortSignal): Promise<'mounted' | URL> {
+    const query = mount ? `?${new URLSearchParams({ mount: mount.digest, from: mount.path })}` : '';
+    const more = mount ? [`repository:${mount.path}:pull`] : [];
+    const response = await this.#ask({
+      method: 'POST',
+      what: `blobs/uploads/${query}`,
+      headers: { 'content-length': '0' },
+      push: true,
+      moreScopes: more,
+      accepts: [201, 202],
+      signal,
+    });
+    response.resume();
+    if (response.statusCode === 201) return 'mounted';
+    return this.#location(response);
+  }
+
+  /** Sends a whole blob to where `beginUpload` said. */
+  async upload(
+    to: URL,
+    blob: { readonly digest: string; readonly size: number },
+    body: () => Readable,
+    signal?: AbortSignal,
+  ) {
+    const url = new URL(to);
+    url.searchParams.set('digest', blob.digest);
+    const headers = { 'content-type': 'application/octet-stream', 'content-length': String(blob.size) };
+    const response = await this.#ask({
+      method: 'PUT',
+      url,
+      headers,
+      stream: body,
+      push: true,
+      accepts: [201, 204],
+      signal,
+    });
+    response.resume();
+  }
+
+  async putManifest(reference: string, data: Buffer, contentType: string, signal?: AbortSignal): Promise<void> {
+    const headers = { 'content-type': contentType, 'content-length': String(data.length) };
+    const what = `manifests/${reference}`;
+    const response = await this.#ask({
+      method: 'PUT',
+      what,
+      headers,
+      body: data,
+      push: true,
+      accepts: [200, 201, 202],
+      signal,
+    });
+    response.resume();
+  }
+
+  #get(what: string, headers: Readonly<Record<string, string>>, signal?: AbortSignal): Promise<IncomingMessage> {
+    return this.#ask({ method: 'GET', what, headers, accepts: [200, 206], signal });
+  }
+
+  async #ask(ask: Ask): Promise<IncomingMessage> {
     let failure: unknown;
-    for (const endpoint of this.#endpoints) {
+    // A mirror takes nothing.
+    const endpoints = ask.push ? this.#endpoints.filter((e) => !e.mirror) : this.#endpoints;
+    for (const endpoint of endpoints) {
       try {
-        const response = await this.#getFrom(endpoint, what, headers, signal);
+        const response = await this.#askAt(endpoint, ask);
         // A plain-http endpoint that works is kept; mirrors stay in front because they may lack only some content.
         if (!endpoint.mirror) this.#endpoints = this.#endpoints.filter((e) => e.mirror || e === endpoint);
         return response;
@@ -89,55 +186,82 @@ export class RepositoryClient {
     throw isSwarmtsError(failure) ? failure : unreachableRegistry(this.#endpoints, this.#ref, failure);
   }
 
-  async #getFrom(
-    endpoint: RegistryEndpoint,
-    what: string,
-    headers: Readonly<Record<string, string>>,
-    signal: AbortSignal | undefined,
-  ): Promise<IncomingMessage> {
+  async #askAt(endpoint: RegistryEndpoint, ask: Ask): Promise<IncomingMessage> {
     const client = await this.#client(endpoint);
-    const prefix = endpoint.base.pathname.replace(/\/$/, '');
-    const url = new URL(`${prefix}/v2/${this.#ref.path}/${what}`, endpoint.base);
+    const { method, body, stream, signal } = ask;
+    const url = ask.url ?? this.#url(endpoint, ask.what ?? '');
     // Credentials belong to the registry itself, never to a mirror.
     const auth = endpoint.mirror ? undefined : this.#auth;
-    const known = this.#authorization.get(endpoint.base.href);
-    let response = await client.request({ url, headers: { ...headers, ...authHeader(known) }, signal });
+    const scopes = [`repository:${this.#ref.path}:${ask.push ? 'pull,push' : 'pull'}`, ...(ask.moreScopes ?? [])];
+    const key = `${endpoint.base.href} ${scopes.join(' ')}`;
+    const send = (known: string | undefined) =>
+      client.request({
+        url,
+        method,
+        headers: { ...ask.headers, ...authHeader(known) },
+        ...(body ? { body } : {}),
+        ...(stream ? { stream } : {}),
+        signal,
+      });
+    const known = this.#authorization.get(key);
+    let response = await send(known);
     if (response.statusCode === 401) {
       const challenge = parseChallenge(response.headers['www-authenticate']);
       const refusal = await refusalOf(response);
-      const scope = `repository:${this.#ref.path}:pull`;
-      const answer = challenge && (await answerChallenge(client, challenge, auth, scope, signal));
-      if (!answer || answer === known) throw wordsOf(refusal, this.#ref);
-      this.#authorization.set(endpoint.base.href, answer);
-      response = await client.request({ url, headers: { ...headers, ...authHeader(answer) }, signal });
+      const wanted = challenge?.scheme === 'bearer' && ask.push ? { ...challenge, scope: '' } : challenge;
+      const answer = wanted && (await answerChallenge(client, wanted, auth, scopes.join(' '), signal));
+      if (!answer && challenge?.scheme === 'basic' && ask.push) {
+        throw new SwarmtsError('permission-denied', 'no basic auth credentials');
+      }
+      if (!answer || answer === known) throw wordsOf(refusal, this.#ref, ask.push === true);
+      this.#authorization.set(key, answer);
+      response = await send(answer);
     }
-    if (response.statusCode === 200 || response.statusCode === 206) return response;
-    throw wordsOf(await refusalOf(response), this.#ref);
+    if (ask.accepts.includes(response.statusCode ?? 0)) return response;
+    throw wordsOf(await refusalOf(response), this.#ref, ask.push === true);
+  }
+
+  #url(endpoint: RegistryEndpoint, what: string): URL {
+    const prefix = endpoint.base.pathname.replace(/\/$/, '');
+    return new URL(`${prefix}/v2/${this.#ref.path}/${what}`, endpoint.base);
+  }
+
+  #location(response: IncomingMessage): URL {
+    const endpoint = this.#endpoints.find((e) => !e.mirror);
+    const location = response.headers.location;
+    if (!endpoint || location === undefined) {
+      throw new SwarmtsError('unavailable', `${familiarName(this.#ref)}: the registry named no place for the upload`);
+    }
+    return new URL(location, this.#url(endpoint, 'blobs/uploads/'));
   }
 
   async #client(endpoint: RegistryEndpoint): Promise<HttpClient> {
     const known = this.#clients.get(endpoint.base.href);
     if (known) return known;
-    const certificates = endpoint.base.protocol === 'https:' ? await this.#certificates(endpoint.base.host) : {};
+    const certificates = await certificatesFor(endpoint, this.#options.certsDir);
     const client = new HttpClient({ ...certificates, rejectUnauthorized: endpoint.verifyTls });
     this.#clients.set(endpoint.base.href, client);
     return client;
   }
+}
 
-  async #certificates(host: string): Promise<{ ca?: Buffer[]; cert?: Buffer; key?: Buffer }> {
-    if (!this.#options.certsDir) return {};
-    const dir = join(this.#options.certsDir, host);
-    try {
-      const names = await readdir(dir);
-      const ca = await Promise.all(names.filter((n) => n.endsWith('.crt')).map((n) => readFile(join(dir, n))));
-      const certName = names.find((n) => n.endsWith('.cert'));
-      if (!certName) return { ca };
-      const keyName = certName.replace(/\.cert$/, '.key');
-      return { ca, cert: await readFile(join(dir, certName)), key: await readFile(join(dir, keyName)) };
-    } catch (e) {
-      if (errnoOf(e) === 'ENOENT') return {};
-      throw e;
-    }
+/** The certificates that belong to a registry's host; none for plain http. */
+export async function certificatesFor(
+  endpoint: RegistryEndpoint,
+  certsDir: string | undefined,
+): Promise<{ ca?: Buffer[]; cert?: Buffer; key?: Buffer }> {
+  if (certsDir === undefined || endpoint.base.protocol !== 'https:') return {};
+  const dir = join(certsDir, endpoint.base.host);
+  try {
+    const names = await readdir(dir);
+    const ca = await Promise.all(names.filter((n) => n.endsWith('.crt')).map((n) => readFile(join(dir, n))));
+    const certName = names.find((n) => n.endsWith('.cert'));
+    if (!certName) return { ca };
+    const keyName = certName.replace(/\.cert$/, '.key');
+    return { ca, cert: await readFile(join(dir, certName)), key: await readFile(join(dir, keyName)) };
+  } catch (e) {
+    if (errnoOf(e) === 'ENOENT') return {};
+    throw e;
   }
 }
 
@@ -160,8 +284,15 @@ async function refusalOf(response: IncomingMessage): Promise<RegistryRefusal> {
 }
 
 /** Docker's words for a refusal. */
-function wordsOf(r: RegistryRefusal, ref: ImageReference): SwarmtsError {
+function wordsOf(r: RegistryRefusal, ref: ImageReference, push = false): SwarmtsError {
   const detail = r.code ? `${r.code.toLowerCase().replaceAll('_', ' ')}: ${r.message}` : `${r.status} ${r.message}`;
+  if (push && (r.status === 401 || r.status === 403)) {
+    const denied = r.code === 'UNAUTHORIZED' || r.status === 401;
+    return new SwarmtsError(
+      'permission-denied',
+      denied ? `${detail}` : 'denied: requested access to the resource is denied',
+    );
+  }
   if (r.code === 'MANIFEST_UNKNOWN') {
     return new SwarmtsError('image-not-found', `manifest for ${familiarString(ref)} not found: ${detail}`);
   }

@@ -14,6 +14,7 @@ const lsetxattrCall = libc.func(
 const lgetxattrCall = libc.func(
   'int64_t lgetxattr(const uint8_t *path, const uint8_t *name, _Out_ uint8_t *value, size_t size)',
 );
+const llistxattrCall = libc.func('int64_t llistxattr(const uint8_t *path, _Out_ uint8_t *list, size_t size)');
 const syncfsCall = libc.func('int syncfs(int fd)');
 
 const S_IFMT = { char: 0o020000, block: 0o060000, fifo: 0o010000 } as const;
@@ -32,6 +33,18 @@ export function lgetxattr(path: Buffer, name: string): string | undefined {
   const value = Buffer.alloc(65536);
   const size = Number(lgetxattrCall(cString(path), cString(Buffer.from(name, 'latin1')), value, value.length));
   return size < 0 ? undefined : value.toString('latin1', 0, size);
+}
+
+/** The names of the attributes as byte strings; none where the file system has no attributes. */
+export function llistxattr(path: Buffer): string[] {
+  const list = Buffer.alloc(65536);
+  const size = Number(llistxattrCall(cString(path), list, list.length));
+  return size <= 0
+    ? []
+    : list
+        .toString('latin1', 0, size)
+        .split('\0')
+        .filter((n) => n !== '');
 }
 
 export function syncfs(fd: number): void {

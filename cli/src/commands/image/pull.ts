@@ -3,6 +3,7 @@ import { bool, text } from '../../args/flag.js';
 import { defineCommand, exactly } from '../../command.js';
 import { registryAuth } from '../../http/registry-auth.js';
 import { showProgress } from '../../image/progress.js';
+import { isTagged } from '../../image/reference.js';
 import { checkReference } from '../../service/lookup.js';
 
 export const command = defineCommand({
@@ -15,12 +16,13 @@ export const command = defineCommand({
   completes: 'image',
   async run(ctx, f, [reference = '']) {
     checkReference(reference);
-    const tagged = reference.includes('@') || reference.lastIndexOf(':') > reference.lastIndexOf('/');
+    const tagged = isTagged(reference);
     if (!tagged && !f.quiet) ctx.out.write('Using default tag: latest\n');
     const image = tagged ? reference : `${reference}:latest`;
     const cut = image.includes('@') ? image.indexOf('@') : image.lastIndexOf(':');
     const auth = registryAuth(ctx.env, image);
     const stream = await ctx.api.open('POST', '/images/create', {
+      signal: ctx.interrupt(),
       query: { fromImage: image.slice(0, cut), tag: image.slice(cut + 1), platform: f.platform || undefined },
       ...(auth === undefined ? {} : { headers: { 'X-Registry-Auth': auth } }),
     });

@@ -1,0 +1,80 @@
+/** What the API needs of the node's images. Records of streams are Docker's JSON progress objects. */
+import type { ImageSummary } from './backend.js';
+
+export type ProgressRecord = Readonly<Record<string, unknown>>;
+
+/** The object of X-Registry-Auth as the client sent it, undefined without one. */
+export type RegistryCredentials = unknown;
+
+export interface HistoryRecord {
+  /** '<missing>' where the image of the step is not on this node. */
+  readonly id: string;
+  readonly createdAtMs: number;
+  readonly createdBy: string;
+  readonly comment: string;
+  readonly tags: readonly string[];
+  readonly sizeBytes: number;
+}
+
+export interface RemovedImage {
+  readonly untagged?: string;
+  readonly deleted?: string;
+}
+
+export interface ImagePrune {
+  readonly danglingOnly: boolean;
+  readonly accepts: (image: {
+    readonly createdAtMs: number;
+    readonly labels: Readonly<Record<string, string>>;
+  }) => boolean;
+}
+
+export interface ImageImport {
+  /** '' for none. */
+  readonly name: string;
+  readonly message: string;
+  /** Dockerfile instructions. */
+  readonly changes: readonly string[];
+  /** "os/arch[/variant]", '' for the node's. */
+  readonly platform: string;
+}
+
+export interface ContainerCommit {
+  readonly container: string;
+  /** '' for none. */
+  readonly name: string;
+  readonly author: string;
+  readonly comment: string;
+  readonly pause: boolean;
+  readonly changes: readonly string[];
+  /** Fields of Docker's container configuration that replace those of the container. */
+  readonly config: Readonly<Record<string, unknown>>;
+}
+
+export interface ImageBackend {
+  list(): Promise<readonly ImageSummary[]>;
+  /** By reference, id or unique prefix; 'image-not-found' "No such image: X". */
+  find(ref: string): Promise<ImageSummary>;
+  history(ref: string): Promise<readonly HistoryRecord[]>;
+  pull(
+    ref: string,
+    options: { readonly auth: RegistryCredentials; readonly platform: string },
+    signal: AbortSignal,
+  ): AsyncIterable<ProgressRecord>;
+  push(
+    ref: string,
+    options: { readonly auth: RegistryCredentials; readonly all: boolean },
+    signal: AbortSignal,
+  ): AsyncIterable<ProgressRecord>;
+  load(archive: AsyncIterable<Uint8Array>, signal: AbortSignal): Promise<readonly string[]>;
+  save(refs: readonly string[], signal: AbortSignal): AsyncIterable<Uint8Array>;
+  /** Resolves to the id. */
+  importArchive(source: string | AsyncIterable<Uint8Array>, options: ImageImport, signal: AbortSignal): Promise<string>;
+  tag(ref: string, target: string): Promise<void>;
+  remove(ref: string, options: { readonly force: boolean; readonly prune: boolean }): Promise<readonly RemovedImage[]>;
+  prune(options: ImagePrune): Promise<{ readonly removed: readonly RemovedImage[]; readonly freedBytes: number }>;
+  /** Resolves to the id of the new image. */
+  commit(options: ContainerCommit): Promise<string>;
+  /** Resolves to an identity token or ''; 'unauthenticated' when the registry refuses. */
+  login(auth: RegistryCredentials, signal: AbortSignal): Promise<string>;
+}

@@ -1,0 +1,106 @@
+/** What moves images: pull and import, push, load, save, login, and the refusal of searches. */
+import { isSwarmtsError, SwarmtsError } from '@swarmts/lib';
+import { type Call, json, type Reply, readJson } from '../http/exchange.js';
+import { type Route, route } from '../http/router.js';
+import { decodeRegistryAuth, REGISTRY_AUTH } from '../registry-auth.js';
+import type { RouteContext } from './context.js';
+import { progressReply } from './progress.js';
+
+export function imageTransferRoutes(c: RouteContext): Route[] {
+  const { images } = c.backend;
+  return [
+    route('POST', '/images/create', async (call) => (call.query.has('fromSrc') ? importImage(c, call) : pull(c, call))),
+    route('POST', '/images/load', async (call) => load(c, call)),
+    route('GET', '/images/get', async (call) => {
+      const names = call.query.getAll('names').flatMap((n) => n.split(','));
+      if (names.length === 0) throw new SwarmtsError('invalid-argument', 'no image was named: use names=IMAGE');
+      return archive(images.save(names, call.signal));
+    }),
+    route('GET', '/images/search', async () => {
+      throw new SwarmtsError(
+        'unsupported',
+        'searching for images is not supported by this registry: the distribution API has no search',
+      );
+    }),
+    route('GET', '/images/{name:*}/get', async (call) => archive(images.save([call.params.name ?? ''], call.signal))),
+    route('POST', '/images/{name:*}/push', async (call) => {
+      const header = call.headers[REGISTRY_AUTH];
+      const tag = call.query.get('tag') ?? '';
+      const name = call.params.name ?? '';
+      const ref = tag === '' ? name : `${name}:${tag}`;
+      const options = { auth: decodeRegistryAuth(header), all: tag === '' };
+      return progressReply(call, images.push(ref, options, call.signal));
+    }),
+    route('POST', '/auth', async (call) => {
+      const o = await readJson(call);
+      const auth = {
+        username: o.string('username'),
+        password: o.string('password'),
+        serveraddress: o.string('serveraddress'),
+        identitytoken: o.string('identitytoken'),
+      };
+      return json({ Status: 'Login Succeeded', IdentityToken: await images.login(auth, call.signal) });
+    }),
+  ];
+}
+
+async function pull({ backend }: RouteContext, call: Call): Promise<Reply> {
+  const image = call.query.get('fromImage') ?? '';
+  if (image === '') throw new SwarmtsError('invalid-argument', 'neither fromImage nor fromSrc is given');
+  const tag = call.query.get('tag') ?? '';
+  const ref = tag === '' ? image : tag.includes(':') ? `${image}@${tag}` : `${image}:${tag}`;
+  const platform = call.query.get('platform') ?? '';
+  const auth = decodeRegistryAuth(call.headers[REGISTRY_AUTH]);
+  return progressReply(call, backend.images.pull(ref, { auth, platform }, call.signal));
+}
+
+/** `docker import`: the archive is the body ("-") or at a URL. */
+async function importImage({ backend }: RouteContext, call: Call): Promise<Reply> {
+  const { query } = call;
+  const source = query.get('fromSrc') ?? '';
+  const repository = query.get('repo') ?? '';
+  const tag = query.get('tag') ?? '';
+  const options = {
+    name: repository === '' || tag === '' ? repository : `${repository}:${tag}`,
+    message: query.get('message') || `Imported from ${source}`,
+    changes: query.getAll('changes'),
+    platform: query.get('platform') ?? '',
+  };
+  async function* records() {
+    yield { status: await backend.images.importArchive(source === '-' ? call.body : source, options, call.signal) };
+  }
+  return progressReply(call, records());
+}
+
+async function load({ backend }: RouteContext, call: Call): Promise<Reply> {
+  async function* records() {
+    for (const ref of await backend.images.load(call.body, call.signal)) {
+      const kind = ref.startsWith('sha256:') ? ' ID' : '';
+      yield { stream: `Loaded image${kind}: ${ref}\n` };
+    }
+  }
+  return progressReply(call, records());
+}
+
+/** The first chunk decides, so that a wrong name is an error reply. */
+async function archive(chunks: AsyncIterable<Uint8Array>): Promise<Reply> {
+  const iterator = chunks[Symbol.asyncIterator]();
+  let first: IteratorResult<Uint8Array>;
+  try {
+    first = await iterator.next();
+  } catch (e) {
+    if (isSwarmtsError(e, 'image-not-found')) throw new SwarmtsError('not-found', e.message, { cause: e });
+    throw e;
+  }
+  return {
+    kind: 'stream',
+    contentType: 'application/x-tar',
+    run: async (write) => {
+      try {
+        for (let r = first; r.done !== true; r = await iterator.next()) await write(r.value);
+      } finally {
+        await iterator.return?.();
+      }
+    },
+  };
+}

@@ -1,0 +1,168 @@
+/** The images part of the API's backend: the engine's images in the API's words. */
+import type {
+  ContainerCommit,
+  HistoryRecord,
+  ImageBackend,
+  ImageImport,
+  ImagePrune,
+  ImageSummary,
+  ProgressRecord,
+  RemovedImage,
+} from '@swarmts/api';
+import { SwarmtsError, WatchStream } from '@swarmts/lib';
+import {
+  applyChanges,
+  type ContainerEngine,
+  fetchArchive,
+  type ImageConfig,
+  type ImageInfo,
+  type Platform,
+  parsePlatform,
+  type RegistryAuth,
+} from '@swarmts/worker';
+
+export class EngineImageBackend implements ImageBackend {
+  readonly #engine: ContainerEngine;
+
+  constructor(engine: ContainerEngine) {
+    this.#engine = engine;
+  }
+
+  async list(): Promise<readonly ImageSummary[]> {
+    return this.#engine.images.list();
+  }
+
+  async find(ref: string): Promise<ImageInfo> {
+    const found = await this.#engine.images.find(ref);
+    if (!found) throw new SwarmtsError('image-not-found', `No such image: ${ref}`);
+    return found;
+  }
+
+  async history(ref: string): Promise<readonly HistoryRecord[]> {
+    return this.#engine.images.history(ref);
+  }
+
+  async *pull(
+    ref: string,
+    { auth, platform }: { readonly auth: unknown; readonly platform: string },
+    signal: AbortSignal,
+  ): AsyncGenerator<ProgressRecord> {
+    const options = { ...withAuth(auth), ...withPlatform(platform), signal };
+    yield* records((onProgress) => this.#engine.images.pull(ref, { ...options, onProgress }));
+  }
+
+  async *push(
+    ref: string,
+    { auth, all }: { readonly auth: unknown; readonly all: boolean },
+    signal: AbortSignal,
+  ): AsyncGenerator<ProgressRecord> {
+    const options = { ...withAuth(auth), all, signal };
+    yield* records((onProgress) => this.#engine.images.push(ref, { ...options, onProgress }));
+  }
+
+  async load(archive: AsyncIterable<Uint8Array>, signal: AbortSignal): Promise<readonly string[]> {
+    return this.#engine.images.load(archive, signal);
+  }
+
+  save(refs: readonly string[], signal: AbortSignal): AsyncIterable<Uint8Array> {
+    return this.#engine.images.save(refs, signal);
+  }
+
+  async importArchive(
+    source: string | AsyncIterable<Uint8Array>,
+    options: ImageImport,
+    signal: AbortSignal,
+  ): Promise<string> {
+    const { name, message, changes, platform } = options;
+    const config = applyChanges({}, changes);
+    const archive = typeof source === 'string' ? fetchArchive(source, signal) : source;
+    return this.#engine.images.importArchive(archive, { name, message, config, ...withPlatform(platform), signal });
+  }
+
+  async tag(ref: string, target: string): Promise<void> {
+    await this.#engine.images.tag(ref, target);
+  }
+
+  async remove(ref: string, o: { readonly force: boolean; readonly prune: boolean }): Promise<readonly RemovedImage[]> {
+    return this.#engine.images.remove(ref, o.force, o.prune);
+  }
+
+  async prune(options: ImagePrune): ReturnType<ImageBackend['prune']> {
+    return this.#engine.images.prune(options);
+  }
+
+  async commit(o: ContainerCommit): Promise<string> {
+    const container = this.#engine.find(o.container);
+    if (!container) throw new SwarmtsError('not-found', `No such container: ${o.container}`);
+    const { name, author, comment, pause } = o;
+    const config = (own: ImageConfig) => applyChanges({ ...own, ...givenFields(o.config) }, o.changes);
+    return this.#engine.commit(container.id, { name, author, comment, pause, config });
+  }
+
+  async login(auth: unknown, signal: AbortSignal): Promise<string> {
+    const credentials = credentialsOf(auth);
+    const anonymous = { username: '', password: '', serverAddress: addressOf(auth) };
+    return this.#engine.images.login(credentials ?? anonymous, signal);
+  }
+}
+
+/** Fields of Docker's container configuration that an image keeps. */
+const IMAGE_FIELDS = [
+  ...['User', 'ExposedPorts', 'Env', 'Entrypoint', 'Cmd', 'Volumes', 'WorkingDir', 'Labels', 'StopSignal', 'Shell'],
+  ...['OnBuild', 'Healthcheck'],
+];
+
+/** What the client has set; clients send empty fields for what they leave alone. */
+function givenFields(config: Readonly<Record<string, unknown>>): ImageConfig {
+  const isGiven = (v: unknown) =>
+    v !== null && v !== '' && v !== undefined && !(typeof v === 'object' && Object.keys(v).length === 0);
+  return Object.fromEntries(IMAGE_FIELDS.flatMap((k) => (isGiven(config[k]) ? [[k, config[k]]] : [])));
+}
+
+/** Runs `work` and yields what it reports meanwhile; its failure comes last. */
+export async function* records(
+  work: (onProgress: (p: object) => void) => Promise<unknown>,
+): AsyncGenerator<ProgressRecord> {
+  const stream = new WatchStream<ProgressRecord>();
+  const failed = work((p) => stream.push({ ...p }))
+    .then(
+      () => undefined,
+      (e: unknown) => ({ reason: e }),
+    )
+    .finally(() => stream.close());
+  yield* stream;
+  const failure = await failed;
+  if (failure) throw failure.reason;
+}
+
+function withAuth(auth: unknown): { readonly auth?: RegistryAuth } {
+  const credentials = credentialsOf(auth);
+  return credentials ? { auth: credentials } : {};
+}
+
+function withPlatform(text: string): { readonly platform?: Platform } {
+  return text === '' ? {} : { platform: parsePlatform(text) };
+}
+
+/** The object of X-Registry-Auth. */
+export function credentialsOf(auth: unknown): RegistryAuth | undefined {
+  const username = field(auth, 'username');
+  const identityToken = field(auth, 'identitytoken');
+  if (username === '' && identityToken === '') return undefined;
+  return {
+    username,
+    password: field(auth, 'password'),
+    ...(identityToken ? { identityToken } : {}),
+    serverAddress: addressOf(auth),
+  };
+}
+
+function addressOf(auth: unknown): string {
+  return field(auth, 'serveraddress');
+}
+
+function field(value: unknown, name: string): string {
+  if (typeof value !== 'object' || value === null) return '';
+  const v = (value as Record<string, unknown>)[name];
+  return typeof v === 'string' ? v : '';
+}

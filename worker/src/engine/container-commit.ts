@@ -1,0 +1,96 @@
+/** `docker commit`: the upper directory of a container becomes a layer on top of its image's. */
+import { SwarmtsError } from '@swarmts/lib';
+import type { CommitOptions } from '../images/image-api.js';
+import { createImage, layerFrom } from '../images/image-creation.js';
+import type { StoredImage } from '../images/image-index.js';
+import type { Hold, ImageStore } from '../images/image-store.js';
+import { type ImageReference, parseReference } from '../images/reference.js';
+import { rootfsPaths } from '../snapshots/rootfs.js';
+import type { Container } from './container.js';
+import type { ContainerRecord } from './container-record.js';
+import type { ImageConfig } from './engine-api.js';
+
+/** What the engine itself makes in a root file system so that there is something to mount on. */
+const ENGINE_MOUNTS = [
+  ...['dev', 'dev/console', 'dev/pts', 'dev/shm', 'dev/mqueue', 'proc', 'sys', 'sys/fs', 'sys/fs/cgroup'],
+  ...['etc/hosts', 'etc/hostname', 'etc/resolv.conf', '.dockerenv', 'sbin/docker-init', 'run/secrets'],
+];
+
+/** Paths that are no part of the image while they are empty. */
+export function emptyMountsOf(record: ContainerRecord): string[] {
+  const targets = [...record.mounts.map((m) => m.target), ...(record.config.files ?? []).map((f) => f.path)];
+  return [...ENGINE_MOUNTS, ...targets.map((t) => t.replace(/^\/+|\/+$/g, ''))];
+}
+
+export async function commitContainer(
+  container: Container,
+  directory: string,
+  store: ImageStore,
+  options: CommitOptions,
+): Promise<string> {
+  const name = options.name === '' ? undefined : parseReference(options.name);
+  if (name?.digest) throw new SwarmtsError('invalid-argument', 'refusing to create a tag with a digest reference');
+  const { record } = container;
+  const parent = store.refs.images[record.imageId];
+  if (!parent) {
+    throw new SwarmtsError(
+      'image-not-found',
+      `the image of container ${record.id} is gone: pull ${record.config.image} again`,
+    );
+  }
+  const pauses = options.pause && record.state === 'running';
+  if (pauses) await container.pause();
+  try {
+    return await store.holding((hold) => commit({ record, directory, store, parent, hold }, name, options));
+  } finally {
+    if (pauses) await container.unpause();
+  }
+}
+
+interface Commit {
+  readonly record: ContainerRecord;
+  readonly directory: string;
+  readonly store: ImageStore;
+  readonly parent: StoredImage;
+  readonly hold: Hold;
+}
+
+async function commit(c: Commit, name: ImageReference | undefined, options: CommitOptions): Promise<string> {
+  const { record, store, parent, hold } = c;
+  const source = rootfsPaths(c.directory).upper;
+  // A container that was never started has no files of its own yet.
+  const layer =
+    record.startCount === 0
+      ? undefined
+      : await layerFrom(store, { kind: 'pack', source, emptyMounts: emptyMountsOf(record) }, hold);
+  const config = options.config(await configOf(record, store));
+  const image = {
+    parent,
+    layer,
+    config,
+    author: options.author,
+    comment: options.comment,
+    createdBy: [...record.entrypoint, ...record.cmd].join(' '),
+  };
+  const stored = await createImage(store, image, name ? [name] : [], hold);
+  store.emit('commit', stored.id, { name: stored.id });
+  return stored.id;
+}
+
+/** The container's configuration as an image would have it. */
+async function configOf(record: ContainerRecord, store: ImageStore): Promise<ImageConfig> {
+  const { config: base } = await store.config(record.imageId);
+  const exposed = record.config.ports.map((p) => [`${p.targetPort}/${p.protocol}`, {}]);
+  const own = new Set(['HOSTNAME', ...(record.config.tty ? ['TERM'] : [])]);
+  return {
+    ...base,
+    ...(record.user ? { User: record.user } : {}),
+    ...(exposed.length > 0 ? { ExposedPorts: { ...base.ExposedPorts, ...Object.fromEntries(exposed) } } : {}),
+    Env: record.env.filter((e) => !own.has(e.split('=', 1)[0] ?? '')),
+    ...(record.entrypoint.length > 0 ? { Entrypoint: record.entrypoint } : {}),
+    ...(record.cmd.length > 0 ? { Cmd: record.cmd } : {}),
+    ...(record.workingDir !== '/' ? { WorkingDir: record.workingDir } : {}),
+    Labels: record.config.labels,
+    ...(record.stopSignal !== 'SIGTERM' || base.StopSignal ? { StopSignal: record.stopSignal } : {}),
+  };
+}

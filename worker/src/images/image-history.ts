@@ -1,0 +1,35 @@
+/** The history of an image as `docker history` shows it: newest first, ids where the images themselves are here. */
+import { keysOf } from './image-index.js';
+import type { ImageStore } from './image-store.js';
+import { familiarString, parseReference } from './reference.js';
+
+export interface HistoryLine {
+  /** '<missing>' where only the record of the step is known. */
+  readonly id: string;
+  readonly createdAtMs: number;
+  readonly createdBy: string;
+  readonly comment: string;
+  readonly tags: readonly string[];
+  readonly sizeBytes: number;
+}
+
+export async function historyOf(store: ImageStore, text: string): Promise<HistoryLine[]> {
+  const image = store.image(text);
+  const { history } = await store.config(image.id);
+  let layer = 0;
+  const sizes = history.map((h) => {
+    if (h.emptyLayer) return 0;
+    return store.options.layers.sizeBytes(image.chain[layer++] ?? '');
+  });
+  let id: string | undefined = image.id;
+  return history
+    .map((h, i) => ({ h, sizeBytes: sizes[i] ?? 0 }))
+    .toReversed()
+    .map(({ h, sizeBytes }) => {
+      const here = id === undefined ? undefined : store.refs.images[id];
+      const tags = here ? keysOf(store.refs.tags, here.id).map((k) => familiarString(parseReference(k))) : [];
+      id = here?.parent;
+      const { createdAtMs, createdBy, comment } = h;
+      return { id: here?.id ?? '<missing>', createdAtMs, createdBy, comment, tags, sizeBytes };
+    });
+}

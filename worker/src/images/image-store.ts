@@ -1,0 +1,191 @@
+/**
+ * What every verb on images works on: blobs, unpacked layers, names. It decides when blobs and layers are garbage: when no
+ * image names them, no container stands on them, and no running operation holds them. Changes of the index and garbage
+ * collections happen one after the other.
+ */
+import { type Clock, type Logger, type Random, SwarmtsError } from '@swarmts/lib';
+import type { EngineEvent, ImageInfo } from '../engine/engine-api.js';
+import type { HelperApi } from '../helper/helper-api.js';
+import type { LayerStore } from '../snapshots/layer-store.js';
+import { BlobStore } from './blob-store.js';
+import { ImageIndexFile, type ImageRefs, idsMatching, keysOf, type StoredImage } from './image-index.js';
+import { type ParsedConfig, type Platform, parseImageConfig } from './manifest.js';
+import { digestKey, familiarString, parseReference, tagKey } from './reference.js';
+import type { RegistryOptions } from './registry-endpoints.js';
+
+export interface ImageUser {
+  readonly containerId: string;
+  readonly imageId: string;
+  readonly running: boolean;
+  /** Chain ids of the layers that the container's root file system stands on. */
+  readonly chain: readonly string[];
+}
+
+export interface ImageServiceOptions {
+  readonly root: string;
+  readonly layers: LayerStore;
+  readonly helper: HelperApi;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  readonly platform: Platform;
+  readonly registry: RegistryOptions & { readonly certsDir?: string };
+  readonly maxConcurrentDownloads?: number;
+  /** The containers that use images. */
+  readonly users: () => readonly ImageUser[];
+  readonly emit: (e: EngineEvent) => void;
+}
+
+/** Keeps content from the garbage collector until the operation is over. */
+export type Hold = (names: readonly string[]) => void;
+
+export class ImageStore {
+  readonly options: ImageServiceOptions;
+  readonly blobs: BlobStore;
+  readonly #index: ImageIndexFile;
+  readonly #configs = new Map<string, ParsedConfig>();
+  /** A name in a running operation, with how many of them hold it. */
+  readonly #holds = new Map<string, number>();
+  #tail: Promise<unknown> = Promise.resolve();
+
+  private constructor(options: ImageServiceOptions, blobs: BlobStore, index: ImageIndexFile) {
+    this.options = options;
+    this.blobs = blobs;
+    this.#index = index;
+  }
+
+  static async open(options: ImageServiceOptions): Promise<ImageStore> {
+    const blobs = await BlobStore.open(options.root);
+    return new ImageStore(options, blobs, await ImageIndexFile.open(options.root));
+  }
+
+  get refs(): ImageRefs {
+    return this.#index.refs;
+  }
+
+  /** Only inside of `change`. */
+  async replace(refs: ImageRefs): Promise<void> {
+    await this.#index.replace(refs);
+  }
+
+  /** The id that a reference, an id or a unique prefix of one stands for. */
+  resolve(text: string): string | undefined {
+    const named = this.named(text);
+    if (named) return named;
+    const ids = idsMatching(this.refs, text);
+    return ids.length === 1 ? ids[0] : undefined;
+  }
+
+  /** The id that a reference stands for. */
+  named(text: string): string | undefined {
+    try {
+      const ref = parseReference(text);
+      const { tags, digests } = this.refs;
+      return ref.digest ? digests[digestKey(ref, ref.digest)] : tags[tagKey(ref)];
+    } catch {
+      // Not a reference: maybe an id.
+      return undefined;
+    }
+  }
+
+  image(text: string): StoredImage {
+    const id = this.resolve(text);
+    const image = id === undefined ? undefined : this.refs.images[id];
+    if (!image) throw noSuchImage(text);
+    return image;
+  }
+
+  /** Images that were made from this one, by a build or a commit. */
+  childrenOf(id: string): StoredImage[] {
+    return Object.values(this.refs.images).filter((i) => i.parent === id);
+  }
+
+  usersOf(imageId: string): ImageUser[] {
+    return this.options.users().filter((u) => u.imageId === imageId);
+  }
+
+  sizeOf(image: StoredImage): number {
+    return image.chain.reduce((sum, c) => sum + this.options.layers.sizeBytes(c), 0);
+  }
+
+  async describe(image: StoredImage): Promise<ImageInfo> {
+    const config = await this.config(image.id);
+    const familiar = (key: string) => familiarString(parseReference(key));
+    return {
+      id: image.id,
+      repoTags: keysOf(this.refs.tags, image.id).map(familiar).sort(),
+      repoDigests: keysOf(this.refs.digests, image.id).map(familiar).sort(),
+      createdAtMs: config.createdAtMs,
+      created: config.created,
+      sizeBytes: this.sizeOf(image),
+      architecture: config.architecture,
+      ...(config.variant ? { variant: config.variant } : {}),
+      os: config.os,
+      labels: config.config.Labels ?? {},
+      config: config.config,
+      layers: config.diffIds,
+      parent: image.parent ?? '',
+      hasChildren: this.childrenOf(image.id).length > 0,
+      author: config.author,
+      comment: config.comment,
+      taggedAtMs: image.taggedAtMs ?? 0,
+    };
+  }
+
+  async config(id: string): Promise<ParsedConfig> {
+    const known = this.#configs.get(id);
+    if (known) return known;
+    const config = parseImageConfig(await this.blobs.read(id));
+    this.#configs.set(id, config);
+    return config;
+  }
+
+  forget(id: string): void {
+    this.#configs.delete(id);
+  }
+
+  /** Removes every blob and layer that nothing refers to; resolves to the chain ids of the layers that went. Only inside of `change`. */
+  async sweep(): Promise<{ readonly chainId: string; readonly sizeBytes: number }[]> {
+    const { layers, users } = this.options;
+    const images = Object.values(this.refs.images);
+    const usedBlobs = new Set(images.flatMap((i) => [i.id, i.manifest, ...i.layers.map((l) => l.digest)]));
+    const usedLayers = new Set([...images.flatMap((i) => i.chain), ...users().flatMap((u) => u.chain)]);
+    for (const blob of await this.blobs.list()) {
+      if (!usedBlobs.has(blob) && !this.#holds.has(blob)) await this.blobs.remove(blob);
+    }
+    const garbage = layers.list().filter((l) => !usedLayers.has(l) && !this.#holds.has(l));
+    const gone = garbage.map((chainId) => ({ chainId, sizeBytes: layers.sizeBytes(chainId) }));
+    for (const layer of garbage) await layers.remove(layer);
+    return gone;
+  }
+
+  async holding<T>(work: (hold: Hold) => Promise<T>): Promise<T> {
+    const mine: string[] = [];
+    try {
+      return await work((names) => {
+        mine.push(...names);
+        for (const n of names) this.#holds.set(n, (this.#holds.get(n) ?? 0) + 1);
+      });
+    } finally {
+      for (const n of mine) {
+        const left = (this.#holds.get(n) ?? 1) - 1;
+        if (left > 0) this.#holds.set(n, left);
+        else this.#holds.delete(n);
+      }
+    }
+  }
+
+  change<T>(work: () => Promise<T>): Promise<T> {
+    const result = this.#tail.then(work);
+    this.#tail = result.catch(() => undefined);
+    return result;
+  }
+
+  emit(action: string, id: string, attributes: Readonly<Record<string, string>>): void {
+    this.options.emit({ type: 'image', action, id, attributes, timeMs: this.options.clock.now() });
+  }
+}
+
+export function noSuchImage(ref: string): SwarmtsError {
+  return new SwarmtsError('image-not-found', `No such image: ${ref}`);
+}

@@ -1,0 +1,121 @@
+/** Packing upper directories and unpacking what came out. Needs root for owners, devices and overlay attributes. */
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import {
+  chmodSync,
+  chownSync,
+  linkSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  truncateSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { applyLayer } from './layer-applier.js';
+import { packTree } from './pack-tree.js';
+import { lgetxattr, lsetxattr, mknod } from './posix-calls.js';
+import { byteString } from './scoped-path.js';
+import { TarReader } from './tar-reader.js';
+import { TarWriter } from './tar-writer.js';
+
+const path = (p: string) => Buffer.from(p);
+
+describe('packing a layer', () => {
+  let dir: string;
+  let source: string;
+  beforeEach(() => {
+    dir = mkdtempSync(join(tmpdir(), 'swarmts-pack-'));
+    source = join(dir, 'source');
+    mkdirSync(source);
+  });
+  afterEach(() => rmSync(dir, { recursive: true, force: true }));
+
+  function pack(emptyMounts: readonly string[] = []): Buffer {
+    const chunks: Buffer[] = [];
+    const tar = new TarWriter((c) => chunks.push(Buffer.from(c)));
+    packTree(byteString(source), tar, { upper: true, emptyMounts: new Set(emptyMounts) });
+    tar.finish();
+    return Buffer.concat(chunks);
+  }
+  async function names(archive: Buffer): Promise<string[]> {
+    const reader = new TarReader(one(archive));
+    const out: string[] = [];
+    for (let h = await reader.next(); h; h = await reader.next()) out.push(h.name);
+    return out;
+  }
+  async function* one(data: Buffer) {
+    yield data;
+  }
+
+  it('keeps what an unpacked layer must have, and gives the same bytes again', async () => {
+    mkdirSync(join(source, 'd'));
+    writeFileSync(join(source, 'd/file'), 'content');
+    chownSync(join(source, 'd/file'), 3_000_000, 7);
+    chmodSync(join(source, 'd/file'), 0o4755);
+    utimesSync(join(source, 'd/file'), 1e9, 1e9);
+    linkSync(join(source, 'd/file'), join(source, 'd/same'));
+    symlinkSync('file', join(source, 'd/link'));
+    lsetxattr(path(join(source, 'd/file')), 'user.note', '\x00\xff');
+    lsetxattr(
+      path(join(source, 'd/file')),
+      'security.capability',
+      '\x01\x00\x00\x02\x00\x04\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00',
+    );
+    mknod(path(join(source, 'd/null')), 'char', 0o666, 1, 3);
+    mknod(path(join(source, 'd/pipe')), 'fifo', 0o600);
+    const long = `${'n'.repeat(120)}/${'m'.repeat(120)}`;
+    mkdirSync(join(source, long), { recursive: true });
+    writeFileSync(join(source, long, 'deep'), 'x');
+    const archive = pack();
+    assert.ok(archive.equals(pack()));
+    const target = join(dir, 'target');
+    mkdirSync(target);
+    await applyLayer(target, new TarReader(one(archive)));
+    const s = statSync(join(target, 'd/file'));
+    assert.deepEqual([s.uid, s.gid, s.mode & 0o7777, s.mtimeMs, s.nlink], [3_000_000, 7, 0o4755, 1e12, 2]);
+    assert.equal(lgetxattr(path(join(target, 'd/file')), 'user.note'), '\x00\xff');
+    assert.equal(lgetxattr(path(join(target, 'd/file')), 'security.capability')?.length, 20);
+    assert.ok(lstatSync(join(target, 'd/link')).isSymbolicLink() && lstatSync(join(target, 'd/pipe')).isFIFO());
+    assert.equal(lstatSync(join(target, 'd/null')).rdev, 0x103);
+    assert.ok(statSync(join(target, long, 'deep')).isFile());
+  });
+
+  it('is read by tar', () => {
+    writeFileSync(join(source, 'a'), 'content');
+    writeFileSync(join(source, 'b'.repeat(200)), '');
+    const listed = execFileSync('tar', ['-tvf', '-'], { input: pack(), encoding: 'utf8' });
+    assert.match(listed, /7 .* a\n.* b{200}\n$/);
+  });
+
+  it('writes whiteouts and opaque marks, and none of the attributes of overlayfs', async () => {
+    mkdirSync(join(source, 'new'));
+    lsetxattr(path(join(source, 'new')), 'trusted.overlay.opaque', 'y');
+    mknod(path(join(source, 'gone')), 'char', 0, 0, 0);
+    const archive = pack();
+    assert.deepEqual(await names(archive), ['.wh.gone', 'new/', 'new/.wh..wh..opq']);
+    assert.equal(archive.includes('trusted.overlay'), false);
+  });
+
+  it('leaves out mount points that are empty, and only those', async () => {
+    for (const d of ['dev', 'dev/pts', 'etc', 'proc', 'data']) mkdirSync(join(source, d));
+    for (const f of ['etc/hosts', 'dev/console']) writeFileSync(join(source, f), '');
+    writeFileSync(join(source, 'etc/resolv.conf'), 'kept');
+    const mounts = ['dev', 'dev/pts', 'dev/console', 'proc', 'etc/hosts', 'etc/resolv.conf', 'data'];
+    assert.deepEqual(await names(pack(mounts)), ['etc/', 'etc/resolv.conf']);
+    writeFileSync(join(source, 'data/file'), '');
+    assert.deepEqual(await names(pack(mounts)), ['data/', 'data/file', 'etc/', 'etc/resolv.conf']);
+  });
+
+  it('reads files with holes to their whole length', async () => {
+    writeFileSync(join(source, 'sparse'), 'x');
+    truncateSync(join(source, 'sparse'), 5_000_000);
+    const reader = new TarReader(one(pack()));
+    assert.equal((await reader.next())?.size, 5_000_000);
+  });
+});
