@@ -27,6 +27,9 @@ const swarmInit = leaf('Initialize a swarm', () => import('./commands/swarm/init
 const swarmJoin = leaf('Join a swarm as a node and/or manager', () => import('./commands/swarm/join.js'));
 const swarmLeave = leaf('Leave the swarm', () => import('./commands/swarm/leave.js'));
 
+const stackDeploy = leaf('Deploy a new stack or update an existing stack', () => import('./commands/stack/deploy.js'));
+const stackRm = leaf('Remove one or more stacks', () => import('./commands/stack/rm.js'));
+
 const containerInspect = leaf(
   'Display detailed information on one or more containers',
   () => import('./commands/container/inspect.js'),
@@ -177,6 +180,22 @@ export const commandTree: CommandTree = {
         rm: leaf('Remove one or more services', () => import('./commands/service/rm.js')),
         scale: leaf('Scale one or multiple replicated services', () => import('./commands/service/scale.js')),
         update: leaf('Update a service', () => import('./commands/service/update.js')),
+      },
+    },
+    stack: {
+      summary: 'Manage Swarm stacks',
+      verbs: {
+        config: leaf(
+          'Outputs the final config file, after doing merges and interpolations',
+          () => import('./commands/stack/config.js'),
+        ),
+        deploy: stackDeploy,
+        down: { ...stackRm, hidden: true },
+        ls: leaf('List stacks', () => import('./commands/stack/ls.js')),
+        ps: leaf('List the tasks in the stack', () => import('./commands/stack/ps.js')),
+        rm: stackRm,
+        services: leaf('List the services in the stack', () => import('./commands/stack/services.js')),
+        up: { ...stackDeploy, hidden: true },
       },
     },
     swarm: {

@@ -1,0 +1,253 @@
+/**
+ * Brings a compose project up as a stack: networks, secrets and configs first, then services in the order of their dependencies, and
+ * what is not part of it any more is removed last. With `rollback`, a service that does not come up takes the others back with it.
+ */
+import { readFileSync } from 'node:fs';
+import { dependencyOrder } from '../compose/dependencies.js';
+import { withoutNulls } from '../compose/dictionary.js';
+import type { ComposePayload, ComposeProject } from '../compose/model.js';
+import type { Context } from '../context.js';
+import type { Service, ServiceSpec } from '../engine-types.js';
+import { CommandError, errorText } from '../exit.js';
+import { ApiError } from '../http/client.js';
+import { filterQuery } from '../http/filters.js';
+import { registryAuth } from '../http/registry-auth.js';
+import { resolveImage } from '../service/lookup.js';
+import { ProgressDisplay } from '../service/progress-display.js';
+import { descoped, IMAGE_LABEL, NAMESPACE_LABEL, scoped, stackFilter } from './names.js';
+import { createNetworks } from './networks.js';
+import { type ConvertContext, IGNORED_KEYS, payloadName, serviceSpec } from './service-spec.js';
+import { fulfils, isUp } from './state.js';
+import { type Wanted, watchServices } from './watch-services.js';
+
+export interface DeployOptions {
+  readonly stack: string;
+  readonly prune: boolean;
+  readonly detach: boolean;
+  readonly quiet: boolean;
+  readonly rollback: boolean;
+  readonly resolveImage: 'always' | 'changed' | 'never';
+  readonly withRegistryAuth: boolean;
+  /** 0 = for ever. */
+  readonly waitTimeoutMs: number;
+}
+
+/** A service that is up has to stay so before the deployment counts as done, as with `service create`. */
+const STABLE_MS = 5000;
+
+/** What was done to a service, so that it can be taken back. */
+interface Done {
+  readonly id: string;
+  readonly name: string;
+  readonly created: boolean;
+}
+
+export async function deployStack(ctx: Context, project: ComposeProject, o: DeployOptions): Promise<void> {
+  warnIgnored(ctx, project);
+  await createNetworks(ctx, o.stack, project);
+  const secretIds = await putPayloads(ctx, o.stack, project, 'secrets');
+  const configIds = await putPayloads(ctx, o.stack, project, 'configs');
+  const c: ConvertContext = { stack: o.stack, project, env: ctx.env, secretIds, configIds };
+  const display = o.quiet ? undefined : new ProgressDisplay(ctx.out);
+  const deadlineMs = o.waitTimeoutMs === 0 ? Number.POSITIVE_INFINITY : ctx.now() + o.waitTimeoutMs;
+  const done = new Map<string, Done>();
+  try {
+    const existing = await servicesOf(ctx, o.stack);
+    for (const name of dependencyOrder(project.services)) {
+      if (!o.detach) await awaitDependencies(ctx, name, project, done, { display, deadlineMs, stableMs: 0 });
+      done.set(name, await putService(ctx, name, existing.get(scoped(o.stack, name)), c, o));
+    }
+    if (!o.detach) {
+      const all = [...done.values()].map((d): Wanted => ({ id: d.id, name: d.name, isReached: isUp }));
+      await watchServices(ctx, all, { display, deadlineMs, stableMs: STABLE_MS });
+    }
+    if (o.prune) await pruneServices(ctx, o.stack, existing, project);
+  } catch (e) {
+    if (o.rollback && done.size > 0) await takeBack(ctx, [...done.values()]);
+    throw e;
+  }
+}
+
+function warnIgnored(ctx: Context, project: ComposeProject): void {
+  const used = IGNORED_KEYS.filter((k) => Object.values(project.services).some((s) => s[k] !== undefined));
+  if (used.length > 0) ctx.err.write(`Ignoring options that mean nothing in a cluster: ${used.join(', ')}\n\n`);
+}
+
+export async function servicesOf(ctx: Context, stack: string): Promise<ReadonlyMap<string, Service>> {
+  const found = await ctx.api.get<Service[]>('/services', {
+    filters: filterQuery([], stackFilter(stack)),
+    status: true,
+  });
+  return new Map(found.map((s) => [s.Spec.Name ?? '', s]));
+}
+
+async function awaitDependencies(
+  ctx: Context,
+  name: string,
+  project: ComposeProject,
+  done: ReadonlyMap<string, Done>,
+  o: Parameters<typeof watchServices>[2],
+): Promise<void> {
+  const wanted = Object.entries(project.services[name]?.depends_on ?? {}).flatMap(
+    ([other, { condition }]): Wanted[] => {
+      const d = done.get(other);
+      return d ? [{ id: d.id, name: other, isReached: (_, state) => fulfils(condition, state) }] : [];
+    },
+  );
+  await watchServices(ctx, wanted, o);
+}
+
+async function putService(
+  ctx: Context,
+  name: string,
+  existing: Service | undefined,
+  c: ConvertContext,
+  o: DeployOptions,
+): Promise<Done> {
+  const spec = serviceSpec(name, c.project.services[name] ?? {}, c);
+  const image = spec.TaskTemplate?.ContainerSpec?.Image ?? '';
+  const auth = o.withRegistryAuth ? registryAuth(ctx.env, image) : undefined;
+  const headers = auth === undefined ? {} : { headers: { 'X-Registry-Auth': auth } };
+  const scopedName = spec.Name ?? name;
+  if (!existing) {
+    ctx.out.write(`Creating service ${scopedName}\n`);
+    const body = o.resolveImage === 'never' ? spec : await pinned(ctx, spec);
+    const answer = await ctx.api.json<{ readonly ID: string }>('POST', '/services/create', { body, ...headers });
+    return { id: answer.ID, name, created: true };
+  }
+  ctx.out.write(`Updating service ${scopedName} (id: ${existing.ID})\n`);
+  const same = existing.Spec.Labels?.[IMAGE_LABEL] === image;
+  const resolve = o.resolveImage === 'always' || (o.resolveImage === 'changed' && !same);
+  const kept = same ? existing.Spec.TaskTemplate?.ContainerSpec?.Image : undefined;
+  const body = withForceUpdate(resolve ? await pinned(ctx, spec) : withImage(spec, kept ?? image), existing);
+  const query = { version: existing.Version?.Index ?? 0, ...(auth === undefined ? { registryAuthFrom: 'spec' } : {}) };
+  await ctx.api.json('POST', `/services/${existing.ID}/update`, { body, query, ...headers });
+  return { id: existing.ID, name, created: false };
+}
+
+async function pinned(ctx: Context, spec: ServiceSpec): Promise<ServiceSpec> {
+  const { image } = await resolveImage(ctx, spec.TaskTemplate?.ContainerSpec?.Image ?? '');
+  return withImage(spec, image);
+}
+
+function withImage(spec: ServiceSpec, image: string): ServiceSpec {
+  const task = spec.TaskTemplate;
+  return { ...spec, TaskTemplate: { ...task, ContainerSpec: { ...task?.ContainerSpec, Image: image } } };
+}
+
+/** A forced update of before is no reason to restart anything now. */
+function withForceUpdate(spec: ServiceSpec, existing: Service): ServiceSpec {
+  const forced = existing.Spec.TaskTemplate?.ForceUpdate;
+  return forced === undefined ? spec : { ...spec, TaskTemplate: { ...spec.TaskTemplate, ForceUpdate: forced } };
+}
+
+async function pruneServices(
+  ctx: Context,
+  stack: string,
+  existing: ReadonlyMap<string, Service>,
+  project: ComposeProject,
+): Promise<void> {
+  for (const [name, service] of existing) {
+    if (project.services[descoped(stack, name)]) continue;
+    ctx.out.write(`Removing service ${name}\n`);
+    await ctx.api.delete(`/services/${service.ID}`);
+  }
+}
+
+/** Services that were made are removed, those that were changed go back to their spec of before. */
+async function takeBack(ctx: Context, done: readonly Done[]): Promise<void> {
+  for (const d of done.toReversed()) {
+    try {
+      if (d.created) {
+        ctx.out.write(`Removing service ${d.name} again\n`);
+        await ctx.api.delete(`/services/${d.id}`);
+        continue;
+      }
+      const service = await ctx.api.get<Service>(`/services/${d.id}`);
+      if (!service.PreviousSpec || service.UpdateStatus?.State?.startsWith('rollback')) continue;
+      ctx.out.write(`Rolling service ${d.name} back\n`);
+      const query = { version: service.Version?.Index ?? 0, rollback: 'previous' };
+      await ctx.api.post(`/services/${d.id}/update`, service.PreviousSpec, query);
+    } catch (e) {
+      ctx.err.write(`service ${d.name} was not taken back: ${errorText(e)}\n`);
+    }
+  }
+}
+
+interface Payload {
+  readonly ID: string;
+  readonly Version?: { readonly Index?: number };
+  readonly Spec: { readonly Name?: string };
+}
+
+/** Creates the stack's secrets or configs, brings labels up to date, and gives the ids of all of them by name. */
+async function putPayloads(
+  ctx: Context,
+  stack: string,
+  project: ComposeProject,
+  kind: 'secrets' | 'configs',
+): Promise<ReadonlyMap<string, string>> {
+  const wanted = Object.entries(project[kind]).map(([key, p]) => ({
+    key,
+    p,
+    name: payloadName(kind, key, { stack, project }),
+  }));
+  if (wanted.length === 0) return new Map();
+  const filters = filterQuery([], { name: wanted.map((w) => w.name) });
+  const known = new Map((await ctx.api.get<Payload[]>(`/${kind}`, { filters })).map((p) => [p.Spec.Name ?? '', p]));
+  const word = kind.slice(0, -1);
+  const ids = new Map([...known].map(([name, p]) => [name, p.ID]));
+  for (const { key, p, name } of wanted) {
+    const existing = known.get(name);
+    if (p.external) {
+      if (!existing)
+        throw new CommandError(`${word} ${name} is declared as external, but there is none: create it first`);
+      continue;
+    }
+    const spec = {
+      Name: name,
+      Labels: { ...withoutNulls(p.labels), [NAMESPACE_LABEL]: stack },
+      Data: payloadData(p, word, key, ctx).toString('base64'),
+      ...(p.template_driver ? { Templating: { Name: p.template_driver } } : {}),
+    };
+    if (existing) await updatePayload(ctx, kind, existing, spec, word);
+    else {
+      ctx.out.write(`Creating ${word} ${name}\n`);
+      ids.set(name, (await ctx.api.post<{ readonly ID: string }>(`/${kind}/create`, spec)).ID);
+    }
+  }
+  return ids;
+}
+
+async function updatePayload(
+  ctx: Context,
+  kind: string,
+  existing: Payload,
+  spec: { readonly Name: string },
+  word: string,
+): Promise<void> {
+  try {
+    await ctx.api.post(`/${kind}/${existing.ID}/update`, spec, { version: existing.Version?.Index ?? 0 });
+  } catch (e) {
+    if (!(e instanceof ApiError) || e.status !== 400) throw e;
+    throw new CommandError(
+      `${word} ${spec.Name} cannot be changed (${e.message}): give it a new name, such as name: ${spec.Name}_2, in the file`,
+    );
+  }
+}
+
+function payloadData(p: ComposePayload, word: string, key: string, ctx: Context): Buffer {
+  if (p.content !== undefined) return Buffer.from(p.content);
+  if (p.environment !== undefined) {
+    const value = ctx.env[p.environment];
+    if (value === undefined) throw new CommandError(`${word} ${key}: the variable ${p.environment} is not set`);
+    return Buffer.from(value);
+  }
+  if (p.file === undefined)
+    throw new CommandError(`${word} ${key} needs one of file, content, environment, or external: true`);
+  try {
+    return readFileSync(p.file);
+  } catch (e) {
+    throw new CommandError(`${word} ${key}: ${errorText(e)}`);
+  }
+}

@@ -1,0 +1,375 @@
+/** A service of a compose project as the spec that the API takes. What Docker's stacks ignore is ignored with a warning. */
+import { readFileSync } from 'node:fs';
+import { parse as parseDotenv } from 'dotenv';
+import { parseBytes, parseCpus, parsePositiveDuration, parseSwapBytes } from '../args/quantity.js';
+import { withoutNulls } from '../compose/dictionary.js';
+import type {
+  ComposeProject,
+  ComposeService,
+  Deploy,
+  FileUse,
+  ResourceAmounts,
+  UpdateSettings,
+} from '../compose/model.js';
+import type {
+  ConfigReference,
+  ContainerSpec,
+  FileReference,
+  HealthConfig,
+  NetworkAttachment,
+  PortConfig,
+  Resources,
+  RestartPolicy,
+  SecretReference,
+  ServiceMode,
+  ServiceSpec,
+  UpdateConfig,
+} from '../engine-types.js';
+import { CommandError, errorText } from '../exit.js';
+import { defined, nonEmpty, nonEmptyMap } from '../service/edit.js';
+import { mountsOf } from './mounts.js';
+import { IMAGE_LABEL, NAMESPACE_LABEL, scoped } from './names.js';
+
+export interface ConvertContext {
+  readonly stack: string;
+  readonly project: ComposeProject;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** Ids of secrets and configs by their name in the cluster. */
+  readonly secretIds: ReadonlyMap<string, string>;
+  readonly configIds: ReadonlyMap<string, string>;
+}
+
+/** Keys that a service of a cluster has no use for. */
+export const IGNORED_KEYS = [
+  'attach',
+  'blkio_config',
+  'build',
+  'cgroup',
+  'cgroup_parent',
+  'cgroupns_mode',
+  'container_name',
+  'cpu_count',
+  'cpu_percent',
+  'cpu_period',
+  'cpu_quota',
+  'cpu_rt_period',
+  'cpu_rt_runtime',
+  'cpu_shares',
+  'cpuset',
+  'credential_spec',
+  'develop',
+  'device_cgroup_rules',
+  'devices',
+  'domainname',
+  'expose',
+  'external_links',
+  'gpus',
+  'ipc',
+  'links',
+  'mac_address',
+  'oom_kill_disable',
+  'pid',
+  'platform',
+  'privileged',
+  'pull_policy',
+  'runtime',
+  'security_opt',
+  'shm_size',
+  'storage_opt',
+  'userns_mode',
+  'uts',
+  'volumes_from',
+] as const;
+
+export function serviceSpec(name: string, s: ComposeService, c: ConvertContext): ServiceSpec {
+  try {
+    return convert(name, s, c);
+  } catch (e) {
+    throw new CommandError(`service ${name}: ${errorText(e)}`);
+  }
+}
+
+function convert(name: string, s: ComposeService, c: ConvertContext): ServiceSpec {
+  if (!s.image)
+    throw new Error('it has no image; `build` is not part of deploying: build and push the image, and name it');
+  const own = { [NAMESPACE_LABEL]: c.stack };
+  return {
+    Name: scoped(c.stack, name),
+    Labels: { ...withoutNulls(s.deploy?.labels), [IMAGE_LABEL]: s.image, ...own },
+    TaskTemplate: defined({
+      ContainerSpec: containerSpec(s, c, own),
+      Resources: resources(s),
+      RestartPolicy: restartPolicy(s),
+      Placement: placement(s.deploy),
+      LogDriver: s.logging && { Name: s.logging.driver ?? '', Options: withoutNulls(s.logging.options) },
+      Networks: networks(name, s, c),
+    }),
+    Mode: mode(s),
+    ...optional('UpdateConfig', update(s.deploy?.update_config)),
+    ...optional('RollbackConfig', update(s.deploy?.rollback_config)),
+    ...optional('EndpointSpec', endpoint(s)),
+  };
+}
+
+function optional<K extends string, V>(key: K, value: V | undefined): { readonly [P in K]?: V } {
+  return (value === undefined ? {} : { [key]: value }) as { readonly [P in K]?: V };
+}
+
+function containerSpec(s: ComposeService, c: ConvertContext, own: Readonly<Record<string, string>>): ContainerSpec {
+  const dns = defined({
+    Nameservers: nonEmpty(s.dns ?? []),
+    Search: nonEmpty(s.dns_search ?? []),
+    Options: nonEmpty(s.dns_opt ?? []),
+  });
+  return defined({
+    Image: s.image,
+    Labels: { ...withoutNulls(s.labels), ...own },
+    Command: s.entrypoint,
+    Args: s.command,
+    Hostname: s.hostname,
+    Env: nonEmpty(environment(s, c.env)),
+    Dir: s.working_dir,
+    User: s.user,
+    Groups: s.group_add?.map(String),
+    TTY: s.tty,
+    OpenStdin: s.stdin_open,
+    ReadOnly: s.read_only,
+    Mounts: nonEmpty(mountsOf(s, c.stack, c.project.volumes)),
+    StopSignal: s.stop_signal,
+    StopGracePeriod: duration(s.stop_grace_period),
+    Healthcheck: health(s),
+    Hosts: s.extra_hosts?.map(hostLine),
+    DNSConfig: Object.keys(dns).length === 0 ? undefined : dns,
+    Secrets: nonEmpty(
+      (s.secrets ?? []).map((r): SecretReference => {
+        const SecretName = payloadName('secrets', r.source, c);
+        return { SecretID: idOf(c.secretIds, SecretName, 'secret'), SecretName, File: fileOf(r, r.source) };
+      }),
+    ),
+    Configs: nonEmpty(
+      (s.configs ?? []).map((r): ConfigReference => {
+        const ConfigName = payloadName('configs', r.source, c);
+        return { ConfigID: idOf(c.configIds, ConfigName, 'config'), ConfigName, File: fileOf(r, `/${r.source}`) };
+      }),
+    ),
+    Isolation: s.isolation,
+    Init: s.init,
+    Sysctls: nonEmptyMap(withoutNulls(s.sysctls)),
+    CapabilityAdd: nonEmpty(s.cap_add ?? []),
+    CapabilityDrop: nonEmpty(s.cap_drop ?? []),
+    Ulimits: nonEmpty(Object.entries(s.ulimits ?? {}).map(([Name, u]) => ({ Name, Soft: u.soft, Hard: u.hard }))),
+    OomScoreAdj: s.oom_score_adj,
+  });
+}
+
+/** Files first, then the file's own variables; a key without value takes the caller's, or is left out. */
+function environment(s: ComposeService, env: Readonly<Record<string, string | undefined>>): string[] {
+  const variables: Record<string, string> = {};
+  for (const f of s.env_file ?? []) {
+    try {
+      Object.assign(variables, parseDotenv(readFileSync(f.path)));
+    } catch (e) {
+      if (f.required) throw new Error(`env file ${f.path}: ${errorText(e)}`);
+    }
+  }
+  for (const [key, value] of Object.entries(s.environment ?? {})) {
+    const actual = value ?? env[key];
+    if (actual === undefined) delete variables[key];
+    else variables[key] = actual;
+  }
+  return Object.entries(variables)
+    .map(([k, v]) => `${k}=${v}`)
+    .sort();
+}
+
+/** "name:address" as a line of a hosts file. */
+function hostLine(entry: string): string {
+  const at = entry.indexOf(':');
+  return `${entry.slice(at + 1)} ${entry.slice(0, at)}`;
+}
+
+function health(s: ComposeService): HealthConfig | undefined {
+  const h = s.healthcheck;
+  if (!h) return undefined;
+  if (h.disable) {
+    if (h.test !== undefined && h.test.length > 0) throw new Error('healthcheck: test and disable cannot be combined');
+    return { Test: ['NONE'] };
+  }
+  return defined({
+    Test: h.test,
+    Interval: duration(h.interval),
+    Timeout: duration(h.timeout),
+    Retries: h.retries,
+    StartPeriod: duration(h.start_period),
+    StartInterval: duration(h.start_interval),
+  });
+}
+
+export function payloadName(
+  kind: 'secrets' | 'configs',
+  key: string,
+  c: Pick<ConvertContext, 'project' | 'stack'>,
+): string {
+  const p = c.project[kind][key];
+  return p?.name ?? (p?.external ? key : scoped(c.stack, key));
+}
+
+function idOf(ids: ReadonlyMap<string, string>, name: string, kind: string): string {
+  const id = ids.get(name);
+  if (id === undefined) throw new Error(`${kind} not found: ${name}`);
+  return id;
+}
+
+function fileOf(r: FileUse, defaultTarget: string): FileReference {
+  return { Name: r.target ?? defaultTarget, UID: r.uid ?? '0', GID: r.gid ?? '0', Mode: octal(r.mode) ?? 0o444 };
+}
+
+/** A number in YAML is octal when it was written with a leading 0o; in quotes it always is. */
+function octal(mode: string | number | undefined): number | undefined {
+  if (mode === undefined || typeof mode === 'number') return mode;
+  if (!/^[0-7]{3,5}$/.test(mode)) throw new Error(`invalid mode ${mode}: use octal digits such as "0440"`);
+  return Number.parseInt(mode, 8);
+}
+
+function resources(s: ComposeService): NonNullable<ServiceSpec['TaskTemplate']>['Resources'] {
+  const r = s.deploy?.resources;
+  const limits = amounts({
+    ...defined({
+      cpus: s.cpus,
+      memory: s.mem_limit,
+      pids: s.pids_limit === undefined ? undefined : Number(s.pids_limit),
+    }),
+    ...r?.limits,
+  });
+  const reservations = amounts({ ...defined({ memory: s.mem_reservation }), ...r?.reservations });
+  const out = defined({
+    Limits: limits,
+    Reservations: reservations,
+    SwapBytes: s.memswap_limit === undefined ? undefined : parseSwapBytes(String(s.memswap_limit)),
+    MemorySwappiness: s.mem_swappiness === undefined ? undefined : Number(s.mem_swappiness),
+  });
+  return Object.keys(out).length === 0 ? undefined : out;
+}
+
+function amounts(a: ResourceAmounts): Resources | undefined {
+  const out = defined({
+    NanoCPUs: a.cpus === undefined ? undefined : parseCpus(String(a.cpus)),
+    MemoryBytes: a.memory === undefined ? undefined : parseBytes(String(a.memory)),
+    Pids: a.pids,
+    GenericResources: a.generic_resources?.flatMap((g) =>
+      g.discrete_resource_spec
+        ? [{ DiscreteResourceSpec: { Kind: g.discrete_resource_spec.kind, Value: g.discrete_resource_spec.value } }]
+        : [],
+    ),
+  });
+  return Object.keys(out).length === 0 ? undefined : out;
+}
+
+const CONDITIONS = ['none', 'on-failure', 'any'];
+
+function restartPolicy(s: ComposeService): RestartPolicy | undefined {
+  const r = s.deploy?.restart_policy;
+  if (!r) return restartOf(s.restart);
+  if (r.condition !== undefined && !CONDITIONS.includes(r.condition))
+    throw new Error(`unknown restart condition ${r.condition}: use ${CONDITIONS.join(', ')}`);
+  return defined({
+    Condition: r.condition,
+    Delay: duration(r.delay),
+    MaxAttempts: r.max_attempts,
+    Window: duration(r.window),
+  });
+}
+
+/** `restart:` of containers, in the words of services. */
+function restartOf(restart: string | undefined): RestartPolicy | undefined {
+  if (restart === undefined) return undefined;
+  const [word = '', count] = restart.split(':');
+  if (word === 'no') return { Condition: 'none' };
+  if (word === 'always' || word === 'unless-stopped') return { Condition: 'any' };
+  if (word === 'on-failure' && (count === undefined || /^\d+$/.test(count)))
+    return { Condition: 'on-failure', ...(count === undefined ? {} : { MaxAttempts: Number(count) }) };
+  throw new Error(`unknown restart policy ${restart}: use no, always, unless-stopped or on-failure[:COUNT]`);
+}
+
+function placement(d: Deploy | undefined): NonNullable<ServiceSpec['TaskTemplate']>['Placement'] {
+  const p = d?.placement;
+  if (!p) return undefined;
+  return defined({
+    Constraints: p.constraints,
+    Preferences: p.preferences?.map((x) => ({ Spread: { SpreadDescriptor: x.spread ?? '' } })),
+    MaxReplicas: p.max_replicas_per_node,
+  });
+}
+
+const PREDEFINED = ['host', 'none', 'bridge'];
+
+function networks(name: string, s: ComposeService, c: ConvertContext): readonly NetworkAttachment[] {
+  if (s.network_mode !== undefined) {
+    if (!PREDEFINED.includes(s.network_mode))
+      throw new Error(`network_mode ${s.network_mode} is not possible in a cluster: use host, none, or networks`);
+    return [{ Target: s.network_mode }];
+  }
+  const uses = Object.keys(s.networks ?? {}).length === 0 ? { default: null } : (s.networks ?? {});
+  return Object.entries(uses).map(([key, use]) => {
+    const network = c.project.networks[key];
+    const target = network?.name ?? (network?.external ? key : scoped(c.stack, key));
+    const aliases = PREDEFINED.includes(target) ? [] : [name, ...(use?.aliases ?? [])];
+    return {
+      Target: target,
+      ...(aliases.length > 0 ? { Aliases: [...new Set(aliases)] } : {}),
+      ...(use?.driver_opts
+        ? { DriverOpts: withoutNulls(use.driver_opts as Readonly<Record<string, string | null>>) }
+        : {}),
+    };
+  });
+}
+
+function mode(s: ComposeService): ServiceMode {
+  const replicas = s.deploy?.replicas ?? s.scale;
+  switch (s.deploy?.mode ?? 'replicated') {
+    case 'global':
+    case 'global-job':
+      if (s.deploy?.replicas !== undefined)
+        throw new Error('replicas can only be used with replicated or replicated-job mode');
+      return s.deploy?.mode === 'global' ? { Global: {} } : { GlobalJob: {} };
+    case 'replicated-job':
+      return { ReplicatedJob: { MaxConcurrent: replicas ?? 1, TotalCompletions: replicas ?? 1 } };
+    default:
+      return { Replicated: { Replicas: replicas ?? 1 } };
+  }
+}
+
+function update(u: UpdateSettings | undefined): UpdateConfig | undefined {
+  if (!u) return undefined;
+  return defined({
+    Parallelism: u.parallelism ?? 1,
+    Delay: duration(u.delay),
+    FailureAction: u.failure_action,
+    Monitor: duration(u.monitor),
+    MaxFailureRatio: u.max_failure_ratio,
+    Order: u.order,
+  });
+}
+
+function endpoint(s: ComposeService): ServiceSpec['EndpointSpec'] {
+  const ports = (s.ports ?? []).map((p): PortConfig => {
+    if (p.host_ip !== undefined && p.mode !== 'host' && p.host_ip !== '0.0.0.0' && p.host_ip !== '::')
+      throw new Error(
+        `port ${p.published || p.target} is published on every node, not on ${p.host_ip}: use mode: host`,
+      );
+    if (p.published.includes('-'))
+      throw new Error(`port ${p.published} is a range; name one port, or none for a free one`);
+    return {
+      Protocol: p.protocol,
+      TargetPort: p.target,
+      ...(p.published === '' ? {} : { PublishedPort: Number(p.published) }),
+      PublishMode: p.mode,
+    };
+  });
+  const out = defined({ Mode: s.deploy?.endpoint_mode, Ports: nonEmpty(ports) });
+  return Object.keys(out).length === 0 ? undefined : out;
+}
+
+function duration(text: string | undefined): number | undefined {
+  return text === undefined ? undefined : parsePositiveDuration(text);
+}

@@ -1,0 +1,78 @@
+/** Waits for services of a stack, all at once, with a line for each; throws as soon as one of them cannot get there. */
+import type { Context } from '../context.js';
+import type { Node, Service, Task } from '../engine-types.js';
+import { CommandError } from '../exit.js';
+import { filterQuery } from '../http/filters.js';
+import type { ProgressDisplay } from '../service/progress-display.js';
+import { type ServiceState, stateOf } from './state.js';
+
+const POLL_MS = 250;
+
+export interface Wanted {
+  readonly id: string;
+  /** As people call it. */
+  readonly name: string;
+  isReached(service: Service, state: ServiceState): boolean;
+}
+
+export interface WatchOptions {
+  readonly display: ProgressDisplay | undefined;
+  /** Epoch milliseconds; infinite = for ever. */
+  readonly deadlineMs: number;
+  /** A service that is up must stay so for as long before it counts; 0 = at once. */
+  readonly stableMs: number;
+}
+
+/** Resolves when all have been reached, or ^C was pressed. */
+export async function watchServices(ctx: Context, wanted: readonly Wanted[], o: WatchOptions): Promise<void> {
+  const interrupt = ctx.interrupt();
+  const since = new Map<string, number>();
+  while (wanted.length > 0 && !interrupt.aborted) {
+    const { services, tasks, activeNodes } = await read(ctx, wanted);
+    let open = 0;
+    for (const w of wanted) {
+      const service = services.get(w.id);
+      if (!service) throw new CommandError(`service ${w.name} was removed meanwhile`);
+      const state = stateOf(
+        service,
+        tasks.filter((t) => t.ServiceID === w.id),
+        activeNodes,
+      );
+      o.display?.show([{ id: w.name, text: textOf(service, state) }]);
+      if (state.problem !== '') {
+        const more = `\`swarmts service ps --no-trunc ${service.Spec.Name}\` shows more`;
+        throw new CommandError(`service ${w.name} does not come up: ${state.problem}; ${more}`);
+      }
+      if (!w.isReached(service, state)) since.delete(w.id);
+      else if (!since.has(w.id)) since.set(w.id, ctx.now());
+      const at = since.get(w.id);
+      if (at === undefined || ctx.now() - at < o.stableMs) open++;
+    }
+    if (open === 0) return;
+    if (ctx.now() > o.deadlineMs) throw new CommandError(tooLate(wanted, since));
+    await ctx.sleep(POLL_MS, interrupt);
+  }
+}
+
+async function read(ctx: Context, wanted: readonly Wanted[]) {
+  const ids = wanted.map((w) => w.id);
+  const [services, tasks, nodes] = await Promise.all([
+    ctx.api.get<Service[]>('/services', { filters: filterQuery([], { id: ids }) }),
+    ctx.api.get<Task[]>('/tasks', { filters: filterQuery([], { service: ids, '_up-to-date': ['true'] }) }),
+    ctx.api.get<Node[]>('/nodes'),
+  ]);
+  const activeNodes = new Set(nodes.filter((n) => n.Status?.State !== 'down').map((n) => n.ID));
+  return { services: new Map(services.map((s) => [s.ID, s])), tasks, activeNodes };
+}
+
+function textOf(service: Service, s: ServiceState): string {
+  const { Mode: mode } = service.Spec;
+  const job = mode?.ReplicatedJob !== undefined || mode?.GlobalJob !== undefined;
+  const count = job ? `${s.completed} out of ${s.desired} completed` : `${s.running} out of ${s.desired} tasks`;
+  return s.note === '' ? count : `${count} (${s.note.replaceAll('\n', ' ')})`;
+}
+
+function tooLate(wanted: readonly Wanted[], reached: ReadonlyMap<string, number>): string {
+  const open = wanted.filter((w) => !reached.has(w.id)).map((w) => w.name);
+  return `not everything is up in time: ${open.join(', ')}; it goes on in the background`;
+}
