@@ -17,6 +17,7 @@ import type {
   ServiceSpec,
   Task,
 } from '@swarmts/proto';
+import type { ContainerBackend, RestartPolicy, TerminalSize } from './container-backend.js';
 import type { ImageBackend } from './image-backend.js';
 
 export interface InitRequest {
@@ -180,7 +181,7 @@ export interface ContainerSummary {
   readonly createdAtMs: number;
   readonly startedAtMs: number;
   readonly finishedAtMs: number;
-  readonly state: 'created' | 'running' | 'paused' | 'exited' | 'dead';
+  readonly state: 'created' | 'running' | 'paused' | 'restarting' | 'exited' | 'dead';
   readonly health: 'none' | 'starting' | 'healthy' | 'unhealthy';
   readonly exitCode: number;
   readonly oomKilled: boolean;
@@ -266,6 +267,11 @@ export interface ContainerCreate {
   readonly domainname: string;
   readonly tty: boolean;
   readonly openStdin: boolean;
+  /** The input ends when the first one who is attached to it leaves. */
+  readonly stdinOnce: boolean;
+  readonly consoleSize?: TerminalSize;
+  readonly restart?: RestartPolicy;
+  readonly autoRemove: boolean;
   readonly stopSignal: string;
   readonly stopTimeoutSeconds?: number;
   readonly networkMode: 'local' | 'host' | 'none';
@@ -359,11 +365,9 @@ export interface NodeBackend {
   /** By id, unique prefix or name; 'not-found' "No such container: X". */
   container(ref: string): Promise<ContainerSummary>;
   containerLogs(ref: string, query: LogQuery, signal: AbortSignal): AsyncIterable<ContainerLogLine>;
-  stopContainer(ref: string, timeoutSeconds: number | undefined): Promise<void>;
   startContainer(ref: string): Promise<void>;
   killContainer(ref: string, signal: string): Promise<void>;
   removeContainer(ref: string, force: boolean, volumes: boolean): Promise<void>;
-  waitContainer(ref: string, signal: AbortSignal): Promise<{ readonly exitCode: number; readonly error: string }>;
   volumes(): Promise<readonly VolumeSummary[]>;
   volume(name: string): Promise<VolumeSummary>;
   createVolume(v: {
@@ -446,5 +450,6 @@ export interface Backend {
   readonly system: SystemBackend;
   readonly node: NodeBackend;
   readonly images: ImageBackend;
+  readonly containers: ContainerBackend;
   readonly swarm: SwarmBackend;
 }

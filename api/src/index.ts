@@ -1,4 +1,5 @@
 export * from './backend.js';
+export type * from './container-backend.js';
 export type { TlsFiles } from './http/listen.js';
 export type { ApiServer } from './http/server.js';
 export { MAX_API_VERSION, MIN_API_VERSION } from './http/server.js';

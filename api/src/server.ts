@@ -4,9 +4,11 @@ import type { Backend } from './backend.js';
 import { Router } from './http/router.js';
 import { type ApiServer, HttpApiServer } from './http/server.js';
 import { commitRoutes } from './routes/commit.js';
+import { containerUsageRoutes } from './routes/container-usage.js';
 import { containerRoutes } from './routes/containers.js';
 import type { RouteContext } from './routes/context.js';
 import { EventHub, eventRoutes } from './routes/events.js';
+import { execRoutes } from './routes/exec.js';
 import { imageTransferRoutes } from './routes/image-transfer.js';
 import { imageRoutes, volumeRoutes } from './routes/images.js';
 import { networkRoutes } from './routes/networks.js';
@@ -43,6 +45,8 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
     ...networkRoutes(c),
     ...containerRoutes(c),
     ...imageTransferRoutes(c),
+    ...containerUsageRoutes(c),
+    ...execRoutes(c),
     ...imageRoutes(c),
     ...commitRoutes(c),
     ...volumeRoutes(c),

@@ -18,6 +18,7 @@ import {
 } from '@swarmts/lib';
 import { FEATURE_LEVEL, NodeDescription } from '@swarmts/proto';
 import { openEngine, startHelper } from '@swarmts/worker';
+import { EngineContainers } from './backend/engine-containers.js';
 import { EngineImageBackend } from './backend/image-backend.js';
 import { machineFacts } from './backend/machine.js';
 import { EngineNodeBackend } from './backend/node-backend.js';
@@ -165,6 +166,7 @@ async function runDaemon(config: DaemonConfig): Promise<void> {
       system,
       node: new EngineNodeBackend(engine, networks.own),
       images: new EngineImageBackend(engine),
+      containers: new EngineContainers(engine),
       swarm: new NodeSwarmBackend(node, log),
     };
     const api = createApiServer({ backend, version: VERSION, log });

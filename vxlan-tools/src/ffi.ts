@@ -19,6 +19,15 @@ const c = {
   socket: bind<(domain: Int, type: Int, protocol: Int) => Int>('int socket(int domain, int type, int protocol)'),
   bind: bind<(fd: Int, addr: Buffer, len: Int) => Int>('int bind(int fd, const uint8_t *addr, uint32_t len)'),
   listen: bind<(fd: Int, backlog: Int) => Int>('int listen(int fd, int backlog)'),
+  connect: bind<(fd: Int, addr: Buffer, len: Int) => Int>('int connect(int fd, const uint8_t *addr, uint32_t len)'),
+  send: bind<(fd: Int, data: Buffer, len: Int, flags: Int) => Int>(
+    'int64_t send(int fd, const uint8_t *data, size_t len, int flags)',
+  ),
+  shutdown: bind<(fd: Int, how: Int) => Int>('int shutdown(int fd, int how)'),
+  mkfifo: bind<(path: string, mode: Int) => Int>('int mkfifo(const char *path, uint32_t mode)'),
+  ioctl: bind<(fd: Int, request: Int, type: 'int' | 'uint8_t *', value: Int | Buffer) => Int>(
+    'int ioctl(int fd, unsigned long request, ...)',
+  ),
   getsockname: bind<(fd: Int, addr: Buffer, len: Buffer) => Int>(
     'int getsockname(int fd, _Out_ uint8_t *addr, _Inout_ uint32_t *len)',
   ),
@@ -97,12 +106,17 @@ export const O_RDWR = 2;
 export const O_WRONLY = 1;
 export const O_CREAT = 0o100;
 export const O_APPEND = 0o2000;
+export const O_NONBLOCK = 0o4000;
+export const O_NOCTTY = 0o400;
+export const O_PATH = 0o10000000;
 export const O_CLOEXEC = 0o2000000;
 export const MNT_DETACH = 2;
 export const WNOHANG = 1;
 const MSG_TRUNC = 0x20;
+const MSG_NOSIGNAL = 0x4000;
 const SEEK_SET = 0;
 const F_SETFD = 2;
+const F_SETFL = 4;
 const FD_CLOEXEC = 1;
 const MFD_CLOEXEC = 1;
 
@@ -163,6 +177,31 @@ export function createMemoryFile(name: string): number {
 }
 export function rewind(fd: number): void {
   check(c.lseek(fd, 0, SEEK_SET), 'lseek');
+}
+/** Replaces O_APPEND, O_NONBLOCK and the like of an open file. */
+export function setStatusFlags(fd: number, flags: number): void {
+  check(c.fcntl(fd, F_SETFL, 'int', flags), 'fcntl');
+}
+export function connectSocket(fd: number, address: Buffer, subject: string): void {
+  check(c.connect(fd, address, address.length), 'connect', subject);
+}
+/** Sends one packet whole. */
+export function sendPacket(fd: number, data: Buffer): void {
+  check(c.send(fd, data, data.length, MSG_NOSIGNAL), 'send');
+}
+export function shutdownSocket(fd: number, how: number): void {
+  check(c.shutdown(fd, how), 'shutdown');
+}
+export function makeFifo(path: string, mode: number): void {
+  check(c.mkfifo(path, mode), 'mkfifo', path);
+}
+/** ioctl(2) with a number. */
+export function ioctlNumber(fd: number, request: number, value: number): number {
+  return check(c.ioctl(fd, request, 'int', value), 'ioctl');
+}
+/** ioctl(2) with a buffer that the kernel reads. */
+export function ioctlBuffer(fd: number, request: number, value: Buffer): number {
+  return check(c.ioctl(fd, request, 'uint8_t *', value), 'ioctl');
 }
 export function setCloseOnExec(fd: number): void {
   check(c.fcntl(fd, F_SETFD, 'int', FD_CLOEXEC), 'fcntl');

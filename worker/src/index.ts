@@ -14,6 +14,7 @@ export {
   type ObtainedEndpoint,
 } from './engine/node-container-network.js';
 export { type EngineOptions, openEngine } from './engine/open-engine.js';
+export * from './engine/session-api.js';
 export type { HelperApi } from './helper/helper-api.js';
 export { type StartHelperOptions, startHelper } from './helper/spawn-helper.js';
 export { fetchArchive } from './images/http-request.js';

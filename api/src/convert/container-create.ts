@@ -5,6 +5,8 @@
 import { SwarmtsError } from '@swarmts/lib';
 import type { ContainerCreate, NetworkWish } from '../backend.js';
 import type { JsonObject } from '../json/object.js';
+import { consoleSize } from './console-size.js';
+import { readRestartPolicy } from './container-limits.js';
 
 export function readContainerCreate(o: JsonObject, name: string): ContainerCreate {
   if (name !== '' && !/^\/?[a-zA-Z0-9][a-zA-Z0-9_.-]+$/.test(name)) {
@@ -31,7 +33,10 @@ export function readContainerCreate(o: JsonObject, name: string): ContainerCreat
     domainname: o.string('Domainname'),
     tty: o.boolean('Tty'),
     openStdin: o.boolean('OpenStdin'),
+    stdinOnce: o.boolean('StdinOnce'),
+    ...consoleSizeOf(host),
     stopSignal: o.string('StopSignal'),
+    ...restartOf(host),
     ...(o.has('StopTimeout') ? { stopTimeoutSeconds: o.integer('StopTimeout') } : {}),
     networkMode: networkModeOf(mode),
     networks: networksOf(mode, o.object('NetworkingConfig')?.object('EndpointsConfig')),
@@ -71,11 +76,22 @@ export function readContainerCreate(o: JsonObject, name: string): ContainerCreat
   };
 }
 
+function restartOf(host: JsonObject | undefined): Pick<ContainerCreate, 'restart' | 'autoRemove'> {
+  const restart = readRestartPolicy(host?.object('RestartPolicy'));
+  const autoRemove = host?.boolean('AutoRemove') ?? false;
+  if (autoRemove && restart && restart.name !== 'no') {
+    throw new SwarmtsError('invalid-argument', "can't create 'AutoRemove' container with restart policy");
+  }
+  return { autoRemove, ...(restart ? { restart } : {}) };
+}
+
+function consoleSizeOf(host: JsonObject | undefined): Pick<ContainerCreate, 'consoleSize'> {
+  const size = host && consoleSize(host);
+  return size ? { consoleSize: size } : {};
+}
+
 function refuseUnsupported(host: JsonObject): void {
-  const restart = host.object('RestartPolicy')?.string('Name') ?? '';
   const asked: readonly (readonly [boolean, string])[] = [
-    [restart !== '' && restart !== 'no', '--restart'],
-    [host.boolean('AutoRemove'), '--rm'],
     [host.strings('Links').length > 0, '--link'],
     [host.strings('VolumesFrom').length > 0, '--volumes-from'],
     [host.objects('Devices').length > 0, '--device'],

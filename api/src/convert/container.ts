@@ -35,6 +35,8 @@ export function statusText(c: ContainerSummary, nowMs: number): string {
     }
     case 'paused':
       return `Up ${since(c.startedAtMs)} (Paused)`;
+    case 'restarting':
+      return `Restarting (${c.exitCode}) ${since(c.finishedAtMs)} ago`;
     case 'created':
       return 'Created';
     case 'dead':

@@ -3,6 +3,7 @@
  * the server touches sockets. The body is read once, with a limit.
  */
 import type { IncomingMessage } from 'node:http';
+import type { Duplex } from 'node:stream';
 import { SwarmtsError } from '@swarmts/lib';
 import { JsonObject } from '../json/object.js';
 
@@ -39,6 +40,13 @@ export type Reply =
       readonly headers?: Readonly<Record<string, string>>;
     }
   | { readonly kind: 'empty'; readonly status: number; readonly headers?: Readonly<Record<string, string>> }
+  | {
+      /** The connection is handed over; `abandon` is called instead of `run` when that is not possible any more. */
+      readonly kind: 'hijack';
+      readonly contentType: string;
+      readonly run: (connection: Duplex) => Promise<void>;
+      readonly abandon?: () => Promise<void>;
+    }
   | {
       readonly kind: 'stream';
       readonly contentType: string;

@@ -9,6 +9,7 @@ import { createServer as createTlsServer } from 'node:https';
 import { connect } from 'node:net';
 import { dirname } from 'node:path';
 import { errnoOf, SwarmtsError } from '@swarmts/lib';
+import { HijackableMessage } from './hijack.js';
 
 export interface TlsFiles {
   readonly certFile: string;
@@ -61,7 +62,12 @@ export async function openListener(text: string, tls: TlsFiles | undefined, hand
 
 function makeServer(tls: TlsFiles | undefined, handler: RequestListener): Server {
   // Streams stay open and images load slowly: requests have no deadline, headers have one.
-  const options = { requestTimeout: 0, headersTimeout: 30_000, keepAliveTimeout: 60_000 };
+  const options = {
+    IncomingMessage: HijackableMessage,
+    requestTimeout: 0,
+    headersTimeout: 30_000,
+    keepAliveTimeout: 60_000,
+  };
   if (tls === undefined) return createServer(options, handler);
   return createTlsServer(
     {

@@ -3,8 +3,10 @@
  * broken, and no client that goes away may end the process.
  */
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import type { Duplex } from 'node:stream';
 import { asSwarmtsError, errorTable, type Logger, messageOf, SwarmtsError } from '@swarmts/lib';
 import { type Call, headersOf, type Reply, type StreamWrite } from './exchange.js';
+import { acceptHijack, answerAndEnd, readHijackedBody } from './hijack.js';
 import { openListener, type TlsFiles } from './listen.js';
 import { type Router, splitVersion } from './router.js';
 
@@ -25,6 +27,7 @@ export class HttpApiServer implements ApiServer {
   readonly #version: string;
   readonly #log: Logger;
   readonly #servers: Server[] = [];
+  readonly #hijacked = new Set<Duplex>();
   readonly #closing = new AbortController();
 
   constructor(router: Router, version: string, log: Logger) {
@@ -40,6 +43,12 @@ export class HttpApiServer implements ApiServer {
         response.destroy();
       });
     });
+    server.on('upgrade', (request, connection, head) => {
+      this.#serveHijack(request, connection, head).catch((e: unknown) => {
+        this.#log.error('a connection failed outside of its handler', { error: e });
+        connection.destroy();
+      });
+    });
     server.on('clientError', (_, socket) => {
       if (socket.writable) socket.end('HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n');
     });
@@ -49,6 +58,7 @@ export class HttpApiServer implements ApiServer {
 
   async close(): Promise<void> {
     this.#closing.abort();
+    for (const connection of this.#hijacked) connection.destroy();
     await Promise.all(
       this.#servers.splice(0).map(
         (server) =>
@@ -64,19 +74,55 @@ export class HttpApiServer implements ApiServer {
     );
   }
 
+  async #serveHijack(request: IncomingMessage, connection: Duplex, head: Buffer): Promise<void> {
+    const gone = new AbortController();
+    connection.on('close', () => gone.abort());
+    connection.on('error', () => gone.abort());
+    this.#hijacked.add(connection);
+    connection.once('close', () => this.#hijacked.delete(connection));
+    try {
+      const body = await readHijackedBody(request, connection, head);
+      const signal = AbortSignal.any([gone.signal, this.#closing.signal]);
+      const reply = await this.#route(request, signal, [body]);
+      if (reply.kind !== 'hijack') {
+        const [status, value] = reply.kind === 'json' ? [reply.status, jsonBody(reply.value)] : [200, Buffer.alloc(0)];
+        answerAndEnd(connection, status, this.#headers('application/json'), value);
+        return;
+      }
+      if (gone.signal.aborted) {
+        await reply.abandon?.();
+        return;
+      }
+      acceptHijack(request, connection, reply.contentType);
+      await reply.run(connection);
+    } catch (e) {
+      if (gone.signal.aborted) return;
+      const error = this.#logged(e, request);
+      const value = jsonBody({ message: messageOf(error) });
+      answerAndEnd(connection, errorTable[error.code].http, this.#headers('application/json'), value);
+    }
+  }
+
+  #headers(contentType: string): Record<string, string> {
+    return {
+      'Api-Version': MAX_API_VERSION.join('.'),
+      'Docker-Experimental': 'false',
+      OSType: 'linux',
+      Server: `swarmts/${this.#version} (linux)`,
+      ...(contentType === '' ? {} : { 'Content-Type': contentType }),
+    };
+  }
+
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const gone = new AbortController();
     response.on('close', () => gone.abort());
     // Without these a reset by the client would be an uncaught error.
     request.on('error', () => gone.abort());
     response.on('error', () => gone.abort());
-    response.setHeader('Api-Version', MAX_API_VERSION.join('.'));
-    response.setHeader('Docker-Experimental', 'false');
-    response.setHeader('OSType', 'linux');
-    response.setHeader('Server', `swarmts/${this.#version} (linux)`);
+    setHeaders(response, this.#headers(''));
     const signal = AbortSignal.any([gone.signal, this.#closing.signal]);
     try {
-      const reply = await this.#route(request, signal);
+      const reply = await this.#route(request, signal, request);
       if (gone.signal.aborted) return;
       await send(reply, request.method === 'HEAD', response, signal);
     } catch (e) {
@@ -85,7 +131,7 @@ export class HttpApiServer implements ApiServer {
     }
   }
 
-  async #route(request: IncomingMessage, signal: AbortSignal): Promise<Reply> {
+  async #route(request: IncomingMessage, signal: AbortSignal, body: Call['body'] | readonly Buffer[]): Promise<Reply> {
     const [path = '/', search = ''] = splitOnce(request.url ?? '/', '?');
     const [version, rest] = splitVersion(path);
     if (version !== undefined) checkVersion(version);
@@ -101,17 +147,22 @@ export class HttpApiServer implements ApiServer {
       headers: headersOf(request),
       apiVersion: version ?? MAX_API_VERSION,
       signal,
-      body: request,
+      body: Symbol.asyncIterator in body ? body : asyncOf(body),
     };
     return match.handler(call);
   }
 
-  #fail(e: unknown, request: IncomingMessage, response: ServerResponse): void {
+  #logged(e: unknown, request: IncomingMessage): SwarmtsError {
     const error = asSwarmtsError(e);
-    const { http } = errorTable[error.code];
     if (error.code === 'internal') {
       this.#log.error('request failed', { method: request.method, url: request.url, error: e });
     }
+    return error;
+  }
+
+  #fail(e: unknown, request: IncomingMessage, response: ServerResponse): void {
+    const error = this.#logged(e, request);
+    const { http } = errorTable[error.code];
     if (response.headersSent) {
       response.destroy();
       return;
@@ -156,6 +207,9 @@ async function send(reply: Reply, head: boolean, response: ServerResponse, signa
       setHeaders(response, reply.headers);
       response.writeHead(reply.status).end();
       return;
+    case 'hijack':
+      await reply.abandon?.();
+      throw new SwarmtsError('internal', 'this connection cannot be handed over');
     case 'stream':
       response.writeHead(200, { 'Content-Type': reply.contentType });
       response.flushHeaders();
@@ -167,9 +221,17 @@ async function send(reply: Reply, head: boolean, response: ServerResponse, signa
 }
 
 function sendJson(response: ServerResponse, status: number, value: unknown, head: boolean): void {
-  const body = Buffer.from(`${JSON.stringify(value)}\n`);
+  const body = jsonBody(value);
   response.writeHead(status, { 'Content-Type': 'application/json', 'Content-Length': body.byteLength });
   response.end(head ? undefined : body);
+}
+
+function jsonBody(value: unknown): Buffer {
+  return Buffer.from(`${JSON.stringify(value)}\n`);
+}
+
+async function* asyncOf(chunks: readonly Buffer[]): AsyncGenerator<Uint8Array> {
+  yield* chunks;
 }
 
 function setHeaders(response: ServerResponse, headers: Readonly<Record<string, string>> | undefined): void {

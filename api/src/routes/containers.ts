@@ -1,13 +1,15 @@
 /** /containers: the node's own, most of them made for tasks. */
-import { SwarmtsError } from '@swarmts/lib';
+import { parseDurationNs, SwarmtsError } from '@swarmts/lib';
 import type { ContainerSummary } from '../backend.js';
+import type { WaitCondition } from '../container-backend.js';
 import { containerInspectJson, containerListJson } from '../convert/container.js';
 import { readContainerCreate } from '../convert/container-create.js';
+import { readLimitChanges, readRestartPolicy } from '../convert/container-limits.js';
 import { accepts, acceptsLabels, checkWords, type FilterArgs, parseFilters } from '../filters.js';
-import { type Call, empty, flag, json, readJson } from '../http/exchange.js';
+import { type Call, empty, flag, json, type Reply, readJson } from '../http/exchange.js';
 import { type Route, route } from '../http/router.js';
 import type { RouteContext } from './context.js';
-import { containerLogs } from './logs.js';
+import { containerLogs, readTimestampNs } from './logs.js';
 
 const FILTERS = [
   'id',
@@ -26,71 +28,140 @@ const FILTERS = [
 const STATES = ['created', 'restarting', 'running', 'removing', 'paused', 'exited', 'dead'];
 
 export function containerRoutes(c: RouteContext): Route[] {
-  const { node } = c.backend;
+  const { node, containers } = c.backend;
   const id = (call: Call) => call.params.id ?? '';
-  const unsupported = (what: string) => async () => {
-    throw new SwarmtsError('unsupported', what);
-  };
   return [
     route('GET', '/containers/json', async (call) => json(await list(c, call))),
     route('POST', '/containers/create', async (call) => {
       const spec = readContainerCreate(await readJson(call), call.query.get('name') ?? '');
       return json({ Id: await node.createContainer(spec), Warnings: [] }, 201);
     }),
-    route('POST', '/containers/{id}/attach', unsupported('attach is not supported yet by swarmts: use logs')),
-    route('POST', '/containers/{id}/exec', unsupported('exec is not supported yet by swarmts')),
-    route('GET', '/containers/{id}/json', async (call) => json(containerInspectJson(await node.container(id(call))))),
+    route('GET', '/containers/{id}/json', async (call) => {
+      const container = await node.container(id(call));
+      const size = flag(call.query, 'size') ? await sizesJson(c, container.id) : {};
+      return json({ ...containerInspectJson(container), ...size });
+    }),
     route('GET', '/containers/{id}/logs', async (call) => {
       const container = await node.container(id(call));
       return containerLogs(call, container.tty, (q) => node.containerLogs(container.id, q, call.signal));
     }),
     route('POST', '/containers/{id}/start', async (call) => {
       const container = await node.container(id(call));
-      if (container.state === 'running') return empty(304);
+      if (container.state === 'running' || container.state === 'restarting') return empty(304);
       await node.startContainer(container.id);
       return empty(204);
     }),
     route('POST', '/containers/{id}/stop', async (call) => {
       const container = await node.container(id(call));
-      if (container.state !== 'running' && container.state !== 'paused') return empty(304);
-      await node.stopContainer(container.id, seconds(call));
+      if (!isActive(container)) return empty(304);
+      await containers.stop(container.id, seconds(call), signalOf(call));
       return empty(204);
     }),
     route('POST', '/containers/{id}/restart', async (call) => {
-      const container = await node.container(id(call));
-      if (container.state === 'running') await node.stopContainer(container.id, seconds(call));
-      await node.startContainer(container.id);
+      await containers.restart((await node.container(id(call))).id, seconds(call), signalOf(call));
       return empty(204);
     }),
     route('POST', '/containers/{id}/kill', async (call) => {
       const container = await node.container(id(call));
-      if (container.state !== 'running') {
+      if (!isActive(container)) {
         throw new SwarmtsError(
           'conflict',
-          `Cannot kill container: ${id(call)}: container ${container.id} is not running`,
+          `cannot kill container: ${id(call)}: container ${container.id} is not running`,
         );
       }
-      await node.killContainer(container.id, call.query.get('signal') || 'SIGKILL');
+      await node.killContainer(container.id, signalOf(call) || 'SIGKILL');
       return empty(204);
     }),
-    route('POST', '/containers/{id}/wait', async (call) => {
-      const container = await node.container(id(call));
-      const end = node.waitContainer(container.id, call.signal);
-      return {
-        kind: 'stream',
-        contentType: 'application/json',
-        run: async (write) => {
-          const { exitCode, error } = await end;
-          const body = { StatusCode: exitCode, ...(error === '' ? {} : { Error: { Message: error } }) };
-          await write(`${JSON.stringify(body)}\n`);
-        },
-      };
+    route('POST', '/containers/{id}/pause', async (call) => {
+      await containers.pause((await node.container(id(call))).id);
+      return empty(204);
     }),
+    route('POST', '/containers/{id}/unpause', async (call) => {
+      await containers.unpause((await node.container(id(call))).id);
+      return empty(204);
+    }),
+    route('POST', '/containers/{id}/rename', async (call) => {
+      const name = (call.query.get('name') ?? '').replace(/^\//, '');
+      await containers.rename((await node.container(id(call))).id, name);
+      return empty(204);
+    }),
+    route('POST', '/containers/{id}/update', async (call) => {
+      const o = await readJson(call);
+      const container = await node.container(id(call));
+      const restart = readRestartPolicy(o.object('RestartPolicy'));
+      await containers.update(container.id, { resources: readLimitChanges(o), ...(restart ? { restart } : {}) });
+      return json({ Warnings: [] });
+    }),
+    route('POST', '/containers/{id}/wait', (call) => wait(c, call)),
+    route('POST', '/containers/prune', (call) => prune(c, call)),
     route('DELETE', '/containers/{id}', async (call) => {
       await node.removeContainer(id(call), flag(call.query, 'force'), flag(call.query, 'v'));
       return empty(204);
     }),
   ];
+}
+
+const isActive = (x: ContainerSummary) => ['running', 'paused', 'restarting'].includes(x.state);
+
+const signalOf = (call: Call) => call.query.get('signal') ?? '';
+
+const CONDITIONS: Readonly<Record<string, WaitCondition>> = {
+  '': 'not-running',
+  'not-running': 'not-running',
+  'next-exit': 'next-exit',
+  removed: 'removed',
+};
+
+/** The head is sent at once: clients start the container when they have it. */
+async function wait({ backend }: RouteContext, call: Call): Promise<Reply> {
+  const text = call.query.get('condition') ?? '';
+  const condition = CONDITIONS[text];
+  if (!condition) throw new SwarmtsError('invalid-argument', `invalid condition: "${text}"`);
+  const container = await backend.node.container(call.params.id ?? '');
+  const end = backend.containers.wait(container.id, condition, call.signal);
+  // Whoever does not stay until the end must not leave a failure behind.
+  end.catch(() => undefined);
+  return {
+    kind: 'stream',
+    contentType: 'application/json',
+    run: async (write) => {
+      const { exitCode, error } = await end;
+      const body = { StatusCode: exitCode, ...(error === '' ? {} : { Error: { Message: error } }) };
+      await write(`${JSON.stringify(body)}\n`);
+    },
+  };
+}
+
+/** Removes what does not run. */
+async function prune({ backend, now }: RouteContext, call: Call): Promise<Reply> {
+  const filters = parseFilters(call.query, ['until', 'label', 'label!']);
+  const until = filters.get('until')?.[0];
+  const untilMs = until === undefined ? Number.POSITIVE_INFINITY : untilOf(until, now());
+  const gone = (await backend.node.containers()).filter(
+    (x) =>
+      !isActive(x) &&
+      x.createdAtMs < untilMs &&
+      acceptsLabels(filters, 'label', x.labels) &&
+      (!filters.has('label!') || !acceptsLabels(filters, 'label!', x.labels)),
+  );
+  const removed: string[] = [];
+  let reclaimed = 0;
+  for (const x of gone) {
+    const { ownBytes } = await backend.containers.sizes(x.id);
+    await backend.node.removeContainer(x.id, false, false);
+    removed.push(x.id);
+    reclaimed += ownBytes;
+  }
+  return json({ ContainersDeleted: removed.length === 0 ? null : removed, SpaceReclaimed: reclaimed });
+}
+
+/** A moment, or a duration before now. */
+export function untilOf(text: string, nowMs: number): number {
+  try {
+    return nowMs - parseDurationNs(text) / 1e6;
+  } catch {
+    return Number(BigInt(readTimestampNs(text)) / 1_000_000n);
+  }
 }
 
 function seconds(call: Call): number | undefined {
@@ -116,15 +187,23 @@ async function list(c: RouteContext, call: Call): Promise<unknown[]> {
   const since = await reference('since');
   const found = sorted.filter(
     (x) =>
-      (all || x.state === 'running' || x.state === 'paused') &&
+      (all || isActive(x)) &&
       (before === undefined || x.createdAtMs < before.createdAtMs) &&
       (since === undefined || x.createdAtMs > since.createdAtMs) &&
       matches(x, filters),
   );
-  return (limit > 0 ? found.slice(0, limit) : found).map((x) => ({
-    ...containerListJson(x, c.now()),
-    ...(flag(call.query, 'size') ? { SizeRw: 0, SizeRootFs: 0 } : {}),
-  }));
+  const size = flag(call.query, 'size');
+  return Promise.all(
+    (limit > 0 ? found.slice(0, limit) : found).map(async (x) => ({
+      ...containerListJson(x, c.now()),
+      ...(size ? await sizesJson(c, x.id) : {}),
+    })),
+  );
+}
+
+export async function sizesJson({ backend }: RouteContext, id: string): Promise<Record<string, number>> {
+  const { ownBytes, totalBytes } = await backend.containers.sizes(id);
+  return { ...(ownBytes > 0 ? { SizeRw: ownBytes } : {}), SizeRootFs: totalBytes };
 }
 
 function matches(x: ContainerSummary, filters: FilterArgs): boolean {

@@ -196,10 +196,60 @@ describe('routes', () => {
     assert.equal((await api.send('POST', `/containers/${id}/stop`)).status, 204);
     assert.equal((await api.send('POST', `/containers/${id}/kill`)).status, 409);
     assert.deepEqual((await api.send('POST', `/containers/${id}/wait`)).json, { StatusCode: 137 });
+    assert.match(String((await api.send('POST', `/containers/${id}/wait?condition=x`)).body), /invalid condition/);
     assert.deepEqual((await api.send('GET', '/containers/json')).json, []);
     const [listed] = (await api.send('GET', '/containers/json?all=1')).json as { Status: string }[];
     assert.equal(listed?.Status, 'Exited (137) 3 minutes ago');
     assert.equal((await api.send('DELETE', `/containers/${id}`)).status, 204);
+  });
+
+  it('pause, rename, update and restart containers', async () => {
+    const id = 'c'.repeat(64);
+    const post = (path: string, body?: object) =>
+      api.send('POST', `/containers/${id}/${path}`, body ? { body } : undefined);
+    assert.equal((await post('pause')).status, 204);
+    assert.equal((await post('unpause')).status, 204);
+    assert.equal((await post('rename?name=/other')).status, 204);
+    assert.equal(((await api.send('GET', '/containers/other/json')).json as { Name: string }).Name, '/other');
+    assert.equal((await post('restart?t=1&signal=INT')).status, 204);
+    const change = { Memory: 1 << 30, CpuShares: 0, RestartPolicy: { Name: 'on-failure', MaximumRetryCount: 3 } };
+    assert.deepEqual((await post('update', change)).json, { Warnings: [] });
+    assert.deepEqual(api.backend.containers.updates, [
+      { resources: { memoryBytes: 1 << 30 }, restart: { name: 'on-failure', maxRetries: 3 } },
+    ]);
+    for (const policy of [{ Name: 'sometimes' }, { Name: 'always', MaximumRetryCount: 1 }]) {
+      const refused = await post('update', { RestartPolicy: policy });
+      assert.equal(refused.status, 400);
+      assert.match(String(refused.body), /invalid restart policy: /);
+    }
+  });
+
+  it('show what containers use, once or as a stream', async () => {
+    const id = 'c'.repeat(64);
+    const once1 = await api.send('GET', `/containers/${id}/stats?stream=0&one-shot=1`);
+    const json = once1.json as { cpu_stats: { system_cpu_usage: number }; memory_stats: { limit: number } };
+    assert.deepEqual([json.cpu_stats.system_cpu_usage, json.memory_stats.limit], [1000, 1 << 20]);
+    const two = (await api.send('GET', `/containers/${id}/stats?stream=false`)).json as typeof json & {
+      precpu_stats: { system_cpu_usage: number };
+    };
+    assert.equal(two.precpu_stats.system_cpu_usage, 1000);
+    const top = await api.send('GET', `/containers/${id}/top`);
+    assert.deepEqual(top.json, { Titles: ['PID', 'CMD'], Processes: [['42', 'sleep 60']] });
+    const [listed] = (await api.send('GET', '/containers/json?size=1')).json as { SizeRw: number }[];
+    assert.equal(listed?.SizeRw, 100);
+  });
+
+  it('remove what does not run any more', async () => {
+    assert.deepEqual((await api.send('POST', '/containers/prune')).json, {
+      ContainersDeleted: null,
+      SpaceReclaimed: 0,
+    });
+    const id = 'c'.repeat(64);
+    await api.send('POST', `/containers/${id}/stop`);
+    const kept = await api.send('POST', `/containers/prune?${filters({ until: ['24h'] })}`);
+    assert.deepEqual(kept.json, { ContainersDeleted: null, SpaceReclaimed: 0 });
+    const gone = await api.send('POST', '/containers/prune');
+    assert.deepEqual(gone.json, { ContainersDeleted: [id], SpaceReclaimed: 100 });
   });
 
   it('hand events on as they happen, and the kept ones since a time', async () => {

@@ -6,6 +6,7 @@ import { imageListJson, volumeJson } from '../convert/image.js';
 import { type Call, json, type Reply } from '../http/exchange.js';
 import { type Route, route } from '../http/router.js';
 import { MAX_API_VERSION, MIN_API_VERSION } from '../http/server.js';
+import { sizesJson } from './containers.js';
 import type { RouteContext } from './context.js';
 
 const NO_CACHE = { 'Cache-Control': 'no-cache, no-store, must-revalidate', Pragma: 'no-cache' };
@@ -150,12 +151,15 @@ async function diskUsage(c: RouteContext, version: Call['apiVersion']): Promise<
   return {
     LayersSize: images.reduce((sum, i) => sum + i.sizeBytes, 0),
     Images: images.map((i) => imageListJson(i, users(i.id), version)),
-    Containers: containers.map((x) => containerListJson(x, c.now())),
-    Volumes: volumes.map((v) => {
-      const RefCount = containers.filter((x) => x.mounts.some((m) => m.type === 'volume' && m.name === v.name)).length;
-      // -1 is Docker's word for a size that nobody has measured; clients need the object itself.
-      return { ...volumeJson(v), UsageData: { RefCount, Size: -1 } };
-    }),
+    Containers: await Promise.all(
+      containers.map(async (x) => ({ ...containerListJson(x, c.now()), ...(await sizesJson(c, x.id)) })),
+    ),
+    Volumes: await Promise.all(
+      volumes.map(async (v) => {
+        const RefCount = containers.filter((x) => x.mounts.some((m) => m.name === v.name)).length;
+        return { ...volumeJson(v), UsageData: { RefCount, Size: await c.backend.containers.volumeBytes(v.name) } };
+      }),
+    ),
     BuildCache: [],
   };
 }

@@ -12,6 +12,7 @@ import type {
   SystemInfo,
   VolumeSummary,
 } from '../backend.js';
+import { MemoryContainers } from './memory-containers.js';
 import { MemoryImages } from './memory-images.js';
 import { MemorySwarm, NOW_MS } from './memory-swarm.js';
 
@@ -65,16 +66,12 @@ export class MemoryNode implements NodeBackend {
     yield* this.logLines;
   }
 
-  async stopContainer(ref: string): Promise<void> {
-    await this.#change(ref, { state: 'exited', exitCode: 137, finishedAtMs: NOW_MS });
-  }
-
   async startContainer(ref: string): Promise<void> {
-    await this.#change(ref, { state: 'running', startedAtMs: NOW_MS });
+    await this.change(ref, { state: 'running', startedAtMs: NOW_MS });
   }
 
   async killContainer(ref: string): Promise<void> {
-    await this.stopContainer(ref);
+    await this.change(ref, { state: 'exited', exitCode: 137, finishedAtMs: NOW_MS });
   }
 
   async removeContainer(ref: string, force: boolean): Promise<void> {
@@ -83,10 +80,6 @@ export class MemoryNode implements NodeBackend {
       throw new SwarmtsError('conflict', `cannot remove container "${ref}": container is running`);
     }
     this.containerList.splice(this.containerList.indexOf(found), 1);
-  }
-
-  async waitContainer(ref: string): Promise<{ exitCode: number; error: string }> {
-    return { exitCode: (await this.container(ref)).exitCode, error: '' };
   }
 
   async localNetworks(): Promise<readonly Network[]> {
@@ -112,11 +105,11 @@ export class MemoryNode implements NodeBackend {
       ...(await this.container(ref)).networks,
       { ...NO_NETWORK, id: wish.target, aliases: wish.aliases },
     ];
-    await this.#change(ref, { networks });
+    await this.change(ref, { networks });
   }
 
   async disconnectContainer(ref: string, network: { readonly id: string }): Promise<void> {
-    await this.#change(ref, { networks: (await this.container(ref)).networks.filter((n) => n.id !== network.id) });
+    await this.change(ref, { networks: (await this.container(ref)).networks.filter((n) => n.id !== network.id) });
   }
 
   async volumes(): Promise<readonly VolumeSummary[]> {
@@ -156,7 +149,7 @@ export class MemoryNode implements NodeBackend {
     for (const listener of this.#listeners) listener(e);
   }
 
-  async #change(ref: string, change: Partial<ContainerSummary>): Promise<void> {
+  async change(ref: string, change: Partial<ContainerSummary>): Promise<void> {
     const found = await this.container(ref);
     this.containerList[this.containerList.indexOf(found)] = { ...found, ...change };
   }
@@ -202,13 +195,21 @@ class MemorySystem implements SystemBackend {
 
 export interface MemoryBackend extends Backend {
   readonly node: MemoryNode;
+  readonly containers: MemoryContainers;
   readonly swarm: MemorySwarm;
   readonly images: MemoryImages;
 }
 
 export function memoryBackend(): MemoryBackend {
   const images = new MemoryImages();
-  return { system: new MemorySystem(), node: new MemoryNode(images), swarm: new MemorySwarm(), images };
+  const node = new MemoryNode(images);
+  return {
+    system: new MemorySystem(),
+    node,
+    containers: new MemoryContainers(node),
+    swarm: new MemorySwarm(),
+    images,
+  };
 }
 
 export function container(id: string, name: string): ContainerSummary {

@@ -60,6 +60,10 @@ export class EngineNodeBackend implements NodeBackend {
       ...(c.domainname ? { domainname: c.domainname } : {}),
       tty: c.tty,
       openStdin: c.openStdin,
+      stdinOnce: c.stdinOnce,
+      autoRemove: c.autoRemove,
+      ...(c.restart ? { restart: c.restart } : {}),
+      ...(c.consoleSize ? { consoleSize: c.consoleSize } : {}),
       readOnlyRootfs: c.readOnlyRootfs,
       init: c.init,
       ...(c.stopSignal ? { stopSignal: c.stopSignal } : {}),
@@ -128,13 +132,6 @@ export class EngineNodeBackend implements NodeBackend {
     }
   }
 
-  async stopContainer(ref: string, timeoutSeconds: number | undefined): Promise<void> {
-    const c = this.#find(ref);
-    if (c.state !== 'running' && c.state !== 'paused')
-      throw new SwarmtsError('not-modified', `Container ${ref} is already stopped`);
-    await this.#engine.stop(c.id, timeoutSeconds);
-  }
-
   async startContainer(ref: string): Promise<void> {
     const c = this.#find(ref);
     if (c.state === 'running') throw new SwarmtsError('not-modified', `Container ${ref} is already started`);
@@ -147,11 +144,6 @@ export class EngineNodeBackend implements NodeBackend {
 
   async removeContainer(ref: string, force: boolean, volumes: boolean): Promise<void> {
     await this.#engine.remove(this.#find(ref).id, { force, volumes });
-  }
-
-  async waitContainer(ref: string, signal: AbortSignal) {
-    const exit = await this.#engine.wait(this.#find(ref).id, signal);
-    return { exitCode: exit.exitCode, error: exit.error };
   }
 
   async volumes(): Promise<readonly VolumeSummary[]> {

@@ -270,7 +270,7 @@ export class TaskRunner {
       await this.#pause(WITHDRAWAL_MS);
     }
     try {
-      if (container) await this.#o.engine.stop(container.id, container.config.stopTimeoutSeconds);
+      if (container) await this.#o.engine.stop(container.id);
       this.#report(TaskState.SHUTDOWN, 'shutdown', '', container && this.#o.engine.find(container.id)?.exit);
     } catch (e) {
       this.#o.log.error('container was not stopped, trying again', { task: this.#task.id, error: e });
@@ -283,7 +283,7 @@ export class TaskRunner {
       const container = this.#container();
       if (!container) return;
       try {
-        await this.#o.engine.stop(container.id, container.config.stopTimeoutSeconds);
+        await this.#o.engine.stop(container.id);
         await this.#o.engine.remove(container.id, { force: true, volumes: true });
         return;
       } catch (e) {

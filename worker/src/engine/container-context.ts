@@ -18,5 +18,7 @@ export interface ContainerContext extends EngineRoots {
   readonly logger: Logger;
   /** Whether another running container has the volume mounted. */
   readonly volumeBusy: (volume: string, exceptId: string) => boolean;
+  /** A container that is to be removed when it ends has ended. */
+  readonly autoRemove: (id: string) => void;
   readonly emit: (action: string, record: ContainerRecord, attributes?: Readonly<Record<string, string>>) => void;
 }

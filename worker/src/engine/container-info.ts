@@ -28,7 +28,7 @@ export function describeContainer(
     cmd: record.cmd,
     env: record.env,
     logPath: record.config.log?.driver === 'none' || !isAbsolute(logPath) ? '' : logPath,
-    restartCount: Math.max(0, record.startCount - 1),
+    restartCount: record.restartCount ?? 0,
     mounts: record.mounts.map(({ type, source, target, readOnly }) => ({
       type,
       source: type === 'tmpfs' ? '' : source,

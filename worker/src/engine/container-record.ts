@@ -31,6 +31,10 @@ export interface ContainerRecord {
   readonly state: ContainerState;
   readonly exit?: ExitInfo;
   readonly startCount: number;
+  /** By the restart policy, since somebody started it. */
+  readonly restartCount?: number;
+  /** Somebody has stopped it or sent it a signal since it was started. */
+  readonly stoppedByUser?: boolean;
   /** The health check that applies, image and configuration merged. */
   readonly healthCheck?: { readonly config: HealthConfig; readonly shell?: readonly string[] };
   /** The last health that was reported, while it runs. */
@@ -80,8 +84,4 @@ export function withoutContents(record: ContainerRecord): ContainerRecord {
 
 export function volumeNames(record: ContainerRecord): string[] {
   return [...new Set(record.mounts.flatMap((m) => (m.type === 'volume' ? [m.source] : [])))];
-}
-
-export function isLogged(record: ContainerRecord): boolean {
-  return record.config.log?.driver !== 'none';
 }

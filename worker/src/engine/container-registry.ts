@@ -24,6 +24,19 @@ export class ContainerRegistry {
     if (this.#names.get(name) === id) this.#names.delete(name);
   }
 
+  /** The container keeps its old name when `change` fails. */
+  async rename(container: Container, name: string, change: () => Promise<void>): Promise<void> {
+    const { id, config } = container.record;
+    this.reserveName(name, id);
+    try {
+      await change();
+    } catch (e) {
+      this.releaseName(name, id);
+      throw e;
+    }
+    this.releaseName(config.name, id);
+  }
+
   add(container: Container): void {
     this.#containers.set(container.record.id, container);
   }

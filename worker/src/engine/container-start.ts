@@ -12,7 +12,7 @@ import { hasFiles, placeFiles, prepareRootfs, writeBundle } from './container-bu
 import type { ContainerContext } from './container-context.js';
 import type { AttachRequest, NetworkAttachment } from './container-network.js';
 import type { ContainerPaths } from './container-paths.js';
-import { type ContainerRecord, isLogged, type RunningProcess, volumeNames } from './container-record.js';
+import { type ContainerRecord, type RunningProcess, volumeNames } from './container-record.js';
 import type { InjectedFile } from './engine-api.js';
 
 export interface CreatedProcess {
@@ -41,7 +41,7 @@ export async function createProcess(
   // The bundle directory is the mark of a start: whoever finds it tears down what belongs to it.
   mkdirSync(paths.bundle, { recursive: true, mode: 0o700 });
   await placeFilesOnce(context, record, paths, files);
-  if (isLogged(record)) mkdirSync(dirname(paths.log), { recursive: true, mode: 0o700 });
+  mkdirSync(dirname(paths.log), { recursive: true, mode: 0o700 });
   const volumes = await acquireVolumes(context, record);
   const [rootfs, network] = await Promise.allSettled([
     prepareRootfs(context.bundle, { record, paths, volumes }),
@@ -63,9 +63,10 @@ async function startMonitor(
   let started: { monitorPid: number; pid: number };
   try {
     started = await context.runtime.create(id, paths.bundle, {
-      logPath: isLogged(record) ? paths.log : undefined,
+      logPath: paths.log,
       tty: config.tty ?? false,
       openStdin: config.openStdin ?? false,
+      stdinOnce: config.stdinOnce ?? false,
     });
   } catch (e) {
     throw new StartError(messageOf(e), e);

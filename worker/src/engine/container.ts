@@ -2,25 +2,44 @@
  * One container: its record, its operations one at a time, and the only place that moves it from state to state. Whatever
  * ends it (itself, a signal, a dead monitor, a reboot) goes through `#finish`.
  */
-import { messageOf, SwarmtsError } from '@swarmts/lib';
+import { totalmem } from 'node:os';
+import { messageOf, SwarmtsError, type TimerHandle } from '@swarmts/lib';
+import { Exec } from '../exec/exec.js';
 import { throwIfAborted, untilAborted } from '../images/shared-jobs.js';
+import { resizeConsole } from '../logs/log-files.js';
+import { readMounts } from '../runtime/mountinfo.js';
+import { resourcesOf } from '../runtime/oci-config.js';
 import { controlFifo } from '../runtime/oci-runtime.js';
+import type { OciProcess } from '../runtime/oci-spec.js';
 import { wasOomKilled } from '../runtime/oom.js';
 import { isAlive } from '../runtime/process-identity.js';
 import { signalNumber } from '../runtime/signals.js';
 import { rootfsPaths } from '../snapshots/rootfs.js';
-import { bundleProcess, cgroupOf, lookUpUser } from './container-bundle.js';
+import { ContainerAttachment } from './container-attachment.js';
+import { bundleProcess, cgroupOf } from './container-bundle.js';
 import type { ContainerContext } from './container-context.js';
+import { execProcess } from './container-exec.js';
 import { describeContainer } from './container-info.js';
 import { type ContainerPaths, containerPaths } from './container-paths.js';
 import { type ContainerRecord, saveRecord, withoutContents } from './container-record.js';
 import { attachRequest, createProcess, StartError } from './container-start.js';
+import { pidsIn, readStats } from './container-stats.js';
 import { attempt, eraseContainer, killMonitor, SIGKILL, tearDown } from './container-teardown.js';
-import type { ContainerInfo, ExecResult, ExitInfo, InjectedFile, NetworkWish } from './engine-api.js';
+import type {
+  ContainerInfo,
+  ContainerStats,
+  ContainerUpdate,
+  ExecResult,
+  ExitInfo,
+  InjectedFile,
+  NetworkWish,
+  WaitCondition,
+} from './engine-api.js';
 import { HealthMonitor } from './health-monitor.js';
 import { type HealthState, initialHealth } from './health-state.js';
-import { withVariables } from './merge-config.js';
+import { NO_RESTART, nextRestartDelayMs, wantsRestart } from './restart-policy.js';
 import { SerialLock } from './serial-lock.js';
+import type { AttachOptions, ExecConfig, Session, TerminalSize } from './session-api.js';
 
 const DEFAULT_STOP_SECONDS = 10;
 /** Docker's exit code for a container whose end nobody saw. */
@@ -32,11 +51,19 @@ export class Container {
   readonly #lock = new SerialLock();
   readonly #paths: ContainerPaths;
   readonly #ended = new Set<() => void>();
+  readonly #started = new Set<() => void>();
+  readonly #onRemoved = new Set<() => void>();
   #record: ContainerRecord;
   /** Contents of the injected files until they are placed; undefined for a container that was read from disk. */
   #files: readonly InjectedFile[] | undefined;
   #health: HealthMonitor | undefined;
   #removed = false;
+  #restartTimer: TimerHandle | undefined;
+  #restartDelayMs = 0;
+  /** The next end is the last one, whatever the restart policy says. */
+  #exitOnNext = false;
+  /** Operations under way that want the container after its end: it is neither restarted nor removed by itself. */
+  #keep = 0;
 
   constructor(record: ContainerRecord, context: ContainerContext, files?: readonly InjectedFile[]) {
     this.#record = withoutContents(record);
@@ -53,8 +80,18 @@ export class Container {
     return this.#record.state === 'running' || this.#record.state === 'paused';
   }
 
+  /** Running, or about to be again. */
+  get isActive(): boolean {
+    return this.isRunning || this.#record.state === 'restarting';
+  }
+
   get logPath(): string {
     return this.#paths.log;
+  }
+
+  /** What the container has changed of its image. */
+  get upperDirectory(): string {
+    return rootfsPaths(this.#paths.container).upper;
   }
 
   get controlFifo(): string {
@@ -80,22 +117,21 @@ export class Container {
       }
       if (this.#record.state === 'dead')
         throw new SwarmtsError('conflict', 'container is marked for removal and cannot be started');
-      try {
-        await this.#start();
-      } catch (e) {
-        await this.#abandonStart(e);
-        throw e;
-      }
+      this.#cancelRestart();
+      this.#restartDelayMs = 0;
+      await this.#startOrAbandon(0);
     });
   }
 
   /** Stop signal, grace, SIGKILL. Does not hold the lock while it waits: the exit needs it. */
-  async stop(timeoutSeconds?: number): Promise<void> {
+  async stop(timeoutSeconds?: number, signal?: string): Promise<void> {
     await this.#lock.idle();
+    if (!this.isActive) return;
+    await this.#markStopped(true);
     if (!this.isRunning) return;
     const grace = timeoutSeconds ?? this.#record.config.stopTimeoutSeconds ?? DEFAULT_STOP_SECONDS;
     const wasPaused = this.#record.state === 'paused';
-    await this.#signal(signalNumber(this.#record.stopSignal));
+    await this.#signal(signalNumber(signal || this.#record.stopSignal));
     // A frozen process cannot act on its signal.
     if (wasPaused) await this.unpause();
     if (!(await this.#endsWithin(grace))) {
@@ -106,16 +142,57 @@ export class Container {
     this.#emit('stop');
   }
 
+  async restart(timeoutSeconds?: number, signal?: string): Promise<void> {
+    this.#keep++;
+    try {
+      await this.stop(timeoutSeconds, signal);
+      await this.start();
+    } finally {
+      this.#keep--;
+    }
+    this.#emit('restart');
+  }
+
   async kill(signal: string): Promise<void> {
     const number = signalNumber(signal);
     await this.#lock.idle();
-    if (!this.isRunning) {
-      const { id } = this.#record;
+    const { id, state, stopSignal } = this.#record;
+    if (!this.isActive) {
       throw new SwarmtsError('conflict', `cannot kill container: ${id}: container ${id} is not running`);
     }
-    const wasPaused = this.#record.state === 'paused';
+    await this.#markStopped(number === SIGKILL || number === signalNumber(stopSignal));
+    if (!this.isRunning) return;
     await this.#signal(number);
-    if (wasPaused && number === SIGKILL) await this.unpause();
+    if (state === 'paused' && number === SIGKILL) await this.unpause();
+  }
+
+  async rename(name: string): Promise<void> {
+    await this.#lock.run(async () => {
+      this.#mustExist();
+      const { config } = this.#record;
+      await this.#save({ ...this.#record, config: { ...config, name } });
+      this.#emit('rename', { oldName: `/${config.name}` });
+    });
+  }
+
+  async update(change: ContainerUpdate): Promise<void> {
+    await this.#lock.run(async () => {
+      this.#mustExist();
+      const { config } = this.#record;
+      const resources = { ...config.resources, ...change.resources };
+      const restart = change.restart ?? config.restart ?? NO_RESTART;
+      if (config.autoRemove && restart.name !== 'no') {
+        const why = 'Restart policy cannot be updated because AutoRemove is enabled for the container';
+        throw new SwarmtsError('conflict', why);
+      }
+      if (this.isRunning && change.resources) {
+        const { privileged = false } = config;
+        const limits = resourcesOf(resources, privileged, this.#context.bundle.facts.swapAccounting);
+        await this.#context.runtime.update(this.#record.id, this.#paths.bundle, limits);
+      }
+      await this.#save({ ...this.#record, config: { ...config, resources, restart } });
+      this.#emit('update');
+    });
   }
 
   async pause(): Promise<void> {
@@ -189,23 +266,39 @@ export class Container {
   /** Resolves when nothing of the container is left. Volumes are the engine's. */
   async remove(force: boolean): Promise<void> {
     await this.#lock.idle();
-    if (this.isRunning) {
+    if (this.isActive) {
       if (!force) {
-        const hint = 'container is running: stop the container before removing or force remove';
-        throw new SwarmtsError('conflict', `cannot remove container "/${this.#record.config.name}": ${hint}`);
+        const { state, config } = this.#record;
+        const hint = `container is ${state}: stop the container before removing or force remove`;
+        throw new SwarmtsError('conflict', `cannot remove container "/${config.name}": ${hint}`);
       }
-      if (this.#record.state === 'paused') await this.unpause();
-      await this.#signal(SIGKILL);
-      await this.#untilEnded();
+      await this.#endForRemoval();
     }
     await this.#lock.run(() => this.#remove());
   }
 
-  async wait(signal?: AbortSignal): Promise<ExitInfo> {
+  async #endForRemoval(): Promise<void> {
+    this.#keep++;
+    try {
+      await this.#markStopped(true);
+      if (this.#record.state === 'paused') await this.unpause();
+      if (!this.isRunning) return;
+      await this.#signal(SIGKILL);
+      await this.#untilEnded();
+    } finally {
+      this.#keep--;
+    }
+  }
+
+  async wait(signal?: AbortSignal, condition: WaitCondition = 'not-running'): Promise<ExitInfo> {
     throwIfAborted(signal);
-    // A start that is under way counts as running.
-    await untilAborted(this.#lock.idle(), signal);
-    if (this.isRunning) await untilAborted(this.#untilEnded(), signal);
+    if (condition === 'next-exit') await untilAborted(this.#nextEnd(), signal);
+    else if (condition === 'removed') await untilAborted(this.#untilRemoved(), signal);
+    else {
+      // A start that is under way counts as running.
+      await untilAborted(this.#lock.idle(), signal);
+      if (this.isActive) await untilAborted(this.#untilEnded(), signal);
+    }
     return this.#record.exit ?? { exitCode: 0, oomKilled: false, error: '', finishedAtMs: 0 };
   }
 
@@ -214,21 +307,9 @@ export class Container {
     options: { env?: readonly string[]; user?: string; timeoutMs?: number },
     signal?: AbortSignal,
   ): Promise<ExecResult> {
-    if (this.#record.state === 'paused') {
-      throw new SwarmtsError('conflict', `container ${this.#record.id} is paused, unpause the container before exec`);
-    }
-    if (this.#record.state !== 'running') throw notRunning(this.#record.id);
-    const base = await bundleProcess(this.#paths.bundle);
-    const rootfs = rootfsPaths(this.#paths.container).target;
-    const user = options.user ? lookUpUser(rootfs, options.user, []) : undefined;
-    const process = {
-      ...base,
-      terminal: false,
-      args: argv,
-      env: withVariables(base.env, options.env ?? []),
-      ...(user ? { user: { uid: user.uid, gid: user.gid, additionalGids: user.additionalGids } } : {}),
-    };
-    const run = { timeoutMs: options.timeoutMs, signal };
+    const { env = [], user = '', timeoutMs } = options;
+    const process = await this.#execProcess({ ...SIMPLE_EXEC, argv, env, user }, undefined);
+    const run = { timeoutMs, signal };
     const { code, stdout, stderr } = await this.#context.runtime.exec(
       this.#record.id,
       this.#paths.bundle,
@@ -236,6 +317,88 @@ export class Container {
       run,
     );
     return { code, stdout, stderr };
+  }
+
+  createExec(config: ExecConfig): Exec {
+    this.#mustTakeExec();
+    const exec = new Exec(config, {
+      containerId: this.#record.id,
+      bundle: this.#paths.bundle,
+      runtime: this.#context.runtime,
+      clock: this.#context.clock,
+      processOf: (c, size) => this.#execProcess(c, size),
+      emit: (action, attributes) => this.#emit(action, attributes),
+    });
+    this.#emit(`exec_create: ${config.argv.join(' ')}`, { execID: exec.id });
+    return exec;
+  }
+
+  stats(): ContainerStats | undefined {
+    if (!this.isRunning) return undefined;
+    const { bundle, clock } = this.#context;
+    return readStats({
+      mounts: readMounts(),
+      cgroupsPath: cgroupOf(bundle, this.#record.id),
+      pid: this.#record.process?.init.pid ?? 0,
+      machineMemoryBytes: totalmem(),
+      nowMs: clock.now(),
+    });
+  }
+
+  /** Of everything that runs in it. */
+  pids(): readonly number[] {
+    const { id, state } = this.#record;
+    if (state === 'restarting') {
+      throw new SwarmtsError('conflict', `Container ${id} is restarting, wait until the container is running`);
+    }
+    if (!this.isRunning) throw notRunning(id);
+    this.#emit('top');
+    return pidsIn(readMounts(), cgroupOf(this.#context.bundle, id));
+  }
+
+  attach(options: AttachOptions): Session {
+    if (this.#record.state === 'paused') {
+      const hint = 'is paused. Unpause the container before attach';
+      throw new SwarmtsError('conflict', `container ${this.#record.id} ${hint}`);
+    }
+    const { tty = false, openStdin = false } = this.#record.config;
+    const target = {
+      tty,
+      openStdin,
+      logPath: this.logPath,
+      attachSocket: this.#context.runtime.attachSocket(this.#record.id),
+      isRunning: () => this.isRunning,
+      onStart: (fn: () => void) => {
+        this.#started.add(fn);
+        return () => this.#started.delete(fn);
+      },
+      onEnd: (fn: () => void) => this.onEnd(fn),
+    };
+    this.#emit('attach');
+    return new ContainerAttachment(target, options, this.#context.helper, this.#context.clock);
+  }
+
+  async resize(size: TerminalSize): Promise<void> {
+    if (!this.isRunning) throw notRunning(this.#record.id);
+    await resizeConsole(this.controlFifo, size);
+    this.#emit('resize', { height: String(size.rows), width: String(size.columns) });
+  }
+
+  async #execProcess(config: ExecConfig, size: TerminalSize | undefined): Promise<OciProcess> {
+    this.#mustTakeExec();
+    const base = await bundleProcess(this.#paths.bundle);
+    return execProcess(base, config, size, this.#context.bundle.facts, rootfsPaths(this.#paths.container).target);
+  }
+
+  #mustTakeExec(): void {
+    const { id, state } = this.#record;
+    if (state === 'paused') {
+      throw new SwarmtsError('conflict', `container ${id} is paused, unpause the container before exec`);
+    }
+    if (state === 'restarting') {
+      throw new SwarmtsError('conflict', `Container ${id} is restarting, wait until the container is running`);
+    }
+    if (state !== 'running') throw notRunning(id);
   }
 
   /** The monitor has left an exit file. Called at least once per exit, maybe repeatedly. */
@@ -263,6 +426,7 @@ export class Container {
         // A start that was cut short left its bundle behind.
         await killMonitor(this.#context, this.#record.id, this.#paths);
         await this.#tearDown();
+        await this.#resume();
         return;
       }
       const code = await this.#context.runtime.exitCode(this.#record.id);
@@ -285,23 +449,34 @@ export class Container {
 
   /** Lets go of everything in memory; the container runs on. */
   async close(): Promise<void> {
+    this.#cancelRestart();
     await this.#health?.stop();
     await this.#lock.idle();
     await this.#health?.stop();
   }
 
-  async #start(): Promise<void> {
+  async #startOrAbandon(restartCount: number): Promise<void> {
+    try {
+      await this.#start(restartCount);
+    } catch (e) {
+      await this.#abandonStart(e);
+      throw e;
+    }
+  }
+
+  async #start(restartCount: number): Promise<void> {
     // What the last end could not take down.
     await this.#tearDown();
     const { process, attachment } = await createProcess(this.#context, this.#record, this.#paths, this.#files);
     // From here on they live on their tmpfs alone.
     this.#files = undefined;
-    const { exit: _exit, network: _network, health: _health, ...kept } = this.#record;
+    const { exit: _exit, network: _network, health: _health, stoppedByUser: _by, ...kept } = this.#record;
     const started: ContainerRecord = {
       ...kept,
       state: 'running',
       startedAtMs: this.#context.clock.now(),
       startCount: this.#record.startCount + 1,
+      restartCount,
       volumesFilled: true,
       process,
       ...(attachment ? { network: attachment } : {}),
@@ -314,8 +489,10 @@ export class Container {
     if (running.status === 'rejected') throw running.reason;
     if (saved.status === 'rejected') throw saved.reason;
     this.#record = started;
+    this.#exitOnNext = false;
     this.#watchHealth();
     this.#emit('start');
+    fireOnce(this.#started);
   }
 
   /** Takes down what a failed start left and remembers why. */
@@ -333,6 +510,7 @@ export class Container {
     const state = kept.startCount > 0 ? 'exited' : 'created';
     await this.#guarded('save the state', () => this.#save({ ...kept, state, exit }));
     this.#fireEnded();
+    if (kept.config.autoRemove) this.#context.autoRemove(kept.id);
   }
 
   /** Nobody holds the container any more: what still runs of it is killed. */
@@ -362,17 +540,73 @@ export class Container {
     const exit: ExitInfo = { ...how, oomKilled, finishedAtMs: clock.now() };
     await this.#health?.stop();
     this.#health = undefined;
+    const again = this.#restartsAfter(exit);
+    const ended: ContainerRecord = { ...kept, state: again ? 'restarting' : 'exited', exit };
     try {
-      await this.#save({ ...kept, state: 'exited', exit });
+      await this.#save(ended);
     } catch (e) {
       // The disk may be full: the container has ended all the same, and the next open finds that out again.
-      this.#record = { ...kept, state: 'exited', exit };
+      this.#record = ended;
       logger.error('cannot save the state of a container', { container: kept.id, error: e });
     }
     if (oomKilled) this.#emit('oom');
-    this.#emit('die', { exitCode: String(how.exitCode) });
+    const seconds = Math.max(0, Math.round((exit.finishedAtMs - kept.startedAtMs) / 1000));
+    this.#emit('die', { exitCode: String(how.exitCode), execDuration: String(seconds) });
     this.#fireEnded();
     await this.#tearDown();
+    if (again) this.#scheduleRestart(exit.finishedAtMs - kept.startedAtMs);
+    else if (kept.config.autoRemove && this.#keep === 0) this.#context.autoRemove(kept.id);
+  }
+
+  #restartsAfter(exit: ExitInfo): boolean {
+    const { config, stoppedByUser = false, restartCount = 0 } = this.#record;
+    if (this.#exitOnNext || this.#keep > 0) return false;
+    return wantsRestart(config.restart ?? NO_RESTART, { exitCode: exit.exitCode, stoppedByUser, restartCount });
+  }
+
+  #scheduleRestart(ranMs: number): void {
+    this.#restartDelayMs = nextRestartDelayMs(this.#restartDelayMs, ranMs);
+    this.#startLater(this.#restartDelayMs);
+  }
+
+  #startLater(delayMs: number): void {
+    this.#restartTimer = this.#context.clock.after(delayMs, () => {
+      this.#restartTimer = undefined;
+      const work = this.#lock.run(async () => {
+        if (this.#record.state === 'restarting') await this.#startOrAbandon((this.#record.restartCount ?? 0) + 1);
+      });
+      work.catch((e: unknown) => {
+        this.#context.logger.error('cannot restart a container', { container: this.#record.id, error: messageOf(e) });
+      });
+    });
+  }
+
+  #cancelRestart(): void {
+    this.#restartTimer?.cancel();
+    this.#restartTimer = undefined;
+  }
+
+  /** After the engine was opened: what its policy wants to run, runs again; what was to be removed goes. */
+  async #resume(): Promise<void> {
+    const { state, config, exit, startCount, stoppedByUser = false, restartCount = 0 } = this.#record;
+    if (startCount === 0 || (state !== 'exited' && state !== 'restarting')) return;
+    const run = { exitCode: exit?.exitCode ?? 0, stoppedByUser, restartCount };
+    if (wantsRestart(config.restart ?? NO_RESTART, run)) {
+      await this.#save({ ...this.#record, state: 'restarting' });
+      this.#startLater(0);
+    } else if (state === 'restarting') await this.#save({ ...this.#record, state: 'exited' });
+    else if (config.autoRemove) this.#context.autoRemove(this.#record.id);
+  }
+
+  /** Somebody wants it to end; `surely` ends the work of its restart policy as well. */
+  async #markStopped(surely: boolean): Promise<void> {
+    this.#exitOnNext ||= surely;
+    if ((this.#record.config.restart ?? NO_RESTART).name === 'no') return;
+    await this.#lock.run(async () => {
+      if (surely) this.#cancelRestart();
+      const state = surely && this.#record.state === 'restarting' ? 'exited' : this.#record.state;
+      await this.#save({ ...this.#record, state, stoppedByUser: true });
+    });
   }
 
   async #remove(): Promise<void> {
@@ -381,6 +615,7 @@ export class Container {
     await eraseContainer(this.#context, this.#record, this.#paths);
     this.#removed = true;
     this.#emit('destroy');
+    fireOnce(this.#onRemoved);
   }
 
   async #signal(signal: number): Promise<void> {
@@ -389,8 +624,17 @@ export class Container {
     if (init && isAlive(init)) await this.#context.helper.kill(init.pid, signal);
   }
 
+  #nextEnd(): Promise<void> {
+    return new Promise((resolve) => this.onEnd(resolve));
+  }
+
+  #untilRemoved(): Promise<void> {
+    if (this.#removed) return Promise.resolve();
+    return new Promise((resolve) => this.#onRemoved.add(resolve));
+  }
+
   #endsWithin(seconds: number): Promise<boolean> {
-    if (!this.isRunning) return Promise.resolve(true);
+    if (!this.isActive) return Promise.resolve(true);
     return new Promise((resolve) => {
       const done = (ended: boolean) => {
         timer?.cancel();
@@ -446,14 +690,29 @@ export class Container {
   }
 
   #fireEnded(): void {
-    const listeners = [...this.#ended];
-    this.#ended.clear();
-    for (const fn of listeners) fn();
+    fireOnce(this.#ended);
   }
 
   #emit(action: string, attributes?: Readonly<Record<string, string>>): void {
     this.#context.emit(action, this.#record, attributes);
   }
+}
+
+/** A command that nobody talks to. */
+const SIMPLE_EXEC: Omit<ExecConfig, 'argv' | 'env' | 'user'> = {
+  workingDir: '',
+  privileged: false,
+  tty: false,
+  attachStdin: false,
+  attachStdout: true,
+  attachStderr: true,
+  detachKeys: '',
+};
+
+function fireOnce(listeners: Set<() => void>): void {
+  const all = [...listeners];
+  listeners.clear();
+  for (const fn of all) fn();
 }
 
 function notRunning(id: string): SwarmtsError {

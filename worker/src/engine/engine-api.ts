@@ -6,8 +6,18 @@
 
 import type { NetworkAttachment as SwarmAttachment } from '@swarmts/proto';
 import type { CommitOptions, ImageEngine } from '../images/image-api.js';
+import type { AttachOptions, ExecConfig, ExecInfo, Session, TerminalSize } from './session-api.js';
 
-export type ContainerState = 'created' | 'running' | 'paused' | 'exited' | 'dead';
+export type ContainerState = 'created' | 'running' | 'paused' | 'restarting' | 'exited' | 'dead';
+
+export interface RestartPolicy {
+  readonly name: 'no' | 'always' | 'unless-stopped' | 'on-failure';
+  /** Of 'on-failure'; 0 = no limit. */
+  readonly maxRetries: number;
+}
+
+/** What to wait for: that it does not run (now, or from the next time on), its next end in any case, its removal. */
+export type WaitCondition = 'not-running' | 'next-exit' | 'removed';
 
 export interface MountConfig {
   readonly type: 'bind' | 'volume' | 'tmpfs';
@@ -117,6 +127,10 @@ export interface ContainerConfig {
   readonly domainname?: string;
   readonly tty?: boolean;
   readonly openStdin?: boolean;
+  /** The input ends when the first one who was attached to it leaves. */
+  readonly stdinOnce?: boolean;
+  /** Of the terminal when it starts. */
+  readonly consoleSize?: TerminalSize;
   readonly readOnlyRootfs?: boolean;
   readonly init?: boolean;
   readonly stopSignal?: string;
@@ -146,6 +160,10 @@ export interface ContainerConfig {
   readonly sysctls?: Readonly<Record<string, string>>;
   readonly shmSizeBytes?: number;
   readonly health?: HealthConfig;
+  /** Default: no. */
+  readonly restart?: RestartPolicy;
+  /** Removed with its anonymous volumes as soon as it has ended. */
+  readonly autoRemove?: boolean;
   readonly log?: {
     readonly driver: 'json-file' | 'local' | 'none';
     readonly maxSizeBytes: number;
@@ -210,7 +228,7 @@ export interface ContainerInfo {
   readonly env: readonly string[];
   /** '' when nothing is logged. */
   readonly logPath: string;
-  /** How often it was started again after it had exited. */
+  /** How often its restart policy has started it again since somebody did. */
   readonly restartCount: number;
 }
 
@@ -326,6 +344,62 @@ export interface ExecResult {
   readonly stderr: Uint8Array;
 }
 
+export interface BlockTransfer {
+  readonly major: number;
+  readonly minor: number;
+  /** "read", "write", ... */
+  readonly op: string;
+  readonly bytes: number;
+}
+
+export interface NetworkTransfer {
+  readonly rxBytes: number;
+  readonly rxPackets: number;
+  readonly rxErrors: number;
+  readonly rxDropped: number;
+  readonly txBytes: number;
+  readonly txPackets: number;
+  readonly txErrors: number;
+  readonly txDropped: number;
+}
+
+/** What a container uses; 0 where the kernel does not say. */
+export interface ContainerStats {
+  readonly readAtMs: number;
+  readonly cpu: {
+    readonly totalNs: number;
+    /** Only with cgroup v1. */
+    readonly perCpuNs: readonly number[];
+    readonly userNs: number;
+    readonly kernelNs: number;
+    /** Of the whole machine. */
+    readonly systemNs: number;
+    readonly onlineCpus: number;
+    readonly periods: number;
+    readonly throttledPeriods: number;
+    readonly throttledNs: number;
+  };
+  readonly memory: {
+    readonly usage: number;
+    readonly maxUsage: number;
+    /** The machine's memory when there is none. */
+    readonly limit: number;
+    readonly failures: number;
+    /** memory.stat, as the kernel names its lines. */
+    readonly details: Readonly<Record<string, number>>;
+  };
+  readonly pids: { readonly current: number; readonly limit: number };
+  readonly blocks: readonly BlockTransfer[];
+  /** By the name of the interface. */
+  readonly networks: Readonly<Record<string, NetworkTransfer>>;
+}
+
+export interface ContainerUpdate {
+  /** Replaces what is named. */
+  readonly resources?: Partial<ContainerResources>;
+  readonly restart?: RestartPolicy;
+}
+
 export interface ContainerEngine {
   readonly images: ImageEngine;
   readonly volumes: {
@@ -345,8 +419,11 @@ export interface ContainerEngine {
    * it had and `exit` of its info says why (exit code 127: command not found, 126: not executable, 128: anything else).
    */
   start(id: string): Promise<void>;
-  /** Stop signal, grace, SIGKILL; resolves when it has exited. Not running: no error. */
-  stop(id: string, timeoutSeconds?: number): Promise<void>;
+  /**
+   * Stop signal, grace, SIGKILL; resolves when it has exited. Not running: no error. Without a timeout or signal the container's own;
+   * a negative timeout waits for ever.
+   */
+  stop(id: string, timeoutSeconds?: number, signal?: string): Promise<void>;
   kill(id: string, signal: string): Promise<void>;
   pause(id: string): Promise<void>;
   unpause(id: string): Promise<void>;
@@ -355,8 +432,22 @@ export interface ContainerEngine {
   connect(id: string, wish: NetworkWish): Promise<void>;
   /** Takes a container off a network, at once when it runs. Not on it: 'not-found'. */
   disconnect(id: string, network: { readonly id: string; readonly name: string }): Promise<void>;
-  /** Resolves when the container is not running any more (at once for one that is not). */
-  wait(id: string, signal?: AbortSignal): Promise<ExitInfo>;
+  /** Resolves when the condition is met; default: not-running, at once for one that does not run. */
+  wait(id: string, signal?: AbortSignal, condition?: WaitCondition): Promise<ExitInfo>;
+  /** Stops it, where it runs, and starts it. */
+  restart(id: string, timeoutSeconds?: number, signal?: string): Promise<void>;
+  /** The new name is unique: 'conflict'. */
+  rename(id: string, name: string): Promise<void>;
+  /** Changes limits, also of one that runs, and the restart policy. */
+  update(id: string, change: ContainerUpdate): Promise<void>;
+  /** Undefined when it does not run. */
+  stats(id: string): ContainerStats | undefined;
+  /** The processes of a running container, as ps(1) of the host prints them with these arguments; default -ef. */
+  top(id: string, psArgs: string): Promise<{ readonly titles: readonly string[]; readonly rows: readonly string[][] }>;
+  /** Bytes of a volume's content. Walks the files. */
+  volumeBytes(name: string): Promise<number>;
+  /** Bytes of the container's own layer, and with its image's. Walks the files. */
+  sizes(id: string): Promise<{ readonly ownBytes: number; readonly totalBytes: number }>;
   /** By id, unique id prefix or name. */
   find(nameOrId: string): ContainerInfo | undefined;
   list(): readonly ContainerInfo[];
@@ -369,6 +460,19 @@ export interface ContainerEngine {
   ): Promise<ExecResult>;
   /** Makes an image of a container's file system; resolves to the id. */
   commit(id: string, options: CommitOptions): Promise<string>;
+  /** Prepares a command in a running container. Not running: 'conflict'. */
+  createExec(id: string, config: ExecConfig): Promise<string>;
+  /** Runs it; with `detach` nobody is at its streams. Throws Docker's message when it cannot be started. */
+  startExec(execId: string, options: { readonly detach: boolean; readonly size?: TerminalSize }): Promise<Session>;
+  resizeExec(execId: string, size: TerminalSize): Promise<void>;
+  /** 'not-found' when there is no such exec, or its container is gone. */
+  findExec(execId: string): ExecInfo;
+  /** Ids of a container's execs that have not ended. */
+  execsOf(id: string): readonly string[];
+  /** At the streams of a container's own process, from before it starts if need be. */
+  attach(id: string, options: AttachOptions): Promise<Session>;
+  /** Of the terminal of a running container. */
+  resize(id: string, size: TerminalSize): Promise<void>;
   /** Synchronous notification; returns the unsubscribe function. */
   onEvent(listener: (e: EngineEvent) => void): () => void;
   info(): {

@@ -3,6 +3,7 @@
  * about one container is in container.ts, about opening and re-adopting in open-engine.ts.
  */
 import { type Clock, isSwarmtsError, type Logger, messageOf, SwarmtsError } from '@swarmts/lib';
+import { ExecRegistry } from '../exec/exec-registry.js';
 import type { CommitOptions } from '../images/image-api.js';
 import type { ImageService } from '../images/image-service.js';
 import { readLogs } from '../logs/log-reader.js';
@@ -15,20 +16,26 @@ import type { ContainerContext } from './container-context.js';
 import { createContainer, newContainerId } from './container-creation.js';
 import { containerPaths } from './container-paths.js';
 import type { ContainerRegistry } from './container-registry.js';
+import { listProcesses } from './container-top.js';
+import { bytesBelow } from './disk-size.js';
 import type {
   ContainerConfig,
   ContainerEngine,
   ContainerInfo,
+  ContainerStats,
+  ContainerUpdate,
   EngineEvent,
   ExecResult,
   ExitInfo,
   LogEntry,
   LogOptions,
   NetworkWish,
+  WaitCondition,
 } from './engine-api.js';
 import type { EngineEvents } from './events.js';
 import { checkName } from './merge-config.js';
 import type { MonitorWatch } from './monitor-watch.js';
+import type { AttachOptions, ExecConfig, ExecInfo, Session, TerminalSize } from './session-api.js';
 
 export interface EngineParts {
   readonly context: ContainerContext;
@@ -45,11 +52,13 @@ export class Engine implements ContainerEngine {
   readonly images: ContainerEngine['images'];
   readonly volumes: ContainerEngine['volumes'];
   readonly #parts: EngineParts;
+  readonly #execs: ExecRegistry;
   /** Ends followers of logs and waiters when the engine is closed. */
   readonly #closing = new AbortController();
 
   constructor(parts: EngineParts) {
     this.#parts = parts;
+    this.#execs = new ExecRegistry(parts.clock);
     this.images = parts.images;
     this.volumes = parts.volumes;
   }
@@ -75,8 +84,48 @@ export class Engine implements ContainerEngine {
     await this.#parts.registry.get(id).start();
   }
 
-  async stop(id: string, timeoutSeconds?: number): Promise<void> {
-    await this.#parts.registry.get(id).stop(timeoutSeconds);
+  async stop(id: string, timeoutSeconds?: number, signal?: string): Promise<void> {
+    await this.#parts.registry.get(id).stop(timeoutSeconds, signal);
+  }
+
+  async restart(id: string, timeoutSeconds?: number, signal?: string): Promise<void> {
+    await this.#parts.registry.get(id).restart(timeoutSeconds, signal);
+  }
+
+  async rename(id: string, name: string): Promise<void> {
+    if (name === '') throw new SwarmtsError('invalid-argument', 'Neither old nor new names may be empty');
+    checkName(name);
+    const { registry } = this.#parts;
+    const container = registry.get(id);
+    if (container.record.config.name === name) {
+      throw new SwarmtsError('invalid-argument', 'Renaming a container with the same name as its current name');
+    }
+    await registry.rename(container, name, () => container.rename(name));
+  }
+
+  async update(id: string, change: ContainerUpdate): Promise<void> {
+    await this.#parts.registry.get(id).update(change);
+  }
+
+  stats(id: string): ContainerStats | undefined {
+    return this.#parts.registry.get(id).stats();
+  }
+
+  async top(id: string, psArgs: string) {
+    const pids = this.#parts.registry.get(id).pids();
+    return listProcesses(this.#parts.context.helper, pids, psArgs);
+  }
+
+  async volumeBytes(name: string): Promise<number> {
+    const volume = await this.#parts.volumes.find(name);
+    return volume ? bytesBelow(volume.mountpoint) : 0;
+  }
+
+  async sizes(id: string) {
+    const { record, upperDirectory } = this.#parts.registry.get(id);
+    const image = await this.#parts.images.find(record.imageId);
+    const ownBytes = await bytesBelow(upperDirectory);
+    return { ownBytes, totalBytes: ownBytes + (image?.sizeBytes ?? 0) };
   }
 
   async kill(id: string, signal: string): Promise<void> {
@@ -95,7 +144,10 @@ export class Engine implements ContainerEngine {
     const { registry, images, volumes, logger } = this.#parts;
     const container = registry.get(id);
     await container.remove(options.force);
+    // Somebody else removed it at the same time.
+    if (registry.byId(container.record.id) !== container) return;
     registry.delete(container);
+    this.#execs.forget(container.record.id);
     if (options.volumes) {
       for (const m of container.record.mounts) {
         if (!m.anonymous) continue;
@@ -116,8 +168,8 @@ export class Engine implements ContainerEngine {
     await this.#parts.registry.get(id).disconnect(network);
   }
 
-  async wait(id: string, signal?: AbortSignal): Promise<ExitInfo> {
-    return this.#parts.registry.get(id).wait(this.#untilClosed(signal));
+  async wait(id: string, signal?: AbortSignal, condition?: WaitCondition): Promise<ExitInfo> {
+    return this.#parts.registry.get(id).wait(this.#untilClosed(signal), condition);
   }
 
   find(nameOrId: string): ContainerInfo | undefined {
@@ -155,6 +207,36 @@ export class Engine implements ContainerEngine {
     const container = registry.get(id);
     const directory = containerPaths(context, container.record.id).container;
     return commitContainer(container, directory, images.store, options);
+  }
+
+  async createExec(id: string, config: ExecConfig): Promise<string> {
+    const exec = this.#parts.registry.get(id).createExec(config);
+    this.#execs.add(exec);
+    return exec.id;
+  }
+
+  async startExec(execId: string, options: { readonly detach: boolean; readonly size?: TerminalSize }) {
+    return this.#execs.get(execId).start(options);
+  }
+
+  async resizeExec(execId: string, size: TerminalSize): Promise<void> {
+    await this.#execs.get(execId).resize(size);
+  }
+
+  findExec(execId: string): ExecInfo {
+    return this.#execs.get(execId).info;
+  }
+
+  execsOf(id: string): readonly string[] {
+    return this.#execs.ofContainer(id);
+  }
+
+  async attach(id: string, options: AttachOptions): Promise<Session> {
+    return this.#parts.registry.get(id).attach(options);
+  }
+
+  async resize(id: string, size: TerminalSize): Promise<void> {
+    await this.#parts.registry.get(id).resize(size);
   }
 
   onEvent(listener: (e: EngineEvent) => void): () => void {

@@ -73,6 +73,7 @@ const CONTAINER_ID = /^[0-9a-f]{64}$/;
 /** Docker's defaults of the "local" log driver; "json-file" has no limit. */
 const LOCAL_LOG_MAX_BYTES = 20 << 20;
 const LOCAL_LOG_MAX_FILES = 5;
+const UNKEPT_LOG_BYTES = 1 << 20;
 
 export async function openEngine(options: EngineOptions): Promise<ContainerEngine> {
   const { helper, clock = systemClock, random = Math.random, logger = silentLogger } = options;
@@ -109,6 +110,9 @@ export async function openEngine(options: EngineOptions): Promise<ContainerEngin
   });
   const users = (volume: string) => registry.volumeUsers(volume);
   const volumes = await VolumeStore.open({ root: join(dataRoot, 'volumes'), helper, clock, logger, users, emit });
+  // The engine that removes them is made last; what waits for it until then is removed right after.
+  const early: string[] = [];
+  let onAutoRemove = (id: string): void => void early.push(id);
   const context: ContainerContext = {
     helper,
     runtime,
@@ -127,6 +131,7 @@ export async function openEngine(options: EngineOptions): Promise<ContainerEngin
       dns: options.dns,
     },
     volumeBusy: (volume, exceptId) => registry.volumeBusy(volume, exceptId),
+    autoRemove: (id) => onAutoRemove(id),
     emit: (action, record, attributes) => emit(containerEvent(action, record, attributes, clock)),
   };
   await loadContainers(context, registry, logger);
@@ -134,7 +139,11 @@ export async function openEngine(options: EngineOptions): Promise<ContainerEngin
   await sweepNamespaces(context, registry);
   await images.collectGarbage();
   const watches = startWatches(context, registry);
-  return new Engine({ context, images, volumes, registry, events, clock, logger, watches });
+  const engine = new Engine({ context, images, volumes, registry, events, clock, logger, watches });
+  onAutoRemove = (id) =>
+    supervise(engine.remove(id, { force: true, volumes: true }), 'cannot remove a container that has ended', logger);
+  for (const id of early) onAutoRemove(id);
+  return engine;
 }
 
 /** Kernels before 6.0 do not know the flag: containers start all the same, only later. */
@@ -184,7 +193,7 @@ async function adoptContainers(context: ContainerContext, registry: ContainerReg
     await c.adopt();
     if (cutOff.has(c.record.id)) await c.abort('its network cannot be taken up again');
     // A rotation that was cut short between renaming and reopening.
-    if (c.isRunning && c.record.config.log?.driver !== 'none' && !existsSync(c.logPath)) await reopenLog(c.controlFifo);
+    if (c.isRunning && !existsSync(c.logPath)) await reopenLog(c.controlFifo);
   }
 }
 
@@ -226,12 +235,19 @@ function startWatches(context: ContainerContext, registry: ContainerRegistry) {
 
 function rotatingLog(c: Container): RotatingLog[] {
   const log = c.record.config.log;
-  if (!c.isRunning || !log || log.driver === 'none') return [];
+  if (!c.isRunning || !log) return [];
+  if (log.driver === 'none') return [unkeptLog(c)];
   const local = log.driver === 'local';
   const maxSizeBytes = log.maxSizeBytes > 0 ? log.maxSizeBytes : local ? LOCAL_LOG_MAX_BYTES : 0;
   const maxFiles = log.maxFiles > 0 ? log.maxFiles : local ? LOCAL_LOG_MAX_FILES : 1;
   if (maxSizeBytes === 0) return [];
   return [{ id: c.record.id, logPath: c.logPath, maxSizeBytes, maxFiles, controlFifo: c.controlFifo }];
+}
+
+/** Nothing is kept of it, but whoever is attached reads it from here. */
+function unkeptLog(c: Container): RotatingLog {
+  const { logPath, controlFifo } = c;
+  return { id: c.record.id, logPath, controlFifo, maxSizeBytes: UNKEPT_LOG_BYTES, maxFiles: 2 };
 }
 
 function containerEvent(

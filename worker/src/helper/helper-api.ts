@@ -5,6 +5,7 @@
  */
 
 import type { RouterExecutor } from '@swarmts/netplugins';
+import type { TerminalSize } from 'vxlan-tools';
 
 /** A process to start. `argv[0]` is an absolute path or a name looked up in PATH. */
 export interface ProcessSpec {
@@ -14,7 +15,9 @@ export interface ProcessSpec {
   readonly cwd?: string;
   /** Bytes for stdin; without it stdin is /dev/null. */
   readonly stdin?: Uint8Array;
-  /** Files that stdout and stderr append to, instead of being captured. */
+  /** A file to read instead. */
+  readonly stdinFile?: string;
+  /** Files that stdout and stderr append to, instead of being captured. A pipe (makePipes) must have its reader already. */
   readonly stdoutFile?: string;
   readonly stderrFile?: string;
   /** Path of a network namespace file that the child starts in. */
@@ -64,6 +67,16 @@ export interface LocalEndpointSpec {
   readonly sysctls?: Readonly<Record<string, string>>;
 }
 
+/** A process in a terminal of its own. */
+export interface TerminalSpec {
+  readonly process: ProcessSpec;
+  readonly size: TerminalSize;
+  /** A unix socket that the caller listens on: everything typed comes from there, everything shown goes there. */
+  readonly socket: string;
+  /** Names the terminal to `resizeTerminal` while the process runs. */
+  readonly name: string;
+}
+
 export interface HelperApi {
   /** Runs a process to its end. Aborting kills it with SIGKILL. Throws SwarmtsError 'not-found' when the program is missing. */
   run(spec: ProcessSpec, signal?: AbortSignal): Promise<RunResult>;
@@ -72,6 +85,18 @@ export interface HelperApi {
    * OCI runtime's own message when the container could not be created.
    */
   startMonitor(spec: ProcessSpec): Promise<MonitorStarted>;
+  /** As `run`, in a terminal; what it shows does not come with the result. */
+  runInTerminal(spec: TerminalSpec, signal?: AbortSignal): Promise<RunResult>;
+  /** `pid` is the process in the terminal inside of the container. A terminal that is gone is no error. */
+  resizeTerminal(name: string, pid: number, size: TerminalSize): Promise<void>;
+  /** Makes named pipes that only root may use. */
+  makePipes(paths: readonly string[]): Promise<void>;
+  /** Connects to a monitor's attach socket for typing into a container. The number is good until `closeInput` or the helper's end. */
+  openInput(socket: string): Promise<number>;
+  /** Resolves when everything has been taken; a container that does not read lets it wait. */
+  writeInput(input: number, bytes: Uint8Array): Promise<void>;
+  /** The end of the input, as ^D or a closed pipe. */
+  closeInput(input: number): Promise<void>;
   mount(spec: MountSpec): Promise<void>;
   /** Lazy unmount; a target that is not mounted is no error. */
   unmount(target: string): Promise<void>;

@@ -5,6 +5,7 @@
 import type { Duplex } from 'node:stream';
 import { type Clock, type Logger, SwarmtsError, silentLogger, systemClock, type TimerHandle } from '@swarmts/lib';
 import type { Encryption, FoundTunnel, LegSpec, RouterSpec, RulesSpec, TunnelsSpec } from '@swarmts/netplugins';
+import type { TerminalSize } from 'vxlan-tools';
 import { encodeFrame, FrameDecoder } from './frame.js';
 import type {
   ConnectionFilter,
@@ -14,6 +15,7 @@ import type {
   PrivilegedHelper,
   ProcessSpec,
   RunResult,
+  TerminalSpec,
 } from './helper-api.js';
 import {
   type Method,
@@ -101,6 +103,32 @@ export class HelperClient implements PrivilegedHelper {
 
   async startMonitor(spec: ProcessSpec): Promise<MonitorStarted> {
     return (await this.#call('startMonitor', { process: wireProcess(spec) }, spec.stdin)).result;
+  }
+
+  async runInTerminal(spec: TerminalSpec, signal?: AbortSignal): Promise<RunResult> {
+    const { process: child, ...rest } = spec;
+    const { result } = await this.#call('runInTerminal', { process: wireProcess(child), ...rest }, undefined, signal);
+    return { code: result.code, signal: result.signal, stdout: Buffer.alloc(0), stderr: Buffer.alloc(0) };
+  }
+
+  async resizeTerminal(name: string, pid: number, size: TerminalSize): Promise<void> {
+    await this.#call('resizeTerminal', { name, pid, size });
+  }
+
+  async makePipes(paths: readonly string[]): Promise<void> {
+    await this.#call('makePipes', { paths });
+  }
+
+  async openInput(socket: string): Promise<number> {
+    return (await this.#call('openInput', { socket })).result;
+  }
+
+  async writeInput(input: number, bytes: Uint8Array): Promise<void> {
+    await this.#call('writeInput', { input }, bytes);
+  }
+
+  async closeInput(input: number): Promise<void> {
+    await this.#call('closeInput', { input });
   }
 
   async mount(spec: MountSpec): Promise<void> {

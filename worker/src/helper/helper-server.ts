@@ -13,6 +13,7 @@ import {
   ipProtocol,
   loadNftLibrary,
   MissingLibraryError,
+  makeFifo,
   mount,
   NETLINK_NETFILTER,
   NetlinkError,
@@ -25,13 +26,15 @@ import {
   unmount,
   withNetns,
 } from 'vxlan-tools';
+import { ContainerInputs } from './container-inputs.js';
 import { encodeFrame, FrameDecoder } from './frame.js';
-import type { ConnectionFilter, ProcessSpec } from './helper-api.js';
+import type { ConnectionFilter, ProcessSpec, TerminalSpec } from './helper-api.js';
 import { ensureLoopbackNetns, LocalEndpoints, writeSysctls } from './local-endpoint.js';
 import type { WireCancel, WireHello, WireProcess, WireRequest } from './protocol.js';
 import { Routers } from './routers.js';
 import { type RunningProcess, runProcess, startDetached } from './run-process.js';
 import { startMonitor } from './start-monitor.js';
+import { Terminals } from './terminals.js';
 import { Tunnels } from './tunnels.js';
 
 type RouterMethod =
@@ -63,6 +66,8 @@ export class HelperServer {
   readonly #routers = new Routers(this.#home);
   readonly #tunnels = new Tunnels(this.#home, this.#reaper);
   readonly #running = new Map<number, RunningProcess>();
+  readonly #terminals = new Terminals();
+  readonly #inputs = new ContainerInputs();
   #nftLibrary: NftLibrary | undefined;
   #homeNft: NftContext | undefined;
   #netfilter: NetlinkSocket | undefined;
@@ -120,6 +125,21 @@ export class HelperServer {
     switch (request.method) {
       case 'run':
         return this.#run(request.id, processOf(request.process, tail));
+      case 'runInTerminal':
+        return this.#runInTerminal(request.id, { ...request, process: processOf(request.process, tail) });
+      case 'resizeTerminal':
+        this.#terminals.resize(request.name, request.pid, request.size);
+        return DONE;
+      case 'makePipes':
+        for (const path of request.paths) makeFifo(path, PIPE_MODE);
+        return DONE;
+      case 'openInput':
+        return { result: this.#inputs.open(request.socket) };
+      case 'writeInput':
+        return this.#inputs.write(request.input, tail).then(() => DONE);
+      case 'closeInput':
+        this.#inputs.close(request.input);
+        return DONE;
       case 'startMonitor':
         return startMonitor(processOf(request.process, tail), this.#reaper).then((result) => ({ result }));
       case 'startDetached':
@@ -233,6 +253,17 @@ export class HelperServer {
     }
   }
 
+  async #runInTerminal(id: number, spec: TerminalSpec): Promise<Answer> {
+    const running = this.#terminals.run(spec, this.#reaper);
+    this.#running.set(id, running);
+    try {
+      const { code, signal } = await running.done;
+      return { result: { code, signal, stdoutBytes: 0 } };
+    } finally {
+      this.#running.delete(id);
+    }
+  }
+
   #list(command: string, netns: string): string {
     const words = command.trim().split(/\s+/);
     const options: string[] = [];
@@ -276,6 +307,7 @@ export class HelperServer {
 
   #close(): void {
     for (const running of this.#running.values()) running.kill();
+    this.#inputs.closeAll();
     this.#reaper.close();
     this.#homeNft?.close();
     this.#netfilter?.close();
@@ -284,6 +316,7 @@ export class HelperServer {
 }
 
 const DONE: Answer = { result: null };
+const PIPE_MODE = 0o600;
 
 function processOf(wire: WireProcess, tail: Buffer): ProcessSpec {
   const { hasStdin, ...spec } = wire;

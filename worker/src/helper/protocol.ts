@@ -4,6 +4,7 @@
  */
 import { type ErrorCode, errorCodes } from '@swarmts/lib';
 import type { Encryption, FoundTunnel, LegSpec, RouterSpec, RulesSpec, TunnelsSpec } from '@swarmts/netplugins';
+import type { TerminalSize } from 'vxlan-tools';
 import type { ConnectionFilter, LocalEndpointSpec, MonitorStarted, MountSpec, ProcessSpec } from './helper-api.js';
 
 /** A ProcessSpec without stdin, which is the tail when `hasStdin`. */
@@ -15,6 +16,18 @@ export interface WireProcess extends Omit<ProcessSpec, 'stdin'> {
 export interface Methods {
   run: { readonly process: WireProcess };
   startMonitor: { readonly process: WireProcess };
+  runInTerminal: {
+    readonly process: WireProcess;
+    readonly size: TerminalSize;
+    readonly socket: string;
+    readonly name: string;
+  };
+  resizeTerminal: { readonly name: string; readonly pid: number; readonly size: TerminalSize };
+  makePipes: { readonly paths: readonly string[] };
+  openInput: { readonly socket: string };
+  /** The bytes are the frame's tail. */
+  writeInput: { readonly input: number };
+  closeInput: { readonly input: number };
   mount: { readonly mount: MountSpec };
   unmount: { readonly target: string };
   attachLocal: { readonly endpoint: LocalEndpointSpec };
@@ -44,6 +57,12 @@ export interface Methods {
 export interface Results {
   run: { readonly code: number; readonly signal: string; readonly stdoutBytes: number };
   startMonitor: MonitorStarted;
+  runInTerminal: { readonly code: number; readonly signal: string; readonly stdoutBytes: number };
+  resizeTerminal: null;
+  makePipes: null;
+  openInput: number;
+  writeInput: null;
+  closeInput: null;
   mount: null;
   unmount: null;
   attachLocal: null;

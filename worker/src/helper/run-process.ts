@@ -8,10 +8,12 @@ import {
   closeFd,
   createMemoryFile,
   type ExitStatus,
+  O_NONBLOCK,
   openFile,
   pipe,
   type Reaper,
   rewind,
+  setStatusFlags,
   spawn,
   withNetns,
 } from 'vxlan-tools';
@@ -34,6 +36,8 @@ export interface FinishedProcess extends ExitStatus {
   readonly stderr: Buffer;
 }
 
+const O_RDONLY = 0;
+const O_APPEND = 0o2000;
 const APPEND = 0o1 | 0o100 | 0o2000; // O_WRONLY | O_CREAT | O_APPEND
 
 /** Where an output goes: a file that it appends to, or a pipe that is captured. */
@@ -50,6 +54,10 @@ export function runProcess(spec: ProcessSpec, reaper: Reaper): RunningProcess {
     const fds = new Map<number, number>();
     if (spec.stdin !== undefined) {
       const fd = inputFile(spec.stdin);
+      childFds.push(fd);
+      fds.set(0, fd);
+    } else if (spec.stdinFile !== undefined) {
+      const fd = openBlocking(spec.stdinFile, O_RDONLY);
       childFds.push(fd);
       fds.set(0, fd);
     }
@@ -137,8 +145,15 @@ export function inputFile(bytes: Uint8Array): number {
   return fd;
 }
 
+/** The open of a pipe whose other end is gone must not wait for it; what the child gets does wait. */
+function openBlocking(file: string, flags: number): number {
+  const fd = openFile(file, flags | O_NONBLOCK, 0o640);
+  setStatusFlags(fd, flags & O_APPEND);
+  return fd;
+}
+
 function openOutput(file: string | undefined): Output {
-  if (file !== undefined) return { childFd: openFile(file, APPEND, 0o640), capture: undefined };
+  if (file !== undefined) return { childFd: openBlocking(file, APPEND), capture: undefined };
   const [readFd, childFd] = pipe();
   return { childFd, capture: new Capture(readFd) };
 }

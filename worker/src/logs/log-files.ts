@@ -42,11 +42,23 @@ export async function rotateLog(logPath: string, maxFiles: number, controlFifo: 
 
 /** Tells the monitor to open `container.log` again. A monitor that is gone has nothing to reopen. */
 export async function reopenLog(controlFifo: string): Promise<void> {
+  await tellMonitor(controlFifo, REOPEN_LOGS);
+}
+
+/** Gives the container's terminal a size. */
+export async function resizeConsole(
+  controlFifo: string,
+  size: { readonly rows: number; readonly columns: number },
+): Promise<void> {
+  await tellMonitor(controlFifo, `1 ${size.rows} ${size.columns}\n`);
+}
+
+async function tellMonitor(controlFifo: string, message: string): Promise<void> {
   try {
     // Without O_NONBLOCK the open would wait for a reader that may never come.
     const fifo = await open(controlFifo, constants.O_WRONLY | constants.O_NONBLOCK);
     try {
-      await fifo.write(REOPEN_LOGS);
+      await fifo.write(message);
     } finally {
       await fifo.close();
     }

@@ -40,7 +40,12 @@ export async function* readLogs(
   yield* joinLines(readRecords(source, options, signal));
 }
 
-async function* readRecords(source: LogSource, options: LogOptions, signal?: AbortSignal): AsyncGenerator<LogEntry> {
+/** As `readLogs`, in the pieces in which the container wrote them. */
+export async function* readRecords(
+  source: LogSource,
+  options: LogOptions,
+  signal?: AbortSignal,
+): AsyncGenerator<LogEntry> {
   const wake = options.follow ? new WakeUp(source) : undefined;
   const files = await openAll(source.logPath);
   try {

@@ -92,6 +92,9 @@ export function processOf(input: OciConfigInput): OciProcess {
   }));
   return {
     terminal: config.tty ?? false,
+    ...(config.tty && config.consoleSize
+      ? { consoleSize: { height: config.consoleSize.rows, width: config.consoleSize.columns } }
+      : {}),
     user: { uid: user.uid, gid: user.gid, additionalGids: user.additionalGids },
     args: input.args,
     env: input.env,

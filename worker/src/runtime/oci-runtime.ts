@@ -6,10 +6,10 @@ import { existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { type Clock, messageOf, newHexId, SwarmtsError } from '@swarmts/lib';
-import type { HelperApi, MonitorStarted, RunResult } from '../helper/helper-api.js';
+import type { HelperApi, MonitorStarted, ProcessSpec, RunResult, TerminalSpec } from '../helper/helper-api.js';
 import { releaseInit } from './exec-fifo.js';
-import type { OciProcess } from './oci-spec.js';
-import { startFailure } from './runtime-errors.js';
+import type { OciProcess, OciResources } from './oci-spec.js';
+import { runtimeMessage, startFailure } from './runtime-errors.js';
 
 export interface OciRuntimeOptions {
   readonly helper: HelperApi;
@@ -30,6 +30,8 @@ export interface CreateOptions {
   readonly logPath: string | undefined;
   readonly tty: boolean;
   readonly openStdin: boolean;
+  /** The input ends when whoever types into it leaves. */
+  readonly stdinOnce: boolean;
 }
 
 export interface ExecRunOptions {
@@ -51,6 +53,10 @@ export class OciRuntime {
     this.exitDir = join(options.execRoot, 'exits');
     this.#stateRoot = join(options.execRoot, 'runtime');
     this.#attachDir = join(options.execRoot, 'attach');
+  }
+
+  get helper(): HelperApi {
+    return this.#options.helper;
   }
 
   /** Path of the program that new containers get. */
@@ -78,6 +84,7 @@ export class OciRuntime {
       ...['--runtime-arg', '--root', '--runtime-arg', this.#rootOf(this.#options.runtimePath)],
       ...(options.tty ? ['-t'] : []),
       ...(options.openStdin ? ['-i'] : []),
+      ...(options.openStdin && (options.tty || !options.stdinOnce) ? ['--leave-stdin-open'] : []),
     ];
     const spec = { argv, cwd: bundle, env: { PATH: PROGRAM_PATH } };
     try {
@@ -107,6 +114,22 @@ export class OciRuntime {
   /** Kills what still runs and removes the container with its cgroup. One that does not exist is no error. */
   async delete(id: string): Promise<void> {
     await this.#must(id, ['delete', '--force', id], 'cannot delete container');
+  }
+
+  /** Gives a running container other limits. */
+  async update(id: string, bundle: string, resources: OciResources): Promise<void> {
+    const file = join(bundle, `update-${newHexId().slice(0, 12)}.json`);
+    try {
+      // Rules of devices cannot be changed this way.
+      const { devices: _devices, ...limits } = resources;
+      await writeFile(file, JSON.stringify(limits), { mode: 0o600 });
+      const result = await this.#run(id, ['update', '--resources', file, id]);
+      if (result.code === 0) return;
+      const why = runtimeMessage(textOf(result.stderr));
+      throw new SwarmtsError('internal', `Cannot update container ${id}: OCI runtime update failed: ${why}: unknown`);
+    } finally {
+      await rm(file, { force: true });
+    }
   }
 
   async forgetExit(id: string): Promise<void> {
@@ -153,6 +176,42 @@ export class OciRuntime {
     }
   }
 
+  /** Runs a process with these files for its streams; `directory` gets its configuration and, once it runs, `pid`. */
+  async runExec(
+    id: string,
+    directory: string,
+    process: OciProcess,
+    files: Pick<ProcessSpec, 'stdinFile' | 'stdoutFile' | 'stderrFile'>,
+  ): Promise<RunResult> {
+    return this.helper.run({ ...(await this.#execSpec(id, directory, process)), ...files });
+  }
+
+  async runExecInTerminal(
+    id: string,
+    directory: string,
+    process: OciProcess,
+    terminal: Omit<TerminalSpec, 'process'>,
+  ): Promise<RunResult> {
+    return this.helper.runInTerminal({ ...terminal, process: await this.#execSpec(id, directory, process) });
+  }
+
+  /** Where a socket with a short path can be made. */
+  socketPath(name: string): string {
+    return join(this.#attachDir, name);
+  }
+
+  /** The socket through which the monitor takes input for the container. */
+  attachSocket(id: string): string {
+    return join(this.#attachDir, id, 'attach');
+  }
+
+  async #execSpec(id: string, directory: string, process: OciProcess): Promise<ProcessSpec> {
+    const file = join(directory, 'process.json');
+    await writeFile(file, JSON.stringify(process), { mode: 0o600 });
+    const args = ['exec', '--process', file, '--pid-file', join(directory, 'pid'), id];
+    return { argv: this.#command(id, args), env: { PATH: PROGRAM_PATH } };
+  }
+
   async #killPidFile(path: string): Promise<void> {
     const pid = Number(await readFile(path, 'utf8').catch(() => ''));
     if (Number.isInteger(pid) && pid > 1) await this.#options.helper.kill(pid, SIGKILL);
@@ -175,9 +234,12 @@ export class OciRuntime {
   }
 
   #run(id: string, args: readonly string[], signal?: AbortSignal): Promise<RunResult> {
+    return this.helper.run({ argv: this.#command(id, args), env: { PATH: PROGRAM_PATH } }, signal);
+  }
+
+  #command(id: string, args: readonly string[]): string[] {
     const program = this.#programOf(id);
-    const argv = [program, '--root', this.#rootOf(program), ...args];
-    return this.#options.helper.run({ argv, env: { PATH: PROGRAM_PATH } }, signal);
+    return [program, '--root', this.#rootOf(program), ...args];
   }
 }
 

@@ -25,6 +25,14 @@ export function startFailure(text: string): StartFailure {
   return { exitCode, message, error: new SwarmtsError(exitCode === 128 ? 'internal' : 'invalid-argument', message) };
 }
 
+/** As Docker reports an exec that could not be started; it knows no 128. */
+export function execFailure(text: string): StartFailure {
+  const detail = runtimeMessage(text).replace(/^exec failed:\s*/, '');
+  const message = `OCI runtime exec failed: exec failed: ${detail}: unknown`;
+  const exitCode = NOT_FOUND.test(detail) ? 127 : 126;
+  return { exitCode, message, error: new SwarmtsError('invalid-argument', message) };
+}
+
 /** The runtime's message without log decoration: runc prefixes time and level, conmon adds its own line. */
 export function runtimeMessage(text: string): string {
   const lines = text

@@ -1,0 +1,74 @@
+/** Docker's Resources, as HostConfig and the body of an update carry them. */
+
+import { SwarmtsError } from '@swarmts/lib';
+import type { RestartPolicy } from '../container-backend.js';
+import type { ContainerLimits, Throttle } from '../container-limits.js';
+import type { JsonObject } from '../json/object.js';
+
+export function readLimits(o: JsonObject): ContainerLimits {
+  return {
+    nanoCpus: o.integer('NanoCpus'),
+    cpuShares: o.integer('CpuShares'),
+    cpuPeriodUs: o.integer('CpuPeriod'),
+    cpuQuotaUs: o.integer('CpuQuota'),
+    cpusetCpus: o.string('CpusetCpus'),
+    cpusetMems: o.string('CpusetMems'),
+    memoryBytes: o.integer('Memory'),
+    memoryReservationBytes: o.integer('MemoryReservation'),
+    memorySwapBytes: o.integer('MemorySwap'),
+    // -1 is what old clients say for "not said".
+    ...(o.has('MemorySwappiness') && o.integer('MemorySwappiness') !== -1
+      ? { memorySwappiness: o.integer('MemorySwappiness') }
+      : {}),
+    ...(o.has('OomKillDisable') ? { oomKillDisable: o.boolean('OomKillDisable') } : {}),
+    oomScoreAdj: o.integer('OomScoreAdj'),
+    pidsLimit: o.integer('PidsLimit'),
+    blkioWeight: o.integer('BlkioWeight'),
+    blkioWeightDevice: throttles(o, 'BlkioWeightDevice', 'Weight'),
+    blkioReadBps: throttles(o, 'BlkioDeviceReadBps', 'Rate'),
+    blkioWriteBps: throttles(o, 'BlkioDeviceWriteBps', 'Rate'),
+    blkioReadIops: throttles(o, 'BlkioDeviceReadIOps', 'Rate'),
+    blkioWriteIops: throttles(o, 'BlkioDeviceWriteIOps', 'Rate'),
+    ulimits: o.objects('Ulimits').map((u) => ({
+      name: u.string('Name'),
+      soft: u.integer('Soft'),
+      hard: u.integer('Hard'),
+    })),
+  };
+}
+
+/** Only what the body names and is no zero: an update leaves the rest as it is. */
+export function readLimitChanges(o: JsonObject): Partial<ContainerLimits> {
+  const changes = Object.entries(readLimits(o)).filter(
+    ([, v]) => v !== 0 && v !== '' && !(Array.isArray(v) && v.length === 0),
+  );
+  // Entries of a ContainerLimits are one again, with fewer fields.
+  return Object.fromEntries(changes) as Partial<ContainerLimits>;
+}
+
+function throttles(o: JsonObject, name: string, field: string): Throttle[] {
+  return o.objects(name).map((d) => ({ path: d.string('Path'), value: d.unsigned(field) }));
+}
+
+const POLICIES = {
+  no: 'no',
+  always: 'always',
+  'unless-stopped': 'unless-stopped',
+  'on-failure': 'on-failure',
+} as const;
+
+export function readRestartPolicy(o: JsonObject | undefined): RestartPolicy | undefined {
+  const text = o?.string('Name') ?? '';
+  const maxRetries = o?.integer('MaximumRetryCount') ?? 0;
+  if (text === '' && maxRetries === 0) return undefined;
+  const name = text === '' ? 'no' : Object.values(POLICIES).find((p) => p === text);
+  const wrong = (why: string) => new SwarmtsError('invalid-argument', `invalid restart policy: ${why}`);
+  if (!name) {
+    throw wrong(`unknown policy '${text}'; use one of 'no', 'always', 'on-failure', or 'unless-stopped'`);
+  }
+  if (name !== 'on-failure' && maxRetries !== 0) {
+    throw wrong("maximum retry count can only be used with 'on-failure'");
+  }
+  if (maxRetries < 0) throw wrong('maximum retry count cannot be negative');
+  return { name, maxRetries };
+}

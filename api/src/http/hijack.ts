@@ -1,0 +1,81 @@
+/**
+ * Connections that stop being HTTP: attach and exec. Docker's clients ask for that with `Upgrade: tcp`, older ones only by asking for the
+ * path and going on with raw bytes, which Node's parser would take for the next request. So these requests count as upgrades
+ * whatever their headers say: Node stops reading behind the head and hands the connection over.
+ */
+import { IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { SwarmtsError } from '@swarmts/lib';
+import { MAX_JSON_BODY_BYTES } from './exchange.js';
+
+const HIJACKED = /^(?:\/v\d+\.\d+)?\/(?:containers\/[^/]+\/attach|exec\/[^/]+\/start)(?:\?.*)?$/;
+
+/** Node reads `upgrade` after method and URL are known, to decide whether a request is one. */
+export class HijackableMessage extends IncomingMessage {
+  get upgrade(): boolean {
+    return this.method === 'POST' && HIJACKED.test(this.url ?? '');
+  }
+
+  set upgrade(_asked: boolean | null) {
+    // What the headers say does not matter.
+  }
+}
+
+/** The body of such a request, which nobody has read yet; what comes behind it stays in the connection. */
+export async function readHijackedBody(request: IncomingMessage, connection: Duplex, head: Buffer): Promise<Buffer> {
+  if (request.headers['transfer-encoding'] !== undefined) {
+    throw new SwarmtsError('invalid-argument', 'a request that takes over the connection needs a Content-Length');
+  }
+  const length = Number(request.headers['content-length'] ?? 0);
+  if (!Number.isInteger(length) || length < 0 || length > MAX_JSON_BODY_BYTES) {
+    throw new SwarmtsError('invalid-argument', `request body is larger than ${MAX_JSON_BODY_BYTES} bytes`);
+  }
+  let bytes = head;
+  while (bytes.length < length) {
+    const chunk = await nextChunk(connection);
+    if (chunk === undefined) throw new SwarmtsError('aborted', 'the client has gone');
+    bytes = Buffer.concat([bytes, chunk]);
+  }
+  if (bytes.length > length) connection.unshift(bytes.subarray(length));
+  return bytes.subarray(0, length);
+}
+
+function nextChunk(connection: Duplex): Promise<Buffer | undefined> {
+  return new Promise((resolve) => {
+    const take = () => {
+      const chunk: Buffer | null = connection.read();
+      if (chunk === null && !connection.readableEnded && !connection.destroyed) return;
+      for (const name of ['readable', 'end', 'close', 'error']) connection.off(name, take);
+      resolve(chunk ?? undefined);
+    };
+    for (const name of ['readable', 'end', 'close', 'error']) connection.on(name, take);
+    take();
+  });
+}
+
+/** The answer after which the connection belongs to the streams. */
+export function acceptHijack(request: IncomingMessage, connection: Duplex, contentType: string): void {
+  const asked = request.headers.upgrade !== undefined;
+  connection.write(
+    asked
+      ? `HTTP/1.1 101 UPGRADED\r\nContent-Type: ${contentType}\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n`
+      : `HTTP/1.1 200 OK\r\nContent-Type: ${contentType}\r\n\r\n`,
+  );
+}
+
+/** An ordinary answer on a connection that ends with it. */
+export function answerAndEnd(
+  connection: Duplex,
+  status: number,
+  headers: Readonly<Record<string, number | string | string[] | undefined>>,
+  body: Buffer,
+): void {
+  const lines = Object.entries({ ...headers, 'Content-Length': body.length, Connection: 'close' }).map(
+    ([k, v]) => `${k}: ${v}\r\n`,
+  );
+  connection.end(
+    Buffer.concat([Buffer.from(`HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\n${lines.join('')}\r\n`), body]),
+  );
+}
+
+export type Headers = ReturnType<ServerResponse['getHeaders']>;

@@ -1,0 +1,70 @@
+/** Joins a hijacked connection with the streams of a process, until one of them ends or the detach keys are typed. */
+import type { Duplex } from 'node:stream';
+import type { Session } from '../container-backend.js';
+import { DetachFilter } from './detach-keys.js';
+import { frame } from './stdcopy.js';
+
+export interface SessionOptions {
+  /** Typed in a terminal, they end the connection. */
+  readonly detachKeys: Uint8Array;
+  /** Bytes from the connection reach the process. */
+  readonly stdin: boolean;
+}
+
+const LINGER_MS = 1000;
+
+/** Resolves when the connection is over. */
+export async function joinSession(connection: Duplex, session: Session, options: SessionOptions): Promise<void> {
+  const gone = new Promise<void>((resolve) => connection.once('close', resolve));
+  const leave = () => void session.close();
+  connection.once('close', leave);
+  connection.on('error', () => connection.destroy());
+  const typing = typeInto(connection, session, options);
+  const showing = session
+    .pump(({ stream, data }) => send(connection, session.tty ? data : frame(stream, data)))
+    .finally(() => connection.end());
+  try {
+    // The end of the output is the end; the end of the input is not.
+    await Promise.race([showing, gone]);
+  } finally {
+    connection.off('close', leave);
+    await session.close();
+    // What the client still sends is read: a connection that is closed over it may lose what was shown last.
+    const timer = setTimeout(() => connection.destroy(), LINGER_MS);
+    await Promise.allSettled([typing, showing]);
+    clearTimeout(timer);
+    connection.destroy();
+  }
+}
+
+async function typeInto(connection: Duplex, session: Session, options: SessionOptions): Promise<void> {
+  const filter = session.tty ? new DetachFilter(options.detachKeys) : undefined;
+  try {
+    for await (const chunk of connection.iterator({ destroyOnReturn: false })) {
+      if (!options.stdin) continue;
+      const { bytes, detached } = filter?.push(chunk as Buffer) ?? { bytes: chunk as Buffer, detached: false };
+      if (bytes.length > 0) await session.write(bytes);
+      if (!detached) continue;
+      connection.end();
+      await session.close();
+      return;
+    }
+    if (options.stdin) await session.end();
+  } catch {
+    // Whoever typed has gone, or the process takes no more: the output decides when it is over.
+  }
+}
+
+async function send(connection: Duplex, bytes: Uint8Array): Promise<void> {
+  if (connection.destroyed || connection.writableEnded) return;
+  if (connection.write(bytes)) return;
+  await new Promise<void>((resolve) => {
+    const done = () => {
+      connection.off('drain', done);
+      connection.off('close', done);
+      resolve();
+    };
+    connection.on('drain', done);
+    connection.on('close', done);
+  });
+}

@@ -1,0 +1,128 @@
+/** Attach and exec over connections that stop being HTTP. */
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { connect, type Socket } from 'node:net';
+import { SwarmtsError } from '@swarmts/lib';
+import { Harness } from '../testing/harness.js';
+
+const CONTAINER = 'c'.repeat(64);
+
+describe('hijacked connections', () => {
+  let api: Harness;
+  beforeEach(async () => {
+    api = await Harness.start();
+  });
+  afterEach(() => api.stop());
+
+  const head = (path: string, upgrade: boolean, body = '') =>
+    `POST ${path} HTTP/1.1\r\nHost: x\r\n${upgrade ? 'Connection: Upgrade\r\nUpgrade: tcp\r\n' : ''}` +
+    `Content-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`;
+
+  async function open(text: string): Promise<Socket> {
+    const socket = connect({ path: api.socket, allowHalfOpen: true });
+    await once(socket, 'connect');
+    socket.write(text);
+    return socket;
+  }
+
+  async function rest(socket: Socket): Promise<Buffer> {
+    const chunks: Buffer[] = [];
+    for await (const c of socket) chunks.push(c as Buffer);
+    return Buffer.concat(chunks);
+  }
+
+  const newExec = async (more: object = {}) => {
+    const body = { Cmd: ['cat'], AttachStdin: true, AttachStdout: true, ...more };
+    const made = await api.send('POST', `/containers/${CONTAINER}/exec`, { body });
+    assert.equal(made.status, 201);
+    return (made.json as { Id: string }).Id;
+  };
+
+  for (const upgrade of [true, false]) {
+    it(`pass bytes both ways, also those that came with the request, ${upgrade ? 'with' : 'without'} an Upgrade header`, async () => {
+      const id = await newExec();
+      const socket = await open(`${head(`/v1.43/exec/${id}/start`, upgrade, '{}')}hello `);
+      socket.end('world');
+      const answer = await rest(socket);
+      const split = answer.indexOf('\r\n\r\n');
+      const top = answer.toString('latin1', 0, split);
+      assert.match(top, upgrade ? /^HTTP\/1\.1 101 UPGRADED/ : /^HTTP\/1\.1 200 OK/);
+      assert.match(top, /application\/vnd\.docker\.multiplexed-stream/);
+      const body = answer.subarray(split + 4);
+      let text = '';
+      for (let at = 0; at < body.length; at += 8 + body.readUInt32BE(at + 4)) {
+        assert.equal(body[at], 1);
+        text += body.toString('utf8', at + 8, at + 8 + body.readUInt32BE(at + 4));
+      }
+      assert.equal(text, 'hello world');
+    });
+  }
+
+  it('follow a request on a connection that was kept', async () => {
+    const socket = await open('GET /_ping HTTP/1.1\r\nHost: x\r\n\r\n');
+    await once(socket, 'data');
+    socket.write(head(`/containers/${CONTAINER}/attach?stream=1&stdin=1&stdout=1`, false));
+    socket.end('typed');
+    assert.match((await rest(socket)).toString('latin1'), /^HTTP\/1\.1 200 OK[\s\S]*typed$/);
+  });
+
+  it('of terminals carry plain bytes and end at the detach keys', async () => {
+    const id = await newExec({ Tty: true, DetachKeys: 'ctrl-a,d' });
+    const socket = await open(head(`/exec/${id}/start`, true, '{"Tty":true}'));
+    socket.write('abc\u0001dnever');
+    const answer = await rest(socket);
+    assert.match(answer.toString('latin1'), /raw-stream\r\n[\s\S]*\r\n\r\n(abc)?$/);
+    assert.doesNotMatch(answer.toString('latin1'), /never/);
+    assert.equal(api.backend.containers.sessions[0]?.closed, true);
+  });
+
+  it('show why a process did not start', async () => {
+    const id = await newExec();
+    api.backend.containers.failure = new SwarmtsError('invalid-argument', 'OCI runtime exec failed');
+    const socket = await open(head(`/exec/${id}/start`, true, '{}'));
+    assert.match((await rest(socket)).toString(), /101 UPGRADED[\s\S]*[\s\S]{8}OCI runtime exec failed\r\n$/);
+    const detached = await api.send('POST', `/exec/${id}/start`, { body: { Detach: true } });
+    assert.deepEqual([detached.status, detached.json], [400, { message: 'OCI runtime exec failed' }]);
+  });
+
+  it('are refused before they are handed over', async () => {
+    const unknown = await api.send('POST', `/exec/${'f'.repeat(64)}/start`, { body: {} });
+    assert.deepEqual([unknown.status, unknown.json], [404, { message: `No such exec instance: ${'f'.repeat(64)}` }]);
+    assert.equal((await api.send('POST', '/containers/nosuch/attach', { body: {} })).status, 404);
+    const keys = await api.send('POST', `/containers/${CONTAINER}/attach?detachKeys=nope`, { body: {} });
+    assert.equal(keys.status, 400);
+    assert.match(String(keys.body), /Invalid detach keys \(nope\)/);
+    const socket = await open('POST /v1.99/exec/x/start HTTP/1.1\r\nHost: x\r\n\r\n');
+    assert.match((await rest(socket)).toString(), /^HTTP\/1\.1 400[\s\S]*too new/);
+    const chunked = await open(
+      `POST /exec/${await newExec()}/start HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n`,
+    );
+    assert.match((await rest(chunked)).toString(), /needs a Content-Length/);
+  });
+
+  it('end when the client goes away', async () => {
+    const socket = await open(head(`/containers/${CONTAINER}/attach?stream=1&stdin=1&stdout=1`, true));
+    await once(socket, 'data');
+    socket.destroy();
+    for (let i = 0; i < 100 && api.backend.containers.sessions[0]?.closed !== true; i++)
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    assert.equal(api.backend.containers.sessions[0]?.closed, true);
+  });
+
+  it('take sizes of terminals', async () => {
+    const id = await newExec({ Tty: true });
+    assert.equal((await api.send('POST', `/exec/${id}/resize?h=10&w=20`)).status, 200);
+    assert.equal((await api.send('POST', `/containers/${CONTAINER}/resize?h=11&w=21`)).status, 200);
+    assert.deepEqual(api.backend.containers.terminalSizes, [
+      { rows: 10, columns: 20 },
+      { rows: 11, columns: 21 },
+    ]);
+    for (const bad of ['h=x&w=1', 'w=1', 'h=1&w=70000'])
+      assert.equal((await api.send('POST', `/exec/${id}/resize?${bad}`)).status, 400, bad);
+  });
+
+  it('need a command', async () => {
+    const a = await api.send('POST', `/containers/${CONTAINER}/exec`, { body: {} });
+    assert.deepEqual([a.status, a.json], [400, { message: 'No exec command specified' }]);
+  });
+});

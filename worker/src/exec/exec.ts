@@ -1,0 +1,137 @@
+/**
+ * One exec: a command in a running container that somebody may talk to. Without a terminal its streams are named pipes between the
+ * daemon and the process, so no byte passes through the helper; with one the helper holds the terminal. The container does not
+ * depend on any of it.
+ */
+import { mkdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { type Clock, messageOf, newHexId, SwarmtsError } from '@swarmts/lib';
+import type { ExecConfig, ExecInfo, OutputChunk, Session, TerminalSize } from '../engine/session-api.js';
+import type { RunResult } from '../helper/helper-api.js';
+import type { OciRuntime } from '../runtime/oci-runtime.js';
+import type { OciProcess } from '../runtime/oci-spec.js';
+import { execFailure } from '../runtime/runtime-errors.js';
+import { PipeStreams } from './pipe-streams.js';
+import { startedOrEnded } from './started.js';
+import { TerminalStreams } from './terminal-streams.js';
+
+/** What an exec needs of its container and machine. */
+export interface ExecHost {
+  readonly containerId: string;
+  readonly bundle: string;
+  readonly runtime: OciRuntime;
+  readonly clock: Clock;
+  /** Throws as Docker does when the container cannot take an exec now. */
+  readonly processOf: (config: ExecConfig, size: TerminalSize | undefined) => Promise<OciProcess>;
+  readonly emit: (action: string, attributes: Readonly<Record<string, string>>) => void;
+}
+
+/** The streams of a process that is about to start. */
+export interface ExecStreams extends Session {
+  run(process: OciProcess, directory: string): Promise<RunResult>;
+  /** The process runs: what it writes may be read. */
+  begin(): void;
+  /** What is in the streams of a process that did not start; they are closed then. */
+  leftover(): Promise<string>;
+}
+
+const DEFAULT_SIZE: TerminalSize = { rows: 24, columns: 80 };
+const EXIT_NOT_STARTED = 126;
+
+export class Exec {
+  readonly id = newHexId();
+  readonly config: ExecConfig;
+  readonly #host: ExecHost;
+  #state: ExecInfo['state'] = 'created';
+  #pid = 0;
+  #exitCode: number | undefined;
+  #endedAtMs = 0;
+  #streams: ExecStreams | undefined;
+
+  constructor(config: ExecConfig, host: ExecHost) {
+    this.config = config;
+    this.#host = host;
+  }
+
+  get info(): ExecInfo {
+    const ended = this.#exitCode === undefined ? {} : { exitCode: this.#exitCode };
+    const { id, config } = this;
+    return { id, containerId: this.#host.containerId, config, state: this.#state, pid: this.#pid, ...ended };
+  }
+
+  /** 0 until it has ended. */
+  get endedAtMs(): number {
+    return this.#endedAtMs;
+  }
+
+  /** Resolves when the process runs. One that cannot be started throws Docker's message and has ended. */
+  async start(options: { readonly detach: boolean; readonly size?: TerminalSize }): Promise<Session> {
+    if (this.#state !== 'created') {
+      const word = this.#state === 'running' ? 'already running' : 'already ran';
+      throw new SwarmtsError('conflict', `Error: Exec command ${this.id} has ${word}`);
+    }
+    this.#state = 'running';
+    const directory = join(this.#host.bundle, `exec-${this.id.slice(0, 12)}`);
+    try {
+      const size = this.config.tty ? (options.size ?? DEFAULT_SIZE) : undefined;
+      const process = await this.#host.processOf(this.config, size);
+      mkdirSync(directory, { recursive: true, mode: 0o700 });
+      const streams = await this.#openStreams(directory, options.detach, size);
+      this.#streams = streams;
+      await this.#run(streams, process, directory);
+      return streams;
+    } catch (e) {
+      if (this.#exitCode === undefined) this.#finish(EXIT_NOT_STARTED, directory);
+      throw e;
+    }
+  }
+
+  async resize(size: TerminalSize): Promise<void> {
+    if (this.#state !== 'running' || !(this.#streams instanceof TerminalStreams)) {
+      throw new SwarmtsError('conflict', `exec ${this.id} is not running in a terminal`);
+    }
+    await this.#streams.resize(this.#pid, size);
+  }
+
+  #openStreams(directory: string, detach: boolean, size: TerminalSize | undefined): Promise<ExecStreams> {
+    const { runtime, containerId } = this.#host;
+    const { attachStdin, attachStdout, attachStderr } = this.config;
+    if (size) return TerminalStreams.open({ runtime, containerId, name: this.id, size, stdin: !detach && attachStdin });
+    const wanted = detach
+      ? { stdin: false, stdout: false, stderr: false }
+      : { stdin: attachStdin, stdout: attachStdout, stderr: attachStderr };
+    return PipeStreams.open({ runtime, containerId, directory, ...wanted });
+  }
+
+  async #run(streams: ExecStreams, process: OciProcess, directory: string): Promise<void> {
+    const command = this.config.argv.join(' ');
+    this.#host.emit(`exec_start: ${command}`, { execID: this.id });
+    const running = streams.run(process, directory);
+    const pid = await startedOrEnded(join(directory, 'pid'), running);
+    if (pid === undefined) {
+      const result = await running.catch((e: unknown) => messageOf(e));
+      const text = await streams.leftover();
+      const failure = execFailure(typeof result === 'string' ? result : text);
+      this.#finish(failure.exitCode, directory);
+      throw failure.error;
+    }
+    this.#pid = pid;
+    streams.begin();
+    void running.then(
+      (result) => this.#finish(result.code, directory),
+      // The helper has gone, and the exit code with it.
+      () => this.#finish(EXIT_NOT_STARTED, directory),
+    );
+  }
+
+  #finish(exitCode: number, directory: string): void {
+    this.#exitCode = exitCode < 0 ? 137 : exitCode;
+    this.#state = 'ended';
+    this.#pid = 0;
+    this.#endedAtMs = this.#host.clock.now();
+    rmSync(directory, { recursive: true, force: true });
+    this.#host.emit('exec_die', { execID: this.id, exitCode: String(this.#exitCode) });
+  }
+}
+
+export type Sink = (chunk: OutputChunk) => Promise<void>;

@@ -1,0 +1,62 @@
+/**
+ * What users type into containers: connections to monitors' attach sockets. conmon passes on what it gets, stops reading while the
+ * container does not take it, and takes the end of a connection for the end of the input. The output is read from the log.
+ */
+import { SwarmtsError } from '@swarmts/lib';
+import { closeFd, connectPacketSocket, trySendPacket } from 'vxlan-tools';
+
+/** conmon reads so much at a time and would cut a longer packet. */
+const MAX_PACKET_BYTES = 8192;
+const FIRST_RETRY_MS = 2;
+const LAST_RETRY_MS = 100;
+
+export class ContainerInputs {
+  readonly #open = new Map<number, Promise<void>>();
+
+  open(socket: string): number {
+    const fd = connectPacketSocket(socket);
+    this.#open.set(fd, Promise.resolve());
+    return fd;
+  }
+
+  /** One after the other, in the order of the calls. */
+  write(input: number, bytes: Uint8Array): Promise<void> {
+    const before = this.#open.get(input);
+    if (before === undefined) return Promise.reject(gone());
+    const written = before.then(() => this.#writeAll(input, bytes));
+    this.#open.set(
+      input,
+      written.catch(() => undefined),
+    );
+    return written;
+  }
+
+  /** One that is closed already is no error. */
+  close(input: number): void {
+    if (this.#open.delete(input)) closeFd(input);
+  }
+
+  closeAll(): void {
+    for (const input of [...this.#open.keys()]) this.close(input);
+  }
+
+  async #writeAll(input: number, bytes: Uint8Array): Promise<void> {
+    let wait = FIRST_RETRY_MS;
+    for (let at = 0; at < bytes.length; ) {
+      if (!this.#open.has(input)) throw gone();
+      const packet = Buffer.from(bytes.subarray(at, at + MAX_PACKET_BYTES));
+      if (trySendPacket(input, packet)) {
+        at += packet.length;
+        wait = FIRST_RETRY_MS;
+      } else {
+        // Nobody tells when there is room again: Node cannot wait for a socket of this kind.
+        await new Promise((resolve) => setTimeout(resolve, wait));
+        wait = Math.min(wait * 2, LAST_RETRY_MS);
+      }
+    }
+  }
+}
+
+function gone(): SwarmtsError {
+  return new SwarmtsError('failed-precondition', 'the input of the container is closed');
+}
