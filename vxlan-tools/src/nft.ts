@@ -4,6 +4,8 @@
  */
 import { NftError } from './errors.js';
 import { loadNftLibrary, type NftHandle, type NftLibrary } from './ffi.js';
+import { parseAttributes, type Request } from './netlink/message.js';
+import type { NetlinkSocket } from './netlink/socket.js';
 
 /** NFT_CTX_OUTPUT_*: nft(8)'s options by their letters. */
 const outputFlags: Readonly<Record<string, number>> = {
@@ -52,4 +54,24 @@ export class NftContext {
     this.#library.free(this.#ctx);
     this.#ctx = undefined;
   }
+}
+
+const NFT_MSG_GETGEN = (10 << 8) | 16;
+const NFTA_GEN_ID = 1;
+
+const generationRequest: Request = {
+  type: NFT_MSG_GETGEN,
+  flags: 0,
+  header: Buffer.alloc(4),
+  attributes: [],
+  operation: 'read the generation of the rules',
+};
+
+/**
+ * A number that every transaction in the socket's namespace counts up, whoever makes it: as long as it stays, the rules are the same
+ * (linux/netfilter/nf_tables.h). The socket is one of NETLINK_NETFILTER.
+ */
+export function nftGeneration(socket: NetlinkSocket): number {
+  const answer = socket.get(generationRequest);
+  return parseAttributes(answer.payload.subarray(4)).get(NFTA_GEN_ID)?.readUInt32BE(0) ?? 0;
 }

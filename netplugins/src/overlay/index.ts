@@ -6,6 +6,7 @@ export * from './network-view.js';
 export * from './routed-networks.js';
 export * from './router-of-network.js';
 export * from './router-plan.js';
-export { ROUTER_TABLE, routerDocument } from './router-rules.js';
+export { ROUTER_TABLE, routerRules } from './router-rules.js';
 export * from './router-spec.js';
+export * from './rule-set.js';
 export * from './tunnel-plan.js';

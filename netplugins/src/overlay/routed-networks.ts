@@ -19,7 +19,7 @@ import { type DataPathKey, isEncrypted, type Network, type NetworkAttachment, ty
 import { macOf } from '../address-pool.js';
 import { familyOf } from './data-path.js';
 import { EncryptedTunnels, NO_ENCRYPTION } from './encrypted-tunnels.js';
-import { MESH_TABLE, meshDocument } from './mesh-rules.js';
+import { MESH_TABLE, meshRules } from './mesh-rules.js';
 import {
   applyState,
   isIngress,
@@ -31,8 +31,9 @@ import {
   vniOf,
 } from './network-view.js';
 import { routerOf, tunnelBytes } from './router-of-network.js';
-import { ROUTER_TABLE, routerDocument } from './router-rules.js';
+import { routerRules } from './router-rules.js';
 import { LEG_PREFIX, type LegSpec, type RouterExecutor, type RouterSpec } from './router-spec.js';
+import { changeBetween, documentOf, type RuleSet } from './rule-set.js';
 import { wireguardBytes } from './tunnel-plan.js';
 
 const ROUTER_ATTEMPTS = 40;
@@ -76,9 +77,10 @@ export interface AttachOptions {
   readonly formerDefault?: LegSpec['formerDefault'];
 }
 
+/** What was written last into a namespace. */
 interface RuleState {
-  readonly document: string;
-  readonly digest: string;
+  readonly rules: RuleSet;
+  readonly token: string;
 }
 
 export class RoutedNetworks {
@@ -366,18 +368,17 @@ export class RoutedNetworks {
 
   async #writeRouterRules(id: string, view: NetworkView, netns: string): Promise<void> {
     const own = [...(this.#legs.get(id)?.values() ?? [])].flatMap((a) => a.leg.addresses.map((x) => x.address));
-    const document = routerDocument(view, this.#nodeId, own);
-    const tables = [
-      `inet ${ROUTER_TABLE}`,
-      ...(isIngress(view) && this.#hasVxlan(view) ? [`netdev ${ROUTER_TABLE}`] : []),
-    ];
-    const known = this.#rules.get(id);
-    const digest = known?.document === document ? known.digest : '';
-    this.#rules.set(id, { document, digest: await this.#o.executor.ensureRules({ netns, tables, document, digest }) });
+    this.#rules.set(id, await this.#bring(netns, routerRules(view, this.#nodeId, own), this.#rules.get(id)));
   }
 
-  #hasVxlan(view: NetworkView): boolean {
-    return vniOf(view.network) > 0 && view.peers.has(this.#nodeId);
+  /** By what has changed, where that is enough and the rules are still there. */
+  async #bring(netns: string, rules: RuleSet, known: RuleState | undefined): Promise<RuleState> {
+    const change = known && changeBetween(known.rules, rules);
+    if (known && change !== undefined) {
+      const token = await this.#o.executor.changeRules({ netns, document: change }, known.token);
+      if (token !== '') return { rules, token };
+    }
+    return { rules, token: await this.#o.executor.writeRules({ netns, document: documentOf(rules) }) };
   }
 
   /** A container whose leg was deleted by somebody gets it back; one that is ending has no namespace any more. */
@@ -407,15 +408,13 @@ export class RoutedNetworks {
       .filter((v) => !usesTunnels(v))
       .flatMap((v) => [...v.peers.values()])
       .filter((p) => p.nodeId !== this.#nodeId);
-    const document = meshDocument({
+    const rules = meshRules({
       nodeId: this.#nodeId,
       ingress: views.find((v) => isIngress(v) && v.peers.has(this.#nodeId)),
       dataPathPort: this.#dataPathPort,
       vteps: [...new Set(others.map((p) => p.addr))].sort(),
     });
-    const digest = this.#meshRules?.document === document ? this.#meshRules.digest : '';
-    const tables = [`inet ${MESH_TABLE}`];
-    this.#meshRules = { document, digest: await this.#o.executor.ensureRules({ netns: '', tables, document, digest }) };
+    this.#meshRules = await this.#bring('', rules, this.#meshRules);
   }
 
   async #removeRouter(id: string, netns: string): Promise<void> {

@@ -1,67 +1,48 @@
 /**
- * The nftables rules inside of a router's namespace, as one document that replaces the tables as a whole: VIPs, source checks of
- * the legs, and for the ingress network the marks and zones that bring replies back to the node that a client came through.
+ * The nftables rules inside of a router's namespace: VIPs, source checks of the legs, and for the ingress network the marks and
+ * zones that bring replies back to the node that a client came through. Connections are tracked only where somebody may have to
+ * translate them.
  */
 import type { NetworkPeer } from '@swarmts/proto';
 import { addressesOf, hasVip, readyByService } from './backends.js';
+import { backendElements, drawingChains, FAMILIES, type Family, familyWords, verdicts } from './balancing.js';
 import { familyOf, macOfIndex, markOf, PEER_MARK, UPLINK_MARK, UPLINK_ZONE } from './data-path.js';
 import { isIngress, type NetworkView } from './network-view.js';
 import { LEG_PREFIX, UPLINK_DEVICE, VXLAN_DEVICE } from './router-spec.js';
-import { balance, chain, elements, replaceTable } from './rule-text.js';
+import { type Collection, chain, mapOf, type RuleSet, type RuleTable, setOf } from './rule-set.js';
 
 /** Tables of routers; those of the host's namespace have other names. */
 export const ROUTER_TABLE = 'swarmts';
 
-const FAMILIES = [
-  { family: 'ipv4', ip: 'ip', type: 'ipv4_addr', suffix: '4' },
-  { family: 'ipv6', ip: 'ip6', type: 'ipv6_addr', suffix: '6' },
-] as const;
-
 /** `own` are the addresses of this node's containers. */
-export function routerDocument(v: NetworkView, nodeId: string, own: readonly string[]): string {
-  const vips = vipRules(v);
+export function routerRules(v: NetworkView, nodeId: string, own: readonly string[]): RuleSet {
   const ingress = isIngress(v);
   const peers = [...v.peers.values()].filter((p) => p.nodeId !== nodeId).sort((a, b) => a.index - b.index);
-  const body = [
-    ...FAMILIES.flatMap((f) => [
-      `set self${f.suffix} { type ${f.type} . ${f.type};${elements(selfPairs(own.filter((a) => familyOf(a) === f.family)))} }`,
-      `set empty${f.suffix} { type ${f.type};${elements(vips.empty.filter((a) => familyOf(a) === f.family))} }`,
-    ]),
-    ...vips.chains,
-    ...FAMILIES.map(
-      (f) => `map vip${f.suffix} { type ${f.type} : verdict;${elements(vips.elements.filter(ofFamily(f.family)))} }`,
-    ),
-    ...(ingress ? peerMaps(peers) : []),
-    ...chain('sources', 'type filter hook prerouting priority -300; policy accept;', [
-      `iifname "${LEG_PREFIX}*" fib saddr . iif oif missing drop`,
-      ...(ingress
-        ? [
-            `iifname "${VXLAN_DEVICE}" ct original zone set ether saddr map @peer_zone`,
-            `iifname "${UPLINK_DEVICE}" ct original zone set ${UPLINK_ZONE}`,
-          ]
+  const translated = ingress ? undefined : translatedParties(v);
+  const translates = ingress || (translated?.size ?? 0) > 0;
+  const families = translates ? FAMILIES.map((f) => vipRules(v, f, own)) : [];
+  const table: RuleTable = {
+    family: 'inet',
+    name: ROUTER_TABLE,
+    collections: [
+      ...families.flatMap((f) => f.collections),
+      ...(translated && translates ? FAMILIES.map((f) => partySet(f, translated)) : []),
+      ...(ingress ? peerMaps(peers) : []),
+    ],
+    chains: [
+      ...families.flatMap((f) => f.chains),
+      ...sourceChain(ingress),
+      ...(ingress ? replyChain() : []),
+      ...(translates ? translationChains() : []),
+      ...(translates && !ingress ? untrackedChain() : []),
+      ...(isIsolated(v)
+        ? chain('isolation', 'type filter hook forward priority 0; policy accept;', [
+            `iifname "${LEG_PREFIX}*" oifname "${LEG_PREFIX}*" drop`,
+          ])
         : []),
-    ]),
-    ...(ingress ? replyChain() : []),
-    ...chain('empty', 'type filter hook prerouting priority -110; policy accept;', [
-      ...FAMILIES.flatMap((f) => [
-        `${f.ip} daddr @empty${f.suffix} meta l4proto tcp reject with tcp reset`,
-        `${f.ip} daddr @empty${f.suffix} reject with icmpx type port-unreachable`,
-      ]),
-    ]),
-    ...(isIsolated(v)
-      ? chain('isolation', 'type filter hook forward priority 0; policy accept;', [
-          `iifname "${LEG_PREFIX}*" oifname "${LEG_PREFIX}*" drop`,
-        ])
-      : []),
-    ...chain('prerouting', 'type nat hook prerouting priority -100; policy accept;', [
-      ...FAMILIES.map((f) => `${f.ip} daddr vmap @vip${f.suffix}`),
-    ]),
-    ...chain('postrouting', 'type nat hook postrouting priority 100; policy accept;', [
-      ...FAMILIES.map((f) => `${f.ip} saddr . ${f.ip} daddr @self${f.suffix} masquerade`),
-    ]),
-  ];
-  const document = replaceTable('inet', ROUTER_TABLE, body);
-  return ingress ? document + egressTable(peers) : document;
+    ],
+  };
+  return ingress ? [table, egressTable(peers)] : [table];
 }
 
 /** `--icc=false` of bridge networks: containers reach the world, and not each other. */
@@ -69,45 +50,118 @@ function isIsolated(v: NetworkView): boolean {
   return v.network.driverState?.options['com.docker.network.bridge.enable_icc'] === 'false';
 }
 
-const ofFamily = (family: string) => (element: string) => familyOf(element.split(' ')[0] ?? '') === family;
+/** Virtual addresses, and all who may be behind one, ready or not: their packets may be answers that are to be translated back. */
+function translatedParties(v: NetworkView): ReadonlySet<string> {
+  const services = new Map([...v.services].filter(([, s]) => hasVip(s)));
+  const endpoints = [...v.endpoints.values()].filter((e) => services.has(e.serviceId));
+  return new Set([...[...services.values()].flatMap((s) => s.virtualIps), ...endpoints.flatMap((e) => e.addresses)]);
+}
 
-function vipRules(v: NetworkView): {
-  readonly chains: readonly string[];
-  readonly elements: readonly string[];
-  readonly empty: readonly string[];
-} {
-  const chains: string[] = [];
-  const found: string[] = [];
+function partySet(family: Family, parties: ReadonlySet<string>): Collection {
+  const { type, suffix } = familyWords[family];
+  return setOf(
+    `translated${suffix}`,
+    `type ${type}`,
+    [...parties].filter((a) => familyOf(a) === family),
+  );
+}
+
+function vipRules(v: NetworkView, family: Family, own: readonly string[]) {
+  const { ip, type, suffix } = familyWords[family];
+  const { balance, empty } = vipBackends(v, family);
+  const self = own.filter((a) => familyOf(a) === family).sort();
+  const key = `typeof ${ip} daddr . numgen random mod 65536 : ${ip} daddr`;
+  return {
+    collections: [
+      // A task that reaches itself through a VIP or a published port would see its own address as the other side's.
+      setOf(
+        `self${suffix}`,
+        `type ${type} . ${type}`,
+        self.map((a) => `${a} . ${a}`),
+      ),
+      setOf(`empty${suffix}`, `type ${type}`, empty),
+      mapOf(`backends${suffix}`, key, backendElements(balance)),
+      mapOf(`vip${suffix}`, `type ${type} : verdict`, verdicts(family, balance)),
+    ],
+    chains: drawingChains(family, `${ip} daddr`, `backends${suffix}`, balance),
+  };
+}
+
+function vipBackends(v: NetworkView, family: Family) {
+  const balance = new Map<string, readonly string[]>();
   const empty: string[] = [];
   const ready = readyByService(v);
-  const services = [...v.services.values()].filter(hasVip).sort((a, b) => (a.serviceId < b.serviceId ? -1 : 1));
-  for (const s of services) {
-    const rules: string[] = [];
-    for (const vip of s.virtualIps) {
-      const family = familyOf(vip);
-      const backends = addressesOf(ready.get(s.serviceId) ?? [], family);
-      if (backends.length === 0) {
-        empty.push(vip);
-        continue;
-      }
-      rules.push(balance(family, backends, ''));
-      found.push(`${vip} : goto s_${s.serviceId}`);
+  for (const s of [...v.services.values()].filter(hasVip).sort((a, b) => (a.serviceId < b.serviceId ? -1 : 1))) {
+    const backends = addressesOf(ready.get(s.serviceId) ?? [], family);
+    for (const vip of s.virtualIps.filter((a) => familyOf(a) === family)) {
+      if (backends.length === 0) empty.push(vip);
+      else balance.set(vip, backends);
     }
-    if (rules.length > 0) chains.push(...chain(`s_${s.serviceId}`, '', rules));
   }
-  return { chains, elements: found, empty };
+  return { balance, empty };
 }
 
-/** A task that reaches itself through a VIP or a published port would see its own address as the other side's. */
-function selfPairs(addresses: readonly string[]): readonly string[] {
-  return addresses.map((a) => `${a} . ${a}`).sort();
+function sourceChain(ingress: boolean): string[] {
+  return chain('sources', 'type filter hook prerouting priority -300; policy accept;', [
+    `iifname "${LEG_PREFIX}*" fib saddr . iif oif missing drop`,
+    ...(ingress
+      ? [
+          `iifname "${VXLAN_DEVICE}" ct original zone set ether saddr map @peer_zone`,
+          `iifname "${UPLINK_DEVICE}" ct original zone set ${UPLINK_ZONE}`,
+        ]
+      : []),
+  ]);
 }
 
-function peerMaps(peers: readonly NetworkPeer[]): string[] {
+/** Errors stay tracked, because they may be about a connection that is. */
+function untrackedChain(): string[] {
+  return chain('untracked', 'type filter hook prerouting priority -310; policy accept;', [
+    'meta l4proto != { tcp, udp, sctp } accept',
+    ...FAMILIES.map((f) => {
+      const { ip, suffix } = familyWords[f];
+      return `${ip} saddr != @translated${suffix} ${ip} daddr != @translated${suffix} notrack`;
+    }),
+  ]);
+}
+
+function translationChains(): string[] {
+  const each = (rule: (ip: string, suffix: string) => string[]) =>
+    FAMILIES.flatMap((f) => rule(familyWords[f].ip, familyWords[f].suffix));
+  return [
+    ...chain(
+      'empty',
+      'type filter hook prerouting priority -110; policy accept;',
+      each((ip, suffix) => [
+        `${ip} daddr @empty${suffix} meta l4proto tcp reject with tcp reset`,
+        `${ip} daddr @empty${suffix} reject with icmpx type port-unreachable`,
+      ]),
+    ),
+    ...chain(
+      'prerouting',
+      'type nat hook prerouting priority -100; policy accept;',
+      each((ip, suffix) => [`${ip} daddr vmap @vip${suffix}`]),
+    ),
+    ...chain(
+      'postrouting',
+      'type nat hook postrouting priority 100; policy accept;',
+      each((ip, suffix) => [`${ip} saddr . ${ip} daddr @self${suffix} masquerade`]),
+    ),
+  ];
+}
+
+function peerMaps(peers: readonly NetworkPeer[]): Collection[] {
   const mac = (p: NetworkPeer) => macOfIndex(p.index);
   return [
-    `map peer_mark { type ether_addr : mark;${elements(peers.map((p) => `${mac(p)} : ${markOf(p)}`))} }`,
-    `map peer_zone { typeof ether saddr : ct zone;${elements(peers.map((p) => `${mac(p)} : ${p.index}`))} }`,
+    mapOf(
+      'peer_mark',
+      'type ether_addr : mark',
+      peers.map((p) => [mac(p), markOf(p)]),
+    ),
+    mapOf(
+      'peer_zone',
+      'typeof ether saddr : ct zone',
+      peers.map((p) => [mac(p), String(p.index)]),
+    ),
   ];
 }
 
@@ -121,12 +175,20 @@ function replyChain(): string[] {
 }
 
 /** Replies leave for the node that is in their mark: one rule for any number of nodes. */
-function egressTable(peers: readonly NetworkPeer[]): string {
+function egressTable(peers: readonly NetworkPeer[]): RuleTable {
   const flag = `0x${PEER_MARK.toString(16)}`;
-  return replaceTable('netdev', ROUTER_TABLE, [
-    `map peer_mac { type mark : ether_addr;${elements(peers.map((p) => `${markOf(p)} : ${macOfIndex(p.index)}`))} }`,
-    ...chain('egress', `type filter hook egress device "${VXLAN_DEVICE}" priority 0; policy accept;`, [
+  return {
+    family: 'netdev',
+    name: ROUTER_TABLE,
+    collections: [
+      mapOf(
+        'peer_mac',
+        'type mark : ether_addr',
+        peers.map((p) => [markOf(p), macOfIndex(p.index)]),
+      ),
+    ],
+    chains: chain('egress', `type filter hook egress device "${VXLAN_DEVICE}" priority 0; policy accept;`, [
       `meta mark & ${flag} == ${flag} ether daddr set meta mark map @peer_mac`,
     ]),
-  ]);
+  };
 }

@@ -96,15 +96,12 @@ export interface LegSpec {
   readonly formerDefault?: { readonly iface: string; readonly address: string; readonly gateway: string };
 }
 
-/** Rules of one namespace, and how they were listed when they had just been written. */
+/** Rules of one namespace. */
 export interface RulesSpec {
   /** Namespace file; '' is the host's. */
   readonly netns: string;
-  /** "inet swarmts", ... : the tables that the document replaces. */
-  readonly tables: readonly string[];
+  /** For `changeRules` what has changed, '' to look whether they are still there; else the whole. */
   readonly document: string;
-  /** What the last call returned for this very document; '' writes it in any case. */
-  readonly digest: string;
 }
 
 /** What the driver asks of the privileged helper. */
@@ -114,8 +111,10 @@ export interface RouterExecutor extends TunnelExecutor {
   removeRouter(netns: string): Promise<void>;
   attachLeg(spec: LegSpec): Promise<void>;
   detachLeg(routerNetns: string, leg: string): Promise<void>;
-  /** Writes the rules unless they are as they were; resolves to their digest. */
-  ensureRules(spec: RulesSpec): Promise<string>;
+  /** Writes the rules as a whole. Resolves to a token of the namespace's rules as they are now. */
+  writeRules(spec: RulesSpec): Promise<string>;
+  /** Changes rules that `token` was given for. Resolves to the next token; '' when they are not there as they were. */
+  changeRules(spec: RulesSpec, token: string): Promise<string>;
   removeRules(netns: string, tables: readonly string[]): Promise<void>;
   /** MTU of the link that has the address; 0 when there is none. */
   underlayMtu(address: string): Promise<number>;

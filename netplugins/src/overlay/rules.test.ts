@@ -1,78 +1,150 @@
 import assert from 'node:assert/strict';
 import { EndpointMode, NetworkSpec } from '@swarmts/proto';
-import { meshDocument } from './mesh-rules.js';
-import { routerDocument } from './router-rules.js';
+import { meshRules } from './mesh-rules.js';
+import type { NetworkView } from './network-view.js';
+import { routerRules } from './router-rules.js';
+import { changeBetween, documentOf, type RuleSet } from './rule-set.js';
 import { endpoint, port, service, testNetwork, testView } from './testing.js';
 
 const ingress = (more = {}) => testView({ network: testNetwork(NetworkSpec.create({ ingress: true })), ...more });
 const mesh = (view = ingress({ services: [service({ ports: [port()] })] })) =>
-  meshDocument({ nodeId: 'a', ingress: view, dataPathPort: 4789, vteps: ['192.0.2.2'] });
+  meshRules({ nodeId: 'a', ingress: view, dataPathPort: 4789, vteps: ['192.0.2.2'] });
+const router = (view: NetworkView = testView(), own: readonly string[] = ['10.1.0.5']) => routerRules(view, 'a', own);
+
+/** A collection's elements, as nft is told of them. */
+const elements = (rules: RuleSet, name: string) =>
+  [...(rules.flatMap((t) => t.collections).find((c) => c.name === name)?.elements ?? [])].map(([k, v]) =>
+    v === '' ? k : `${k} : ${v}`,
+  );
 
 describe('the rules of a router', () => {
   it('spread a virtual address over the tasks that are ready', () => {
-    const text = routerDocument(testView(), 'a', ['10.1.0.5']);
-    assert.match(text, /dnat ip to numgen random mod 2 map \{ 0 : 10\.1\.0\.5, 1 : 10\.1\.0\.6 \}/);
-    assert.match(text, /elements = \{ 10\.1\.0\.2 : goto s_svc \}/);
+    assert.deepEqual(elements(router(), 'vip4'), ['10.1.0.2 : goto of_2_4']);
+    assert.deepEqual(elements(router(), 'backends4'), ['10.1.0.2 . 0 : 10.1.0.5', '10.1.0.2 . 1 : 10.1.0.6']);
+    assert.match(documentOf(router()), /dnat ip to ip daddr \. numgen random mod 2 map @backends4/);
   });
 
   it('leave out tasks that are not ready, whatever the order in which they became known', () => {
     const [a, b] = [endpoint('t1', 'a', '10.1.0.5'), endpoint('t2', 'b', '10.1.0.6')];
     const late = endpoint('t3', 'b', '10.1.0.7', { ready: false });
-    const text = routerDocument(testView({ endpoints: [late, b, a] }), 'a', []);
-    assert.doesNotMatch(text, /10\.1\.0\.7/);
-    assert.equal(text, routerDocument(testView({ endpoints: [a, b, late] }), 'a', []));
+    const rules = router(testView({ endpoints: [late, b, a] }));
+    assert.doesNotMatch(elements(rules, 'backends4').join(), /10\.1\.0\.7/);
+    assert.deepEqual(
+      elements(rules, 'backends4'),
+      elements(router(testView({ endpoints: [a, b, late] })), 'backends4'),
+    );
   });
 
   it('reject for a service without tasks', () => {
-    const text = routerDocument(testView({ endpoints: [] }), 'a', []);
-    assert.match(text, /set empty4 \{ type ipv4_addr; elements = \{ 10\.1\.0\.2 \}; \}/);
-    assert.doesNotMatch(text, /goto/);
+    const rules = router(testView({ endpoints: [] }));
+    assert.deepEqual(elements(rules, 'empty4'), ['10.1.0.2']);
+    assert.deepEqual(elements(rules, 'vip4'), []);
   });
 
-  it('know no virtual address with dnsrr', () => {
-    const text = routerDocument(
-      testView({ services: [service({ mode: EndpointMode.DNSRR, virtualIps: [] })] }),
-      'a',
-      [],
-    );
-    assert.doesNotMatch(text, /dnat/);
+  it('know no virtual address with dnsrr, and track no connection', () => {
+    const text = documentOf(router(testView({ services: [service({ mode: EndpointMode.DNSRR, virtualIps: [] })] })));
+    assert.doesNotMatch(text, /dnat|nat hook|notrack/);
+    assert.match(text, /fib saddr \. iif oif missing drop/, 'sources are checked all the same');
+  });
+
+  it('track connections of those alone that may have to be translated, also while they drain', () => {
+    const draining = endpoint('t1', 'a', '10.1.0.5', { ready: false });
+    const stranger = endpoint('t9', 'b', '10.1.0.9', { serviceId: '' });
+    const rules = router(testView({ endpoints: [draining, stranger] }));
+    assert.deepEqual(elements(rules, 'translated4'), ['10.1.0.2', '10.1.0.5']);
+    assert.match(documentOf(rules), /ip saddr != @translated4 ip daddr != @translated4 notrack/);
   });
 
   it('masquerade a task that reaches itself, and no other', () => {
-    assert.match(routerDocument(testView(), 'a', ['10.1.0.5']), /set self4 \{[^}]*\{ 10\.1\.0\.5 \. 10\.1\.0\.5 \}/);
+    assert.deepEqual(elements(router(), 'self4'), ['10.1.0.5 . 10.1.0.5']);
   });
 
   it('of the ingress network mark connections by the node that they came through', () => {
-    const text = routerDocument(ingress(), 'a', []);
-    assert.match(text, /peer_mark \{[^}]*02:53:57:52:00:03 : 0x00010003/);
-    assert.match(text, /peer_zone \{[^}]*02:53:57:52:00:03 : 3/);
-    assert.match(text, /table netdev swarmts/);
-    assert.doesNotMatch(routerDocument(testView(), 'a', []), /netdev|peer_mark/);
+    const rules = router(ingress());
+    assert.deepEqual(elements(rules, 'peer_mark'), ['02:53:57:52:00:03 : 0x00010003']);
+    assert.deepEqual(elements(rules, 'peer_zone'), ['02:53:57:52:00:03 : 3']);
+    assert.match(documentOf(rules), /table netdev swarmts/);
+    assert.doesNotMatch(documentOf(router()), /netdev|peer_mark/);
+    assert.doesNotMatch(documentOf(rules), /notrack/);
   });
 });
 
 describe('the rules of published ports', () => {
   it('lead to all tasks, on every address of the node', () => {
-    const text = mesh();
-    assert.match(text, /tcp \. 8080 : goto p_tcp_8080/);
-    assert.match(text, /numgen random mod 2 map \{ 0 : 10\.1\.0\.5 \. 80, 1 : 10\.1\.0\.6 \. 80 \}/);
-    assert.doesNotMatch(text, /oifname "swlmesh0" masquerade/, 'the address of the client is kept');
+    assert.deepEqual(elements(mesh(), 'published4'), ['tcp . 8080 : goto of_2_4']);
+    assert.deepEqual(elements(mesh(), 'backends4'), [
+      'tcp . 8080 . 0 : 10.1.0.5 . 80',
+      'tcp . 8080 . 1 : 10.1.0.6 . 80',
+    ]);
+    assert.doesNotMatch(documentOf(mesh()), /oifname "swlmesh0" masquerade/, 'the address of the client is kept');
+  });
+
+  it('lead to tasks of each family by themselves', () => {
+    const six = endpoint('t2', 'b', 'fd00::6', { addresses: ['10.1.0.6', 'fd00::6'] });
+    const rules = mesh(
+      ingress({ services: [service({ ports: [port()] })], endpoints: [endpoint('t1', 'a', '10.1.0.5'), six] }),
+    );
+    assert.deepEqual(elements(rules, 'published6'), ['tcp . 8080 : goto of_1_6']);
+    assert.deepEqual(elements(rules, 'backends6'), ['tcp . 8080 . 0 : fd00::6 . 80']);
   });
 
   it('keep to the tasks of the node where that is preferred and there are some', () => {
     const local = [service({ ports: [port({ preferLocal: true })] })];
-    assert.match(mesh(ingress({ services: local })), /dnat ip to 10\.1\.0\.5:80/);
+    assert.deepEqual(elements(mesh(ingress({ services: local })), 'backends4'), ['tcp . 8080 . 0 : 10.1.0.5 . 80']);
     const far = { services: local, endpoints: [endpoint('t2', 'b', '10.1.0.6')] };
-    assert.match(mesh(ingress(far)), /dnat ip to 10\.1\.0\.6:80/);
+    assert.deepEqual(elements(mesh(ingress(far)), 'backends4'), ['tcp . 8080 . 0 : 10.1.0.6 . 80']);
   });
 
   it('reject while there is no task', () => {
-    const text = mesh(ingress({ services: [service({ ports: [port()] })], endpoints: [] }));
-    assert.match(text, /set empty \{ type inet_proto \. inet_service; elements = \{ tcp \. 8080 \}; \}/);
+    const rules = mesh(ingress({ services: [service({ ports: [port()] })], endpoints: [] }));
+    assert.deepEqual(elements(rules, 'empty'), ['tcp . 8080']);
+    assert.deepEqual(elements(rules, 'published4'), []);
   });
 
   it('let members alone speak to the VXLAN port', () => {
-    assert.match(mesh(), /udp dport 4789 fib daddr type local ip saddr != @vteps4 drop/);
-    assert.match(mesh(), /set vteps4 \{ type ipv4_addr; elements = \{ 192\.0\.2\.2 \}; \}/);
+    assert.match(documentOf(mesh()), /udp dport 4789 fib daddr type local ip saddr != @vteps4 drop/);
+    assert.deepEqual(elements(mesh(), 'vteps4'), ['192.0.2.2']);
+  });
+});
+
+describe('a change of rules', () => {
+  const endpoints = (n: number) => Array.from({ length: n }, (_, i) => endpoint(`t${i}`, 'a', `10.1.0.${i + 5}`));
+  const many = (n: number) => router(testView({ endpoints: endpoints(n) }));
+
+  it('is nothing where nothing has changed', () => assert.equal(changeBetween(router(), router()), ''));
+
+  it('of one backend is one of a few elements: what goes first, then what comes', () => {
+    assert.equal(
+      changeBetween(many(3), many(2)),
+      [
+        'delete element inet swarmts backends4 { 10.1.0.2 . 2 }',
+        'delete element inet swarmts vip4 { 10.1.0.2 }',
+        'delete element inet swarmts translated4 { 10.1.0.7 }',
+        'add element inet swarmts vip4 { 10.1.0.2 : goto of_2_4 }',
+        '',
+      ].join('\n'),
+    );
+  });
+
+  it('that needs other chains is one of the whole', () => {
+    assert.equal(changeBetween(many(2), many(17)), undefined, 'a number of backends that has no chain yet');
+    const dnsrr = router(testView({ services: [service({ mode: EndpointMode.DNSRR, virtualIps: [] })] }));
+    assert.equal(changeBetween(dnsrr, router()), undefined);
+  });
+
+  it('does not grow with the number of services', () => {
+    const services = (n: number) =>
+      Array.from({ length: n }, (_, i) =>
+        service({ serviceId: `s${i}`, ports: [port({ publishedPort: 10_000 + i })] }),
+      );
+    const published = (n: number) =>
+      mesh(
+        ingress({
+          services: services(n),
+          endpoints: Array.from({ length: n }, (_, i) => endpoint(`t${i}`, 'a', '10.1.0.5', { serviceId: `s${i}` })),
+        }),
+      );
+    const change = changeBetween(published(10_000), published(9_999)) ?? assert.fail('as a whole');
+    assert.ok(change.length < 500, change.slice(0, 500));
   });
 });

@@ -187,8 +187,12 @@ export class HelperClient implements PrivilegedHelper {
     await this.#call('detachLeg', { netns, leg });
   }
 
-  async ensureRules(rules: RulesSpec): Promise<string> {
-    return (await this.#call('ensureRules', { rules })).result;
+  async writeRules(rules: RulesSpec): Promise<string> {
+    return (await this.#call('writeRules', { rules })).result;
+  }
+
+  async changeRules(rules: RulesSpec, token: string): Promise<string> {
+    return (await this.#call('changeRules', { rules, token })).result;
   }
 
   async removeRules(netns: string, tables: readonly string[]): Promise<void> {

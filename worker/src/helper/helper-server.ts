@@ -3,7 +3,6 @@
  * beside each other), and answers each exactly once. It holds nothing that the kernel does not hold, except which processes
  * of `run` are under way: those are killed when the daemon goes away, for nobody is left to take their result.
  */
-import { createHash } from 'node:crypto';
 import type { Duplex } from 'node:stream';
 import { type ErrorCode, SwarmtsError } from '@swarmts/lib';
 import type { RulesSpec } from '@swarmts/netplugins';
@@ -21,6 +20,7 @@ import {
   NftContext,
   NftError,
   type NftLibrary,
+  nftGeneration,
   Reaper,
   SystemCallError,
   unmount,
@@ -42,7 +42,8 @@ type RouterMethod =
   | 'removeRouter'
   | 'attachLeg'
   | 'detachLeg'
-  | 'ensureRules'
+  | 'writeRules'
+  | 'changeRules'
   | 'removeRules'
   | 'underlayMtu'
   | 'flushBackends'
@@ -191,8 +192,10 @@ export class HelperServer {
       case 'detachLeg':
         this.#routers.detach(request.netns, request.leg);
         return DONE;
-      case 'ensureRules':
-        return { result: this.#ensureRules(request.rules) };
+      case 'writeRules':
+        return { result: this.#writeRules(request.rules) };
+      case 'changeRules':
+        return { result: this.#changeRules(request.rules, request.token) };
       case 'removeRules':
         for (const t of request.tables) this.#nft(`add table ${t}\ndelete table ${t}\n`, '', request.netns);
         return DONE;
@@ -213,22 +216,37 @@ export class HelperServer {
     }
   }
 
-  #ensureRules(r: RulesSpec): string {
-    if (r.digest !== '' && this.#digest(r) === r.digest) return r.digest;
+  #writeRules(r: RulesSpec): string {
+    const before = this.#generation(r.netns);
     this.#nft(r.document, '', r.netns);
-    return this.#digest(r);
+    return tokenAfter(before, this.#generation(r.netns));
   }
 
-  /** Of the rules as the kernel lists them; '' when a table is not there. */
-  #digest(r: RulesSpec): string {
-    const hash = createHash('sha256');
+  /** What somebody else has changed meanwhile may be what we need: the next look finds an old token then, and writes anew. */
+  #changeRules(r: RulesSpec, token: string): string {
+    const before = this.#generation(r.netns);
+    const untouched = String(before) === token;
+    if (r.document === '') return untouched ? token : '';
     try {
-      for (const t of r.tables) hash.update(this.#nft(`list table ${t}`, '', r.netns));
+      this.#nft(r.document, '', r.netns);
     } catch (e) {
       if (e instanceof NftError) return '';
       throw e;
     }
-    return hash.digest('hex');
+    return untouched ? tokenAfter(before, this.#generation(r.netns)) : TOUCHED;
+  }
+
+  #generation(netns: string): number {
+    let generation = 0;
+    inNetns(netns, () => {
+      const socket = new NetlinkSocket(NETLINK_NETFILTER);
+      try {
+        generation = nftGeneration(socket);
+      } finally {
+        socket.close();
+      }
+    });
+    return generation;
   }
 
   #flushBackends(netns: string, addresses: readonly string[]): void {
@@ -317,6 +335,14 @@ export class HelperServer {
 
 const DONE: Answer = { result: null };
 const PIPE_MODE = 0o600;
+
+/** No token of any rules. */
+const TOUCHED = 'touched';
+
+/** Every transaction counts the kernel's number of a namespace's rules up by one: more were not ours. */
+function tokenAfter(before: number, now: number): string {
+  return now === before + 1 ? String(now) : TOUCHED;
+}
 
 function processOf(wire: WireProcess, tail: Buffer): ProcessSpec {
   const { hasStdin, ...spec } = wire;

@@ -43,7 +43,8 @@ export interface Methods {
   removeRouter: { readonly netns: string };
   attachLeg: { readonly leg: LegSpec };
   detachLeg: { readonly netns: string; readonly leg: string };
-  ensureRules: { readonly rules: RulesSpec };
+  writeRules: { readonly rules: RulesSpec };
+  changeRules: { readonly rules: RulesSpec; readonly token: string };
   removeRules: { readonly netns: string; readonly tables: readonly string[] };
   underlayMtu: { readonly address: string };
   flushBackends: { readonly netns: string; readonly addresses: readonly string[] };
@@ -78,7 +79,8 @@ export interface Results {
   removeRouter: null;
   attachLeg: null;
   detachLeg: null;
-  ensureRules: string;
+  writeRules: string;
+  changeRules: string;
   removeRules: null;
   underlayMtu: number;
   flushBackends: null;
