@@ -5,6 +5,7 @@
 import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { errnoOf, type LogLevel, logLevels, messageOf, SwarmtsError } from '@swarmts/lib';
+import { GenericResource } from '@swarmts/proto';
 
 export interface DaemonConfig {
   readonly hosts: readonly string[];
@@ -12,6 +13,7 @@ export interface DaemonConfig {
   readonly execRoot: string;
   readonly pidFile: string;
   readonly labels: readonly string[];
+  readonly genericResources: readonly GenericResource[];
   readonly defaultAddressPools: readonly string[];
   readonly swarmDefaultAdvertiseAddr: string;
   readonly insecureRegistries: readonly string[];
@@ -65,6 +67,11 @@ const OPTIONS: Readonly<Record<string, Option>> = {
   'exec-root': { kind: 'string', help: 'Root directory of state that ends with a reboot' },
   pidfile: { kind: 'string', short: 'p', help: 'Path of the PID file' },
   label: { kind: 'list', key: 'labels', help: 'Key=value labels of the daemon' },
+  'node-generic-resource': {
+    kind: 'list',
+    key: 'node-generic-resources',
+    help: 'User-defined resources of the node: kind=count, or kind=name, several times',
+  },
   'default-address-pool': { kind: 'list', key: 'default-address-pools', help: 'Default address pools for networks' },
   'swarm-default-advertise-addr': {
     kind: 'string',
@@ -235,6 +242,7 @@ function merge(flags: Values, file: Values): DaemonConfig {
     execRoot,
     pidFile: text('pidfile', `${execRoot}/swarmtsd.pid`),
     labels: list('label').map(checkLabel),
+    genericResources: parseGenericResources(list('node-generic-resource')),
     defaultAddressPools: list('default-address-pool'),
     swarmDefaultAdvertiseAddr: text('swarm-default-advertise-addr', ''),
     insecureRegistries: list('insecure-registry'),
@@ -282,6 +290,33 @@ function checkHost(host: string): string {
     'invalid-argument',
     `invalid argument "${host}" for "-H, --host": use unix:///PATH or tcp://HOST:PORT`,
   );
+}
+
+/** A kind is either counted or named; "gpu=a,gpu=b" and two flags are the same. */
+function parseGenericResources(entries: readonly string[]): readonly GenericResource[] {
+  const found = entries
+    .flatMap((e) => e.split(','))
+    .map((entry) => {
+      const m = /^([^=\s]+)=([^=\s]+)$/.exec(entry);
+      const [, kind = '', value = ''] = m ?? [];
+      if (!m)
+        throw new SwarmtsError(
+          'invalid-argument',
+          `invalid generic resource ${entry}: use --node-generic-resource KIND=COUNT or KIND=NAME`,
+        );
+      return GenericResource.create(/^\d+$/.test(value) ? { kind, count: Number(value) } : { kind, value });
+    });
+  for (const r of found) {
+    const mixed = found.some(
+      (x) => x !== r && x.kind === r.kind && (r.value === '' || x.value === '' || x.value === r.value),
+    );
+    if (mixed)
+      throw new SwarmtsError(
+        'invalid-argument',
+        `generic resource ${r.kind} is given twice, or both counted and named`,
+      );
+  }
+  return found;
 }
 
 function checkLabel(label: string): string {

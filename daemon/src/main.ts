@@ -129,7 +129,12 @@ async function runDaemon(config: DaemonConfig): Promise<void> {
       return NodeDescription.create({
         hostname: host,
         platform: { architecture: facts.architecture, os: 'linux' },
-        resources: { nanoCpus: facts.cpus * 1e9, memoryBytes: facts.memoryBytes, pids: 0, generic: [] },
+        resources: {
+          nanoCpus: facts.cpus * 1e9,
+          memoryBytes: facts.memoryBytes,
+          pids: 0,
+          generic: config.genericResources,
+        },
         engine: { engineVersion: VERSION, labels: labelsOf(config.labels), plugins: PLUGINS },
         featureLevel: FEATURE_LEVEL,
         dataPathEncryption: encryption,

@@ -5,6 +5,7 @@ import { NetworkKeyRenewal } from './allocator/network-key-renewal.js';
 import { Dispatcher } from './dispatcher/dispatcher.js';
 import type { LeaderComponent, LeaderContext } from './leader-component.js';
 import { LogBroker } from './logs/log-broker.js';
+import { ConstraintEnforcer } from './orchestrator/constraint-enforcer.js';
 import { RoleManager } from './orchestrator/role-manager.js';
 import { ServiceOrchestrator } from './orchestrator/service-orchestrator.js';
 import { TaskReaper } from './orchestrator/task-reaper.js';
@@ -40,6 +41,7 @@ export class LeaderRuntime {
       this.scheduling,
       this.dispatcher,
       new TaskReaper(o),
+      new ConstraintEnforcer(o),
       new RoleManager(o, o.raft),
     ];
   }

@@ -17,9 +17,16 @@ const nodes = (n: number) => (n === 1 ? '1 node' : `${n} nodes`);
 
 /** The filters that matter for this task; those that can refuse nothing are left out. */
 export function filtersFor(task: Task): readonly Filter[] {
-  return [ready, resources(task), constraints(task), platform(task), hostPorts(task), maxReplicas(task)].filter(
-    (f): f is Filter => f !== undefined,
-  );
+  const all = [
+    ready,
+    resources(task),
+    plugins(task),
+    constraints(task),
+    platform(task),
+    hostPorts(task),
+    maxReplicas(task),
+  ];
+  return all.filter((f): f is Filter => f !== undefined);
 }
 
 const ready: Filter = {
@@ -31,14 +38,39 @@ const ready: Filter = {
 
 function resources(task: Task): Filter | undefined {
   const want = task.spec?.resources?.reservations;
-  if (!want || (want.nanoCpus === 0 && want.memoryBytes === 0)) return undefined;
+  if (!want || (want.nanoCpus === 0 && want.memoryBytes === 0 && want.generic.length === 0)) return undefined;
   return {
     name: 'resources',
-    check: (n) => n.freeNanoCpus >= want.nanoCpus && n.freeMemoryBytes >= want.memoryBytes,
-    reason: (n) =>
-      `wants ${want.nanoCpus / 1e9} CPUs and ${want.memoryBytes} bytes of memory; ` +
-      `free are ${n.freeNanoCpus / 1e9} CPUs and ${n.freeMemoryBytes} bytes`,
+    check: (n) =>
+      n.freeNanoCpus >= want.nanoCpus &&
+      n.freeMemoryBytes >= want.memoryBytes &&
+      (want.generic.length === 0 || n.generic.claim(want.generic) !== undefined),
+    reason: (n) => {
+      const wanted = want.generic.map((g) => `, ${g.count} of ${g.kind}`).join('');
+      const free = want.generic.map((g) => `, ${n.generic.freeText(g.kind)}`).join('');
+      return (
+        `wants ${want.nanoCpus / 1e9} CPUs and ${want.memoryBytes} bytes of memory${wanted}; ` +
+        `free are ${n.freeNanoCpus / 1e9} CPUs and ${n.freeMemoryBytes} bytes${free}`
+      );
+    },
     explain: (count) => `insufficient resources on ${nodes(count)}`,
+  };
+}
+
+/** Drivers of volumes and logs that the task names; those that every node has are not asked for. */
+function plugins(task: Task): Filter | undefined {
+  const volumes = (task.spec?.container?.mounts ?? [])
+    .map((m) => m.volumeDriver)
+    .filter((d) => d !== '' && d !== 'local');
+  const log = task.logDriver?.name ?? '';
+  const needed = [...volumes.map((d) => `Volume/${d}`), ...(log === '' || log === 'none' ? [] : [`Log/${log}`])];
+  if (needed.length === 0) return undefined;
+  const missing = (n: NodeInfo) => needed.filter((p) => !n.plugins.has(p));
+  return {
+    name: 'plugins',
+    check: (n) => missing(n).length === 0,
+    reason: (n) => `the node has no driver ${missing(n).join(', ')}`,
+    explain: (count) => `missing plugin on ${nodes(count)}`,
   };
 }
 

@@ -13,6 +13,7 @@ import {
   TaskState,
 } from '@swarmts/proto';
 import type { ConstraintSubject } from './constraint.js';
+import { GenericPool } from './generic-resources.js';
 
 /** Failures of a service version on a node that count, and how long they are remembered. */
 export const FAILURES_THAT_COUNT = 5;
@@ -35,6 +36,9 @@ export class NodeInfo implements ConstraintSubject {
   totalMemoryBytes = 0;
   reservedNanoCpus = 0;
   reservedMemoryBytes = 0;
+  readonly generic = new GenericPool();
+  /** "Volume/local", as the node's engine names what it can do. */
+  plugins: ReadonlySet<string> = new Set();
   readonly tasksByService = new Map<string, number>();
   readonly hostPorts = new Map<string, number>();
   readonly #tasks = new Map<string, Task>();
@@ -57,6 +61,8 @@ export class NodeInfo implements ConstraintSubject {
     this.engineLabels = node.description?.engine?.labels ?? {};
     this.totalNanoCpus = node.description?.resources?.nanoCpus ?? 0;
     this.totalMemoryBytes = node.description?.resources?.memoryBytes ?? 0;
+    this.generic.setTotal(node.description?.resources?.generic ?? []);
+    this.plugins = new Set(node.description?.engine?.plugins.map((p) => `${p.type}/${p.name}`) ?? []);
     this.ready = node.status?.state === NodeState.NODE_READY && node.spec?.availability === NodeAvailability.ACTIVE;
   }
 
@@ -95,6 +101,8 @@ export class NodeInfo implements ConstraintSubject {
     this.reservedNanoCpus += by * (task.spec?.resources?.reservations?.nanoCpus ?? 0);
     this.reservedMemoryBytes += by * (task.spec?.resources?.reservations?.memoryBytes ?? 0);
     for (const key of hostPortKeys(task)) bump(this.hostPorts, key, by);
+    if (by === 1) this.generic.take(task.assignedGenericResources);
+    else this.generic.giveBack(task.assignedGenericResources);
   }
 
   recordFailure(key: string, atMs: number): void {

@@ -58,7 +58,7 @@ export interface ServiceCounts {
 }
 
 export interface ControlContext {
-  readonly raft: RaftGroup;
+  readonly raft: Pick<RaftGroup, 'store' | 'status' | 'isReachable'>;
   readonly scheduling: () => SchedulingLoop;
   readonly clock: Clock;
   readonly now: () => number;

@@ -3,6 +3,7 @@
  * tasks and nodes in, steps out. Rolling changes of the spec are the updater's; it makes its own steps.
  */
 import { type Node, NodeAvailability, NodeState, type Service, type Task, TaskState } from '@swarmts/proto';
+import { drainSteps } from './drain.js';
 import { fitsPlacement, isDrained, newTask } from './new-task.js';
 import { restartDelayMs, shouldRestart } from './restart-policy.js';
 import { freeSlots, groupBySeat, isOccupied, mayStartAt, newest, slotsToRemove, wanted } from './slots.js';
@@ -30,13 +31,13 @@ export interface ServiceView {
 export function reconcileService(v: ServiceView): Decision {
   const restarts = restartSteps(v);
   const starts = startSteps(v);
-  const touched = new Set(
-    [...restarts.steps, ...starts.steps].map((s) => (s.type === 'create' ? s.task.id : s.taskId)),
-  );
+  const drains = v.service.spec?.mode?.global ? [] : drainSteps(v);
+  const first = [...restarts.steps, ...drains, ...starts.steps];
+  const touched = new Set(first.map((s) => (s.type === 'create' ? s.task.id : s.taskId)));
   const scale = v.service.spec?.mode?.global ? globalSteps(v) : replicatedSteps(v);
   const rest = scale.filter((s) => s.type !== 'desire' || !touched.has(s.taskId));
   const removed = new Set(rest.flatMap((s) => (s.type === 'desire' ? [s.taskId] : [])));
-  const kept = [...restarts.steps, ...starts.steps].filter((s) => s.type === 'create' || !removed.has(s.taskId));
+  const kept = first.filter((s) => s.type === 'create' || !removed.has(s.taskId));
   return { steps: [...kept, ...rest], lookAgainAtMs: earlier(restarts.lookAgainAtMs, starts.lookAgainAtMs) };
 }
 
@@ -85,7 +86,7 @@ function globalSteps(v: ServiceView): readonly Step[] {
   return steps;
 }
 
-/** Successors for tasks that ended or whose node is lost, drained or gone. */
+/** Successors for tasks that ended or whose node is lost or gone. */
 function restartSteps(v: ServiceView): Decision {
   const global = v.service.spec?.mode?.global !== undefined;
   const steps: Step[] = [];
@@ -94,7 +95,7 @@ function restartSteps(v: ServiceView): Decision {
     const candidates = wanted(slot);
     for (const task of candidates) {
       const loss = lossOf(task, v.nodes);
-      if (loss === 'none') continue;
+      if (loss === 'none' || (loss === 'drain' && !global)) continue;
       // It failed while it was being prepared: its own delay still counts, else a missing image would be pulled in a tight loop.
       if (loss === 'ended' && task.desiredState === TaskState.READY && task.restartNotBeforeMs > v.nowMs) {
         lookAgainAtMs = earlier(lookAgainAtMs, task.restartNotBeforeMs);
@@ -123,7 +124,6 @@ function restartSteps(v: ServiceView): Decision {
 function successor(v: ServiceView, task: Task, slot: readonly Task[], loss: Loss): Task {
   const seat = { slot: task.slot, nodeId: v.service.spec?.mode?.global ? task.nodeId : '' };
   if (loss === 'node') return newTask(v.service, seat, TaskState.RUNNING, v.nowMs);
-  if (loss === 'drain') return newTask(v.service, seat, TaskState.READY, v.nowMs);
   const delay = restartDelayMs(v.service, task, slot);
   if (delay === 0) return newTask(v.service, seat, TaskState.RUNNING, v.nowMs);
   return newTask(v.service, seat, TaskState.READY, v.nowMs, v.nowMs + delay);

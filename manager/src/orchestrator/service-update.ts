@@ -8,6 +8,7 @@ import {
   FailureAction,
   isLive,
   isWanted,
+  NodeAvailability,
   observedState,
   type Service,
   type Task,
@@ -18,7 +19,7 @@ import {
   UpdateStatus,
 } from '@swarmts/proto';
 import type { ReadTx, WriteTx } from '../store/transaction.js';
-import { isDirty, newTask } from './new-task.js';
+import { isDirty, isDrained, newTask } from './new-task.js';
 import { applyStep, type OrchestratorOptions, setDesired } from './service-orchestrator.js';
 import { groupBySeat, newest, wanted } from './slots.js';
 
@@ -27,11 +28,20 @@ type DirtySlot = readonly Task[];
 
 /** Slots with a task that is not what the spec asks for, or with more than one live task. */
 export function dirtySlots(tx: ReadTx, service: Service): readonly DirtySlot[] {
+  const global = service.spec?.mode?.global !== undefined;
   return [...groupBySeat(tx.by('task', 'service', service.id)).values()].map(wanted).filter((slot) => {
     if (slot.length === 0) return false;
+    // What a paused node has stays as it is: a new task would not be let in.
+    if (global && tx.get('node', slot[0]?.nodeId ?? '')?.spec?.availability === NodeAvailability.PAUSE) return false;
     const dirty = slot.some((t) => isDirty(service, t, tx.get('node', t.nodeId)));
-    return dirty || slot.filter(isLive).length > 1;
+    // Two are there for a while when a drained node is left, the new task first.
+    return dirty || slot.filter((t) => isLive(t) && !isOnDrainedNode(tx, t)).length > 1;
   });
+}
+
+function isOnDrainedNode(tx: ReadTx, t: Task): boolean {
+  const node = tx.get('node', t.nodeId);
+  return node !== undefined && isDrained(node);
 }
 
 /** A replacement that has not come up in this time counts as failed (`--update-progress-deadline`). */

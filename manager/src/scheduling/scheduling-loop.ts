@@ -3,7 +3,15 @@
  * either the node or the reason why there is none. Tasks without a node are tried again on every later pass.
  */
 import { ControlLoop, type Watch } from '@swarmts/lib';
-import { isWanted, type Node, observedState, type Task, TaskState, TaskStatus } from '@swarmts/proto';
+import {
+  type GenericResource,
+  isWanted,
+  type Node,
+  observedState,
+  type Task,
+  TaskState,
+  TaskStatus,
+} from '@swarmts/proto';
 import {
   checkAssigned,
   explainNode,
@@ -25,6 +33,8 @@ const MAX_DELAY_MS = 100;
 interface Verdict {
   readonly taskId: string;
   readonly nodeId: string;
+  /** What it is given there of what the user defined. */
+  readonly generic: readonly GenericResource[];
   /** '' when the task got its node. */
   readonly reason: string;
 }
@@ -134,19 +144,27 @@ export class SchedulingLoop implements LeaderComponent {
   #confirm(task: Task): Verdict {
     const node = this.#nodes.get(task.nodeId);
     const reason = node ? checkAssigned(task, node) : 'no suitable node (its node is gone)';
-    if (node && reason === '') node.addTask(task);
-    return { taskId: task.id, nodeId: task.nodeId, reason };
+    const assigned = node && reason === '' ? assignedTo(task, node) : undefined;
+    if (assigned) node?.addTask(assigned);
+    return { taskId: task.id, nodeId: task.nodeId, generic: assigned?.assignedGenericResources ?? [], reason };
   }
 
   #place(group: readonly Task[]): readonly Verdict[] {
     try {
-      const result = placeGroup(group, [...this.#nodes.values()], this.#c.clock.now(), (t, n) => ({
-        ...t,
-        nodeId: n.id,
-      }));
+      const assigned = new Map<string, Task>();
+      const result = placeGroup(group, [...this.#nodes.values()], this.#c.clock.now(), (t, n) => {
+        const task = assignedTo(t, n);
+        assigned.set(t.id, task);
+        return task;
+      });
       return [
-        ...result.placed.map((p) => ({ taskId: p.task.id, nodeId: p.node.id, reason: '' })),
-        ...result.unplaced.map((t) => ({ taskId: t.id, nodeId: '', reason: result.explanation })),
+        ...result.placed.map((p) => ({
+          taskId: p.task.id,
+          nodeId: p.node.id,
+          generic: assigned.get(p.task.id)?.assignedGenericResources ?? [],
+          reason: '',
+        })),
+        ...result.unplaced.map((t) => ({ taskId: t.id, nodeId: '', generic: [], reason: result.explanation })),
       ];
     } catch (e) {
       // One service with a spec that cannot be judged must not stop the others.
@@ -154,6 +172,7 @@ export class SchedulingLoop implements LeaderComponent {
       return group.map((t) => ({
         taskId: t.id,
         nodeId: '',
+        generic: [],
         reason: `cannot be scheduled: ${e instanceof Error ? e.message : e}`,
       }));
     }
@@ -168,6 +187,13 @@ export class SchedulingLoop implements LeaderComponent {
   explain(task: Task): readonly { readonly node: Node; readonly filters: readonly FilterVerdict[] }[] {
     return [...this.#nodes.values()].map((n) => ({ node: n.node, filters: explainNode(task, n) }));
   }
+}
+
+/** The task as it will be on the node: with what it reserves of user-defined resources. */
+function assignedTo(task: Task, node: NodeInfo): Task {
+  const wanted = task.spec?.resources?.reservations?.generic ?? [];
+  const assignedGenericResources = wanted.length === 0 ? [] : (node.generic.claim(wanted) ?? []);
+  return { ...task, nodeId: node.id, assignedGenericResources };
 }
 
 /** Tasks of the same service and spec version together, in the order of their creation. */
@@ -201,5 +227,5 @@ function writeVerdict(tx: WriteTx, v: Verdict): void {
     message: 'scheduler assigned task to node',
     err: '',
   });
-  tx.update('task', { ...task, nodeId: v.nodeId, status });
+  tx.update('task', { ...task, nodeId: v.nodeId, assignedGenericResources: v.generic, status });
 }

@@ -17,6 +17,7 @@ import {
   taskName,
 } from '@swarmts/proto';
 import type { ContainerConfig, InjectedFile, MountConfig, NetworkWish, PublishedPort } from '../engine/engine-api.js';
+import { genericResourceEnv } from './generic-resource-env.js';
 import { expandTemplate, type TemplateContext } from './template.js';
 
 /** Payloads that the task's container gets; they live in memory only. */
@@ -38,7 +39,10 @@ export function containerConfigOf(task: Task, nodeHostname: string, files: TaskF
     labels: { ...c?.labels, ...swarmLabels(task) },
     ...(c && c.command.length > 0 ? { entrypoint: c.command } : {}),
     ...(c && c.args.length > 0 ? { cmd: c.args } : {}),
-    env: (c?.env ?? []).map((e) => expandTemplate(e, context)),
+    env: [
+      ...genericResourceEnv(task.assignedGenericResources),
+      ...(c?.env ?? []).map((e) => expandTemplate(e, context)),
+    ],
     ...optional('user', c?.user),
     ...(c && c.groups.length > 0 ? { groups: c.groups } : {}),
     ...optional('workingDir', c?.dir),
