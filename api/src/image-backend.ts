@@ -51,6 +51,35 @@ export interface ContainerCommit {
   readonly config: Readonly<Record<string, unknown>>;
 }
 
+export interface BuildRequest {
+  /** Path inside of the context. */
+  readonly dockerfile: string;
+  readonly tags: readonly string[];
+  readonly buildArgs: ReadonlyMap<string, string>;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly target: string;
+  readonly noCache: boolean;
+  readonly pull: boolean;
+  /** Keep nothing of the containers of steps that succeeded; with `forceRemove` of those that failed either. */
+  readonly remove: boolean;
+  readonly forceRemove: boolean;
+  /** Only the image's id is printed. */
+  readonly quiet: boolean;
+  readonly networkMode: string;
+  readonly platform: string;
+  readonly extraHosts: readonly string[];
+  readonly memoryBytes: number;
+  readonly memorySwapBytes: number;
+  readonly cpuShares: number;
+  readonly nanoCpus: number;
+  readonly shmSizeBytes: number;
+  readonly ulimits: readonly { readonly name: string; readonly soft: number; readonly hard: number }[];
+  /** Registry host -> credentials. */
+  readonly auths: Readonly<Record<string, RegistryCredentials>>;
+  /** A tar archive, maybe compressed. */
+  readonly context: AsyncIterable<Uint8Array>;
+}
+
 export interface ImageBackend {
   list(): Promise<readonly ImageSummary[]>;
   /** By reference, id or unique prefix; 'image-not-found' "No such image: X". */
@@ -77,4 +106,5 @@ export interface ImageBackend {
   commit(options: ContainerCommit): Promise<string>;
   /** Resolves to an identity token or ''; 'unauthenticated' when the registry refuses. */
   login(auth: RegistryCredentials, signal: AbortSignal): Promise<string>;
+  build(request: BuildRequest, signal: AbortSignal): AsyncIterable<ProgressRecord>;
 }

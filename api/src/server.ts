@@ -3,6 +3,7 @@ import type { Logger } from '@swarmts/lib';
 import type { Backend } from './backend.js';
 import { Router } from './http/router.js';
 import { type ApiServer, HttpApiServer } from './http/server.js';
+import { buildRoutes } from './routes/build.js';
 import { commitRoutes } from './routes/commit.js';
 import { containerUsageRoutes } from './routes/container-usage.js';
 import { containerRoutes } from './routes/containers.js';
@@ -49,6 +50,7 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
     ...execRoutes(c),
     ...imageRoutes(c),
     ...commitRoutes(c),
+    ...buildRoutes(c),
     ...volumeRoutes(c),
     ...eventRoutes(c, hub),
   ]);

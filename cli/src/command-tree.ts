@@ -45,6 +45,7 @@ const containerCommit = leaf(
   "Create a new image from a container's changes",
   () => import('./commands/container/commit.js'),
 );
+const imageBuild = leaf('Build an image from a Dockerfile', () => import('./commands/image/build.js'));
 const imageHistory = leaf('Show the history of an image', () => import('./commands/image/history.js'));
 const imageImport = leaf(
   'Import the contents from a tarball to create a filesystem image',
@@ -119,6 +120,7 @@ export const commandTree: CommandTree = {
           'Display detailed information on one or more images',
           () => import('./commands/image/inspect.js'),
         ),
+        build: imageBuild,
         history: imageHistory,
         import: imageImport,
         load: imageLoad,
@@ -219,6 +221,7 @@ export const commandTree: CommandTree = {
     completion: leaf('Generate the autocompletion script for a shell', () => import('./commands/system/completion.js')),
     doctor: leaf('Check what this machine lacks to run swarmts', () => import('./commands/system/doctor.js')),
     events: leaf('Get real time events from the daemon', () => import('./commands/system/events.js')),
+    build: imageBuild,
     commit: containerCommit,
     history: imageHistory,
     images: imageLs,

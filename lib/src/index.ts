@@ -1,6 +1,7 @@
 /** What every package may use; no domain words live here. */
 export * from './atomic-file.js';
 export * from './backoff.js';
+export * from './channel.js';
 export * from './clock.js';
 export * from './control-loop.js';
 export * from './errors.js';

@@ -1,6 +1,7 @@
 /** What a node does: its containers, images, volumes and the privileged helper. */
 
 export { Agent, type AgentOptions } from './agent/agent.js';
+export type { BuildOptions, BuildRecord } from './build/build-api.js';
 export { applyChanges } from './build/changes.js';
 export * from './engine/container-network.js';
 export * from './engine/engine-api.js';

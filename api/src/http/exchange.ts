@@ -73,15 +73,22 @@ export async function readBody(body: AsyncIterable<Uint8Array>, limit: number): 
 
 /** The body as a JSON object; an empty body is an empty object. */
 export async function readJson(call: Call): Promise<JsonObject> {
+  return JsonObject.of(await readJsonValue(call), 'the request body');
+}
+
+/** As readJson, for bodies that clients with nothing to say send as null. */
+export async function readOptionalJson(call: Call): Promise<JsonObject> {
+  return JsonObject.of((await readJsonValue(call)) ?? {}, 'the request body');
+}
+
+async function readJsonValue(call: Call): Promise<unknown> {
   const bytes = await readBody(call.body, MAX_JSON_BODY_BYTES);
-  if (bytes.byteLength === 0) return new JsonObject({});
-  let value: unknown;
+  if (bytes.byteLength === 0) return {};
   try {
-    value = JSON.parse(bytes.toString('utf8'));
+    return JSON.parse(bytes.toString('utf8'));
   } catch (e) {
     throw new SwarmtsError('invalid-argument', `invalid JSON: ${e instanceof Error ? e.message : 'not readable'}`);
   }
-  return JsonObject.of(value, 'the request body');
 }
 
 /** Docker's reading of a flag in the query. */

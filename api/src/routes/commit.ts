@@ -1,6 +1,6 @@
 /** /commit: an image from a container. */
 import { SwarmtsError } from '@swarmts/lib';
-import { type Call, json, readJson } from '../http/exchange.js';
+import { type Call, json, readOptionalJson } from '../http/exchange.js';
 import { type Route, route } from '../http/router.js';
 import type { RouteContext } from './context.js';
 
@@ -19,7 +19,7 @@ export function commitRoutes({ backend }: RouteContext): Route[] {
         comment: query.get('comment') ?? '',
         pause: pauses(call),
         changes: query.getAll('changes').flatMap((c) => c.split('\n')),
-        config: (await readJson(call)).value,
+        config: (await readOptionalJson(call)).value,
       });
       return json({ Id: id }, 201);
     }),

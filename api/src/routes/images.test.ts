@@ -154,6 +154,7 @@ describe('image routes', () => {
         },
       },
     ]);
+    assert.equal((await api.send('POST', '/commit?container=web', { raw: 'null' })).status, 201);
     assert.equal((await api.send('POST', '/commit')).status, 400);
   });
 

@@ -16,7 +16,12 @@ export function systemRoutes(c: RouteContext): Route[] {
   const ping = async (): Promise<Reply> => {
     const { localNodeState, controlAvailable } = await c.backend.swarm.info();
     const role = localNodeState === 'active' ? `/${controlAvailable ? 'manager' : 'worker'}` : '';
-    const headers = { ...NO_CACHE, Swarm: `${localNodeState}${role}`, 'Content-Type': 'text/plain; charset=utf-8' };
+    const headers = {
+      ...NO_CACHE,
+      Swarm: `${localNodeState}${role}`,
+      'Builder-Version': '1',
+      'Content-Type': 'text/plain; charset=utf-8',
+    };
     return { kind: 'text', status: 200, text: 'OK', contentType: 'text/plain; charset=utf-8', headers };
   };
   return [

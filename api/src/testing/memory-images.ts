@@ -2,6 +2,7 @@
 import { SwarmtsError } from '@swarmts/lib';
 import type { ImageSummary } from '../backend.js';
 import type {
+  BuildRequest,
   ContainerCommit,
   HistoryRecord,
   ImageBackend,
@@ -102,6 +103,21 @@ export class MemoryImages implements ImageBackend {
   async commit(options: ContainerCommit): Promise<string> {
     this.asked.push({ commit: options });
     return `sha256:${'2'.repeat(64)}`;
+  }
+
+  async *build(request: BuildRequest, signal: AbortSignal): AsyncIterable<ProgressRecord> {
+    const { context, ...rest } = request;
+    this.asked.push({
+      build: { ...rest, buildArgs: Object.fromEntries(request.buildArgs) },
+      bytes: await sizeOf(context),
+    });
+    yield { stream: 'Step 1/1 : FROM x\n' };
+    if (request.target === 'broken') {
+      throw Object.assign(new SwarmtsError('invalid-argument', 'returned a non-zero code: 7'), { exitCode: 7 });
+    }
+    if (request.target === 'endless') await new Promise((resolve) => signal.addEventListener('abort', resolve));
+    signal.throwIfAborted();
+    yield { aux: { ID: `sha256:${'3'.repeat(64)}` } };
   }
 
   async login(auth: unknown): Promise<string> {

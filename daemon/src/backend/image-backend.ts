@@ -1,5 +1,6 @@
 /** The images part of the API's backend: the engine's images in the API's words. */
 import type {
+  BuildRequest,
   ContainerCommit,
   HistoryRecord,
   ImageBackend,
@@ -9,9 +10,11 @@ import type {
   ProgressRecord,
   RemovedImage,
 } from '@swarmts/api';
-import { SwarmtsError, WatchStream } from '@swarmts/lib';
+import { Channel, SwarmtsError, WatchStream } from '@swarmts/lib';
 import {
   applyChanges,
+  type BuildOptions,
+  type BuildRecord,
   type ContainerEngine,
   fetchArchive,
   type ImageConfig,
@@ -99,6 +102,30 @@ export class EngineImageBackend implements ImageBackend {
     return this.#engine.commit(container.id, { name, author, comment, pause, config });
   }
 
+  async *build(request: BuildRequest, signal: AbortSignal): AsyncGenerator<ProgressRecord> {
+    const channel = new Channel<ProgressRecord>();
+    const gone = new AbortController();
+    const { quiet } = request;
+    const report = (r: BuildRecord) => (quiet ? Promise.resolve() : channel.push({ ...r }));
+    const options = { ...buildOptions(request), report, signal: AbortSignal.any([signal, gone.signal]) };
+    const building = this.#engine
+      .build(options)
+      .then(async (id) => {
+        if (quiet) await channel.push({ stream: `${id}\n` });
+        return undefined;
+      })
+      .catch((e: unknown) => ({ reason: e }))
+      .finally(() => channel.close());
+    try {
+      yield* channel;
+      const failure = await building;
+      if (failure) throw failure.reason;
+    } finally {
+      gone.abort(new SwarmtsError('aborted', 'nobody waits for the build any more'));
+      await building;
+    }
+  }
+
   async login(auth: unknown, signal: AbortSignal): Promise<string> {
     const credentials = credentialsOf(auth);
     const anonymous = { username: '', password: '', serverAddress: addressOf(auth) };
@@ -117,6 +144,45 @@ function givenFields(config: Readonly<Record<string, unknown>>): ImageConfig {
   const isGiven = (v: unknown) =>
     v !== null && v !== '' && v !== undefined && !(typeof v === 'object' && Object.keys(v).length === 0);
   return Object.fromEntries(IMAGE_FIELDS.flatMap((k) => (isGiven(config[k]) ? [[k, config[k]]] : [])));
+}
+
+function buildOptions(r: BuildRequest): Omit<BuildOptions, 'report' | 'signal'> {
+  const { dockerfile, tags, buildArgs, labels, target, noCache, pull, remove, forceRemove, shmSizeBytes, context } = r;
+  return {
+    ...{ dockerfile, tags, buildArgs, labels, target, noCache, pull, remove, forceRemove, shmSizeBytes, context },
+    networkMode: networkOf(r.networkMode),
+    extraHosts: r.extraHosts.map(hostLine),
+    resources: {
+      nanoCpus: r.nanoCpus,
+      memoryBytes: r.memoryBytes,
+      memoryReservationBytes: 0,
+      pidsLimit: 0,
+      ulimits: r.ulimits,
+      ...(r.cpuShares ? { cpuShares: r.cpuShares } : {}),
+      ...(r.memorySwapBytes ? { memorySwapBytes: r.memorySwapBytes } : {}),
+    },
+    authOf: (registry) => credentialsOf(r.auths[registry] ?? (registry === 'docker.io' ? r.auths[HUB] : undefined)),
+    ...withPlatform(r.platform),
+  };
+}
+
+/** The Hub's key in clients' configuration files. */
+const HUB = 'https://index.docker.io/v1/';
+
+function networkOf(mode: string): BuildOptions['networkMode'] {
+  if (mode === '' || mode === 'default' || mode === 'bridge') return 'local';
+  if (mode === 'host' || mode === 'none') return mode;
+  throw new SwarmtsError(
+    'unsupported',
+    `network mode "${mode}" is not supported for builds: use default, host or none`,
+  );
+}
+
+/** "name:address" as a line of /etc/hosts. */
+function hostLine(text: string): string {
+  const at = text.indexOf(':');
+  if (at <= 0) throw new SwarmtsError('invalid-argument', `bad format for add-host: "${text}"`);
+  return `${text.slice(at + 1)} ${text.slice(0, at)}`;
 }
 
 /** Runs `work` and yields what it reports meanwhile; its failure comes last. */

@@ -3,7 +3,7 @@
  * uses them, and `--change` of commit and import.
  */
 import { posix } from 'node:path';
-import { SwarmtsError } from '@swarmts/lib';
+import { messageOf, parseDurationNs, SwarmtsError } from '@swarmts/lib';
 import type { ImageConfig } from '../engine/engine-api.js';
 import { signalNumber } from '../runtime/signals.js';
 import type { Instruction } from './dockerfile.js';
@@ -207,27 +207,21 @@ function healthcheck(i: Instruction, s: ConfigState): ConfigStep {
   return step(s, { Healthcheck: health }, `HEALTHCHECK ${JSON.stringify(health)}`);
 }
 
-const UNITS_NS: Readonly<Record<string, number>> = {
-  ns: 1,
-  us: 1e3,
-  µs: 1e3,
-  ms: NS_PER_MS,
-  s: 1e9,
-  m: 60e9,
-  h: 3600e9,
-};
-
 function duration<K extends string>(i: Instruction, flag: string, key: K): { [P in K]?: number } {
   const text = i.flags.get(flag);
   if (text === undefined || text === '') return {};
-  const parts = [...text.matchAll(/(\d+(?:\.\d+)?)(ns|us|µs|ms|s|m|h)/g)];
-  if (parts.length === 0 || parts.map((p) => p[0]).join('') !== text) {
-    throw bad(`time: invalid duration ${JSON.stringify(text)} of --${flag}`);
-  }
-  const ns = parts.reduce((sum, p) => sum + Number(p[1]) * (UNITS_NS[p[2] ?? ''] ?? 0), 0);
+  const ns = durationNs(text, flag);
   if (ns !== 0 && ns < NS_PER_MS) throw bad(`Interval "${flag}" cannot be less than 1ms`);
   // The computed key makes the literal's type too wide for the compiler to follow.
   return { [key]: ns } as { [P in K]?: number };
+}
+
+function durationNs(text: string, flag: string): number {
+  try {
+    return parseDurationNs(text);
+  } catch (e) {
+    throw new SwarmtsError('invalid-argument', `--${flag}: ${messageOf(e)}`, { cause: e });
+  }
 }
 
 function retries(i: Instruction): { Retries?: number } {

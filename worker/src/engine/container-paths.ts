@@ -24,6 +24,10 @@ export function containersRoot(roots: Pick<EngineRoots, 'dataRoot'>): string {
   return join(roots.dataRoot, 'containers');
 }
 
+export function buildsRoot(roots: Pick<EngineRoots, 'dataRoot'>): string {
+  return join(roots.dataRoot, 'build');
+}
+
 export function netnsRoot(roots: Pick<EngineRoots, 'execRoot'>): string {
   return join(roots.execRoot, 'netns');
 }

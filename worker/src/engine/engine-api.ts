@@ -5,6 +5,7 @@
  */
 
 import type { NetworkAttachment as SwarmAttachment } from '@swarmts/proto';
+import type { BuildOptions } from '../build/build-api.js';
 import type { CommitOptions, ImageEngine } from '../images/image-api.js';
 import type { AttachOptions, ExecConfig, ExecInfo, Session, TerminalSize } from './session-api.js';
 
@@ -473,6 +474,8 @@ export interface ContainerEngine {
   attach(id: string, options: AttachOptions): Promise<Session>;
   /** Of the terminal of a running container. */
   resize(id: string, size: TerminalSize): Promise<void>;
+  /** Builds an image from a Dockerfile; resolves to the id. Bad input and failed commands throw 'invalid-argument'. */
+  build(options: BuildOptions): Promise<string>;
   /** Synchronous notification; returns the unsubscribe function. */
   onEvent(listener: (e: EngineEvent) => void): () => void;
   info(): {

@@ -3,18 +3,21 @@
  * about one container is in container.ts, about opening and re-adopting in open-engine.ts.
  */
 import { type Clock, isSwarmtsError, type Logger, messageOf, SwarmtsError } from '@swarmts/lib';
+import type { BuildOptions } from '../build/build-api.js';
+import { ImageBuilder } from '../build/builder.js';
 import { ExecRegistry } from '../exec/exec-registry.js';
 import type { CommitOptions } from '../images/image-api.js';
 import type { ImageService } from '../images/image-service.js';
 import { readLogs } from '../logs/log-reader.js';
 import type { LogRotation } from '../logs/log-rotation.js';
 import type { ExitWatch } from '../runtime/exit-watch.js';
+import { rootfsPaths } from '../snapshots/rootfs.js';
 import type { VolumeStore } from '../volumes/volume-store.js';
 import { Container } from './container.js';
-import { commitContainer } from './container-commit.js';
+import { commitContainer, emptyMountsOf } from './container-commit.js';
 import type { ContainerContext } from './container-context.js';
 import { createContainer, newContainerId } from './container-creation.js';
-import { containerPaths } from './container-paths.js';
+import { buildsRoot, containerPaths } from './container-paths.js';
 import type { ContainerRegistry } from './container-registry.js';
 import { listProcesses } from './container-top.js';
 import { bytesBelow } from './disk-size.js';
@@ -53,12 +56,16 @@ export class Engine implements ContainerEngine {
   readonly volumes: ContainerEngine['volumes'];
   readonly #parts: EngineParts;
   readonly #execs: ExecRegistry;
+  readonly #builder: ImageBuilder;
   /** Ends followers of logs and waiters when the engine is closed. */
   readonly #closing = new AbortController();
 
   constructor(parts: EngineParts) {
     this.#parts = parts;
     this.#execs = new ExecRegistry(parts.clock);
+    const { images, context } = parts;
+    const changesOf = (id: string) => this.#changesOf(id);
+    this.#builder = new ImageBuilder({ engine: this, images, changesOf, root: buildsRoot(context) });
     this.images = parts.images;
     this.volumes = parts.volumes;
   }
@@ -239,6 +246,10 @@ export class Engine implements ContainerEngine {
     await this.#parts.registry.get(id).resize(size);
   }
 
+  async build(options: BuildOptions): Promise<string> {
+    return this.#builder.build({ ...options, signal: this.#untilClosed(options.signal) });
+  }
+
   onEvent(listener: (e: EngineEvent) => void): () => void {
     return this.#parts.events.on(listener);
   }
@@ -262,6 +273,12 @@ export class Engine implements ContainerEngine {
     await Promise.all(this.#parts.watches.map((w) => w.close()));
     await Promise.all(this.#parts.registry.all().map((c) => c.close()));
     this.#parts.events.clear();
+  }
+
+  #changesOf(id: string) {
+    const { record } = this.#parts.registry.get(id);
+    const { upper } = rootfsPaths(containerPaths(this.#parts.context, id).container);
+    return { source: upper, emptyMounts: emptyMountsOf(record) };
   }
 
   #untilClosed(signal: AbortSignal | undefined): AbortSignal {

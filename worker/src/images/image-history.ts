@@ -16,7 +16,8 @@ export interface HistoryLine {
 export async function historyOf(store: ImageStore, text: string): Promise<HistoryLine[]> {
   const image = store.image(text);
   const { history } = await store.config(image.id);
-  let layer = 0;
+  // Some tools write no history for the layers of their base: what there is, is about the upper ones.
+  let layer = image.chain.length - history.filter((h) => !h.emptyLayer).length;
   const sizes = history.map((h) => {
     if (h.emptyLayer) return 0;
     return store.options.layers.sizeBytes(image.chain[layer++] ?? '');

@@ -1,5 +1,11 @@
-/** Detects by its first bytes how a stream is compressed (gzip, zstd or not at all) and yields the plain bytes. */
+/**
+ * Detects by its first bytes how a stream is compressed (gzip, zstd, bzip2, xz or not at all) and yields the plain bytes. Runs in
+ * child processes alone: bzip2 and xz are programs of their own.
+ */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
 import { messageOf, SwarmtsError } from '@swarmts/lib';
 import { Decompress } from 'fzstd';
@@ -8,14 +14,20 @@ const GZIP_MAGIC = Buffer.from([0x1f, 0x8b]);
 const ZSTD_MAGIC = Buffer.from([0x28, 0xb5, 0x2f, 0xfd]);
 /** Skippable zstd frames may come first (chunked images): 0x184D2A50 to 0x184D2A5F, little endian. */
 const ZSTD_SKIPPABLE_TAIL = Buffer.from([0x2a, 0x4d, 0x18]);
-const MAGIC_BYTES = 4;
+const BZIP2_MAGIC = Buffer.from('BZh');
+const XZ_MAGIC = Buffer.from([0xfd, 0x37, 0x7a, 0x58, 0x5a, 0x00]);
+const MAGIC_BYTES = 6;
 
-export type Compression = 'gzip' | 'zstd' | 'none';
+const MAX_ERROR_TEXT = 1000;
+
+export type Compression = 'gzip' | 'zstd' | 'bzip2' | 'xz' | 'none';
 
 export function detectCompression(head: Uint8Array): Compression {
   const b = Buffer.from(head);
   if (b.subarray(0, 2).equals(GZIP_MAGIC)) return 'gzip';
   if (b.subarray(0, 4).equals(ZSTD_MAGIC)) return 'zstd';
+  if (b.subarray(0, 3).equals(BZIP2_MAGIC)) return 'bzip2';
+  if (b.subarray(0, 6).equals(XZ_MAGIC)) return 'xz';
   const skippable = ((b[0] ?? 0) & 0xf0) === 0x50 && b.subarray(1, 4).equals(ZSTD_SKIPPABLE_TAIL);
   return skippable ? 'zstd' : 'none';
 }
@@ -35,6 +47,7 @@ export async function* decompressed(source: AsyncIterable<Uint8Array>): AsyncGen
   const compression = detectCompression(start);
   if (compression === 'gzip') yield* gunzipped(whole);
   else if (compression === 'zstd') yield* unzstded(whole);
+  else if (compression !== 'none') yield* filtered(whole, compression);
   else yield* whole;
 }
 
@@ -72,4 +85,32 @@ async function* unzstded(source: AsyncIterable<Buffer>): AsyncGenerator<Buffer> 
   };
   for await (const chunk of source) yield* push(chunk, false);
   yield* push(new Uint8Array(0), true);
+}
+
+/** Through `bzip2 -dc` or `xz -dc`. */
+async function* filtered(source: AsyncIterable<Buffer>, program: 'bzip2' | 'xz'): AsyncGenerator<Buffer> {
+  const child = spawn(program, ['-dc'], { stdio: ['pipe', 'pipe', 'pipe'] });
+  let said = '';
+  child.stderr.on('data', (chunk: Buffer) => {
+    said = (said + chunk.toString()).slice(-MAX_ERROR_TEXT);
+  });
+  const ended = once(child, 'close').catch((e: unknown) => e);
+  const feeding = pipeline(Readable.from(source), child.stdin).then(
+    () => undefined,
+    (e: unknown) => e,
+  );
+  let isRead = false;
+  try {
+    for await (const chunk of child.stdout) yield chunk as Buffer;
+    isRead = true;
+  } finally {
+    if (!isRead) child.kill('SIGKILL');
+  }
+  const end = await ended;
+  if (end instanceof Error) {
+    const name = program === 'xz' ? 'xz-utils' : program;
+    throw new SwarmtsError('unsupported', `${program} is needed to read this archive: install ${name}`, { cause: end });
+  }
+  await feeding;
+  if (child.exitCode !== 0) throw new SwarmtsError('corrupt', `broken ${program} data: ${said.trim()}`);
 }

@@ -37,9 +37,14 @@ export interface AppliedLayer {
   readonly sizeBytes: number;
 }
 
-/** Applies all entries of `tar` to the existing, empty directory `rootPath`. The caller has set the umask to 0. */
-export async function applyLayer(rootPath: string, tar: TarReader): Promise<AppliedLayer> {
-  const applier = new LayerApplier(byteString(rootPath));
+export interface ApplyOptions {
+  /** False takes `.wh.` names for names: archives that are no layers. */
+  readonly whiteouts?: boolean;
+}
+
+/** Applies all entries of `tar` to the directory `rootPath`, which is empty for a layer. The caller has set the umask to 0. */
+export async function applyLayer(rootPath: string, tar: TarReader, options: ApplyOptions = {}): Promise<AppliedLayer> {
+  const applier = new LayerApplier(byteString(rootPath), options.whiteouts ?? true);
   for (let header = await tar.next(); header; header = await tar.next()) await applier.apply(header, tar);
   applier.finish();
   return { sizeBytes: applier.sizeBytes };
@@ -47,6 +52,7 @@ export async function applyLayer(rootPath: string, tar: TarReader): Promise<Appl
 
 class LayerApplier {
   readonly #root: string;
+  readonly #whiteouts: boolean;
   /** Directory times are set last: writing into a directory changes them. */
   readonly #directoryTimes = new Map<string, number>();
   /** Paths that this layer created, so that its own whiteouts do not hide them. */
@@ -55,8 +61,9 @@ class LayerApplier {
   #lastParent: { readonly raw: string; readonly resolved: string } | undefined;
   #size = 0;
 
-  constructor(root: string) {
+  constructor(root: string, whiteouts: boolean) {
     this.#root = root;
+    this.#whiteouts = whiteouts;
   }
 
   get sizeBytes(): number {
@@ -72,7 +79,7 @@ class LayerApplier {
     const slash = name.lastIndexOf('/');
     const parent = this.#parent(slash < 0 ? '' : name.slice(0, slash));
     const base = name.slice(slash + 1);
-    if (base.startsWith(WHITEOUT_PREFIX)) {
+    if (this.#whiteouts && base.startsWith(WHITEOUT_PREFIX)) {
       this.#whiteout(parent, base);
       return;
     }

@@ -59,6 +59,12 @@ class TreePacker {
       this.#put({ ...common(s), name: whiteoutOf(path), type: 'file', size: 0, mode: 0 });
       return;
     }
+    if (this.#options.upper && path.slice(path.lastIndexOf('/') + 1).startsWith('.wh.')) {
+      throw new SwarmtsError(
+        'invalid-argument',
+        `'${path}': a name that begins with .wh. is one that no layer can hold`,
+      );
+    }
     if (s.isDirectory()) this.#packDirectory(path, s);
     else if (s.isSymbolicLink()) {
       const linkName = readlinkSync(bytesOf(this.#absolute(path)), 'latin1');

@@ -22,7 +22,6 @@ export const command = defineCommand({
     const cut = image.includes('@') ? image.indexOf('@') : image.lastIndexOf(':');
     const auth = registryAuth(ctx.env, image);
     const stream = await ctx.api.open('POST', '/images/create', {
-      signal: ctx.interrupt(),
       query: { fromImage: image.slice(0, cut), tag: image.slice(cut + 1), platform: f.platform || undefined },
       ...(auth === undefined ? {} : { headers: { 'X-Registry-Auth': auth } }),
     });

@@ -25,7 +25,6 @@ export const command = defineCommand({
     const stream = await ctx.api.open('POST', `/images/${reference.slice(0, cut)}/push`, {
       query: f['all-tags'] ? {} : { tag },
       headers: { 'X-Registry-Auth': pushAuth(ctx.env, reference) },
-      signal: ctx.interrupt(),
     });
     await showProgress(stream, ctx.out, f.quiet);
     if (f.quiet) ctx.out.write(`${reference.slice(0, cut)}:${tag}\n`);

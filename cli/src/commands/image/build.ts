@@ -1,0 +1,85 @@
+/** `swarmts build`: sends a context to the daemon and shows what it builds. */
+import { writeFileSync } from 'node:fs';
+import { bool, optional, text, texts } from '../../args/flag.js';
+import { parseBytes } from '../../args/quantity.js';
+import { defineCommand, exactly } from '../../command.js';
+import { CommandError } from '../../exit.js';
+import { registryConfig } from '../../http/registry-auth.js';
+import { type BuildContext, folderContext, stdinContext } from '../../image/build-context.js';
+import { showProgress } from '../../image/progress.js';
+
+const bytes = (help: string, short?: string) => optional('bytes', help, parseBytes, short ? { short } : {});
+
+export const command = defineCommand({
+  synopsis: 'PATH | -',
+  flags: {
+    'add-host': texts('Add a custom host-to-IP mapping ("host:ip")'),
+    'build-arg': texts('Set build-time variables'),
+    file: text('Name of the Dockerfile (default "PATH/Dockerfile")', { short: 'f' }),
+    'force-rm': bool('Always remove intermediate containers'),
+    iidfile: text('Write the image ID to the file'),
+    label: texts('Set metadata for an image'),
+    memory: bytes('Memory limit', 'm'),
+    network: text('Set the networking mode for the RUN instructions during build', { initial: 'default' }),
+    'no-cache': bool('Do not use cache when building the image'),
+    platform: text('Set platform if server is multi-platform capable'),
+    pull: bool('Always attempt to pull a newer version of the image'),
+    quiet: bool('Suppress the build output and print image ID on success', { short: 'q' }),
+    rm: bool('Remove intermediate containers after a successful build', { initial: true }),
+    'shm-size': bytes('Size of "/dev/shm"'),
+    tag: texts('Name and optionally a tag (format: "name:tag")', { short: 't' }),
+    target: text('Set the target build stage to build'),
+  },
+  arity: exactly(1),
+  async run(ctx, f, [where = '']) {
+    if (/^(https?|git|ssh):\/\/|^git@/.test(where)) {
+      throw new CommandError(
+        `a build context at an address is not supported: fetch ${where} first and name its folder`,
+      );
+    }
+    if (where === '-' && f.file === '-')
+      throw new CommandError("invalid argument: can't use stdin for both build context and dockerfile");
+    const context: BuildContext =
+      where === '-' ? await stdinContext(ctx.stdin(), f.file) : await folderContext(where, f.file, () => ctx.stdin());
+    const fields: Record<string, string | undefined> = {
+      dockerfile: context.dockerfile,
+      buildargs: JSON.stringify(Object.fromEntries(f['build-arg'].map((a) => pair(a, ctx.env)))),
+      labels: JSON.stringify(Object.fromEntries(f.label.map((l) => pair(l, {})))),
+      extrahosts: f['add-host'].join(',') || undefined,
+      forcerm: f['force-rm'] ? '1' : undefined,
+      memory: f.memory === undefined ? undefined : String(f.memory),
+      networkmode: f.network,
+      nocache: f['no-cache'] ? '1' : undefined,
+      platform: f.platform || undefined,
+      pull: f.pull ? '1' : undefined,
+      q: f.quiet ? '1' : undefined,
+      rm: f.rm ? '1' : '0',
+      shmsize: f['shm-size'] === undefined ? undefined : String(f['shm-size']),
+      target: f.target || undefined,
+    };
+    const query = new URLSearchParams();
+    for (const [k, v] of Object.entries(fields)) if (v !== undefined) query.set(k, v);
+    for (const t of f.tag) query.append('t', t);
+    const stream = await ctx.api.open('POST', `/build?${query}`, {
+      stream: context.archive,
+      headers: { 'Content-Type': 'application/x-tar', 'X-Registry-Config': registryConfig(ctx.env) },
+    });
+    let id = '';
+    await showProgress(stream, ctx.out, false, (aux) => {
+      id = imageId(aux) ?? id;
+    });
+    if (f.iidfile !== '') writeFileSync(f.iidfile, id);
+  },
+});
+
+/** "KEY=value"; a bare KEY takes its value from the environment, and is nothing when it has none. */
+function pair(text: string, env: Readonly<Record<string, string | undefined>>): [string, string | undefined] {
+  const at = text.indexOf('=');
+  return at < 0
+    ? [text, env[text] ?? (Object.keys(env).length === 0 ? '' : undefined)]
+    : [text.slice(0, at), text.slice(at + 1)];
+}
+
+function imageId(aux: unknown): string | undefined {
+  return typeof aux === 'object' && aux !== null && 'ID' in aux && typeof aux.ID === 'string' ? aux.ID : undefined;
+}

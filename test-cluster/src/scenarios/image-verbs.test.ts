@@ -1,0 +1,225 @@
+/** The unmodified docker command drives every verb on images, and builds; every client of the machine takes its turn. */
+import assert from 'node:assert/strict';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Lab } from '../lab/lab.js';
+import { type RunResult, run, runAsync } from '../lab/run.js';
+import { failed, newLab, ok } from './testing.js';
+
+/** The client on the PATH and Debian's, where they are two. */
+function clients(): string[] {
+  const onPath = realpathSync(run('sh', '-c', 'command -v docker').trim());
+  const debians = '/usr/bin/docker';
+  return [...new Set([onPath, ...(existsSync(debians) ? [realpathSync(debians)] : [])])];
+}
+
+describe('images and the docker command', () => {
+  let lab: Lab;
+  let dir: string;
+  before(async () => {
+    lab = await newLab({ managers: 1, workers: 0, join: false });
+    dir = mkdtempSync(join(tmpdir(), 'swarmts-verbs-'));
+  });
+  after(async () => {
+    rmSync(dir, { recursive: true, force: true });
+    await lab.down();
+  });
+
+  const file = (path: string, text: string) => {
+    mkdirSync(join(dir, path, '..'), { recursive: true });
+    writeFileSync(join(dir, path), text);
+  };
+
+  for (const client of clients()) {
+    describe(client, () => {
+      const all = (...args: readonly string[]): Promise<RunResult> =>
+        runAsync(client, args, {
+          env: {
+            ...process.env,
+            DOCKER_HOST: `unix://${lab.socket('m1')}`,
+            DOCKER_BUILDKIT: '0',
+            DOCKER_CONFIG: join(dir, 'config'),
+          },
+        });
+      const docker = async (...args: readonly string[]) => ok(await all(...args));
+      const refused = async (...args: readonly string[]) => failed(await all(...args));
+      const sh = (line: string) =>
+        runAsync('sh', ['-c', line.replaceAll('DOCKER', client)], {
+          env: { ...process.env, DOCKER_HOST: `unix://${lab.socket('m1')}`, DOCKER_BUILDKIT: '0' },
+        });
+      /** What a container of the image prints. */
+      async function printed(image: string, ...command: readonly string[]): Promise<string> {
+        const id = (await docker('create', '--network', 'none', image, ...command)).trim();
+        await docker('start', id);
+        await docker('wait', id);
+        const out = await docker('logs', id);
+        await docker('rm', id);
+        return out;
+      }
+
+      after(async () => {
+        await docker('image', 'prune', '-af');
+        assert.equal((await docker('images', '-aq')).trim(), '');
+      });
+
+      it('pull, tag, images and their filters, inspect, history', async () => {
+        assert.match(await docker('pull', 'registry:5000/busybox'), /Status: Downloaded newer image/);
+        assert.match(await docker('pull', '--platform', 'linux/amd64', 'registry:5000/busybox'), /Image is up to date/);
+        assert.match(await refused('pull', '--platform', 'linux/s390x', 'registry:5000/nosuch'), /not found/);
+        await docker('tag', 'registry:5000/busybox', 'box:1');
+        const names = async (...args: string[]) =>
+          (await docker('images', '--format', '{{.Repository}}:{{.Tag}}', ...args))
+            .trim()
+            .split('\n')
+            .filter(Boolean)
+            .sort();
+        assert.deepEqual(await names(), ['box:1', 'registry:5000/busybox:latest']);
+        assert.deepEqual(await names('box'), ['box:1']);
+        assert.deepEqual(await names('--filter', 'reference=registry:5000/*'), ['registry:5000/busybox:latest']);
+        assert.deepEqual(await names('--filter', 'since=box:1'), []);
+        assert.deepEqual(await names('--filter', 'dangling=true'), []);
+        assert.match(await docker('images', '--digests'), /registry:5000\/busybox +latest +sha256:[0-9a-f]{64}/);
+        assert.match(
+          await docker('inspect', '--format', '{{.Os}} {{.Config.Cmd}} {{len .RootFS.Layers}}', 'box:1'),
+          /linux \[sh\] 1/,
+        );
+        assert.match(await docker('history', 'box:1'), /IMAGE +CREATED +CREATED BY/);
+        assert.match(await refused('inspect', '--type', 'image', 'nosuch'), /No such image: nosuch/i);
+        assert.match(await refused('search', 'x'), /not supported by this registry/);
+      });
+
+      it('build: steps, cache, arguments, stages, copies', async () => {
+        file(
+          'ctx/Dockerfile',
+          'ARG BASE\nFROM $BASE AS one\nARG GREETING=hello\nWORKDIR /w\nCOPY --chown=65534 a.txt sub/ ./\nRUN echo "$GREETING $(cat a.txt)" | tee out\n\nFROM $BASE\nCOPY --from=one /w /w\nLABEL made=by-test\nENTRYPOINT ["cat"]\nCMD ["/w/out"]\n',
+        );
+        file('ctx/a.txt', 'world');
+        file('ctx/sub/b.txt', 'b');
+        file('ctx/secret', 'no');
+        file('ctx/.dockerignore', 'secret\n');
+        const args = ['--build-arg', 'BASE=registry:5000/busybox', '-t', 'built:1', '-t', 'built:2', join(dir, 'ctx')];
+        const first = await docker('build', ...args);
+        assert.match(first, /Step 6\/11 : RUN echo[^\n]*\n ---> Running in [0-9a-f]{12}\nhello world\n/);
+        assert.match(
+          first,
+          /Successfully built [0-9a-f]{12}\nSuccessfully tagged built:1\nSuccessfully tagged built:2\n$/,
+        );
+        const again = await docker('build', ...args);
+        assert.equal(again.match(/Using cache/g)?.length, 8);
+        assert.equal(await printed('built:2'), 'hello world\n');
+        assert.doesNotMatch(await docker('build', '--no-cache', ...args), /Using cache/);
+        const other = await docker('build', '-q', '--build-arg', 'GREETING=bye', ...args);
+        assert.match(other, /^sha256:[0-9a-f]{64}\n$/);
+        assert.equal(await printed('built:1'), 'bye world\n');
+        await docker('build', ...args);
+        assert.equal(
+          (await docker('images', '-q', '--filter', 'label=made=by-test', 'built')).trim().split('\n').length,
+          2,
+        );
+        const stage = await docker('build', '--target', 'one', '--label', 'l=m', ...args.slice(0, 2), join(dir, 'ctx'));
+        assert.match(stage, /Step 7\/7 : LABEL "?l"?="?m"?/);
+        assert.match(await docker('images', '-f', 'dangling=true'), /<none>/);
+      });
+
+      it('build: -f, standard input, network, failures', async () => {
+        file(
+          'ctx/other.Dockerfile',
+          'FROM registry:5000/busybox\nRUN ip addr | grep -c mtu\nCOPY . /all\nRUN ls -A /all\n',
+        );
+        const out = await docker(
+          'build',
+          '--network',
+          'none',
+          '-f',
+          join(dir, 'ctx/other.Dockerfile'),
+          join(dir, 'ctx'),
+        );
+        assert.match(out, /Running in [0-9a-f]{12}\n1\n/);
+        assert.doesNotMatch(out, /^secret$/m);
+        const piped = await sh("printf 'FROM registry:5000/busybox\\nRUN echo from stdin\\n' | DOCKER build -");
+        assert.match(ok(piped), /^from stdin$/m);
+        file('bad/Dockerfile', 'FROM registry:5000/busybox\nRUN exit 9\n');
+        const bad = await all('build', '--force-rm', join(dir, 'bad'));
+        assert.equal(bad.code, 9);
+        assert.match(bad.stderr, /The command '\/bin\/sh -c exit 9' returned a non-zero code: 9/);
+        file('bad/Dockerfile', 'FROM registry:5000/busybox\nCOPY nosuch /\n');
+        assert.match(await refused('build', join(dir, 'bad')), /COPY failed: file not found in build context/);
+        file('bad/Dockerfile', 'FROM registry:5000/nosuch\n');
+        assert.match(await refused('build', join(dir, 'bad')), /nosuch.*not found/);
+        file('bad/Dockerfile', 'NOPE\n');
+        assert.match(await refused('build', join(dir, 'bad')), /unknown instruction: NOPE/);
+        assert.equal((await docker('ps', '-aq')).trim(), '');
+      });
+
+      it('push and pull what was built', async () => {
+        await docker('tag', 'built:2', 'registry:5000/team/built:2');
+        assert.match(await docker('login', '-u', 'any', '-p', 'any', 'registry:5000'), /Login Succeeded/);
+        const pushed = await docker('push', 'registry:5000/team/built:2');
+        assert.match(pushed, /The push refers to repository \[registry:5000\/team\/built\]/);
+        const digest = /2: digest: (sha256:[0-9a-f]{64}) size: \d+/.exec(pushed)?.[1];
+        assert.ok(digest, pushed);
+        assert.match(await docker('push', 'registry:5000/team/built:2'), /Layer already exists/);
+        assert.match(await refused('push', 'registry:5000/team/built:nosuch'), /tag does not exist/);
+        const gone = await docker('rmi', 'registry:5000/team/built:2');
+        assert.match(gone, /Untagged: registry:5000\/team\/built:2\nUntagged: registry:5000\/team\/built@sha256/);
+        assert.match(await docker('pull', `registry:5000/team/built@${digest}`), new RegExp(`Digest: ${digest}`));
+        assert.equal(await printed(`registry:5000/team/built@${digest}`), 'hello world\n');
+        await docker('logout', 'registry:5000');
+      });
+
+      it('commit, save, load, import', async () => {
+        const id = (await docker('create', '--network', 'none', 'box:1', 'sh', '-c', 'echo kept >/kept')).trim();
+        await docker('start', id);
+        await docker('wait', id);
+        const made = (
+          await docker('commit', '-m', 'why', '-a', 'me', '-c', 'CMD ["cat", "/kept"]', id, 'made:1')
+        ).trim();
+        assert.match(made, /^sha256:[0-9a-f]{64}$/);
+        assert.match(await docker('history', 'made:1'), /why/);
+        await docker('rm', id);
+        const archive = join(dir, 'saved.tar');
+        await docker('save', '-o', archive, 'made:1');
+        await docker('rmi', 'made:1');
+        assert.match(await docker('load', '-i', archive), /Loaded image: made:1/);
+        assert.equal(await printed('made:1'), 'kept\n');
+        file('root/hello', 'imported');
+        ok(await sh(`tar -C ${dir}/root -c . | gzip | DOCKER import -c 'CMD ["x"]' -m note - imported:1`));
+        assert.match(await docker('inspect', '--format', '{{.Comment}} {{.Config.Cmd}}', 'imported:1'), /note \[x\]/);
+      });
+
+      it('rmi and prune', async () => {
+        await docker('pull', 'registry:5000/busybox');
+        assert.equal(await docker('rmi', 'box:1'), 'Untagged: box:1\n');
+        const id = (await docker('create', 'registry:5000/busybox', 'true')).trim();
+        assert.match(
+          await refused('rmi', 'registry:5000/busybox'),
+          /conflict: unable to (remove repository reference "registry:5000\/busybox" \(must force\)|delete)/,
+        );
+        await docker('rm', id);
+        assert.match(await refused('rmi', 'nosuch'), /No such image: nosuch/);
+        assert.match(
+          await docker('rmi', 'imported:1'),
+          /Untagged: imported:1\nDeleted: sha256:[0-9a-f]{64}\nDeleted: sha256/,
+        );
+        assert.match(await docker('image', 'prune', '-f'), /Total reclaimed space/);
+        assert.equal((await docker('images', '-q', '-f', 'dangling=true')).trim(), '');
+        assert.match(await docker('image', 'prune', '-af', '--filter', 'label=made=by-test'), /[Uu]ntagged: built:/);
+      });
+    });
+  }
+
+  it('swarmts builds, pushes and prunes as well', async () => {
+    const swarmts = async (...args: readonly string[]) => ok(await lab.swarmts('m1', ...args));
+    file('own/Dockerfile', 'FROM registry:5000/busybox\nRUN echo own >/own\n');
+    assert.match(
+      await swarmts('build', '-t', 'registry:5000/own', join(dir, 'own')),
+      /Successfully tagged registry:5000\/own:latest/,
+    );
+    assert.match(await swarmts('push', 'registry:5000/own'), /latest: digest: sha256/);
+    assert.match(await swarmts('history', 'registry:5000/own'), /echo own/);
+    await swarmts('save', '-o', join(dir, 'own.tar'), 'registry:5000/own');
+    assert.ok(readFileSync(join(dir, 'own.tar')).includes('manifest.json'));
+    assert.match(await swarmts('image', 'prune', '-af'), /deleted: sha256/);
+  });
+});

@@ -1,0 +1,35 @@
+/** What a build is asked for and what it tells meanwhile. */
+import type { ContainerResources, PullProgress, RegistryAuth } from '../engine/engine-api.js';
+import type { Platform } from '../images/manifest.js';
+
+export interface BuildOptions {
+  /** Path inside of the context. */
+  readonly dockerfile: string;
+  readonly tags: readonly string[];
+  readonly buildArgs: ReadonlyMap<string, string>;
+  readonly labels: Readonly<Record<string, string>>;
+  /** Name or number of the stage to end with, '' for the last. */
+  readonly target: string;
+  readonly noCache: boolean;
+  /** Ask the registry for every base image, even when it is here. */
+  readonly pull: boolean;
+  /** Remove the containers of steps that succeeded. */
+  readonly remove: boolean;
+  /** Remove those of steps that failed, too. */
+  readonly forceRemove: boolean;
+  readonly networkMode: 'local' | 'host' | 'none';
+  readonly platform?: Platform;
+  readonly extraHosts: readonly string[];
+  readonly resources: ContainerResources;
+  readonly shmSizeBytes: number;
+  /** Credentials by registry host. */
+  readonly authOf: (registry: string) => RegistryAuth | undefined;
+  /** A tar archive, maybe compressed. */
+  readonly context: AsyncIterable<Uint8Array>;
+  /** Waited for, so that a slow reader slows the build down. */
+  readonly report: (record: BuildRecord) => Promise<void>;
+  readonly signal?: AbortSignal;
+}
+
+/** Text of the build itself, or progress of the pull of a base image. */
+export type BuildRecord = { readonly stream: string } | PullProgress;

@@ -1,0 +1,179 @@
+/**
+ * Copies the sources of COPY and ADD into a mounted root file system, by Docker's rules: a directory's content goes into the
+ * destination, a file becomes it or goes into it; owners are root's or those that were asked for. Every path is resolved inside
+ * of its root, so that links of an image lead nowhere else. Runs in the building child.
+ */
+import {
+  chmodSync,
+  constants,
+  copyFileSync,
+  createReadStream,
+  lchownSync,
+  linkSync,
+  lstatSync,
+  lutimesSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  type Stats,
+  symlinkSync,
+} from 'node:fs';
+import { isSwarmtsError, SwarmtsError } from '@swarmts/lib';
+import { decompressed } from '../snapshots/decompress.js';
+import { applyLayer } from '../snapshots/layer-applier.js';
+import { lgetxattr, llistxattr, lsetxattr, mknod } from '../snapshots/posix-calls.js';
+import { byteString, bytesOf, kindOf, resolveScoped } from '../snapshots/scoped-path.js';
+import { TarReader } from '../snapshots/tar-reader.js';
+import type { CopyRequest, CopySource } from './build-request.js';
+import { type FileOwner, ownerOf } from './file-owner.js';
+
+interface Target {
+  readonly root: string;
+  readonly owner: FileOwner;
+  readonly mode: number | undefined;
+  /** Files with several names, by device and inode. */
+  readonly links: Map<string, string>;
+}
+
+const READ_BYTES = 256 << 10;
+
+export async function copyFiles(r: CopyRequest): Promise<void> {
+  const root = byteString(r.root);
+  const destination = byteString(r.destination);
+  const target = {
+    root,
+    owner: ownerOf(r.owner, root, textIn),
+    mode: modeOf(r.mode),
+    links: new Map<string, string>(),
+  };
+  for (const source of r.sources) await copySource(source, target, destination);
+}
+
+/** Makes what is missing of a directory; returns where it is inside of the root. */
+export function makeDirectories(root: string, path: string, owner: FileOwner): string {
+  const parts = path.split('/').filter((p) => p !== '' && p !== '.');
+  let resolved = '';
+  for (let i = 1; i <= parts.length; i++) {
+    resolved = resolveScoped(root, parts.slice(0, i).join('/'), { followLast: true });
+    const absolute = `${root}/${resolved}`;
+    const kind = resolved === '' ? 'directory' : kindOf(absolute);
+    if (kind === 'missing') {
+      mkdirSync(bytesOf(absolute), 0o755);
+      lchownSync(bytesOf(absolute), owner.uid, owner.gid);
+    } else if (kind !== 'directory') throw failed(`'/${resolved}' is not a directory`);
+  }
+  return resolved;
+}
+
+async function copySource(source: CopySource, target: Target, destination: string): Promise<void> {
+  const root = byteString(source.root);
+  const inside = resolveScoped(root, byteString(source.path), { followLast: true });
+  const from = inside === '' ? root : `${root}/${inside}`;
+  if (source.isDirectory) {
+    copyContent(from, inRoot(target, makeDirectories(target.root, destination, target.owner)), target);
+    return;
+  }
+  if (source.extract && (await extracted(from, target, destination))) return;
+  const intoDirectory = destination.endsWith('/') || kindAt(target, destination) === 'directory';
+  const name = byteString(source.path.split('/').at(-1) ?? '');
+  const path = intoDirectory ? `${destination}/${name}` : destination;
+  const slash = path.lastIndexOf('/');
+  const parent = makeDirectories(target.root, path.slice(0, slash), target.owner);
+  copyEntry(from, `${inRoot(target, parent)}/${path.slice(slash + 1)}`, target);
+}
+
+/** Whether the file was an archive, which is now unpacked at the destination. */
+async function extracted(from: string, target: Target, destination: string): Promise<boolean> {
+  try {
+    const first = new TarReader(decompressed(createReadStream(bytesOf(from), { highWaterMark: READ_BYTES })));
+    if ((await first.next()) === undefined) return false;
+  } catch (e) {
+    if (isSwarmtsError(e, 'corrupt', 'unsupported')) return false;
+    throw e;
+  }
+  const directory = inRoot(target, makeDirectories(target.root, destination, target.owner));
+  const tar = new TarReader(decompressed(createReadStream(bytesOf(from), { highWaterMark: READ_BYTES })));
+  await applyLayer(bytesOf(directory).toString('utf8'), tar, { whiteouts: false });
+  return true;
+}
+
+function copyContent(from: string, to: string, target: Target): void {
+  for (const name of readdirSync(bytesOf(from), 'latin1').sort()) copyEntry(`${from}/${name}`, `${to}/${name}`, target);
+}
+
+function copyEntry(from: string, to: string, target: Target): void {
+  const s = lstatSync(bytesOf(from));
+  const there = kindOf(to);
+  if (there === 'directory' && !s.isDirectory()) throw failed(`cannot copy to directory: ${shown(to, target)}`);
+  if (there !== 'missing' && there !== 'directory') rmSync(bytesOf(to));
+  if (s.isDirectory()) {
+    if (kindOf(to) === 'missing') mkdirSync(bytesOf(to), 0o755);
+    copyContent(from, to, target);
+  } else if (!linkedBefore(s, to, target)) copyLeaf(from, to, s);
+  copyAttributes(from, to, s, target);
+}
+
+function copyLeaf(from: string, to: string, s: Stats): void {
+  if (s.isSymbolicLink()) symlinkSync(readlinkSync(bytesOf(from), 'buffer'), bytesOf(to));
+  else if (s.isFile()) copyFileSync(bytesOf(from), bytesOf(to), constants.COPYFILE_FICLONE);
+  else if (s.isFIFO()) mknod(bytesOf(to), 'fifo', 0o600);
+  else if (s.isCharacterDevice() || s.isBlockDevice()) {
+    mknod(bytesOf(to), s.isCharacterDevice() ? 'char' : 'block', 0o600, (s.rdev >>> 8) & 0xfff, s.rdev & 0xff);
+  } else throw failed(`'${bytesOf(from)}' is a socket, which no image can hold`);
+}
+
+function linkedBefore(s: Stats, to: string, target: Target): boolean {
+  if (!s.isFile() || s.nlink < 2) return false;
+  const key = `${s.dev}:${s.ino}`;
+  const first = target.links.get(key);
+  target.links.set(key, first ?? to);
+  if (first === undefined) return false;
+  linkSync(bytesOf(first), bytesOf(to));
+  return true;
+}
+
+/** Owner first: changing it clears setuid bits and file capabilities. */
+function copyAttributes(from: string, to: string, s: Stats, target: Target): void {
+  lchownSync(bytesOf(to), target.owner.uid, target.owner.gid);
+  if (!s.isSymbolicLink()) {
+    chmodSync(bytesOf(to), target.mode ?? s.mode & 0o7777);
+    for (const name of llistxattr(bytesOf(from))) {
+      if (name !== 'security.capability' && !name.startsWith('user.')) continue;
+      const value = lgetxattr(bytesOf(from), name);
+      if (value !== undefined) lsetxattr(bytesOf(to), name, value);
+    }
+  }
+  lutimesSync(bytesOf(to), s.mtime, s.mtime);
+}
+
+function kindAt(target: Target, path: string) {
+  const resolved = resolveScoped(target.root, path, { followLast: true });
+  return resolved === '' ? 'directory' : kindOf(inRoot(target, resolved));
+}
+
+function inRoot(target: Target, resolved: string): string {
+  return resolved === '' ? target.root : `${target.root}/${resolved}`;
+}
+
+function shown(absolute: string, target: Target): string {
+  return bytesOf(absolute.slice(target.root.length)).toString('utf8');
+}
+
+/** A small text file of the root file system, '' when it is not there. */
+function textIn(root: string, path: string): string {
+  const absolute = `${root}/${resolveScoped(root, path, { followLast: true })}`;
+  return kindOf(absolute) === 'other' ? readFileSync(bytesOf(absolute), 'utf8') : '';
+}
+
+function modeOf(text: string): number | undefined {
+  if (text === '') return undefined;
+  if (!/^[0-7]{1,4}$/.test(text))
+    throw failed(`invalid chmod parameter: '${text}'. it should be octal string and between 0 and 07777`);
+  return Number.parseInt(text, 8);
+}
+
+function failed(why: string): SwarmtsError {
+  return new SwarmtsError('invalid-argument', why);
+}
