@@ -102,6 +102,20 @@ export interface ContainerStats {
   readonly networks: Readonly<Record<string, NetworkTransfer>>;
 }
 
+export interface PathStat {
+  readonly name: string;
+  readonly size: number;
+  /** As stat(2) has it. */
+  readonly mode: number;
+  readonly mtimeMs: number;
+  readonly linkTarget: string;
+}
+
+export interface FileChange {
+  readonly kind: 'modified' | 'added' | 'deleted';
+  readonly path: string;
+}
+
 export interface ContainerBackend {
   /** A negative timeout waits for ever; absent ones, and '' for the signal, are the container's own. */
   stop(container: string, timeoutSeconds: number | undefined, signal: string): Promise<void>;
@@ -124,6 +138,18 @@ export interface ContainerBackend {
     container: string,
     psArgs: string,
   ): Promise<{ readonly titles: readonly string[]; readonly rows: readonly (readonly string[])[] }>;
+  /** 'not-found' "Could not find the file X in container Y". */
+  statPath(container: string, path: string): Promise<PathStat>;
+  readArchive(container: string, path: string, signal: AbortSignal): AsyncIterable<Uint8Array>;
+  writeArchive(
+    container: string,
+    path: string,
+    archive: AsyncIterable<Uint8Array>,
+    options: { readonly keepKinds: boolean; readonly ownIds: boolean },
+    signal: AbortSignal,
+  ): Promise<void>;
+  exportFiles(container: string, signal: AbortSignal): AsyncIterable<Uint8Array>;
+  changes(container: string): Promise<readonly FileChange[]>;
   sizes(container: string): Promise<{ readonly ownBytes: number; readonly totalBytes: number }>;
   volumeBytes(volume: string): Promise<number>;
   createExec(container: string, config: ExecConfig): Promise<string>;

@@ -5,6 +5,7 @@ import { Router } from './http/router.js';
 import { type ApiServer, HttpApiServer } from './http/server.js';
 import { buildRoutes } from './routes/build.js';
 import { commitRoutes } from './routes/commit.js';
+import { containerFileRoutes } from './routes/container-files.js';
 import { containerUsageRoutes } from './routes/container-usage.js';
 import { containerRoutes } from './routes/containers.js';
 import type { RouteContext } from './routes/context.js';
@@ -46,6 +47,7 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
     ...networkRoutes(c),
     ...containerRoutes(c),
     ...imageTransferRoutes(c),
+    ...containerFileRoutes(c),
     ...containerUsageRoutes(c),
     ...execRoutes(c),
     ...imageRoutes(c),

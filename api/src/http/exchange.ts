@@ -50,6 +50,7 @@ export type Reply =
   | {
       readonly kind: 'stream';
       readonly contentType: string;
+      readonly headers?: Readonly<Record<string, string>>;
       readonly run: (write: StreamWrite) => Promise<void>;
     };
 

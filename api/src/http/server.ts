@@ -211,6 +211,7 @@ async function send(reply: Reply, head: boolean, response: ServerResponse, signa
       await reply.abandon?.();
       throw new SwarmtsError('internal', 'this connection cannot be handed over');
     case 'stream':
+      setHeaders(response, reply.headers);
       response.writeHead(200, { 'Content-Type': reply.contentType });
       response.flushHeaders();
       await reply.run(writer(response, signal)).catch((e: unknown) => {

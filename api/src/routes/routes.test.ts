@@ -239,6 +239,29 @@ describe('routes', () => {
     assert.equal(listed?.SizeRw, 100);
   });
 
+  it('copy files out of and into containers, export them and compare them', async () => {
+    const id = 'c'.repeat(64);
+    const head = await api.send('HEAD', `/containers/${id}/archive?path=/bin/file`);
+    const stat = JSON.parse(Buffer.from(String(head.headers['x-docker-container-path-stat']), 'base64').toString()) as {
+      mode: number;
+      name: string;
+    };
+    assert.deepEqual([stat.name, stat.mode], ['file', 2 ** 23 + 0o755]);
+    const got = await api.send('GET', `/containers/${id}/archive?path=bin/file`);
+    assert.equal(String(got.body), 'archive');
+    assert.equal((await api.send('GET', `/containers/${id}/archive?path=/nope`)).status, 404);
+    assert.equal((await api.send('GET', `/containers/${id}/archive`)).status, 400);
+    const put = `/containers/${id}/archive?path=/tmp&noOverwriteDirNonDir=true`;
+    assert.equal((await api.send('PUT', put, { raw: 'tar' })).status, 200);
+    assert.deepEqual(api.backend.containers.written, [{ path: '/tmp', bytes: 3, keepKinds: true, ownIds: false }]);
+    assert.equal(String((await api.send('GET', `/containers/${id}/export`)).body), 'everything');
+    assert.deepEqual((await api.send('GET', `/containers/${id}/changes`)).json, [
+      { Kind: 0, Path: '/etc' },
+      { Kind: 1, Path: '/etc/new' },
+      { Kind: 2, Path: '/etc/old' },
+    ]);
+  });
+
   it('remove what does not run any more', async () => {
     assert.deepEqual((await api.send('POST', '/containers/prune')).json, {
       ContainersDeleted: null,

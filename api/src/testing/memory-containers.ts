@@ -74,6 +74,7 @@ const STATS: ContainerStats = {
 export class MemoryContainers implements ContainerBackend {
   readonly execs = new Map<string, ExecInfo>();
   readonly sessions: EchoSession[] = [];
+  readonly written: object[] = [];
   readonly terminalSizes: TerminalSize[] = [];
   /** What the next start of an exec fails with. */
   failure: SwarmtsError | undefined;
@@ -118,6 +119,38 @@ export class MemoryContainers implements ContainerBackend {
 
   async top(): ReturnType<ContainerBackend['top']> {
     return { titles: ['PID', 'CMD'], rows: [['42', 'sleep 60']] };
+  }
+
+  async statPath(_ref: string, path: string): ReturnType<ContainerBackend['statPath']> {
+    if (path === '/nope') throw new SwarmtsError('not-found', `Could not find the file ${path} in container c`);
+    return { name: 'file', size: 3, mode: 0o104755, mtimeMs: NOW_MS, linkTarget: '' };
+  }
+
+  async *readArchive(): AsyncGenerator<Uint8Array> {
+    yield Buffer.from('archive');
+  }
+
+  async writeArchive(
+    _ref: string,
+    path: string,
+    archive: AsyncIterable<Uint8Array>,
+    options: { readonly keepKinds: boolean; readonly ownIds: boolean },
+  ): Promise<void> {
+    let bytes = 0;
+    for await (const chunk of archive) bytes += chunk.byteLength;
+    this.written.push({ path, bytes, ...options });
+  }
+
+  async *exportFiles(): AsyncGenerator<Uint8Array> {
+    yield Buffer.from('everything');
+  }
+
+  async changes(): ReturnType<ContainerBackend['changes']> {
+    return [
+      { kind: 'modified', path: '/etc' },
+      { kind: 'added', path: '/etc/new' },
+      { kind: 'deleted', path: '/etc/old' },
+    ];
   }
 
   async sizes(): ReturnType<ContainerBackend['sizes']> {

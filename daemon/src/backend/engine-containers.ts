@@ -47,6 +47,32 @@ export class EngineContainers implements ContainerBackend {
     return this.#engine.top(container, psArgs);
   }
 
+  async statPath(container: string, path: string): ReturnType<ContainerBackend['statPath']> {
+    return this.#engine.statPath(container, path);
+  }
+
+  readArchive(container: string, path: string, signal: AbortSignal) {
+    return this.#engine.readArchive(container, path, signal);
+  }
+
+  async writeArchive(
+    container: string,
+    path: string,
+    archive: AsyncIterable<Uint8Array>,
+    options: { readonly keepKinds: boolean; readonly ownIds: boolean },
+    signal: AbortSignal,
+  ): Promise<void> {
+    await this.#engine.writeArchive(container, path, archive, options, signal);
+  }
+
+  exportFiles(container: string, signal: AbortSignal) {
+    return this.#engine.export(container, signal);
+  }
+
+  async changes(container: string): ReturnType<ContainerBackend['changes']> {
+    return this.#engine.changes(container);
+  }
+
   async sizes(container: string) {
     return this.#engine.sizes(container);
   }

@@ -119,7 +119,7 @@ async function placeFilesOnce(
   await placeFiles(context.bundle, paths.files, files);
 }
 
-async function acquireVolumes(context: ContainerContext, record: ContainerRecord): Promise<Map<string, string>> {
+export async function acquireVolumes(context: ContainerContext, record: ContainerRecord): Promise<Map<string, string>> {
   const paths = new Map<string, string>();
   for (const name of volumeNames(record)) {
     paths.set(name, await context.volumes.acquire(name, context.volumeBusy(name, record.id)));

@@ -19,7 +19,7 @@ export async function tearDown(
   record: ContainerRecord,
   paths: ContainerPaths,
 ): Promise<boolean> {
-  const { runtime, network, helper, volumes, volumeBusy } = context;
+  const { runtime, network, helper } = context;
   const { id } = record;
   if (!existsSync(paths.bundle)) return true;
   const done = [
@@ -28,12 +28,20 @@ export async function tearDown(
     await attempt(context, record, 'forget the exit', () => runtime.forgetExit(id)),
     await attempt(context, record, 'unmount the root', () => helper.unmount(rootfsPaths(paths.container).target)),
   ];
-  for (const name of volumeNames(record)) {
-    if (!volumeBusy(name, id))
-      done.push(await attempt(context, record, 'release a volume', () => volumes.release(name)));
-  }
+  done.push(await releaseVolumes(context, record));
   if (done.includes(false)) return false;
   return attempt(context, record, 'remove the bundle', () => rm(paths.bundle, { recursive: true, force: true }));
+}
+
+/** Those that no other running container uses. */
+export async function releaseVolumes(context: ContainerContext, record: ContainerRecord): Promise<boolean> {
+  const { volumes, volumeBusy } = context;
+  let done = true;
+  for (const name of volumeNames(record)) {
+    if (volumeBusy(name, record.id)) continue;
+    done = (await attempt(context, record, 'release a volume', () => volumes.release(name))) && done;
+  }
+  return done;
 }
 
 /** A monitor that is still creating its container would make it after everything else is gone. */

@@ -6,6 +6,8 @@
 
 import type { NetworkAttachment as SwarmAttachment } from '@swarmts/proto';
 import type { BuildOptions } from '../build/build-api.js';
+import type { PathStat } from '../files/files-request.js';
+import type { FileChange } from '../files/upper-changes.js';
 import type { CommitOptions, ImageEngine } from '../images/image-api.js';
 import type { AttachOptions, ExecConfig, ExecInfo, Session, TerminalSize } from './session-api.js';
 
@@ -447,6 +449,25 @@ export interface ContainerEngine {
   top(id: string, psArgs: string): Promise<{ readonly titles: readonly string[]; readonly rows: readonly string[][] }>;
   /** Bytes of a volume's content. Walks the files. */
   volumeBytes(name: string): Promise<number>;
+  /** What is at a path in a container. Not there: 'not-found'. */
+  statPath(id: string, path: string): Promise<PathStat>;
+  /** The tar archive of a path in a container, running or not. */
+  readArchive(id: string, path: string, signal?: AbortSignal): AsyncIterable<Uint8Array>;
+  /**
+   * Unpacks a tar archive into a directory of a container. `keepKinds`: a directory is not replaced by something else, nor the other
+   * way round; `ownIds`: everything belongs to the container's user.
+   */
+  writeArchive(
+    id: string,
+    path: string,
+    archive: AsyncIterable<Uint8Array>,
+    options: { readonly keepKinds: boolean; readonly ownIds: boolean },
+    signal?: AbortSignal,
+  ): Promise<void>;
+  /** The tar archive of a container's own files, without volumes. */
+  export(id: string, signal?: AbortSignal): AsyncIterable<Uint8Array>;
+  /** What a container has changed of its image, sorted by path. */
+  changes(id: string): Promise<readonly FileChange[]>;
   /** Bytes of the container's own layer, and with its image's. Walks the files. */
   sizes(id: string): Promise<{ readonly ownBytes: number; readonly totalBytes: number }>;
   /** By id, unique id prefix or name. */

@@ -59,6 +59,9 @@ const APPLETS = [
   'chmod',
   'mkdir',
   'stty',
+  'mv',
+  'ln',
+  'rm',
 ];
 
 export interface TarFile {

@@ -123,6 +123,32 @@ export class Engine implements ContainerEngine {
     return listProcesses(this.#parts.context.helper, pids, psArgs);
   }
 
+  async statPath(id: string, path: string) {
+    return this.#parts.registry.get(id).statPath(path);
+  }
+
+  readArchive(id: string, path: string, signal?: AbortSignal) {
+    return this.#parts.registry.get(id).readArchive(path, this.#untilClosed(signal));
+  }
+
+  async writeArchive(
+    id: string,
+    path: string,
+    archive: AsyncIterable<Uint8Array>,
+    options: { readonly keepKinds: boolean; readonly ownIds: boolean },
+    signal?: AbortSignal,
+  ): Promise<void> {
+    await this.#parts.registry.get(id).writeArchive(path, archive, options, this.#untilClosed(signal));
+  }
+
+  export(id: string, signal?: AbortSignal) {
+    return this.#parts.registry.get(id).export(this.#untilClosed(signal));
+  }
+
+  async changes(id: string) {
+    return this.#parts.registry.get(id).changes();
+  }
+
   async volumeBytes(name: string): Promise<number> {
     const volume = await this.#parts.volumes.find(name);
     return volume ? bytesBelow(volume.mountpoint) : 0;

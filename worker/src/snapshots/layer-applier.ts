@@ -50,9 +50,26 @@ export async function applyLayer(rootPath: string, tar: TarReader, options: Appl
   return { sizeBytes: applier.sizeBytes };
 }
 
+export interface ExtractOptions {
+  /** A directory is not replaced by something else, nor something else by a directory. */
+  readonly keepKinds: boolean;
+  /** Of everything that is written, instead of the archive's. */
+  readonly owner?: { readonly uid: number; readonly gid: number };
+}
+
+/** Unpacks an ordinary archive into an existing directory that may hold anything: no name in it has a special meaning. */
+export async function extractTree(rootPath: string, tar: TarReader, options: ExtractOptions): Promise<AppliedLayer> {
+  const applier = new LayerApplier(byteString(rootPath), false, options);
+  for (let header = await tar.next(); header; header = await tar.next()) await applier.apply(header, tar);
+  applier.finish();
+  return { sizeBytes: applier.sizeBytes };
+}
+
 class LayerApplier {
   readonly #root: string;
   readonly #whiteouts: boolean;
+  /** Undefined for a layer, and for an archive that is unpacked as one. */
+  readonly #plain: ExtractOptions | undefined;
   /** Directory times are set last: writing into a directory changes them. */
   readonly #directoryTimes = new Map<string, number>();
   /** Paths that this layer created, so that its own whiteouts do not hide them. */
@@ -61,9 +78,10 @@ class LayerApplier {
   #lastParent: { readonly raw: string; readonly resolved: string } | undefined;
   #size = 0;
 
-  constructor(root: string, whiteouts: boolean) {
+  constructor(root: string, whiteouts: boolean, plain?: ExtractOptions) {
     this.#root = root;
     this.#whiteouts = whiteouts;
+    this.#plain = plain;
   }
 
   get sizeBytes(): number {
@@ -73,7 +91,7 @@ class LayerApplier {
   async apply(header: TarHeader, tar: TarReader): Promise<void> {
     const name = cleanName(header.name);
     if (name === '') {
-      if (header.type === 'directory') this.#setAttributes('', header);
+      if (header.type === 'directory' && !this.#plain) this.#setAttributes('', header);
       return;
     }
     const slash = name.lastIndexOf('/');
@@ -125,7 +143,12 @@ class LayerApplier {
   #makeWay(path: string, header: TarHeader): boolean {
     const kind = kindOf(this.#absolute(path));
     if (kind === 'missing' || (kind === 'directory' && header.type === 'directory')) return false;
-    const wasWhiteout = kind === 'other' && isWhiteout(this.#absolute(path));
+    if (this.#plain?.keepKinds && (kind === 'directory') !== (header.type === 'directory')) {
+      const [old, kept] = kind === 'directory' ? ['directory', 'non-directory'] : ['non-directory', 'directory'];
+      const message = `cannot overwrite ${old} ${JSON.stringify(`/${path}`)} with ${kept} ${JSON.stringify(header.name)}`;
+      throw new SwarmtsError('invalid-argument', message);
+    }
+    const wasWhiteout = !this.#plain && kind === 'other' && isWhiteout(this.#absolute(path));
     this.#lastParent = undefined;
     rmSync(bytesOf(this.#absolute(path)), { recursive: true, force: true });
     return wasWhiteout;
@@ -179,7 +202,8 @@ class LayerApplier {
   #setAttributes(path: string, header: TarHeader): void {
     if (header.uid > MAX_ID || header.gid > MAX_ID) throw corrupt(`'${header.name}' has an owner out of range`);
     const absolute = bytesOf(this.#absolute(path));
-    lchownSync(absolute, header.uid, header.gid);
+    const { uid, gid } = this.#plain?.owner ?? header;
+    lchownSync(absolute, uid, gid);
     if (header.type !== 'symlink') chmodSync(absolute, header.mode);
     for (const [key, value] of header.xattrs) {
       if (!FORBIDDEN_XATTRS.test(key)) this.#setXattr(absolute, key, value);

@@ -1,0 +1,49 @@
+/** Where the files of a container are, whether it runs or not, for those who copy them in or out. */
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import type { BindRequest, RootRequest } from '../files/files-request.js';
+import { planOverlay, rootfsPaths } from '../snapshots/rootfs.js';
+import type { ContainerContext } from './container-context.js';
+import type { ContainerPaths } from './container-paths.js';
+import type { ContainerRecord } from './container-record.js';
+import { acquireVolumes } from './container-start.js';
+
+/** As the processes of a running container see it. */
+export function runningRoot(record: ContainerRecord): RootRequest {
+  return { kind: 'process', pid: record.process?.init.pid ?? 0 };
+}
+
+/** A running container's own files, without volumes and the like. */
+export function bareRoot(paths: ContainerPaths): RootRequest {
+  return { kind: 'directory', path: rootfsPaths(paths.container).target };
+}
+
+/** Of a container that does not run. Whoever uses it keeps the container from starting and releases its volumes. */
+export async function stoppedRoot(
+  context: ContainerContext,
+  record: ContainerRecord,
+  paths: ContainerPaths,
+  withVolumes: boolean,
+): Promise<RootRequest> {
+  const { layers } = context.bundle;
+  const own = rootfsPaths(paths.container);
+  for (const path of [own.upper, own.target]) mkdirSync(path, { recursive: true, mode: 0o755 });
+  mkdirSync(own.work, { recursive: true, mode: 0o700 });
+  const plan = planOverlay(layers.root, layers.lowerDirs(record.chain), own);
+  const binds = withVolumes ? await bindsOf(context, record) : [];
+  return { kind: 'overlay', target: own.target, data: plan.data, cwd: layers.root, binds };
+}
+
+/** The image's layers of a container, topmost first. */
+export function lowerOf(context: ContainerContext, record: ContainerRecord): string[] {
+  const { layers } = context.bundle;
+  return layers.lowerDirs(record.chain).map((l) => join(layers.root, l));
+}
+
+async function bindsOf(context: ContainerContext, record: ContainerRecord): Promise<BindRequest[]> {
+  const volumes = await acquireVolumes(context, record);
+  return record.mounts.flatMap(({ type, source, target, readOnly }) => {
+    if (type === 'tmpfs') return [];
+    return [{ source: type === 'volume' ? (volumes.get(source) ?? '') : source, target, readOnly }];
+  });
+}

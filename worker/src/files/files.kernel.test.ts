@@ -1,0 +1,190 @@
+/** Files of containers: in, out, and what has changed; also against containers that want to lead us out. Needs root. */
+import assert from 'node:assert/strict';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { isSwarmtsError } from '@swarmts/lib';
+import { extract } from 'tar-stream';
+import type { ContainerConfig } from '../engine/engine-api.js';
+import {
+  busyboxLayer,
+  containerConfig,
+  EngineBed,
+  eventually,
+  outputOf,
+  TestRegistry,
+  tarOf,
+} from '../engine/engine-bed.js';
+
+describe('files of containers', function () {
+  this.timeout(60_000);
+  let bed: EngineBed;
+  let registry: TestRegistry;
+  let image: string;
+  let outside: string;
+
+  before(async () => {
+    registry = await TestRegistry.start();
+    bed = await EngineBed.start();
+    outside = mkdtempSync(join(tmpdir(), 'swarmts-outside-'));
+    writeFileSync(join(outside, 'secret'), 'of the host');
+    const layer = await busyboxLayer([
+      { name: 'data/', type: 'directory' },
+      { name: 'data/a', content: 'aaa' },
+      { name: 'data/b', content: 'bbb' },
+      { name: 'data/link', type: 'symlink', linkname: '/etc/passwd' },
+    ]);
+    image = (await registry.push('busybox', [{ tar: layer }], { Env: ['PATH=/bin'] })).ref;
+    await bed.engine.images.pull(image, {});
+  });
+  after(async () => {
+    await bed.close();
+    await registry.close();
+    rmSync(outside, { recursive: true, force: true });
+  });
+
+  async function started(script: string, more: Partial<ContainerConfig> = {}): Promise<string> {
+    const id = await bed.engine.create(containerConfig(image, ['sh', '-c', script], more));
+    await bed.engine.start(id);
+    return id;
+  }
+
+  async function contentsOf(archive: AsyncIterable<Uint8Array>): Promise<Record<string, string>> {
+    const files: Record<string, string> = {};
+    const reader = extract();
+    const done = new Promise((resolve, reject) => reader.on('finish', resolve).on('error', reject));
+    reader.on('entry', (header, stream, next) => {
+      const chunks: Buffer[] = [];
+      stream.on('data', (c: Buffer) => chunks.push(c));
+      stream.on('end', () => {
+        files[header.name] = header.linkname ? `-> ${header.linkname}` : Buffer.concat(chunks).toString();
+        next();
+      });
+    });
+    for await (const chunk of archive) reader.write(chunk);
+    reader.end();
+    await done;
+    return files;
+  }
+
+  async function* one(bytes: Buffer): AsyncGenerator<Uint8Array> {
+    yield bytes;
+  }
+
+  const put = async (id: string, path: string, files: Parameters<typeof tarOf>[0], keepKinds = true, ownIds = false) =>
+    bed.engine.writeArchive(id, path, one(await tarOf(files)), { keepKinds, ownIds });
+
+  for (const running of [true, false]) {
+    it(`go in and out of a container that ${running ? 'runs' : 'does not run'}, volumes included`, async () => {
+      const mounts = [{ type: 'volume', source: '', target: '/volume', readOnly: false } as const];
+      const id = await started(running ? 'sleep 1000' : 'true', { mounts });
+      if (!running) await bed.engine.wait(id);
+      await put(id, '/volume', [
+        { name: 'x/', type: 'directory' },
+        { name: 'x/new', content: 'n'.repeat(300_000) },
+      ]);
+      assert.deepEqual(await contentsOf(bed.engine.readArchive(id, '/data')), {
+        'data/': '',
+        'data/a': 'aaa',
+        'data/b': 'bbb',
+        'data/link': '-> /etc/passwd',
+      });
+      assert.deepEqual(await contentsOf(bed.engine.readArchive(id, '/data/.')), {
+        './': '',
+        './a': 'aaa',
+        './b': 'bbb',
+        './link': '-> /etc/passwd',
+      });
+      assert.deepEqual(Object.keys(await contentsOf(bed.engine.readArchive(id, '/volume/x/new'))), ['new']);
+      const stat = await bed.engine.statPath(id, '/data/link');
+      assert.deepEqual([stat.name, stat.linkTarget], ['link', '/etc/passwd']);
+      const exported = await contentsOf(bed.engine.export(id));
+      assert.equal(exported['data/a'], 'aaa');
+      assert.ok(!Object.keys(exported).some((n) => n.startsWith('volume/x')));
+      await bed.engine.remove(id, { force: true, volumes: true });
+      assert.doesNotMatch(readFileSync('/proc/self/mountinfo', 'utf8'), new RegExp(id));
+    });
+  }
+
+  it('say what is not there, and what a place is not', async () => {
+    const id = await started('sleep 1000', { readOnlyRootfs: true });
+    const notFound = `Could not find the file /nope in container ${id}`;
+    await assert.rejects(
+      bed.engine.statPath(id, '/nope'),
+      (e) => isSwarmtsError(e, 'not-found') && e.message === notFound,
+    );
+    await assert.rejects(put(id, '/data', []), /container rootfs is marked read-only/);
+    await bed.engine.remove(id, { force: true, volumes: false });
+    const other = await started('sleep 1000');
+    await assert.rejects(put(other, '/nope', []), (e) => isSwarmtsError(e, 'not-found'));
+    await assert.rejects(put(other, '/data/a', []), /extraction point is not a directory/);
+    const file = [{ name: 'data', content: 'no directory' }];
+    await assert.rejects(put(other, '/', file), /cannot overwrite directory "\/data" with non-directory "data"/);
+    await assert.rejects(
+      bed.engine.writeArchive(other, '/', one(Buffer.alloc(2000, 'x')), { keepKinds: true, ownIds: false }),
+      (e) => isSwarmtsError(e, 'invalid-argument'),
+    );
+    await bed.engine.remove(other, { force: true, volumes: false });
+  });
+
+  it('belong to the user of the container when asked', async () => {
+    const id = await started('sleep 1000', { user: 'alice' });
+    await put(id, '/tmp', [{ name: 'own', content: 'x', uid: 5, gid: 6 }], true, true);
+    await put(id, '/tmp', [{ name: 'kept', content: 'x', uid: 5, gid: 6 }]);
+    const ids = await bed.engine.exec(id, ['stat', '-c', '%u:%g', '/tmp/own', '/tmp/kept'], {});
+    assert.equal(Buffer.from(ids.stdout).toString(), '1000:1000\n5:6\n');
+    await bed.engine.remove(id, { force: true, volumes: false });
+  });
+
+  it('cannot be led out by links', async () => {
+    const id = await started(
+      `mkdir -p /w; ln -s ${outside} /w/abs; ln -s ../../../../../../${outside} /w/rel; sleep 1000`,
+    );
+    await eventually(
+      async () => (await bed.engine.exec(id, ['test', '-L', '/w/rel'], {})).code === 0,
+      'the links are there',
+    );
+    for (const path of ['/w/abs/secret', '/w/rel/secret', `/proc/1/root${outside}/secret`])
+      await assert.rejects(contentsOf(bed.engine.readArchive(id, path)), (e) => isSwarmtsError(e, 'not-found'), path);
+    await assert.rejects(put(id, '/w/abs', [{ name: 'planted', content: 'x' }]));
+    await put(id, '/w', [
+      { name: 'deep', type: 'symlink', linkname: outside },
+      { name: 'deep/planted', content: 'x' },
+    ]).catch(() => undefined);
+    assert.ok(!existsSync(join(outside, 'planted')));
+    await bed.engine.remove(id, { force: true, volumes: false });
+  });
+
+  it('cannot be led out by a container that swaps a directory for a link as fast as it can', async () => {
+    const swap = `mkdir -p /race/real; ln -s ${outside} /race/bad; cd /race; while :; do mv -T real d; mv -T d real; mv -T bad d; mv -T d bad; done`;
+    const id = await started(swap);
+    const results = new Set<string>();
+    for (let i = 0; i < 12; i++) {
+      await put(id, '/race/d', [{ name: 'planted', content: 'x' }]).catch(() => undefined);
+      for (const [name, text] of Object.entries(
+        await contentsOf(bed.engine.readArchive(id, '/race')).catch(() => ({}) as Record<string, string>),
+      ))
+        results.add(`${name}=${text}`);
+    }
+    assert.ok(!existsSync(join(outside, 'planted')));
+    assert.ok(![...results].some((r) => r.includes('of the host')));
+    await bed.engine.remove(id, { force: true, volumes: false });
+  });
+
+  it('are compared with the image', async () => {
+    const id = await started(
+      'echo new > /data/new; rm /data/a; echo more >> /data/b; mkdir /fresh; echo x > /fresh/f',
+      {
+        mounts: [{ type: 'tmpfs', source: '', target: '/mnt', readOnly: false }],
+      },
+    );
+    await bed.engine.wait(id);
+    assert.deepEqual(
+      (await bed.engine.changes(id)).map((c) => `${c.kind} ${c.path}`),
+      ['modified /data', 'deleted /data/a', 'modified /data/b', 'added /data/new', 'added /fresh', 'added /fresh/f'],
+    );
+    const untouched = await bed.engine.create(containerConfig(image, ['true']));
+    assert.deepEqual(await bed.engine.changes(untouched), []);
+    assert.equal(await outputOf(bed.engine, id), '');
+  });
+});
