@@ -8,6 +8,7 @@ import { closeSync, createReadStream, mkdirSync, openSync, writeFileSync, writeS
 import { join } from 'node:path';
 import { errnoOf, isSwarmtsError, messageOf, SwarmtsError } from '@swarmts/lib';
 import { decompressed } from '../snapshots/decompress.js';
+import { DiskBudget } from '../snapshots/disk-budget.js';
 import { TarReader } from '../snapshots/tar-reader.js';
 import type { UnpackReport } from '../snapshots/unpack-report.js';
 import type { ArchiveEntry } from './archive-contents.js';
@@ -21,6 +22,7 @@ async function extract(archive: string, directory: string): Promise<UnpackReport
   const tar = new TarReader(decompressed(createReadStream(archive, { highWaterMark: READ_BYTES })));
   const entries: ArchiveEntry[] = [];
   let sizeBytes = 0;
+  const budget = new DiskBudget(directory);
   for (let h = await tar.next(); h; h = await tar.next()) {
     if (entries.length >= MAX_ENTRIES)
       throw new SwarmtsError('corrupt', `archive with more than ${MAX_ENTRIES} entries`);
@@ -31,7 +33,8 @@ async function extract(archive: string, directory: string): Promise<UnpackReport
       entries.push({ name, link: Buffer.from(h.linkName, 'latin1').toString('utf8'), symbolic: h.type === 'symlink' });
     } else if (h.type === 'file') {
       const file = String(entries.length);
-      entries.push({ name, file, size: h.size, digest: await copyOut(tar, join(directory, file)) });
+      budget.entry(name, h.size);
+      entries.push({ name, file, size: h.size, digest: await copyOut(tar, join(directory, file), budget) });
       sizeBytes += h.size;
     }
   }
@@ -39,12 +42,13 @@ async function extract(archive: string, directory: string): Promise<UnpackReport
   return { ok: true, sizeBytes };
 }
 
-async function copyOut(tar: TarReader, path: string): Promise<string> {
+async function copyOut(tar: TarReader, path: string, budget: DiskBudget): Promise<string> {
   const hash = createHash('sha256');
   const fd = openSync(path, 'wx', 0o600);
   try {
     await tar.readBody((chunk) => {
       hash.update(chunk);
+      budget.written(chunk.length);
       for (let at = 0; at < chunk.length; ) at += writeSync(fd, chunk, at, chunk.length - at);
     });
   } finally {

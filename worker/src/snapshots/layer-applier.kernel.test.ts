@@ -2,21 +2,27 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import {
+  closeSync,
   existsSync,
   lstatSync,
   mkdirSync,
   mkdtempSync,
+  openSync,
   readdirSync,
   readFileSync,
   readlinkSync,
   rmSync,
+  truncateSync,
   writeFileSync,
+  writeSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
 import { isSwarmtsError } from '@swarmts/lib';
 import fc from 'fast-check';
 import { type TarFile, tarOf } from '../engine/engine-bed.js';
+import { decompressed } from './decompress.js';
 import { applyLayer } from './layer-applier.js';
 import { lgetxattr, lsetxattr } from './posix-calls.js';
 import { TarReader } from './tar-reader.js';
@@ -37,7 +43,8 @@ describe('applying a layer', () => {
 
   afterEach(() => {
     process.umask(umask);
-    rmSync(dir, { recursive: true, force: true });
+    // Node's rm does not go down as deep as some of these trees are.
+    execFileSync('rm', ['-rf', dir]);
   });
 
   async function* once(data: Buffer): AsyncGenerator<Buffer> {
@@ -222,6 +229,40 @@ describe('applying a layer', () => {
         { name: 'b', type: 'symlink', linkname: 'a' },
         { name: 'a/x', content: 'pwned' },
       ],
+      'a device where a file goes': () => [
+        { name: 'f', type: 'character-device', devmajor: 1, devminor: 3 },
+        { name: 'f', content: 'pwned' },
+      ],
+      'a pipe where a file goes': () => [
+        { name: 'f', type: 'fifo' },
+        { name: 'f', content: 'pwned' },
+      ],
+      'a hard link to a link, then a file through it': () => [
+        { name: 'l', type: 'symlink', linkname: '../outside' },
+        { name: 'h', type: 'link', linkname: 'l' },
+        { name: 'h', content: 'pwned' },
+      ],
+      'a directory over a link to outside': () => [
+        { name: 'l', type: 'symlink', linkname: '../outdir' },
+        { name: 'l/', type: 'directory' },
+        { name: 'l/pwned', content: 'pwned' },
+      ],
+      'a link over a whiteout': () => [
+        { name: '.wh.d', content: '' },
+        { name: 'd', type: 'symlink', linkname: '../outdir' },
+        { name: 'd/.wh.pwned', content: '' },
+      ],
+      'a pax path that climbs out': () => [{ name: 'a', content: 'pwned', pax: { path: '../outside' } }],
+      'a pax link target that climbs out': () => [
+        { name: 'l', type: 'symlink', linkname: 'x', pax: { linkpath: '../outdir' } },
+        { name: 'l/pwned', content: 'pwned' },
+      ],
+      'the owner of a link to outside': () => [
+        { name: 'l', type: 'symlink', linkname: '../outdir', uid: 666, gid: 666, mode: 0o777 },
+      ],
+      'a name that is too long for any file system': () => [{ name: 'n'.repeat(300), content: 'pwned' }],
+      'a path that is too long for any file system': () => [{ name: `${'d/'.repeat(3000)}f`, content: 'pwned' }],
+      'a link target that is too long': () => [{ name: 'l', type: 'symlink', linkname: 't/'.repeat(3000) }],
       'a file where a directory is needed': () => [
         { name: 'f', content: '' },
         { name: 'f/x', content: 'pwned' },
@@ -241,6 +282,99 @@ describe('applying a layer', () => {
         const outdir = lstatSync(join(dir, 'outdir'));
         assert.deepEqual([outdir.uid, outdir.mode & 0o777], [0, 0o755]);
         assert.equal(lgetxattr(Buffer.from(join(dir, 'outdir')), 'trusted.overlay.opaque'), undefined);
+        assert.deepEqual(readdirSync(dir).sort(), ['outdir', 'outside', 'root']);
+      });
+    }
+
+    const limits = { maxBytes: 1 << 20, maxEntries: 100, reserveBytes: 0 };
+    const unpack = (data: Buffer, more: Partial<typeof limits> = {}) =>
+      applyLayer(root, new TarReader(decompressed(once(data))), { limits: { ...limits, ...more } });
+    const isCorrupt = (message: RegExp) => (e: unknown) => isSwarmtsError(e, 'corrupt') && message.test(e.message);
+
+    it('cannot fill the disk: with one file, with many, compressed or with holes', async () => {
+      const zeros = await tarOf([{ name: 'zeros', content: Buffer.alloc(32 << 20) }]);
+      await assert.rejects(unpack(zeros), isCorrupt(/'zeros' makes the archive larger than 1048576 bytes/));
+      await assert.rejects(unpack(gzipSync(zeros)), isCorrupt(/larger than 1048576 bytes/));
+      const half = Array.from({ length: 3 }, (_, i): TarFile => ({ name: `f${i}`, content: Buffer.alloc(500_000, 1) }));
+      await assert.rejects(unpack(await tarOf(half)), isCorrupt(/'f2' makes the archive larger/));
+      const many = Array.from({ length: 101 }, (_, i): TarFile => ({ name: `e${i}`, content: '' }));
+      await assert.rejects(unpack(await tarOf(many)), isCorrupt(/more than 100 entries/));
+      const links = Array.from({ length: 101 }, (_, i): TarFile => ({ name: `l${i}`, type: 'symlink', linkname: 'x' }));
+      await assert.rejects(unpack(await tarOf(links)), isCorrupt(/more than 100 entries/));
+      const sparse = header('hole', 'S', 0, (b) => b.write('77777777777\0', 483));
+      await assert.rejects(unpack(Buffer.concat([sparse, Buffer.alloc(1024)])), isCorrupt(/'hole' makes the archive/));
+    });
+
+    it('cannot take the last of the disk', async () => {
+      const data = await tarOf([{ name: 'f', content: 'x' }]);
+      await assert.rejects(unpack(data, { reserveBytes: Number.MAX_SAFE_INTEGER }), (e) => {
+        return isSwarmtsError(e, 'no-space') && /no space left on device/.test(e.message);
+      });
+    });
+
+    for (const [what, data, message] of [
+      ['an extended header of gigabytes', () => header('x', 'x', 2 ** 31), /extended header of 2147483648 bytes/],
+      ['a long name of gigabytes', () => header('x', 'L', 2 ** 31), /extended header of/],
+      [
+        'extended headers without end',
+        () => Buffer.concat(Array(40).fill(paxBlock('a=b'))),
+        /too many extended headers/,
+      ],
+      [
+        'global headers without end',
+        () =>
+          Buffer.concat(Array(3).fill(Buffer.concat([paxBlock(`k=${'v'.repeat(600_000)}`, 'g'), header('f', '0', 0)]))),
+        /too many global headers/,
+      ],
+      [
+        'a negative size',
+        () => header('f', '0', 0, (b) => b.write('\xff'.repeat(12), 124, 'latin1')),
+        /has the size -1/,
+      ],
+      [
+        'a size beyond all numbers',
+        () => header('f', '0', 0, (b) => b.write(`\x80${'\x7f'.repeat(11)}`, 124, 'latin1')),
+        /out of range/,
+      ],
+      [
+        'a pax size beyond all numbers',
+        () => Buffer.concat([paxBlock('size=99999999999999999999'), header('f', '0', 0)]),
+        /bad size/,
+      ],
+      ['a name with a NUL in it', () => paxTar(Buffer.from('a\0b'), {}), /NUL byte/],
+      [
+        'a negative owner',
+        () => header('f', '0', 0, (b) => b.write('\xff'.repeat(8), 108, 'latin1')),
+        /owner out of range/,
+      ],
+      [
+        'an owner that no kernel knows',
+        () => Buffer.concat([paxBlock('uid=99999999999'), header('f', '0', 0)]),
+        /owner out of range/,
+      ],
+      [
+        'a sparse map out of order',
+        () =>
+          Buffer.concat([
+            paxBlock('GNU.sparse.map=100,10,50,10', 'x', 'GNU.sparse.size=200'),
+            header('f', '0', 20),
+            Buffer.alloc(512),
+          ]),
+        /sparse map out of order/,
+      ],
+      [
+        'a sparse map larger than its data',
+        () =>
+          Buffer.concat([
+            paxBlock('GNU.sparse.map=0,600', 'x', 'GNU.sparse.size=600'),
+            header('f', '0', 20),
+            Buffer.alloc(512),
+          ]),
+        /sparse map larger than its data/,
+      ],
+    ] as const) {
+      it(`refuses ${what}`, async () => {
+        await assert.rejects(unpack(Buffer.concat([data(), Buffer.alloc(1024)])), isCorrupt(message));
         assert.deepEqual(readdirSync(dir).sort(), ['outdir', 'outside', 'root']);
       });
     }
@@ -276,6 +410,28 @@ describe('applying a layer', () => {
     });
   });
 
+  it('reads sparse files of every kind and makes holes of their zeros', async () => {
+    const file = join(dir, 'outdir', 'sparse');
+    const size = 40 << 20;
+    writeFileSync(file, 'start');
+    truncateSync(file, size);
+    const fd = openSync(file, 'r+');
+    for (let i = 1; i <= 30; i++) writeSync(fd, `piece ${i}`, i << 20);
+    closeSync(fd);
+    for (const format of ['gnu', 'posix --sparse-version=0.1', 'posix --sparse-version=1.0', 'ustar']) {
+      const sparse = format === 'ustar' ? [] : ['-S'];
+      const args = [...sparse, ...`--format=${format}`.split(' '), '-C', join(dir, 'outdir'), '-c', 'sparse'];
+      const archive = execFileSync('tar', args, { maxBuffer: 64 << 20 });
+      assert.equal(archive.length < 1 << 20, format !== 'ustar', format);
+      const { sizeBytes } = await applyLayer(root, new TarReader(once(archive)));
+      execFileSync('cmp', [file, at('sparse')]);
+      assert.equal(sizeBytes, size, format);
+      assert.ok(lstatSync(at('sparse')).blocks * 512 < 1 << 20, format);
+      rmSync(at('sparse'));
+    }
+    rmSync(file);
+  });
+
   it('refuses what it cannot represent instead of guessing', async () => {
     await assert.rejects(
       apply({ name: 'h', type: 'link', linkname: 'missing' }),
@@ -301,12 +457,18 @@ function paxTar(name: Buffer, pax: Readonly<Record<string, string>>): Buffer {
 }
 
 function record(text: string): string {
-  let length = text.length + 3;
+  let length = text.length + 2;
   while (`${length} ${text}\n`.length !== length) length++;
   return `${length} ${text}\n`;
 }
 
-function header(name: string, type: string, size: number): Buffer {
+/** A pax header with its records. */
+function paxBlock(text: string, type = 'x', ...more: string[]): Buffer {
+  const body = Buffer.from([text, ...more].map(record).join(''), 'latin1');
+  return Buffer.concat([header('pax', type, body.length), body, Buffer.alloc((512 - (body.length % 512)) % 512)]);
+}
+
+function header(name: string, type: string, size: number, change: (block: Buffer) => void = () => undefined): Buffer {
   const block = Buffer.alloc(512);
   block.write(name, 0);
   block.write('0000644\0', 100);
@@ -317,6 +479,7 @@ function header(name: string, type: string, size: number): Buffer {
   block.write('        ', 148);
   block.write(type, 156);
   block.write('ustar\x0000', 257);
+  change(block);
   const sum = block.reduce((a, b) => a + b, 0);
   block.write(`${sum.toString(8).padStart(6, '0')}\0 `, 148);
   return block;

@@ -15,11 +15,12 @@ import {
   openSync,
   rmSync,
   symlinkSync,
-  writeSync,
 } from 'node:fs';
 import { errnoOf, SwarmtsError } from '@swarmts/lib';
+import { DiskBudget, type DiskLimits } from './disk-budget.js';
 import { lsetxattr, mknod } from './posix-calls.js';
 import { byteString, bytesOf, kindOf, resolveScoped } from './scoped-path.js';
+import { SparseWriter } from './sparse-writer.js';
 import type { TarHeader, TarReader } from './tar-reader.js';
 
 const WHITEOUT_PREFIX = '.wh.';
@@ -40,12 +41,30 @@ export interface AppliedLayer {
 export interface ApplyOptions {
   /** False takes `.wh.` names for names: archives that are no layers. */
   readonly whiteouts?: boolean;
+  readonly limits?: DiskLimits;
 }
 
 /** Applies all entries of `tar` to the directory `rootPath`, which is empty for a layer. The caller has set the umask to 0. */
 export async function applyLayer(rootPath: string, tar: TarReader, options: ApplyOptions = {}): Promise<AppliedLayer> {
-  const applier = new LayerApplier(byteString(rootPath), options.whiteouts ?? true);
-  for (let header = await tar.next(); header; header = await tar.next()) await applier.apply(header, tar);
+  const applier = new LayerApplier(
+    byteString(rootPath),
+    options.whiteouts ?? true,
+    new DiskBudget(rootPath, options.limits),
+  );
+  for (let header = await tar.next(); header; header = await tar.next()) {
+    try {
+      await applier.apply(header, tar);
+    } catch (e) {
+      // Names and targets that no file system takes.
+      const errno = errnoOf(e);
+      if (errno === 'ENAMETOOLONG' || errno === 'EINVAL' || errno === 'ENOENT' || errno === 'ELOOP') {
+        throw new SwarmtsError('corrupt', `invalid layer: '${header.name.slice(0, 100)}' cannot be made: ${errno}`, {
+          cause: e,
+        });
+      }
+      throw e;
+    }
+  }
   applier.finish();
   return { sizeBytes: applier.sizeBytes };
 }
@@ -59,7 +78,7 @@ export interface ExtractOptions {
 
 /** Unpacks an ordinary archive into an existing directory that may hold anything: no name in it has a special meaning. */
 export async function extractTree(rootPath: string, tar: TarReader, options: ExtractOptions): Promise<AppliedLayer> {
-  const applier = new LayerApplier(byteString(rootPath), false, options);
+  const applier = new LayerApplier(byteString(rootPath), false, new DiskBudget(rootPath), options);
   for (let header = await tar.next(); header; header = await tar.next()) await applier.apply(header, tar);
   applier.finish();
   return { sizeBytes: applier.sizeBytes };
@@ -70,6 +89,7 @@ class LayerApplier {
   readonly #whiteouts: boolean;
   /** Undefined for a layer, and for an archive that is unpacked as one. */
   readonly #plain: ExtractOptions | undefined;
+  readonly #budget: DiskBudget;
   /** Directory times are set last: writing into a directory changes them. */
   readonly #directoryTimes = new Map<string, number>();
   /** Paths that this layer created, so that its own whiteouts do not hide them. */
@@ -78,8 +98,9 @@ class LayerApplier {
   #lastParent: { readonly raw: string; readonly resolved: string } | undefined;
   #size = 0;
 
-  constructor(root: string, whiteouts: boolean, plain?: ExtractOptions) {
+  constructor(root: string, whiteouts: boolean, budget: DiskBudget, plain?: ExtractOptions) {
     this.#root = root;
+    this.#budget = budget;
     this.#whiteouts = whiteouts;
     this.#plain = plain;
   }
@@ -89,6 +110,7 @@ class LayerApplier {
   }
 
   async apply(header: TarHeader, tar: TarReader): Promise<void> {
+    this.#budget.entry(header.name, header.size);
     const name = cleanName(header.name);
     if (name === '') {
       if (header.type === 'directory' && !this.#plain) this.#setAttributes('', header);
@@ -157,10 +179,14 @@ class LayerApplier {
   async #writeFile(absolute: Buffer, tar: TarReader): Promise<void> {
     const fd = openSync(absolute, NEW_FILE, 0o600);
     try {
+      const writer = new SparseWriter(fd);
       await tar.readBody((chunk) => {
+        const before = writer.written;
+        writer.write(chunk);
         this.#size += chunk.length;
-        for (let at = 0; at < chunk.length; ) at += writeSync(fd, chunk, at, chunk.length - at);
+        this.#budget.written(writer.written - before);
       });
+      writer.finish();
     } finally {
       closeSync(fd);
     }
@@ -200,7 +226,7 @@ class LayerApplier {
 
   /** Owner first: changing it clears setuid bits and file capabilities. */
   #setAttributes(path: string, header: TarHeader): void {
-    if (header.uid > MAX_ID || header.gid > MAX_ID) throw corrupt(`'${header.name}' has an owner out of range`);
+    if (!isId(header.uid) || !isId(header.gid)) throw corrupt(`'${header.name}' has an owner out of range`);
     const absolute = bytesOf(this.#absolute(path));
     const { uid, gid } = this.#plain?.owner ?? header;
     lchownSync(absolute, uid, gid);
@@ -248,6 +274,10 @@ function cleanName(name: string): string {
   }
   if (name.includes('\0')) throw corrupt('file name with a NUL byte');
   return out.join('/');
+}
+
+function isId(n: number): boolean {
+  return n >= 0 && n <= MAX_ID;
 }
 
 function isWhiteout(absolute: string): boolean {

@@ -5,7 +5,7 @@
 import { mkdir, readdir, readFile, readlink, rename, rm, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { errnoOf, invariant, type Logger, newHexId, SwarmtsError, writeFileAtomic } from '@swarmts/lib';
+import { invariant, type Logger, newHexId, SwarmtsError, writeFileAtomic } from '@swarmts/lib';
 import type { HelperApi } from '../helper/helper-api.js';
 import { abortError, SharedJobs } from '../images/shared-jobs.js';
 import { readUnpackReport } from './unpack-report.js';
@@ -163,12 +163,15 @@ export class LayerStore {
     for (const [link, chainId] of wanted) await this.#link(chainId, link);
   }
 
+  /** By `rm`, which goes down any depth: paths of a layer may be longer than what one call of the kernel takes. */
   async #removeTree(path: string): Promise<void> {
-    try {
-      await rm(path, { recursive: true, force: true });
-    } catch (e) {
-      this.#logger.warn('cannot remove a layer directory yet', { path, errno: errnoOf(e), error: e });
-    }
+    const env = { PATH: process.env.PATH ?? '/usr/bin:/bin', LC_ALL: 'C' };
+    const result = await this.#helper.run({ argv: ['rm', '-rf', '--one-file-system', '--', path], env });
+    if (result.code === 0) return;
+    this.#logger.warn('cannot remove a layer directory yet', {
+      path,
+      error: Buffer.from(result.stderr).toString().trim(),
+    });
   }
 }
 

@@ -4,11 +4,13 @@
  */
 import { createHash } from 'node:crypto';
 import { closeSync, createReadStream, createWriteStream, fdatasyncSync, openSync, writeSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGzip } from 'node:zlib';
 import { readRequest, reportFrom } from './child-report.js';
 import { decompressed } from './decompress.js';
+import { DiskBudget } from './disk-budget.js';
 import type { PackedLayer, PackRequest } from './pack-request.js';
 import { packTree } from './pack-tree.js';
 import { byteString } from './scoped-path.js';
@@ -67,9 +69,15 @@ async function work(r: PackRequest): Promise<PackedLayer> {
     return { ...packed, digest: file.close(), size: file.size };
   }
   let entries = 0;
+  const budget = new DiskBudget(dirname(r.target));
   const source = decompressed(createReadStream(r.source, { highWaterMark: READ_BYTES }));
-  const tar = new TarReader(tee(source, (chunk) => file.write(chunk)));
-  while (await tar.next()) entries++;
+  const tar = new TarReader(
+    tee(source, (chunk) => {
+      budget.written(chunk.length);
+      file.write(chunk);
+    }),
+  );
+  for (let h = await tar.next(); h; h = await tar.next(), entries++) budget.entry(h.name, h.size);
   await tar.drain();
   return { entries, sizeBytes: 0, digest: file.close(), size: file.size };
 }

@@ -4,6 +4,7 @@
  * that, and the owners and times of pax headers, is why no ready-made reader is used here.
  */
 import { SwarmtsError } from '@swarmts/lib';
+import { mapOfData, mapOfPax, oldGnuMap, type SparseMap } from './tar-sparse.js';
 
 export type TarType = 'file' | 'hardlink' | 'symlink' | 'char' | 'block' | 'directory' | 'fifo';
 
@@ -29,6 +30,9 @@ export interface TarHeader {
 const BLOCK = 512;
 /** A pax header or long name larger than this is an attack, not a file name. */
 const MAX_EXTENSION_BYTES = 1 << 20;
+/** One of each kind, and some more. */
+const MAX_EXTENSIONS = 16;
+const ZEROS = Buffer.alloc(64 << 10);
 const XATTR_PREFIX = 'SCHILY.xattr.';
 
 const TYPES: Readonly<Record<string, TarType>> = {
@@ -41,6 +45,7 @@ const TYPES: Readonly<Record<string, TarType>> = {
   '5': 'directory',
   '6': 'fifo',
   '7': 'file',
+  S: 'file',
 };
 
 /** Pulls exact numbers of bytes out of a stream of chunks. */
@@ -95,8 +100,11 @@ class ByteSource {
 export class TarReader {
   readonly #source: ByteSource;
   #global: ReadonlyMap<string, string> = new Map();
+  #globalBytes = 0;
   #bodyLeft = 0;
   #padding = 0;
+  /** Of the current entry. */
+  #sparse: SparseMap | undefined;
 
   constructor(chunks: AsyncIterable<Uint8Array>) {
     this.#source = new ByteSource(chunks);
@@ -104,29 +112,33 @@ export class TarReader {
 
   /** The next entry, or undefined at the end of the archive. A body that was not read is skipped. */
   async next(): Promise<TarHeader | undefined> {
-    await this.readBody(() => undefined);
+    await this.#skipBody();
     let pax: ReadonlyMap<string, string> = new Map();
     let longName: string | undefined;
     let longLink: string | undefined;
-    for (;;) {
+    for (let extensions = 0; ; extensions++) {
+      if (extensions > MAX_EXTENSIONS) throw corrupt('too many extended headers for one entry');
       const block = await this.#source.take(BLOCK);
       if (!block || block.every((b) => b === 0)) return undefined;
       verifyChecksum(block);
       const flag = String.fromCharCode(block[156] ?? 0);
       const size = numberField(block, 124, 12);
       if (flag === 'x') pax = parsePax(await this.#extension(size));
-      else if (flag === 'g') this.#global = new Map([...this.#global, ...parsePax(await this.#extension(size))]);
+      else if (flag === 'g') await this.#globalHeader(size);
       else if (flag === 'L') longName = untilNul(await this.#extension(size));
       else if (flag === 'K') longLink = untilNul(await this.#extension(size));
       else return this.#entry(block, flag, new Map([...this.#global, ...pax]), longName, longLink);
     }
   }
 
-  /** Passes the current entry's content to `sink`; reads nothing when it was read already. */
+  /** Passes the current entry's content to `sink`, holes as zeros; reads nothing when it was read already. */
   async readBody(sink: (chunk: Buffer) => void): Promise<void> {
     const left = this.#bodyLeft;
+    const sparse = this.#sparse;
     this.#bodyLeft = 0;
-    if (!(await this.#source.forward(left, sink))) throw truncated();
+    this.#sparse = undefined;
+    if (sparse) await this.#expand(sparse, left, sink);
+    else if (!(await this.#source.forward(left, sink))) throw truncated();
     // The last padding may be missing at the end of a sloppy archive.
     await this.#source.take(this.#padding);
     this.#padding = 0;
@@ -137,6 +149,48 @@ export class TarReader {
     await this.#source.drain();
   }
 
+  /** A body that nobody wants is skipped without its holes. */
+  async #skipBody(): Promise<void> {
+    this.#sparse = undefined;
+    await this.readBody(() => undefined);
+  }
+
+  async #expand(map: SparseMap, stored: number, sink: (chunk: Buffer) => void): Promise<void> {
+    let at = 0;
+    let left = stored;
+    for (const p of map.pieces) {
+      emitZeros(p.offset - at, sink);
+      left -= p.length;
+      if (left < 0) throw corrupt('sparse map larger than its data');
+      if (!(await this.#source.forward(p.length, sink))) throw truncated();
+      at = p.offset + p.length;
+    }
+    emitZeros(map.realSize - at, sink);
+    if (!(await this.#source.forward(left, () => undefined))) throw truncated();
+  }
+
+  async #sparseMap(block: Buffer, flag: string, pax: ReadonlyMap<string, string>): Promise<SparseMap | undefined> {
+    const next = async () => {
+      const more = await this.#source.take(BLOCK);
+      if (!more) throw truncated();
+      return more;
+    };
+    if (flag === 'S') return oldGnuMap(block, numberField, next);
+    const text = pax.get('GNU.sparse.map');
+    if (text !== undefined) return mapOfPax(text, paxNumber(pax, 'GNU.sparse.size') ?? this.#bodyLeft);
+    if (pax.get('GNU.sparse.major') !== '1') return undefined;
+    const { map, blocks } = await mapOfData(next, paxNumber(pax, 'GNU.sparse.realsize') ?? 0);
+    if (blocks * BLOCK > this.#bodyLeft) throw corrupt('sparse map larger than its data');
+    this.#bodyLeft -= blocks * BLOCK;
+    return map;
+  }
+
+  async #globalHeader(size: number): Promise<void> {
+    this.#globalBytes += size;
+    if (this.#globalBytes > MAX_EXTENSION_BYTES) throw corrupt('too many global headers');
+    this.#global = new Map([...this.#global, ...parsePax(await this.#extension(size))]);
+  }
+
   async #extension(size: number): Promise<Buffer> {
     if (size > MAX_EXTENSION_BYTES) throw corrupt(`extended header of ${size} bytes`);
     const data = await this.#source.take(size);
@@ -145,27 +199,29 @@ export class TarReader {
     return data;
   }
 
-  #entry(
+  async #entry(
     block: Buffer,
     flag: string,
     pax: ReadonlyMap<string, string>,
     longName: string | undefined,
     longLink: string | undefined,
-  ): TarHeader {
-    const name = pax.get('path') ?? longName ?? ustarName(block);
+  ): Promise<TarHeader> {
+    const name = pax.get('GNU.sparse.name') ?? pax.get('path') ?? longName ?? ustarName(block);
     const legacyDirectory = (flag === '0' || flag === '\0') && name.endsWith('/');
     const type = legacyDirectory ? 'directory' : TYPES[flag];
-    if (!type || [...pax.keys()].some((k) => k.startsWith('GNU.sparse.'))) {
+    if (!type || pax.has('GNU.sparse.offset')) {
       throw new SwarmtsError('unsupported', `tar entry '${name}' has the unsupported type '${flag}'`);
     }
     const size = paxNumber(pax, 'size') ?? numberField(block, 124, 12);
+    if (size < 0) throw corrupt(`'${name.slice(0, 100)}' has the size ${size}`);
     this.#bodyLeft = type === 'file' ? size : 0;
     this.#padding = paddingOf(this.#bodyLeft);
+    this.#sparse = type === 'file' ? await this.#sparseMap(block, flag, pax) : undefined;
     return {
       name,
       type,
       linkName: pax.get('linkpath') ?? longLink ?? textField(block, 157, 100),
-      size: this.#bodyLeft,
+      size: this.#sparse?.realSize ?? this.#bodyLeft,
       mode: numberField(block, 100, 8) & 0o7777,
       uid: paxNumber(pax, 'uid') ?? numberField(block, 108, 8),
       gid: paxNumber(pax, 'gid') ?? numberField(block, 116, 8),
@@ -175,6 +231,10 @@ export class TarReader {
       xattrs: xattrsOf(pax),
     };
   }
+}
+
+function emitZeros(count: number, sink: (chunk: Buffer) => void): void {
+  for (let left = count; left > 0; left -= ZEROS.length) sink(left < ZEROS.length ? ZEROS.subarray(0, left) : ZEROS);
 }
 
 function ustarName(block: Buffer): string {
