@@ -103,6 +103,46 @@ export interface PlacementExplanation {
   }[];
 }
 
+/** Why a task is, or is not, where it is. */
+export interface TaskExplanation {
+  readonly taskId: string;
+  readonly serviceId: string;
+  /** '' while it has none. */
+  readonly nodeId: string;
+  readonly state: string;
+  /** What keeps it from running; '' when nothing does. */
+  readonly problem: string;
+  readonly nodes: PlacementExplanation['nodes'];
+}
+
+/** What storing a spec would do. */
+export interface ServicePlan {
+  readonly action: 'create' | 'update' | 'none';
+  readonly changes: readonly { readonly path: string; readonly from?: string; readonly to?: string }[];
+  readonly tasks: readonly {
+    readonly name: string;
+    readonly action: 'create' | 'replace' | 'remove' | 'keep';
+    readonly fromNode: string;
+    readonly toNode: string;
+    readonly problem: string;
+  }[];
+}
+
+/** Times are epoch milliseconds. */
+export interface ScheduleDescription {
+  readonly schedule: { readonly cron: string; readonly timezone: string; readonly concurrency: string };
+  readonly nextRunsMs: readonly number[];
+  readonly message: string;
+  readonly runs: readonly {
+    readonly iteration: number;
+    readonly startedAtMs: number;
+    readonly tasks: number;
+    readonly completed: number;
+    readonly failed: number;
+    readonly running: number;
+  }[];
+}
+
 export interface SwarmEvent {
   readonly type: 'service' | 'node' | 'secret' | 'config' | 'network';
   readonly action: 'create' | 'update' | 'remove';
@@ -141,8 +181,15 @@ export interface SwarmBackend {
   ): Promise<{ readonly warnings: readonly string[] }>;
   removeService(ref: string): Promise<void>;
   explainService(ref: string): Promise<PlacementExplanation>;
+  explainTask(ref: string): Promise<TaskExplanation>;
+  /** Of the service that is named, or of a new one with ref ''. */
+  planService(ref: string, spec: ServiceSpec): Promise<ServicePlan>;
+  /** The tasks that are moved so that the service is spread evenly. */
+  rebalanceService(ref: string): Promise<{ readonly movingTaskIds: readonly string[] }>;
+  describeSchedule(ref: string): Promise<ScheduleDescription>;
 
-  tasks(): Promise<readonly Task[]>;
+  /** `upToDate`: only those that their service would not replace. */
+  tasks(options?: { readonly upToDate: boolean }): Promise<readonly Task[]>;
   task(ref: string): Promise<Task>;
   /** Logs of a service or a task (by id, prefix or name), merged over the nodes. */
   logs(

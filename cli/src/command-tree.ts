@@ -178,8 +178,15 @@ export const commandTree: CommandTree = {
         logs: leaf('Fetch the logs of a service or task', () => import('./commands/service/logs.js')),
         ls: leaf('List services', () => import('./commands/service/ls.js')),
         ps: leaf('List the tasks of one or more services', () => import('./commands/service/ps.js')),
+        autoscale: leaf('Show how a service scales by itself', () => import('./commands/service/autoscale.js')),
+        plan: leaf(
+          'Show what an update would change, and where tasks would go',
+          () => import('./commands/service/plan.js'),
+        ),
+        rebalance: leaf('Spread the tasks of services evenly', () => import('./commands/service/rebalance.js')),
         rollback: leaf("Revert changes to a service's configuration", () => import('./commands/service/rollback.js')),
         rm: leaf('Remove one or more services', () => import('./commands/service/rm.js')),
+        schedule: leaf('Show the runs of a scheduled job', () => import('./commands/service/schedule.js')),
         scale: leaf('Scale one or multiple replicated services', () => import('./commands/service/scale.js')),
         update: leaf('Update a service', () => import('./commands/service/update.js')),
       },
@@ -198,6 +205,12 @@ export const commandTree: CommandTree = {
         rm: stackRm,
         services: leaf('List the services in the stack', () => import('./commands/stack/services.js')),
         up: { ...stackDeploy, hidden: true },
+      },
+    },
+    task: {
+      summary: 'Manage tasks',
+      verbs: {
+        explain: leaf('Explain where a task can run', () => import('./commands/task/explain.js')),
       },
     },
     swarm: {

@@ -5,7 +5,10 @@ import { NetworkKeyRenewal } from './allocator/network-key-renewal.js';
 import { Dispatcher } from './dispatcher/dispatcher.js';
 import type { LeaderComponent, LeaderContext } from './leader-component.js';
 import { LogBroker } from './logs/log-broker.js';
+import { Autoscaler } from './orchestrator/autoscaler.js';
 import { ConstraintEnforcer } from './orchestrator/constraint-enforcer.js';
+import { CronOrchestrator } from './orchestrator/cron.js';
+import { Rebalancer } from './orchestrator/rebalancer.js';
 import { RoleManager } from './orchestrator/role-manager.js';
 import { ServiceOrchestrator } from './orchestrator/service-orchestrator.js';
 import { TaskReaper } from './orchestrator/task-reaper.js';
@@ -23,6 +26,7 @@ export class LeaderRuntime {
   readonly dispatcher: Dispatcher;
   readonly scheduling: SchedulingLoop;
   readonly logs: LogBroker;
+  readonly #autoscaler: Autoscaler;
   readonly #components: readonly LeaderComponent[];
 
   constructor(o: LeaderRuntimeOptions) {
@@ -32,8 +36,10 @@ export class LeaderRuntime {
       managerId: o.nodeId,
       onLogs: (nodeId: string, chunk: LogChunk) => this.logs.deliver(nodeId, chunk),
       onNodeGone: (nodeId) => this.logs.nodeGone(nodeId),
+      onUsage: (usages) => this.#autoscaler.add(usages),
     });
     this.scheduling = new SchedulingLoop(o);
+    this.#autoscaler = new Autoscaler(o);
     this.#components = [
       new ServiceOrchestrator(o),
       new Allocator(o),
@@ -42,6 +48,9 @@ export class LeaderRuntime {
       this.dispatcher,
       new TaskReaper(o),
       new ConstraintEnforcer(o),
+      new CronOrchestrator(o),
+      this.#autoscaler,
+      new Rebalancer(o, () => this.scheduling.nodes),
       new RoleManager(o, o.raft),
     ];
   }

@@ -487,5 +487,5 @@ export class Manager {
 
 /** Reads may be asked again when the answer got lost. */
 function isIdempotent(operation: string): boolean {
-  return operation.startsWith('list') || operation.startsWith('get') || operation.startsWith('explain');
+  return /^(list|get|explain|plan|describe)/.test(operation);
 }

@@ -4,4 +4,5 @@ export * from './gen/index.js';
 export * from './limits.js';
 export * from './names.js';
 export * from './network-encryption.js';
+export * from './service-extensions.js';
 export * from './task-state.js';

@@ -5,4 +5,5 @@ export * from './generic-resources.js';
 export * from './node-info.js';
 export * from './place.js';
 export * from './rank.js';
+export * from './rebalance.js';
 export * from './spread-tree.js';

@@ -1,6 +1,6 @@
 /** /services, with logs and the explanation of a placement. */
 import { SwarmtsError } from '@swarmts/lib';
-import type { ServiceSpec } from '@swarmts/proto';
+import { readExtensions, type Service, type ServiceSpec } from '@swarmts/proto';
 import type { ServiceWithCounts } from '../backend.js';
 import { serviceJson } from '../convert/service.js';
 import { readServiceSpec } from '../convert/service-spec.js';
@@ -57,6 +57,21 @@ export function serviceRoutes(c: RouteContext): Route[] {
     route('GET', '/swarmts/v1/services/{id}/explain', async ({ params }) =>
       json(await swarm.explainService(params.id ?? '')),
     ),
+    route('POST', '/swarmts/v1/services/plan', async (call) =>
+      json(await swarm.planService(call.query.get('service') ?? '', readServiceSpec(await readJson(call)))),
+    ),
+    route('POST', '/swarmts/v1/services/{id}/rebalance', async ({ params }) =>
+      json(await swarm.rebalanceService(params.id ?? '')),
+    ),
+    route('GET', '/swarmts/v1/services/{id}/schedule', async ({ params }) =>
+      json(await swarm.describeSchedule(params.id ?? '')),
+    ),
+    route('GET', '/swarmts/v1/services/{id}/autoscale', async ({ params }) =>
+      json(autoscaleJson((await swarm.service(params.id ?? '')).service)),
+    ),
+    route('GET', '/swarmts/v1/tasks/{id}/explain', async ({ params }) =>
+      json(await swarm.explainTask(params.id ?? '')),
+    ),
     route('GET', '/distribution/{name:*}/json', async (call) => {
       const name = call.params.name ?? '';
       const found = await node.imageDigest(name, decodeRegistryAuth(call.headers[REGISTRY_AUTH]));
@@ -67,6 +82,18 @@ export function serviceRoutes(c: RouteContext): Route[] {
       });
     }),
   ];
+}
+
+/** What the service scales between, and what was done so far. */
+function autoscaleJson(service: Service): Record<string, unknown> {
+  const { autoscale } = readExtensions(service.spec?.annotations?.labels ?? {});
+  if (!autoscale)
+    throw new SwarmtsError(
+      'invalid-argument',
+      `service ${service.spec?.annotations?.name} does not scale by itself: give it --autoscale`,
+    );
+  const { replicas = 0, steps = [] } = service.autoscaleStatus ?? {};
+  return { ...autoscale, replicas: replicas || (service.spec?.mode?.replicated?.replicas ?? 0), steps };
 }
 
 function serviceMatches({ service }: ServiceWithCounts, filters: FilterArgs): boolean {

@@ -36,12 +36,10 @@ async function matchingTasks(swarm: SwarmBackend, filters: FilterArgs): Promise<
   const services = await resolved(filters.get('service'), async (ref) => (await swarm.service(ref)).service.id);
   const nodes = await resolved(filters.get('node'), async (ref) => (await swarm.node(ref)).id);
   const upToDate = booleanFilter(filters, 'up-to-date') ?? booleanFilter(filters, '_up-to-date');
-  const current = upToDate === true ? await currentSpecVersions(swarm) : undefined;
-  return (await swarm.tasks()).filter(
+  return (await swarm.tasks({ upToDate: upToDate === true })).filter(
     (t) =>
       (services === undefined || services.has(t.serviceId)) &&
       (nodes === undefined || nodes.has(t.nodeId)) &&
-      (current === undefined || current.get(t.serviceId) === t.specVersion?.index) &&
       accepts(filters, 'desired-state', (v) => t.desiredState === DESIRED_STATES[v]) &&
       accepts(filters, 'id', (v) => t.id.startsWith(v)) &&
       accepts(filters, 'name', (v) => taskName(t).startsWith(v)) &&
@@ -65,8 +63,4 @@ async function resolved(
     }
   });
   return new Set(await Promise.all(ids));
-}
-
-async function currentSpecVersions(swarm: SwarmBackend): Promise<ReadonlyMap<string, number | undefined>> {
-  return new Map((await swarm.services()).map(({ service }) => [service.id, service.specVersion?.index]));
 }

@@ -209,15 +209,42 @@ export class MemorySwarm implements SwarmBackend {
     for (const t of this.#tasks.values()) if (t.serviceId === service.id) this.#tasks.delete(t.id);
   }
 
+  async explainTask(ref: string) {
+    const t = await this.task(ref);
+    return { taskId: t.id, serviceId: t.serviceId, nodeId: t.nodeId, state: 'running', problem: '', nodes: [] };
+  }
+
+  async planService(ref: string, spec: ServiceSpec) {
+    const name = `${spec.annotations?.name}.1`;
+    const action = ref === '' ? ('create' as const) : ('update' as const);
+    return {
+      action,
+      changes: [],
+      tasks: [{ name, action: 'create' as const, fromNode: '', toNode: 'm1', problem: '' }],
+    };
+  }
+
+  async rebalanceService(ref: string) {
+    await this.service(ref);
+    return { movingTaskIds: [] };
+  }
+
+  async describeSchedule(ref: string) {
+    await this.service(ref);
+    const schedule = { cron: '0 3 * * *', timezone: 'UTC', concurrency: 'forbid' };
+    return { schedule, nextRunsMs: [NOW_MS], message: '', runs: [] };
+  }
+
   async explainService(ref: string): ReturnType<SwarmBackend['explainService']> {
     const { service } = await this.service(ref);
     const filters = [{ name: 'constraint', ok: false, reason: 'node.labels.zone is "" and not "a"' }];
     return { serviceId: service.id, nodes: [{ nodeId: NODE_ID, hostname: 'one', fits: false, filters }] };
   }
 
-  async tasks(): Promise<readonly Task[]> {
+  async tasks(options: { readonly upToDate: boolean } = { upToDate: false }): Promise<readonly Task[]> {
     this.#requireManager();
-    return [...this.#tasks.values()];
+    const isCurrent = (t: Task) => this.#services.get(t.serviceId)?.specVersion?.index === t.specVersion?.index;
+    return [...this.#tasks.values()].filter((t) => !options.upToDate || isCurrent(t));
   }
 
   async task(ref: string): Promise<Task> {
@@ -334,6 +361,8 @@ export class MemorySwarm implements SwarmBackend {
       endpoint: undefined,
       updateStatus: undefined,
       jobStatus: undefined,
+      autoscaleStatus: undefined,
+      movingTaskIds: [],
     });
     for (const t of this.#tasks.values()) if (t.serviceId === id) this.#tasks.delete(t.id);
     const replicas = spec.mode?.replicated?.replicas ?? 1;

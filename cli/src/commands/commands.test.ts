@@ -69,7 +69,7 @@ describe('the command line', () => {
       (await runCli(['__complete', ...w], completion)).out.split('\n').slice(0, -1);
     const completion: FakeRoutes = { 'GET /services': () => ({ json: [service()] }) };
     assert.deepEqual(await words('ser'), ['service']);
-    assert.deepEqual(await words('service', 'p'), ['ps']);
+    assert.deepEqual(await words('service', 'p'), ['plan', 'ps']);
     assert.deepEqual(await words('service', 'update', '--update-o'), ['--update-order']);
     assert.deepEqual(await words('service', 'update', '--update-order', 'st'), ['start-first', 'stop-first']);
     assert.deepEqual(await words('service', 'rm', ''), ['web']);

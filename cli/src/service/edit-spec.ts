@@ -38,8 +38,25 @@ export function editSpec(old: ServiceSpec, e: Edits): ServiceSpec {
 /** Published ports that keep to the tasks of the node that the client came to: target ports with their protocol. */
 const PREFER_LOCAL_LABEL = 'swarmts.publish.prefer-local';
 
+/** Flags that are kept as labels, because Docker's spec has no place for them. An empty value takes the label away. */
+const LABEL_FLAGS = {
+  'update-progress-deadline': 'swarmts.update.progress-deadline',
+  schedule: 'swarmts.schedule',
+  'schedule-timezone': 'swarmts.schedule.timezone',
+  'schedule-concurrency': 'swarmts.schedule.concurrency',
+  autoscale: 'swarmts.autoscale',
+  rebalance: 'swarmts.rebalance',
+  privileged: 'swarmts.privileged',
+  'shm-size': 'swarmts.shm-size',
+} as const;
+
 function editLabels(old: ServiceSpec['Labels'], e: Edits): Record<string, string> {
   const labels = editMap(old, e.add.label, e.remove.label);
+  for (const [flag, label] of Object.entries(LABEL_FLAGS)) {
+    const value = e.scalars[flag as keyof typeof LABEL_FLAGS];
+    if (value === '' || value === false) delete labels[label];
+    else if (value !== undefined) labels[label] = String(value);
+  }
   const preferred = e.add.publish.flat().filter((p) => p.PreferLocal);
   if (preferred.length === 0) return labels;
   const before = (labels[PREFER_LOCAL_LABEL] ?? '').split(',').filter((p) => p !== '');

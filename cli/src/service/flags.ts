@@ -108,6 +108,31 @@ export const sharedFlags = {
     defaultText: '"stop-first"',
   }),
 
+  'update-progress-deadline': optionalText(
+    'Time for a new task to come up before it counts as failed (ns|us|ms|s|m|h)',
+    {
+      defaultText: '10m',
+    },
+  ),
+  schedule: optionalText('Run a job at the times of a cron expression ("" to stop that)'),
+  'schedule-timezone': optionalText('Time zone of the schedule', { defaultText: '"UTC"' }),
+  'schedule-concurrency': optionalText(
+    'When the run before is still under way: leave one out or replace it ("forbid", "replace")',
+    {
+      choices: ['forbid', 'replace'],
+      defaultText: '"forbid"',
+    },
+  ),
+  autoscale: optionalText(
+    'Scale by use: min=N,max=N,cpu=PERCENT,memory=PERCENT[,up=DURATION][,down=DURATION] ("" to stop that)',
+  ),
+  rebalance: optionalText('Move tasks when nodes come or come back ("auto", "off")', {
+    choices: ['auto', 'off'],
+    defaultText: '"off"',
+  }),
+  privileged: optionalBool('Give extended privileges to the containers'),
+  'shm-size': optionalText('Size of /dev/shm'),
+
   'endpoint-mode': optionalText('Endpoint mode (vip or dnsrr)', { choices: ['vip', 'dnsrr'], defaultText: '"vip"' }),
   'log-driver': optionalText('Logging driver for service'),
   'log-opt': list('list', 'Logging driver options', parsePair),

@@ -4,14 +4,17 @@ import type {
   InitRequest,
   JoinRequest,
   PlacementExplanation,
+  ScheduleDescription,
   ServiceLogLine,
+  ServicePlan,
   ServiceWithCounts,
   SwarmBackend,
   SwarmEvent,
   SwarmInfo,
+  TaskExplanation,
 } from '@swarmts/api';
 import { isSwarmtsError, type Logger, SwarmtsError, unusedName, type Watch } from '@swarmts/lib';
-import type { AnyChange, Manager } from '@swarmts/manager';
+import type { AnyChange, Manager, OperationResult } from '@swarmts/manager';
 import {
   type Cluster,
   ClusterSpec,
@@ -22,10 +25,12 @@ import {
   type NetworkSpec,
   type Node,
   type NodeSpec,
+  observedState,
   type Secret,
   type Service,
   type ServiceSpec,
   type Task,
+  taskStateName,
 } from '@swarmts/proto';
 import { splitHostPort } from '../swarm/addresses.js';
 import type { SwarmNode } from '../swarm/swarm-node.js';
@@ -180,19 +185,35 @@ export class NodeSwarmBackend implements SwarmBackend {
 
   async explainService(ref: string): Promise<PlacementExplanation> {
     const answer = await this.#manager.call('explainService', { ref });
+    return { serviceId: answer.serviceId, nodes: verdictsOf(answer.nodes) };
+  }
+
+  async explainTask(ref: string): Promise<TaskExplanation> {
+    const { task, nodes } = await this.#manager.call('explainTask', { ref });
     return {
-      serviceId: answer.serviceId,
-      nodes: answer.nodes.map(({ node, filters }) => ({
-        nodeId: node.id,
-        hostname: node.description?.hostname ?? '',
-        fits: filters.every((f) => f.ok),
-        filters,
-      })),
+      taskId: task.id,
+      serviceId: task.serviceId,
+      nodeId: task.nodeId,
+      state: taskStateName(observedState(task)),
+      problem: task.status?.err ?? '',
+      nodes: verdictsOf(nodes),
     };
   }
 
-  async tasks(): Promise<readonly Task[]> {
-    return this.#manager.call('listTasks', {});
+  async planService(ref: string, spec: ServiceSpec): Promise<ServicePlan> {
+    return this.#manager.call('planService', { ref, spec: ref === '' ? this.#named(spec) : spec });
+  }
+
+  async rebalanceService(ref: string) {
+    return this.#manager.call('rebalanceService', { ref });
+  }
+
+  async describeSchedule(ref: string): Promise<ScheduleDescription> {
+    return this.#manager.call('describeSchedule', { ref });
+  }
+
+  async tasks(options: { readonly upToDate: boolean } = { upToDate: false }): Promise<readonly Task[]> {
+    return this.#manager.call('listTasks', options);
   }
 
   async task(ref: string): Promise<Task> {
@@ -372,4 +393,13 @@ function nameOf(c: AnyChange): string {
   if (c.kind === 'service' || c.kind === 'secret' || c.kind === 'config' || c.kind === 'network')
     return c.object.spec?.annotations?.name ?? '';
   return '';
+}
+
+function verdictsOf(nodes: OperationResult<'explainService'>['nodes']): PlacementExplanation['nodes'] {
+  return nodes.map(({ node, filters }) => ({
+    nodeId: node.id,
+    hostname: node.description?.hostname ?? '',
+    fits: filters.every((f) => f.ok),
+    filters,
+  }));
 }

@@ -41,13 +41,17 @@ import { assignPorts } from '../allocator/published-ports.js';
 import { newJoinToken } from '../ca/join-token.js';
 import { newUnlockKey, unlockKeyText } from '../ca/unlock-key.js';
 import { isJob, isOfIteration, nextJobStatus } from '../orchestrator/job.js';
-import { newTask } from '../orchestrator/new-task.js';
+import { isDirty, newTask } from '../orchestrator/new-task.js';
+import { movesOf } from '../orchestrator/rebalancer.js';
+import { replicasOf } from '../orchestrator/replicas.js';
 import { sameSpec } from '../orchestrator/same-spec.js';
 import type { RaftGroup } from '../raft/raft-group.js';
 import type { SchedulingLoop } from '../scheduling/scheduling-loop.js';
 import type { ReadTx, WriteTx } from '../store/transaction.js';
+import { describeSchedule, type ScheduleDescription } from './describe-schedule.js';
 import { findByNameOrId, findNode, findTask } from './find.js';
 import { createAttachment, createNetwork, removeAttachment, removeNetwork } from './network-operations.js';
+import { planService, type ServicePlan } from './plan-service.js';
 import { validateServiceSpec } from './validate-service.js';
 
 export interface ServiceCounts {
@@ -239,7 +243,7 @@ export class Operations {
   }
 
   async createService(a: { readonly spec: ServiceSpec }): Promise<{ readonly id: string }> {
-    validateServiceSpec(a.spec);
+    validateServiceSpec(a.spec, this.#c.now());
     const id = newId();
     await this.#update((tx) => {
       const name = a.spec.annotations?.name ?? '';
@@ -253,7 +257,7 @@ export class Operations {
   }
 
   async updateService(a: Versioned<ServiceSpec> & { readonly rollback: boolean }): Promise<void> {
-    if (!a.rollback) validateServiceSpec(a.spec);
+    if (!a.rollback) validateServiceSpec(a.spec, this.#c.now());
     await this.#update((tx) => {
       const service = findByNameOrId(tx, 'service', a.ref);
       checkVersion('service', service, a.version);
@@ -280,7 +284,9 @@ export class Operations {
         specVersion: changed ? { index: (service.specVersion?.index ?? 0) + 1 } : service.specVersion,
         previousSpec: service.spec,
         previousSpecVersion: service.specVersion,
-        jobStatus: nextJobStatus(spec, service.jobStatus, this.#c.now()),
+        jobStatus: nextJobStatus(spec, service.jobStatus, this.#c.now(), isForced(spec, service.spec)),
+        // What the user says now counts from now on.
+        autoscaleStatus: replicasIn(spec) === replicasIn(service.spec) ? service.autoscaleStatus : undefined,
         updateStatus: a.rollback
           ? UpdateStatus.create({
               state: UpdateState.ROLLBACK_STARTED,
@@ -307,10 +313,66 @@ export class Operations {
     return { serviceId: service.id, nodes: this.#c.scheduling().explain(sample) };
   }
 
+  /** Every node's verdicts for a task as it is. */
+  explainTask(a: Ref): {
+    readonly task: Task;
+    readonly nodes: readonly { readonly node: Node; readonly filters: readonly FilterVerdict[] }[];
+  } {
+    const task = this.#view((tx) => findTask(tx, a.ref));
+    return { task, nodes: this.#c.scheduling().explain(task) };
+  }
+
+  /** What storing the spec would do: to the service that is named, or as a new one with ref ''. */
+  planService(a: Ref & { readonly spec: ServiceSpec }): ServicePlan {
+    validateServiceSpec(a.spec, this.#c.now());
+    return this.#view((tx) => {
+      const service = a.ref === '' ? undefined : findByNameOrId(tx, 'service', a.ref);
+      checkReferences(tx, a.spec);
+      const endpoint = endpointOf(tx, a.spec, service);
+      const specVersion = { index: (service?.specVersion?.index ?? 0) + 1 };
+      const next = Service.create({ ...service, id: service?.id ?? newId(), spec: a.spec, specVersion, endpoint });
+      const tasks = tx.list('task');
+      const own = service ? tx.by('task', 'service', service.id) : [];
+      return planService({ service, next, tasks: own, nodes: tx.list('node'), placed: tasks, nowMs: this.#c.now() });
+    });
+  }
+
+  /** Spreads the service evenly: tells which tasks are moved. */
+  async rebalanceService(a: Ref): Promise<{ readonly movingTaskIds: readonly string[] }> {
+    const nodes = this.#c.scheduling().nodes;
+    return this.#update((tx) => {
+      const service = findByNameOrId(tx, 'service', a.ref);
+      if (!service.spec?.mode?.replicated)
+        throw new SwarmtsError(
+          'invalid-argument',
+          `service ${a.ref} is not replicated: only such services can be rebalanced`,
+        );
+      const movingTaskIds = movesOf(tx, service, nodes).map((t) => t.id);
+      if (movingTaskIds.length > 0) tx.update('service', { ...service, movingTaskIds });
+      return { movingTaskIds };
+    });
+  }
+
+  /** When a scheduled job ran and will run. Throws 'invalid-argument' for a service without schedule. */
+  describeSchedule(a: Ref): ScheduleDescription {
+    return this.#view((tx) => {
+      const service = findByNameOrId(tx, 'service', a.ref);
+      return describeSchedule(service, tx.by('task', 'service', service.id), this.#c.now());
+    });
+  }
+
   // Tasks
 
-  listTasks(_: Record<string, never>): readonly Task[] {
-    return this.#view((tx) => tx.list('task')).filter((t) => !t.spec?.attachment);
+  /** `upToDate`: only those that their service would not replace. */
+  listTasks(a: { readonly upToDate?: boolean }): readonly Task[] {
+    return this.#view((tx) => {
+      const all = tx.list('task').filter((t) => !t.spec?.attachment);
+      if (!a.upToDate) return all;
+      return all.filter((t) => {
+        const service = tx.get('service', t.serviceId);
+        return service !== undefined && !isDirty(service, t, tx.get('node', t.nodeId));
+      });
+    });
   }
 
   getTask(a: Ref): Task {
@@ -541,7 +603,7 @@ function counts(tx: ReadTx, service: Service): ServiceCounts {
   };
   const running = tasks.filter((t) => isWanted(t) && observedState(t) === TaskState.RUNNING && up(t)).length;
   if (isJob(service)) return { service, runningTasks: running, ...jobCounts(service, tasks) };
-  const desired = service.spec?.mode?.replicated?.replicas ?? tasks.filter(isWanted).length;
+  const desired = service.spec?.mode?.replicated ? replicasOf(service) : tasks.filter(isWanted).length;
   return { service, runningTasks: running, desiredTasks: desired, completedTasks: 0 };
 }
 
@@ -551,6 +613,12 @@ function jobCounts(service: Service, tasks: readonly Task[]): Pick<ServiceCounts
   const completedTasks = mine.filter((t) => observedState(t) === TaskState.COMPLETE).length;
   const open = mine.filter((t) => isWanted(t) && observedState(t) !== TaskState.COMPLETE).length;
   return { desiredTasks: service.spec?.mode?.replicatedJob?.maxConcurrent ?? open, completedTasks };
+}
+
+const replicasIn = (spec: ServiceSpec | undefined) => spec?.mode?.replicated?.replicas;
+
+function isForced(spec: ServiceSpec, old: ServiceSpec | undefined): boolean {
+  return (spec.task?.forceUpdate ?? 0) !== (old?.task?.forceUpdate ?? 0);
 }
 
 function modeName(spec: ServiceSpec | undefined): string {

@@ -5,6 +5,7 @@
 import { SwarmtsError } from '@swarmts/lib';
 import {
   EndpointMode,
+  extensionLabels,
   MAX_REPLICAS,
   MIN_MEMORY_BYTES,
   MIN_NANO_CPUS,
@@ -12,6 +13,7 @@ import {
   type PortConfig,
   PublishMode,
   type Resources,
+  readExtensions,
   type ServiceSpec,
   type TaskSpec,
   type UpdateConfig,
@@ -19,11 +21,12 @@ import {
 } from '@swarmts/proto';
 import { parseConstraints, parseSpread } from '@swarmts/scheduler';
 import { isJobSpec } from '../orchestrator/job.js';
+import { validateSchedule } from '../orchestrator/schedule.js';
 
 const bad = (message: string) => new SwarmtsError('invalid-argument', message);
 
 /** Throws SwarmtsError 'invalid-argument' for the first thing that is wrong. */
-export function validateServiceSpec(spec: ServiceSpec): void {
+export function validateServiceSpec(spec: ServiceSpec, nowMs: number): void {
   validateServiceName(spec.annotations?.name ?? '');
   if (!spec.task) throw bad('TaskSpec: missing');
   validateTaskSpec(spec.task);
@@ -31,6 +34,16 @@ export function validateServiceSpec(spec: ServiceSpec): void {
   validateUpdate('update', spec.update);
   validateUpdate('rollback', spec.rollback);
   validateEndpoint(spec);
+  validateExtensions(spec, nowMs);
+}
+
+function validateExtensions(spec: ServiceSpec, nowMs: number): void {
+  const { schedule, autoscale } = readExtensions(spec.annotations?.labels ?? {});
+  if (schedule) {
+    if (!isJobSpec(spec)) throw bad(`${extensionLabels.schedule} is for jobs: use --mode replicated-job or global-job`);
+    validateSchedule(schedule, nowMs);
+  }
+  if (autoscale && !spec.mode?.replicated) throw bad(`${extensionLabels.autoscale} is for replicated services`);
 }
 
 function validateTaskSpec(task: TaskSpec): void {

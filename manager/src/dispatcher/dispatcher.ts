@@ -14,6 +14,7 @@ import {
   NodeStatus,
   type SessionInfo,
   SessionInfo as SessionInfoCodec,
+  type TaskUsage,
   type WeightedManager,
 } from '@swarmts/proto';
 import type { NodeIdentity } from '../ca/certificates.js';
@@ -34,6 +35,7 @@ export interface DispatcherOptions extends LeaderContext {
   readonly rootPem: () => string;
   readonly onLogs: (nodeId: string, chunk: LogChunk) => void;
   readonly onNodeGone: (nodeId: string) => void;
+  readonly onUsage: (usages: readonly TaskUsage[]) => void;
 }
 
 export class Dispatcher implements LeaderComponent {
@@ -120,6 +122,8 @@ export class Dispatcher implements LeaderComponent {
     if (m.statuses) this.#statuses.add(nodeId, m.statuses.updates);
     if (m.description) await this.#describe(nodeId, m.description);
     if (m.logs) this.#o.onLogs(nodeId, m.logs);
+    // A node speaks for its own tasks alone.
+    if (m.usage) this.#o.onUsage(m.usage.tasks.filter((u) => this.#o.store.get('task', u.taskId)?.nodeId === nodeId));
     if (m.goodbye) {
       if (m.goodbye.leaseMs <= 0) {
         await this.#monitor.down(nodeId, 'node left the swarm');

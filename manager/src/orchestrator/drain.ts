@@ -1,5 +1,5 @@
 /**
- * Emptying drained nodes: slot by slot, as many at a time as the service's updates take, and in their order, so that a service that
+ * Emptying drained nodes, and moving tasks for an even spread: slot by slot, as many at a time as the service's updates take, and in their order, so that a service that
  * starts the new task first never has fewer than it wants. What has no suitable node is not waited for: the node gets empty. Pure.
  */
 import { defaults, observedState, type Task, TaskState, UpdateOrder } from '@swarmts/proto';
@@ -9,7 +9,7 @@ import { shouldRestart } from './restart-policy.js';
 import { groupBySeat, newest, wanted } from './slots.js';
 import { lossOf } from './task-loss.js';
 
-/** Steps for a replicated service's tasks on drained nodes. */
+/** Steps for a replicated service's tasks on drained nodes, and those that are to be moved. */
 export function drainSteps(v: ServiceView): readonly Step[] {
   const config = v.service.spec?.update;
   const parallelism = (config ? config.parallelism : defaults.updateParallelism) || Number.POSITIVE_INFINITY;
@@ -18,8 +18,8 @@ export function drainSteps(v: ServiceView): readonly Step[] {
   const waiting: { readonly task: Task; readonly slot: readonly Task[] }[] = [];
   let underWay = 0;
   for (const slot of groupBySeat(v.tasks).values()) {
-    const drained = wanted(slot).filter((t) => lossOf(t, v.nodes) === 'drain');
-    const others = wanted(slot).filter((t) => lossOf(t, v.nodes) === 'none');
+    const drained = wanted(slot).filter((t) => mustLeave(t, v));
+    const others = wanted(slot).filter((t) => lossOf(t, v.nodes) === 'none' && !mustLeave(t, v));
     const up = others.some((t) => observedState(t) === TaskState.RUNNING);
     if (others.length === 0) {
       const task = newest(drained);
@@ -55,7 +55,10 @@ function isComingUp(t: Task): boolean {
 }
 
 function hasLeftDrainedNode(slot: readonly Task[], v: ServiceView): boolean {
-  return slot.some(
-    (t) => t.desiredState > TaskState.COMPLETE && lossOf({ ...t, status: undefined }, v.nodes) === 'drain',
-  );
+  return slot.some((t) => t.desiredState > TaskState.COMPLETE && mustLeave({ ...t, status: undefined }, v));
+}
+
+function mustLeave(t: Task, v: ServiceView): boolean {
+  const loss = lossOf(t, v.nodes);
+  return loss === 'drain' || (loss === 'none' && v.service.movingTaskIds.includes(t.id));
 }

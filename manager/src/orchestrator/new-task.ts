@@ -1,6 +1,16 @@
 /** Making a task from a service, and telling whether a task still is what its service asks for. */
 import { newId } from '@swarmts/lib';
-import { type Node, NodeAvailability, type Service, Task, type TaskSpec, TaskState, TaskStatus } from '@swarmts/proto';
+import {
+  type Annotations,
+  type Node,
+  NodeAvailability,
+  readContainerExtensions,
+  type Service,
+  Task,
+  type TaskSpec,
+  TaskState,
+  TaskStatus,
+} from '@swarmts/proto';
 import { matchesConstraint, NodeInfo, parseConstraints } from '@swarmts/scheduler';
 import { isJob, iterationOf } from './job.js';
 import { sameSpec } from './same-spec.js';
@@ -46,9 +56,13 @@ export function isDirty(service: Service, task: Task, node: Node | undefined): b
   if (!wanted || !task.spec) return true;
   if (task.specVersion?.index === service.specVersion?.index) return false;
   if (!sameSpec(comparable(wanted), comparable(task.spec))) return true;
+  if (!sameSpec(containerExtensionsIn(service.spec?.annotations), containerExtensionsIn(task.serviceAnnotations)))
+    return true;
   if (!sameSpec(service.spec?.endpoint?.ports, task.endpoint?.spec?.ports)) return true;
   return node !== undefined && !fitsPlacement(service, node);
 }
+
+const containerExtensionsIn = (a: Annotations | undefined) => readContainerExtensions(a?.labels ?? {});
 
 function comparable(spec: TaskSpec): TaskSpec {
   const container = spec.container && { ...spec.container, registryAuth: '' };

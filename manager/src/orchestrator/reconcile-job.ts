@@ -12,6 +12,8 @@ import { mayStartAt, newest, wanted } from './slots.js';
 import { lossOf } from './task-loss.js';
 
 export function reconcileJob(v: ServiceView): Decision {
+  // A scheduled job whose first time has not come.
+  if (v.service.jobStatus?.lastExecutionMs === 0) return { steps: [], lookAgainAtMs: 0 };
   const mine = v.tasks.filter((t) => isOfIteration(v.service, t));
   const earlierRuns = v.tasks.filter((t) => !isOfIteration(v.service, t) && observedState(t) <= TaskState.RUNNING);
   const decision = v.service.spec?.mode?.globalJob ? globalJob(v, mine) : replicatedJob(v, mine);

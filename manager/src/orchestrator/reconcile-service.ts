@@ -5,6 +5,7 @@
 import { type Node, NodeAvailability, NodeState, type Service, type Task, TaskState } from '@swarmts/proto';
 import { drainSteps } from './drain.js';
 import { fitsPlacement, isDrained, newTask } from './new-task.js';
+import { replicasOf } from './replicas.js';
 import { restartDelayMs, shouldRestart } from './restart-policy.js';
 import { freeSlots, groupBySeat, isOccupied, mayStartAt, newest, slotsToRemove, wanted } from './slots.js';
 import { type Loss, lossOf } from './task-loss.js';
@@ -55,7 +56,7 @@ export function removalSteps(tasks: readonly Task[]): readonly Step[] {
 
 function replicatedSteps(v: ServiceView): readonly Step[] {
   const slots = new Map([...groupBySeat(v.tasks)].filter(([, tasks]) => isOccupied(v.service, tasks, v.nowMs)));
-  const want = v.service.spec?.mode?.replicated?.replicas ?? 0;
+  const want = replicasOf(v.service);
   if (slots.size < want) {
     const taken = new Set([...slots.keys()].map(Number));
     return freeSlots(taken, want - slots.size).map((slot) => ({

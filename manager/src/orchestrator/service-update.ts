@@ -10,6 +10,7 @@ import {
   isWanted,
   NodeAvailability,
   observedState,
+  readExtensions,
   type Service,
   type Task,
   TaskState,
@@ -34,18 +35,15 @@ export function dirtySlots(tx: ReadTx, service: Service): readonly DirtySlot[] {
     // What a paused node has stays as it is: a new task would not be let in.
     if (global && tx.get('node', slot[0]?.nodeId ?? '')?.spec?.availability === NodeAvailability.PAUSE) return false;
     const dirty = slot.some((t) => isDirty(service, t, tx.get('node', t.nodeId)));
-    // Two are there for a while when a drained node is left, the new task first.
-    return dirty || slot.filter((t) => isLive(t) && !isOnDrainedNode(tx, t)).length > 1;
+    // Two are there for a while when a task is moved, the new one first.
+    return dirty || slot.filter((t) => isLive(t) && !isToLeave(tx, service, t)).length > 1;
   });
 }
 
-function isOnDrainedNode(tx: ReadTx, t: Task): boolean {
+function isToLeave(tx: ReadTx, service: Service, t: Task): boolean {
   const node = tx.get('node', t.nodeId);
-  return node !== undefined && isDrained(node);
+  return (node !== undefined && isDrained(node)) || service.movingTaskIds.includes(t.id);
 }
-
-/** A replacement that has not come up in this time counts as failed (`--update-progress-deadline`). */
-const PROGRESS_DEADLINE_MS = 600_000;
 
 export class ServiceUpdate {
   readonly specVersion: number;
@@ -53,6 +51,8 @@ export class ServiceUpdate {
   readonly #serviceId: string;
   readonly #config: UpdateConfig;
   readonly #rollingBack: boolean;
+  /** A replacement that has not come up in this time counts as failed. */
+  readonly #progressDeadlineMs: number;
   readonly #abort = new AbortController();
   readonly #updated = new Set<string>();
   readonly #failed = new Set<string>();
@@ -64,6 +64,7 @@ export class ServiceUpdate {
     this.#o = options;
     this.#serviceId = service.id;
     this.specVersion = service.specVersion?.index ?? 0;
+    this.#progressDeadlineMs = readExtensions(service.spec?.annotations?.labels ?? {}).progressDeadlineMs;
     this.#rollingBack = service.updateStatus?.state === UpdateState.ROLLBACK_STARTED;
     this.#config =
       (this.#rollingBack ? service.spec?.rollback : service.spec?.update) ??
@@ -168,7 +169,7 @@ export class ServiceUpdate {
       };
       const onAbort = () => end(() => reject(this.#abort.signal.reason));
       const watch = store.watch({ commit: () => reached() && end(resolve) });
-      const deadline = clock.after(PROGRESS_DEADLINE_MS, () =>
+      const deadline = clock.after(this.#progressDeadlineMs, () =>
         end(() => {
           this.#failed.add(taskId);
           resolve();

@@ -1,6 +1,7 @@
 /** Services, tasks and nodes for tests of the orchestrators' decisions. */
 import {
   ContainerSpec,
+  JobStatus,
   Node,
   NodeAvailability,
   NodeSpec,
@@ -26,6 +27,7 @@ export interface ServiceShape {
   /** A job of so many completions, `replicas` at once; or 'global'. */
   readonly job?: number | 'global';
   readonly iteration?: number;
+  readonly labels?: Readonly<Record<string, string>>;
 }
 
 function modeOf(s: ServiceShape): ServiceMode {
@@ -40,9 +42,11 @@ export function testService(s: ServiceShape = {}): Service {
   return Service.create({
     id: 'svc',
     specVersion: { index: s.specVersion ?? 1 },
-    ...(s.job === undefined ? {} : { jobStatus: { jobIteration: { index: s.iteration ?? 0 }, lastExecutionMs: NOW } }),
+    ...(s.job === undefined
+      ? {}
+      : { jobStatus: JobStatus.create({ jobIteration: { index: s.iteration ?? 0 }, lastExecutionMs: NOW }) }),
     spec: ServiceSpec.create({
-      annotations: { name: 'web', labels: {} },
+      annotations: { name: 'web', labels: s.labels ?? {} },
       mode: modeOf(s),
       task: TaskSpec.create({
         container: ContainerSpec.create({ image: s.image ?? 'busybox' }),

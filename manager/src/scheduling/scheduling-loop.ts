@@ -183,6 +183,11 @@ export class SchedulingLoop implements LeaderComponent {
     this.#nodes.get(v.nodeId)?.removeTask(v.taskId);
   }
 
+  /** The nodes as the scheduler sees them; not to be changed. */
+  get nodes(): readonly NodeInfo[] {
+    return [...this.#nodes.values()];
+  }
+
   /** Every node's verdicts for a task, for `explain`. */
   explain(task: Task): readonly { readonly node: Node; readonly filters: readonly FilterVerdict[] }[] {
     return [...this.#nodes.values()].map((n) => ({ node: n.node, filters: explainNode(task, n) }));

@@ -193,6 +193,84 @@ export const AgentHeartbeat: Codec<AgentHeartbeat> = {
   decode: (bytes) => decodeWith(AgentHeartbeat, bytes, 'AgentHeartbeat'),
 };
 
+/** What a task uses at present. */
+export interface TaskUsage extends WithUnknownFields {
+  readonly taskId: string;
+  /** Thousandths of a CPU, over the last period. */
+  readonly cpuMillis: number;
+  readonly memoryBytes: number;
+}
+
+export const TaskUsage: Codec<TaskUsage> = {
+  create: (partial) => ({
+    taskId: '',
+    cpuMillis: 0,
+    memoryBytes: 0,
+    ...partial,
+  }),
+  write(m, w) {
+    if (m.taskId !== '') w.uint32(10).string(m.taskId);
+    if (m.cpuMillis !== 0) w.uint32(16).int64(m.cpuMillis);
+    if (m.memoryBytes !== 0) w.uint32(24).int64(m.memoryBytes);
+    return writeUnknown(m, w);
+  },
+  encode: (m) => TaskUsage.write(m, newWriter()).finish(),
+  read(r, end) {
+    const m: { taskId: string; cpuMillis: number; memoryBytes: number; unknownFields?: Uint8Array } = { taskId: '', cpuMillis: 0, memoryBytes: 0 };
+    while (r.pos < end) {
+      const start = r.pos;
+      const tag = r.uint32();
+      switch (tag) {
+        case 10:
+          m.taskId = r.string();
+          break;
+        case 16:
+          m.cpuMillis = toNumber(r.int64());
+          break;
+        case 24:
+          m.memoryBytes = toNumber(r.int64());
+          break;
+        default:
+          keepUnknown(m, r, start, tag);
+      }
+    }
+    return m;
+  },
+  decode: (bytes) => decodeWith(TaskUsage, bytes, 'TaskUsage'),
+};
+
+export interface AgentUsage extends WithUnknownFields {
+  readonly tasks: readonly TaskUsage[];
+}
+
+export const AgentUsage: Codec<AgentUsage> = {
+  create: (partial) => ({
+    tasks: [],
+    ...partial,
+  }),
+  write(m, w) {
+    for (const v of m.tasks) TaskUsage.write(v, w.uint32(10).fork()).ldelim();
+    return writeUnknown(m, w);
+  },
+  encode: (m) => AgentUsage.write(m, newWriter()).finish(),
+  read(r, end) {
+    const m: { tasks: TaskUsage[]; unknownFields?: Uint8Array } = { tasks: [] };
+    while (r.pos < end) {
+      const start = r.pos;
+      const tag = r.uint32();
+      switch (tag) {
+        case 10:
+          m.tasks.push(TaskUsage.read(r, readEnd(r)));
+          break;
+        default:
+          keepUnknown(m, r, start, tag);
+      }
+    }
+    return m;
+  },
+  decode: (bytes) => decodeWith(AgentUsage, bytes, 'AgentUsage'),
+};
+
 /** Exactly one is set. */
 export interface AgentMessage extends WithUnknownFields {
   readonly hello: AgentHello | undefined;
@@ -201,6 +279,7 @@ export interface AgentMessage extends WithUnknownFields {
   readonly description: NodeDescription | undefined;
   readonly goodbye: AgentGoodbye | undefined;
   readonly logs: LogChunk | undefined;
+  readonly usage: AgentUsage | undefined;
 }
 
 export const AgentMessage: Codec<AgentMessage> = {
@@ -211,6 +290,7 @@ export const AgentMessage: Codec<AgentMessage> = {
     description: undefined,
     goodbye: undefined,
     logs: undefined,
+    usage: undefined,
     ...partial,
   }),
   write(m, w) {
@@ -220,11 +300,12 @@ export const AgentMessage: Codec<AgentMessage> = {
     if (m.description !== undefined) NodeDescription.write(m.description, w.uint32(34).fork()).ldelim();
     if (m.goodbye !== undefined) AgentGoodbye.write(m.goodbye, w.uint32(42).fork()).ldelim();
     if (m.logs !== undefined) LogChunk.write(m.logs, w.uint32(50).fork()).ldelim();
+    if (m.usage !== undefined) AgentUsage.write(m.usage, w.uint32(58).fork()).ldelim();
     return writeUnknown(m, w);
   },
   encode: (m) => AgentMessage.write(m, newWriter()).finish(),
   read(r, end) {
-    const m: { hello: AgentHello | undefined; heartbeat: AgentHeartbeat | undefined; statuses: AgentStatuses | undefined; description: NodeDescription | undefined; goodbye: AgentGoodbye | undefined; logs: LogChunk | undefined; unknownFields?: Uint8Array } = { hello: undefined, heartbeat: undefined, statuses: undefined, description: undefined, goodbye: undefined, logs: undefined };
+    const m: { hello: AgentHello | undefined; heartbeat: AgentHeartbeat | undefined; statuses: AgentStatuses | undefined; description: NodeDescription | undefined; goodbye: AgentGoodbye | undefined; logs: LogChunk | undefined; usage: AgentUsage | undefined; unknownFields?: Uint8Array } = { hello: undefined, heartbeat: undefined, statuses: undefined, description: undefined, goodbye: undefined, logs: undefined, usage: undefined };
     while (r.pos < end) {
       const start = r.pos;
       const tag = r.uint32();
@@ -246,6 +327,9 @@ export const AgentMessage: Codec<AgentMessage> = {
           break;
         case 50:
           m.logs = LogChunk.read(r, readEnd(r));
+          break;
+        case 58:
+          m.usage = AgentUsage.read(r, readEnd(r));
           break;
         default:
           keepUnknown(m, r, start, tag);

@@ -622,23 +622,32 @@ export const Endpoint: Codec<Endpoint> = {
 
 export interface JobStatus extends WithUnknownFields {
   readonly jobIteration: Version | undefined;
+  /** 0 = it has never run. */
   readonly lastExecutionMs: number;
+  /** Of a scheduled job: the last time of its schedule that was dealt with, by a run or by leaving it out. */
+  readonly lastScheduledMs: number;
+  /** Why that run was left out; '' otherwise. */
+  readonly message: string;
 }
 
 export const JobStatus: Codec<JobStatus> = {
   create: (partial) => ({
     jobIteration: undefined,
     lastExecutionMs: 0,
+    lastScheduledMs: 0,
+    message: '',
     ...partial,
   }),
   write(m, w) {
     if (m.jobIteration !== undefined) Version.write(m.jobIteration, w.uint32(10).fork()).ldelim();
     if (m.lastExecutionMs !== 0) w.uint32(16).int64(m.lastExecutionMs);
+    if (m.lastScheduledMs !== 0) w.uint32(24).int64(m.lastScheduledMs);
+    if (m.message !== '') w.uint32(34).string(m.message);
     return writeUnknown(m, w);
   },
   encode: (m) => JobStatus.write(m, newWriter()).finish(),
   read(r, end) {
-    const m: { jobIteration: Version | undefined; lastExecutionMs: number; unknownFields?: Uint8Array } = { jobIteration: undefined, lastExecutionMs: 0 };
+    const m: { jobIteration: Version | undefined; lastExecutionMs: number; lastScheduledMs: number; message: string; unknownFields?: Uint8Array } = { jobIteration: undefined, lastExecutionMs: 0, lastScheduledMs: 0, message: '' };
     while (r.pos < end) {
       const start = r.pos;
       const tag = r.uint32();
@@ -649,6 +658,12 @@ export const JobStatus: Codec<JobStatus> = {
         case 16:
           m.lastExecutionMs = toNumber(r.int64());
           break;
+        case 24:
+          m.lastScheduledMs = toNumber(r.int64());
+          break;
+        case 34:
+          m.message = r.string();
+          break;
         default:
           keepUnknown(m, r, start, tag);
       }
@@ -656,6 +671,96 @@ export const JobStatus: Codec<JobStatus> = {
     return m;
   },
   decode: (bytes) => decodeWith(JobStatus, bytes, 'JobStatus'),
+};
+
+export interface AutoscaleStep extends WithUnknownFields {
+  readonly atMs: number;
+  readonly fromReplicas: number;
+  readonly toReplicas: number;
+  readonly reason: string;
+}
+
+export const AutoscaleStep: Codec<AutoscaleStep> = {
+  create: (partial) => ({
+    atMs: 0,
+    fromReplicas: 0,
+    toReplicas: 0,
+    reason: '',
+    ...partial,
+  }),
+  write(m, w) {
+    if (m.atMs !== 0) w.uint32(8).int64(m.atMs);
+    if (m.fromReplicas !== 0) w.uint32(16).int64(m.fromReplicas);
+    if (m.toReplicas !== 0) w.uint32(24).int64(m.toReplicas);
+    if (m.reason !== '') w.uint32(34).string(m.reason);
+    return writeUnknown(m, w);
+  },
+  encode: (m) => AutoscaleStep.write(m, newWriter()).finish(),
+  read(r, end) {
+    const m: { atMs: number; fromReplicas: number; toReplicas: number; reason: string; unknownFields?: Uint8Array } = { atMs: 0, fromReplicas: 0, toReplicas: 0, reason: '' };
+    while (r.pos < end) {
+      const start = r.pos;
+      const tag = r.uint32();
+      switch (tag) {
+        case 8:
+          m.atMs = toNumber(r.int64());
+          break;
+        case 16:
+          m.fromReplicas = toNumber(r.int64());
+          break;
+        case 24:
+          m.toReplicas = toNumber(r.int64());
+          break;
+        case 34:
+          m.reason = r.string();
+          break;
+        default:
+          keepUnknown(m, r, start, tag);
+      }
+    }
+    return m;
+  },
+  decode: (bytes) => decodeWith(AutoscaleStep, bytes, 'AutoscaleStep'),
+};
+
+/** What the autoscaler has decided; the spec stays the user's. */
+export interface AutoscaleStatus extends WithUnknownFields {
+  readonly replicas: number;
+  /** The last ones, oldest first. */
+  readonly steps: readonly AutoscaleStep[];
+}
+
+export const AutoscaleStatus: Codec<AutoscaleStatus> = {
+  create: (partial) => ({
+    replicas: 0,
+    steps: [],
+    ...partial,
+  }),
+  write(m, w) {
+    if (m.replicas !== 0) w.uint32(8).int64(m.replicas);
+    for (const v of m.steps) AutoscaleStep.write(v, w.uint32(18).fork()).ldelim();
+    return writeUnknown(m, w);
+  },
+  encode: (m) => AutoscaleStatus.write(m, newWriter()).finish(),
+  read(r, end) {
+    const m: { replicas: number; steps: AutoscaleStep[]; unknownFields?: Uint8Array } = { replicas: 0, steps: [] };
+    while (r.pos < end) {
+      const start = r.pos;
+      const tag = r.uint32();
+      switch (tag) {
+        case 8:
+          m.replicas = toNumber(r.int64());
+          break;
+        case 18:
+          m.steps.push(AutoscaleStep.read(r, readEnd(r)));
+          break;
+        default:
+          keepUnknown(m, r, start, tag);
+      }
+    }
+    return m;
+  },
+  decode: (bytes) => decodeWith(AutoscaleStatus, bytes, 'AutoscaleStatus'),
 };
 
 export interface Service extends WithUnknownFields {
@@ -669,6 +774,9 @@ export interface Service extends WithUnknownFields {
   readonly endpoint: Endpoint | undefined;
   readonly updateStatus: UpdateStatus | undefined;
   readonly jobStatus: JobStatus | undefined;
+  readonly autoscaleStatus: AutoscaleStatus | undefined;
+  /** Tasks that are to be replaced on other nodes, so that the service is spread evenly again. */
+  readonly movingTaskIds: readonly string[];
 }
 
 export const Service: Codec<Service> = {
@@ -682,6 +790,8 @@ export const Service: Codec<Service> = {
     endpoint: undefined,
     updateStatus: undefined,
     jobStatus: undefined,
+    autoscaleStatus: undefined,
+    movingTaskIds: [],
     ...partial,
   }),
   write(m, w) {
@@ -694,11 +804,13 @@ export const Service: Codec<Service> = {
     if (m.endpoint !== undefined) Endpoint.write(m.endpoint, w.uint32(58).fork()).ldelim();
     if (m.updateStatus !== undefined) UpdateStatus.write(m.updateStatus, w.uint32(66).fork()).ldelim();
     if (m.jobStatus !== undefined) JobStatus.write(m.jobStatus, w.uint32(74).fork()).ldelim();
+    if (m.autoscaleStatus !== undefined) AutoscaleStatus.write(m.autoscaleStatus, w.uint32(82).fork()).ldelim();
+    for (const v of m.movingTaskIds) w.uint32(90).string(v);
     return writeUnknown(m, w);
   },
   encode: (m) => Service.write(m, newWriter()).finish(),
   read(r, end) {
-    const m: { id: string; meta: Meta | undefined; spec: ServiceSpec | undefined; specVersion: Version | undefined; previousSpec: ServiceSpec | undefined; previousSpecVersion: Version | undefined; endpoint: Endpoint | undefined; updateStatus: UpdateStatus | undefined; jobStatus: JobStatus | undefined; unknownFields?: Uint8Array } = { id: '', meta: undefined, spec: undefined, specVersion: undefined, previousSpec: undefined, previousSpecVersion: undefined, endpoint: undefined, updateStatus: undefined, jobStatus: undefined };
+    const m: { id: string; meta: Meta | undefined; spec: ServiceSpec | undefined; specVersion: Version | undefined; previousSpec: ServiceSpec | undefined; previousSpecVersion: Version | undefined; endpoint: Endpoint | undefined; updateStatus: UpdateStatus | undefined; jobStatus: JobStatus | undefined; autoscaleStatus: AutoscaleStatus | undefined; movingTaskIds: string[]; unknownFields?: Uint8Array } = { id: '', meta: undefined, spec: undefined, specVersion: undefined, previousSpec: undefined, previousSpecVersion: undefined, endpoint: undefined, updateStatus: undefined, jobStatus: undefined, autoscaleStatus: undefined, movingTaskIds: [] };
     while (r.pos < end) {
       const start = r.pos;
       const tag = r.uint32();
@@ -729,6 +841,12 @@ export const Service: Codec<Service> = {
           break;
         case 74:
           m.jobStatus = JobStatus.read(r, readEnd(r));
+          break;
+        case 82:
+          m.autoscaleStatus = AutoscaleStatus.read(r, readEnd(r));
+          break;
+        case 90:
+          m.movingTaskIds.push(r.string());
           break;
         default:
           keepUnknown(m, r, start, tag);

@@ -99,6 +99,11 @@ describe('the docker command', () => {
     await untilRunning(lab, 'm1', 'web', 5);
   });
 
+  it('a service update that replaces no task is over at once', async () => {
+    await docker('service', 'update', '--label-add', 'a=b', '--update-delay', '1s', 'web');
+    assert.match(await docker('service', 'inspect', '--format', '{{.Spec.Labels.a}}', 'web'), /^b$/m);
+  });
+
   it('drain moves the tasks away', async () => {
     await docker('node', 'update', '--availability', 'drain', 'w1');
     await waitFor('w1 is empty', 60_000, async () => ok(await lab.docker('w1', 'ps', '-q')).trim() === '');

@@ -18,6 +18,7 @@ import {
 import type { ContainerEngine } from '../engine/engine-api.js';
 import { LogServer } from './log-server.js';
 import { type NetworkReceiver, TaskManager } from './task-manager.js';
+import { UsageReporter } from './usage-reporter.js';
 
 /** Wait between attempts to reach a manager. */
 const RECONNECT_INITIAL_MS = 50;
@@ -58,6 +59,7 @@ export class Agent {
   readonly tasks: TaskManager;
   readonly #o: AgentOptions;
   readonly #logs: LogServer;
+  readonly #usage: UsageReporter;
   readonly #pending = new Map<string, TaskStatus>();
   #statusTimer: TimerHandle | undefined;
   #stream: grpc.ClientDuplexStream<AgentMessage, DispatcherMessage> | undefined;
@@ -76,11 +78,21 @@ export class Agent {
       containerOf: (id) => this.tasks.containerOf(id),
       send: (logs) => this.#send(AgentMessage.create({ logs })),
     });
+    this.#usage = new UsageReporter({
+      clock: options.clock,
+      tasks: () => this.tasks.list(),
+      stats: (taskId) => {
+        const container = this.tasks.containerOf(taskId);
+        return container === undefined ? undefined : options.engine.stats(container);
+      },
+      send: (usage) => this.#send(AgentMessage.create({ usage })),
+    });
   }
 
   /** Takes up the known tasks at once, then looks for a manager for ever. */
   async start(): Promise<void> {
     await this.tasks.restore();
+    this.#usage.start();
     this.#loop = this.#connectForEver();
   }
 
@@ -92,6 +104,7 @@ export class Agent {
   async stop(leaseMs: number): Promise<void> {
     if (leaseMs > 0 && this.#loop) await this.#untilEstablished(GOODBYE_WAIT_MS);
     this.#stopped = true;
+    this.#usage.stop();
     if (this.#established) {
       this.#flushStatuses();
       this.#send(AgentMessage.create({ goodbye: { leaseMs } }));

@@ -11,6 +11,7 @@ import {
   MountType,
   PortProtocol,
   PublishMode,
+  readContainerExtensions,
   type Secret,
   type SecretReference,
   type Task,
@@ -80,6 +81,7 @@ export function containerConfigOf(task: Task, nodeHostname: string, files: TaskF
     sysctls: c?.sysctls ?? {},
     ...(c?.healthcheck ? { health: c.healthcheck } : {}),
     log: logOf(task),
+    ...extensionsOf(task),
   };
 }
 
@@ -204,4 +206,13 @@ function sizeOf(text: string | undefined): number {
   const m = /^(\d+)([kmg]?)b?$/i.exec(text ?? '');
   if (!m) return 0;
   return Number(m[1]) * 1024 ** ['', 'k', 'm', 'g'].indexOf((m[2] ?? '').toLowerCase());
+}
+
+/** What services can ask for here beyond Docker's spec. */
+function extensionsOf(task: Task): Pick<ContainerConfig, 'privileged' | 'shmSizeBytes'> {
+  const e = readContainerExtensions(task.serviceAnnotations?.labels ?? {});
+  return {
+    ...(e.privileged ? { privileged: true } : {}),
+    ...(e.shmSizeBytes > 0 ? { shmSizeBytes: e.shmSizeBytes } : {}),
+  };
 }

@@ -66,6 +66,11 @@ export class TaskManager {
     return [...this.#runners.values()].map((r) => ({ taskId: r.task.id, status: r.status }));
   }
 
+  /** All tasks with their newest status. */
+  list(): readonly Task[] {
+    return [...this.#runners.values()].map((r) => ({ ...r.task, status: newer(r.task, r.status) }));
+  }
+
   /** The container of a task, for its logs. */
   containerOf(taskId: string): string | undefined {
     return this.#o.engine.list().find((c) => c.config.labels[TASK_ID_LABEL] === taskId)?.id;
@@ -145,8 +150,7 @@ export class TaskManager {
   }
 
   save(): void {
-    const tasks = [...this.#runners.values()].map((r) => ({ ...r.task, status: newer(r.task, r.status) }));
-    this.#file.save(tasks, this.#o.networks.states(), (e) =>
+    this.#file.save(this.list(), this.#o.networks.states(), (e) =>
       this.#o.log.error('assignments were not written', { error: e }),
     );
   }

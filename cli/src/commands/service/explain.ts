@@ -13,7 +13,7 @@ export interface Explanation {
   }[];
 }
 
-const layout: RowLayout = {
+export const explanationLayout: RowLayout = {
   table: '{{.Node}}\t{{.Fits}}\t{{.Reason}}',
   headers: { NodeID: 'NODE ID', Node: 'NODE', Fits: 'FITS', Reason: 'REASON', Filters: 'FILTERS' },
   quiet: '{{.NodeID}}',
@@ -41,6 +41,6 @@ export const command = defineCommand({
   completes: 'service',
   async run(ctx, f, [ref = '']) {
     const explanation = await ctx.api.get<Explanation>(`/swarmts/v1/services/${encodeURIComponent(ref)}/explain`);
-    printRows(ctx.out, layout, explanationRows(explanation), f);
+    printRows(ctx.out, explanationLayout, explanationRows(explanation), f);
   },
 });

@@ -1,0 +1,57 @@
+/**
+ * `swarmts service plan`: what `service update` with the same flags would change, and where the tasks would go.
+ * Nothing is written.
+ */
+import { defineCommand, exactly } from '../../command.js';
+import type { Service } from '../../engine-types.js';
+import { printRows, type RowLayout } from '../../format/rows.js';
+import { editSpec } from '../../service/edit-spec.js';
+import { updateFlags } from '../../service/flags.js';
+import { checkReference } from '../../service/lookup.js';
+import { updateEdits } from '../../service/update-edits.js';
+
+interface Plan {
+  readonly action: string;
+  readonly changes: readonly { readonly path: string; readonly from?: string; readonly to?: string }[];
+  readonly tasks: readonly {
+    readonly name: string;
+    readonly action: string;
+    readonly fromNode: string;
+    readonly toNode: string;
+    readonly problem: string;
+  }[];
+}
+
+const layout: RowLayout = {
+  table: '{{.Task}}\t{{.Action}}\t{{.From}}\t{{.To}}\t{{.Problem}}',
+  headers: { Task: 'TASK', Action: 'ACTION', From: 'FROM', To: 'TO', Problem: 'PROBLEM' },
+  quiet: '{{.Task}}',
+};
+
+export const command = defineCommand({
+  synopsis: 'SERVICE',
+  flags: updateFlags,
+  arity: exactly(1),
+  completes: 'service',
+  async run(ctx, f, [ref = '']) {
+    const service = await ctx.api.get<Service>(`/services/${encodeURIComponent(ref)}`);
+    let spec = editSpec(service.Spec, await updateEdits(ctx, f));
+    const task = spec.TaskTemplate ?? {};
+    const container = { ...task.ContainerSpec, ...(f.args === undefined ? {} : { Args: f.args }) };
+    const image = f.image === undefined ? {} : { Image: checkReference(f.image) };
+    const force = f.force ? { ForceUpdate: (task.ForceUpdate ?? 0) + 1 } : {};
+    spec = { ...spec, TaskTemplate: { ...task, ...force, ContainerSpec: { ...container, ...image } } };
+    const plan = await ctx.api.post<Plan>('/swarmts/v1/services/plan', spec, { service: service.ID });
+    if (plan.changes.length === 0) ctx.out.write('The spec does not change.\n');
+    for (const c of plan.changes) ctx.out.write(`${c.path}: ${c.from ?? '(none)'} -> ${c.to ?? '(none)'}\n`);
+    ctx.out.write('\n');
+    const rows = plan.tasks.map((t) => ({
+      Task: t.name,
+      Action: t.action,
+      From: t.fromNode,
+      To: t.toNode,
+      Problem: t.problem,
+    }));
+    printRows(ctx.out, layout, rows, { format: '', quiet: false });
+  },
+});

@@ -1,0 +1,78 @@
+/**
+ * Evens out services that ask for it (`swarmts.rebalance=auto`): when nodes have come or come back, tasks are moved, at the pace
+ * and in the order of the service's updates. A service that is being updated, or does not run whole, is left alone.
+ */
+import type { TimerHandle } from '@swarmts/lib';
+import {
+  isWanted,
+  observedState,
+  readExtensions,
+  type Service,
+  type Task,
+  TaskState,
+  UpdateState,
+} from '@swarmts/proto';
+import { type NodeInfo, planMoves } from '@swarmts/scheduler';
+import type { LeaderComponent, LeaderContext } from '../leader-component.js';
+import type { ReadTx } from '../store/transaction.js';
+import { replicasOf } from './replicas.js';
+
+const PERIOD_MS = 15_000;
+
+/** The tasks to move; [] while the service is not at rest. */
+export function movesOf(tx: ReadTx, service: Service, nodes: readonly NodeInfo[]): readonly Task[] {
+  if (!service.spec?.mode?.replicated) return [];
+  const state = service.updateStatus?.state;
+  if (state === UpdateState.UPDATING || state === UpdateState.ROLLBACK_STARTED) return [];
+  const wanted = tx.by('task', 'service', service.id).filter(isWanted);
+  const running = wanted.filter((t) => observedState(t) === TaskState.RUNNING);
+  if (running.length !== wanted.length || running.length !== replicasOf(service)) return [];
+  const moving = new Set(planMoves(running, nodes).map((m) => m.taskId));
+  return running.filter((t) => moving.has(t.id));
+}
+
+export class Rebalancer implements LeaderComponent {
+  readonly #c: LeaderContext;
+  readonly #nodes: () => readonly NodeInfo[];
+  #timer: TimerHandle | undefined;
+  #running: Promise<void> = Promise.resolve();
+  #stopped = false;
+
+  constructor(context: LeaderContext, nodes: () => readonly NodeInfo[]) {
+    this.#c = context;
+    this.#nodes = nodes;
+  }
+
+  start(): void {
+    if (this.#stopped) return;
+    this.#timer = this.#c.clock.after(PERIOD_MS, () => {
+      this.#running = this.#work()
+        .catch((error: unknown) => this.#c.log.error('services could not be evened out', { error }))
+        .finally(() => this.start());
+    });
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    this.#timer?.cancel();
+    await this.#running;
+  }
+
+  async #work(): Promise<void> {
+    const due = this.#c.store.view((tx) =>
+      tx
+        .list('service')
+        .filter((s) => readExtensions(s.spec?.annotations?.labels ?? {}).rebalance)
+        .map((s) => ({ id: s.id, movingTaskIds: movesOf(tx, s, this.#nodes()).map((t) => t.id) }))
+        .filter((s) => s.movingTaskIds.length > 0),
+    );
+    await this.#c.store.batch(
+      due,
+      (tx, { id, movingTaskIds }) => {
+        const service = tx.get('service', id);
+        if (service) tx.update('service', { ...service, movingTaskIds });
+      },
+      (s, error) => this.#c.log.warn('service was not evened out', { service: s.id, error }),
+    );
+  }
+}

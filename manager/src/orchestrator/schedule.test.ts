@@ -1,0 +1,93 @@
+import assert from 'node:assert/strict';
+import { SimulatedClock, seededRandom, silentLogger } from '@swarmts/lib';
+import { JobStatus, type Service, TaskState } from '@swarmts/proto';
+import { localStore } from '../store/store.js';
+import { CronOrchestrator } from './cron.js';
+import { nextJobStatus } from './job.js';
+import { reconcileJob } from './reconcile-job.js';
+import { decideRun, nextRunMs, validateSchedule } from './schedule.js';
+import { nodeMap, testNode, testService, testTask } from './testing.js';
+
+const DAILY = { cron: '0 3 * * *', timezone: 'UTC', concurrency: 'forbid' as const };
+const at = (text: string) => Date.parse(text);
+
+function job(last: Partial<JobStatus>, created = '2026-03-01T00:00:00Z'): Service {
+  const s = testService({ job: 1, labels: { 'swarmts.schedule': DAILY.cron } });
+  const meta = { version: { index: 1 }, createdAtMs: at(created), updatedAtMs: at(created) };
+  return { ...s, meta, jobStatus: JobStatus.create({ jobIteration: { index: 3 }, ...last }) };
+}
+
+describe('the schedule of a job', () => {
+  it('knows its next time in its own time zone, over the change to summer time too', () => {
+    assert.equal(nextRunMs(DAILY, at('2026-03-01T02:59:59Z')), at('2026-03-01T03:00:00Z'));
+    const berlin = { ...DAILY, timezone: 'Europe/Berlin' };
+    assert.equal(nextRunMs(berlin, at('2026-03-28T12:00:00Z')), at('2026-03-29T01:00:00Z'), 'three in summer time');
+    assert.equal(nextRunMs(berlin, at('2026-03-27T12:00:00Z')), at('2026-03-28T02:00:00Z'), 'three in winter time');
+  });
+
+  for (const cron of ['', 'often', '61 * * * *', '* * * *', '0 0 30 2 *'])
+    it(`'${cron}' is refused`, () =>
+      assert.throws(() => validateSchedule({ ...DAILY, cron }, at('2026-03-01T00:00:00Z')), /invalid schedule/));
+
+  it('waits for its time, and runs at it', () => {
+    assert.deepEqual(decideRun(job({}), DAILY, [], at('2026-03-01T02:00:00Z')), {
+      kind: 'wait',
+      atMs: at('2026-03-01T03:00:00Z'),
+    });
+    const due = at('2026-03-01T03:00:00Z');
+    assert.deepEqual(decideRun(job({}), DAILY, [], due + 5), { kind: 'run', scheduledMs: due });
+    assert.deepEqual(decideRun(job({ lastScheduledMs: due }), DAILY, [], due + 5), {
+      kind: 'wait',
+      atMs: due + 86_400_000,
+    });
+  });
+
+  it('makes up for one run, the last, of those that were missed', () => {
+    const decision = decideRun(job({}), DAILY, [], at('2026-03-05T12:00:00Z'));
+    assert.deepEqual(decision, { kind: 'run', scheduledMs: at('2026-03-05T03:00:00Z') });
+  });
+
+  it('leaves a run out while the one before goes on, unless it is to replace it', () => {
+    const now = at('2026-03-01T03:00:00Z');
+    const busy = [testTask({ id: 'a', slot: 0, desired: TaskState.COMPLETE, iteration: 3 })];
+    const skipped = decideRun(job({}), DAILY, busy, now);
+    assert.equal(skipped.kind, 'skip');
+    assert.match(skipped.kind === 'skip' ? skipped.message : '', /2026-03-01T03:00:00.000Z was left out/);
+    assert.equal(decideRun(job({}), { ...DAILY, concurrency: 'replace' }, busy, now).kind, 'run');
+    const over = [testTask({ id: 'a', slot: 0, state: TaskState.COMPLETE, desired: TaskState.COMPLETE, iteration: 3 })];
+    assert.equal(decideRun(job({}), DAILY, over, now).kind, 'run');
+  });
+
+  it('begins neither with the creation of the service nor with a change, but when it is forced', () => {
+    const spec = job({}).spec;
+    assert.ok(spec);
+    const first = nextJobStatus(spec, undefined, 5);
+    assert.equal(first?.lastExecutionMs, 0);
+    const service = { ...job({}), jobStatus: first };
+    assert.deepEqual(reconcileJob({ service, tasks: [], nodes: nodeMap(testNode('n1')), nowMs: 5 }).steps, []);
+    assert.equal(nextJobStatus(spec, first, 6), first);
+    assert.equal(nextJobStatus(spec, first, 7, true)?.lastExecutionMs, 7);
+  });
+});
+
+describe('the orchestrator of schedules', () => {
+  it('starts each run at its time, as an iteration of its own', async () => {
+    const clock = new SimulatedClock(at('2026-03-01T00:00:00Z'));
+    const store = localStore(() => clock.now());
+    const onStuck = (e: unknown) => assert.fail(String(e));
+    const cron = new CronOrchestrator({ store, clock, random: seededRandom(1), log: silentLogger, onStuck });
+    await store.update((tx) =>
+      tx.create('service', { ...job({}), jobStatus: JobStatus.create({ jobIteration: { index: 0 } }) }),
+    );
+    cron.start();
+    const iteration = () => store.get('service', 'svc')?.jobStatus?.jobIteration?.index;
+    await clock.advance(2 * 3_600_000);
+    assert.equal(iteration(), 0);
+    await clock.advance(3_600_000 + 1000);
+    assert.equal(iteration(), 1);
+    assert.equal(store.get('service', 'svc')?.jobStatus?.lastScheduledMs, at('2026-03-01T03:00:00Z'));
+    await clock.advance(2 * 86_400_000);
+    assert.equal(iteration(), 3);
+    await cron.stop();
+  });
+});

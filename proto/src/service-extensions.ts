@@ -1,0 +1,186 @@
+/**
+ * What services can do here beyond Docker's spec, as labels: Docker's clients keep labels when they read, change and write whole specs, and
+ * stack files can set them. Every label is checked when a service is stored; an unknown one is refused, lest a typing error go unnoticed.
+ */
+import { parseDurationNs, parseSizeBytes, SwarmtsError } from '@swarmts/lib';
+import { MAX_REPLICAS } from './limits.js';
+
+export const EXTENSION_PREFIX = 'swarmts.';
+
+export const extensionLabels = {
+  progressDeadline: 'swarmts.update.progress-deadline',
+  schedule: 'swarmts.schedule',
+  scheduleTimezone: 'swarmts.schedule.timezone',
+  scheduleConcurrency: 'swarmts.schedule.concurrency',
+  autoscale: 'swarmts.autoscale',
+  rebalance: 'swarmts.rebalance',
+  preferLocal: 'swarmts.publish.prefer-local',
+  privileged: 'swarmts.privileged',
+  shmSize: 'swarmts.shm-size',
+} as const;
+
+const KNOWN: ReadonlySet<string> = new Set(Object.values(extensionLabels));
+
+/** What a run of a scheduled job that is due does while the run before goes on. */
+export type ScheduleConcurrency = 'forbid' | 'replace';
+
+export interface Schedule {
+  /** Five fields, or six with seconds first. */
+  readonly cron: string;
+  /** IANA name. */
+  readonly timezone: string;
+  readonly concurrency: ScheduleConcurrency;
+}
+
+export interface Autoscale {
+  readonly min: number;
+  readonly max: number;
+  /** Percent of what a task may use that is aimed at; undefined = not looked at. */
+  readonly cpuPercent?: number;
+  readonly memoryPercent?: number;
+  /** More tasks only when that has been asked for so long, fewer likewise. */
+  readonly upWindowMs: number;
+  readonly downWindowMs: number;
+}
+
+export interface ServiceExtensions {
+  readonly progressDeadlineMs: number;
+  readonly schedule?: Schedule;
+  readonly autoscale?: Autoscale;
+  readonly rebalance: boolean;
+}
+
+/** Changes of these need new containers. */
+export interface ContainerExtensions {
+  readonly privileged: boolean;
+  /** 0 = the engine's default. */
+  readonly shmSizeBytes: number;
+}
+
+const PROGRESS_DEADLINE_MS = 600_000;
+const UP_WINDOW_MS = 30_000;
+const DOWN_WINDOW_MS = 300_000;
+
+type Labels = Readonly<Record<string, string>>;
+
+/** Throws SwarmtsError 'invalid-argument' naming label and value. */
+export function readExtensions(labels: Labels): ServiceExtensions {
+  for (const name of Object.keys(labels)) {
+    if (name.startsWith(EXTENSION_PREFIX) && !KNOWN.has(name))
+      throw new SwarmtsError(
+        'invalid-argument',
+        `unknown label ${name}: those that begin with ${EXTENSION_PREFIX} are ${[...KNOWN].join(', ')}`,
+      );
+  }
+  readContainerExtensions(labels);
+  const deadline = labels[extensionLabels.progressDeadline];
+  const schedule = readSchedule(labels);
+  const autoscale = labels[extensionLabels.autoscale];
+  return {
+    progressDeadlineMs:
+      deadline === undefined ? PROGRESS_DEADLINE_MS : duration(extensionLabels.progressDeadline, deadline),
+    ...(schedule ? { schedule } : {}),
+    ...(autoscale === undefined ? {} : { autoscale: readAutoscale(autoscale) }),
+    rebalance: readWord(labels, extensionLabels.rebalance, ['auto', 'off']) === 'auto',
+  };
+}
+
+export function readContainerExtensions(labels: Labels): ContainerExtensions {
+  const shm = labels[extensionLabels.shmSize];
+  return {
+    privileged: readWord(labels, extensionLabels.privileged, ['true', 'false']) === 'true',
+    shmSizeBytes: shm === undefined ? 0 : checked(extensionLabels.shmSize, shm, parseSizeBytes),
+  };
+}
+
+function bad(label: string, value: string, way: string): SwarmtsError {
+  return new SwarmtsError('invalid-argument', `invalid label ${label}=${value}: ${way}`);
+}
+
+function checked<T>(label: string, value: string, parse: (text: string) => T): T {
+  try {
+    return parse(value);
+  } catch (e) {
+    throw bad(label, value, e instanceof Error ? e.message : String(e));
+  }
+}
+
+function duration(label: string, value: string): number {
+  const ms = checked(label, value, parseDurationNs) / 1e6;
+  if (ms <= 0) throw bad(label, value, 'the duration must be positive');
+  return ms;
+}
+
+function readWord(labels: Labels, label: string, words: readonly string[]): string | undefined {
+  const value = labels[label];
+  if (value !== undefined && !words.includes(value)) throw bad(label, value, `use ${words.join(' or ')}`);
+  return value;
+}
+
+function readSchedule(labels: Labels): Schedule | undefined {
+  const cron = labels[extensionLabels.schedule];
+  const timezone = labels[extensionLabels.scheduleTimezone];
+  const concurrency = readWord(labels, extensionLabels.scheduleConcurrency, ['forbid', 'replace']);
+  if (cron === undefined) {
+    const other = [extensionLabels.scheduleTimezone, extensionLabels.scheduleConcurrency].find(
+      (l) => labels[l] !== undefined,
+    );
+    if (other) throw bad(other, labels[other] ?? '', `it means nothing without ${extensionLabels.schedule}`);
+    return undefined;
+  }
+  if (timezone !== undefined) checked(extensionLabels.scheduleTimezone, timezone, checkTimezone);
+  return { cron, timezone: timezone ?? 'UTC', concurrency: concurrency === 'replace' ? 'replace' : 'forbid' };
+}
+
+function checkTimezone(name: string): void {
+  try {
+    new Intl.DateTimeFormat('en', { timeZone: name });
+  } catch {
+    throw new Error('use a name of the IANA time zone database, such as Europe/Berlin');
+  }
+}
+
+/** "min=2,max=20,cpu=60,memory=70,up=30s,down=5m"; percents may have their sign. */
+function readAutoscale(text: string): Autoscale {
+  const label = extensionLabels.autoscale;
+  const fields = new Map<string, string>();
+  for (const part of text.split(',')) {
+    const [key = '', value = ''] = part.split('=', 2).map((x) => x.trim());
+    if (!['min', 'max', 'cpu', 'memory', 'up', 'down'].includes(key) || value === '' || fields.has(key))
+      throw bad(
+        label,
+        text,
+        `${part || 'an empty part'} is not one of min=N, max=N, cpu=PERCENT, memory=PERCENT, up=DURATION, down=DURATION`,
+      );
+    fields.set(key, value);
+  }
+  const count = (key: string) => {
+    const n = Number(fields.get(key));
+    if (!Number.isInteger(n) || n < 1 || n > MAX_REPLICAS)
+      throw bad(label, text, `${key} must be given, 1 to ${MAX_REPLICAS}`);
+    return n;
+  };
+  const percent = (key: string) => {
+    const value = fields.get(key);
+    if (value === undefined) return undefined;
+    const n = Number(value.replace(/%$/, ''));
+    if (!(n > 0 && n <= 1000)) throw bad(label, text, `${key} must be a percentage above 0`);
+    return n;
+  };
+  const window = (key: string, otherwise: number) => {
+    const value = fields.get(key);
+    return value === undefined ? otherwise : duration(label, value);
+  };
+  const [min, max, cpuPercent, memoryPercent] = [count('min'), count('max'), percent('cpu'), percent('memory')];
+  if (max < min) throw bad(label, text, 'max is below min');
+  if (cpuPercent === undefined && memoryPercent === undefined)
+    throw bad(label, text, 'at least one of cpu and memory must be given');
+  return {
+    min,
+    max,
+    ...(cpuPercent === undefined ? {} : { cpuPercent }),
+    ...(memoryPercent === undefined ? {} : { memoryPercent }),
+    upWindowMs: window('up', UP_WINDOW_MS),
+    downWindowMs: window('down', DOWN_WINDOW_MS),
+  };
+}
