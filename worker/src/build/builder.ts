@@ -16,10 +16,12 @@ import type { ImageService } from '../images/image-service.js';
 import { familiarString, parseReference } from '../images/reference.js';
 import { readMounts } from '../runtime/mountinfo.js';
 import { runChild } from '../snapshots/child-report.js';
+import type { UpperDirectory } from '../snapshots/pack-request.js';
 import { byteString, bytesOf, kindOf, resolveScoped } from '../snapshots/scoped-path.js';
 import type { BuildOptions } from './build-api.js';
 import { BUILD_MAIN, type BuildChildRequest } from './build-request.js';
 import { type Instruction, parseDockerfile, parseInstruction } from './dockerfile.js';
+import { checkInstruction } from './instruction-check.js';
 import { buildStage, type StageResult } from './stage-builder.js';
 import { planStages, type StagePlan } from './stage-plan.js';
 
@@ -27,8 +29,8 @@ import { planStages, type StagePlan } from './stage-plan.js';
 export interface BuilderParts {
   readonly engine: Pick<ContainerEngine, 'create' | 'start' | 'wait' | 'logs' | 'remove'>;
   readonly images: ImageService;
-  /** Where a container has its changes, and which paths are none while they are empty. */
-  readonly changesOf: (containerId: string) => { readonly source: string; readonly emptyMounts: readonly string[] };
+  /** Where a container has its changes. */
+  readonly changesOf: (containerId: string) => UpperDirectory;
   /** Scratch space on the file system of the layers. */
   readonly root: string;
 }
@@ -94,6 +96,7 @@ export class ImageBuilder {
   async #stages(options: BuildOptions, scratch: string, hold: BuildContext['hold']): Promise<string> {
     const files = await this.#unpackContext(options, scratch);
     const file = parseDockerfile(await readDockerfile(files, options.dockerfile));
+    for (const i of file.instructions) checkInstruction(i, file.escapeChar);
     const plan = withLabels(planStages(file, options), options.labels);
     await dropIgnored(files, options.dockerfile);
     let step = 0;
@@ -151,7 +154,10 @@ async function readDockerfile(files: string, wanted: string): Promise<string> {
     const kind = inside === '' ? 'directory' : kindOf(`${root}/${inside}`);
     if (kind === 'directory')
       throw new SwarmtsError('invalid-argument', `the Dockerfile (${name}) cannot be a directory`);
-    if (kind === 'other') return readFile(bytesOf(`${root}/${inside}`), 'utf8');
+    if (kind !== 'other') continue;
+    const content = await readFile(bytesOf(`${root}/${inside}`), 'utf8');
+    if (content === '') throw new SwarmtsError('invalid-argument', `the Dockerfile (${name}) cannot be empty`);
+    return content;
   }
   throw new SwarmtsError('invalid-argument', `Cannot locate specified Dockerfile: ${wanted}`);
 }
@@ -181,7 +187,10 @@ function withLabels(plan: StagePlan, labels: Readonly<Record<string, string>>): 
   const pairs = Object.entries(labels).sort(([a], [b]) => (a < b ? -1 : 1));
   const last = plan.stages.at(-1);
   if (pairs.length === 0 || !last) return plan;
-  const label = parseInstruction(`LABEL ${pairs.map(([k, v]) => `${quote(k)}=${quote(v)}`).join(' ')}`);
+  const label = {
+    ...parseInstruction(`LABEL ${pairs.map(([k, v]) => `${quote(k)}=${quote(v)}`).join(' ')}`),
+    original: `LABEL ${pairs.map(([k, v]) => `${k}=${v}`).join(' ')}`,
+  };
   const stages = [...plan.stages.slice(0, -1), { ...last, instructions: [...last.instructions, label] }];
   return { ...plan, stages, stepCount: plan.stepCount + 1 };
 }

@@ -61,9 +61,9 @@ describe('instructions that change the configuration', () => {
   });
 
   for (const [line, message] of [
-    ['EXPOSE nope', /invalid containerPort: nope/],
+    ['EXPOSE nope', /Invalid containerPort: nope/],
     ['EXPOSE 80/icmp', /invalid proto: icmp/],
-    ['EXPOSE 70000', /invalid containerPort/],
+    ['EXPOSE 70000', /Invalid containerPort/],
     ['STOPSIGNAL NOPE', /signal/i],
     ['SHELL /bin/sh', /SHELL requires the arguments to be in JSON form/],
     ['ONBUILD ONBUILD RUN x', /Chaining ONBUILD/],
@@ -85,6 +85,6 @@ describe('instructions that change the configuration', () => {
       Cmd: ['x'],
     });
     assert.throws(() => applyChanges({}, ['RUN x']), /run is not a valid change command/);
-    assert.throws(() => applyChanges({}, ['EXPOSE x']), /EXPOSE x: invalid containerPort: x/);
+    assert.throws(() => applyChanges({}, ['EXPOSE x']), /EXPOSE x: Invalid containerPort: x/);
   });
 });

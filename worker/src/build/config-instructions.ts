@@ -161,7 +161,7 @@ function portsOf(text: string): string[] {
   const m = /^(?:.*:)?(\d+)(?:-(\d+))?(?:\/(\w+))?$/.exec(text);
   const [from, to] = [Number(m?.[1]), Number(m?.[2] ?? m?.[1])];
   const protocol = (m?.[3] ?? 'tcp').toLowerCase();
-  if (!m || from > to || to > 65535) throw bad(`invalid containerPort: ${text}`);
+  if (!m || from > to || to > 65535) throw bad(`Invalid containerPort: ${text}`);
   if (!['tcp', 'udp', 'sctp'].includes(protocol)) throw bad(`invalid proto: ${protocol}`);
   return Array.from({ length: to - from + 1 }, (_, n) => `${from + n}/${protocol}`);
 }

@@ -31,7 +31,7 @@ export async function copyStep(stage: StageBuilder, i: Instruction): Promise<Ste
     expandWord(w, stage.variables, escapeChar),
   );
   const patterns = words.slice(0, -1);
-  if (patterns.length === 0) throw bad(`${i.keyword} requires at least two arguments, but only one was provided`);
+  if (patterns.length === 0) throw tooFewArguments(i);
   const destination = destinationOf(words.at(-1) ?? '', stage.state.config.WorkingDir ?? '/');
   const owner = expandWord(i.flags.get('chown') ?? '', stage.variables, escapeChar);
   const mode = expandWord(i.flags.get('chmod') ?? '', stage.variables, escapeChar);
@@ -44,7 +44,7 @@ export async function copyStep(stage: StageBuilder, i: Instruction): Promise<Ste
   const createdBy = stage.nop(`${i.keyword} ${hash} in ${destination} `);
   const key = [i.keyword, hash, destination, owner, mode].join(' ');
   const copy = (root: string): BuildChildRequest => ({ kind: 'copy', sources, root, destination, owner, mode });
-  return { config: stage.state, createdBy, key, layer: () => changedLayer(stage, copy, `${i.keyword} failed`) };
+  return { config: stage.state, createdBy, key, layer: () => changedLayer(stage, copy, '') };
 }
 
 /** The directory that WORKDIR names, when the image does not have it. */
@@ -99,7 +99,7 @@ async function fetched(stage: StageBuilder, url: string): Promise<SourceTree> {
 async function otherRoot(stage: StageBuilder, ref: string): Promise<string> {
   const { plan, scratch, mounts } = stage.context;
   const index = stageIndex(plan.stages, ref, stage.done.length);
-  if (/^\d+$/.test(ref) && index < 0) throw bad(`invalid from flag value ${ref}: invalid stage index ${ref}`);
+  if (/^\d+$/.test(ref) && index < 0) throw bad(`invalid from flag value ${ref}: index out of bounds`);
   const image = index >= 0 ? stage.done[index]?.image : await stage.imageNamed(ref, '');
   const key = image?.id ?? 'scratch';
   const known = mounts.get(key);
@@ -125,7 +125,12 @@ async function changedLayer(
     await store.options.helper.unmount(root);
   }
   const { upper } = rootfsPaths(directory);
-  const layer = await layerFrom(store, { kind: 'pack', source: upper, emptyMounts: [] }, hold, options.signal);
+  const layer = await layerFrom(
+    store,
+    { kind: 'pack', source: upper, emptyMounts: [], lower: [] },
+    hold,
+    options.signal,
+  );
   await rm(directory, { recursive: true, force: true });
   return layer;
 }
@@ -145,6 +150,11 @@ async function child<T>(stage: StageBuilder, request: BuildChildRequest, what: s
     if (isSwarmtsError(e, 'corrupt')) throw new SwarmtsError('invalid-argument', e.message, { cause: e });
     throw e;
   }
+}
+
+export function tooFewArguments(i: Instruction): SwarmtsError {
+  const missing = 'but only one was provided. Destination could not be determined';
+  return bad(`${i.keyword} requires at least two arguments, ${missing}`);
 }
 
 function bad(message: string): SwarmtsError {

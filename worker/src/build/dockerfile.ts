@@ -36,6 +36,7 @@ const FLAGS: Readonly<Record<string, readonly string[]>> = {
   RUN: ['mount', 'network', 'security', 'device'],
   HEALTHCHECK: ['interval', 'timeout', 'start-period', 'start-interval', 'retries'],
 };
+const ONE_ARGUMENT = new Set(['USER', 'WORKDIR', 'STOPSIGNAL', 'MAINTAINER']);
 /** Understood by other builders alone. */
 const NEEDS_BUILDKIT = new Set([
   'link',
@@ -84,7 +85,8 @@ function instructionOf(original: string, line: number): Instruction {
   if (!KEYWORDS.has(keyword)) throw bad(`dockerfile parse error line ${line}: unknown instruction: ${word}`);
   const [flags, text] = takeFlags(original.slice(word.length).trim(), FLAGS[keyword] ?? [], keyword, line);
   if (text === '' && keyword !== 'CMD' && keyword !== 'ENTRYPOINT') {
-    throw bad(`dockerfile parse error line ${line}: ${keyword} requires at least one argument`);
+    const count = ONE_ARGUMENT.has(keyword) ? 'exactly' : 'at least';
+    throw bad(`dockerfile parse error line ${line}: ${keyword} requires ${count} one argument`);
   }
   return { keyword, flags, text, original, line };
 }
@@ -102,7 +104,7 @@ function takeFlags(
     text = text.slice(m[0].length);
     const [name = '', value = ''] = splitOnce(m[1] ?? '', '=');
     if (name === '') break;
-    if (!known.includes(name)) throw bad(`dockerfile parse error line ${line}: unknown flag: --${name}`);
+    if (!known.includes(name)) throw bad(`dockerfile parse error line ${line}: Unknown flag: ${name}`);
     if (NEEDS_BUILDKIT.has(name)) {
       throw bad(
         `dockerfile line ${line}: the --${name} option of ${keyword} requires BuildKit, which this daemon does not have`,

@@ -50,7 +50,7 @@ async function runCommand(stage: StageBuilder, command: readonly string[]): Prom
     const isStopped = options.signal?.aborted === true;
     if (isStopped || (succeeded ? options.remove : options.forceRemove)) {
       await engine.remove(id, { force: true, volumes: true });
-      if (!isStopped) await say(` ---> Removed intermediate container ${shortId(id)}\n`);
+      if (!isStopped) await say(`Removing intermediate container ${shortId(id)}\n`);
     }
   }
 }
@@ -61,7 +61,8 @@ async function passOutput(stage: StageBuilder, id: string): Promise<void> {
   const decoder = { stdout: new TextDecoder(), stderr: new TextDecoder() };
   for await (const entry of parts.engine.logs(id, all, options.signal)) {
     const text = decoder[entry.stream].decode(entry.line, { stream: true });
-    if (text !== '') await say(text);
+    // Docker's builder shows what commands complain about in red.
+    if (text !== '') await say(entry.stream === 'stderr' ? `\x1b[91m${text}\x1b[0m` : text);
   }
   options.signal?.throwIfAborted();
 }

@@ -98,16 +98,21 @@ export class StageBuilder {
     const config = { ...rest, Env: hasPath ? Env : [`PATH=${DEFAULT_PATH}`, ...Env] };
     const { OnBuild: triggers = [], ...withoutTriggers } = config;
     this.#state = { ...this.#state, config: withoutTriggers };
-    await context.say(` ---> ${this.#image ? shortId(this.#image.id) : ''}\n`);
-    if (triggers.length === 0) return;
-    await context.say(`# Executing ${triggers.length} build trigger${triggers.length === 1 ? '' : 's'}\n`);
-    for (const t of triggers) await this.instruction(parseInstruction(t));
+    if (triggers.length > 0) {
+      await context.say(`# Executing ${triggers.length} build trigger${triggers.length === 1 ? '' : 's'}\n`);
+    }
+    for (const t of triggers) await this.#perform(await this.#planStep(parseInstruction(t)));
+    await this.#sayImage();
   }
 
   async instruction(i: Instruction): Promise<void> {
     const { options } = this.context;
     options.signal?.throwIfAborted();
     await this.#perform(await this.#planStep(i));
+    await this.#sayImage();
+  }
+
+  async #sayImage(): Promise<void> {
     await this.context.say(` ---> ${this.#image ? shortId(this.#image.id) : ''}\n`);
   }
 
@@ -164,10 +169,9 @@ export class StageBuilder {
     if (!changesConfigOnly(i.keyword)) throw new SwarmtsError('invalid-argument', `${i.keyword} is not allowed here`);
     const { escapeChar } = this.context;
     const { state, comment } = applyConfigInstruction(i, this.#state, { variables: this.variables, escapeChar });
-    const plan = { config: state, createdBy: this.nop(` ${comment}`), key: comment };
-    return i.keyword === 'WORKDIR'
-      ? { ...plan, layer: () => makeWorkingDir(this, state.config.WorkingDir ?? '/') }
-      : plan;
+    if (i.keyword !== 'WORKDIR') return { config: state, createdBy: this.nop(` ${comment}`), key: comment };
+    const layer = () => makeWorkingDir(this, state.config.WorkingDir ?? '/');
+    return { config: state, createdBy: this.nop(comment), key: comment, layer };
   }
 
   #argStep(i: Instruction): StepPlan {

@@ -1,10 +1,12 @@
 /** `docker commit`: the upper directory of a container becomes a layer on top of its image's. */
+import { join } from 'node:path';
 import { SwarmtsError } from '@swarmts/lib';
 import type { CommitOptions } from '../images/image-api.js';
 import { createImage, layerFrom } from '../images/image-creation.js';
 import type { StoredImage } from '../images/image-index.js';
 import type { Hold, ImageStore } from '../images/image-store.js';
 import { type ImageReference, parseReference } from '../images/reference.js';
+import type { UpperDirectory } from '../snapshots/pack-request.js';
 import { rootfsPaths } from '../snapshots/rootfs.js';
 import type { Container } from './container.js';
 import type { ContainerRecord } from './container-record.js';
@@ -16,7 +18,16 @@ const ENGINE_MOUNTS = [
   ...['etc/hosts', 'etc/hostname', 'etc/resolv.conf', '.dockerenv', 'sbin/docker-init', 'run/secrets'],
 ];
 
-/** Paths that are no part of the image while they are empty. */
+/** Where a container keeps what it has changed. */
+export function changesOf(record: ContainerRecord, directory: string, store: ImageStore): UpperDirectory {
+  const { layers } = store.options;
+  return {
+    source: rootfsPaths(directory).upper,
+    emptyMounts: emptyMountsOf(record),
+    lower: layers.lowerDirs(record.chain).map((l) => join(layers.root, l)),
+  };
+}
+
 export function emptyMountsOf(record: ContainerRecord): string[] {
   const targets = [...record.mounts.map((m) => m.target), ...(record.config.files ?? []).map((f) => f.path)];
   return [...ENGINE_MOUNTS, ...targets.map((t) => t.replace(/^\/+|\/+$/g, ''))];
@@ -57,12 +68,11 @@ interface Commit {
 
 async function commit(c: Commit, name: ImageReference | undefined, options: CommitOptions): Promise<string> {
   const { record, store, parent, hold } = c;
-  const source = rootfsPaths(c.directory).upper;
   // A container that was never started has no files of its own yet.
   const layer =
     record.startCount === 0
       ? undefined
-      : await layerFrom(store, { kind: 'pack', source, emptyMounts: emptyMountsOf(record) }, hold);
+      : await layerFrom(store, { kind: 'pack', ...changesOf(record, c.directory, store) }, hold);
   const config = options.config(await configOf(record, store));
   const image = {
     parent,

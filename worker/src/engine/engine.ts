@@ -11,10 +11,9 @@ import type { ImageService } from '../images/image-service.js';
 import { readLogs } from '../logs/log-reader.js';
 import type { LogRotation } from '../logs/log-rotation.js';
 import type { ExitWatch } from '../runtime/exit-watch.js';
-import { rootfsPaths } from '../snapshots/rootfs.js';
 import type { VolumeStore } from '../volumes/volume-store.js';
 import { Container } from './container.js';
-import { commitContainer, emptyMountsOf } from './container-commit.js';
+import { changesOf, commitContainer } from './container-commit.js';
 import type { ContainerContext } from './container-context.js';
 import { createContainer, newContainerId } from './container-creation.js';
 import { buildsRoot, containerPaths } from './container-paths.js';
@@ -302,9 +301,9 @@ export class Engine implements ContainerEngine {
   }
 
   #changesOf(id: string) {
-    const { record } = this.#parts.registry.get(id);
-    const { upper } = rootfsPaths(containerPaths(this.#parts.context, id).container);
-    return { source: upper, emptyMounts: emptyMountsOf(record) };
+    const { registry, context, images } = this.#parts;
+    const { record } = registry.get(id);
+    return changesOf(record, containerPaths(context, id).container, images.store);
   }
 
   #untilClosed(signal: AbortSignal | undefined): AbortSignal {

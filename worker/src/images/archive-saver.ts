@@ -6,7 +6,7 @@ import { createReadStream } from 'node:fs';
 import { SwarmtsError } from '@swarmts/lib';
 import { TarWriter } from '../snapshots/tar-writer.js';
 import type { StoredImage } from './image-index.js';
-import type { Hold, ImageStore } from './image-store.js';
+import { type Hold, type ImageStore, noSuchImage } from './image-store.js';
 import { mediaTypes } from './manifest.js';
 import { familiarString, isNameOnly, parseReference, repositoryOf, tagKey } from './reference.js';
 
@@ -35,17 +35,17 @@ export async function* saveArchive(
 
 function chooseImages(store: ImageStore, refs: readonly string[]): SavedImage[] {
   const chosen = new Map<string, SavedImage>();
-  const add = (id: string, name?: string) => {
+  const add = (text: string, id: string, name?: string) => {
     const image = store.refs.images[id];
-    if (!image) throw new SwarmtsError('image-not-found', 'reference does not exist');
+    if (!image) throw noSuchImage(text);
     const saved = chosen.get(id) ?? { image, names: [] };
     chosen.set(id, saved);
     if (name !== undefined && !saved.names.includes(name)) saved.names.push(name);
   };
   for (const text of refs) {
     const keys = keysNamed(store, text);
-    for (const key of keys) add(store.refs.tags[key] ?? '', familiarString(parseReference(key)));
-    if (keys.length === 0) add(store.resolve(text) ?? '');
+    for (const key of keys) add(text, store.refs.tags[key] ?? '', familiarString(parseReference(key)));
+    if (keys.length === 0) add(text, store.resolve(text) ?? '');
   }
   return [...chosen.values()];
 }

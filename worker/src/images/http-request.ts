@@ -5,7 +5,7 @@
 import http from 'node:http';
 import https from 'node:https';
 import type { Readable } from 'node:stream';
-import { SwarmtsError } from '@swarmts/lib';
+import { messageOf, SwarmtsError } from '@swarmts/lib';
 import { abortError } from './shared-jobs.js';
 
 export interface HttpRequest {
@@ -96,6 +96,26 @@ export class HttpClient {
       request.on('close', () => body.destroy());
       body.pipe(request);
     });
+  }
+}
+
+/** Why nobody answered, in the words that Docker's users search for. */
+export function connectionFailure(e: unknown): string {
+  if (!(e instanceof Error) || !('code' in e)) return messageOf(e);
+  const { address, port, hostname } = e as { address?: string; port?: number; hostname?: string };
+  const where = address === undefined ? '' : ` ${address.includes(':') ? `[${address}]` : address}:${port}`;
+  switch (e.code) {
+    case 'ECONNREFUSED':
+      return `dial tcp${where}: connect: connection refused`;
+    case 'EHOSTUNREACH':
+      return `dial tcp${where}: connect: no route to host`;
+    case 'ENETUNREACH':
+      return `dial tcp${where}: connect: network is unreachable`;
+    case 'ENOTFOUND':
+    case 'EAI_AGAIN':
+      return `dial tcp: lookup ${hostname ?? ''}: no such host`;
+    default:
+      return messageOf(e);
   }
 }
 

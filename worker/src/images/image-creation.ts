@@ -7,7 +7,7 @@ import { dirname } from 'node:path';
 import { errnoOf } from '@swarmts/lib';
 import type { ImageConfig } from '../engine/engine-api.js';
 import { runChild } from '../snapshots/child-report.js';
-import { PACK_MAIN, type PackedLayer, type PackRequest } from '../snapshots/pack-request.js';
+import { PACK_MAIN, type PackedLayer, type PackRequest, type UpperDirectory } from '../snapshots/pack-request.js';
 import { type StoredImage, withImage, withTag } from './image-index.js';
 import type { Hold, ImageStore } from './image-store.js';
 import { chainIds, mediaTypes, type Platform, sha256Digest } from './manifest.js';
@@ -37,9 +37,7 @@ export interface LayerBlob {
 /** Packs or unwraps into the blob store; undefined when there is nothing in it. The blob is held. */
 export async function layerFrom(
   store: ImageStore,
-  request:
-    | { readonly kind: 'pack'; readonly source: string; readonly emptyMounts: readonly string[] }
-    | { readonly kind: 'plain'; readonly source: string },
+  request: ({ readonly kind: 'pack' } & UpperDirectory) | { readonly kind: 'plain'; readonly source: string },
   hold: Hold,
   signal?: AbortSignal,
 ): Promise<LayerBlob | undefined> {

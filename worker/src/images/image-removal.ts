@@ -38,6 +38,8 @@ export async function removeWithSizes(
   text: string,
   options: RemoveOptions,
 ): Promise<{ readonly items: RemovedItem[]; readonly freedBytes: number }> {
+  // A name that none can be is refused as such.
+  if (store.resolve(text) === undefined && !/^(sha256:)?[0-9a-f]+$/.test(text)) parseReference(text);
   const image = store.image(text);
   const removal = new Removal(store, options.prune);
   const byName = store.named(text) !== undefined;

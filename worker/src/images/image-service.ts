@@ -115,7 +115,7 @@ export class ImageService implements ImageEngine {
     if (ref.digest) throw new SwarmtsError('invalid-argument', 'refusing to create a tag with a digest reference');
     await this.store.change(async () => {
       const id = this.store.resolve(source);
-      if (!id) throw noSuchImage(source);
+      if (!id) throw noSuchImage(longName(source));
       await tagAll(this.store, id, [ref]);
     });
   }
@@ -160,6 +160,11 @@ export class ImageService implements ImageEngine {
   async collectGarbage(): Promise<void> {
     await this.store.change(() => this.store.sweep());
   }
+}
+
+/** As Docker names what is not there: with the tag that was meant. */
+function longName(text: string): string {
+  return /^[0-9a-f]{64}$/.test(text) ? text : familiarString(parseReference(text));
 }
 
 export function imagesRoot(dataRoot: string): string {

@@ -10,7 +10,7 @@ import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { errnoOf, isSwarmtsError, type Logger, messageOf, SwarmtsError } from '@swarmts/lib';
 import type { RegistryAuth } from '../engine/engine-api.js';
-import { HttpClient, type HttpRequest, readBody } from './http-request.js';
+import { connectionFailure, HttpClient, type HttpRequest, readBody } from './http-request.js';
 import { acceptedManifests, isRecord } from './manifest.js';
 import { familiarName, familiarString, type ImageReference } from './reference.js';
 import { answerChallenge, parseChallenge } from './registry-auth.js';
@@ -317,6 +317,7 @@ function unreachableRegistry(
   ref: ImageReference,
   cause: unknown,
 ): SwarmtsError {
-  const base = endpoints.find((e) => !e.mirror)?.base.origin ?? ref.domain;
-  return new SwarmtsError('unavailable', `Get "${base}/v2/": ${messageOf(cause)}`, { cause });
+  // The last one that was tried is the one that the cause is about.
+  const base = endpoints.findLast((e) => !e.mirror)?.base.origin ?? ref.domain;
+  return new SwarmtsError('unavailable', `Get "${base}/v2/": ${connectionFailure(cause)}`, { cause });
 }

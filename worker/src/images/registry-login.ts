@@ -1,8 +1,8 @@
 /** `docker login`: whether a registry takes the credentials. Nothing is kept here; the client writes them down. */
 import { STATUS_CODES } from 'node:http';
-import { isSwarmtsError, messageOf, SwarmtsError } from '@swarmts/lib';
+import { isSwarmtsError, SwarmtsError } from '@swarmts/lib';
 import type { RegistryAuth } from '../engine/engine-api.js';
-import { HttpClient } from './http-request.js';
+import { connectionFailure, HttpClient } from './http-request.js';
 import { answerChallenge, parseChallenge } from './registry-auth.js';
 import { certificatesFor, type RegistryClientOptions } from './registry-client.js';
 import { endpointsOf, type RegistryEndpoint } from './registry-endpoints.js';
@@ -26,8 +26,8 @@ export async function checkLogin(
       failure = e;
     }
   }
-  const url = `${endpoints[0]?.base.origin ?? ''}/v2/`;
-  throw new SwarmtsError('internal', `Get "${url}": ${messageOf(failure)}`, { cause: failure });
+  const url = `${endpoints.at(-1)?.base.origin ?? ''}/v2/`;
+  throw new SwarmtsError('unavailable', `Get "${url}": ${connectionFailure(failure)}`, { cause: failure });
 }
 
 /** The host of "https://index.docker.io/v1/", "registry:5000" or "http://registry:5000/". */

@@ -64,7 +64,11 @@ async function work(r: PackRequest): Promise<PackedLayer> {
   if (r.kind === 'pack') {
     const tar = new TarWriter((chunk) => file.write(chunk));
     const emptyMounts = new Set(r.emptyMounts.map(byteString));
-    const packed = packTree(byteString(r.source), tar, { upper: true, emptyMounts });
+    const packed = packTree(byteString(r.source), tar, {
+      upper: true,
+      emptyMounts,
+      lower: r.lower.map(byteString),
+    });
     tar.finish();
     return { ...packed, digest: file.close(), size: file.size };
   }

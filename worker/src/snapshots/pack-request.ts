@@ -3,11 +3,19 @@ import { fileURLToPath } from 'node:url';
 
 export type PackRequest =
   /** The upper directory `source` of an overlay becomes a layer. */
-  | { readonly kind: 'pack'; readonly source: string; readonly target: string; readonly emptyMounts: readonly string[] }
+  | ({ readonly kind: 'pack'; readonly target: string } & UpperDirectory)
   /** The maybe compressed archive `source` becomes a plain one; it must be a tar archive. */
   | { readonly kind: 'plain'; readonly source: string; readonly target: string }
   /** `source` becomes a gzip stream. */
   | { readonly kind: 'gzip'; readonly source: string; readonly target: string };
+
+export interface UpperDirectory {
+  readonly source: string;
+  /** Paths that are no change while they are empty: mount points that the engine made. */
+  readonly emptyMounts: readonly string[];
+  /** The layers below, topmost first. */
+  readonly lower: readonly string[];
+}
 
 export interface PackedLayer {
   readonly entries: number;

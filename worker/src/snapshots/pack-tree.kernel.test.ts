@@ -36,10 +36,10 @@ describe('packing a layer', () => {
   });
   afterEach(() => rmSync(dir, { recursive: true, force: true }));
 
-  function pack(emptyMounts: readonly string[] = []): Buffer {
+  function pack(emptyMounts: readonly string[] = [], lower: readonly string[] = []): Buffer {
     const chunks: Buffer[] = [];
     const tar = new TarWriter((c) => chunks.push(Buffer.from(c)));
-    packTree(byteString(source), tar, { upper: true, emptyMounts: new Set(emptyMounts) });
+    packTree(byteString(source), tar, { upper: true, emptyMounts: new Set(emptyMounts), lower });
     tar.finish();
     return Buffer.concat(chunks);
   }
@@ -108,6 +108,14 @@ describe('packing a layer', () => {
     writeFileSync(join(source, 'etc/resolv.conf'), 'kept');
     const mounts = ['dev', 'dev/pts', 'dev/console', 'proc', 'etc/hosts', 'etc/resolv.conf', 'data'];
     assert.deepEqual(await names(pack(mounts)), ['etc/', 'etc/resolv.conf']);
+    rmSync(join(source, 'etc/resolv.conf'));
+    assert.deepEqual(await names(pack(mounts)), []);
+    const lower = join(dir, 'lower');
+    mkdirSync(join(lower, 'etc'), { recursive: true });
+    assert.deepEqual(await names(pack(mounts, [lower])), []);
+    chmodSync(join(lower, 'etc'), 0o700);
+    assert.deepEqual(await names(pack(mounts, [lower])), ['etc/'], 'its mode was changed');
+    writeFileSync(join(source, 'etc/resolv.conf'), 'kept');
     writeFileSync(join(source, 'data/file'), '');
     assert.deepEqual(await names(pack(mounts)), ['data/', 'data/file', 'etc/', 'etc/resolv.conf']);
   });

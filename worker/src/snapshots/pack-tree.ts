@@ -17,6 +17,8 @@ export interface PackOptions {
   readonly upper: boolean;
   /** Paths (byte strings, no leading slash) that are left out while they are empty: mount points that the engine made. */
   readonly emptyMounts: ReadonlySet<string>;
+  /** Directories of the layers below, topmost first, as byte strings. */
+  readonly lower?: readonly string[];
 }
 
 export interface PackResult {
@@ -37,6 +39,8 @@ class TreePacker {
   readonly #options: PackOptions;
   /** The first name of files with several. */
   readonly #links = new Map<string, string>();
+  /** Directories above mount points. */
+  readonly #holdsMounts: ReadonlySet<string>;
   readonly #buffer = Buffer.alloc(READ_BYTES);
   entries = 0;
   sizeBytes = 0;
@@ -45,6 +49,7 @@ class TreePacker {
     this.#root = root;
     this.#tar = tar;
     this.#options = options;
+    this.#holdsMounts = new Set([...options.emptyMounts].flatMap(parentsOf));
   }
 
   directory(path: string): void {
@@ -54,7 +59,7 @@ class TreePacker {
 
   #entry(path: string): void {
     const s = lstatSync(bytesOf(this.#absolute(path)));
-    if (this.#options.emptyMounts.has(path) && this.#isEmpty(path, s)) return;
+    if (this.#isEnginesOwn(path, s)) return;
     if (this.#options.upper && s.isCharacterDevice() && s.rdev === 0) {
       this.#put({ ...common(s), name: whiteoutOf(path), type: 'file', size: 0, mode: 0 });
       return;
@@ -127,14 +132,23 @@ class TreePacker {
     return out;
   }
 
-  #isEmpty(path: string, s: Stats): boolean {
-    if (s.isFile()) return s.size === 0;
-    return s.isDirectory() && readdirSync(bytesOf(this.#absolute(path))).every((n) => this.#isEmptyMount(path, n));
+  /** An empty mount point, or a directory that is there for nothing else and is otherwise as it was. */
+  #isEnginesOwn(path: string, s: Stats): boolean {
+    const isMount = this.#options.emptyMounts.has(path);
+    if (s.isFile()) return isMount && s.size === 0;
+    if (!s.isDirectory() || !(isMount || this.#holdsMounts.has(path)) || this.#wasChanged(path, s)) return false;
+    const names = readdirSync(bytesOf(this.#absolute(path)), { encoding: 'latin1' });
+    if (names.length === 0) return isMount;
+    return names.every((n) => this.#isEnginesOwn(`${path}/${n}`, lstatSync(bytesOf(this.#absolute(`${path}/${n}`)))));
   }
 
-  #isEmptyMount(path: string, name: string): boolean {
-    const inner = `${path}/${Buffer.from(name, 'utf8').toString('latin1')}`;
-    return this.#options.emptyMounts.has(inner) && this.#isEmpty(inner, lstatSync(bytesOf(this.#absolute(inner))));
+  /** Mode or owner differ from those in the layers below. */
+  #wasChanged(path: string, s: Stats): boolean {
+    for (const lower of this.#options.lower ?? []) {
+      const below = lstatSync(bytesOf(`${lower}/${path}`), { throwIfNoEntry: false });
+      if (below) return below.mode !== s.mode || below.uid !== s.uid || below.gid !== s.gid;
+    }
+    return false;
   }
 
   #absolute(path: string): string {
@@ -149,6 +163,11 @@ function isPacked(name: string): boolean {
 
 function common(s: Stats): Pick<TarEntry, 'mode' | 'uid' | 'gid' | 'mtime'> {
   return { mode: s.mode & 0o7777, uid: s.uid, gid: s.gid, mtime: Math.floor(s.mtimeMs / 1000) };
+}
+
+function parentsOf(path: string): string[] {
+  const parts = path.split('/');
+  return parts.slice(1).map((_, i) => parts.slice(0, i + 1).join('/'));
 }
 
 function whiteoutOf(path: string): string {
