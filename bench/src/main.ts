@@ -3,6 +3,10 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { api, waitFor } from '@swarmts/test-cluster';
 import { createService, firstWriteMs, IMAGE, removeService, setUp, tasksOf, untilRunning } from './bed.js';
 import { compare } from './measure.js';
+import { attach, propagation } from './network/change-bench.js';
+import { dns } from './network/dns-bench.js';
+import { mesh } from './network/mesh-bench.js';
+import { overlay } from './network/overlay-bench.js';
 import { raftRead, raftWrite } from './raft/raft-bench.js';
 
 const ROUNDS = 5;
@@ -18,6 +22,11 @@ const benchmarks: Readonly<Record<string, Benchmark>> = {
   'leader-failover': leaderFailover,
   'node-failover': nodeFailover,
   footprint,
+  overlay,
+  mesh,
+  attach,
+  propagation,
+  dns,
   'raft-write': raftWrite,
   'raft-read': raftRead,
 };

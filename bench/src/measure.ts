@@ -42,19 +42,29 @@ const RESULTS = fileURLToPath(new URL('../results/results.jsonl', import.meta.ur
 
 /** Runs A B B A A B ... and prints the table; true when the goal is met. */
 export async function compare(c: Comparison): Promise<boolean> {
-  const ours: number[] = [];
-  const peer: number[] = [];
-  for (let round = 0; round < c.rounds; round++) {
-    const first = round % 2 === 0;
-    for (const side of first ? [c.ours, c.peer] : [c.peer, c.ours]) {
+  const [ours, peer] = await alternate(c.ours, c.peer, c.rounds, c);
+  return report(c, c.ours.name, ours, c.peer.name, peer);
+}
+
+/** Both sides in turns: what each measured, round by round. */
+export async function alternate(
+  a: Side,
+  b: Side,
+  rounds: number,
+  what: Pick<Comparison, 'benchmark' | 'unit'> = { benchmark: `${a.name}, ${b.name}`, unit: '' },
+): Promise<readonly [readonly number[], readonly number[]]> {
+  const values: readonly [number[], number[]] = [[], []];
+  for (let round = 0; round < rounds; round++) {
+    for (const i of round % 2 === 0 ? ([0, 1] as const) : ([1, 0] as const)) {
+      const side = i === 0 ? a : b;
       const value = await side.measure();
-      (side === c.ours ? ours : peer).push(value);
+      values[i].push(value);
       process.stderr.write(
-        `${c.benchmark}: round ${round + 1}/${c.rounds} ${side.name} ${value.toFixed(1)} ${c.unit}\n`,
+        `${what.benchmark}: round ${round + 1}/${rounds} ${side.name} ${value.toFixed(1)} ${what.unit}\n`,
       );
     }
   }
-  return report(c, c.ours.name, ours, c.peer.name, peer);
+  return values;
 }
 
 /** Prints the table of what was measured, in the order of the rounds, and keeps it; true when the goal is met. */

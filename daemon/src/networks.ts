@@ -45,7 +45,11 @@ export async function openNetworks(
   const logFile = join(config.execRoot, 'dns.log');
   const names = new DnsClient({
     socketPath,
-    networks: () => routed.views().map(namesOf),
+    networks: (ids) =>
+      routed
+        .views()
+        .filter((v) => ids.has(v.id))
+        .map(namesOf),
     clock: systemClock,
     logger,
     async spawn() {

@@ -11,23 +11,28 @@ export function assignPorts(
   previous: readonly PortConfig[],
   others: readonly Service[],
 ): readonly PortConfig[] {
-  const owners = new Map<string, Service>();
-  for (const s of others) for (const p of s.endpoint?.ports ?? []) if (isIngress(p)) owners.set(keyOf(p), s);
   const wanted = spec.endpoint?.ports ?? [];
-  const mine = new Set<string>();
-  for (const p of wanted) {
-    if (!isIngress(p) || p.publishedPort === 0) continue;
-    const owner = owners.get(keyOf(p));
-    if (owner) throw taken(p, owner);
-    mine.add(keyOf(p));
-  }
-  const free = (p: PortConfig) => !owners.has(keyOf(p)) && !mine.has(keyOf(p));
+  const fixed = wanted.filter((p) => isIngress(p) && p.publishedPort !== 0);
+  const mine = new Set(fixed.map(numberOf));
+  refuseTaken(mine, others);
+  const open = wanted.filter((p) => isIngress(p) && p.publishedPort === 0);
+  if (open.length === 0) return wanted;
+  const used = new Set(others.flatMap((s) => (s.endpoint?.ports ?? []).filter(isIngress).map(numberOf)));
+  const free = (p: PortConfig) => !used.has(numberOf(p)) && !mine.has(numberOf(p));
   return wanted.map((p) => {
     if (!isIngress(p) || p.publishedPort !== 0) return p;
     const chosen = choose(p, previous, free);
-    mine.add(keyOf(chosen));
+    mine.add(numberOf(chosen));
     return chosen;
   });
+}
+
+/** There may be ten thousand others, and every service that is made asks. */
+function refuseTaken(wanted: ReadonlySet<number>, others: readonly Service[]): void {
+  if (wanted.size === 0) return;
+  for (const s of others) {
+    for (const p of s.endpoint?.ports ?? []) if (isIngress(p) && wanted.has(numberOf(p))) throw taken(p, s);
+  }
 }
 
 function choose(p: PortConfig, previous: readonly PortConfig[], free: (p: PortConfig) => boolean): PortConfig {
@@ -48,7 +53,8 @@ export function isIngress(p: PortConfig): boolean {
   return p.publishMode === PublishMode.INGRESS;
 }
 
-const keyOf = (p: PortConfig): string => `${p.protocol}/${p.publishedPort}`;
+/** One number for protocol and port. */
+const numberOf = (p: PortConfig): number => p.protocol * 0x10000 + p.publishedPort;
 
 function taken(p: PortConfig, owner: Service): SwarmtsError {
   return new SwarmtsError(

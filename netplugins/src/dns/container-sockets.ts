@@ -13,7 +13,7 @@ const MAX_TCP_CLIENTS = 32;
 const TCP_IDLE_MS = 10_000;
 
 /** Answers one message; undefined: nothing is sent. */
-export type Answerer = (message: Buffer, overUdp: boolean) => Promise<Buffer | undefined>;
+export type Answerer = (message: Buffer, overUdp: boolean) => Buffer | undefined | Promise<Buffer | undefined>;
 
 export class ContainerSockets {
   readonly #udp: UdpSocket;
@@ -28,7 +28,7 @@ export class ContainerSockets {
   /** Throws when the namespace is gone or its rules cannot be written. */
   static async open(netns: string, nft: NftLibrary, answer: Answerer): Promise<ContainerSockets> {
     const [udpFd, tcpFd] = withNetns(netns, () => openBoth(nft));
-    const sockets = new ContainerSockets(createSocket('udp4'), createServer());
+    const sockets = new ContainerSockets(createSocket({ type: 'udp4', lookup: isAddress }), createServer());
     sockets.#serveUdp(answer);
     sockets.#serveTcp(answer);
     await Promise.all([
@@ -54,9 +54,12 @@ export class ContainerSockets {
 
   #serveUdp(answer: Answerer): void {
     this.#udp.on('message', (message, from) => {
-      void answer(message, true).then((bytes) => {
-        if (bytes) this.#udp.send(bytes, from.port, from.address, () => undefined);
-      });
+      const reply = (bytes: Buffer | undefined) => {
+        if (bytes) this.#udp.send(bytes, from.port, from.address);
+      };
+      const bytes = answer(message, true);
+      if (bytes instanceof Promise) void bytes.then(reply);
+      else reply(bytes);
     });
   }
 
@@ -75,7 +78,7 @@ export class ContainerSockets {
           const end = 2 + received.readUInt16BE(0);
           const message = Buffer.from(received.subarray(2, end));
           received = received.subarray(end);
-          void answer(message, false).then((bytes) => {
+          void Promise.resolve(answer(message, false)).then((bytes) => {
             if (!bytes || client.destroyed) return;
             const length = Buffer.alloc(2);
             length.writeUInt16BE(bytes.length, 0);
@@ -85,6 +88,15 @@ export class ContainerSockets {
       });
     });
   }
+}
+
+/** Who asks is known by its address: Node would have it looked up, in another turn. */
+function isAddress(
+  address: string,
+  _options: unknown,
+  found: (e: NodeJS.ErrnoException | null, address: string, family: number) => void,
+): void {
+  found(null, address, 4);
 }
 
 function openBoth(nft: NftLibrary): [BoundSocket, BoundSocket] {

@@ -22,8 +22,8 @@ export interface DnsClientOptions {
   readonly socketPath: string;
   /** Starts the process; it may find that another one is there already. */
   readonly spawn: () => Promise<void>;
-  /** The names of all networks, as of now. */
-  readonly networks: () => readonly NetworkNames[];
+  /** The names of some networks, as of now; those that are not known are left out. */
+  readonly networks: (ids: ReadonlySet<string>) => readonly NetworkNames[];
   readonly clock: Clock;
   readonly logger: Logger;
 }
@@ -121,7 +121,7 @@ export class DnsClient {
       this.#sentContainers.clear();
     }
     const used = new Set([...this.#containers.values()].flatMap((c) => c.networkIds));
-    const present = this.#o.networks().filter((n) => used.has(n.id));
+    const present = this.#o.networks(used);
     const ids = new Set(present.map((n) => n.id));
     const networks = present.filter((n) => this.#sentNetworks.get(n.id) !== JSON.stringify(n));
     const containers = [...this.#containers.values()].filter(

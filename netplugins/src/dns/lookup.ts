@@ -17,17 +17,34 @@ export function lookUp(
   type: number,
   networks: readonly NetworkNames[],
   random: Random,
+  cache: RecordCache = new RecordCache(),
 ): LookupResult | undefined {
   const reversed = addressOfPointer(name);
   if (reversed !== undefined) return lookUpPointer(reversed, type, networks);
   const found = find(name, networks);
   if (found === undefined) return undefined;
-  const wanted = type === RecordType.A ? 4 : type === RecordType.AAAA ? 6 : 0;
-  const records = found
-    .map(parseIp)
-    .filter((ip) => ip.family === wanted)
-    .map(({ family, value }) => Buffer.from(value.toString(16).padStart(family === 4 ? 8 : 32, '0'), 'hex'));
-  return { code: ResponseCode.noError, records: shuffled(records, random) };
+  const wanted = type === RecordType.A ? IPV4_BYTES : type === RecordType.AAAA ? IPV6_BYTES : 0;
+  const records = cache.of(found).filter((bytes) => bytes.length === wanted);
+  return { code: ResponseCode.noError, records: records.length > 1 ? shuffled(records, random) : records };
+}
+
+const IPV4_BYTES = 4;
+const IPV6_BYTES = 16;
+
+/** Addresses as bytes, made once per list: lists are replaced, never changed. */
+export class RecordCache {
+  readonly #byList = new WeakMap<readonly string[], readonly Buffer[]>();
+
+  of(addresses: readonly string[]): readonly Buffer[] {
+    const known = this.#byList.get(addresses);
+    if (known) return known;
+    const made = addresses.map(parseIp).map(({ family, value }) => {
+      const digits = 2 * (family === 4 ? IPV4_BYTES : IPV6_BYTES);
+      return Buffer.from(value.toString(16).padStart(digits, '0'), 'hex');
+    });
+    this.#byList.set(addresses, made);
+    return made;
+  }
 }
 
 /** By its name, on the container's networks in their order, or as NAME.NETWORK. */

@@ -82,34 +82,40 @@ export interface Answer {
 /** The answer's bytes. Over UDP records that do not fit are left out and the client is told to ask again over TCP. */
 export function encodeAnswer(query: Query, answer: Answer, overUdp: boolean): Buffer {
   const room = overUdp ? query.udpBytes : 65_535;
-  const opt = query.hasEdns ? optRecord() : Buffer.alloc(0);
-  const parts: Buffer[] = [];
-  let size = HEADER_BYTES + query.question.length + opt.length;
+  let size = HEADER_BYTES + query.question.length + (query.hasEdns ? OPT_RECORD.length : 0);
+  let count = 0;
   for (const data of answer.records) {
-    const record = recordBytes(query.type, answer.ttlSeconds, data);
-    if (size + record.length > room) break;
-    size += record.length;
-    parts.push(record);
+    if (size + RECORD_HEAD_BYTES + data.length > room) break;
+    size += RECORD_HEAD_BYTES + data.length;
+    count++;
   }
-  const truncated = parts.length < answer.records.length;
-  const header = Buffer.alloc(HEADER_BYTES);
-  header.writeUInt16BE(query.id, 0);
+  const message = Buffer.allocUnsafe(size);
+  const truncated = count < answer.records.length;
   const desired = query.recursionDesired ? 0x0100 : 0;
-  header.writeUInt16BE(0x8480 | (query.opcode << 11) | desired | (truncated ? 0x0200 : 0) | answer.code, 2);
-  header.writeUInt16BE(1, 4);
-  header.writeUInt16BE(parts.length, 6);
-  header.writeUInt16BE(opt.length > 0 ? 1 : 0, 10);
-  return Buffer.concat([header, query.question, ...parts, opt]);
+  message.writeUInt16BE(query.id, 0);
+  message.writeUInt16BE(0x8480 | (query.opcode << 11) | desired | (truncated ? 0x0200 : 0) | answer.code, 2);
+  message.writeUInt16BE(1, 4);
+  message.writeUInt16BE(count, 6);
+  message.writeUInt16BE(0, 8);
+  message.writeUInt16BE(query.hasEdns ? 1 : 0, 10);
+  let at = HEADER_BYTES + query.question.copy(message, HEADER_BYTES);
+  for (const data of answer.records.slice(0, count)) {
+    at = writeRecord(message, at, query.type, answer.ttlSeconds, data);
+  }
+  if (query.hasEdns) OPT_RECORD.copy(message, at);
+  return message;
 }
 
-function recordBytes(type: number, ttlSeconds: number, data: Buffer): Buffer {
-  const head = Buffer.alloc(12);
-  head.writeUInt16BE(POINTER_TO_QUESTION, 0);
-  head.writeUInt16BE(type, 2);
-  head.writeUInt16BE(CLASS_IN, 4);
-  head.writeUInt32BE(ttlSeconds, 6);
-  head.writeUInt16BE(data.length, 10);
-  return Buffer.concat([head, data]);
+const RECORD_HEAD_BYTES = 12;
+
+function writeRecord(message: Buffer, at: number, type: number, ttlSeconds: number, data: Buffer): number {
+  message.writeUInt16BE(POINTER_TO_QUESTION, at);
+  message.writeUInt16BE(type, at + 2);
+  message.writeUInt16BE(CLASS_IN, at + 4);
+  message.writeUInt32BE(ttlSeconds, at + 6);
+  message.writeUInt16BE(data.length, at + 10);
+  data.copy(message, at + RECORD_HEAD_BYTES);
+  return at + RECORD_HEAD_BYTES + data.length;
 }
 
 function optRecord(): Buffer {
@@ -118,6 +124,8 @@ function optRecord(): Buffer {
   b.writeUInt16BE(EDNS_UDP_BYTES, 3);
   return b;
 }
+
+const OPT_RECORD = optRecord();
 
 /** A name as labels, uncompressed. */
 export function encodeName(name: string): Buffer {

@@ -4,7 +4,7 @@ import { type Clock, type Logger, messageOf, type Random } from '@swarmts/lib';
 import { bindUdp, type NftLibrary, withNetns } from 'vxlan-tools';
 import { ContainerSockets } from './container-sockets.js';
 import type { Forwarder } from './forwarder.js';
-import { lookUp, TTL_SECONDS } from './lookup.js';
+import { lookUp, RecordCache, TTL_SECONDS } from './lookup.js';
 import { encodeAnswer, parseQuery, ResponseCode } from './message.js';
 import type { NetworkNames } from './names.js';
 import type { DnsAcknowledgement, DnsContainer, DnsUpdate } from './protocol.js';
@@ -28,6 +28,7 @@ export class NameServer {
   readonly #o: NameServerOptions;
   readonly #networks = new Map<string, NetworkNames>();
   readonly #served = new Map<string, Served>();
+  readonly #records = new RecordCache();
 
   constructor(options: NameServerOptions) {
     this.#o = options;
@@ -77,7 +78,8 @@ export class NameServer {
     this.#served.delete(id);
   }
 
-  async #answer(id: string, message: Buffer, overUdp: boolean): Promise<Buffer | undefined> {
+  /** What is known here is answered at once; a promise for every question would cost more than the answer. */
+  #answer(id: string, message: Buffer, overUdp: boolean): Buffer | undefined | Promise<Buffer> {
     const container = this.#served.get(id)?.container;
     const query = parseQuery(message);
     if (!container || !query) return undefined;
@@ -86,14 +88,21 @@ export class NameServer {
     try {
       if (query.opcode !== 0) return reply(ResponseCode.notImplemented);
       const networks = container.networkIds.flatMap((n) => this.#networks.get(n) ?? []);
-      const own = lookUp(query.name, query.type, networks, this.#o.random);
+      const own = lookUp(query.name, query.type, networks, this.#o.random, this.#records);
       if (own) return reply(own.code, own.records);
       if (container.isInternal) return reply(ResponseCode.noSuchName);
-      return (await this.#forward(container, message, overUdp)) ?? reply(ResponseCode.serverFailure);
+      return this.#forward(container, message, overUdp).then(
+        (bytes) => bytes ?? reply(ResponseCode.serverFailure),
+        (e: unknown) => this.#failed(query.name, e, reply),
+      );
     } catch (e) {
-      this.#o.log.warn('a question was not answered', { name: query.name, error: messageOf(e) });
-      return reply(ResponseCode.serverFailure);
+      return this.#failed(query.name, e, reply);
     }
+  }
+
+  #failed(name: string, e: unknown, reply: (code: number) => Buffer): Buffer {
+    this.#o.log.warn('a question was not answered', { name, error: messageOf(e) });
+    return reply(ResponseCode.serverFailure);
   }
 
   #forward(c: DnsContainer, message: Buffer, overUdp: boolean): Promise<Buffer | undefined> {

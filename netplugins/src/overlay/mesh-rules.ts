@@ -30,7 +30,8 @@ export interface MeshInput {
 }
 
 export function meshRules(m: MeshInput): RuleSet {
-  const families = FAMILIES.map((f) => portRules(m, f));
+  const ports = publishedPorts(m);
+  const families = FAMILIES.map((f) => portRules(ports, f));
   const toPort = 'fib daddr type local meta l4proto . th dport';
   const translate = FAMILIES.map((f) => `meta nfproto ${f} ${toPort} vmap @published${familyWords[f].suffix}`);
   const table: RuleTable = {
@@ -45,7 +46,7 @@ export function meshRules(m: MeshInput): RuleSet {
           m.vteps.filter((a) => familyOf(a) === f),
         );
       }),
-      setOf('empty', 'type inet_proto . inet_service', emptyPorts(m)),
+      setOf('empty', 'type inet_proto . inet_service', emptyPorts(ports)),
       ...families.flatMap((f) => f.collections),
     ],
     chains: [
@@ -78,47 +79,42 @@ export function meshRules(m: MeshInput): RuleSet {
 
 function rejects(toPort: string): string[] {
   return [
-    `${toPort} @empty meta l4proto tcp reject with tcp reset`,
-    `${toPort} @empty reject with icmpx type port-unreachable`,
+    `ct state new ${toPort} @empty meta l4proto tcp reject with tcp reset`,
+    `ct state new ${toPort} @empty reject with icmpx type port-unreachable`,
   ];
 }
 
+interface PublishedPort {
+  /** Protocol and port. */
+  readonly key: string;
+  readonly port: PortConfig;
+  readonly backends: ReturnType<typeof backendsOfPort>;
+}
+
 /** Ports of the ingress network's services, with the endpoints behind each. */
-function publishedPorts(
-  m: MeshInput,
-): { readonly key: string; readonly port: PortConfig; readonly backends: Backends }[] {
-  const v = m.ingress;
-  if (!v) return [];
-  const ready = readyByService(v);
-  return [...v.services.values()]
-    .sort((a, b) => (a.serviceId < b.serviceId ? -1 : 1))
-    .flatMap((s) =>
-      s.ports.map((port) => ({
-        key: `${protocolName(port)} . ${port.publishedPort}`,
-        port,
-        backends: backendsOfPort(port, ready.get(s.serviceId) ?? [], m.nodeId),
-      })),
-    );
+function publishedPorts(m: MeshInput): readonly PublishedPort[] {
+  if (!m.ingress) return [];
+  const ready = readyByService(m.ingress);
+  const found: PublishedPort[] = [];
+  for (const s of m.ingress.services.values()) {
+    for (const port of s.ports) {
+      const key = `${protocolName(port)} . ${port.publishedPort}`;
+      found.push({ key, port, backends: backendsOfPort(port, ready.get(s.serviceId) ?? [], m.nodeId) });
+    }
+  }
+  return found;
 }
 
-type Backends = ReturnType<typeof backendsOfPort>;
-
-function emptyPorts(m: MeshInput): string[] {
-  return publishedPorts(m)
-    .filter((p) => p.backends.every((e) => e.addresses.length === 0))
-    .map((p) => p.key);
+function emptyPorts(ports: readonly PublishedPort[]): string[] {
+  return ports.filter((p) => p.backends.every((e) => e.addresses.length === 0)).map((p) => p.key);
 }
 
-function portRules(m: MeshInput, family: Family) {
+function portRules(ports: readonly PublishedPort[], family: Family) {
   const { ip, suffix } = familyWords[family];
   const balance = new Map<string, readonly string[]>();
-  for (const { key, port, backends } of publishedPorts(m)) {
-    const addresses = addressesOf(backends, family);
-    if (addresses.length > 0)
-      balance.set(
-        key,
-        addresses.map((a) => `${a} . ${port.targetPort}`),
-      );
+  for (const { key, port, backends } of ports) {
+    const addresses = addressesOf(backends, family).map((a) => `${a} . ${port.targetPort}`);
+    if (addresses.length > 0) balance.set(key, addresses);
   }
   const key = `typeof meta l4proto . th dport . numgen random mod 65536 : ${ip} daddr . th dport`;
   return {

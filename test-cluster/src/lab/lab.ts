@@ -206,6 +206,11 @@ export class Lab {
     return this.#state.nodes;
   }
 
+  /** A process on a machine that is no node: the registry's stands for clients outside of the cluster. */
+  get outsidePid(): number {
+    return this.#state.registry.holder;
+  }
+
   socket(node: string): string {
     return join(RUN_ROOT, this.name, this.#node(node).name, 'swarmts.sock');
   }

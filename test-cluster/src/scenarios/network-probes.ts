@@ -65,13 +65,7 @@ export function processesOf(lab: Lab, node: string, name: string): readonly numb
     });
 }
 
-/** The machine of the registry stands for a client outside of the cluster. */
-export function outsidePid(lab: Lab): number {
-  const state = JSON.parse(readFileSync(`/run/swarmts-lab/${lab.name}/lab.json`, 'utf8')) as {
-    readonly registry: { readonly holder: number };
-  };
-  return state.registry.holder;
-}
+export const outsidePid = (lab: Lab) => lab.outsidePid;
 
 /** What the test web server says about a request: its own name, and where the request came from. */
 export interface Visit {
