@@ -2,6 +2,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { api, waitFor } from '@swarmts/test-cluster';
 import { createService, firstWriteMs, IMAGE, removeService, setUp, tasksOf, untilRunning } from './bed.js';
+import { imagePull } from './image-pull.js';
 import { compare } from './measure.js';
 import { attach, propagation } from './network/change-bench.js';
 import { dns } from './network/dns-bench.js';
@@ -27,6 +28,7 @@ const benchmarks: Readonly<Record<string, Benchmark>> = {
   attach,
   propagation,
   dns,
+  'image-pull': imagePull,
   'raft-write': raftWrite,
   'raft-read': raftRead,
 };

@@ -61,6 +61,11 @@ export class DockerPeer {
     }
   }
 
+  get registryMachine(): Machine {
+    if (!this.#registry) throw new Error('the peer has no registry');
+    return this.#registry.machine;
+  }
+
   get version(): string {
     return run('dockerd', '--version').trim();
   }
