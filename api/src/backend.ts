@@ -18,6 +18,7 @@ import type {
   Task,
 } from '@swarmts/proto';
 import type { ContainerBackend, RestartPolicy, TerminalSize } from './container-backend.js';
+import type { ContainerLimits } from './container-limits.js';
 import type { ImageBackend } from './image-backend.js';
 
 export interface InitRequest {
@@ -218,6 +219,24 @@ export interface SwarmBackend {
   onEvent(listener: (e: SwarmEvent) => void): () => void;
 }
 
+export interface HealthCheck {
+  readonly config: {
+    readonly test: readonly string[];
+    readonly intervalNs: number;
+    readonly timeoutNs: number;
+    readonly startPeriodNs: number;
+    readonly startIntervalNs: number;
+    readonly retries: number;
+  };
+  readonly failingStreak: number;
+  readonly log: readonly {
+    readonly startedAtMs: number;
+    readonly endedAtMs: number;
+    readonly exitCode: number;
+    readonly output: string;
+  }[];
+}
+
 /** The node's own containers, images and volumes, whatever its role. */
 export interface ContainerSummary {
   readonly id: string;
@@ -247,6 +266,8 @@ export interface ContainerSummary {
     readonly target: string;
     readonly readOnly: boolean;
     readonly name: string;
+    readonly mode: string;
+    readonly propagation: string;
   }[];
   readonly networkMode: string;
   readonly address: string;
@@ -258,19 +279,33 @@ export interface ContainerSummary {
   readonly hostname: string;
   readonly user: string;
   readonly workingDir: string;
+  /** What the process gets. */
   readonly env: readonly string[];
+  readonly entrypoint: readonly string[];
+  readonly cmd: readonly string[];
   readonly tty: boolean;
   readonly openStdin: boolean;
   readonly restartCount: number;
+  readonly restart: RestartPolicy;
   readonly logPath: string;
-  readonly nanoCpus: number;
-  readonly memoryBytes: number;
-  readonly memoryReservationBytes: number;
-  readonly pidsLimit: number;
+  readonly logDriver: string;
+  readonly resources: Partial<ContainerLimits>;
   readonly stopSignal: string;
+  readonly stopTimeoutSeconds?: number;
   readonly capAdd: readonly string[];
   readonly capDrop: readonly string[];
   readonly readOnlyRootfs: boolean;
+  readonly privileged: boolean;
+  readonly autoRemove: boolean;
+  readonly runtime: string;
+  /** With a health check: what it is and what it said, oldest first. */
+  readonly healthCheck?: HealthCheck;
+  /** Of execs that have not ended. */
+  readonly execIds: readonly string[];
+  /** Where hosts, hostname and resolv.conf of the container are. */
+  readonly directory: string;
+  /** Of containers that were made through the API. */
+  readonly given?: GivenConfig;
 }
 
 /** A container's place on one network. */
@@ -298,7 +333,33 @@ export interface NetworkWish {
   readonly mac?: string;
 }
 
-/** A container to be made, without any swarm. */
+export interface ContainerMountWish {
+  readonly type: 'bind' | 'volume' | 'tmpfs';
+  readonly source: string;
+  readonly target: string;
+  readonly readOnly: boolean;
+  readonly propagation?: string;
+  readonly bindNonRecursive?: boolean;
+  readonly bindCreateSource?: boolean;
+  readonly tmpfsSizeBytes?: number;
+  readonly tmpfsMode?: number;
+  readonly tmpfsOptions?: readonly string[];
+  readonly volumeNoCopy?: boolean;
+  readonly volumeLabels?: Readonly<Record<string, string>>;
+  readonly volumeSubpath?: string;
+  readonly volumeDriver?: string;
+  readonly volumeOptions?: Readonly<Record<string, string>>;
+  /** As it was given, "ro,z". */
+  readonly mode?: string;
+}
+
+/** What a client gave, kept for those who inspect the container. */
+export interface GivenConfig {
+  readonly config: Readonly<Record<string, unknown>>;
+  readonly hostConfig: Readonly<Record<string, unknown>>;
+}
+
+/** A container to be made, without any swarm. The names are the engine's. */
 export interface ContainerCreate {
   /** '' lets the backend choose one. */
   readonly name: string;
@@ -308,10 +369,11 @@ export interface ContainerCreate {
   readonly entrypoint?: readonly string[];
   readonly cmd?: readonly string[];
   readonly env: readonly string[];
-  readonly user: string;
-  readonly workingDir: string;
-  readonly hostname: string;
-  readonly domainname: string;
+  readonly user?: string;
+  readonly groups?: readonly string[];
+  readonly workingDir?: string;
+  readonly hostname?: string;
+  readonly domainname?: string;
   readonly tty: boolean;
   readonly openStdin: boolean;
   /** The input ends when the first one who is attached to it leaves. */
@@ -319,50 +381,75 @@ export interface ContainerCreate {
   readonly consoleSize?: TerminalSize;
   readonly restart?: RestartPolicy;
   readonly autoRemove: boolean;
-  readonly stopSignal: string;
+  readonly stopSignal?: string;
   readonly stopTimeoutSeconds?: number;
+  readonly health?: {
+    readonly test: readonly string[];
+    readonly intervalNs: number;
+    readonly timeoutNs: number;
+    readonly startPeriodNs: number;
+    readonly startIntervalNs: number;
+    readonly retries: number;
+  };
   readonly networkMode: 'local' | 'host' | 'none';
+  /** Shares the network of this container. */
+  readonly networkContainer?: string;
   /** With 'local': the networks to be on instead of the node's local one. */
-  readonly networks: readonly NetworkWish[];
+  readonly networks?: readonly NetworkWish[];
   readonly ports: readonly {
     readonly protocol: 'tcp' | 'udp' | 'sctp';
     readonly targetPort: number;
     readonly publishedPort: number;
-    readonly hostIp: string;
+    readonly hostIp?: string;
   }[];
   /** Ports that the image or the container exposes are published too, where the node chooses. */
   readonly publishAllPorts: boolean;
   readonly exposedPorts: readonly { readonly protocol: 'tcp' | 'udp' | 'sctp'; readonly targetPort: number }[];
-  readonly mounts: readonly {
-    readonly type: 'bind' | 'volume' | 'tmpfs';
-    readonly source: string;
-    readonly target: string;
-    readonly readOnly: boolean;
-    readonly tmpfsSizeBytes?: number;
-    readonly tmpfsMode?: number;
-  }[];
+  readonly mounts: readonly ContainerMountWish[];
+  readonly volumesFrom: readonly string[];
   /** Lines of /etc/hosts. */
   readonly extraHosts: readonly string[];
-  readonly dns: {
+  readonly dns?: {
     readonly servers: readonly string[];
     readonly search: readonly string[];
     readonly options: readonly string[];
   };
-  readonly nanoCpus: number;
-  readonly cpuShares: number;
-  readonly memoryBytes: number;
-  readonly memoryReservationBytes: number;
-  readonly memorySwapBytes: number;
-  readonly pidsLimit: number;
-  readonly ulimits: readonly { readonly name: string; readonly soft: number; readonly hard: number }[];
+  readonly resources: ContainerLimits;
+  readonly devices: readonly {
+    readonly hostPath: string;
+    readonly containerPath: string;
+    readonly permissions: string;
+  }[];
+  readonly deviceRules: readonly string[];
+  readonly cdiDevices: readonly string[];
   readonly capAdd: readonly string[];
   readonly capDrop: readonly string[];
   readonly privileged: boolean;
   readonly readOnlyRootfs: boolean;
   readonly init: boolean;
   readonly sysctls: Readonly<Record<string, string>>;
-  readonly shmSizeBytes: number;
-  readonly securityOpt: readonly string[];
+  readonly shmSizeBytes?: number;
+  readonly noNewPrivileges: boolean;
+  readonly seccompUnconfined: boolean;
+  readonly seccompProfile?: string;
+  readonly apparmorProfile?: string;
+  readonly selinuxLabel?: string;
+  readonly maskedPaths?: readonly string[];
+  readonly readonlyPaths?: readonly string[];
+  readonly pidMode: string;
+  readonly ipcMode: string;
+  readonly utsMode: string;
+  readonly cgroupnsMode: string;
+  readonly cgroupParent?: string;
+  readonly runtime?: string;
+  readonly annotations?: Readonly<Record<string, string>>;
+  readonly log?: {
+    readonly driver: 'json-file' | 'local' | 'none' | 'syslog' | 'journald';
+    readonly options: Readonly<Record<string, string>>;
+    readonly maxSizeBytes: number;
+    readonly maxFiles: number;
+  };
+  readonly given: GivenConfig;
 }
 
 export interface ImageSummary {

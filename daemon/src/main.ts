@@ -100,6 +100,7 @@ async function runDaemon(config: DaemonConfig): Promise<void> {
       network: networks.containers,
       logger: log,
       ...runtimeOf(config),
+      runtimes: config.runtimes,
       ...(config.cgroupParent === '' ? {} : { cgroupParent: config.cgroupParent }),
       favorDynmods: config.cgroupFavorDynmods,
       volatileState: true,

@@ -3,10 +3,12 @@
  * it would make the container behave otherwise than asked.
  */
 import { SwarmtsError } from '@swarmts/lib';
-import type { ContainerCreate, NetworkWish } from '../backend.js';
-import type { JsonObject } from '../json/object.js';
+import type { ContainerCreate, GivenConfig, NetworkWish } from '../backend.js';
+import { JsonObject } from '../json/object.js';
 import { consoleSize } from './console-size.js';
-import { readRestartPolicy } from './container-limits.js';
+import { readLimits, readRestartPolicy } from './container-limits.js';
+import { readMounts } from './container-mounts.js';
+import { readDevices, readLog, readSecurity } from './container-security.js';
 
 export function readContainerCreate(o: JsonObject, name: string): ContainerCreate {
   if (name !== '' && !/^\/?[a-zA-Z0-9][a-zA-Z0-9_.-]+$/.test(name)) {
@@ -15,65 +17,109 @@ export function readContainerCreate(o: JsonObject, name: string): ContainerCreat
       `Invalid container name (${name}), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed`,
     );
   }
-  const host = o.object('HostConfig');
-  if (host) refuseUnsupported(host);
-  const mode = host?.string('NetworkMode') ?? '';
+  const host = o.object('HostConfig') ?? new JsonObject({}, 'HostConfig');
+  refuseUnsupported(host);
   const image = o.string('Image');
   if (image === '') throw new SwarmtsError('invalid-argument', 'No image was specified');
   return {
     name: name.replace(/^\//, ''),
     image,
+    given: givenOf(o, host),
+    ...processOf(o),
+    ...networkOf(o, host),
+    ...readSecurity(host),
+    ...readDevices(host),
+    ...readLog(host),
+    ...restartOf(host),
+    ...consoleSizeOf(host),
+    mounts: readMounts(o, host),
+    volumesFrom: host.strings('VolumesFrom'),
+    resources: readLimits(host),
+    capAdd: host.strings('CapAdd'),
+    capDrop: host.strings('CapDrop'),
+    privileged: host.boolean('Privileged'),
+    readOnlyRootfs: host.boolean('ReadonlyRootfs'),
+    init: host.boolean('Init'),
+    sysctls: host.map('Sysctls'),
+    pidMode: host.string('PidMode'),
+    ipcMode: host.string('IpcMode'),
+    utsMode: host.string('UTSMode'),
+    cgroupnsMode: host.string('CgroupnsMode'),
+    ...text(host, 'cgroupParent', 'CgroupParent'),
+    ...text(host, 'runtime', 'Runtime'),
+    ...(host.strings('GroupAdd').length > 0 ? { groups: host.strings('GroupAdd') } : {}),
+    ...(host.integer('ShmSize') === 0 ? {} : { shmSizeBytes: host.integer('ShmSize') }),
+    ...(host.has('Annotations') ? { annotations: host.map('Annotations') } : {}),
+  };
+}
+
+/** What Docker's clients see again when they inspect the container. */
+function givenOf(o: JsonObject, host: JsonObject): GivenConfig {
+  const { HostConfig: _host, NetworkingConfig: _networks, ...config } = o.value;
+  return { config, hostConfig: host.value };
+}
+
+function processOf(o: JsonObject) {
+  const health = o.object('Healthcheck');
+  return {
     labels: o.map('Labels'),
     ...(o.has('Entrypoint') ? { entrypoint: stringOrList(o, 'Entrypoint') } : {}),
     ...(o.has('Cmd') ? { cmd: stringOrList(o, 'Cmd') } : {}),
     env: o.strings('Env'),
-    user: o.string('User'),
-    workingDir: o.string('WorkingDir'),
-    hostname: o.string('Hostname'),
-    domainname: o.string('Domainname'),
+    ...text(o, 'user', 'User'),
+    ...text(o, 'workingDir', 'WorkingDir'),
+    ...text(o, 'hostname', 'Hostname'),
+    ...text(o, 'domainname', 'Domainname'),
+    ...text(o, 'stopSignal', 'StopSignal'),
     tty: o.boolean('Tty'),
     openStdin: o.boolean('OpenStdin'),
     stdinOnce: o.boolean('StdinOnce'),
-    ...consoleSizeOf(host),
-    stopSignal: o.string('StopSignal'),
-    ...restartOf(host),
     ...(o.has('StopTimeout') ? { stopTimeoutSeconds: o.integer('StopTimeout') } : {}),
-    networkMode: networkModeOf(mode),
-    networks: networksOf(mode, o.object('NetworkingConfig')?.object('EndpointsConfig')),
-    ports: portsOf(host?.object('PortBindings')),
-    publishAllPorts: host?.boolean('PublishAllPorts') ?? false,
-    exposedPorts: Object.keys(o.object('ExposedPorts')?.value ?? {}).map(exposedPort),
-    mounts: [
-      ...(host?.strings('Binds') ?? []).map(bindOf),
-      ...(host?.objects('Mounts') ?? []).map(mountOf),
-      ...tmpfsOf(host),
-    ],
-    extraHosts: (host?.strings('ExtraHosts') ?? []).map(extraHostOf),
-    dns: {
-      servers: host?.strings('Dns') ?? [],
-      search: host?.strings('DnsSearch') ?? [],
-      options: host?.strings('DnsOptions') ?? [],
-    },
-    nanoCpus: host?.integer('NanoCpus') ?? 0,
-    cpuShares: host?.integer('CpuShares') ?? 0,
-    memoryBytes: host?.integer('Memory') ?? 0,
-    memoryReservationBytes: host?.integer('MemoryReservation') ?? 0,
-    memorySwapBytes: host?.integer('MemorySwap') ?? 0,
-    pidsLimit: host?.integer('PidsLimit') ?? 0,
-    ulimits: (host?.objects('Ulimits') ?? []).map((u) => ({
-      name: u.string('Name'),
-      soft: u.integer('Soft'),
-      hard: u.integer('Hard'),
-    })),
-    capAdd: host?.strings('CapAdd') ?? [],
-    capDrop: host?.strings('CapDrop') ?? [],
-    privileged: host?.boolean('Privileged') ?? false,
-    readOnlyRootfs: host?.boolean('ReadonlyRootfs') ?? false,
-    init: host?.boolean('Init') ?? false,
-    sysctls: host?.map('Sysctls') ?? {},
-    shmSizeBytes: host?.integer('ShmSize') ?? 0,
-    securityOpt: host?.strings('SecurityOpt') ?? [],
+    ...(health === undefined ? {} : { health: healthOf(health) }),
   };
+}
+
+function healthOf(o: JsonObject) {
+  return {
+    test: o.strings('Test'),
+    intervalNs: o.integer('Interval'),
+    timeoutNs: o.integer('Timeout'),
+    startPeriodNs: o.integer('StartPeriod'),
+    startIntervalNs: o.integer('StartInterval'),
+    retries: o.integer('Retries'),
+  };
+}
+
+function networkOf(o: JsonObject, host: JsonObject) {
+  const mode = host.string('NetworkMode');
+  const shared = mode.startsWith('container:') ? mode.slice('container:'.length) : '';
+  const networks = networksOf(mode, o.object('NetworkingConfig')?.object('EndpointsConfig'));
+  const ports = portsOf(host.object('PortBindings'));
+  if (shared !== '' && (o.string('Hostname') !== '' || ports.length > 0)) {
+    const what = ports.length > 0 ? 'port publishing' : 'hostname';
+    const text = `conflicting options: ${what} and the container type network mode`;
+    throw new SwarmtsError('invalid-argument', text);
+  }
+  const dns = { servers: host.strings('Dns'), search: host.strings('DnsSearch'), options: host.strings('DnsOptions') };
+  return {
+    networkMode: modeOf(mode),
+    ...(shared === '' ? {} : { networkContainer: shared }),
+    ...(shared === '' && networks.length > 0 ? { networks } : {}),
+    ports,
+    publishAllPorts: host.boolean('PublishAllPorts'),
+    exposedPorts: Object.keys(o.object('ExposedPorts')?.value ?? {}).map(exposedPort),
+    extraHosts: host.strings('ExtraHosts').map(extraHostOf),
+    ...(dns.servers.length + dns.search.length + dns.options.length > 0 ? { dns } : {}),
+  };
+}
+
+function modeOf(mode: string): ContainerCreate['networkMode'] {
+  return mode === 'host' || mode === 'none' ? mode : 'local';
+}
+
+function text<K extends string>(o: JsonObject, key: K, name: string): { readonly [P in K]?: string } {
+  const value = o.string(name);
+  return value === '' ? {} : ({ [key]: value } as { readonly [P in K]: string });
 }
 
 function restartOf(host: JsonObject | undefined): Pick<ContainerCreate, 'restart' | 'autoRemove'> {
@@ -93,14 +139,11 @@ function consoleSizeOf(host: JsonObject | undefined): Pick<ContainerCreate, 'con
 function refuseUnsupported(host: JsonObject): void {
   const asked: readonly (readonly [boolean, string])[] = [
     [host.strings('Links').length > 0, '--link'],
-    [host.strings('VolumesFrom').length > 0, '--volumes-from'],
-    [host.objects('Devices').length > 0, '--device'],
-    [host.string('PidMode') !== '', '--pid'],
-    [host.string('UsernsMode') !== '', '--userns'],
+    [!['', 'host'].includes(host.string('UsernsMode')), '--userns'],
+    [Object.keys(host.map('StorageOpt')).length > 0, '--storage-opt'],
   ];
   for (const [is, flag] of asked) {
-    if (is)
-      throw new SwarmtsError('unsupported', `${flag} is not supported for plain containers by this release of swarmts`);
+    if (is) throw new SwarmtsError('unsupported', `${flag} is not supported by this release of swarmts`);
   }
 }
 
@@ -111,20 +154,9 @@ function stringOrList(o: JsonObject, name: string): readonly string[] {
 
 const DEFAULT_MODES: readonly string[] = ['', 'default', 'bridge'];
 
-function networkModeOf(mode: string): 'local' | 'host' | 'none' {
-  if (mode === 'host' || mode === 'none') return mode;
-  if (mode.startsWith('container:')) {
-    throw new SwarmtsError(
-      'unsupported',
-      `--network ${mode} is not supported for plain containers by this release of swarmts`,
-    );
-  }
-  return 'local';
-}
-
 /** The network that the mode names, and those that are configured beside it. */
-function networksOf(mode: string, configs: JsonObject | undefined): ContainerCreate['networks'] {
-  if (mode === 'host' || mode === 'none') return [];
+function networksOf(mode: string, configs: JsonObject | undefined): readonly NetworkWish[] {
+  if (mode === 'host' || mode === 'none' || mode.startsWith('container:')) return [];
   const configured = Object.keys(configs?.value ?? {}).filter((name) => !DEFAULT_MODES.includes(name));
   const first = DEFAULT_MODES.includes(mode) ? [] : [mode];
   return [...new Set([...first, ...configured])].map((target) => readWish(target, configs?.object(target)));
@@ -156,7 +188,12 @@ function portsOf(bindings: JsonObject | undefined): ContainerCreate['ports'] {
       if (!Number.isInteger(publishedPort) || publishedPort < 0 || publishedPort > 65535) {
         throw new SwarmtsError('invalid-argument', `invalid port specification: "${text}"`);
       }
-      return { protocol, targetPort, publishedPort, hostIp: b.string('HostIp') };
+      return {
+        protocol,
+        targetPort,
+        publishedPort,
+        ...(b.string('HostIp') === '' ? {} : { hostIp: b.string('HostIp') }),
+      };
     });
   });
 }
@@ -173,54 +210,6 @@ function exposedPort(key: string): ContainerCreate['exposedPorts'][number] {
 
 function isProtocol(p: string): p is 'tcp' | 'udp' | 'sctp' {
   return p === 'tcp' || p === 'udp' || p === 'sctp';
-}
-
-type MountList = ContainerCreate['mounts'];
-
-function bindOf(text: string): MountList[number] {
-  const [source = '', target = '', options = ''] = text.split(':');
-  if (target === '') {
-    if (!source.startsWith('/')) throw new SwarmtsError('invalid-argument', `invalid volume specification: '${text}'`);
-    return { type: 'volume', source: '', target: source, readOnly: false };
-  }
-  if (!target.startsWith('/')) {
-    throw new SwarmtsError(
-      'invalid-argument',
-      `invalid volume specification: '${text}': invalid mount config for type "bind": invalid mount path: '${target}' mount path must be absolute`,
-    );
-  }
-  return {
-    type: source.startsWith('/') ? 'bind' : 'volume',
-    source,
-    target,
-    readOnly: options.split(',').includes('ro'),
-  };
-}
-
-function mountOf(m: JsonObject): MountList[number] {
-  const type = m.oneOf<'bind' | 'volume' | 'tmpfs'>(
-    'Type',
-    { bind: 'bind', volume: 'volume', tmpfs: 'tmpfs' },
-    'volume',
-  );
-  const tmpfs = m.object('TmpfsOptions');
-  return {
-    type,
-    source: m.string('Source'),
-    target: m.string('Target'),
-    readOnly: m.boolean('ReadOnly'),
-    ...(tmpfs?.has('SizeBytes') ? { tmpfsSizeBytes: tmpfs.integer('SizeBytes') } : {}),
-    ...(tmpfs?.has('Mode') ? { tmpfsMode: tmpfs.integer('Mode') } : {}),
-  };
-}
-
-function tmpfsOf(host: JsonObject | undefined): MountList {
-  return Object.keys(host?.map('Tmpfs') ?? {}).map((target) => ({
-    type: 'tmpfs',
-    source: '',
-    target,
-    readOnly: false,
-  }));
 }
 
 /** Docker's "name:ip" as a line of /etc/hosts. */

@@ -1,6 +1,6 @@
 /** The node's containers, as listed and as inspected. */
 import type { ContainerNetwork, ContainerSummary } from '../backend.js';
-import { humanDuration, timeJson } from '../json/write.js';
+import { humanDuration } from '../json/write.js';
 
 export function containerListJson(c: ContainerSummary, nowMs: number): Record<string, unknown> {
   return {
@@ -46,97 +46,7 @@ export function statusText(c: ContainerSummary, nowMs: number): string {
   }
 }
 
-export function containerInspectJson(c: ContainerSummary): Record<string, unknown> {
-  return {
-    Id: c.id,
-    Created: timeJson(c.createdAtMs),
-    Path: c.command[0] ?? '',
-    Args: c.command.slice(1),
-    State: {
-      Status: c.state,
-      Running: c.state === 'running' || c.state === 'paused',
-      Paused: c.state === 'paused',
-      Restarting: false,
-      OOMKilled: c.oomKilled,
-      Dead: c.state === 'dead',
-      Pid: c.pid,
-      ExitCode: c.exitCode,
-      Error: c.error,
-      StartedAt: timeJson(c.startedAtMs),
-      FinishedAt: timeJson(c.finishedAtMs),
-      ...(c.health === 'none' ? {} : { Health: { Status: c.health, FailingStreak: 0, Log: [] } }),
-    },
-    Image: c.imageId,
-    ResolvConfPath: '',
-    HostnamePath: '',
-    HostsPath: '',
-    LogPath: c.logPath,
-    Name: `/${c.name}`,
-    RestartCount: c.restartCount,
-    Driver: 'overlay2',
-    Platform: 'linux',
-    MountLabel: '',
-    ProcessLabel: '',
-    AppArmorProfile: '',
-    ExecIDs: null,
-    HostConfig: hostConfigJson(c),
-    GraphDriver: { Name: 'overlay2', Data: null },
-    Mounts: mountsJson(c),
-    Config: {
-      Hostname: c.hostname,
-      Domainname: '',
-      User: c.user,
-      AttachStdin: false,
-      AttachStdout: false,
-      AttachStderr: false,
-      ExposedPorts: Object.fromEntries(c.ports.map((p) => [`${p.targetPort}/${p.protocol}`, {}])),
-      Tty: c.tty,
-      OpenStdin: c.openStdin,
-      StdinOnce: false,
-      Env: c.env,
-      Cmd: c.command,
-      Image: c.image,
-      Volumes: null,
-      WorkingDir: c.workingDir,
-      Entrypoint: null,
-      OnBuild: null,
-      Labels: c.labels,
-      StopSignal: c.stopSignal,
-    },
-    NetworkSettings: {
-      Bridge: '',
-      SandboxID: '',
-      HairpinMode: false,
-      Ports: portMapJson(c),
-      SandboxKey: '',
-      Gateway: c.gateway,
-      IPAddress: c.address,
-      IPPrefixLen: c.prefixLength,
-      MacAddress: c.mac,
-      Networks: networksJson(c),
-    },
-  };
-}
-
-function hostConfigJson(c: ContainerSummary): Record<string, unknown> {
-  return {
-    Binds: null,
-    NetworkMode: c.networkMode,
-    PortBindings: portMapJson(c),
-    RestartPolicy: { Name: 'no', MaximumRetryCount: 0 },
-    AutoRemove: false,
-    CapAdd: c.capAdd.length === 0 ? null : c.capAdd,
-    CapDrop: c.capDrop.length === 0 ? null : c.capDrop,
-    ReadonlyRootfs: c.readOnlyRootfs,
-    Memory: c.memoryBytes,
-    MemoryReservation: c.memoryReservationBytes,
-    NanoCpus: c.nanoCpus,
-    PidsLimit: c.pidsLimit === 0 ? null : c.pidsLimit,
-    LogConfig: { Type: 'json-file', Config: {} },
-  };
-}
-
-function portMapJson(c: ContainerSummary): Record<string, unknown> {
+export function portMapJson(c: ContainerSummary): Record<string, unknown> {
   return Object.fromEntries(
     c.ports.map((p) => [
       `${p.targetPort}/${p.protocol}`,
@@ -147,7 +57,7 @@ function portMapJson(c: ContainerSummary): Record<string, unknown> {
   );
 }
 
-function networksJson(c: ContainerSummary): Record<string, unknown> {
+export function networksJson(c: ContainerSummary): Record<string, unknown> {
   if (c.networks.length > 0) return Object.fromEntries(c.networks.map((n) => [n.name, endpointJson(n)]));
   if (c.networkMode === '') return {};
   const { gateway, address, prefixLength, mac } = c;
@@ -187,15 +97,15 @@ function endpointJson(n: ContainerNetwork): Record<string, unknown> {
   };
 }
 
-function mountsJson(c: ContainerSummary): unknown[] {
+export function mountsJson(c: ContainerSummary): unknown[] {
   return c.mounts.map((m) => ({
     Type: m.type,
     ...(m.name === '' ? {} : { Name: m.name }),
     Source: m.source,
     Destination: m.target,
     ...(m.type === 'volume' ? { Driver: 'local' } : {}),
-    Mode: '',
+    Mode: m.mode,
     RW: !m.readOnly,
-    Propagation: '',
+    Propagation: m.propagation,
   }));
 }

@@ -1,4 +1,5 @@
 /** Files of containers: the archive behind `docker cp`, export and diff. */
+import { constants } from 'node:fs';
 import { SwarmtsError } from '@swarmts/lib';
 import type { FileChange, PathStat } from '../container-backend.js';
 import { type Call, empty, flag, json, type Reply } from '../http/exchange.js';
@@ -66,18 +67,18 @@ function pathOf({ query }: Call): string {
 }
 
 /** Bits of Go's os.FileMode. */
-const GO_TYPES: Readonly<Record<number, number>> = {
-  9604: 2 ** 31,
-  21609: 2 ** 27,
-  14406: 2 ** 26,
-  2401: 2 ** 25,
-  26411: 2 ** 24,
-  4802: 2 ** 26 + 2 ** 21,
-};
+const GO_TYPES: ReadonlyMap<number, number> = new Map([
+  [constants.S_IFDIR, 2 ** 31],
+  [constants.S_IFLNK, 2 ** 27],
+  [constants.S_IFBLK, 2 ** 26],
+  [constants.S_IFIFO, 2 ** 25],
+  [constants.S_IFSOCK, 2 ** 24],
+  [constants.S_IFCHR, 2 ** 26 + 2 ** 21],
+]);
 
 function goMode(mode: number): number {
   const special = (mode & 0o4000 ? 2 ** 23 : 0) + (mode & 0o2000 ? 2 ** 22 : 0) + (mode & 0o1000 ? 2 ** 20 : 0);
-  return (GO_TYPES[mode & 0o170000] ?? 0) + special + (mode & 0o777);
+  return (GO_TYPES.get(mode & constants.S_IFMT) ?? 0) + special + (mode & 0o777);
 }
 
 function statHeader(s: PathStat): string {

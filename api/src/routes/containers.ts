@@ -2,8 +2,9 @@
 import { parseDurationNs, SwarmtsError } from '@swarmts/lib';
 import type { ContainerSummary } from '../backend.js';
 import type { WaitCondition } from '../container-backend.js';
-import { containerInspectJson, containerListJson } from '../convert/container.js';
+import { containerListJson } from '../convert/container.js';
 import { readContainerCreate } from '../convert/container-create.js';
+import { containerInspectJson } from '../convert/container-inspect.js';
 import { readLimitChanges, readRestartPolicy } from '../convert/container-limits.js';
 import { accepts, acceptsLabels, checkWords, type FilterArgs, parseFilters } from '../filters.js';
 import { type Call, empty, flag, json, type Reply, readJson } from '../http/exchange.js';

@@ -241,12 +241,15 @@ describe('routes', () => {
 
   it('copy files out of and into containers, export them and compare them', async () => {
     const id = 'c'.repeat(64);
-    const head = await api.send('HEAD', `/containers/${id}/archive?path=/bin/file`);
-    const stat = JSON.parse(Buffer.from(String(head.headers['x-docker-container-path-stat']), 'base64').toString()) as {
-      mode: number;
-      name: string;
-    };
-    assert.deepEqual([stat.name, stat.mode], ['file', 2 ** 23 + 0o755]);
+    for (const [path, name, mode] of [
+      ['/bin/file', 'file', 2 ** 23 + 0o755],
+      ['/tmp', 'tmp', 2 ** 31 + 2 ** 20 + 0o777],
+    ]) {
+      const head = await api.send('HEAD', `/containers/${id}/archive?path=${path}`);
+      const text = Buffer.from(String(head.headers['x-docker-container-path-stat']), 'base64').toString();
+      const stat = JSON.parse(text) as { mode: number; name: string };
+      assert.deepEqual([stat.name, stat.mode], [name, mode]);
+    }
     const got = await api.send('GET', `/containers/${id}/archive?path=bin/file`);
     assert.equal(String(got.body), 'archive');
     assert.equal((await api.send('GET', `/containers/${id}/archive?path=/nope`)).status, 404);

@@ -123,6 +123,7 @@ export class MemoryContainers implements ContainerBackend {
 
   async statPath(_ref: string, path: string): ReturnType<ContainerBackend['statPath']> {
     if (path === '/nope') throw new SwarmtsError('not-found', `Could not find the file ${path} in container c`);
+    if (path === '/tmp') return { name: 'tmp', size: 4096, mode: 0o041777, mtimeMs: NOW_MS, linkTarget: '' };
     return { name: 'file', size: 3, mode: 0o104755, mtimeMs: NOW_MS, linkTarget: '' };
   }
 

@@ -1,8 +1,10 @@
 /** The node part of the API's backend: the container engine in the API's words. */
+import { basename } from 'node:path';
 import type {
   ContainerCreate,
   ContainerLogLine,
   ContainerSummary,
+  GivenConfig,
   NetworkWish,
   NodeBackend,
   VolumeSummary,
@@ -22,77 +24,19 @@ export class EngineNodeBackend implements NodeBackend {
   }
 
   async containers(): Promise<readonly ContainerSummary[]> {
-    return this.#engine.list().map(summaryOf);
+    return this.#engine.list().map((c) => summaryOf(c, this.#engine));
   }
 
   async container(ref: string): Promise<ContainerSummary> {
-    return summaryOf(this.#find(ref));
+    return summaryOf(this.#find(ref), this.#engine);
   }
 
   async createContainer(c: ContainerCreate): Promise<string> {
-    for (const option of c.securityOpt) {
-      if (!SECURITY_OPTIONS.includes(option))
-        throw new SwarmtsError('unsupported', `--security-opt ${option} is not supported by this release of swarmts`);
-    }
-    const {
-      ports,
-      mounts,
-      extraHosts,
-      dns,
-      ulimits,
-      nanoCpus,
-      cpuShares,
-      memoryBytes,
-      memoryReservationBytes,
-      memorySwapBytes,
-      pidsLimit,
-    } = c;
+    const { publishAllPorts: _all, exposedPorts: _exposed, name, ports, ...config } = c;
     return this.#engine.create({
-      name: c.name || freshName(this.#engine),
-      image: c.image,
-      labels: c.labels,
-      ...(c.entrypoint ? { entrypoint: c.entrypoint } : {}),
-      ...(c.cmd ? { cmd: c.cmd } : {}),
-      env: c.env,
-      ...(c.user ? { user: c.user } : {}),
-      ...(c.workingDir ? { workingDir: c.workingDir } : {}),
-      ...(c.hostname ? { hostname: c.hostname } : {}),
-      ...(c.domainname ? { domainname: c.domainname } : {}),
-      tty: c.tty,
-      openStdin: c.openStdin,
-      stdinOnce: c.stdinOnce,
-      autoRemove: c.autoRemove,
-      ...(c.restart ? { restart: c.restart } : {}),
-      ...(c.consoleSize ? { consoleSize: c.consoleSize } : {}),
-      readOnlyRootfs: c.readOnlyRootfs,
-      init: c.init,
-      ...(c.stopSignal ? { stopSignal: c.stopSignal } : {}),
-      ...(c.stopTimeoutSeconds === undefined ? {} : { stopTimeoutSeconds: c.stopTimeoutSeconds }),
-      mounts,
-      networkMode: c.networkMode,
-      ...(c.networks.length > 0 ? { networks: c.networks } : {}),
-      ports: [
-        ...ports.map(({ hostIp, ...p }) => ({ ...p, ...(hostIp ? { hostIp } : {}) })),
-        ...(await this.#exposed(c)),
-      ],
-      extraHosts,
-      ...(dns.servers.length + dns.search.length + dns.options.length > 0 ? { dns } : {}),
-      resources: {
-        nanoCpus,
-        memoryBytes,
-        memoryReservationBytes,
-        pidsLimit,
-        ulimits,
-        ...(cpuShares ? { cpuShares } : {}),
-        ...(memorySwapBytes ? { memorySwapBytes } : {}),
-      },
-      capAdd: c.capAdd,
-      capDrop: c.capDrop,
-      privileged: c.privileged,
-      noNewPrivileges: c.securityOpt.includes('no-new-privileges'),
-      seccompUnconfined: c.securityOpt.includes('seccomp=unconfined'),
-      sysctls: c.sysctls,
-      ...(c.shmSizeBytes ? { shmSizeBytes: c.shmSizeBytes } : {}),
+      ...config,
+      name: name || freshName(this.#engine),
+      ports: [...ports, ...(await this.#exposed(c))],
     });
   }
 
@@ -203,15 +147,14 @@ export class EngineNodeBackend implements NodeBackend {
   }
 }
 
-const SECURITY_OPTIONS: readonly string[] = ['no-new-privileges', 'seccomp=unconfined'];
-
 function freshName(engine: ContainerEngine): string {
   const taken = new Set(engine.list().map((c) => c.config.name));
   return unusedName(Math.random, (name) => taken.has(name));
 }
 
-function summaryOf(c: ContainerInfo): ContainerSummary {
+function summaryOf(c: ContainerInfo, engine: ContainerEngine): ContainerSummary {
   const { config } = c;
+  const { healthConfig, healthLog = [], healthFailingStreak = 0 } = c;
   return {
     id: c.id,
     name: config.name,
@@ -223,6 +166,9 @@ function summaryOf(c: ContainerInfo): ContainerSummary {
     finishedAtMs: c.exit?.finishedAtMs ?? 0,
     state: c.state,
     health: c.health,
+    ...(healthConfig
+      ? { healthCheck: { config: healthConfig, failingStreak: healthFailingStreak, log: healthLog } }
+      : {}),
     exitCode: c.exit?.exitCode ?? 0,
     oomKilled: c.exit?.oomKilled ?? false,
     error: c.exit?.error ?? '',
@@ -234,12 +180,14 @@ function summaryOf(c: ContainerInfo): ContainerSummary {
       publishedPort: p.publishedPort,
       hostIp: p.hostIp ?? '',
     })),
-    mounts: config.mounts.map((m) => ({
+    mounts: (c.mounts ?? []).map((m) => ({
       type: m.type,
-      source: m.source,
+      source: m.type === 'volume' ? engine.volumes.pathOf(m.source) : m.source,
       target: m.target,
       readOnly: m.readOnly,
       name: m.type === 'volume' ? m.source : '',
+      mode: m.mode ?? '',
+      propagation: m.type === 'bind' ? m.propagation || 'rprivate' : '',
     })),
     networkMode: modeOf(config),
     address: c.network?.address ?? '',
@@ -247,27 +195,37 @@ function summaryOf(c: ContainerInfo): ContainerSummary {
     gateway: c.network?.gateway ?? '',
     mac: c.network?.mac ?? '',
     networks: c.networks ?? [],
-    hostname: config.hostname ?? c.id.slice(0, 12),
-    user: config.user ?? '',
-    workingDir: config.workingDir ?? '',
+    hostname: c.hostname ?? config.hostname ?? c.id.slice(0, 12),
+    user: c.user ?? '',
+    workingDir: c.workingDir ?? '',
     env: c.env,
+    entrypoint: c.entrypoint,
+    cmd: c.cmd,
     tty: config.tty ?? false,
     openStdin: config.openStdin ?? false,
     restartCount: c.restartCount,
+    restart: config.restart ?? { name: 'no', maxRetries: 0 },
     logPath: c.logPath,
-    nanoCpus: config.resources.nanoCpus,
-    memoryBytes: config.resources.memoryBytes,
-    memoryReservationBytes: config.resources.memoryReservationBytes,
-    pidsLimit: config.resources.pidsLimit,
+    logDriver: config.log?.driver ?? 'json-file',
+    resources: config.resources,
     stopSignal: config.stopSignal ?? '',
+    ...(config.stopTimeoutSeconds === undefined ? {} : { stopTimeoutSeconds: config.stopTimeoutSeconds }),
     capAdd: config.capAdd ?? [],
     capDrop: config.capDrop ?? [],
     readOnlyRootfs: config.readOnlyRootfs ?? false,
+    privileged: config.privileged ?? false,
+    autoRemove: config.autoRemove ?? false,
+    runtime: config.runtime || basename(engine.info().runtime),
+    execIds: engine.execsOf(c.id),
+    directory: c.directory ?? '',
+    // `createContainer` put it there.
+    ...(config.given === undefined ? {} : { given: config.given as GivenConfig }),
   };
 }
 
-/** The name of the network that the container was made for; "default" for the local one, as Docker has it. */
+/** The name of the network that the container was made for. */
 function modeOf(config: ContainerInfo['config']): string {
+  if (config.networkContainer) return `container:${config.networkContainer}`;
   const [first] = config.networks ?? [];
   return config.networkMode !== 'local' || !first || first.given ? config.networkMode : first.target;
 }

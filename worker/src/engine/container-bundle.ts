@@ -5,22 +5,28 @@
 
 import { mkdirSync, readFileSync, realpathSync, writeFileSync } from 'node:fs';
 import { chmod, chown, mkdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { arch, release } from 'node:os';
 import { basename, join } from 'node:path';
 import { errnoOf, SwarmtsError } from '@swarmts/lib';
 import type { HelperApi } from '../helper/helper-api.js';
 import { chooseCapabilities } from '../runtime/capabilities.js';
+import { cdiEdits } from '../runtime/cdi.js';
+import { deviceRule, givenDevices } from '../runtime/devices.js';
 import type { DnsConfig } from '../runtime/etc-files.js';
 import { hostNetworkHostsFile, hostsFile, resolvConf } from '../runtime/etc-files.js';
 import { findInit, hostDevices, type MachineFacts } from '../runtime/machine-facts.js';
 import { restrictionsOf } from '../runtime/mount-restrictions.js';
 import { type MountInfo, readMounts } from '../runtime/mountinfo.js';
 import { type NetworkNamespace, ociConfig } from '../runtime/oci-config.js';
-import type { OciMount, OciProcess } from '../runtime/oci-spec.js';
+import type { LinuxSeccomp, OciMount, OciProcess } from '../runtime/oci-spec.js';
+import { seccompFromProfile } from '../runtime/seccomp-profile-file.js';
+import { tmpfsOptions } from '../runtime/tmpfs-options.js';
 import { type ResolvedUser, resolveUser } from '../runtime/user-lookup.js';
 import type { LayerStore } from '../snapshots/layer-store.js';
 import { mountRootfs, rootfsPaths } from '../snapshots/rootfs.js';
 import { byteString, bytesOf, kindOf, resolveScoped } from '../snapshots/scoped-path.js';
 import { copyUp } from '../volumes/copy-up.js';
+import type { SharedNamespaces } from './container-namespaces.js';
 import type { NetworkAttachment } from './container-network.js';
 import type { ContainerPaths } from './container-paths.js';
 import type { ContainerRecord, ResolvedMount } from './container-record.js';
@@ -37,6 +43,9 @@ export interface BundleContext {
 }
 
 export interface BundleRequest {
+  readonly shared: SharedNamespaces;
+  /** The directory of the container whose network this one shares: names belong to the network. */
+  readonly etcFrom?: string | undefined;
   readonly record: ContainerRecord;
   readonly paths: ContainerPaths;
   /** Host paths of the volumes by name. */
@@ -51,14 +60,18 @@ const DEFAULT_WORKDIR_MODE = 0o755;
 const FILES_SLACK_BYTES = 1 << 20;
 const ROOT_ONLY = 0o700;
 
-export function cgroupOf(context: Pick<BundleContext, 'cgroupParent'>, id: string): string {
-  return join(context.cgroupParent, id);
+export function cgroupOf(
+  context: Pick<BundleContext, 'cgroupParent'>,
+  record: Pick<ContainerRecord, 'id' | 'config'>,
+): string {
+  const { id, config } = record;
+  return join(config.cgroupParent ? join('/', config.cgroupParent) : context.cgroupParent, id);
 }
 
 /** Mounts the root file system and fills empty volumes; separate, because it does not depend on the network. */
 export async function prepareRootfs(
   context: BundleContext,
-  request: Omit<BundleRequest, 'network' | 'attachment'>,
+  request: Omit<BundleRequest, 'network' | 'attachment' | 'shared' | 'etcFrom'>,
 ): Promise<string> {
   const { record, paths, volumes } = request;
   const rootfs = await mountRootfs(context.helper, context.layers, record.chain, paths.container);
@@ -82,22 +95,32 @@ export function writeBundle(context: BundleContext, request: BundleRequest): voi
   const mounts = [...record.mounts.map((m) => mountOf(m, request.volumes, onHost)), ...files];
   const taken = new Set(mounts.map((m) => m.destination));
   const init = record.config.init ? [bind(findInit(context.initPath), INIT_TARGET, true)] : [];
+  const { privileged = false, cdiDevices = [], deviceRules = [], devices = [] } = record.config;
+  const cdi = cdiEdits(cdiDevices);
+  const given = givenDevices(devices);
+  const shm = request.shared.shm === undefined ? [] : [bind(request.shared.shm, '/dev/shm', false)];
+  const capabilities = capabilitiesOf(context, record);
   const config = ociConfig({
     config: record.config,
     rootfs,
     args: argsOf(record),
-    env: record.env,
+    env: [...record.env, ...cdi.env],
     cwd: record.workingDir,
     user,
     hostname: record.hostname,
-    mounts: [...etc.filter((m) => !taken.has(m.destination)), ...init, ...mounts],
+    mounts: [...etc, ...shm, ...cdi.mounts].filter((m) => !taken.has(m.destination)).concat(init, mounts),
     network: request.network,
-    cgroupsPath: cgroupOf(context, record.id),
-    capabilities: capabilitiesOf(context, record),
+    cgroupsPath: cgroupOf(context, record),
+    capabilities,
     ownOomScoreAdj: context.facts.ownOomScoreAdj,
     mayLowerOomScore: context.facts.mayLowerOomScore,
     swapAccounting: context.facts.swapAccounting,
-    hostDevices: record.config.privileged ? hostDevices() : [],
+    hostDevices: [...(privileged ? hostDevices() : given.devices), ...cdi.devices],
+    deviceRules: [...given.rules, ...cdi.rules, ...deviceRules.map(deviceRule)],
+    sharedNamespaces: request.shared.namespaces,
+    ...seccompOf(record, capabilities),
+    hooks: cdi.hooks,
+    labels: context.facts.labels,
   });
   writeFileSync(join(paths.bundle, 'config.json'), JSON.stringify(config), { mode: 0o600 });
 }
@@ -142,6 +165,14 @@ export async function hasFiles(directory: string, files: readonly InjectedFile[]
   );
 }
 
+function seccompOf(record: ContainerRecord, capabilities: readonly string[]): { seccomp?: LinuxSeccomp } {
+  const { seccompProfile } = record.config;
+  if (seccompProfile === undefined) return {};
+  const [major = 0, minor = 0] = release().split('.').map(Number);
+  const architecture = arch() === 'x64' ? 'amd64' : arch();
+  return { seccomp: seccompFromProfile(seccompProfile, { capabilities, architecture, kernel: [major, minor] }) };
+}
+
 function argsOf(record: ContainerRecord): string[] {
   const args = [...record.entrypoint, ...record.cmd];
   return record.config.init ? [INIT_TARGET, '--', ...args] : args;
@@ -180,6 +211,10 @@ function makeWorkingDir(rootfs: string, path: string): void {
 function writeEtcFiles(context: BundleContext, request: BundleRequest): OciMount[] {
   const { record, paths, attachment } = request;
   const { config } = record;
+  const { etcFrom } = request;
+  if (etcFrom !== undefined) {
+    return ['hosts', 'hostname', 'resolv.conf'].map((name) => bind(join(etcFrom, name), `/etc/${name}`, false));
+  }
   const shared = request.network.kind === 'host';
   const fqdn = config.domainname ? `${record.hostname}.${config.domainname}` : undefined;
   const own = attachment && {
@@ -221,13 +256,26 @@ function mountOf(m: ResolvedMount, volumes: ReadonlyMap<string, string>, onHost:
   if (m.type === 'tmpfs') {
     const size = m.tmpfsSizeBytes ? [`size=${m.tmpfsSizeBytes}`] : [];
     const mode = `mode=${(m.tmpfsMode ?? 0o1777).toString(8)}`;
-    const options = ['noexec', 'nosuid', 'nodev', ...(m.readOnly ? ['ro'] : []), ...size, mode];
-    return { destination: m.target, type: 'tmpfs', source: 'tmpfs', options };
+    const given = [...(m.readOnly ? ['ro'] : []), ...size, mode, ...(m.tmpfsOptions ?? [])];
+    return { destination: m.target, type: 'tmpfs', source: 'tmpfs', options: tmpfsOptions(given) };
   }
-  const source = m.type === 'volume' ? (volumes.get(m.source) ?? '') : m.source;
+  const source = m.type === 'volume' ? volumeSource(m, volumes.get(m.source) ?? '') : m.source;
   const restrictions = restrictionsOf(onHost, realPath(source));
-  const mount = bind(source, m.target, m.readOnly, m.propagation);
-  return { ...mount, options: [...new Set([...(mount.options ?? []), ...restrictions])] };
+  const mount = bind(source, m.target, m.readOnly, m.propagation || undefined);
+  const options = (mount.options ?? []).map((o) => (o === 'rbind' && m.bindNonRecursive ? 'bind' : o));
+  return { ...mount, options: [...new Set([...options, ...restrictions])] };
+}
+
+/** Links in the volume lead no further than its root. */
+function volumeSource(m: ResolvedMount, path: string): string {
+  if (!m.volumeSubpath) return path;
+  const root = byteString(path);
+  const inside = resolveScoped(root, byteString(m.volumeSubpath), { followLast: true });
+  if (kindOf(`${root}/${inside}`) === 'missing') {
+    const what = `cannot access path ${join(path, m.volumeSubpath)}: no such file or directory`;
+    throw new SwarmtsError('invalid-argument', what);
+  }
+  return bytesOf(`${root}/${inside}`).toString('utf8');
 }
 
 /** A source that is not there is the runtime's to complain about. */

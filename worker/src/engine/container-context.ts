@@ -4,6 +4,7 @@ import type { HelperApi } from '../helper/helper-api.js';
 import type { OciRuntime } from '../runtime/oci-runtime.js';
 import type { VolumeStore } from '../volumes/volume-store.js';
 import type { BundleContext } from './container-bundle.js';
+import type { PeerOf } from './container-namespaces.js';
 import type { ContainerNetwork } from './container-network.js';
 import type { EngineRoots } from './container-paths.js';
 import type { ContainerRecord } from './container-record.js';
@@ -16,6 +17,10 @@ export interface ContainerContext extends EngineRoots {
   readonly bundle: BundleContext;
   readonly clock: Clock;
   readonly logger: Logger;
+  /** Programs of the OCI runtimes that containers may ask for, by name. */
+  readonly runtimes: ReadonlyMap<string, string>;
+  /** Another container that runs; 'conflict' when it does not. */
+  readonly peerOf: PeerOf;
   /** Whether another running container has the volume mounted. */
   readonly volumeBusy: (volume: string, exceptId: string) => boolean;
   /** A container that is to be removed when it ends has ended. */

@@ -1,10 +1,13 @@
 /** Turns a configuration into a container's record and directory. When anything fails, nothing is left behind. */
 import { mkdir, rm, stat } from 'node:fs/promises';
-import { type Clock, newHexId, SwarmtsError } from '@swarmts/lib';
+import { type Clock, errnoOf, messageOf, newHexId, SwarmtsError } from '@swarmts/lib';
 import type { ImageService } from '../images/image-service.js';
 import { chooseCapabilities } from '../runtime/capabilities.js';
 import { signalNumber } from '../runtime/signals.js';
+import { tmpfsOptions } from '../runtime/tmpfs-options.js';
 import type { VolumeStore } from '../volumes/volume-store.js';
+import { checkSettings, type MachineLimits } from './check-settings.js';
+import { checkModes } from './container-namespaces.js';
 import { type ContainerRecord, type ResolvedMount, saveRecord } from './container-record.js';
 import type { ContainerConfig, MountConfig } from './engine-api.js';
 import { healthOf, mergeConfig, mountsOf } from './merge-config.js';
@@ -14,6 +17,10 @@ export interface CreationContext {
   readonly volumes: VolumeStore;
   readonly clock: Clock;
   readonly directoryOf: (id: string) => string;
+  readonly limits: MachineLimits;
+  readonly runtimes: ReadonlyMap<string, string>;
+  /** The mounts of another container; 'not-found' when there is none. */
+  readonly mountsOf: (container: string) => readonly ResolvedMount[];
 }
 
 export async function createContainer(
@@ -24,12 +31,19 @@ export async function createContainer(
   const image = await context.images.find(config.image);
   if (!image) throw new SwarmtsError('image-not-found', `No such image: ${config.image}`);
   const merged = mergeConfig(id, config, image.config);
-  const mounts = mountsOf(config, image.config);
+  checkSettings(config, context.limits);
+  checkModes(config);
+  checkRuntime(config.runtime, context.runtimes);
+  const mounts = withVolumesFrom(mountsOf(config, image.config), config.volumesFrom ?? [], context.mountsOf);
   const health = healthOf(config, image.config);
   const shell = image.config.Shell;
   signalNumber(merged.stopSignal);
   chooseCapabilities({ add: config.capAdd ?? [], drop: config.capDrop ?? [], privileged: false }, []);
-  for (const m of mounts) if (m.type === 'bind') await checkBindSource(m);
+  for (const m of mounts) {
+    if (m.type === 'bind') await checkBindSource(m);
+    if (m.type === 'tmpfs') tmpfsOptions(m.tmpfsOptions ?? []);
+    if (m.type === 'volume') checkVolume(m);
+  }
   const made: string[] = [];
   try {
     const resolved: ResolvedMount[] = [];
@@ -68,13 +82,61 @@ export function newContainerId(): string {
   return newHexId();
 }
 
+const PROPAGATIONS: readonly string[] = ['private', 'rprivate', 'slave', 'rslave', 'shared', 'rshared'];
+
+function checkRuntime(name: string | undefined, runtimes: ReadonlyMap<string, string>): void {
+  if (!name || runtimes.has(name)) return;
+  throw new SwarmtsError('invalid-argument', `unknown or invalid runtime name: ${name}`);
+}
+
+function checkVolume(m: MountConfig): void {
+  const wrong = (why: string) => new SwarmtsError('invalid-argument', `invalid mount config for type "volume": ${why}`);
+  const driver = m.volumeDriver || 'local';
+  if (driver !== 'local') {
+    throw new SwarmtsError('not-found', `error looking up volume plugin ${driver}: plugin "${driver}" not found`);
+  }
+  if (!m.volumeSubpath) return;
+  if (m.source === '') throw wrong('must not set Subpath when using anonymous volumes');
+  if (m.volumeSubpath.startsWith('/') || m.volumeSubpath.split('/').includes('..')) {
+    throw wrong('subpath must be a relative path within the volume');
+  }
+}
+
+/** What the container mounts itself comes first; of several others the later one. */
+function withVolumesFrom(
+  own: readonly MountConfig[],
+  sources: readonly string[],
+  mountsOfOther: CreationContext['mountsOf'],
+): readonly MountConfig[] {
+  const mounts = new Map(own.map((m) => [m.target, m]));
+  const explicit = new Set(own.filter((m) => m.source !== '' || m.type === 'tmpfs').map((m) => m.target));
+  for (const text of sources) {
+    const [container = '', mode = 'rw'] = text.split(':');
+    if (mode !== 'rw' && mode !== 'ro')
+      throw new SwarmtsError('invalid-argument', `invalid mode for volumes-from: ${mode}`);
+    for (const { anonymous: _own, ...m } of mountsOfOther(container)) {
+      if (m.type === 'tmpfs' || explicit.has(m.target)) continue;
+      mounts.set(m.target, { ...m, readOnly: m.readOnly || mode === 'ro', volumeNoCopy: true });
+    }
+  }
+  return [...mounts.values()];
+}
+
 /** Docker's --mount: a bind source must be there. */
 async function checkBindSource(m: MountConfig): Promise<void> {
   const wrong = (why: string) => new SwarmtsError('invalid-argument', `invalid mount config for type "bind": ${why}`);
   if (!m.source.startsWith('/')) throw wrong(`invalid mount path: '${m.source}' mount path must be absolute`);
+  if (m.propagation && !PROPAGATIONS.includes(m.propagation)) {
+    throw wrong(`invalid propagation mode: ${m.propagation}`);
+  }
   try {
+    if (m.bindCreateSource) await mkdir(m.source, { recursive: true });
     await stat(m.source);
-  } catch {
+  } catch (e) {
+    // A file that is there is a source as well.
+    if (m.bindCreateSource && errnoOf(e) === 'EEXIST') return;
+    if (m.bindCreateSource)
+      throw new SwarmtsError('internal', `error while creating mount source path '${m.source}': ${messageOf(e)}`);
     throw wrong(`bind source path does not exist: ${m.source}`);
   }
 }
@@ -83,7 +145,13 @@ async function checkBindSource(m: MountConfig): Promise<void> {
 async function resolveMount(m: MountConfig, volumes: VolumeStore, made: string[]): Promise<ResolvedMount> {
   if (m.type !== 'volume') return { ...m, anonymous: false };
   const existed = m.source !== '' && (await volumes.find(m.source)) !== undefined;
-  const volume = await volumes.create({ name: m.source, ...(m.volumeLabels ? { labels: m.volumeLabels } : {}) });
+  const volume = existed
+    ? { name: m.source }
+    : await volumes.create({
+        name: m.source,
+        ...(m.volumeLabels ? { labels: m.volumeLabels } : {}),
+        ...(m.volumeOptions ? { options: m.volumeOptions } : {}),
+      });
   if (!existed) made.push(volume.name);
   return { ...m, source: volume.name, anonymous: m.source === '' };
 }

@@ -1,5 +1,5 @@
 /** A container's record as the engine's callers see it. Pure. */
-import { isAbsolute } from 'node:path';
+import { dirname, isAbsolute } from 'node:path';
 import type { ContainerRecord } from './container-record.js';
 import type { ContainerInfo } from './engine-api.js';
 import type { HealthState } from './health-state.js';
@@ -20,7 +20,9 @@ export function describeContainer(
     startedAtMs: record.startedAtMs,
     ...(exit ? { exit } : {}),
     health: health?.status ?? 'none',
+    ...(record.healthCheck ? { healthConfig: record.healthCheck.config } : {}),
     ...(health ? { healthLog: health.log, healthFailingStreak: health.failingStreak } : {}),
+    directory: dirname(dirname(logPath)),
     ...(network ? { network: networkOf(network) } : {}),
     ...(network?.networks ? { networks: network.networks } : {}),
     ports: network?.ports ?? record.config.ports,
@@ -29,11 +31,13 @@ export function describeContainer(
     env: record.env,
     logPath: record.config.log?.driver === 'none' || !isAbsolute(logPath) ? '' : logPath,
     restartCount: record.restartCount ?? 0,
-    mounts: record.mounts.map(({ type, source, target, readOnly }) => ({
+    mounts: record.mounts.map(({ type, source, target, readOnly, mode, propagation }) => ({
       type,
       source: type === 'tmpfs' ? '' : source,
       target,
       readOnly,
+      ...(mode === undefined ? {} : { mode }),
+      ...(propagation === undefined ? {} : { propagation }),
     })),
     user: record.user,
     workingDir: record.workingDir,

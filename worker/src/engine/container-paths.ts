@@ -14,6 +14,8 @@ export interface ContainerPaths {
   /** tmpfs with the injected files. */
   readonly files: string;
   readonly netns: string;
+  /** tmpfs of a shared IPC namespace, where the container has one. */
+  readonly shm: string;
   readonly log: string;
 }
 
@@ -37,6 +39,7 @@ export function containerPaths(roots: EngineRoots, id: string): ContainerPaths {
   return {
     container,
     bundle: join(roots.execRoot, 'containers', id),
+    shm: join(roots.execRoot, 'containers', id, 'shm'),
     files: join(roots.execRoot, 'files', id),
     netns: join(netnsRoot(roots), id),
     log: join(container, 'logs', 'container.log'),

@@ -5,13 +5,14 @@
 import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { messageOf, SwarmtsError } from '@swarmts/lib';
-import type { NetworkNamespace } from '../runtime/oci-config.js';
+import { DEFAULT_SHM_BYTES, type NetworkNamespace } from '../runtime/oci-config.js';
 import { identifyProcess } from '../runtime/process-identity.js';
 import { type StartFailure, startFailure } from '../runtime/runtime-errors.js';
 import { hasFiles, placeFiles, prepareRootfs, writeBundle } from './container-bundle.js';
 import type { ContainerContext } from './container-context.js';
+import { sharedNamespaces } from './container-namespaces.js';
 import type { AttachRequest, NetworkAttachment } from './container-network.js';
-import type { ContainerPaths } from './container-paths.js';
+import { type ContainerPaths, containerPaths } from './container-paths.js';
 import { type ContainerRecord, type RunningProcess, volumeNames } from './container-record.js';
 import type { InjectedFile } from './engine-api.js';
 
@@ -49,9 +50,32 @@ export async function createProcess(
   ]);
   if (rootfs.status === 'rejected') throw rootfs.reason;
   if (network.status === 'rejected') throw network.reason;
-  const { namespace, attachment } = network.value;
-  writeBundle(context.bundle, { record, paths, volumes, network: namespace, attachment });
+  const { namespace, attachment, etcFrom } = network.value;
+  const shared = {
+    ...sharedNamespaces(record.config, context.peerOf),
+    ...(await sharedMemory(context, record, paths)),
+  };
+  writeBundle(context.bundle, { record, paths, volumes, network: namespace, attachment, shared, etcFrom });
   return { process: await startMonitor(context, record, paths), attachment };
+}
+
+/** Others may join this container's IPC namespace: its shared memory is where they can mount it as well. */
+async function sharedMemory(
+  context: ContainerContext,
+  record: ContainerRecord,
+  paths: ContainerPaths,
+): Promise<{ shm?: string }> {
+  if (record.config.ipcMode !== 'shareable') return {};
+  mkdirSync(paths.shm, { recursive: true, mode: 0o1777 });
+  const size = record.config.shmSizeBytes ?? DEFAULT_SHM_BYTES;
+  await context.helper.mount({
+    source: 'shm',
+    target: paths.shm,
+    fstype: 'tmpfs',
+    flags: ['nosuid', 'nodev', 'noexec'],
+    data: `mode=1777,size=${size}`,
+  });
+  return { shm: paths.shm };
 }
 
 async function startMonitor(
@@ -67,6 +91,7 @@ async function startMonitor(
       tty: config.tty ?? false,
       openStdin: config.openStdin ?? false,
       stdinOnce: config.stdinOnce ?? false,
+      ...(config.runtime ? { program: context.runtimes.get(config.runtime) ?? config.runtime } : {}),
     });
   } catch (e) {
     throw new StartError(messageOf(e), e);
@@ -81,10 +106,15 @@ async function attachNetwork(
   context: ContainerContext,
   record: ContainerRecord,
   paths: ContainerPaths,
-): Promise<{ namespace: NetworkNamespace; attachment: NetworkAttachment | undefined }> {
+): Promise<{ namespace: NetworkNamespace; attachment: NetworkAttachment | undefined; etcFrom?: string }> {
   const { config, id } = record;
   if (config.networkNamespace) {
     return { namespace: { kind: 'path', path: config.networkNamespace }, attachment: undefined };
+  }
+  if (config.networkContainer) {
+    const { id: peer, pid } = context.peerOf(config.networkContainer, 'network');
+    const etcFrom = containerPaths(context, peer).container;
+    return { namespace: { kind: 'path', path: `/proc/${pid}/ns/net` }, attachment: undefined, etcFrom };
   }
   if (config.networkMode === 'host') return { namespace: { kind: 'host' }, attachment: undefined };
   if (config.networkMode === 'none') return { namespace: { kind: 'private' }, attachment: undefined };

@@ -26,11 +26,16 @@ export async function tearDown(
     await attempt(context, record, 'delete the container', () => runtime.delete(id)),
     await attempt(context, record, 'detach the network', () => network.detach(id)),
     await attempt(context, record, 'forget the exit', () => runtime.forgetExit(id)),
+    await attempt(context, record, 'unmount the shared memory', () => unmountShm(context, record, paths)),
     await attempt(context, record, 'unmount the root', () => helper.unmount(rootfsPaths(paths.container).target)),
   ];
   done.push(await releaseVolumes(context, record));
   if (done.includes(false)) return false;
   return attempt(context, record, 'remove the bundle', () => rm(paths.bundle, { recursive: true, force: true }));
+}
+
+async function unmountShm(context: ContainerContext, record: ContainerRecord, paths: ContainerPaths): Promise<void> {
+  if (record.config.ipcMode === 'shareable') await context.helper.unmount(paths.shm);
 }
 
 /** Those that no other running container uses. */

@@ -453,7 +453,7 @@ export class Container {
     const { bundle, clock } = this.#context;
     return readStats({
       mounts: readMounts(),
-      cgroupsPath: cgroupOf(bundle, this.#record.id),
+      cgroupsPath: cgroupOf(bundle, this.#record),
       pid: this.#record.process?.init.pid ?? 0,
       machineMemoryBytes: totalmem(),
       nowMs: clock.now(),
@@ -468,7 +468,7 @@ export class Container {
     }
     if (!this.isRunning) throw notRunning(id);
     this.#emit('top');
-    return pidsIn(readMounts(), cgroupOf(this.#context.bundle, id));
+    return pidsIn(readMounts(), cgroupOf(this.#context.bundle, this.#record));
   }
 
   attach(options: AttachOptions): Session {
@@ -649,7 +649,7 @@ export class Container {
   /** The container has ended. The network goes first, so that whoever waits may reuse its ports. */
   async #finish(how: { exitCode: number; error: string }): Promise<void> {
     const { network, logger, bundle, clock } = this.#context;
-    const oomKilled = wasOomKilled(this.#paths.bundle, cgroupOf(bundle, this.#record.id));
+    const oomKilled = wasOomKilled(this.#paths.bundle, cgroupOf(bundle, this.#record));
     await this.#guarded('detach the network', () => network.detach(this.#record.id));
     const { process: _process, network: _network, ...kept } = this.#record;
     const exit: ExitInfo = { ...how, oomKilled, finishedAtMs: clock.now() };

@@ -35,6 +35,19 @@ export interface MountConfig {
   readonly tmpfsMode?: number;
   /** Do not copy the image's content into an empty volume. */
   readonly volumeNoCopy?: boolean;
+  /** Options of mount(8) over Docker's own, e.g. "exec", "uid=5". */
+  readonly tmpfsOptions?: readonly string[];
+  /** Without what is mounted below the source. */
+  readonly bindNonRecursive?: boolean;
+  /** A bind source that is not there is made as a directory. */
+  readonly bindCreateSource?: boolean;
+  /** A directory within the volume. */
+  readonly volumeSubpath?: string;
+  /** Of a volume that is made for this mount; default 'local'. */
+  readonly volumeDriver?: string;
+  readonly volumeOptions?: Readonly<Record<string, string>>;
+  /** The options as they were given, "ro,z". */
+  readonly mode?: string;
   readonly volumeLabels?: Readonly<Record<string, string>>;
 }
 
@@ -98,13 +111,44 @@ export interface InjectedFile {
   readonly mode: number;
 }
 
+/** A number for a block device. */
+export interface Throttle {
+  readonly path: string;
+  readonly value: number;
+}
+
+export interface DeviceMapping {
+  /** A device, or a directory of devices. */
+  readonly hostPath: string;
+  readonly containerPath: string;
+  /** Of "rwm". */
+  readonly permissions: string;
+}
+
+/** 0 and '' are no limit. */
 export interface ContainerResources {
   readonly nanoCpus: number;
   readonly cpuShares?: number;
+  readonly cpuPeriodUs?: number;
+  readonly cpuQuotaUs?: number;
+  /** "0-2,4" */
+  readonly cpusetCpus?: string;
+  readonly cpusetMems?: string;
   readonly memoryBytes: number;
   readonly memoryReservationBytes: number;
   /** Memory plus swap; 0 = twice the memory limit as Docker, -1 = unlimited. */
   readonly memorySwapBytes?: number;
+  /** 0-100 */
+  readonly memorySwappiness?: number;
+  readonly oomKillDisable?: boolean;
+  /** 10-1000 */
+  readonly blkioWeight?: number;
+  readonly blkioWeightDevice?: readonly Throttle[];
+  /** Bytes and operations per second. */
+  readonly blkioReadBps?: readonly Throttle[];
+  readonly blkioWriteBps?: readonly Throttle[];
+  readonly blkioReadIops?: readonly Throttle[];
+  readonly blkioWriteIops?: readonly Throttle[];
   /** 0 or less = no limit. */
   readonly pidsLimit: number;
   readonly ulimits?: readonly Ulimit[];
@@ -160,6 +204,35 @@ export interface ContainerConfig {
   readonly privileged?: boolean;
   readonly noNewPrivileges?: boolean;
   readonly seccompUnconfined?: boolean;
+  /** JSON in Docker's format, instead of the default profile. */
+  readonly seccompProfile?: string;
+  /** Where the kernel has AppArmor. */
+  readonly apparmorProfile?: string;
+  /** Where the kernel has SELinux: the label of the processes. */
+  readonly selinuxLabel?: string;
+  /** Instead of the default ones. */
+  readonly maskedPaths?: readonly string[];
+  readonly readonlyPaths?: readonly string[];
+  readonly devices?: readonly DeviceMapping[];
+  /** "c 1:3 mr" */
+  readonly deviceRules?: readonly string[];
+  /** Names of CDI devices, "vendor.com/class=name". */
+  readonly cdiDevices?: readonly string[];
+  /** Namespaces: '' private, 'host', or 'container:<id>'; ipc 'none' has no /dev/shm, 'shareable' is private. */
+  readonly pidMode?: string;
+  readonly ipcMode?: string;
+  readonly utsMode?: string;
+  readonly cgroupnsMode?: string;
+  /** Shares the network of this container, with network mode 'local'. */
+  readonly networkContainer?: string;
+  readonly cgroupParent?: string;
+  /** Name of the OCI runtime; default: the engine's. */
+  readonly runtime?: string;
+  /** "<container>[:ro|rw]" */
+  readonly volumesFrom?: readonly string[];
+  readonly annotations?: Readonly<Record<string, string>>;
+  /** What a client gave, kept for those who ask for it; the engine does not look into it. */
+  readonly given?: unknown;
   readonly sysctls?: Readonly<Record<string, string>>;
   readonly shmSizeBytes?: number;
   readonly health?: HealthConfig;
@@ -168,7 +241,9 @@ export interface ContainerConfig {
   /** Removed with its anonymous volumes as soon as it has ended. */
   readonly autoRemove?: boolean;
   readonly log?: {
-    readonly driver: 'json-file' | 'local' | 'none';
+    readonly driver: 'json-file' | 'local' | 'none' | 'syslog' | 'journald';
+    /** As they were given. */
+    readonly options?: Readonly<Record<string, string>>;
     readonly maxSizeBytes: number;
     readonly maxFiles: number;
   };
@@ -194,8 +269,12 @@ export interface HealthProbe {
 export interface ContainerMount {
   readonly type: 'bind' | 'volume' | 'tmpfs';
   readonly source: string;
+  /** Where it is on the host; '' for tmpfs. */
+  readonly hostPath?: string;
   readonly target: string;
   readonly readOnly: boolean;
+  readonly mode?: string;
+  readonly propagation?: string;
 }
 
 export interface ContainerInfo {
@@ -212,6 +291,10 @@ export interface ContainerInfo {
   /** The last probes, oldest first; only with a health check. */
   readonly healthLog?: readonly HealthProbe[];
   readonly healthFailingStreak?: number;
+  /** The health check that applies. */
+  readonly healthConfig?: HealthConfig;
+  /** Where hosts, hostname and resolv.conf of the container are. */
+  readonly directory?: string;
   readonly mounts?: readonly ContainerMount[];
   readonly user?: string;
   readonly workingDir?: string;
@@ -413,6 +496,8 @@ export interface ContainerEngine {
     }): Promise<VolumeInfo>;
     list(): Promise<readonly VolumeInfo[]>;
     find(name: string): Promise<VolumeInfo | undefined>;
+    /** Where a volume's content is. */
+    pathOf(name: string): string;
     remove(name: string, force: boolean): Promise<void>;
   };
   /** Returns the id. Name taken: SwarmtsError 'conflict' as Docker words it. Nothing is left behind on failure. */

@@ -12,6 +12,7 @@ import { readLogs } from '../logs/log-reader.js';
 import type { LogRotation } from '../logs/log-rotation.js';
 import type { ExitWatch } from '../runtime/exit-watch.js';
 import type { VolumeStore } from '../volumes/volume-store.js';
+import { checkResources } from './check-settings.js';
 import { Container } from './container.js';
 import { changesOf, commitContainer } from './container-commit.js';
 import type { ContainerContext } from './container-context.js';
@@ -76,7 +77,16 @@ export class Engine implements ContainerEngine {
     registry.reserveName(config.name, id);
     try {
       const directoryOf = (i: string) => containerPaths(context, i).container;
-      const record = await createContainer(id, config, { images, volumes, clock, directoryOf });
+      const { facts } = context.bundle;
+      const record = await createContainer(id, config, {
+        images,
+        volumes,
+        clock,
+        directoryOf,
+        limits: facts.limits,
+        runtimes: context.runtimes,
+        mountsOf: (other) => registry.get(other).record.mounts,
+      });
       registry.add(new Container(record, context, config.files ?? []));
       context.emit('create', record);
       return id;
@@ -110,7 +120,10 @@ export class Engine implements ContainerEngine {
   }
 
   async update(id: string, change: ContainerUpdate): Promise<void> {
-    await this.#parts.registry.get(id).update(change);
+    const container = this.#parts.registry.get(id);
+    const merged = { ...container.record.config.resources, ...change.resources };
+    checkResources(merged, this.#parts.context.bundle.facts.limits, true);
+    await container.update(change);
   }
 
   stats(id: string): ContainerStats | undefined {

@@ -6,7 +6,16 @@ import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { mkdir, readdir, rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { type Clock, type Logger, messageOf, type Random, silentLogger, systemClock } from '@swarmts/lib';
+import {
+  type Clock,
+  findProgram,
+  type Logger,
+  messageOf,
+  type Random,
+  SwarmtsError,
+  silentLogger,
+  systemClock,
+} from '@swarmts/lib';
 import { sweepBuilds } from '../build/builder.js';
 import type { HelperApi } from '../helper/helper-api.js';
 import { ImageService, imagesRoot } from '../images/image-service.js';
@@ -25,7 +34,14 @@ import { VolumeStore } from '../volumes/volume-store.js';
 import { Container } from './container.js';
 import type { ContainerContext } from './container-context.js';
 import type { ContainerNetwork, RestoredAttachment } from './container-network.js';
-import { buildsRoot, containerPaths, containersRoot, netnsRoot, REMOVING_PREFIX } from './container-paths.js';
+import {
+  buildsRoot,
+  containerPaths,
+  containersRoot,
+  type EngineRoots,
+  netnsRoot,
+  REMOVING_PREFIX,
+} from './container-paths.js';
 import { type ContainerRecord, loadRecord } from './container-record.js';
 import { ContainerRegistry } from './container-registry.js';
 import { Engine, supervise } from './engine.js';
@@ -50,6 +66,8 @@ export interface EngineOptions {
   readonly cgroupParent?: string;
   /** "runc", "crun" or a path; by default crun where it works, else runc. */
   readonly runtime?: string;
+  /** Further OCI runtimes that containers may ask for: name -> path. runc and crun are known where they are installed. */
+  readonly runtimes?: Readonly<Record<string, string>>;
   /** Default "conmon". */
   readonly conmon?: string;
   /** A static init for containers with `init`; by default the usual places are searched. */
@@ -131,6 +149,8 @@ export async function openEngine(options: EngineOptions): Promise<ContainerEngin
       initPath: options.initPath,
       dns: options.dns,
     },
+    runtimes: new Map([...namedRuntimes(options.runtimes ?? {})]),
+    peerOf: (container, what) => runningPeer({ dataRoot, execRoot }, registry, container, what),
     volumeBusy: (volume, exceptId) => registry.volumeBusy(volume, exceptId),
     autoRemove: (id) => onAutoRemove(id),
     emit: (action, record, attributes) => emit(containerEvent(action, record, attributes, clock)),
@@ -146,6 +166,27 @@ export async function openEngine(options: EngineOptions): Promise<ContainerEngin
     supervise(engine.remove(id, { force: true, volumes: true }), 'cannot remove a container that has ended', logger);
   for (const id of early) onAutoRemove(id);
   return engine;
+}
+
+function namedRuntimes(given: Readonly<Record<string, string>>): [string, string][] {
+  const usual = ['runc', 'crun'].flatMap((name): [string, string][] => {
+    const path = findProgram(name);
+    return path === undefined ? [] : [[name, path]];
+  });
+  return [
+    ...usual,
+    ...Object.entries(given).map(([name, path]): [string, string] => [name, findProgram(path) ?? path]),
+  ];
+}
+
+function runningPeer(roots: EngineRoots, registry: ContainerRegistry, container: string, what: string) {
+  const { record, isRunning } = registry.get(container);
+  const pid = record.process?.init.pid;
+  if (isRunning && pid !== undefined) {
+    const shm = record.config.ipcMode === 'shareable' ? containerPaths(roots, record.id).shm : undefined;
+    return { id: record.id, pid, shm };
+  }
+  throw new SwarmtsError('conflict', `cannot join ${what} namespace of a non running container: ${record.id}`);
 }
 
 /** Kernels before 6.0 do not know the flag: containers start all the same, only later. */

@@ -1,7 +1,9 @@
 /** What the container configuration needs to know about this machine; read from /proc, /sys and /dev. */
 import { existsSync, lstatSync, readdirSync, readFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { findProgram, isExecutable, SwarmtsError } from '@swarmts/lib';
+import type { MachineLimits } from '../engine/check-settings.js';
 import { availableCapabilities } from './capabilities.js';
 import type { OciDevice } from './oci-spec.js';
 
@@ -10,6 +12,9 @@ export interface MachineFacts {
   readonly ownOomScoreAdj: number;
   readonly mayLowerOomScore: boolean;
   readonly swapAccounting: boolean;
+  /** What the kernel knows of security labels. */
+  readonly labels: { readonly apparmor: boolean; readonly selinux: boolean };
+  readonly limits: MachineLimits;
 }
 
 /** Where distributions put a static init for containers. */
@@ -31,7 +36,24 @@ export function machineFacts(): MachineFacts {
     mayLowerOomScore: capabilities.includes('CAP_SYS_RESOURCE'),
     swapAccounting:
       !existsSync('/sys/fs/cgroup/memory') || existsSync('/sys/fs/cgroup/memory/memory.memsw.limit_in_bytes'),
+    labels: {
+      apparmor: textOf('/sys/module/apparmor/parameters/enabled') === 'Y',
+      selinux: existsSync('/sys/fs/selinux/enforce'),
+    },
+    limits: {
+      cpus: availableParallelism(),
+      cpuList: textOf('/sys/devices/system/cpu/online') || '0',
+      memoryNodes: textOf('/sys/devices/system/node/online') || '0',
+    },
   };
+}
+
+function textOf(path: string): string {
+  try {
+    return readFileSync(path, 'utf8').trim();
+  } catch {
+    return '';
+  }
 }
 
 /** The path of a program that has to be there. Throws 'failed-precondition' with how to install it. */

@@ -2,8 +2,19 @@
  * Writes the OCI config.json of a container: Docker's defaults (mounts, masked paths, capabilities, seccomp, devices) changed by
  * what its configuration asks for. Pure: everything it needs from the machine comes in.
  */
-import type { ContainerConfig, ContainerResources } from '../engine/engine-api.js';
-import type { OciDevice, OciDeviceRule, OciMount, OciProcess, OciResources, OciSpec } from './oci-spec.js';
+import type { ContainerConfig, ContainerResources, Throttle } from '../engine/engine-api.js';
+import { numbersOf } from './devices.js';
+import type {
+  LinuxSeccomp,
+  OciBlockIo,
+  OciDevice,
+  OciDeviceRule,
+  OciHook,
+  OciMount,
+  OciProcess,
+  OciResources,
+  OciSpec,
+} from './oci-spec.js';
 import { defaultSeccomp } from './seccomp-profile.js';
 import type { ResolvedUser } from './user-lookup.js';
 
@@ -31,12 +42,19 @@ export interface OciConfigInput {
   readonly mayLowerOomScore: boolean;
   /** Whether the kernel accounts swap (v1: memory.memsw.* exists). */
   readonly swapAccounting: boolean;
-  /** Devices of the host, for privileged containers. */
+  /** Devices of the host: all for privileged containers, else those that were asked for. */
   readonly hostDevices: readonly OciDevice[];
+  readonly deviceRules?: readonly OciDeviceRule[];
+  /** Namespaces to join instead of own ones, by their OCI name; '' is the host's. */
+  readonly sharedNamespaces?: Readonly<Record<string, string>>;
+  readonly seccomp?: LinuxSeccomp;
+  readonly hooks?: Readonly<Record<string, readonly OciHook[]>>;
+  /** What the kernel knows of security labels. */
+  readonly labels?: { readonly apparmor: boolean; readonly selinux: boolean };
 }
 
 const OCI_VERSION = '1.0.2';
-const DEFAULT_SHM_BYTES = 64 << 20;
+export const DEFAULT_SHM_BYTES = 64 << 20;
 const CPU_PERIOD_US = 100_000;
 const NANO_CPUS = 1e9;
 
@@ -59,22 +77,25 @@ const READONLY_PATHS = ['/proc/bus', '/proc/fs', '/proc/irq', '/proc/sys', '/pro
 export function ociConfig(input: OciConfigInput): OciSpec {
   const { config } = input;
   const privileged = config.privileged ?? false;
+  const shared = input.sharedNamespaces ?? {};
   const confined = !privileged && !(config.seccompUnconfined ?? false);
   return {
     ociVersion: OCI_VERSION,
     process: processOf(input),
     root: { path: input.rootfs, readonly: config.readOnlyRootfs ?? false },
-    ...(input.network.kind === 'host' ? {} : { hostname: input.hostname }),
+    ...(input.network.kind === 'host' || shared.uts !== undefined ? {} : { hostname: input.hostname }),
     mounts: mountsOf(input),
+    ...(config.annotations && Object.keys(config.annotations).length > 0 ? { annotations: config.annotations } : {}),
+    ...(input.hooks && Object.keys(input.hooks).length > 0 ? { hooks: input.hooks } : {}),
     linux: {
-      namespaces: namespacesOf(input.network),
+      namespaces: namespacesOf(input.network, shared),
       cgroupsPath: input.cgroupsPath,
-      resources: resourcesOf(config.resources, privileged, input.swapAccounting),
-      ...(privileged ? { devices: input.hostDevices } : {}),
+      resources: resourcesOf(config.resources, privileged, input.swapAccounting, input.deviceRules),
+      ...(input.hostDevices.length > 0 ? { devices: input.hostDevices } : {}),
       sysctl: sysctlsOf(input),
-      ...(confined ? { seccomp: defaultSeccomp(input.capabilities) } : {}),
-      maskedPaths: privileged ? [] : MASKED_PATHS,
-      readonlyPaths: privileged ? [] : READONLY_PATHS,
+      ...(confined ? { seccomp: input.seccomp ?? defaultSeccomp(input.capabilities) } : {}),
+      maskedPaths: privileged ? [] : (config.maskedPaths ?? MASKED_PATHS),
+      readonlyPaths: privileged ? [] : (config.readonlyPaths ?? READONLY_PATHS),
       ...propagationOf(config),
     },
   };
@@ -103,12 +124,15 @@ export function processOf(input: OciConfigInput): OciProcess {
     ...(rlimits.length > 0 ? { rlimits } : {}),
     noNewPrivileges: config.noNewPrivileges ?? false,
     ...(scoreAllowed ? { oomScoreAdj: score } : {}),
+    ...(config.apparmorProfile && input.labels?.apparmor ? { apparmorProfile: config.apparmorProfile } : {}),
+    ...(config.selinuxLabel && input.labels?.selinux ? { selinuxLabel: config.selinuxLabel } : {}),
   };
 }
 
 /** A mount of the user replaces a default one at the same place; parents are mounted before what lies in them. */
 function mountsOf(input: OciConfigInput): OciMount[] {
   const taken = new Set(input.mounts.map((m) => m.destination));
+  if (input.config.ipcMode === 'none') taken.add('/dev/shm');
   const defaults = defaultMounts(input).filter((m) => !taken.has(m.destination));
   const own = input.mounts.toSorted((a, b) => depth(a.destination) - depth(b.destination));
   return [...defaults, ...own];
@@ -140,8 +164,15 @@ function defaultMounts(input: OciConfigInput): OciMount[] {
   ];
 }
 
-function namespacesOf(network: NetworkNamespace): { type: string; path?: string }[] {
-  const own = ['mount', 'pid', 'ipc', 'uts', 'cgroup'].map((type) => ({ type }));
+function namespacesOf(
+  network: NetworkNamespace,
+  shared: Readonly<Record<string, string>>,
+): { type: string; path?: string }[] {
+  const own = ['mount', 'pid', 'ipc', 'uts', 'cgroup'].flatMap((type) => {
+    const path = shared[type];
+    if (path === undefined) return [{ type }];
+    return path === '' ? [] : [{ type, path }];
+  });
   // With the host's network Docker shares the host's UTS name as well, but not its namespace.
   if (network.kind === 'host') return own;
   return [...own, network.kind === 'path' ? { type: 'network', path: network.path } : { type: 'network' }];
@@ -158,23 +189,51 @@ function sysctlsOf(input: OciConfigInput): Record<string, string> {
   };
 }
 
-export function resourcesOf(r: ContainerResources, privileged: boolean, swapAccounting: boolean): OciResources {
+export function resourcesOf(
+  r: ContainerResources,
+  privileged: boolean,
+  swapAccounting: boolean,
+  rules: readonly OciDeviceRule[] = [],
+): OciResources {
   const quota = r.nanoCpus > 0 ? { quota: Math.max(1000, Math.round((r.nanoCpus * CPU_PERIOD_US) / NANO_CPUS)) } : {};
   const cpu = {
     ...(r.cpuShares ? { shares: r.cpuShares } : {}),
     ...(r.nanoCpus > 0 ? { ...quota, period: CPU_PERIOD_US } : {}),
+    ...(r.cpuPeriodUs ? { period: r.cpuPeriodUs } : {}),
+    ...(r.cpuQuotaUs ? { quota: r.cpuQuotaUs } : {}),
+    ...(r.cpusetCpus ? { cpus: r.cpusetCpus } : {}),
+    ...(r.cpusetMems ? { mems: r.cpusetMems } : {}),
   };
   const memory = {
     ...(r.memoryBytes > 0 ? { limit: r.memoryBytes } : {}),
     ...(r.memoryReservationBytes > 0 ? { reservation: r.memoryReservationBytes } : {}),
     ...(r.memoryBytes > 0 && swapAccounting ? { swap: swapOf(r) } : {}),
+    ...(r.memorySwappiness === undefined ? {} : { swappiness: r.memorySwappiness }),
+    ...(r.oomKillDisable ? { disableOOMKiller: true } : {}),
   };
+  const blockIO = blockIoOf(r);
   return {
-    devices: privileged ? [{ allow: true, access: 'rwm' }] : DEVICE_RULES,
+    devices: privileged ? [{ allow: true, access: 'rwm' }] : [...DEVICE_RULES, ...rules],
     ...(Object.keys(cpu).length > 0 ? { cpu } : {}),
     ...(Object.keys(memory).length > 0 ? { memory } : {}),
     ...(r.pidsLimit > 0 ? { pids: { limit: r.pidsLimit } } : {}),
+    ...(Object.keys(blockIO).length > 0 ? { blockIO } : {}),
   };
+}
+
+function blockIoOf(r: ContainerResources): OciBlockIo {
+  const rates = (throttles: readonly Throttle[] | undefined) =>
+    numbersOf(throttles).map(({ major, minor, value }) => ({ major, minor, rate: value }));
+  const weights = numbersOf(r.blkioWeightDevice).map(({ major, minor, value }) => ({ major, minor, weight: value }));
+  const all = {
+    throttleReadBpsDevice: rates(r.blkioReadBps),
+    throttleWriteBpsDevice: rates(r.blkioWriteBps),
+    throttleReadIOPSDevice: rates(r.blkioReadIops),
+    throttleWriteIOPSDevice: rates(r.blkioWriteIops),
+    weightDevice: weights,
+  };
+  const named = Object.fromEntries(Object.entries(all).filter(([, v]) => v.length > 0));
+  return { ...(r.blkioWeight ? { weight: r.blkioWeight } : {}), ...named };
 }
 
 function swapOf(r: ContainerResources): number {

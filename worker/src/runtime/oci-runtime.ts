@@ -32,6 +32,8 @@ export interface CreateOptions {
   readonly openStdin: boolean;
   /** The input ends when whoever types into it leaves. */
   readonly stdinOnce: boolean;
+  /** Another program than the usual one. */
+  readonly program?: string;
 }
 
 export interface ExecRunOptions {
@@ -75,13 +77,15 @@ export class OciRuntime {
     await this.forgetExit(id);
     const persist = join(bundle, 'persist');
     mkdirSync(persist, { recursive: true, mode: 0o700 });
+    const program = options.program ?? this.#options.runtimePath;
+    if (options.program) await mkdir(this.#rootOf(program), { recursive: true, mode: 0o700 });
     const argv = [
       this.#options.conmonPath,
-      ...['--api-version', '1', '-c', id, '-u', id, '-r', this.#options.runtimePath, '-b', bundle],
+      ...['--api-version', '1', '-c', id, '-u', id, '-r', program, '-b', bundle],
       ...['-p', join(bundle, 'pidfile'), '-P', monitorPidFile(bundle), '--exit-dir', this.exitDir],
       ...['--persist-dir', persist, '--socket-dir-path', this.#attachDir, '--no-sync-log'],
       ...['-l', options.logPath === undefined ? 'none' : `k8s-file:${options.logPath}`],
-      ...['--runtime-arg', '--root', '--runtime-arg', this.#rootOf(this.#options.runtimePath)],
+      ...['--runtime-arg', '--root', '--runtime-arg', this.#rootOf(program)],
       ...(options.tty ? ['-t'] : []),
       ...(options.openStdin ? ['-i'] : []),
       ...(options.openStdin && (options.tty || !options.stdinOnce) ? ['--leave-stdin-open'] : []),

@@ -17,6 +17,8 @@ export interface OciProcess {
   readonly capabilities: Readonly<Record<'bounding' | 'effective' | 'permitted', readonly string[]>>;
   readonly rlimits?: readonly { readonly type: string; readonly soft: number; readonly hard: number }[];
   readonly noNewPrivileges: boolean;
+  readonly apparmorProfile?: string;
+  readonly selinuxLabel?: string;
   readonly oomScoreAdj?: number;
 }
 
@@ -38,28 +40,63 @@ export interface OciDeviceRule {
   readonly access: string;
 }
 
+export interface OciThrottle {
+  readonly major: number;
+  readonly minor: number;
+  readonly rate: number;
+}
+
+export interface OciBlockIo {
+  readonly weight?: number;
+  readonly weightDevice?: readonly { readonly major: number; readonly minor: number; readonly weight: number }[];
+  readonly throttleReadBpsDevice?: readonly OciThrottle[];
+  readonly throttleWriteBpsDevice?: readonly OciThrottle[];
+  readonly throttleReadIOPSDevice?: readonly OciThrottle[];
+  readonly throttleWriteIOPSDevice?: readonly OciThrottle[];
+}
+
+export interface OciHook {
+  readonly path: string;
+  readonly args?: readonly string[];
+  readonly env?: readonly string[];
+  readonly timeout?: number;
+}
+
 export interface OciResources {
   readonly devices: readonly OciDeviceRule[];
-  readonly cpu?: { readonly shares?: number; readonly quota?: number; readonly period?: number };
-  readonly memory?: { readonly limit?: number; readonly reservation?: number; readonly swap?: number };
+  readonly cpu?: {
+    readonly shares?: number;
+    readonly quota?: number;
+    readonly period?: number;
+    readonly cpus?: string;
+    readonly mems?: string;
+  };
+  readonly memory?: {
+    readonly limit?: number;
+    readonly reservation?: number;
+    readonly swap?: number;
+    readonly swappiness?: number;
+    readonly disableOOMKiller?: boolean;
+  };
+  readonly blockIO?: OciBlockIo;
   readonly pids?: { readonly limit: number };
 }
 
 export interface SeccompRule {
   readonly names: readonly string[];
-  readonly action: 'SCMP_ACT_ALLOW' | 'SCMP_ACT_ERRNO';
+  readonly action: string;
   readonly errnoRet?: number;
   readonly args?: readonly {
     readonly index: number;
     readonly value: number;
     readonly valueTwo?: number;
-    readonly op: 'SCMP_CMP_NE' | 'SCMP_CMP_EQ' | 'SCMP_CMP_MASKED_EQ';
+    readonly op: string;
   }[];
 }
 
 export interface LinuxSeccomp {
-  readonly defaultAction: 'SCMP_ACT_ERRNO';
-  readonly defaultErrnoRet: number;
+  readonly defaultAction: string;
+  readonly defaultErrnoRet?: number;
   readonly architectures: readonly string[];
   readonly syscalls: readonly SeccompRule[];
 }
@@ -70,6 +107,8 @@ export interface OciSpec {
   readonly root: { readonly path: string; readonly readonly: boolean };
   readonly hostname?: string;
   readonly mounts: readonly OciMount[];
+  readonly annotations?: Readonly<Record<string, string>>;
+  readonly hooks?: Readonly<Record<string, readonly OciHook[]>>;
   readonly linux: {
     readonly namespaces: readonly { readonly type: string; readonly path?: string }[];
     readonly cgroupsPath: string;

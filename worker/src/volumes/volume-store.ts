@@ -79,6 +79,10 @@ export class VolumeStore {
     return record && this.#describe(record);
   }
 
+  pathOf(name: string): string {
+    return this.#dataPath(name);
+  }
+
   /** `force` only makes a missing volume no error, as Docker's. */
   async remove(name: string, force: boolean): Promise<void> {
     await this.#exclusive(async () => {

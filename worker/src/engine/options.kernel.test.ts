@@ -1,0 +1,207 @@
+/** Options of containers against a real kernel. Needs root. */
+import assert from 'node:assert/strict';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { ContainerConfig, MountConfig } from './engine-api.js';
+import { busyboxLayer, containerConfig, EngineBed, runToEnd, TestRegistry } from './engine-bed.js';
+
+const NO_LIMITS = { nanoCpus: 0, memoryBytes: 0, memoryReservationBytes: 0, pidsLimit: 0 };
+
+describe('options of containers', function () {
+  this.timeout(60_000);
+  let bed: EngineBed;
+  let registry: TestRegistry;
+  let image: string;
+  let scratch: string;
+
+  before(async () => {
+    scratch = mkdtempSync(join(tmpdir(), 'swarmts-options-'));
+    registry = await TestRegistry.start();
+    bed = await EngineBed.start();
+    image = (await registry.push('busybox', [{ tar: await busyboxLayer() }], { Env: ['PATH=/bin'] })).ref;
+    await bed.engine.images.pull(image, {});
+  });
+  after(async () => {
+    await bed.close();
+    await registry.close();
+    rmSync(scratch, { recursive: true, force: true });
+  });
+
+  const run = async (script: string, more: Partial<ContainerConfig> = {}) => {
+    const { id, output, code } = await runToEnd(bed.engine, containerConfig(image, ['sh', '-c', script], more));
+    await bed.engine.remove(id, { force: true, volumes: true });
+    return { output, code };
+  };
+  const output = async (script: string, more: Partial<ContainerConfig> = {}) => (await run(script, more)).output;
+  const mount = (m: Partial<MountConfig>): MountConfig => ({
+    type: 'bind',
+    source: '',
+    target: '/x',
+    readOnly: false,
+    ...m,
+  });
+  const refused = (more: Partial<ContainerConfig>, message: RegExp) =>
+    assert.rejects(bed.engine.create(containerConfig(image, ['true'], more)), message);
+
+  it('cpu, cpuset, swappiness and weights reach the cgroup', async () => {
+    const id = await bed.engine.create(
+      containerConfig(image, ['sleep', '1000'], {
+        resources: {
+          ...NO_LIMITS,
+          cpuPeriodUs: 50_000,
+          cpuQuotaUs: 25_000,
+          cpusetCpus: '0',
+          cpuShares: 512,
+          memoryBytes: 64 << 20,
+        },
+      }),
+    );
+    await bed.engine.start(id);
+    const file = (v1: string, v2: string) => {
+      const path = join('/sys/fs/cgroup', v1.split('.')[0] ?? '', bed.cgroupParent, id, v1);
+      return readFileSync(existsSync(path) ? path : join('/sys/fs/cgroup', bed.cgroupParent, id, v2), 'utf8').trim();
+    };
+    assert.match(file('cpu.cfs_quota_us', 'cpu.max'), /^25000( 50000)?$/);
+    assert.equal(file('cpuset.cpus', 'cpuset.cpus'), '0');
+    await bed.engine.remove(id, { force: true, volumes: false });
+  });
+
+  it('namespaces are shared with the host or with another container', async () => {
+    const other = await bed.engine.create(
+      containerConfig(image, ['sh', '-c', 'echo mine > /dev/shm/f; sleep 1000'], { ipcMode: 'shareable' }),
+    );
+    await bed.engine.start(other);
+    const from = `container:${other}`;
+    assert.match(
+      await output('ls /proc | grep -c "^[0-9]"; cat /dev/shm/f', { pidMode: from, ipcMode: from }),
+      /^[3-9]\nmine\n$/,
+    );
+    assert.equal(
+      (await output('hostname', { utsMode: 'host' })).trim(),
+      readFileSync('/proc/sys/kernel/hostname', 'utf8').trim(),
+    );
+    assert.equal((await output('test -e /dev/shm || echo none', { ipcMode: 'none' })).trim(), 'none');
+    const closed = await bed.engine.create(containerConfig(image, ['sleep', '1000']));
+    await bed.engine.start(closed);
+    const visitor = await bed.engine.create(containerConfig(image, ['true'], { ipcMode: `container:${closed}` }));
+    await assert.rejects(
+      bed.engine.start(visitor),
+      /non-shareable IPC \(hint: use IpcMode:shareable for the donor container\)/,
+    );
+    await bed.engine.remove(closed, { force: true, volumes: false });
+    await bed.engine.stop(other, 0);
+    assert.doesNotMatch(readFileSync('/proc/self/mountinfo', 'utf8'), new RegExp(other));
+    const joining = await bed.engine.create(containerConfig(image, ['true'], { pidMode: from }));
+    await assert.rejects(bed.engine.start(joining), /cannot join PID namespace of a non running container/);
+    await refused({ pidMode: 'sometimes' }, /^SwarmtsError: invalid PID mode: sometimes$/);
+    await refused({ runtime: 'nosuch' }, /^SwarmtsError: unknown or invalid runtime name: nosuch$/);
+  });
+
+  it('a container in the network of another sees its interfaces and its names', async () => {
+    const other = await bed.engine.create(
+      containerConfig(image, ['sleep', '1000'], { networkMode: 'local', hostname: 'one' }),
+    );
+    await bed.engine.start(other);
+    const shared = { networkMode: 'local', networkContainer: other } as const;
+    assert.match(await output('cat /etc/hosts /etc/hostname', shared), /192\.0\.2\.7\tone[\s\S]*one\n$/);
+    await bed.engine.remove(other, { force: true, volumes: false });
+  });
+
+  it('devices and their rules', async () => {
+    const device = { hostPath: '/dev/net/tun', containerPath: '/dev/mine', permissions: 'r' };
+    assert.equal(
+      await output('(: < /dev/mine) && echo 1; (: > /dev/mine) 2>&1 | grep -c "not permitted"', {
+        devices: [device],
+      }),
+      '1\n1\n',
+    );
+    const rules = { deviceRules: ['c 1:11 rwm'], capAdd: ['MKNOD'] };
+    assert.equal(await output('busybox mknod /tmp/kmsg c 1 11 && echo made', rules), 'made\n');
+    const missing = await bed.engine.create(
+      containerConfig(image, ['true'], { devices: [{ ...device, hostPath: '/dev/nosuch' }] }),
+    );
+    await assert.rejects(
+      bed.engine.start(missing),
+      /error gathering device information while adding custom device "\/dev\/nosuch": no such file or directory/,
+    );
+  });
+
+  it('a seccomp profile of one’s own', async () => {
+    const profile = JSON.stringify({
+      defaultAction: 'SCMP_ACT_ALLOW',
+      syscalls: [{ names: ['mkdir', 'mkdirat'], action: 'SCMP_ACT_ERRNO' }],
+    });
+    assert.equal((await run('mkdir /new 2>/dev/null', { seccompProfile: profile })).code, 1);
+    const broken = await bed.engine.create(containerConfig(image, ['true'], { seccompProfile: '{' }));
+    await assert.rejects(bed.engine.start(broken), /Decoding seccomp profile failed/);
+  });
+
+  it('mounts: made sources, subpaths, options of tmpfs, nothing below the source, volumes of others', async () => {
+    const made = join(scratch, 'made/deep');
+    await run('touch /x/here', { mounts: [mount({ source: made, bindCreateSource: true })] });
+    assert.ok(existsSync(join(made, 'here')));
+    await refused({ mounts: [mount({ source: join(scratch, 'nope') })] }, /bind source path does not exist/);
+    await refused({ mounts: [mount({ source: scratch, propagation: 'odd' })] }, /invalid propagation mode: odd/);
+
+    const tmpfs = mount({ type: 'tmpfs', tmpfsOptions: ['exec', 'size=1m', 'uid=1000'] });
+    assert.match(
+      await output('grep " /x " /proc/mounts', { mounts: [tmpfs] }),
+      /rw,nosuid,nodev,[^ ]*size=1024k[^ ]*uid=1000/,
+    );
+    await refused(
+      { mounts: [mount({ type: 'tmpfs', tmpfsOptions: ['nonsense'] })] },
+      /invalid tmpfs option "nonsense"/,
+    );
+
+    const volume = mount({ type: 'volume', source: 'shared', target: '/v' });
+    const owner = await bed.engine.create(
+      containerConfig(image, ['sh', '-c', 'mkdir /v/sub; echo x > /v/sub/f'], { mounts: [volume] }),
+    );
+    await bed.engine.start(owner);
+    await bed.engine.wait(owner);
+    assert.equal(await output('cat /y/f', { mounts: [{ ...volume, target: '/y', volumeSubpath: 'sub' }] }), 'x\n');
+    await refused(
+      { mounts: [{ ...volume, volumeSubpath: '../..' }] },
+      /subpath must be a relative path within the volume/,
+    );
+    await refused({ mounts: [{ ...volume, source: 'new', volumeDriver: 'odd' }] }, /plugin "odd" not found/);
+    const from = await output('cat /v/sub/f; touch /v/no 2>&1 | grep -c Read-only', { volumesFrom: [`${owner}:ro`] });
+    assert.equal(from, 'x\n1\n');
+    await refused({ volumesFrom: ['nobody'] }, /No such container: nobody/);
+    await bed.engine.remove(owner, { force: true, volumes: false });
+    await bed.engine.volumes.remove('shared', false);
+  });
+
+  it('masked paths can be opened, annotations are taken', async () => {
+    assert.equal(
+      await output('test -s /proc/interrupts || head -c 4 /proc/interrupts | wc -c', {
+        maskedPaths: [],
+        readonlyPaths: [],
+        annotations: { a: 'b' },
+      }),
+      '4\n',
+    );
+  });
+
+  it('devices by their CDI names', async () => {
+    await assert.rejects(
+      run('true', { cdiDevices: ['vendor.test/gpu=none'] }),
+      /CDI device injection failed: unresolvable CDI devices vendor\.test\/gpu=none/,
+    );
+    mkdirSync('/var/run/cdi', { recursive: true });
+    const file = `/var/run/cdi/swarmts-test-${process.pid}.yaml`;
+    writeFileSync(
+      file,
+      'cdiVersion: 0.6.0\nkind: vendor.test/gpu\ncontainerEdits: {env: [GPU=all]}\ndevices:\n  - name: one\n    containerEdits:\n      deviceNodes: [{path: /dev/gpu1, hostPath: /dev/zero}]\n',
+    );
+    try {
+      assert.equal(
+        await output('head -c 2 /dev/gpu1 | wc -c; echo $GPU', { cdiDevices: ['vendor.test/gpu=one'] }),
+        '2\nall\n',
+      );
+    } finally {
+      rmSync(file);
+    }
+  });
+});

@@ -1,0 +1,137 @@
+/**
+ * Devices by name as the Container Device Interface describes them (CNCF CDI 0.6): files in /etc/cdi and /var/run/cdi say what a
+ * container with such a device gets. GPUs come this way.
+ */
+import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { errnoOf, SwarmtsError } from '@swarmts/lib';
+import { parse as parseYaml } from 'yaml';
+import { deviceNumbers } from './machine-facts.js';
+import type { OciDevice, OciDeviceRule, OciHook, OciMount } from './oci-spec.js';
+
+export const CDI_DIRECTORIES = ['/etc/cdi', '/var/run/cdi'];
+
+export interface CdiEdits {
+  readonly env: readonly string[];
+  readonly devices: readonly OciDevice[];
+  readonly rules: readonly OciDeviceRule[];
+  readonly mounts: readonly OciMount[];
+  readonly hooks: Readonly<Record<string, readonly OciHook[]>>;
+}
+
+interface FileEdits {
+  readonly env?: readonly string[];
+  readonly deviceNodes?: readonly {
+    readonly path: string;
+    readonly hostPath?: string;
+    readonly permissions?: string;
+  }[];
+  readonly mounts?: readonly {
+    readonly hostPath: string;
+    readonly containerPath: string;
+    readonly options?: readonly string[];
+  }[];
+  readonly hooks?: readonly (OciHook & { readonly hookName: string })[];
+}
+
+interface CdiFile {
+  readonly kind?: string;
+  readonly containerEdits?: FileEdits;
+  readonly devices?: readonly { readonly name: string; readonly containerEdits?: FileEdits }[];
+}
+
+/** Names of everything that is described, "vendor.com/class=name". */
+export function cdiDevices(directories: readonly string[] = CDI_DIRECTORIES): readonly string[] {
+  return readFiles(directories).flatMap((f) => (f.devices ?? []).map((d) => `${f.kind}=${d.name}`));
+}
+
+/** Throws Docker's message when one of the names is not described. */
+export function cdiEdits(names: readonly string[], directories: readonly string[] = CDI_DIRECTORIES): CdiEdits {
+  const files = names.length > 0 ? readFiles(directories) : [];
+  const edits: FileEdits[] = [];
+  const missing: string[] = [];
+  const used = new Set<CdiFile>();
+  for (const name of names) {
+    const file = files.find((f) => f.devices?.some((d) => `${f.kind}=${d.name}` === name));
+    const device = file?.devices?.find((d) => `${file.kind}=${d.name}` === name);
+    if (!file || !device) {
+      missing.push(name);
+      continue;
+    }
+    if (!used.has(file) && file.containerEdits) edits.push(file.containerEdits);
+    used.add(file);
+    if (device.containerEdits) edits.push(device.containerEdits);
+  }
+  if (missing.length > 0) {
+    const what = `CDI device injection failed: unresolvable CDI devices ${missing.join(', ')}`;
+    throw new SwarmtsError('invalid-argument', what);
+  }
+  return together(edits);
+}
+
+function together(edits: readonly FileEdits[]): CdiEdits {
+  const nodes = edits.flatMap((e) => e.deviceNodes ?? []).map((n) => ({ ...n, device: nodeOf(n) }));
+  const hooks: Record<string, OciHook[]> = {};
+  for (const { hookName, ...hook } of edits.flatMap((e) => e.hooks ?? [])) {
+    hooks[hookName] = [...(hooks[hookName] ?? []), hook];
+  }
+  return {
+    env: edits.flatMap((e) => e.env ?? []),
+    devices: nodes.map((n) => n.device),
+    rules: nodes.map(({ device: { type, major, minor }, permissions = 'rwm' }) => ({
+      allow: true,
+      type,
+      major,
+      minor,
+      access: permissions,
+    })),
+    mounts: edits
+      .flatMap((e) => e.mounts ?? [])
+      .map((m) => ({
+        destination: m.containerPath,
+        type: 'bind',
+        source: m.hostPath,
+        options: m.options ?? ['rbind', 'ro', 'nosuid', 'nodev'],
+      })),
+    hooks,
+  };
+}
+
+function nodeOf(node: { readonly path: string; readonly hostPath?: string }): OciDevice {
+  const source = node.hostPath ?? node.path;
+  try {
+    const s = statSync(source);
+    const { major, minor } = deviceNumbers(s.rdev);
+    const type = s.isBlockDevice() ? 'b' : 'c';
+    return { path: node.path, type, major, minor, fileMode: s.mode & 0o777, uid: s.uid, gid: s.gid };
+  } catch (e) {
+    const what = `CDI device injection failed: failed to stat CDI host device "${source}": ${errnoOf(e)}`;
+    throw new SwarmtsError('invalid-argument', what);
+  }
+}
+
+/** A file that cannot be read describes nothing, as everywhere in CDI. */
+function readFiles(directories: readonly string[]): CdiFile[] {
+  return directories.flatMap((directory) =>
+    namesIn(directory)
+      .filter((n) => /\.(json|ya?ml)$/.test(n))
+      .sort()
+      .flatMap((n) => {
+        try {
+          const value: unknown = parseYaml(readFileSync(join(directory, n), 'utf8'));
+          // Fields that are missing are looked after where they are used; JSON is YAML as well.
+          return typeof value === 'object' && value !== null ? [value as CdiFile] : [];
+        } catch {
+          return [];
+        }
+      }),
+  );
+}
+
+function namesIn(directory: string): string[] {
+  try {
+    return readdirSync(directory);
+  } catch {
+    return [];
+  }
+}
