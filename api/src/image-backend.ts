@@ -80,8 +80,16 @@ export interface BuildRequest {
   readonly context: AsyncIterable<Uint8Array>;
 }
 
+export interface ImageDiskUsage {
+  /** Of all unpacked layers, each counted once. */
+  readonly layersBytes: number;
+  /** By image id: what it has in common with other images. */
+  readonly sharedBytes: ReadonlyMap<string, number>;
+}
+
 export interface ImageBackend {
   list(): Promise<readonly ImageSummary[]>;
+  diskUsage(): Promise<ImageDiskUsage>;
   /** By reference, id or unique prefix; 'image-not-found' "No such image: X". */
   find(ref: string): Promise<ImageSummary>;
   history(ref: string): Promise<readonly HistoryRecord[]>;

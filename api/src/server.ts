@@ -1,7 +1,7 @@
 /** The API server, assembled: Docker's routes over a Backend. */
 import type { Logger } from '@swarmts/lib';
 import type { Backend } from './backend.js';
-import { Router } from './http/router.js';
+import { type Route, Router } from './http/router.js';
 import { type ApiServer, HttpApiServer } from './http/server.js';
 import { buildRoutes } from './routes/build.js';
 import { commitRoutes } from './routes/commit.js';
@@ -15,6 +15,7 @@ import { imageTransferRoutes } from './routes/image-transfer.js';
 import { imageRoutes, volumeRoutes } from './routes/images.js';
 import { networkRoutes } from './routes/networks.js';
 import { nodeRoutes } from './routes/nodes.js';
+import { pluginRoutes } from './routes/plugins.js';
 import { secretRoutes } from './routes/secrets.js';
 import { serviceRoutes } from './routes/services.js';
 import { swarmRoutes } from './routes/swarm.js';
@@ -36,8 +37,21 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
     log: options.log,
     now: options.now ?? Date.now,
   };
+  const { routes, hub } = engineRoutes(c);
+  const server = new HttpApiServer(new Router(routes), options.version, options.log);
+  return {
+    listen: (address, tls) => server.listen(address, tls),
+    close: async () => {
+      hub.close();
+      await server.close();
+    },
+  };
+}
+
+/** All routes; the hub must be closed. */
+export function engineRoutes(c: RouteContext): { readonly routes: readonly Route[]; readonly hub: EventHub } {
   const hub = new EventHub(c);
-  const router = new Router([
+  const routes = [
     ...systemRoutes(c),
     ...swarmRoutes(c),
     ...nodeRoutes(c),
@@ -55,13 +69,7 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
     ...buildRoutes(c),
     ...volumeRoutes(c),
     ...eventRoutes(c, hub),
-  ]);
-  const server = new HttpApiServer(router, options.version, options.log);
-  return {
-    listen: (address, tls) => server.listen(address, tls),
-    close: async () => {
-      hub.close();
-      await server.close();
-    },
-  };
+    ...pluginRoutes(),
+  ];
+  return { routes, hub };
 }

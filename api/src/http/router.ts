@@ -2,26 +2,47 @@
  * Routes by method and path. `{x}` is one path segment, `{x:*}` may contain slashes (image names). A path that is known
  * with other methods answers 405, any other 404.
  */
+import { SwarmtsError } from '@swarmts/lib';
 import type { Handler } from './exchange.js';
 
 export interface Route {
   readonly method: string;
   readonly pattern: string;
   readonly handler: Handler;
+  /** Why it answers with nothing but an error. */
+  readonly refused?: string;
 }
 
 export const route = (method: string, pattern: string, handler: Handler): Route => ({ method, pattern, handler });
 
+/** A route of Docker's that swarmts does not serve; by default the reason itself is the error. */
+export function refuse(
+  method: string,
+  pattern: string,
+  refused: string,
+  error: (params: Readonly<Record<string, string>>) => SwarmtsError = () => new SwarmtsError('unsupported', refused),
+): Route {
+  const handler: Handler = async (call) => {
+    throw error(call.params);
+  };
+  return { method, pattern, handler, refused };
+}
+
 export type Match =
-  | { readonly kind: 'found'; readonly handler: Handler; readonly params: Readonly<Record<string, string>> }
+  | {
+      readonly kind: 'found';
+      readonly handler: Handler;
+      readonly params: Readonly<Record<string, string>>;
+      readonly refused: string | undefined;
+    }
   | { readonly kind: 'no-page' }
   | { readonly kind: 'no-method' };
 
 export class Router {
-  readonly #routes: readonly { readonly method: string; readonly regex: RegExp; readonly handler: Handler }[];
+  readonly #routes: readonly (Route & { readonly regex: RegExp })[];
 
   constructor(routes: readonly Route[]) {
-    this.#routes = routes.map((r) => ({ method: r.method, regex: compile(r.pattern), handler: r.handler }));
+    this.#routes = routes.map((r) => ({ ...r, regex: compile(r.pattern) }));
   }
 
   match(method: string, path: string): Match {
@@ -32,7 +53,9 @@ export class Router {
       known = true;
       if (r.method !== method) continue;
       const params = decodeParams(m.groups ?? {});
-      return params === undefined ? { kind: 'no-page' } : { kind: 'found', handler: r.handler, params };
+      return params === undefined
+        ? { kind: 'no-page' }
+        : { kind: 'found', handler: r.handler, params, refused: r.refused };
     }
     return { kind: known ? 'no-method' : 'no-page' };
   }

@@ -1,7 +1,7 @@
 /** /build: the classic builder's endpoint, with the context as the body. */
 import { SwarmtsError } from '@swarmts/lib';
 import { type Call, empty, flag, type Reply } from '../http/exchange.js';
-import { type Route, route } from '../http/router.js';
+import { type Route, refuse, route } from '../http/router.js';
 import type { BuildRequest } from '../image-backend.js';
 import { isRecord, JsonObject } from '../json/object.js';
 import { decodeRegistryAuth } from '../registry-auth.js';
@@ -28,12 +28,11 @@ export function buildRoutes(c: RouteContext): Route[] {
       running.abort(new SwarmtsError('aborted', 'the build was cancelled'));
       return empty(204);
     }),
-    route('POST', '/build/prune', async () => {
-      throw new SwarmtsError(
-        'unsupported',
-        'the build cache consists of images here: `docker image prune` removes what no image needs',
-      );
-    }),
+    refuse(
+      'POST',
+      '/build/prune',
+      'the build cache consists of images here: `docker image prune` removes what no image needs',
+    ),
   ];
 }
 

@@ -1,7 +1,7 @@
 /** What moves images: pull and import, push, load, save, login, and the refusal of searches. */
 import { isSwarmtsError, SwarmtsError } from '@swarmts/lib';
 import { type Call, json, type Reply, readJson } from '../http/exchange.js';
-import { type Route, route } from '../http/router.js';
+import { type Route, refuse, route } from '../http/router.js';
 import { decodeRegistryAuth, REGISTRY_AUTH } from '../registry-auth.js';
 import type { RouteContext } from './context.js';
 import { progressReply } from './progress.js';
@@ -16,12 +16,11 @@ export function imageTransferRoutes(c: RouteContext): Route[] {
       if (names.length === 0) throw new SwarmtsError('invalid-argument', 'no image was named: use names=IMAGE');
       return archive(images.save(names, call.signal));
     }),
-    route('GET', '/images/search', async () => {
-      throw new SwarmtsError(
-        'unsupported',
-        'searching for images is not supported by this registry: the distribution API has no search',
-      );
-    }),
+    refuse(
+      'GET',
+      '/images/search',
+      'searching for images is not supported by this registry: the distribution API has no search',
+    ),
     route('GET', '/images/{name:*}/get', async (call) => archive(images.save([call.params.name ?? ''], call.signal))),
     route('POST', '/images/{name:*}/push', async (call) => {
       const header = call.headers[REGISTRY_AUTH];

@@ -70,6 +70,8 @@ describe('image routes', () => {
     assert.deepEqual((await nameless('/v1.42'))?.RepoTags, ['<none>:<none>']);
     assert.deepEqual((await nameless('/v1.43'))?.RepoTags, []);
     assert.ok((await nameless('/v1.43'))?.VirtualSize !== undefined);
+    const [first] = (await api.send('GET', '/images/json?shared-size=1')).json as { SharedSize: number }[];
+    assert.equal(first?.SharedSize, 7);
   });
 
   it('prune what fits the filters, and say how much that was', async () => {

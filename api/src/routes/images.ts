@@ -106,7 +106,11 @@ async function list({ backend, now }: RouteContext, call: Call): Promise<unknown
       if (!isNamed && (patterns.length > 0 || (!all && i.hasChildren))) return false;
       return dangling === undefined || dangling === (i.repoTags.length === 0);
     });
-  return found.map((i) => imageListJson(i, -1, call.apiVersion));
+  const shared = flag(call.query, 'shared-size') ? (await images.diskUsage()).sharedBytes : undefined;
+  return found.map((i) => ({
+    ...imageListJson(i, -1, call.apiVersion),
+    ...(shared ? { SharedSize: shared.get(i.id) ?? 0 } : {}),
+  }));
 }
 
 /** Only the names that fit one of the patterns. */

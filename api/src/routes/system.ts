@@ -151,11 +151,21 @@ function infoJson(s: SystemInfo, nowMs: number): Record<string, unknown> {
 
 async function diskUsage(c: RouteContext, version: Call['apiVersion']): Promise<Record<string, unknown>> {
   const { node } = c.backend;
-  const [images, containers, volumes] = await Promise.all([c.backend.images.list(), node.containers(), node.volumes()]);
+  const [images, usage, containers, volumes] = await Promise.all([
+    c.backend.images.list(),
+    c.backend.images.diskUsage(),
+    node.containers(),
+    node.volumes(),
+  ]);
   const users = (id: string) => containers.filter((x) => x.imageId === id).length;
   return {
-    LayersSize: images.reduce((sum, i) => sum + i.sizeBytes, 0),
-    Images: images.map((i) => imageListJson(i, users(i.id), version)),
+    LayersSize: usage.layersBytes,
+    Images: images
+      .filter((i) => i.repoTags.length + i.repoDigests.length > 0 || !i.hasChildren)
+      .map((i) => ({
+        ...imageListJson(i, users(i.id), version),
+        SharedSize: usage.sharedBytes.get(i.id) ?? 0,
+      })),
     Containers: await Promise.all(
       containers.map(async (x) => ({ ...containerListJson(x, c.now()), ...(await sizesJson(c, x.id)) })),
     ),

@@ -6,6 +6,7 @@ import type {
   ContainerCommit,
   HistoryRecord,
   ImageBackend,
+  ImageDiskUsage,
   ImageImport,
   ImagePrune,
   ProgressRecord,
@@ -27,6 +28,10 @@ export class MemoryImages implements ImageBackend {
 
   async list(): Promise<readonly ImageSummary[]> {
     return this.imageList;
+  }
+
+  async diskUsage(): Promise<ImageDiskUsage> {
+    return { layersBytes: 4_200_000, sharedBytes: new Map(this.imageList.map((i) => [i.id, 7])) };
   }
 
   async find(ref: string): Promise<ImageSummary> {

@@ -35,6 +35,10 @@ export class EngineImageBackend implements ImageBackend {
     return this.#engine.images.list();
   }
 
+  async diskUsage(): ReturnType<ImageBackend['diskUsage']> {
+    return this.#engine.images.diskUsage();
+  }
+
   async find(ref: string): Promise<ImageInfo> {
     const found = await this.#engine.images.find(ref);
     if (!found) throw new SwarmtsError('image-not-found', `No such image: ${ref}`);

@@ -363,6 +363,19 @@ describe('a build', function () {
     for (const c of left) await bed.engine.remove(c.id, { force: true, volumes: true });
   });
 
+  it('keeps what it stands on from a prune, and gives it up afterwards', async () => {
+    const prune = () => bed.engine.images.prune({ danglingOnly: true, accepts: () => true });
+    await prune();
+    const { id } = await build('FROM BASE\nENV x=1\nRUN echo first >/a\nRUN echo second >>/a\n', [], {
+      report: async (r) => {
+        if ('stream' in r && r.stream.startsWith(' ---> ')) assert.deepEqual((await prune()).removed, []);
+      },
+    });
+    assert.equal(await outputOf(id, 'cat', '/a'), 'first\nsecond\n');
+    for (const c of bed.engine.list()) await bed.engine.remove(c.id, { force: true, volumes: true });
+    assert.ok((await prune()).removed.some((r) => r.deleted === id));
+  });
+
   it('stops at once when nobody wants it any more', async () => {
     const abort = new AbortController();
     const running = build('FROM BASE\nRUN echo started; sleep 1000\n', [], {

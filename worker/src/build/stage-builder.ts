@@ -195,8 +195,8 @@ export class StageBuilder {
     const cacheKey = keyOf(step);
     const cached = this.#useCache ? this.#cached(cacheKey) : undefined;
     if (cached) {
-      await say(' ---> Using cache\n');
       hold([cached.id, cached.manifest, ...cached.chain, ...cached.layers.map((l) => l.digest)]);
+      await say(' ---> Using cache\n');
       this.#image = cached;
     } else {
       this.#useCache = false;

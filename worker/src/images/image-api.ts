@@ -37,6 +37,13 @@ export interface CommitOptions {
   readonly config: (container: ImageConfig) => ImageConfig;
 }
 
+export interface ImageDiskUsage {
+  /** Of all unpacked layers, each counted once. */
+  readonly layersBytes: number;
+  /** By image id: what it has in common with other images. */
+  readonly sharedBytes: ReadonlyMap<string, number>;
+}
+
 export interface ImageEngine {
   /** Resolves to the image id. A reference that is not there throws SwarmtsError 'image-not-found' with the registry's word. */
   pull(ref: string, options: PullOptions): Promise<string>;
@@ -50,6 +57,7 @@ export interface ImageEngine {
   /** Tries credentials on a registry; resolves to an identity token or ''. Refused: 'unauthenticated'. */
   login(auth: RegistryAuth, signal?: AbortSignal): Promise<string>;
   list(): Promise<readonly ImageInfo[]>;
+  diskUsage(): ImageDiskUsage;
   /** By reference, id or unique id prefix; undefined when absent. */
   find(ref: string): Promise<ImageInfo | undefined>;
   history(ref: string): Promise<readonly HistoryLine[]>;

@@ -50,6 +50,7 @@ function isCandidate(store: ImageStore, image: StoredImage, config: ParsedConfig
   const isTagged = keysOf(store.refs.tags, image.id).length > 0;
   if (options.danglingOnly && isTagged) return false;
   if (store.childrenOf(image.id).length > 0 || store.usersOf(image.id).length > 0) return false;
+  if (store.isHeld(image.id)) return false;
   return options.accepts({ createdAtMs: config.createdAtMs, labels: config.config.Labels ?? {} });
 }
 

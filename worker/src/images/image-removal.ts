@@ -121,7 +121,7 @@ class Removal {
     store.emit('delete', image.id, { name: image.id });
     this.#items.push({ deleted: image.id });
     const parent = image.parent === undefined ? undefined : store.refs.images[image.parent];
-    if (this.#prune && parent) await this.delete(parent, false, true);
+    if (this.#prune && parent && !store.isHeld(parent.id)) await this.delete(parent, false, true);
   }
 }
 

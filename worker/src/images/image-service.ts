@@ -4,11 +4,11 @@ import { SwarmtsError } from '@swarmts/lib';
 import type { ImageInfo, ImageResolution, RegistryAuth } from '../engine/engine-api.js';
 import { loadArchive } from './archive-loader.js';
 import { saveArchive } from './archive-saver.js';
-import type { ImageEngine, ImportOptions, PullOptions, TransferOptions } from './image-api.js';
+import type { ImageDiskUsage, ImageEngine, ImportOptions, PullOptions, TransferOptions } from './image-api.js';
 import { tagAll } from './image-creation.js';
 import { type HistoryLine, historyOf } from './image-history.js';
 import { importArchive } from './image-import.js';
-import { withDigest, withImage, withTag } from './image-index.js';
+import { keysOf, withDigest, withImage, withTag } from './image-index.js';
 import { type Pruned, type PruneOptions, pruneImages } from './image-prune.js';
 import { finalStatus, pullImage } from './image-puller.js';
 import { pushImages } from './image-pusher.js';
@@ -131,6 +131,20 @@ export class ImageService implements ImageEngine {
   async list(): Promise<readonly ImageInfo[]> {
     const infos = await Promise.all(Object.values(this.store.refs.images).map((i) => this.store.describe(i)));
     return infos.sort((a, b) => b.createdAtMs - a.createdAtMs || (a.id < b.id ? -1 : 1));
+  }
+
+  diskUsage(): ImageDiskUsage {
+    const { layers } = this.store.options;
+    const images = Object.values(this.store.refs.images);
+    const users = new Map<string, number>();
+    // Images that a build has made on the way belong to the one that came out of it.
+    const whole = images.filter(
+      (i) => this.store.childrenOf(i.id).length === 0 || keysOf(this.store.refs.tags, i.id).length > 0,
+    );
+    for (const layer of whole.flatMap((i) => i.chain)) users.set(layer, (users.get(layer) ?? 0) + 1);
+    const sum = (list: readonly string[]) => list.reduce((bytes, l) => bytes + layers.sizeBytes(l), 0);
+    const shared = images.map((i) => [i.id, sum(i.chain.filter((l) => (users.get(l) ?? 0) > 1))] as const);
+    return { layersBytes: sum(layers.list()), sharedBytes: new Map(shared) };
   }
 
   async find(ref: string): Promise<ImageInfo | undefined> {

@@ -159,6 +159,11 @@ export class ImageStore {
     return gone;
   }
 
+  /** A running operation, such as a build, stands on it. */
+  isHeld(name: string): boolean {
+    return this.#holds.has(name);
+  }
+
   async holding<T>(work: (hold: Hold) => Promise<T>): Promise<T> {
     const mine: string[] = [];
     try {

@@ -83,6 +83,8 @@ describe('images that are made and moved', function () {
     assert.deepEqual(a?.layers, b?.layers);
     assert.deepEqual([b?.architecture, b?.variant, b?.config], ['arm64', 'v8', { Env: ['a=b'] }]);
     assert.equal(layerDirs().length, 1);
+    const { layersBytes, sharedBytes } = images.diskUsage();
+    assert.deepEqual([layersBytes, [...sharedBytes.values()]], [1, [1, 1]]);
     const [line] = await images.history('plain');
     assert.deepEqual([line?.id, line?.comment, line?.sizeBytes, line?.tags], [plain, 'from -', 1, ['plain:latest']]);
   });
