@@ -34,6 +34,9 @@ export interface DaemonConfig {
     readonly key: string;
   };
   readonly bridgeSubnet: string;
+  /** '' for all of it. */
+  readonly fixedCidr: string;
+  readonly icc: boolean;
   /** '' for the engine's own default. */
   readonly cgroupParent: string;
   /** Whether the machine's cgroup hierarchy may be set to quick changes of membership. */
@@ -86,7 +89,9 @@ const OPTIONS: Readonly<Record<string, Option>> = {
   },
   dns: { kind: 'list', help: 'DNS servers of containers' },
   mtu: { kind: 'number', help: 'MTU of the local network' },
-  bip: { kind: 'string', help: 'Subnet of the local network, e.g. 172.30.0.0/16' },
+  bip: { kind: 'string', help: 'Gateway and subnet of the local network, e.g. 172.30.0.1/16' },
+  'fixed-cidr': { kind: 'string', help: 'Part of that subnet that containers get addresses of' },
+  icc: { kind: 'boolean', help: 'Containers of the local network reach each other (default true)' },
   'log-level': { kind: 'string', short: 'l', help: 'debug, info, warn or error' },
   debug: { kind: 'boolean', short: 'D', help: 'Enable debug mode' },
   'metrics-addr': { kind: 'string', help: 'Address to serve Prometheus metrics on' },
@@ -264,6 +269,8 @@ function merge(flags: Values, file: Values): DaemonConfig {
     cgroupParent: text('cgroup-parent', ''),
     cgroupFavorDynmods: bool('cgroup-favor-dynmods', true),
     bridgeSubnet: text('bip', '172.30.0.0/16'),
+    fixedCidr: text('fixed-cidr', ''),
+    icc: bool('icc', true),
     leaseMs: number('goodbye-lease', 60) * 1000,
     warnings,
   };

@@ -32,7 +32,13 @@ export async function openNetworks(
   helper: Awaited<ReturnType<typeof startHelper>>,
   logger: Logger,
 ): Promise<NodeNetworks> {
-  const local = new LocalNetwork(helper, { subnet: config.bridgeSubnet, mtu: config.mtu, logger });
+  const local = new LocalNetwork(helper, {
+    subnet: config.bridgeSubnet,
+    fixedCidr: config.fixedCidr,
+    icc: config.icc,
+    mtu: config.mtu,
+    logger,
+  });
   let tellKeys = () => {};
   const routed: RoutedNetworks = new RoutedNetworks({
     executor: helper,

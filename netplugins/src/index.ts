@@ -1,10 +1,11 @@
 /** Network drivers of a node. */
-export * from './address-pool.js';
+
 export * from './dns/index.js';
 export * from './hosts-file.js';
 export * from './local/local-network.js';
 export { probeByBinding } from './local/port-probe.js';
 export type { PortProbe, PortProtocol, PortRequest, PublishedPort } from './local/ports.js';
+export * from './mac-address.js';
 export * from './net-executor.js';
 export * from './overlay/index.js';
 export * from './resolv-conf.js';

@@ -5,8 +5,9 @@
  */
 import { createHash } from 'node:crypto';
 import { asSwarmtsError, type Logger, SwarmtsError, silentLogger } from '@swarmts/lib';
-import { AddressPool, macOf } from '../address-pool.js';
+import { macOf } from '../mac-address.js';
 import type { ConnectionFilter, NetExecutor } from '../net-executor.js';
+import { type BridgeSubnet, bridgeSubnet } from './bridge-subnet.js';
 import {
   acceptCommands,
   deleteCommands,
@@ -44,7 +45,12 @@ export interface LocalAttachOptions {
 }
 
 export interface LocalNetworkOptions {
+  /** The gateway's address with the length of the prefix, or the subnet's own. */
   readonly subnet?: string;
+  /** Part of the subnet that containers get addresses of. */
+  readonly fixedCidr?: string;
+  /** Whether containers reach each other (default). */
+  readonly icc?: boolean;
   readonly table?: string;
   readonly ifacePrefix?: string;
   readonly mtu?: number;
@@ -74,7 +80,7 @@ export interface RejectedEndpoint {
 export class LocalNetwork {
   readonly #executor: NetExecutor;
   readonly #logger: Logger;
-  readonly #pool: AddressPool;
+  readonly #subnet: BridgeSubnet;
   readonly #ports: PortTable;
   readonly #ruleset: RulesetOptions;
   readonly #mtu: number;
@@ -87,22 +93,23 @@ export class LocalNetwork {
   constructor(executor: NetExecutor, options: LocalNetworkOptions = {}) {
     this.#executor = executor;
     this.#logger = options.logger ?? silentLogger;
-    this.#pool = new AddressPool(options.subnet ?? DEFAULT_SUBNET);
+    this.#subnet = bridgeSubnet(options.subnet ?? DEFAULT_SUBNET, options.fixedCidr);
     this.#ports = new PortTable(options.probe ?? probeByBinding);
     this.#mtu = options.mtu ?? DEFAULT_MTU;
     this.#ruleset = {
       table: options.table ?? DEFAULT_TABLE,
-      subnet: this.#pool.subnet,
+      subnet: this.#subnet.cidr,
+      icc: options.icc ?? true,
       ifacePrefix: options.ifacePrefix ?? DEFAULT_IFACE_PREFIX,
     };
   }
 
   get gateway(): string {
-    return this.#pool.gateway;
+    return this.#subnet.gateway;
   }
 
   get subnet(): string {
-    return this.#pool.subnet;
+    return this.#subnet.cidr;
   }
 
   endpoint(containerId: string): LocalEndpoint | undefined {
@@ -234,11 +241,11 @@ export class LocalNetwork {
   }
 
   #adopt(endpoint: LocalEndpoint): void {
-    this.#pool.claim(endpoint.containerId, endpoint.address);
+    this.#subnet.pool.claim(endpoint.containerId, endpoint.address);
     try {
       this.#ports.adopt(endpoint.containerId, endpoint.ports);
     } catch (e) {
-      this.#pool.release(endpoint.containerId);
+      this.#subnet.pool.release(endpoint.containerId);
       throw e;
     }
     this.#endpoints.set(endpoint.containerId, endpoint);
@@ -254,7 +261,7 @@ export class LocalNetwork {
   }
 
   #newEndpoint(containerId: string, options: LocalAttachOptions): LocalEndpoint {
-    const address = this.#pool.allocate(containerId);
+    const address = this.#subnet.pool.allocate(containerId);
     const prefix = this.#ruleset.ifacePrefix;
     return {
       containerId,
@@ -262,8 +269,8 @@ export class LocalNetwork {
       hostIface: hostIfaceOf(options.gatewayOnly === true ? `${prefix}${GATEWAY_MARK}` : prefix, containerId),
       containerIface: options.gatewayOnly === true ? GATEWAY_IFACE : CONTAINER_IFACE,
       address,
-      prefixLength: this.#pool.prefixLength,
-      gateway: this.#pool.gateway,
+      prefixLength: this.#subnet.prefixLength,
+      gateway: this.#subnet.gateway,
       mac: macOf(address),
       mtu: this.#mtu,
       ports: [],
@@ -272,7 +279,7 @@ export class LocalNetwork {
 
   #forget(endpoint: LocalEndpoint): void {
     this.#endpoints.delete(endpoint.containerId);
-    this.#pool.release(endpoint.containerId);
+    this.#subnet.pool.release(endpoint.containerId);
   }
 
   #require(containerId: string): LocalEndpoint {

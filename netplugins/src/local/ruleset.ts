@@ -10,6 +10,8 @@ export interface RulesetOptions {
   readonly table: string;
   /** Subnet of the containers. */
   readonly subnet: string;
+  /** Whether containers reach each other. */
+  readonly icc: boolean;
   /** Legs are named `<ifacePrefix>...`. */
   readonly ifacePrefix: string;
 }
@@ -73,7 +75,7 @@ export const GATEWAY_MARK = 'g';
 /** The operator's chain. */
 const USER_CHAIN = 'swarmts-user';
 
-function chains({ subnet, ifacePrefix }: RulesetOptions): Chain[] {
+function chains({ subnet, icc, ifacePrefix }: RulesetOptions): Chain[] {
   const legs = `"${ifacePrefix}*"`;
   const gateways = `"${ifacePrefix}${GATEWAY_MARK}*"`;
   return [
@@ -120,7 +122,7 @@ function chains({ subnet, ifacePrefix }: RulesetOptions): Chain[] {
         // Containers of other networks do not meet here.
         `iifname ${gateways} oifname ${legs} drop`,
         `iifname ${legs} oifname ${gateways} drop`,
-        `iifname ${legs} oifname ${legs} accept`,
+        `iifname ${legs} oifname ${legs} ${icc ? 'accept' : 'drop'}`,
         // Ports that are not published are not reached from outside, whatever routes others may have.
         `oifname ${legs} drop`,
         // A container that is gone: without this its packets would follow the host's default route.

@@ -16,7 +16,7 @@ import {
   systemClock,
 } from '@swarmts/lib';
 import { type DataPathKey, isEncrypted, type Network, type NetworkAttachment, type NetworkState } from '@swarmts/proto';
-import { macOf } from '../address-pool.js';
+import { macOf } from '../mac-address.js';
 import { familyOf } from './data-path.js';
 import { EncryptedTunnels, NO_ENCRYPTION } from './encrypted-tunnels.js';
 import { MESH_TABLE, meshRules } from './mesh-rules.js';
