@@ -56,9 +56,36 @@ describe('plain containers on networks', () => {
   it('reach the world, and are reached through published ports', async () => {
     assert.equal(ok(await inContainer(lab, 'w1', 'ask', ...curl('http://10.210.0.2:5000/v2/'))).trim(), '{}');
     await run('w1', 'open', '--network', 'mine', '-p', '8070:80', WHOAMI);
-    const visit = await inNetworkOf(outsidePid(lab), ...curl(visitUrl('10.210.0.12', 8070)));
+    const visit = await waitFor('its server has started', 5_000, async () => {
+      const r = await inNetworkOf(outsidePid(lab), ...curl(visitUrl('10.210.0.12', 8070)));
+      return r.code === 0 ? r : undefined;
+    });
     assert.equal(parseVisit(visit).client, '10.210.0.2');
     await remove('w1', 'open');
+  });
+
+  it('share the network of another container, its names and its address, for as long as that runs', async () => {
+    await run('w1', 'guest', '--network', 'container:web', ...BUSYBOX);
+    const [host, guest] = [await pidOf(lab, 'w1', 'web'), await pidOf(lab, 'w1', 'guest')];
+    const shown = async (pid: number) => ok(await inNetworkOf(pid, 'ip', '-o', 'addr'));
+    assert.equal(await shown(guest), await shown(host));
+    assert.deepEqual(await resolveIn(guest, 'ask'), [await addressOn('w1', 'ask', 'mine')]);
+    assert.match(ok(await lab.docker('w1', 'exec', 'guest', 'cat', '/etc/hosts')), /172\.28\.0\.80/);
+    await remove('w1', 'guest');
+    assert.match(
+      failed(await lab.docker('w1', 'run', '-d', '--network', 'container:web', '-p', '8071:80', WHOAMI), 125),
+      /conflicting options: port publishing and the container type network mode/,
+    );
+    assert.match(
+      failed(await lab.docker('w1', 'run', '-d', '--network', 'container:nobody', ...BUSYBOX), 125),
+      /No such container: nobody/,
+    );
+    ok(await lab.docker('w1', 'create', '--name', 'asleep', ...BUSYBOX));
+    assert.match(
+      failed(await lab.docker('w1', 'run', '-d', '--name', 'late', '--network', 'container:asleep', ...BUSYBOX), 125),
+      /cannot join network .*of a non running container/,
+    );
+    await remove('w1', 'asleep', 'late');
   });
 
   it('publish all that they expose where they are asked to', async () => {
