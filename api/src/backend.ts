@@ -71,6 +71,9 @@ export interface ClusterUpdate {
   readonly rotateWorkerToken: boolean;
   readonly rotateManagerToken: boolean;
   readonly rotateUnlockKey: boolean;
+  /** A number other than the present one asks for a new root. */
+  readonly forceRotate?: number;
+  readonly signingCa?: { readonly certPem: string; readonly keyPem: string };
   readonly autoLock?: boolean;
 }
 
@@ -161,6 +164,8 @@ export interface SwarmBackend {
   update(u: ClusterUpdate): Promise<void>;
   /** '' without autolock. */
   unlockKey(): Promise<string>;
+  /** A new certificate for a node whose own has expired; no addresses: the managers that it knows. */
+  recover(token: string, remoteAddrs: readonly string[], signal: AbortSignal): Promise<void>;
   /** Throws 'conflict' when the node is not locked, 'invalid-argument' for a wrong key. */
   unlock(key: string): Promise<void>;
 

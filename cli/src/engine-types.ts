@@ -269,7 +269,11 @@ export interface Swarm {
   readonly UpdatedAt?: string;
   readonly Spec: SwarmSpec;
   readonly JoinTokens?: { readonly Worker: string; readonly Manager: string };
-  readonly TLSInfo?: { readonly TrustRoot?: string; readonly CertIssuerSubject?: string };
+  readonly TLSInfo?: {
+    readonly TrustRoot?: string;
+    readonly CertIssuerSubject?: string;
+    readonly CertIssuerPublicKey?: string;
+  };
   readonly RootRotationInProgress?: boolean;
 }
 

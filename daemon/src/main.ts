@@ -16,6 +16,7 @@ import {
   systemClock,
   writeFileAtomic,
 } from '@swarmts/lib';
+import { tlsInfoOf } from '@swarmts/manager';
 import { FEATURE_LEVEL, NodeDescription } from '@swarmts/proto';
 import { openEngine, startHelper } from '@swarmts/worker';
 import { EngineContainers } from './backend/engine-containers.js';
@@ -137,6 +138,7 @@ async function runDaemon(config: DaemonConfig): Promise<void> {
           generic: config.genericResources,
         },
         engine: { engineVersion: VERSION, labels: labelsOf(config.labels), plugins: PLUGINS },
+        ...(node.credentials ? { tlsInfo: tlsInfoOf(node.credentials.files) } : {}),
         featureLevel: FEATURE_LEVEL,
         dataPathEncryption: encryption,
         dataPathKeys: [...networks.routed.keys],

@@ -1,4 +1,4 @@
-export { joinCluster, renewCertificate } from './ca/ca-client.js';
+export { joinCluster, recoverCertificate, renewCertificate } from './ca/ca-client.js';
 export {
   createRequest,
   createRootCa,
@@ -10,6 +10,7 @@ export {
 export { CredentialStore } from './ca/credential-store.js';
 export { type CredentialFiles, Credentials, managerChannelOptions } from './ca/credentials.js';
 export { newJoinToken, parseJoinToken, rootDigest } from './ca/join-token.js';
+export { tlsInfoOf } from './ca/tls-info.js';
 export { newUnlockKey, parseUnlockKey, unlockKeyText } from './ca/unlock-key.js';
 export type { ScheduleDescription } from './control/describe-schedule.js';
 export type { OperationArgs, OperationName, OperationResult, ServiceCounts } from './control/operations.js';

@@ -2,6 +2,7 @@
 import type { LogChunk, WeightedManager } from '@swarmts/proto';
 import { Allocator } from './allocator/allocator.js';
 import { NetworkKeyRenewal } from './allocator/network-key-renewal.js';
+import { RootRotator } from './ca/root-rotation.js';
 import { Dispatcher } from './dispatcher/dispatcher.js';
 import type { LeaderComponent, LeaderContext } from './leader-component.js';
 import { LogBroker } from './logs/log-broker.js';
@@ -19,7 +20,6 @@ export interface LeaderRuntimeOptions extends LeaderContext {
   readonly raft: RaftGroup;
   readonly nodeId: string;
   readonly managers: () => readonly WeightedManager[];
-  readonly rootPem: () => string;
 }
 
 export class LeaderRuntime {
@@ -52,6 +52,7 @@ export class LeaderRuntime {
       this.#autoscaler,
       new Rebalancer(o, () => this.scheduling.nodes),
       new RoleManager(o, o.raft),
+      new RootRotator(o),
     ];
   }
 

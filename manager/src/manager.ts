@@ -215,7 +215,6 @@ export class Manager {
       raft: this.raft,
       nodeId: this.#o.credentials.identity.nodeId,
       managers: () => this.managers(),
-      rootPem: () => this.#o.credentials.files.rootPem,
       onStuck: (e) => this.#onStuck(e),
     });
     this.#runtime.start();

@@ -10,8 +10,9 @@ export function clusterInfoJson(c: Cluster): Record<string, unknown> {
   return {
     ...metaJson(c.id, c.meta),
     Spec: clusterSpecJson(c.spec),
-    TLSInfo: tlsInfoJson(rootTlsInfo(c.rootCa?.certPem)),
-    RootRotationInProgress: false,
+    // What certificates are to come from: the new root as soon as there is one.
+    TLSInfo: tlsInfoJson(rootTlsInfo(c.rootCa?.rotation?.certPem ?? c.rootCa?.certPem)),
+    RootRotationInProgress: c.rootCa?.rotation !== undefined,
     DefaultAddrPool: c.defaultAddressPools,
     SubnetSize: c.subnetSize,
     DataPathPort: c.dataPathPort,

@@ -43,6 +43,7 @@ export function swarmRoutes({ backend }: RouteContext): Route[] {
       await swarm.update({
         version,
         ...readSettings(spec),
+        ...readRotation(spec),
         ...(spec.has('Labels') ? { labels: spec.map('Labels') } : {}),
         rotateWorkerToken: flag(call.query, 'rotateWorkerToken'),
         rotateManagerToken: flag(call.query, 'rotateManagerToken'),
@@ -51,6 +52,11 @@ export function swarmRoutes({ backend }: RouteContext): Route[] {
       return empty();
     }),
     route('GET', '/swarm/unlockkey', async () => json({ UnlockKey: await swarm.unlockKey() })),
+    route('POST', '/swarmts/v1/swarm/recover', async (call) => {
+      const o = await readJson(call);
+      await swarm.recover(o.string('JoinToken'), o.strings('RemoteAddrs'), call.signal);
+      return empty();
+    }),
     route('POST', '/swarm/unlock', async (call) => {
       await swarm.unlock((await readJson(call)).string('UnlockKey'));
       return empty();
@@ -72,6 +78,26 @@ function readInit(o: JsonObject): InitRequest {
     labels: spec?.map('Labels') ?? {},
     ...(spec === undefined ? {} : readSettings(spec)),
     autoLock: o.boolean('AutoLockManagers') || (spec?.object('EncryptionConfig')?.boolean('AutoLockManagers') ?? false),
+  };
+}
+
+function readRotation(spec: JsonObject): Pick<ClusterUpdate, 'forceRotate' | 'signingCa'> {
+  const ca = spec.object('CAConfig');
+  if (!ca) return {};
+  if (ca.objects('ExternalCAs').length > 0)
+    throw new SwarmtsError(
+      'unsupported',
+      'external CAs are not supported: bring your own root with --ca-cert and --ca-key',
+    );
+  const [certPem, keyPem] = [ca.string('SigningCACert'), ca.string('SigningCAKey')];
+  if ((certPem === '') !== (keyPem === ''))
+    throw new SwarmtsError(
+      'invalid-argument',
+      'a CA certificate needs its key, and a key its certificate: --ca-cert and --ca-key',
+    );
+  return {
+    ...(ca.has('ForceRotate') ? { forceRotate: ca.integer('ForceRotate') } : {}),
+    ...(certPem === '' ? {} : { signingCa: { certPem, keyPem } }),
   };
 }
 

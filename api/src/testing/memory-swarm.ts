@@ -50,6 +50,7 @@ export class MemorySwarm implements SwarmBackend {
       certDigest: '',
       joinTokens: { worker: 'SWMTKN-1-w', manager: 'SWMTKN-1-m' },
       lastForcedRotation: 0,
+      rotation: undefined,
     },
   });
   readonly #nodes = new Map<string, Node>([[NODE_ID, this.#firstNode()]]);
@@ -123,6 +124,10 @@ export class MemorySwarm implements SwarmBackend {
     };
     const rootCa = this.#cluster.rootCa === undefined ? undefined : { ...this.#cluster.rootCa, joinTokens };
     this.#cluster = { ...this.#cluster, meta: this.#meta(), rootCa };
+  }
+
+  async recover(token: string): Promise<void> {
+    if (token === '') throw new SwarmtsError('invalid-argument', 'invalid join token');
   }
 
   async unlock(key: string): Promise<void> {

@@ -110,15 +110,16 @@ export class NodeSwarmBackend implements SwarmBackend {
       rotateWorkerToken: u.rotateWorkerToken,
       rotateManagerToken: u.rotateManagerToken,
       rotateUnlockKey: u.rotateUnlockKey,
+      ...(u.signingCa ? { signingCa: u.signingCa } : {}),
       spec: {
         ...spec,
         annotations: u.labels ? { name: spec.annotations?.name ?? 'default', labels: u.labels } : spec.annotations,
         orchestration: u.taskHistoryLimit === undefined ? spec.orchestration : { taskHistoryLimit: u.taskHistoryLimit },
         dispatcher: u.heartbeatPeriodNs === undefined ? spec.dispatcher : { heartbeatPeriodNs: u.heartbeatPeriodNs },
-        ca:
-          u.nodeCertExpiryNs === undefined
-            ? spec.ca
-            : { forceRotate: 0, ...spec.ca, nodeCertExpiryNs: u.nodeCertExpiryNs },
+        ca: {
+          nodeCertExpiryNs: u.nodeCertExpiryNs ?? spec.ca?.nodeCertExpiryNs ?? 0,
+          forceRotate: u.forceRotate ?? spec.ca?.forceRotate ?? 0,
+        },
         encryption: u.autoLock === undefined ? spec.encryption : { autoLockManagers: u.autoLock },
         raft:
           u.snapshotInterval === undefined || !spec.raft
@@ -130,6 +131,10 @@ export class NodeSwarmBackend implements SwarmBackend {
 
   async unlockKey(): Promise<string> {
     return this.#manager.call('getUnlockKey', {});
+  }
+
+  async recover(token: string, remoteAddrs: readonly string[], signal: AbortSignal): Promise<void> {
+    await this.#node.recover(token, remoteAddrs, signal);
   }
 
   async unlock(key: string): Promise<void> {

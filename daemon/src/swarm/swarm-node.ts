@@ -28,6 +28,7 @@ import {
   Manager,
   managerChannelOptions,
   parseUnlockKey,
+  recoverCertificate,
   renewCertificate,
 } from '@swarmts/manager';
 import type { RoutedNetworks } from '@swarmts/netplugins';
@@ -104,6 +105,31 @@ export class SwarmNode {
   }
 
   /** Goes on with a membership that was locked. Throws 'conflict' when it is not, 'invalid-argument' for a wrong key. */
+  /** Gets a certificate for this very node again when its own has expired. Throws SwarmtsError. */
+  recover(token: string, remoteAddrs: readonly string[], signal: AbortSignal): Promise<void> {
+    return this.#serial(async () => {
+      const store = this.#store;
+      if (!store || !this.#state) throw new SwarmtsError('not-a-manager', 'This node is not part of a swarm');
+      if (store.locked) throw new SwarmtsError('not-a-manager', LOCKED);
+      const addrs = remoteAddrs.length > 0 ? remoteAddrs : this.knownManagers().map((m) => m.addr);
+      let last: unknown = new SwarmtsError('unavailable', 'no manager is known: name one as HOST:PORT');
+      for (const text of addrs) {
+        const remote = joinHostPort(splitHostPort(text, defaults.listenPort));
+        try {
+          await store.replace(await recoverCertificate(remote, token, store.credentials, signal));
+          this.#error = '';
+          this.#agent?.reconnect();
+          this.#scheduleRenewal();
+          return;
+        } catch (e) {
+          last = e;
+          if (!isSwarmtsError(e, 'unavailable', 'timeout')) throw e;
+        }
+      }
+      throw last;
+    });
+  }
+
   unlock(text: string): Promise<void> {
     return this.#serial(async () => {
       if (!this.#store?.locked) throw new SwarmtsError('conflict', 'swarm is not locked');
@@ -350,6 +376,7 @@ export class SwarmNode {
       onSession: (info) => {
         this.#o.networks.setKeyGeneration(info.networkKeyGeneration);
         this.#onManagers(info.managers);
+        this.#onRoots(Buffer.from(info.rootCaPem).toString());
       },
       onNode: (node) => {
         this.#record = node;
@@ -442,6 +469,17 @@ export class SwarmNode {
     );
   }
 
+  /** Trusts what the managers trust: a new root beside the old one first, and later instead of it. */
+  #onRoots(rootPem: string): void {
+    const store = this.#store;
+    if (!store || store.locked || rootPem === '' || rootPem === store.credentials.files.rootPem) return;
+    this.#serial(async () => {
+      if (store !== this.#store || rootPem === store.credentials.files.rootPem) return;
+      await store.replace({ ...store.credentials.files, rootPem });
+      this.#agent?.describe();
+    }).catch((error: unknown) => this.#o.log.error('the roots of the swarm were not written', { error }));
+  }
+
   #onRejected(message: string): void {
     if (this.#error === message) return;
     this.#error = message;
@@ -516,7 +554,10 @@ export class SwarmNode {
     // Demoted and promoted again before this node had followed: its place in Raft is gone, and it needs a new one.
     if (this.#manager && wanted === NodeRole.MANAGER && record?.managerStatus?.raftId !== state.raftId)
       await this.#dropManager();
-    if (credentials.identity.role !== wanted) await this.#renew();
+    if (credentials.identity.role !== wanted || record?.certificateRotating) {
+      await this.#renew();
+      this.#agent?.describe();
+    }
     const role = credentials.identity.role;
     if (role === NodeRole.MANAGER && !this.#manager && wanted === NodeRole.MANAGER) {
       const others = this.knownManagers().filter((m) => m.addr !== state.advertiseAddr);

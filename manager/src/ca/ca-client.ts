@@ -1,4 +1,5 @@
 /** The joining side of the CA: fetches the root, checks it against the token, and asks for a certificate. */
+import { sign } from 'node:crypto';
 import * as grpc from '@grpc/grpc-js';
 import { messageOf, SwarmtsError } from '@swarmts/lib';
 import {
@@ -10,7 +11,7 @@ import {
   type NodeAvailability,
 } from '@swarmts/proto';
 import { callUnary } from '../rpc/unary.js';
-import { createRequest } from './certificates.js';
+import { createRequest, vouchesFor } from './certificates.js';
 import { type CredentialFiles, type Credentials, managerChannelOptions } from './credentials.js';
 import { parseJoinToken, rootDigest } from './join-token.js';
 
@@ -24,19 +25,57 @@ export async function joinCluster(
   availability: NodeAvailability,
   signal: AbortSignal,
 ): Promise<CredentialFiles> {
+  const rootPem = await trustedRoots(addr, token, signal);
+  const { keyPem, csrPem } = await createRequest();
+  const credentials = grpc.credentials.createSsl(Buffer.from(rootPem));
+  const request = IssueCertificateRequest.create({ csrPem: Buffer.from(csrPem), token: token.trim(), availability });
+  const answer = await issue(addr, credentials, request, signal);
+  return filesOf(keyPem, answer);
+}
+
+/** A certificate for a member whose own has expired: its key and a join token of its role show who it is. */
+export async function recoverCertificate(
+  addr: string,
+  token: string,
+  current: Credentials,
+  signal: AbortSignal,
+): Promise<CredentialFiles> {
+  const rootPem = await trustedRoots(addr, token, signal);
+  const { keyPem, csrPem } = await createRequest();
+  const { keyPem: oldKey, certPem: oldCert } = current.files;
+  const request = IssueCertificateRequest.create({
+    csrPem: Buffer.from(csrPem),
+    token: token.trim(),
+    expiredCertPem: Buffer.from(oldCert),
+    proof: sign('sha256', Buffer.from(csrPem), oldKey),
+  });
+  return filesOf(keyPem, await issue(addr, grpc.credentials.createSsl(Buffer.from(rootPem)), request, signal));
+}
+
+function filesOf(keyPem: string, answer: IssueCertificateResponse): CredentialFiles {
+  return { keyPem, certPem: Buffer.from(answer.certPem).toString(), rootPem: Buffer.from(answer.rootCaPem).toString() };
+}
+
+/** The roots of the cluster at `addr`: the one that the token pins, and a new one if that one vouches for it. */
+async function trustedRoots(addr: string, token: string, signal: AbortSignal): Promise<string> {
   const parsed = parseJoinToken(token);
-  const rootPem = await fetchRoot(addr, signal);
-  if (rootDigest(rootPem) !== parsed.rootDigest) {
+  const answer = await fetchRoot(addr, signal);
+  const [present, next, cross] = [answer.certPem, answer.nextCertPem, answer.nextCrossSignedPem].map((b) =>
+    Buffer.from(b).toString(),
+  );
+  if (present === undefined || rootDigest(present) !== parsed.rootDigest) {
     throw new SwarmtsError(
       'permission-denied',
       `remote CA does not match fingerprint: the join token is not of the cluster at ${addr}`,
     );
   }
-  const { keyPem, csrPem } = await createRequest();
-  const credentials = grpc.credentials.createSsl(Buffer.from(rootPem));
-  const request = IssueCertificateRequest.create({ csrPem: Buffer.from(csrPem), token: token.trim(), availability });
-  const answer = await issue(addr, credentials, request, signal);
-  return { keyPem, certPem: Buffer.from(answer.certPem).toString(), rootPem };
+  if (!next || !cross) return present;
+  if (!vouchesFor(present, cross, next))
+    throw new SwarmtsError(
+      'permission-denied',
+      `the new CA that ${addr} names is not vouched for by the one that the token pins`,
+    );
+  return `${present.trimEnd()}\n${next}`;
 }
 
 /** Renews the certificate of a member; its role may have changed. */
@@ -52,21 +91,20 @@ export async function renewCertificate(
     IssueCertificateRequest.create({ csrPem: Buffer.from(csrPem) }),
     signal,
   );
-  return { keyPem, certPem: Buffer.from(answer.certPem).toString(), rootPem: Buffer.from(answer.rootCaPem).toString() };
+  return filesOf(keyPem, answer);
 }
 
-async function fetchRoot(addr: string, signal: AbortSignal): Promise<string> {
+async function fetchRoot(addr: string, signal: AbortSignal): Promise<GetRootCaResponse> {
   const unverified = grpc.credentials.createSsl(null, null, null, {
     rejectUnauthorized: false,
     checkServerIdentity: () => undefined,
   });
   const client = new grpc.Client(addr, unverified, managerChannelOptions);
   try {
-    const answer: GetRootCaResponse = await callUnary(client, CaService.getRootCa, GetRootCaRequest.create({}), {
+    return await callUnary(client, CaService.getRootCa, GetRootCaRequest.create({}), {
       timeoutMs: CALL_TIMEOUT_MS,
       signal,
     });
-    return Buffer.from(answer.certPem).toString();
   } catch (e) {
     if (e instanceof SwarmtsError && e.code !== 'unavailable' && e.code !== 'timeout') throw e;
     throw new SwarmtsError(

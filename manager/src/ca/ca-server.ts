@@ -1,4 +1,5 @@
 /** The CA on the leader: hands out the root, and certificates to those with a token or a certificate. */
+import { verify, X509Certificate } from 'node:crypto';
 import { newId, SwarmtsError } from '@swarmts/lib';
 import {
   defaults,
@@ -14,8 +15,9 @@ import {
   NodeStatus,
 } from '@swarmts/proto';
 import type { Store } from '../store/store.js';
-import { signNodeCertificate } from './certificates.js';
+import { signNodeCertificate, verifyNodeCertificate } from './certificates.js';
 import { parseJoinToken, sameToken } from './join-token.js';
+import { bundleOf, signerOf } from './root-bundle.js';
 
 export interface CaServerOptions {
   readonly store: Store;
@@ -30,29 +32,34 @@ export class CaServer {
   }
 
   getRoot(): GetRootCaResponse {
-    return GetRootCaResponseCodec.create({ certPem: this.#root().certPem });
+    const { certPem, rotation } = this.#root();
+    return GetRootCaResponseCodec.create({
+      certPem,
+      ...(rotation ? { nextCertPem: rotation.certPem, nextCrossSignedPem: rotation.crossSignedPem } : {}),
+    });
   }
 
-  /** `callerId` is the node id in the caller's certificate, '' for a joiner. Leader only: it writes. */
-  async issue(request: IssueCertificateRequest, callerId: string): Promise<IssueCertificateResponse> {
+  /**
+   * `tlsCallerId` is the node id in the caller's certificate, '' for a joiner and for a member whose certificate has expired; that one needs a
+   * join token of its role besides. Leader only: it writes.
+   */
+  async issue(request: IssueCertificateRequest, tlsCallerId: string): Promise<IssueCertificateResponse> {
+    const callerId = request.expiredCertPem.length > 0 ? this.#recovering(request) : tlsCallerId;
     const nodeId = callerId === '' ? newId() : callerId;
     const role = callerId === '' ? this.#roleOfToken(request.token) : this.#roleOfMember(callerId);
     const cluster = this.#cluster();
     const root = this.#root();
-    const certPem = await signNodeCertificate(
-      { certPem: Buffer.from(root.certPem).toString(), keyPem: Buffer.from(root.keyPem).toString() },
-      {
-        csrPem: Buffer.from(request.csrPem).toString(),
-        nodeId,
-        clusterId: cluster.id,
-        role,
-        validForMs: (cluster.spec?.ca?.nodeCertExpiryNs || defaults.nodeCertExpiryNs) / 1e6,
-        nowMs: this.#o.now(),
-      },
-    );
+    const certPem = await signNodeCertificate(signerOf(root), {
+      csrPem: Buffer.from(request.csrPem).toString(),
+      nodeId,
+      clusterId: cluster.id,
+      role,
+      validForMs: (cluster.spec?.ca?.nodeCertExpiryNs || defaults.nodeCertExpiryNs) / 1e6,
+      nowMs: this.#o.now(),
+    });
     await this.#o.store.update((tx) => {
       const known = tx.get('node', nodeId);
-      if (known) tx.update('node', { ...known, certificateRole: role });
+      if (known) tx.update('node', { ...known, certificateRole: role, certificateRotating: false });
       else if (callerId !== '')
         throw new SwarmtsError('not-found', `node ${callerId} was removed from the swarm: leave it and join again`);
       else {
@@ -75,9 +82,28 @@ export class CaServer {
     return IssueCertificateResponseCodec.create({
       nodeId,
       certPem: Buffer.from(certPem),
-      rootCaPem: root.certPem,
+      rootCaPem: Buffer.from(bundleOf(root)),
       role,
     });
+  }
+
+  /** The node that shows its expired certificate, and that it has the key of it. */
+  #recovering(request: IssueCertificateRequest): string {
+    const pem = Buffer.from(request.expiredCertPem).toString();
+    const cert = new X509Certificate(pem);
+    const { nodeId, clusterId } = verifyNodeCertificate(pem, bundleOf(this.#root()), Date.parse(cert.validTo));
+    const proven = verify('sha256', request.csrPem, cert.publicKey, request.proof);
+    if (!proven || clusterId !== this.#cluster().id)
+      throw new SwarmtsError(
+        'unauthenticated',
+        'the expired certificate is not of this cluster, or its key is not there',
+      );
+    if (this.#roleOfToken(request.token) !== this.#roleOfMember(nodeId))
+      throw new SwarmtsError(
+        'permission-denied',
+        'the join token is of another role than the node: use the one of its own role',
+      );
+    return nodeId;
   }
 
   #cluster() {

@@ -3,7 +3,7 @@
  * in OU and the node's id in CN. They are dated back by an hour, so that clocks which differ a little do not matter.
  */
 import { createPrivateKey, createPublicKey, webcrypto, X509Certificate } from 'node:crypto';
-import { SwarmtsError } from '@swarmts/lib';
+import { isSwarmtsError, SwarmtsError } from '@swarmts/lib';
 import { NodeRole } from '@swarmts/proto';
 import 'reflect-metadata';
 import * as x509 from '@peculiar/x509';
@@ -47,7 +47,62 @@ export async function createRootCa(nowMs: number): Promise<KeyAndCert> {
       await x509.SubjectKeyIdentifierExtension.create(keys.publicKey),
     ],
   });
-  return { keyPem: await exportKey(keys.privateKey), certPem: cert.toString('pem') };
+  return { keyPem: await exportKey(keys.privateKey), certPem: `${cert.toString('pem').trimEnd()}\n` };
+}
+
+/** The new root's key, certified by the old one: who trusts the old root can be sure of the new one. */
+export async function crossSign(old: KeyAndCert, newCertPem: string, nowMs: number): Promise<string> {
+  const fresh = new x509.X509Certificate(newCertPem);
+  const issuer = new x509.X509Certificate(old.certPem);
+  const cert = await x509.X509CertificateGenerator.create({
+    subject: fresh.subject,
+    issuer: issuer.subject,
+    notBefore: new Date(nowMs - BACKDATE_MS),
+    notAfter: issuer.notAfter,
+    signingAlgorithm: ALGORITHM,
+    publicKey: await fresh.publicKey.export(),
+    signingKey: await importKey(old.keyPem),
+    extensions: [
+      new x509.BasicConstraintsExtension(true, 1, true),
+      new x509.KeyUsagesExtension(x509.KeyUsageFlags.keyCertSign | x509.KeyUsageFlags.cRLSign, true),
+      await x509.SubjectKeyIdentifierExtension.create(fresh.publicKey),
+      await x509.AuthorityKeyIdentifierExtension.create(issuer.publicKey),
+    ],
+  });
+  return cert.toString('pem');
+}
+
+/** Whether the cross-signed certificate vouches, by the root that is trusted, for the new one. */
+export function vouchesFor(trustedPem: string, crossSignedPem: string, newCertPem: string): boolean {
+  const [trusted, cross, fresh] = [trustedPem, crossSignedPem, newCertPem].map((pem) => new X509Certificate(pem));
+  if (!trusted || !cross || !fresh) return false;
+  const key = (c: X509Certificate) => c.publicKey.export({ type: 'spki', format: 'der' });
+  return cross.verify(trusted.publicKey) && key(cross).equals(key(fresh)) && fresh.ca;
+}
+
+/** A root that somebody brings: it has to be one, with its key, and to last. Throws SwarmtsError 'invalid-argument'. */
+export function checkOwnRoot(root: KeyAndCert, nowMs: number): void {
+  const bad = (why: string) => new SwarmtsError('invalid-argument', `the CA certificate cannot be used: ${why}`);
+  let cert: X509Certificate;
+  try {
+    cert = new X509Certificate(root.certPem);
+    if (!keyMatches(root.keyPem, root.certPem)) throw bad('its key is another one');
+  } catch (e) {
+    throw isSwarmtsError(e) ? e : bad('certificate or key is not valid PEM');
+  }
+  if (!cert.ca || !cert.checkIssued(cert)) throw bad('it is not a self-signed root');
+  if (cert.publicKey.asymmetricKeyType !== 'ec' || cert.publicKey.asymmetricKeyDetails?.namedCurve !== 'prime256v1')
+    throw bad('its key must be ECDSA with P-256');
+  if (Date.parse(cert.validTo) - nowMs < YEAR_MS) throw bad(`it ends at ${cert.validTo}, in less than a year`);
+}
+
+/** The certificates of a bundle. */
+export function splitBundle(pem: string): readonly string[] {
+  return pem.match(/-----BEGIN CERTIFICATE-----[\s\S]+?-----END CERTIFICATE-----\n?/g) ?? [];
+}
+
+export function sameCertificate(a: string, b: string): boolean {
+  return new X509Certificate(a).fingerprint256 === new X509Certificate(b).fingerprint256;
 }
 
 /** A new key and a request for a certificate; which names it gets is the CA's decision. */
@@ -84,6 +139,8 @@ export async function signNodeCertificate(root: KeyAndCert, order: SigningOrder)
     signingKey: await importKey(root.keyPem),
     extensions: [
       new x509.BasicConstraintsExtension(false, undefined, true),
+      // Roots have equal names: the key tells which of two is meant.
+      await x509.AuthorityKeyIdentifierExtension.create(new x509.X509Certificate(root.certPem).publicKey),
       new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature | x509.KeyUsageFlags.keyEncipherment, true),
       new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.serverAuth, x509.ExtendedKeyUsage.clientAuth]),
       new x509.SubjectAlternativeNameExtension([
@@ -114,20 +171,25 @@ async function importKey(pem: string): Promise<webcrypto.CryptoKey> {
 }
 
 /**
- * Who a certificate (DER or PEM) says its holder is. Throws SwarmtsError 'unauthenticated' unless the root signed it and
+ * Who a certificate (DER or PEM) says its holder is. Throws SwarmtsError 'unauthenticated' unless one of the roots signed it and
  * it is valid at `nowMs`.
  */
 export function verifyNodeCertificate(cert: string | Uint8Array, rootPem: string, nowMs: number): NodeIdentity {
   const c = new X509Certificate(cert);
-  const root = new X509Certificate(rootPem);
-  if (!c.checkIssued(root) || !c.verify(root.publicKey)) {
+  if (!issuerOf(c, rootPem))
     throw new SwarmtsError('unauthenticated', 'the certificate was not issued by this cluster');
-  }
   const identity = identityOf(c);
   if (nowMs < identity.notBeforeMs)
     throw new SwarmtsError('unauthenticated', `the certificate is not valid before ${c.validFrom}`);
   if (nowMs > identity.notAfterMs) throw new SwarmtsError('unauthenticated', `the certificate expired at ${c.validTo}`);
   return identity;
+}
+
+/** The root of the bundle that issued the certificate. */
+export function issuerOf(cert: X509Certificate, bundlePem: string): X509Certificate | undefined {
+  return splitBundle(bundlePem)
+    .map((pem) => new X509Certificate(pem))
+    .find((root) => cert.checkIssued(root) && cert.verify(root.publicKey));
 }
 
 /** Reads a certificate without judging it. */

@@ -23,6 +23,8 @@ import {
   NodeState,
   observedState,
   Reachability,
+  type RootCa,
+  RootRotation,
   Secret,
   SecretSpec,
   Service,
@@ -38,6 +40,7 @@ import type { FilterVerdict } from '@swarmts/scheduler';
 import { isNodeNetwork } from '../allocator/attachments.js';
 import { keyPeriodMs } from '../allocator/network-key-renewal.js';
 import { assignPorts } from '../allocator/published-ports.js';
+import { checkOwnRoot, createRootCa, crossSign, sameCertificate } from '../ca/certificates.js';
 import { newJoinToken } from '../ca/join-token.js';
 import { newUnlockKey, unlockKeyText } from '../ca/unlock-key.js';
 import { isJob, isOfIteration, nextJobStatus } from '../orchestrator/job.js';
@@ -52,6 +55,7 @@ import { describeSchedule, type ScheduleDescription } from './describe-schedule.
 import { findByNameOrId, findNode, findTask } from './find.js';
 import { createAttachment, createNetwork, removeAttachment, removeNetwork } from './network-operations.js';
 import { planService, type ServicePlan } from './plan-service.js';
+import { validateClusterSpec } from './validate-cluster.js';
 import { validateServiceSpec } from './validate-service.js';
 
 export interface ServiceCounts {
@@ -108,8 +112,12 @@ export class Operations {
     readonly rotateWorkerToken: boolean;
     readonly rotateManagerToken: boolean;
     readonly rotateUnlockKey: boolean;
+    /** A root of the user's own to go over to, when `spec.ca.forceRotate` has gone up. */
+    readonly signingCa?: { readonly certPem: string; readonly keyPem: string };
   }): Promise<void> {
     keyPeriodMs(a.spec);
+    validateClusterSpec(a.spec);
+    const rotation = await this.#newRoot(a.spec, a.signingCa);
     await this.#update((tx) => {
       const cluster = theCluster(tx);
       checkVersion('cluster', cluster, a.version);
@@ -120,9 +128,41 @@ export class Operations {
         manager: a.rotateManagerToken ? newJoinToken(root) : (tokens?.manager ?? ''),
       };
       const unlockKey = nextUnlockKey(cluster, a.spec, a.rotateUnlockKey);
-      const rootCa = cluster.rootCa && { ...cluster.rootCa, joinTokens };
+      const rootCa = cluster.rootCa && { ...cluster.rootCa, joinTokens, ...rotation };
       tx.update('cluster', { ...cluster, spec: a.spec, rootCa, unlockKey });
     });
+  }
+
+  /** The root that is to come in, where the spec asks for one. */
+  async #newRoot(
+    spec: ClusterSpec,
+    own: { readonly certPem: string; readonly keyPem: string } | undefined,
+  ): Promise<Partial<RootCa>> {
+    const cluster = this.#view(theCluster);
+    const forced = spec.ca?.forceRotate ?? 0;
+    // Docker's client counts up only when it brings no certificate.
+    if (!cluster.rootCa || (!own && forced === (cluster.spec?.ca?.forceRotate ?? 0))) return {};
+    if (cluster.rootCa.rotation)
+      throw new SwarmtsError(
+        'failed-precondition',
+        'a rotation of the root CA is under way already: wait until every node has followed, or remove those that are gone',
+      );
+    const nowMs = this.#c.now();
+    if (own) checkOwnRoot(own, nowMs);
+    const next = own ?? (await createRootCa(nowMs));
+    const present = {
+      certPem: Buffer.from(cluster.rootCa.certPem).toString(),
+      keyPem: Buffer.from(cluster.rootCa.keyPem).toString(),
+    };
+    if (sameCertificate(present.certPem, next.certPem))
+      throw new SwarmtsError('invalid-argument', 'the CA certificate is the one that is in use already');
+    const crossSigned = await crossSign(present, next.certPem, nowMs);
+    const rotation = RootRotation.create({
+      certPem: Buffer.from(`${next.certPem.trim()}\n`),
+      keyPem: Buffer.from(next.keyPem),
+      crossSignedPem: Buffer.from(crossSigned),
+    });
+    return { rotation, lastForcedRotation: forced };
   }
 
   /** As people type it; '' without autolock. */

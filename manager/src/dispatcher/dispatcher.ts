@@ -18,6 +18,7 @@ import {
   type WeightedManager,
 } from '@swarmts/proto';
 import type { NodeIdentity } from '../ca/certificates.js';
+import { bundleOf } from '../ca/root-bundle.js';
 import type { LeaderComponent, LeaderContext } from '../leader-component.js';
 import { toStatus } from '../rpc/unary.js';
 import type { AnyChange } from '../store/tables.js';
@@ -32,7 +33,6 @@ const MAX_DELAY_MS = 50;
 export interface DispatcherOptions extends LeaderContext {
   readonly managerId: string;
   readonly managers: () => readonly WeightedManager[];
-  readonly rootPem: () => string;
   readonly onLogs: (nodeId: string, chunk: LogChunk) => void;
   readonly onNodeGone: (nodeId: string) => void;
   readonly onUsage: (usages: readonly TaskUsage[]) => void;
@@ -165,9 +165,15 @@ export class Dispatcher implements LeaderComponent {
       node: this.#o.store.get('node', session.nodeId),
       managers: this.#o.managers(),
       heartbeatPeriodMs: this.#monitor.periodMs,
-      rootCaPem: Buffer.from(this.#o.rootPem()),
+      rootCaPem: this.#roots(),
       networkKeyGeneration: this.#o.store.view((tx) => tx.list('cluster')[0]?.networkKeyGeneration ?? 0),
     });
+  }
+
+  /** What the nodes are to trust. */
+  #roots(): Uint8Array {
+    const root = this.#o.store.view((tx) => tx.list('cluster')[0])?.rootCa;
+    return root ? Buffer.from(bundleOf(root)) : new Uint8Array(0);
   }
 
   async #describe(nodeId: string, description: NodeDescription): Promise<void> {
@@ -214,7 +220,10 @@ export class Dispatcher implements LeaderComponent {
     const managersChanged = node.managerStatus?.addr !== old?.managerStatus?.addr;
     const mine = this.#sessions.get(node.id);
     if (managersChanged) for (const s of this.#sessions.values()) s.sendInfo(this.#info(s));
-    else if (mine && (node.spec !== old?.spec || node.certificateRole !== old?.certificateRole))
+    else if (
+      mine &&
+      (node.spec !== old?.spec || node.certificateRole !== old?.certificateRole || node.certificateRotating)
+    )
       mine.sendInfo(this.#info(mine));
   }
 

@@ -8,7 +8,7 @@ import { type Method, NodeRole } from '@swarmts/proto';
 import { type NodeIdentity, verifyNodeCertificate } from '../ca/certificates.js';
 
 export interface CallerPolicy {
-  /** PEM of the root that certificates must come from. */
+  /** PEM of the roots that certificates must come from. */
   rootPem(): string;
   clusterId(): string;
   isBlacklisted(nodeId: string): boolean;
@@ -25,6 +25,8 @@ const CACHE_LIMIT = 20_000;
 export class Authoriser {
   readonly #policy: CallerPolicy;
   readonly #cache = new Map<string, NodeIdentity>();
+  /** The roots that the cached identities were verified against. */
+  #cachedRoots = '';
 
   constructor(policy: CallerPolicy) {
     this.#policy = policy;
@@ -48,11 +50,14 @@ export class Authoriser {
   }
 
   #identify(raw: Buffer): NodeIdentity {
+    const roots = this.#policy.rootPem();
+    if (roots !== this.#cachedRoots) this.#cache.clear();
+    this.#cachedRoots = roots;
     const key = raw.toString('latin1');
     const known = this.#cache.get(key);
     const nowMs = this.#policy.now();
     if (known && nowMs <= known.notAfterMs) return known;
-    const identity = verifyNodeCertificate(raw, this.#policy.rootPem(), nowMs);
+    const identity = verifyNodeCertificate(raw, roots, nowMs);
     if (identity.clusterId !== this.#policy.clusterId()) {
       throw new SwarmtsError('permission-denied', 'the certificate is of another cluster');
     }

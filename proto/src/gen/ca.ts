@@ -34,26 +34,39 @@ export const GetRootCaRequest: Codec<GetRootCaRequest> = {
 
 export interface GetRootCaResponse extends WithUnknownFields {
   readonly certPem: Uint8Array;
+  /** While a new root comes in: itself, and its key certified by the present root. */
+  readonly nextCertPem: Uint8Array;
+  readonly nextCrossSignedPem: Uint8Array;
 }
 
 export const GetRootCaResponse: Codec<GetRootCaResponse> = {
   create: (partial) => ({
     certPem: EMPTY,
+    nextCertPem: EMPTY,
+    nextCrossSignedPem: EMPTY,
     ...partial,
   }),
   write(m, w) {
     if (m.certPem.length > 0) w.uint32(10).bytes(m.certPem);
+    if (m.nextCertPem.length > 0) w.uint32(18).bytes(m.nextCertPem);
+    if (m.nextCrossSignedPem.length > 0) w.uint32(26).bytes(m.nextCrossSignedPem);
     return writeUnknown(m, w);
   },
   encode: (m) => GetRootCaResponse.write(m, newWriter()).finish(),
   read(r, end) {
-    const m: { certPem: Uint8Array; unknownFields?: Uint8Array } = { certPem: EMPTY };
+    const m: { certPem: Uint8Array; nextCertPem: Uint8Array; nextCrossSignedPem: Uint8Array; unknownFields?: Uint8Array } = { certPem: EMPTY, nextCertPem: EMPTY, nextCrossSignedPem: EMPTY };
     while (r.pos < end) {
       const start = r.pos;
       const tag = r.uint32();
       switch (tag) {
         case 10:
           m.certPem = copyBytes(r.bytes());
+          break;
+        case 18:
+          m.nextCertPem = copyBytes(r.bytes());
+          break;
+        case 26:
+          m.nextCrossSignedPem = copyBytes(r.bytes());
           break;
         default:
           keepUnknown(m, r, start, tag);
@@ -68,6 +81,9 @@ export interface IssueCertificateRequest extends WithUnknownFields {
   readonly csrPem: Uint8Array;
   readonly token: string;
   readonly availability: NodeAvailability;
+  /** Of a member whose certificate has expired, so that TLS does not say who it is: that certificate, and a signature of the request by its key. */
+  readonly expiredCertPem: Uint8Array;
+  readonly proof: Uint8Array;
 }
 
 export const IssueCertificateRequest: Codec<IssueCertificateRequest> = {
@@ -75,17 +91,21 @@ export const IssueCertificateRequest: Codec<IssueCertificateRequest> = {
     csrPem: EMPTY,
     token: '',
     availability: 0,
+    expiredCertPem: EMPTY,
+    proof: EMPTY,
     ...partial,
   }),
   write(m, w) {
     if (m.csrPem.length > 0) w.uint32(10).bytes(m.csrPem);
     if (m.token !== '') w.uint32(18).string(m.token);
     if (m.availability !== 0) w.uint32(24).int32(m.availability);
+    if (m.expiredCertPem.length > 0) w.uint32(34).bytes(m.expiredCertPem);
+    if (m.proof.length > 0) w.uint32(42).bytes(m.proof);
     return writeUnknown(m, w);
   },
   encode: (m) => IssueCertificateRequest.write(m, newWriter()).finish(),
   read(r, end) {
-    const m: { csrPem: Uint8Array; token: string; availability: NodeAvailability; unknownFields?: Uint8Array } = { csrPem: EMPTY, token: '', availability: 0 };
+    const m: { csrPem: Uint8Array; token: string; availability: NodeAvailability; expiredCertPem: Uint8Array; proof: Uint8Array; unknownFields?: Uint8Array } = { csrPem: EMPTY, token: '', availability: 0, expiredCertPem: EMPTY, proof: EMPTY };
     while (r.pos < end) {
       const start = r.pos;
       const tag = r.uint32();
@@ -98,6 +118,12 @@ export const IssueCertificateRequest: Codec<IssueCertificateRequest> = {
           break;
         case 24:
           m.availability = r.int32() as NodeAvailability;
+          break;
+        case 34:
+          m.expiredCertPem = copyBytes(r.bytes());
+          break;
+        case 42:
+          m.proof = copyBytes(r.bytes());
           break;
         default:
           keepUnknown(m, r, start, tag);

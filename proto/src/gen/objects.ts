@@ -1470,12 +1470,66 @@ export const JoinTokens: Codec<JoinTokens> = {
   decode: (bytes) => decodeWith(JoinTokens, bytes, 'JoinTokens'),
 };
 
+/** A new root on its way in. */
+export interface RootRotation extends WithUnknownFields {
+  readonly certPem: Uint8Array;
+  readonly keyPem: Uint8Array;
+  /** The new root's key certified by the old root, for whoever trusts the old one alone. */
+  readonly crossSignedPem: Uint8Array;
+  /** Every node trusts the new root: certificates are issued by it. */
+  readonly issuing: boolean;
+}
+
+export const RootRotation: Codec<RootRotation> = {
+  create: (partial) => ({
+    certPem: EMPTY,
+    keyPem: EMPTY,
+    crossSignedPem: EMPTY,
+    issuing: false,
+    ...partial,
+  }),
+  write(m, w) {
+    if (m.certPem.length > 0) w.uint32(10).bytes(m.certPem);
+    if (m.keyPem.length > 0) w.uint32(18).bytes(m.keyPem);
+    if (m.crossSignedPem.length > 0) w.uint32(26).bytes(m.crossSignedPem);
+    if (m.issuing) w.uint32(32).bool(m.issuing);
+    return writeUnknown(m, w);
+  },
+  encode: (m) => RootRotation.write(m, newWriter()).finish(),
+  read(r, end) {
+    const m: { certPem: Uint8Array; keyPem: Uint8Array; crossSignedPem: Uint8Array; issuing: boolean; unknownFields?: Uint8Array } = { certPem: EMPTY, keyPem: EMPTY, crossSignedPem: EMPTY, issuing: false };
+    while (r.pos < end) {
+      const start = r.pos;
+      const tag = r.uint32();
+      switch (tag) {
+        case 10:
+          m.certPem = copyBytes(r.bytes());
+          break;
+        case 18:
+          m.keyPem = copyBytes(r.bytes());
+          break;
+        case 26:
+          m.crossSignedPem = copyBytes(r.bytes());
+          break;
+        case 32:
+          m.issuing = r.bool();
+          break;
+        default:
+          keepUnknown(m, r, start, tag);
+      }
+    }
+    return m;
+  },
+  decode: (bytes) => decodeWith(RootRotation, bytes, 'RootRotation'),
+};
+
 export interface RootCa extends WithUnknownFields {
   readonly certPem: Uint8Array;
   readonly keyPem: Uint8Array;
   readonly certDigest: string;
   readonly joinTokens: JoinTokens | undefined;
   readonly lastForcedRotation: number;
+  readonly rotation: RootRotation | undefined;
 }
 
 export const RootCa: Codec<RootCa> = {
@@ -1485,6 +1539,7 @@ export const RootCa: Codec<RootCa> = {
     certDigest: '',
     joinTokens: undefined,
     lastForcedRotation: 0,
+    rotation: undefined,
     ...partial,
   }),
   write(m, w) {
@@ -1493,11 +1548,12 @@ export const RootCa: Codec<RootCa> = {
     if (m.certDigest !== '') w.uint32(26).string(m.certDigest);
     if (m.joinTokens !== undefined) JoinTokens.write(m.joinTokens, w.uint32(34).fork()).ldelim();
     if (m.lastForcedRotation !== 0) w.uint32(40).int64(m.lastForcedRotation);
+    if (m.rotation !== undefined) RootRotation.write(m.rotation, w.uint32(50).fork()).ldelim();
     return writeUnknown(m, w);
   },
   encode: (m) => RootCa.write(m, newWriter()).finish(),
   read(r, end) {
-    const m: { certPem: Uint8Array; keyPem: Uint8Array; certDigest: string; joinTokens: JoinTokens | undefined; lastForcedRotation: number; unknownFields?: Uint8Array } = { certPem: EMPTY, keyPem: EMPTY, certDigest: '', joinTokens: undefined, lastForcedRotation: 0 };
+    const m: { certPem: Uint8Array; keyPem: Uint8Array; certDigest: string; joinTokens: JoinTokens | undefined; lastForcedRotation: number; rotation: RootRotation | undefined; unknownFields?: Uint8Array } = { certPem: EMPTY, keyPem: EMPTY, certDigest: '', joinTokens: undefined, lastForcedRotation: 0, rotation: undefined };
     while (r.pos < end) {
       const start = r.pos;
       const tag = r.uint32();
@@ -1516,6 +1572,9 @@ export const RootCa: Codec<RootCa> = {
           break;
         case 40:
           m.lastForcedRotation = toNumber(r.int64());
+          break;
+        case 50:
+          m.rotation = RootRotation.read(r, readEnd(r));
           break;
         default:
           keepUnknown(m, r, start, tag);
