@@ -2,7 +2,7 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: the variables of Dockerfiles are written so.
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -20,7 +20,7 @@ import {
   tarOf,
 } from '../engine/engine-bed.js';
 import type { BuildOptions, BuildRecord } from './build-api.js';
-import { BuildCommandError } from './run-step.js';
+import { BUILD_LABEL, BuildCommandError } from './run-step.js';
 
 describe('a build', function () {
   this.timeout(60_000);
@@ -374,6 +374,23 @@ describe('a build', function () {
     assert.equal(await outputOf(id, 'cat', '/a'), 'first\nsecond\n');
     for (const c of bed.engine.list()) await bed.engine.remove(c.id, { force: true, volumes: true });
     assert.ok((await prune()).removed.some((r) => r.deleted === id));
+  });
+
+  it('that was cut short leaves nothing when the engine is opened again, except what a failed step left', async () => {
+    await bed.engine.images.pull(base, {});
+    const labels = { [BUILD_LABEL]: '' };
+    const running = await bed.engine.create({ ...containerConfig(base, ['sleep', '1000']), labels });
+    await bed.engine.start(running);
+    const waiting = await bed.engine.create({ ...containerConfig(base, ['true']), labels });
+    const failed = (await runToEnd(bed.engine, { ...containerConfig(base, ['false']), labels })).id;
+    const scratch = join(bed.dataRoot, 'build', 'half');
+    mkdirSync(join(scratch, 'rootfs'), { recursive: true });
+    execFileSync('mount', ['-t', 'tmpfs', 'tmpfs', join(scratch, 'rootfs')]);
+    await bed.engine.close();
+    const engine = await bed.open();
+    assert.deepEqual([engine.find(running), engine.find(waiting), engine.find(failed)?.state], [undefined, undefined, 'exited']);
+    assert.deepEqual(readdirSync(join(bed.dataRoot, 'build')), []);
+    await engine.remove(failed, { force: true, volumes: true });
   });
 
   it('stops at once when nobody wants it any more', async () => {

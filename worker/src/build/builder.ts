@@ -22,6 +22,7 @@ import type { BuildOptions } from './build-api.js';
 import { BUILD_MAIN, type BuildChildRequest } from './build-request.js';
 import { type Instruction, parseDockerfile, parseInstruction } from './dockerfile.js';
 import { checkInstruction } from './instruction-check.js';
+import { BUILD_LABEL } from './run-step.js';
 import { buildStage, type StageResult } from './stage-builder.js';
 import { planStages, type StagePlan } from './stage-plan.js';
 
@@ -55,11 +56,20 @@ export interface BuildContext {
 
 const DEFAULT_DOCKERFILE = 'Dockerfile';
 
-/** Takes away what builds that were cut short have left. */
+/** Takes away the files and mounts that builds that were cut short have left. */
 export async function sweepBuilds(root: string, helper: HelperApi): Promise<void> {
   await mkdir(root, { recursive: true, mode: 0o711 });
   for (const m of readMounts()) if (m.target.startsWith(`${root}/`)) await helper.unmount(m.target);
   for (const name of await readdir(root)) await rm(join(root, name), { recursive: true, force: true });
+}
+
+/** Removes the containers of builds that were cut short. Those of failed steps are kept for whoever wants to look. */
+export async function removeLeftContainers(engine: Pick<ContainerEngine, 'list' | 'remove'>): Promise<void> {
+  for (const c of engine.list()) {
+    if (BUILD_LABEL in c.config.labels && c.state !== 'exited') {
+      await engine.remove(c.id, { force: true, volumes: true });
+    }
+  }
 }
 
 export class ImageBuilder {

@@ -8,6 +8,9 @@ import { commandLine } from './config-instructions.js';
 import type { Instruction } from './dockerfile.js';
 import type { StageBuilder, StepPlan } from './stage-builder.js';
 
+/** Marks the containers of builds: one that runs when the engine is opened belongs to a build that is no more. */
+export const BUILD_LABEL = 'io.swarmts.build';
+
 /** A command of the build failed; clients end with its exit code. */
 export class BuildCommandError extends SwarmtsError {
   readonly exitCode: number;
@@ -73,7 +76,7 @@ function containerFor(stage: StageBuilder, command: readonly string[], image: st
   return {
     name: `build-${randomBytes(6).toString('hex')}`,
     image,
-    labels: {},
+    labels: { [BUILD_LABEL]: '' },
     entrypoint: [''],
     cmd: command,
     env: [...(config.Env ?? []), ...stage.argEnv, ...stage.predefinedEnv],

@@ -16,7 +16,7 @@ import {
   silentLogger,
   systemClock,
 } from '@swarmts/lib';
-import { sweepBuilds } from '../build/builder.js';
+import { removeLeftContainers, sweepBuilds } from '../build/builder.js';
 import type { HelperApi } from '../helper/helper-api.js';
 import { ImageService, imagesRoot } from '../images/image-service.js';
 import { hostPlatform, type Platform } from '../images/manifest.js';
@@ -165,6 +165,7 @@ export async function openEngine(options: EngineOptions): Promise<ContainerEngin
   onAutoRemove = (id) =>
     supervise(engine.remove(id, { force: true, volumes: true }), 'cannot remove a container that has ended', logger);
   for (const id of early) onAutoRemove(id);
+  await removeLeftContainers(engine);
   return engine;
 }
 
