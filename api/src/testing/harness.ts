@@ -1,4 +1,5 @@
 /** An API server on a socket of its own over a backend in memory, with a plain HTTP client. */
+import assert from 'node:assert/strict';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { type IncomingHttpHeaders, type IncomingMessage, request } from 'node:http';
 import { tmpdir } from 'node:os';
@@ -7,6 +8,7 @@ import { silentLogger } from '@swarmts/lib';
 import { createApiServer } from '../server.js';
 import { type MemoryBackend, memoryBackend } from './memory-backend.js';
 import { NOW_MS } from './memory-swarm.js';
+import { ResponseChecker } from './response-schema.js';
 
 export interface Answer {
   readonly status: number;
@@ -20,6 +22,16 @@ export interface SendOptions {
   readonly body?: unknown;
   readonly raw?: string | Uint8Array;
   readonly headers?: Readonly<Record<string, string>>;
+}
+
+const checker = new ResponseChecker();
+
+/** Every answer of one JSON value is held against Docker's description, whatever the test is about. */
+function checkShape(method: string, path: string, response: IncomingMessage, body: Buffer): void {
+  const isWhole = response.headers['content-type'] === 'application/json' && 'content-length' in response.headers;
+  if (!isWhole || body.length === 0) return;
+  const errors = checker.errorsOf(method, path, response.statusCode ?? 0, JSON.parse(body.toString('utf8')));
+  assert.deepEqual(errors, [], `${method} ${path} ${response.statusCode}: ${body.toString().slice(0, 2000)}`);
 }
 
 export class Harness {
@@ -72,6 +84,7 @@ export class Harness {
     const chunks: Buffer[] = [];
     for await (const chunk of response) chunks.push(Buffer.from(chunk as Uint8Array));
     const body = Buffer.concat(chunks);
+    checkShape(method, path, response, body);
     return {
       status: response.statusCode ?? 0,
       headers: response.headers,

@@ -388,7 +388,10 @@ describe('a build', function () {
     execFileSync('mount', ['-t', 'tmpfs', 'tmpfs', join(scratch, 'rootfs')]);
     await bed.engine.close();
     const engine = await bed.open();
-    assert.deepEqual([engine.find(running), engine.find(waiting), engine.find(failed)?.state], [undefined, undefined, 'exited']);
+    assert.deepEqual(
+      [engine.find(running), engine.find(waiting), engine.find(failed)?.state],
+      [undefined, undefined, 'exited'],
+    );
     assert.deepEqual(readdirSync(join(bed.dataRoot, 'build')), []);
     await engine.remove(failed, { force: true, volumes: true });
   });
