@@ -12,7 +12,7 @@ import type { RouteContext } from './routes/context.js';
 import { EventHub, eventRoutes } from './routes/events.js';
 import { execRoutes } from './routes/exec.js';
 import { imageTransferRoutes } from './routes/image-transfer.js';
-import { imageRoutes, volumeRoutes } from './routes/images.js';
+import { imageRoutes } from './routes/images.js';
 import { networkRoutes } from './routes/networks.js';
 import { nodeRoutes } from './routes/nodes.js';
 import { pluginRoutes } from './routes/plugins.js';
@@ -21,6 +21,7 @@ import { serviceRoutes } from './routes/services.js';
 import { swarmRoutes } from './routes/swarm.js';
 import { systemRoutes } from './routes/system.js';
 import { taskRoutes } from './routes/tasks.js';
+import { volumeRoutes } from './routes/volumes.js';
 
 export interface ApiServerOptions {
   readonly backend: Backend;

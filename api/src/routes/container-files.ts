@@ -1,6 +1,6 @@
 /** Files of containers: the archive behind `docker cp`, export and diff. */
 import { constants } from 'node:fs';
-import { SwarmtsError } from '@swarmts/lib';
+import { isSwarmtsError, SwarmtsError } from '@swarmts/lib';
 import type { FileChange, PathStat } from '../container-backend.js';
 import { type Call, empty, flag, json, type Reply } from '../http/exchange.js';
 import { type Route, route } from '../http/router.js';
@@ -13,16 +13,27 @@ const KINDS: Readonly<Record<FileChange['kind'], number>> = { modified: 0, added
 export function containerFileRoutes({ backend }: RouteContext): Route[] {
   const { node, containers } = backend;
   const find = (call: Call) => node.container(call.params.id ?? '');
+  /** The message names the container as the client did. */
+  const statOf = async (id: string, call: Call) => {
+    const path = pathOf(call);
+    try {
+      return await containers.statPath(id, path);
+    } catch (e) {
+      if (!isSwarmtsError(e, 'not-found')) throw e;
+      const what = `Could not find the file ${path} in container ${call.params.id}`;
+      throw new SwarmtsError('not-found', what, { cause: e });
+    }
+  };
   return [
     route('HEAD', '/containers/{id}/archive', async (call) => {
       const { id } = await find(call);
-      const stat = await containers.statPath(id, pathOf(call));
+      const stat = await statOf(id, call);
       return { kind: 'empty', status: 200, headers: { [STAT_HEADER]: statHeader(stat) } };
     }),
     route('GET', '/containers/{id}/archive', async (call) => {
       const { id } = await find(call);
       const path = pathOf(call);
-      const stat = await containers.statPath(id, path);
+      const stat = await statOf(id, call);
       const headers = { [STAT_HEADER]: statHeader(stat) };
       return archive(TAR, containers.readArchive(id, path, call.signal), headers);
     }),

@@ -25,6 +25,8 @@ const FILTERS = [
   'before',
   'since',
   'is-task',
+  'publish',
+  'expose',
 ];
 const STATES = ['created', 'restarting', 'running', 'removing', 'paused', 'exited', 'dead'];
 
@@ -44,6 +46,9 @@ export function containerRoutes(c: RouteContext): Route[] {
     }),
     route('GET', '/containers/{id}/logs', async (call) => {
       const container = await node.container(id(call));
+      if (container.logDriver === 'none') {
+        throw new SwarmtsError('unsupported', 'configured logging driver does not support reading');
+      }
       return containerLogs(call, container.tty, (q) => node.containerLogs(container.id, q, call.signal));
     }),
     route('POST', '/containers/{id}/start', async (call) => {
@@ -216,10 +221,30 @@ function matches(x: ContainerSummary, filters: FilterArgs): boolean {
     accepts(filters, 'exited', (v) => x.state === 'exited' && String(x.exitCode) === v) &&
     accepts(filters, 'ancestor', (v) => isAncestor(x, v)) &&
     accepts(filters, 'volume', (v) => x.mounts.some((m) => m.name === v || m.target === v)) &&
-    accepts(filters, 'network', (v) => x.networkMode === v) &&
+    accepts(filters, 'network', (v) => isOn(x, v)) &&
+    accepts(filters, 'publish', (v) => hasPort(x, v, (p) => p.publishedPort)) &&
+    accepts(filters, 'expose', (v) => hasPort(x, v, (p) => p.targetPort)) &&
     accepts(filters, 'is-task', (v) => 'com.docker.swarm.task.id' in x.labels === (v === 'true' || v === '1')) &&
     acceptsLabels(filters, 'label', x.labels)
   );
+}
+
+/** By name, id or unique beginning of one. */
+function isOn(x: ContainerSummary, network: string): boolean {
+  if (x.networks.length === 0) return x.networkMode === network;
+  return x.networks.some((n) => n.name === network || n.id.startsWith(network));
+}
+
+/** "80", "80/udp", "8000-8080/tcp" */
+function hasPort(
+  x: ContainerSummary,
+  text: string,
+  numberOf: (port: ContainerSummary['ports'][number]) => number,
+): boolean {
+  const [, first, last, protocol = 'tcp'] = /^(\d+)(?:-(\d+))?(?:\/(tcp|udp|sctp))?$/.exec(text) ?? [];
+  if (first === undefined) throw new SwarmtsError('invalid-argument', `invalid filter: invalid port "${text}"`);
+  const [from, to] = [Number(first), Number(last ?? first)];
+  return x.ports.some((p) => p.protocol === protocol && numberOf(p) >= from && numberOf(p) <= to);
 }
 
 function isAncestor(x: ContainerSummary, ref: string): boolean {

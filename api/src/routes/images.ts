@@ -1,10 +1,10 @@
 /** /images and /volumes of the node. */
 import { SwarmtsError } from '@swarmts/lib';
 import type { ImageSummary } from '../backend.js';
-import { historyJson, imageInspectJson, imageListJson, removedJson, volumeJson } from '../convert/image.js';
+import { historyJson, imageInspectJson, imageListJson, removedJson } from '../convert/image.js';
 import { untilOf } from '../filter-time.js';
-import { accepts, acceptsLabels, booleanFilter, parseFilters } from '../filters.js';
-import { type Call, empty, flag, json, readJson } from '../http/exchange.js';
+import { acceptsLabels, booleanFilter, parseFilters } from '../filters.js';
+import { type Call, empty, flag, json } from '../http/exchange.js';
 import { type Route, route } from '../http/router.js';
 import type { RouteContext } from './context.js';
 
@@ -41,40 +41,6 @@ export function imageRoutes(c: RouteContext): Route[] {
     route('DELETE', '/images/{name:*}', async (call) => {
       const options = { force: flag(call.query, 'force'), prune: !flag(call.query, 'noprune') };
       return json((await images.remove(name(call), options)).map(removedJson));
-    }),
-  ];
-}
-
-export function volumeRoutes({ backend }: RouteContext): Route[] {
-  const { node } = backend;
-  return [
-    route('GET', '/volumes', async ({ query }) => {
-      const filters = parseFilters(query, ['name', 'driver', 'label', 'dangling']);
-      const containers = filters.has('dangling') ? await node.containers() : [];
-      const dangling = booleanFilter(filters, 'dangling');
-      const used = new Set(containers.flatMap((x) => x.mounts.map((m) => m.name)));
-      const volumes = (await node.volumes()).filter(
-        (v) =>
-          accepts(filters, 'name', (n) => v.name.includes(n)) &&
-          accepts(filters, 'driver', (d) => v.driver === d) &&
-          (dangling === undefined || dangling === !used.has(v.name)) &&
-          acceptsLabels(filters, 'label', v.labels),
-      );
-      return json({ Volumes: volumes.map(volumeJson), Warnings: null });
-    }),
-    route('POST', '/volumes/create', async (call) => {
-      const o = await readJson(call);
-      const driver = o.string('Driver');
-      if (driver !== '' && driver !== 'local') {
-        throw new SwarmtsError('not-found', `error looking up volume plugin ${driver}: plugin "${driver}" not found`);
-      }
-      const volume = { name: o.string('Name'), labels: o.map('Labels'), options: o.map('DriverOpts') };
-      return json(volumeJson(await node.createVolume(volume)), 201);
-    }),
-    route('GET', '/volumes/{name}', async ({ params }) => json(volumeJson(await node.volume(params.name ?? '')))),
-    route('DELETE', '/volumes/{name}', async ({ params, query }) => {
-      await node.removeVolume(params.name ?? '', flag(query, 'force'));
-      return empty(204);
     }),
   ];
 }

@@ -265,6 +265,19 @@ describe('routes', () => {
     ]);
   });
 
+  it('remove volumes that nobody has: those without a name, or all', async () => {
+    const make = (Name: string, Labels: object) => api.send('POST', '/volumes/create', { body: { Name, Labels } });
+    await make('named', {});
+    await make('nameless', { 'com.docker.volume.anonymous': '' });
+    await make('data', { 'com.docker.volume.anonymous': '' });
+    const gone = await api.send('POST', '/volumes/prune');
+    assert.deepEqual(gone.json, { VolumesDeleted: ['nameless'], SpaceReclaimed: 7 });
+    const kept = await api.send('POST', `/volumes/prune?${filters({ all: ['true'], label: ['keep'] })}`);
+    assert.deepEqual(kept.json, { VolumesDeleted: null, SpaceReclaimed: 0 });
+    const old = await api.send('POST', '/v1.41/volumes/prune');
+    assert.deepEqual(old.json, { VolumesDeleted: ['named'], SpaceReclaimed: 7 });
+  });
+
   it('remove what does not run any more', async () => {
     assert.deepEqual((await api.send('POST', '/containers/prune')).json, {
       ContainersDeleted: null,

@@ -13,9 +13,10 @@ const MAX_OUTPUT_BYTES = 64 * 1024 * 1024;
 export function tryRun(
   program: string,
   args: readonly string[],
-  options: { readonly input?: string; readonly env?: NodeJS.ProcessEnv } = {},
+  options: { readonly input?: string; readonly env?: NodeJS.ProcessEnv; readonly timeoutMs?: number } = {},
 ): RunResult {
   const r = spawnSync(program, args, {
+    ...(options.timeoutMs === undefined ? {} : { timeout: options.timeoutMs, killSignal: 'SIGKILL' }),
     encoding: 'utf8',
     maxBuffer: MAX_OUTPUT_BYTES,
     ...(options.input === undefined ? {} : { input: options.input }),

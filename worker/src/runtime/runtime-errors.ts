@@ -50,7 +50,10 @@ function inRuncsWords(message: string): string {
   if (missing !== undefined)
     return `unable to start container process: exec: ${JSON.stringify(missing)}: executable file not found in $PATH`;
   const [, why] = /^open executable: (.*)$/i.exec(message) ?? [];
-  return why === undefined ? message : `unable to start container process: exec: ${why.toLowerCase()}`;
+  if (why === undefined) return message;
+  // What runc says of a directory; Docker's client knows these words only.
+  const known = /operation not permitted/i.test(why) ? 'permission denied' : why.toLowerCase();
+  return `unable to start container process: exec: ${known}`;
 }
 
 function unquoted(line: string): string {
