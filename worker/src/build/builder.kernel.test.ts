@@ -437,6 +437,36 @@ describe('a build', function () {
     });
   }
 
+  it('is not led out of its context, nor held by what never ends', async () => {
+    const link = (name: string, linkname: string): TarFile => ({ name, type: 'symlink', linkname });
+    const pipe = (name: string): TarFile => ({ name, type: 'fifo' });
+    const zero: TarFile = { name: 'zero', type: 'character-device', devmajor: 1, devminor: 5 };
+    const { id } = await build('FROM BASE\nADD pipe /p\nADD zero /z\nCOPY in/ /in/\nADD in/inner /inner\n', [
+      pipe('pipe'),
+      zero,
+      { name: 'in/inner', content: 'inner' },
+      link('in/out', '/etc/passwd'),
+      link('in/up', '../../../../../../etc/passwd'),
+    ]);
+    assert.equal(
+      await outputOf(id, 'stat', '-c', '%F', '/p', '/z', '/in/out'),
+      'fifo\ncharacter special file\nsymbolic link\n',
+    );
+    await fails(build('FROM BASE\nCOPY out /x', [link('out', '/etc/shadow')]), /stat out: file does not exist/);
+    await fails(build('FROM BASE\nCOPY d/passwd /x', [link('d', '/etc')]), /stat d\/passwd: file does not exist/);
+    await fails(
+      build('FROM BASE', [link('Out', '/etc/passwd')], { dockerfile: 'Out' }),
+      /Cannot locate specified Dockerfile/,
+    );
+    await fails(build('FROM BASE', [pipe('Pipe')], { dockerfile: 'Pipe' }), /Pipe is no regular file/);
+    await fails(build('FROM BASE', [{ ...zero, name: 'Zero' }], { dockerfile: 'Zero' }), /Zero is no regular file/);
+    await fails(build('FROM BASE', [{ ...zero, name: '.dockerignore' }]), /\.dockerignore is no regular file/);
+    await build('FROM BASE', [link('.dockerignore', '/dev/zero')]);
+    const passwd = await build('FROM BASE\nRUN rm /etc/passwd && mkfifo /etc/passwd', [], { tags: ['trap'] });
+    assert.ok(passwd.id);
+    await fails(build('FROM trap\nCOPY --chown=alice Dockerfile /x'), /etc\/passwd is no regular file/);
+  });
+
   it('refuses targets, Dockerfiles, names and contexts that are not there', async () => {
     await fails(build('FROM BASE', [], { target: 'x' }), /failed to reach build target x in Dockerfile/);
     await fails(build('FROM BASE', [], { dockerfile: 'x' }), /Cannot locate specified Dockerfile: x/);

@@ -3,7 +3,7 @@
  * whose inputs have not changed takes the image that an earlier build has made. What it needs on disk is under one directory
  * that is empty while nothing is built.
  */
-import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
+import { mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import ignore from '@balena/dockerignore';
 import { newHexId, SwarmtsError } from '@swarmts/lib';
@@ -17,7 +17,8 @@ import { familiarString, parseReference } from '../images/reference.js';
 import { readMounts } from '../runtime/mountinfo.js';
 import { runChild } from '../snapshots/child-report.js';
 import type { UpperDirectory } from '../snapshots/pack-request.js';
-import { byteString, bytesOf, kindOf, resolveScoped } from '../snapshots/scoped-path.js';
+import { readScopedText } from '../snapshots/scoped-file.js';
+import { byteString, bytesOf, resolveScoped } from '../snapshots/scoped-path.js';
 import type { BuildOptions } from './build-api.js';
 import { BUILD_MAIN, type BuildChildRequest } from './build-request.js';
 import { type Instruction, parseDockerfile, parseInstruction } from './dockerfile.js';
@@ -55,6 +56,8 @@ export interface BuildContext {
 }
 
 const DEFAULT_DOCKERFILE = 'Dockerfile';
+/** Of the Dockerfile and of .dockerignore: they are read in one piece. */
+const MAX_DOCKERFILE_BYTES = 16 << 20;
 
 /** Takes away the files and mounts that builds that were cut short have left. */
 export async function sweepBuilds(root: string, helper: HelperApi): Promise<void> {
@@ -105,7 +108,7 @@ export class ImageBuilder {
 
   async #stages(options: BuildOptions, scratch: string, hold: BuildContext['hold']): Promise<string> {
     const files = await this.#unpackContext(options, scratch);
-    const file = parseDockerfile(await readDockerfile(files, options.dockerfile));
+    const file = parseDockerfile(readDockerfile(files, options.dockerfile));
     for (const i of file.instructions) checkInstruction(i, file.escapeChar);
     const plan = withLabels(planStages(file, options), options.labels);
     await dropIgnored(files, options.dockerfile);
@@ -156,31 +159,20 @@ export class ImageBuilder {
   }
 }
 
-async function readDockerfile(files: string, wanted: string): Promise<string> {
+function readDockerfile(files: string, wanted: string): string {
   const names = wanted === DEFAULT_DOCKERFILE ? [wanted, wanted.toLowerCase()] : [wanted];
   for (const name of names) {
-    const root = byteString(files);
-    const inside = resolveScoped(root, byteString(name), { followLast: true });
-    const kind = inside === '' ? 'directory' : kindOf(`${root}/${inside}`);
-    if (kind === 'directory')
-      throw new SwarmtsError('invalid-argument', `the Dockerfile (${name}) cannot be a directory`);
-    if (kind !== 'other') continue;
-    const content = await readFile(bytesOf(`${root}/${inside}`), 'utf8');
+    const content = readScopedText(files, name, MAX_DOCKERFILE_BYTES);
     if (content === '') throw new SwarmtsError('invalid-argument', `the Dockerfile (${name}) cannot be empty`);
-    return content;
+    if (content !== undefined) return content;
   }
   throw new SwarmtsError('invalid-argument', `Cannot locate specified Dockerfile: ${wanted}`);
 }
 
 /** Clients send these two files even when they are ignored: the builder needs them, the image must not have them. */
 async function dropIgnored(files: string, dockerfile: string): Promise<void> {
-  let patterns: string;
-  try {
-    patterns = await readFile(join(files, '.dockerignore'), 'utf8');
-  } catch {
-    // No such file: nothing is ignored.
-    return;
-  }
+  const patterns = readScopedText(files, '.dockerignore', MAX_DOCKERFILE_BYTES);
+  if (patterns === undefined) return;
   const rules = ignore.default({ ignorecase: false }).add(patterns);
   for (const name of ['.dockerignore', dockerfile]) {
     const root = byteString(files);

@@ -14,7 +14,6 @@ import {
   lutimesSync,
   mkdirSync,
   readdirSync,
-  readFileSync,
   readlinkSync,
   rmSync,
   type Stats,
@@ -24,6 +23,7 @@ import { isSwarmtsError, SwarmtsError } from '@swarmts/lib';
 import { decompressed } from '../snapshots/decompress.js';
 import { applyLayer } from '../snapshots/layer-applier.js';
 import { lgetxattr, llistxattr, lsetxattr, mknod } from '../snapshots/posix-calls.js';
+import { readScopedText } from '../snapshots/scoped-file.js';
 import { byteString, bytesOf, kindOf, resolveScoped } from '../snapshots/scoped-path.js';
 import { TarReader } from '../snapshots/tar-reader.js';
 import type { CopyRequest, CopySource } from './build-request.js';
@@ -38,6 +38,8 @@ interface Target {
 }
 
 const READ_BYTES = 256 << 10;
+/** Of /etc/passwd and /etc/group. */
+const MAX_DATABASE_BYTES = 8 << 20;
 
 export async function copyFiles(r: CopyRequest): Promise<void> {
   const root = byteString(r.root);
@@ -86,6 +88,8 @@ async function copySource(source: CopySource, target: Target, destination: strin
 
 /** Whether the file was an archive, which is now unpacked at the destination. */
 async function extracted(from: string, target: Target, destination: string): Promise<boolean> {
+  // Pipes and devices never end.
+  if (!lstatSync(bytesOf(from)).isFile()) return false;
   try {
     const first = new TarReader(decompressed(createReadStream(bytesOf(from), { highWaterMark: READ_BYTES })));
     if ((await first.next()) === undefined) return false;
@@ -163,8 +167,7 @@ function shown(absolute: string, target: Target): string {
 
 /** A small text file of the root file system, '' when it is not there. */
 function textIn(root: string, path: string): string {
-  const absolute = `${root}/${resolveScoped(root, path, { followLast: true })}`;
-  return kindOf(absolute) === 'other' ? readFileSync(bytesOf(absolute), 'utf8') : '';
+  return readScopedText(bytesOf(root).toString('utf8'), path, MAX_DATABASE_BYTES) ?? '';
 }
 
 function modeOf(text: string): number | undefined {

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { messageOf, SwarmtsError } from '@swarmts/lib';
+import { DiskBudget } from '../snapshots/disk-budget.js';
 import type { FetchedFile } from './build-request.js';
 
 export async function fetchFile(address: string, directory: string): Promise<FetchedFile> {
@@ -27,8 +28,19 @@ export async function fetchFile(address: string, directory: string): Promise<Fet
   }
   await mkdir(directory, { recursive: true, mode: 0o700 });
   const path = join(directory, name);
+  const budget = new DiskBudget(directory);
+  const counted = async function* (chunks: AsyncIterable<Uint8Array>) {
+    for await (const chunk of chunks) {
+      budget.written(chunk.length);
+      yield chunk;
+    }
+  };
   // The types of the platform's streams and of Node's do not know each other.
-  await pipeline(Readable.fromWeb(response.body as never), createWriteStream(path, { flags: 'wx', mode: 0o600 }));
+  await pipeline(
+    Readable.fromWeb(response.body as never),
+    counted,
+    createWriteStream(path, { flags: 'wx', mode: 0o600 }),
+  );
   const modified = Date.parse(response.headers.get('last-modified') ?? '');
   const time = Number.isNaN(modified) ? 0 : modified / 1000;
   await utimes(path, time, time);

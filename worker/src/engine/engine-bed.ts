@@ -58,6 +58,7 @@ const APPLETS = [
   'unshare',
   'chmod',
   'mkdir',
+  'mkfifo',
   'stty',
   'mv',
   'ln',

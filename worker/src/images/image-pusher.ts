@@ -26,6 +26,7 @@ import {
 } from './reference.js';
 import { RepositoryClient } from './registry-client.js';
 import { Slots } from './shared-jobs.js';
+import { retrying } from './transfer-retry.js';
 
 /** Docker's default for --max-concurrent-uploads. */
 const MAX_CONCURRENT_UPLOADS = 5;
@@ -92,17 +93,19 @@ async function pushTag(push: Push, image: StoredImage): Promise<void> {
   // The first failure ends the others.
   const abort = new AbortController();
   const both = signal ? AbortSignal.any([signal, abort.signal]) : abort.signal;
-  const work = ready.layers.map((layer, i) =>
-    slots
-      .use(() => pushLayer({ ...push, signal: both }, layer, ids[i] ?? ''))
-      .catch((e: unknown) => {
-        abort.abort(e);
-        throw e;
-      }),
-  );
+  const work = ready.layers.map(async (layer, i) => {
+    const one = { ...push, signal: both };
+    try {
+      await slots.use(() => again(push, layer, both, () => pushLayer(one, layer, ids[i] ?? '')));
+    } catch (e) {
+      abort.abort(e);
+      throw e;
+    }
+  });
   const failed = (await Promise.allSettled(work)).find((r) => r.status === 'rejected');
   if (failed) throw signal?.aborted ? failed.reason : (abort.signal.reason ?? failed.reason);
-  await pushBlob(push, { digest: image.id, size: (await store.blobs.size(image.id)) ?? 0 });
+  const config = { digest: image.id, size: (await store.blobs.size(image.id)) ?? 0 };
+  await again(push, config, signal, () => pushBlob(push, config));
   const tag = ref.tag ?? 'latest';
   await client.putManifest(tag, ready.manifest, ready.mediaType, signal);
   const digest = sha256Digest(ready.manifest);
@@ -113,6 +116,17 @@ async function pushTag(push: Push, image: StoredImage): Promise<void> {
   report({ status: `${tag}: digest: ${digest} size: ${Size}` });
   report({ progressDetail: {}, aux: { Tag: tag, Digest: digest, Size } });
   store.emit('push', familiarString(ref), { name: familiarString(ref) });
+}
+
+/** An upload that broke off is begun anew: whether the registry has the blob meanwhile is asked again. */
+function again<T>(
+  push: Push,
+  blob: { readonly digest: string },
+  signal: AbortSignal | undefined,
+  work: () => Promise<T>,
+): Promise<T> {
+  const { clock, random, logger } = push.store.options;
+  return retrying({ clock, random, logger, what: `upload of ${blob.digest}`, signal }, work);
 }
 
 interface ReadyImage {

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
@@ -13,7 +14,9 @@ import { startHelper } from '../helper/spawn-helper.js';
 import { LayerStore } from '../snapshots/layer-store.js';
 import { createImage, layerFrom } from './image-creation.js';
 import { ImageService, type ImageUser } from './image-service.js';
+import { sha256Digest } from './manifest.js';
 import { parseReference } from './reference.js';
+import { refuse, ScriptedRegistry, send } from './scripted-registry.js';
 
 const AMD64 = { os: 'linux', architecture: 'amd64' };
 
@@ -236,6 +239,107 @@ describe('images that are made and moved', function () {
       await assert.rejects(push(`known@sha256:${'a'.repeat(64)}`), /cannot push a digest reference/);
       await images.tag('known', '127.0.0.1:1/known');
       await assert.rejects(push('127.0.0.1:1/known'), (e) => isSwarmtsError(e, 'unavailable'));
+    });
+  });
+
+  describe('push to a registry that', () => {
+    let registry: ScriptedRegistry;
+    /** Uploads that the registry has taken, by digest. */
+    let taken: Map<string, Buffer>;
+    beforeEach(async () => {
+      registry = await ScriptedRegistry.start();
+      taken = new Map();
+    });
+    afterEach(() => registry.close());
+
+    /** Takes uploads; `trouble` answers first, true when it has. */
+    function takeUploads(trouble: (req: IncomingMessage, res: ServerResponse) => boolean): void {
+      registry.intercept = (req, res) => {
+        const path = new URL(req.url ?? '', 'http://x').pathname;
+        if (trouble(req, res)) return true;
+        if (req.method === 'HEAD') send(res, taken.has(path.split('/').at(-1) ?? '') ? 200 : 404, Buffer.alloc(0));
+        else if (req.method === 'POST') send(res, 202, Buffer.alloc(0), { location: '/upload/1?state=x' });
+        else if (req.method !== 'PUT') return false;
+        else void take(req, res, path);
+        return true;
+      };
+    }
+    async function take(req: IncomingMessage, res: ServerResponse, path: string): Promise<void> {
+      const chunks: Buffer[] = [];
+      for await (const chunk of req) chunks.push(Buffer.from(chunk as Uint8Array));
+      const query = new URL(req.url ?? '', 'http://x').searchParams;
+      taken.set(query.get('digest') ?? path, Buffer.concat(chunks));
+      send(res, 201, Buffer.alloc(0));
+    }
+    async function tagged(content: string): Promise<string> {
+      await imported('local', content);
+      await images.tag('local', `${registry.address}/app:1`);
+      return `${registry.address}/app:1`;
+    }
+
+    it('breaks off gets the layer again', async () => {
+      let broken = 0;
+      takeUploads((req, res) => {
+        if (req.method !== 'PUT' || !req.url?.startsWith('/upload') || broken >= 2) return false;
+        broken++;
+        if (broken === 1) res.destroy();
+        else refuse(res, 503, 'UNAVAILABLE', 'later');
+        return true;
+      });
+      await images.push(await tagged('x'), {});
+      const layer = (await images.find('local'))?.layers.length;
+      assert.deepEqual([broken, layer, taken.size], [2, 1, 3]);
+      for (const [digest, data] of taken) if (digest.startsWith('sha256:')) assert.equal(sha256Digest(data), digest);
+    });
+
+    it('refuses gets no second try', async () => {
+      let asked = 0;
+      takeUploads((req, res) => {
+        if (req.method !== 'POST') return false;
+        asked++;
+        refuse(res, 403, 'DENIED', 'no');
+        return true;
+      });
+      await assert.rejects(images.push(await tagged('x'), {}), /denied: requested access to the resource is denied/);
+      assert.equal(asked, 1);
+    });
+
+    it('wants tokens is asked for the right to write', async () => {
+      const scopes: (string | null)[] = [];
+      takeUploads((req, res) => {
+        const url = new URL(req.url ?? '', 'http://x');
+        if (url.pathname === '/token') {
+          scopes.push(url.searchParams.get('scope'));
+          const known = Buffer.from('me:pw').toString('base64');
+          if (req.headers.authorization !== `Basic ${known}`) refuse(res, 401, 'UNAUTHORIZED', 'who');
+          else send(res, 200, Buffer.from(JSON.stringify({ token: 'good' })));
+          return true;
+        }
+        if (req.headers.authorization === 'Bearer good') return false;
+        const challenge = `Bearer realm="${registry.url}/token",service="s",scope="repository:app:pull"`;
+        refuse(res, 401, 'UNAUTHORIZED', 'authenticate', { 'www-authenticate': challenge });
+        return true;
+      });
+      const ref = await tagged('x');
+      await assert.rejects(images.push(ref, {}), /unauthorized/);
+      await images.push(ref, { auth: { username: 'me', password: 'pw' } });
+      assert.ok(
+        scopes.every((s) => s === 'repository:app:pull,push'),
+        scopes.join(),
+      );
+      assert.equal(taken.size, 3);
+    });
+
+    it('never ends can be left', async () => {
+      const abort = new AbortController();
+      takeUploads((req) => {
+        if (req.method !== 'PUT') return false;
+        // Reads nothing and answers nothing.
+        setImmediate(() => abort.abort(new Error('enough')));
+        return true;
+      });
+      await assert.rejects(images.push(await tagged('x'), { signal: abort.signal }), /enough/);
+      assert.equal((await images.find('local'))?.repoDigests.length, 0);
     });
   });
 

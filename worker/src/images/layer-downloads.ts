@@ -2,20 +2,12 @@
  * Fetches blobs into the store: at most a few at once over all pulls, the same digest only once at a time, resumed after
  * a broken connection, and stored only when size and digest are what the manifest promised.
  */
-import {
-  Backoff,
-  type Clock,
-  isSwarmtsError,
-  type Logger,
-  messageOf,
-  type Random,
-  SwarmtsError,
-  sleep,
-} from '@swarmts/lib';
+import { type Clock, type Logger, type Random, SwarmtsError } from '@swarmts/lib';
 import type { BlobIngest, BlobStore } from './blob-store.js';
 import type { Descriptor } from './manifest.js';
 import type { RepositoryClient } from './registry-client.js';
-import { abortError, SharedJobs, Slots, throwIfAborted } from './shared-jobs.js';
+import { SharedJobs, Slots, throwIfAborted } from './shared-jobs.js';
+import { retrying } from './transfer-retry.js';
 
 export interface DownloadProgress {
   readonly phase: 'waiting' | 'downloading' | 'verifying' | 'complete';
@@ -25,10 +17,6 @@ export interface DownloadProgress {
 
 /** Docker's default for --max-concurrent-downloads. */
 export const MAX_CONCURRENT_DOWNLOADS = 3;
-/** Docker's default for --max-download-attempts. */
-const MAX_ATTEMPTS = 5;
-const RETRY_INITIAL_MS = 200;
-const RETRY_MAX_MS = 5_000;
 /** Progress is reported once per this many bytes, so that a fast network does not flood the listener. */
 const PROGRESS_STEP_BYTES = 1 << 20;
 
@@ -102,22 +90,9 @@ export class LayerDownloads {
     signal: AbortSignal,
     report: (p: DownloadProgress) => void,
   ): Promise<void> {
-    const backoff = new Backoff({ initialMs: RETRY_INITIAL_MS, maxMs: RETRY_MAX_MS, random: this.#options.random });
-    for (let attempt = 1; ; attempt++) {
-      try {
-        await copyBlob(client, blob, ingest, signal, report);
-        return;
-      } catch (e) {
-        if (signal.aborted) throw abortError(signal);
-        if (attempt >= MAX_ATTEMPTS || !worthRetrying(e)) throw e;
-        this.#options.logger.warn('blob download broke off, retrying', {
-          digest: blob.digest,
-          attempt,
-          error: messageOf(e),
-        });
-        await sleep(this.#options.clock, backoff.next(), signal);
-      }
-    }
+    const { clock, random, logger } = this.#options;
+    const retry = { clock, random, logger, what: `download of ${blob.digest}`, signal };
+    await retrying(retry, () => copyBlob(client, blob, ingest, signal, report));
   }
 }
 
@@ -150,9 +125,4 @@ async function copyBlob(
   if (ingest.written < blob.size) {
     throw new SwarmtsError('unavailable', `blob ${blob.digest} ended after ${ingest.written} of ${blob.size} bytes`);
   }
-}
-
-/** A broken connection or a busy registry may do better; a refusal, bad content or a full disk will not. */
-function worthRetrying(e: unknown): boolean {
-  return !isSwarmtsError(e) || isSwarmtsError(e, 'unavailable', 'resource-exhausted');
 }

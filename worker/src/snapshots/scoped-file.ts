@@ -1,0 +1,20 @@
+/**
+ * Reads a text file out of a tree that somebody else filled: links lead nowhere outside, and what is no regular file of a
+ * sensible size is not read, because a pipe or a device would never end.
+ */
+import { lstatSync, readFileSync } from 'node:fs';
+import { SwarmtsError } from '@swarmts/lib';
+import { byteString, bytesOf, kindOf, resolveScoped } from './scoped-path.js';
+
+/** Undefined when there is no such file. Throws 'invalid-argument' for what is not to be read. */
+export function readScopedText(root: string, path: string, maxBytes: number): string | undefined {
+  const top = byteString(root);
+  const inside = resolveScoped(top, byteString(path), { followLast: true });
+  const absolute = inside === '' ? top : `${top}/${inside}`;
+  if (kindOf(absolute) === 'missing') return undefined;
+  const s = lstatSync(bytesOf(absolute));
+  if (s.isDirectory()) throw new SwarmtsError('invalid-argument', `${path} is a directory, not a file`);
+  if (!s.isFile()) throw new SwarmtsError('invalid-argument', `${path} is no regular file`);
+  if (s.size > maxBytes) throw new SwarmtsError('invalid-argument', `${path} is larger than ${maxBytes} bytes`);
+  return readFileSync(bytesOf(absolute), 'utf8');
+}
