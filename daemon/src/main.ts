@@ -141,7 +141,8 @@ async function runDaemon(config: DaemonConfig): Promise<void> {
         ...(node.credentials ? { tlsInfo: tlsInfoOf(node.credentials.files) } : {}),
         featureLevel: FEATURE_LEVEL,
         dataPathEncryption: encryption,
-        dataPathKeys: [...networks.routed.keys],
+        dataPathKeys: [...(networks.routed.keys ?? [])],
+        dataPathKeysUnknown: networks.routed.keys === undefined,
       });
     };
     const node = new SwarmNode({

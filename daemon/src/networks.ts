@@ -45,6 +45,7 @@ export async function openNetworks(
     dir: join(config.execRoot, 'routers'),
     logger,
     onChange: () => names.changed(),
+    afterwards: () => names.inForce(),
     onKeys: () => tellKeys(),
   });
   const socketPath = join(config.execRoot, 'dns.sock');

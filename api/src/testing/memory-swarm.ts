@@ -439,6 +439,7 @@ export class MemorySwarm implements SwarmBackend {
         featureLevel: 1,
         dataPathEncryption: '',
         dataPathKeys: [],
+        dataPathKeysUnknown: false,
       },
       status: { state: NodeState.NODE_READY, message: '', addr: '10.1.1.1', leaseUntilMs: 0 },
       managerStatus: { raftId: 1, addr: '10.1.1.1:2377', leader: true, reachability: Reachability.REACHABLE },

@@ -12,8 +12,11 @@ import {
   type NodeDescription,
   NodeState,
   NodeStatus,
+  observedState,
   type SessionInfo,
   SessionInfo as SessionInfoCodec,
+  type Task,
+  TaskState,
   type TaskUsage,
   type WeightedManager,
 } from '@swarmts/proto';
@@ -26,6 +29,7 @@ import { NetworkIndex } from './network-index.js';
 import { NodeMonitor } from './node-monitor.js';
 import { type AgentStream, Session } from './session.js';
 import { StatusWriter } from './status-writer.js';
+import { Withdrawals, type WithdrawnTask } from './withdrawals.js';
 
 const DEBOUNCE_MS = 2;
 const MAX_DELAY_MS = 50;
@@ -45,6 +49,9 @@ export class Dispatcher implements LeaderComponent {
   readonly #statuses: StatusWriter;
   readonly #loop: ControlLoop;
   readonly #networks = new NetworkIndex();
+  readonly #withdrawals = new Withdrawals<Session>();
+  /** Tasks that were told to stop since the last flush, by id. */
+  readonly #leaving = new Map<string, WithdrawnTask>();
   #watch: Watch | undefined;
   #stopped = false;
 
@@ -104,6 +111,7 @@ export class Dispatcher implements LeaderComponent {
   }
 
   #drop(session: Session): void {
+    this.#tellWithdrawn(this.#withdrawals.dropped(session));
     if (this.#sessions.get(session.nodeId) !== session) return;
     this.#sessions.delete(session.nodeId);
     this.#o.onNodeGone(session.nodeId);
@@ -121,6 +129,7 @@ export class Dispatcher implements LeaderComponent {
     this.#monitor.beat(nodeId);
     if (m.statuses) this.#statuses.add(nodeId, m.statuses.updates);
     if (m.description) await this.#describe(nodeId, m.description);
+    if (m.applied) this.#tellWithdrawn(this.#withdrawals.applied(session, m.applied.sequence));
     if (m.logs) this.#o.onLogs(nodeId, m.logs);
     // A node speaks for its own tasks alone.
     if (m.usage) this.#o.onUsage(m.usage.tasks.filter((u) => this.#o.store.get('task', u.taskId)?.nodeId === nodeId));
@@ -148,7 +157,8 @@ export class Dispatcher implements LeaderComponent {
           `node ${nodeId} is not part of this swarm: it was removed, or its record is lost; leave and join again`,
         );
       const status = NodeStatus.create({ state: NodeState.NODE_READY, addr: hello.addr });
-      tx.update('node', { ...node, description: hello.description ?? node.description, status });
+      const description = hello.description ? withKnownKeys(hello.description, node) : node.description;
+      tx.update('node', { ...node, description, status });
     });
     if (session.closed || this.#stopped) return;
     this.#sessions.get(nodeId)?.close(toStatus(new SwarmtsError('aborted', 'a newer session of this node took over')));
@@ -179,7 +189,7 @@ export class Dispatcher implements LeaderComponent {
   async #describe(nodeId: string, description: NodeDescription): Promise<void> {
     await this.#o.store.update((tx) => {
       const node = tx.get('node', nodeId);
-      if (node) tx.update('node', { ...node, description });
+      if (node) tx.update('node', { ...node, description: withKnownKeys(description, node) });
     });
   }
 
@@ -194,6 +204,7 @@ export class Dispatcher implements LeaderComponent {
       for (const nodeId of new Set([c.object.nodeId, c.old?.nodeId ?? '']))
         this.#sessions.get(nodeId)?.touch(c.object.id);
       this.#networks.onTask(c.object, c.action === 'remove');
+      if (isLeaving(c.object, c.old)) this.#leaving.set(c.object.id, { taskId: c.object.id, nodeId: c.object.nodeId });
       this.#loop.mark();
     } else if (c.kind === 'node') {
       this.#onNodeChange(c.object, c.old, c.action === 'remove');
@@ -236,19 +247,44 @@ export class Dispatcher implements LeaderComponent {
     this.#loop.mark();
   }
 
+  #tellWithdrawn(tasks: readonly WithdrawnTask[]): void {
+    for (const { taskId, nodeId } of tasks) this.#sessions.get(nodeId)?.sendWithdrawn([taskId]);
+  }
+
   #flush(): void {
     const touched = this.#networks.takeTouched();
+    const leaving = [...this.#leaving.values()];
+    this.#leaving.clear();
+    const told = new Map<Session, number>();
     this.#o.store.view((tx) => {
       for (const s of this.#sessions.values()) {
         try {
-          s.flush(tx, touched);
+          const sequence = s.flush(tx, touched);
+          if (sequence > 0) told.set(s, sequence);
         } catch (e) {
           this.#o.log.error('session broke while sending', { node: s.nodeId, error: messageOf(e) });
           s.close(toStatus(e));
         }
       }
     });
+    this.#tellWithdrawn(this.#withdrawals.begin(leaving, told));
   }
+}
+
+/** A daemon that has just started does not know its keys yet, and its data path goes on with those that it had. */
+function withKnownKeys(now: NodeDescription, node: Node): NodeDescription {
+  if (!now.dataPathKeysUnknown) return now;
+  return { ...now, dataPathKeys: node.description?.dataPathKeys ?? [], dataPathKeysUnknown: false };
+}
+
+/** A task that runs and has just been told not to. */
+function isLeaving(now: Task, old: Task | undefined): boolean {
+  return (
+    now.networks.length > 0 &&
+    now.desiredState > TaskState.RUNNING &&
+    (old?.desiredState ?? TaskState.RUNNING) <= TaskState.RUNNING &&
+    observedState(now) === TaskState.RUNNING
+  );
 }
 
 /** Whether other nodes have to know: where the node's data path is, its keys, and whether its endpoints can be reached. */

@@ -42,13 +42,19 @@ export class Session {
     this.#touched.add(taskId);
   }
 
-  /** Sends the increment for all that was touched. */
-  flush(tx: ReadTx, networks: ReadonlyMap<string, TouchedNetwork>): void {
-    if (!this.#full || (this.#touched.size === 0 && networks.size === 0)) return;
+  /** Sends the increment for all that was touched. Returns its sequence when it says something of networks, else 0. */
+  flush(tx: ReadTx, networks: ReadonlyMap<string, TouchedNetwork>): number {
+    if (!this.#full || (this.#touched.size === 0 && networks.size === 0)) return 0;
     const touched = new Set(this.#touched);
     this.#touched.clear();
     const assignments = this.#assignments.increment(tx, touched, networks);
-    if (assignments) this.#send(DispatcherMessage.create({ assignments }));
+    if (!assignments) return 0;
+    this.#send(DispatcherMessage.create({ assignments }));
+    return assignments.networks.length + assignments.removedNetworkIds.length > 0 ? assignments.resultsIn : 0;
+  }
+
+  sendWithdrawn(taskIds: readonly string[]): void {
+    this.#send(DispatcherMessage.create({ withdrawn: { taskIds: [...taskIds] } }));
   }
 
   sendLogRequest(logs: LogRequest): void {

@@ -72,6 +72,11 @@ export class DnsClient {
     });
   }
 
+  /** Resolves when the process has the names as they are now. */
+  async inForce(): Promise<void> {
+    if (this.#socket) await this.#flush();
+  }
+
   /** Whether it still answers; it is started again where it does not. */
   async repair(): Promise<void> {
     if (this.#containers.size === 0) return;

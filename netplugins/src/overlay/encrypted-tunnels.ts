@@ -43,7 +43,8 @@ export class EncryptedTunnels {
   readonly #tag: string;
   #generation = 0;
   #retired: ReadonlyMap<number, number> = new Map();
-  #keys: readonly DataPathKey[] = [];
+  /** undefined until it is known what is there. */
+  #keys: readonly DataPathKey[] | undefined;
   /** Perhaps: a daemon before this one may have made them. */
   #exists = true;
 
@@ -56,7 +57,7 @@ export class EncryptedTunnels {
     return this.#o.netns;
   }
 
-  get keys(): readonly DataPathKey[] {
+  get keys(): readonly DataPathKey[] | undefined {
     return this.#keys;
   }
 

@@ -52,6 +52,8 @@ export interface RoutedNetworksOptions {
   readonly clock?: Clock;
   /** Told after every change of what the managers say or of the legs. */
   readonly onChange?: () => void;
+  /** What has to follow a change before it is in force: names. */
+  readonly afterwards?: () => Promise<void>;
   /** Told when other nodes have to know other keys of this node's part in encrypted networks. */
   readonly onKeys?: (keys: readonly DataPathKey[]) => void;
 }
@@ -98,6 +100,8 @@ export class RoutedNetworks {
   readonly #tunnels: EncryptedTunnels;
   #meshRules: RuleState | undefined;
   #nodeId = '';
+  /** Whether all networks that this node has a part in are known: what is not among them may go. */
+  #isTold = false;
   #dataPathPort = 4789;
   #underlayMtu = 0;
   readonly #dirty = new Set<string>();
@@ -127,8 +131,8 @@ export class RoutedNetworks {
     if (this.#tunnels.setGeneration(generation)) this.#schedule();
   }
 
-  /** Of this node's part in encrypted networks, for the others. */
-  get keys(): readonly DataPathKey[] {
+  /** Of this node's part in encrypted networks, for the others; undefined before it has been looked what is there. */
+  get keys(): readonly DataPathKey[] | undefined {
     return this.#tunnels.keys;
   }
 
@@ -140,6 +144,7 @@ export class RoutedNetworks {
     /** 0 = unchanged. */
     readonly dataPathPort: number;
   }): void {
+    if (change.complete) this.#isTold = true;
     if (change.dataPathPort > 0) this.#dataPathPort = change.dataPathPort;
     const known = new Set(change.networks.map((n) => n.networkId));
     const swarm = [...this.#views.values()].filter((v) => vniOf(v.network) > 0).map((v) => v.id);
@@ -261,6 +266,12 @@ export class RoutedNetworks {
     while (this.#scheduled) await this.#tail;
   }
 
+  /** Resolves when what was applied before is in force on this node, names included. */
+  async inForce(): Promise<void> {
+    await this.settled();
+    await this.#o.afterwards?.();
+  }
+
   #schedule(): void {
     if (this.#scheduled) return;
     this.#scheduled = true;
@@ -332,7 +343,7 @@ export class RoutedNetworks {
   async #reconcileTunnels(): Promise<void> {
     const views = [...this.#views.values()].filter((v) => usesTunnels(v) && this.#takesPart(v));
     const self = views.map((v) => v.peers.get(this.#nodeId)).find((p) => p !== undefined);
-    if (views.length === 0) await this.#tunnels.remove();
+    if (views.length === 0 && this.#isTold) await this.#tunnels.remove();
     if (!self) return;
     const peers = new Map(views.flatMap((v) => [...v.peers]));
     peers.delete(this.#nodeId);

@@ -271,6 +271,39 @@ export const AgentUsage: Codec<AgentUsage> = {
   decode: (bytes) => decodeWith(AgentUsage, bytes, 'AgentUsage'),
 };
 
+/** What an assignment said of networks is in force on the node: routes, rules and names. */
+export interface AgentApplied extends WithUnknownFields {
+  readonly sequence: number;
+}
+
+export const AgentApplied: Codec<AgentApplied> = {
+  create: (partial) => ({
+    sequence: 0,
+    ...partial,
+  }),
+  write(m, w) {
+    if (m.sequence !== 0) w.uint32(8).int64(m.sequence);
+    return writeUnknown(m, w);
+  },
+  encode: (m) => AgentApplied.write(m, newWriter()).finish(),
+  read(r, end) {
+    const m: { sequence: number; unknownFields?: Uint8Array } = { sequence: 0 };
+    while (r.pos < end) {
+      const start = r.pos;
+      const tag = r.uint32();
+      switch (tag) {
+        case 8:
+          m.sequence = toNumber(r.int64());
+          break;
+        default:
+          keepUnknown(m, r, start, tag);
+      }
+    }
+    return m;
+  },
+  decode: (bytes) => decodeWith(AgentApplied, bytes, 'AgentApplied'),
+};
+
 /** Exactly one is set. */
 export interface AgentMessage extends WithUnknownFields {
   readonly hello: AgentHello | undefined;
@@ -280,6 +313,7 @@ export interface AgentMessage extends WithUnknownFields {
   readonly goodbye: AgentGoodbye | undefined;
   readonly logs: LogChunk | undefined;
   readonly usage: AgentUsage | undefined;
+  readonly applied: AgentApplied | undefined;
 }
 
 export const AgentMessage: Codec<AgentMessage> = {
@@ -291,6 +325,7 @@ export const AgentMessage: Codec<AgentMessage> = {
     goodbye: undefined,
     logs: undefined,
     usage: undefined,
+    applied: undefined,
     ...partial,
   }),
   write(m, w) {
@@ -301,11 +336,12 @@ export const AgentMessage: Codec<AgentMessage> = {
     if (m.goodbye !== undefined) AgentGoodbye.write(m.goodbye, w.uint32(42).fork()).ldelim();
     if (m.logs !== undefined) LogChunk.write(m.logs, w.uint32(50).fork()).ldelim();
     if (m.usage !== undefined) AgentUsage.write(m.usage, w.uint32(58).fork()).ldelim();
+    if (m.applied !== undefined) AgentApplied.write(m.applied, w.uint32(98).fork()).ldelim();
     return writeUnknown(m, w);
   },
   encode: (m) => AgentMessage.write(m, newWriter()).finish(),
   read(r, end) {
-    const m: { hello: AgentHello | undefined; heartbeat: AgentHeartbeat | undefined; statuses: AgentStatuses | undefined; description: NodeDescription | undefined; goodbye: AgentGoodbye | undefined; logs: LogChunk | undefined; usage: AgentUsage | undefined; unknownFields?: Uint8Array } = { hello: undefined, heartbeat: undefined, statuses: undefined, description: undefined, goodbye: undefined, logs: undefined, usage: undefined };
+    const m: { hello: AgentHello | undefined; heartbeat: AgentHeartbeat | undefined; statuses: AgentStatuses | undefined; description: NodeDescription | undefined; goodbye: AgentGoodbye | undefined; logs: LogChunk | undefined; usage: AgentUsage | undefined; applied: AgentApplied | undefined; unknownFields?: Uint8Array } = { hello: undefined, heartbeat: undefined, statuses: undefined, description: undefined, goodbye: undefined, logs: undefined, usage: undefined, applied: undefined };
     while (r.pos < end) {
       const start = r.pos;
       const tag = r.uint32();
@@ -330,6 +366,9 @@ export const AgentMessage: Codec<AgentMessage> = {
           break;
         case 58:
           m.usage = AgentUsage.read(r, readEnd(r));
+          break;
+        case 98:
+          m.applied = AgentApplied.read(r, readEnd(r));
           break;
         default:
           keepUnknown(m, r, start, tag);
@@ -1028,11 +1067,45 @@ export const LogChunk: Codec<LogChunk> = {
   decode: (bytes) => decodeWith(LogChunk, bytes, 'LogChunk'),
 };
 
+/** No node sends new connections to these tasks any more: they may be stopped. */
+export interface WithdrawnTasks extends WithUnknownFields {
+  readonly taskIds: readonly string[];
+}
+
+export const WithdrawnTasks: Codec<WithdrawnTasks> = {
+  create: (partial) => ({
+    taskIds: [],
+    ...partial,
+  }),
+  write(m, w) {
+    for (const v of m.taskIds) w.uint32(10).string(v);
+    return writeUnknown(m, w);
+  },
+  encode: (m) => WithdrawnTasks.write(m, newWriter()).finish(),
+  read(r, end) {
+    const m: { taskIds: string[]; unknownFields?: Uint8Array } = { taskIds: [] };
+    while (r.pos < end) {
+      const start = r.pos;
+      const tag = r.uint32();
+      switch (tag) {
+        case 10:
+          m.taskIds.push(r.string());
+          break;
+        default:
+          keepUnknown(m, r, start, tag);
+      }
+    }
+    return m;
+  },
+  decode: (bytes) => decodeWith(WithdrawnTasks, bytes, 'WithdrawnTasks'),
+};
+
 /** Exactly one is set. */
 export interface DispatcherMessage extends WithUnknownFields {
   readonly session: SessionInfo | undefined;
   readonly assignments: Assignments | undefined;
   readonly logs: LogRequest | undefined;
+  readonly withdrawn: WithdrawnTasks | undefined;
 }
 
 export const DispatcherMessage: Codec<DispatcherMessage> = {
@@ -1040,17 +1113,19 @@ export const DispatcherMessage: Codec<DispatcherMessage> = {
     session: undefined,
     assignments: undefined,
     logs: undefined,
+    withdrawn: undefined,
     ...partial,
   }),
   write(m, w) {
     if (m.session !== undefined) SessionInfo.write(m.session, w.uint32(10).fork()).ldelim();
     if (m.assignments !== undefined) Assignments.write(m.assignments, w.uint32(18).fork()).ldelim();
     if (m.logs !== undefined) LogRequest.write(m.logs, w.uint32(26).fork()).ldelim();
+    if (m.withdrawn !== undefined) WithdrawnTasks.write(m.withdrawn, w.uint32(66).fork()).ldelim();
     return writeUnknown(m, w);
   },
   encode: (m) => DispatcherMessage.write(m, newWriter()).finish(),
   read(r, end) {
-    const m: { session: SessionInfo | undefined; assignments: Assignments | undefined; logs: LogRequest | undefined; unknownFields?: Uint8Array } = { session: undefined, assignments: undefined, logs: undefined };
+    const m: { session: SessionInfo | undefined; assignments: Assignments | undefined; logs: LogRequest | undefined; withdrawn: WithdrawnTasks | undefined; unknownFields?: Uint8Array } = { session: undefined, assignments: undefined, logs: undefined, withdrawn: undefined };
     while (r.pos < end) {
       const start = r.pos;
       const tag = r.uint32();
@@ -1063,6 +1138,9 @@ export const DispatcherMessage: Codec<DispatcherMessage> = {
           break;
         case 26:
           m.logs = LogRequest.read(r, readEnd(r));
+          break;
+        case 66:
+          m.withdrawn = WithdrawnTasks.read(r, readEnd(r));
           break;
         default:
           keepUnknown(m, r, start, tag);

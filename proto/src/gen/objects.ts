@@ -188,6 +188,8 @@ export interface NodeDescription extends WithUnknownFields {
   readonly dataPathEncryption: string;
   /** Of its part in encrypted networks; none while it has no part in any. */
   readonly dataPathKeys: readonly DataPathKey[];
+  /** The node has not looked yet: the keys that it had count. */
+  readonly dataPathKeysUnknown: boolean;
 }
 
 export const NodeDescription: Codec<NodeDescription> = {
@@ -200,6 +202,7 @@ export const NodeDescription: Codec<NodeDescription> = {
     featureLevel: 0,
     dataPathEncryption: '',
     dataPathKeys: [],
+    dataPathKeysUnknown: false,
     ...partial,
   }),
   write(m, w) {
@@ -211,11 +214,12 @@ export const NodeDescription: Codec<NodeDescription> = {
     if (m.featureLevel !== 0) w.uint32(48).uint32(m.featureLevel);
     if (m.dataPathEncryption !== '') w.uint32(58).string(m.dataPathEncryption);
     for (const v of m.dataPathKeys) DataPathKey.write(v, w.uint32(66).fork()).ldelim();
+    if (m.dataPathKeysUnknown) w.uint32(112).bool(m.dataPathKeysUnknown);
     return writeUnknown(m, w);
   },
   encode: (m) => NodeDescription.write(m, newWriter()).finish(),
   read(r, end) {
-    const m: { hostname: string; platform: Platform | undefined; resources: Resources | undefined; engine: EngineDescription | undefined; tlsInfo: TlsInfo | undefined; featureLevel: number; dataPathEncryption: string; dataPathKeys: DataPathKey[]; unknownFields?: Uint8Array } = { hostname: '', platform: undefined, resources: undefined, engine: undefined, tlsInfo: undefined, featureLevel: 0, dataPathEncryption: '', dataPathKeys: [] };
+    const m: { hostname: string; platform: Platform | undefined; resources: Resources | undefined; engine: EngineDescription | undefined; tlsInfo: TlsInfo | undefined; featureLevel: number; dataPathEncryption: string; dataPathKeys: DataPathKey[]; dataPathKeysUnknown: boolean; unknownFields?: Uint8Array } = { hostname: '', platform: undefined, resources: undefined, engine: undefined, tlsInfo: undefined, featureLevel: 0, dataPathEncryption: '', dataPathKeys: [], dataPathKeysUnknown: false };
     while (r.pos < end) {
       const start = r.pos;
       const tag = r.uint32();
@@ -243,6 +247,9 @@ export const NodeDescription: Codec<NodeDescription> = {
           break;
         case 66:
           m.dataPathKeys.push(DataPathKey.read(r, readEnd(r)));
+          break;
+        case 112:
+          m.dataPathKeysUnknown = r.bool();
           break;
         default:
           keepUnknown(m, r, start, tag);

@@ -7,6 +7,7 @@ import { Backoff, type Clock, type Logger, messageOf, type Random, type TimerHan
 import {
   AgentHello,
   AgentMessage,
+  type Assignments,
   type DispatcherMessage,
   DispatcherService,
   type Node,
@@ -208,6 +209,8 @@ export class Agent {
             log.info('session with the managers is established', { addr });
             for (const s of this.tasks.statuses()) this.#pending.set(s.taskId, s.status);
             beat(message.session.heartbeatPeriodMs || DEFAULT_HEARTBEAT_MS);
+            // What was found out since the hello.
+            this.describe();
             describeLater();
           }
           this.#o.onSession(message.session);
@@ -215,8 +218,10 @@ export class Agent {
         }
         if (message.assignments) {
           if (!this.tasks.apply(message.assignments)) stream.cancel();
+          else this.#acknowledge(message.assignments, stream);
           this.#flushStatuses();
         }
+        if (message.withdrawn) this.tasks.withdraw(message.withdrawn.taskIds);
         if (message.logs) this.#logs.handle(message.logs);
       });
       stream.on('error', (e: grpc.ServiceError) => {
@@ -230,6 +235,20 @@ export class Agent {
         AgentMessage.create({ hello: AgentHello.create({ description: this.#o.describe(), addr: this.#o.addr }) }),
       );
     });
+  }
+
+  /** Says when what concerns networks is in force; only to the session that it came over. */
+  #acknowledge(a: Assignments, stream: grpc.ClientDuplexStream<AgentMessage, DispatcherMessage>): void {
+    if (a.networks.length + a.removedNetworkIds.length === 0) return;
+    const applied = AgentMessage.create({ applied: { sequence: a.resultsIn } });
+    this.#o.networks
+      .inForce()
+      .catch((e: unknown) =>
+        this.#o.log.warn('a change of networks is not in force everywhere', { error: messageOf(e) }),
+      )
+      .finally(() => {
+        if (this.#stream === stream) this.#send(applied);
+      });
   }
 
   #queueStatus(taskId: string, status: TaskStatus): void {

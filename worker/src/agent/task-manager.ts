@@ -36,6 +36,8 @@ export interface NetworkReceiver {
     readonly removedNetworkIds: readonly string[];
     readonly dataPathPort: number;
   }): void;
+  /** Resolves when what was applied is in force: routes, rules and names. */
+  inForce(): Promise<void>;
   /** What is known, to be kept over a restart. */
   states(): readonly NetworkState[];
 }
@@ -47,6 +49,9 @@ export class TaskManager {
   readonly #leaving = new Set<Promise<void>>();
   readonly #secrets = new Map<string, Secret>();
   readonly #configs = new Map<string, Config>();
+  /** Tasks that no node sends new connections to any more, and those that wait for that. */
+  readonly #withdrawn = new Set<string>();
+  readonly #waiting = new Map<string, () => void>();
   #sequence = -1;
 
   constructor(options: TaskManagerOptions) {
@@ -125,6 +130,7 @@ export class TaskManager {
   #start(task: Task): void {
     const runner = new TaskRunner(task, {
       ...this.#o,
+      withdrawn: (id) => this.#untilWithdrawn(id),
       files: { secret: (id) => this.#secrets.get(id), config: (id) => this.#configs.get(id) },
       report: (id, status) => {
         this.#o.report(id, status);
@@ -134,7 +140,27 @@ export class TaskManager {
     this.#runners.set(task.id, runner);
   }
 
+  /** The managers say that these tasks may be stopped. */
+  withdraw(taskIds: readonly string[]): void {
+    for (const id of taskIds) {
+      if (this.#runners.has(id)) this.#withdrawn.add(id);
+      this.#waiting.get(id)?.();
+    }
+  }
+
+  #untilWithdrawn(id: string): Promise<void> {
+    if (this.#withdrawn.has(id)) return Promise.resolve();
+    return new Promise((resolve) => {
+      this.#waiting.set(id, () => {
+        this.#waiting.delete(id);
+        resolve();
+      });
+    });
+  }
+
   #remove(id: string): void {
+    this.#withdrawn.delete(id);
+    this.#waiting.delete(id);
     const runner = this.#runners.get(id);
     if (!runner) return;
     this.#runners.delete(id);

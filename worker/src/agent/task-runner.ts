@@ -25,12 +25,16 @@ export interface TaskRunnerOptions {
   readonly clock: Clock;
   readonly log: Logger;
   readonly report: (taskId: string, status: TaskStatus) => void;
+  /** Resolves when no node sends new connections to the task any more. */
+  readonly withdrawn: (taskId: string) => Promise<void>;
 }
 
 /** A broken engine call is tried again after this time when tearing down. */
 const RETRY_MS = 1000;
-/** Time for the other nodes to take a task out of VIPs, names and published ports before it gets its stop signal. */
-const WITHDRAWAL_MS = 300;
+/** How long the other nodes may take to have a task out of VIPs, names and published ports before it gets its stop signal. */
+const WITHDRAWAL_MS = 2_000;
+/** The managers have no word on a task that they do not know any more. */
+const FORGOTTEN_WITHDRAWAL_MS = 300;
 
 export class TaskRunner {
   readonly #o: TaskRunnerOptions;
@@ -267,7 +271,7 @@ export class TaskRunner {
     if (this.#task.networks.length > 0 && this.#status.state === TaskState.RUNNING && !this.#withdrawn) {
       // The managers tell everybody at the same time; only when nobody sends new connections it is asked to stop.
       this.#withdrawn = true;
-      await this.#pause(WITHDRAWAL_MS);
+      await this.#untilWithdrawn();
     }
     try {
       if (container) await this.#o.engine.stop(container.id);
@@ -299,9 +303,19 @@ export class TaskRunner {
   }
 
   /** Waits whatever else happens, but for the end of the agent. */
-  #pause(ms: number): Promise<void> {
+  #untilWithdrawn(): Promise<void> {
     if (this.#closed) return Promise.resolve();
-    return new Promise((resolve) => void this.#o.clock.after(ms, resolve));
+    const longestMs = this.#removed ? FORGOTTEN_WITHDRAWAL_MS : WITHDRAWAL_MS;
+    return new Promise((resolve) => {
+      const timer = this.#o.clock.after(longestMs, resolve);
+      this.#o.withdrawn(this.#task.id).then(
+        () => {
+          timer.cancel();
+          resolve();
+        },
+        (e: unknown) => this.#o.log.error('a withdrawal cannot be waited for', { task: this.#task.id, error: e }),
+      );
+    });
   }
 
   #sleep(ms?: number): Promise<void> {
