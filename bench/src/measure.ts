@@ -98,3 +98,26 @@ export function report(
   );
   return met;
 }
+
+/** A figure with a goal of its own, where no peer can be run; true when the median meets it. */
+export function reportAbsolute(c: {
+  readonly benchmark: string;
+  readonly unit: string;
+  readonly values: readonly number[];
+  readonly goal: number;
+  readonly higherIsBetter?: boolean;
+}): boolean {
+  const s = summarise(c.values);
+  const met = c.higherIsBetter ? s.median >= c.goal : s.median <= c.goal;
+  const load = loadavg()[0] ?? 0;
+  const number = (n: number) => n.toFixed(n < 100 ? 2 : 0);
+  process.stdout.write(
+    `\n${c.benchmark}\n  median ${number(s.median)} ${c.unit} (${number(s.min)} to ${number(s.max)}), goal ${c.higherIsBetter ? '>=' : '<='} ${number(c.goal)}: ${met ? 'met' : 'MISSED'}; load ${load.toFixed(1)}\n`,
+  );
+  mkdirSync(dirname(RESULTS), { recursive: true });
+  appendFileSync(
+    RESULTS,
+    `${JSON.stringify({ at: new Date().toISOString(), benchmark: c.benchmark, unit: c.unit, ...s, goal: c.goal, met, load })}\n`,
+  );
+  return met;
+}

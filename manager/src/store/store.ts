@@ -156,8 +156,7 @@ export class Store {
 
   /** Applies a committed entry. Deterministic: called with the same entries on every manager. */
   applyEntry(index: number, data: Uint8Array): void {
-    const decoded = StoreTransaction.decode(data);
-    const transaction = this.#mine.get(decoded.id) ?? decoded;
+    const transaction = this.#mine.get(transactionIdOf(data)) ?? StoreTransaction.decode(data);
     this.#version = index;
     const changes = transaction.actions.map((a) => this.#apply(a, index, transaction.timeMs));
     for (const change of changes) if (change) this.#queue.publish({ type: 'change', change });
@@ -226,6 +225,16 @@ export class Store {
     this.#queue.publish({ type: 'restored' });
     return s.members;
   }
+}
+
+/** Field 1 of StoreTransaction: a tag, a length of one byte, the id. '' when it does not begin like that. */
+const ID_TAG = 0x0a;
+
+/** The id alone: the transactions of this process need no decoding beyond it. */
+function transactionIdOf(data: Uint8Array): string {
+  const length = data[1] ?? 0;
+  if (data[0] !== ID_TAG || length > 0x7f) return '';
+  return Buffer.from(data.buffer, data.byteOffset + 2, length).toString('latin1');
 }
 
 /** Items are added to a transaction up to this size; one item may change several objects. */

@@ -1,14 +1,21 @@
 /** One table in memory: objects by id plus secondary indexes, kept in step by `put` and `delete` alone. */
 import type { Kind, TableDefinition, Tables } from './tables.js';
 
+interface Index<T> {
+  readonly keyOf: (o: T) => string;
+  readonly buckets: Map<string, Map<string, T>>;
+}
+
 export class Table<K extends Kind> {
   readonly #objects = new Map<string, Tables[K]>();
-  readonly #indexes = new Map<string, Map<string, Map<string, Tables[K]>>>();
-  readonly #definition: TableDefinition<Tables[K]>;
+  readonly #indexes: ReadonlyMap<string, Index<Tables[K]>>;
+  /** The same ones: every write goes over them. */
+  readonly #all: readonly Index<Tables[K]>[];
 
   constructor(definition: TableDefinition<Tables[K]>) {
-    this.#definition = definition;
-    for (const name of Object.keys(definition.indexes)) this.#indexes.set(name, new Map());
+    const indexes = Object.entries(definition.indexes);
+    this.#indexes = new Map(indexes.map(([name, keyOf]) => [name, { keyOf, buckets: new Map() }]));
+    this.#all = [...this.#indexes.values()];
   }
 
   get size(): number {
@@ -25,40 +32,41 @@ export class Table<K extends Kind> {
 
   /** Objects whose index `name` equals `key`. */
   by(name: string, key: string): Iterable<Tables[K]> {
-    return this.#indexes.get(name)?.get(key)?.values() ?? [];
+    return this.#indexes.get(name)?.buckets.get(key)?.values() ?? [];
   }
 
   put(object: Tables[K]): void {
-    this.#unindex(this.#objects.get(object.id));
-    this.#objects.set(object.id, object);
-    for (const [name, keyOf] of Object.entries(this.#definition.indexes)) {
-      const key = keyOf(object);
+    const { id } = object;
+    const old = this.#objects.get(id);
+    this.#objects.set(id, object);
+    for (const index of this.#all) {
+      const key = index.keyOf(object);
+      if (old) {
+        const before = index.keyOf(old);
+        if (before !== key) remove(index, before, id);
+      }
       if (key === '') continue;
-      const index = this.#indexes.get(name);
-      const bucket = index?.get(key) ?? new Map<string, Tables[K]>();
-      bucket.set(object.id, object);
-      index?.set(key, bucket);
+      const bucket = index.buckets.get(key);
+      if (bucket) bucket.set(id, object);
+      else index.buckets.set(key, new Map([[id, object]]));
     }
   }
 
   delete(id: string): void {
-    this.#unindex(this.#objects.get(id));
+    const old = this.#objects.get(id);
+    if (!old) return;
+    for (const index of this.#all) remove(index, index.keyOf(old), id);
     this.#objects.delete(id);
   }
 
   clear(): void {
     this.#objects.clear();
-    for (const index of this.#indexes.values()) index.clear();
+    for (const index of this.#all) index.buckets.clear();
   }
+}
 
-  #unindex(object: Tables[K] | undefined): void {
-    if (!object) return;
-    for (const [name, keyOf] of Object.entries(this.#definition.indexes)) {
-      const key = keyOf(object);
-      const index = this.#indexes.get(name);
-      const bucket = index?.get(key);
-      bucket?.delete(object.id);
-      if (bucket?.size === 0) index?.delete(key);
-    }
-  }
+function remove<T>(index: Index<T>, key: string, id: string): void {
+  const bucket = index.buckets.get(key);
+  bucket?.delete(id);
+  if (bucket?.size === 0) index.buckets.delete(key);
 }

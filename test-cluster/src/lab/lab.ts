@@ -359,6 +359,11 @@ export class Lab {
     });
   }
 
+  /** Our command line, for those who start it themselves. */
+  get cliProgram(): string {
+    return CLI;
+  }
+
   /** The real docker command line against the node's daemon. */
   docker(node: string, ...args: readonly string[]): Promise<RunResult> {
     return runAsync('docker', args, { env: { ...process.env, DOCKER_HOST: `unix://${this.socket(node)}` } });
