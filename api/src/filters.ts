@@ -55,7 +55,7 @@ export function booleanFilter(filters: FilterArgs, name: string): boolean | unde
   if (value === undefined) return undefined;
   if (['1', 'true', 'True', 'TRUE'].includes(value)) return true;
   if (['0', 'false', 'False', 'FALSE'].includes(value)) return false;
-  throw new SwarmtsError('invalid-argument', `invalid filter '${name}=${value}'`);
+  throw new SwarmtsError('invalid-argument', `invalid filter '${name}=[${value}]'`);
 }
 
 /** The value must be one of the words. */

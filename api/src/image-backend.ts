@@ -95,7 +95,7 @@ export interface ImageBackend {
   history(ref: string): Promise<readonly HistoryRecord[]>;
   pull(
     ref: string,
-    options: { readonly auth: RegistryCredentials; readonly platform: string },
+    options: { readonly auth: RegistryCredentials; readonly platform: string; readonly all: boolean },
     signal: AbortSignal,
   ): AsyncIterable<ProgressRecord>;
   push(

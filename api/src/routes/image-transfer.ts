@@ -49,8 +49,10 @@ async function pull({ backend }: RouteContext, call: Call): Promise<Reply> {
   const tag = call.query.get('tag') ?? '';
   const ref = tag === '' ? image : tag.includes(':') ? `${image}@${tag}` : `${image}:${tag}`;
   const platform = call.query.get('platform') ?? '';
+  // Neither tag nor digest: clients that want one of them name it.
+  const all = tag === '' && !image.includes('@') && image.lastIndexOf(':') <= image.lastIndexOf('/');
   const auth = decodeRegistryAuth(call.headers[REGISTRY_AUTH]);
-  return progressReply(call, backend.images.pull(ref, { auth, platform }, call.signal));
+  return progressReply(call, backend.images.pull(ref, { auth, platform, all }, call.signal));
 }
 
 /** `docker import`: the archive is the body ("-") or at a URL. */

@@ -112,6 +112,24 @@ describe('image routes', () => {
     ]);
   });
 
+  it('pull the tag, the digest, or all tags', async () => {
+    for (const query of [
+      'fromImage=alpine&tag=3',
+      'fromImage=alpine:3',
+      `fromImage=alpine&tag=sha256:${'a'.repeat(64)}`,
+      'fromImage=r:5/alpine',
+    ]) {
+      await api.send('POST', `/images/create?${query}&platform=linux/arm64`);
+    }
+    const platform = 'linux/arm64';
+    assert.deepEqual(api.backend.images.asked, [
+      { pull: 'alpine:3', platform, all: false },
+      { pull: 'alpine:3', platform, all: false },
+      { pull: `alpine@sha256:${'a'.repeat(64)}`, platform, all: false },
+      { pull: 'r:5/alpine', platform, all: true },
+    ]);
+  });
+
   it('import from the body and from an address', async () => {
     const query = 'repo=mine&tag=1&changes=CMD%20sh&changes=ENV%20a=b&platform=linux/arm64';
     const a = await api.send('POST', `/images/create?fromSrc=-&message=hello&${query}`, { raw: 'tar' });

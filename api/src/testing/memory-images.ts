@@ -51,10 +51,10 @@ export class MemoryImages implements ImageBackend {
 
   async *pull(
     ref: string,
-    { auth, platform }: { readonly auth: unknown; readonly platform: string },
+    { auth, platform, all }: { readonly auth: unknown; readonly platform: string; readonly all: boolean },
   ): AsyncIterable<ProgressRecord> {
     this.lastAuth = auth;
-    this.asked.push({ pull: ref, platform });
+    this.asked.push({ pull: ref, platform, all });
     if (ref.startsWith('refused/')) throw new SwarmtsError('image-not-found', `pull access denied for ${ref}`);
     yield { status: `Pulling from ${ref}` };
     const name = familiar(ref);

@@ -51,11 +51,14 @@ export class EngineImageBackend implements ImageBackend {
 
   async *pull(
     ref: string,
-    { auth, platform }: { readonly auth: unknown; readonly platform: string },
+    { auth, platform, all }: { readonly auth: unknown; readonly platform: string; readonly all: boolean },
     signal: AbortSignal,
   ): AsyncGenerator<ProgressRecord> {
     const options = { ...withAuth(auth), ...withPlatform(platform), signal };
-    yield* records((onProgress) => this.#engine.images.pull(ref, { ...options, onProgress }));
+    const { images } = this.#engine;
+    yield* records((onProgress) =>
+      all ? images.pullAll(ref, { ...options, onProgress }) : images.pull(ref, { ...options, onProgress }),
+    );
   }
 
   async *push(

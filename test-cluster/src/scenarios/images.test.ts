@@ -65,6 +65,8 @@ describe('images that cannot be had', () => {
   const leave = async () => {
     ok(await lab.swarmts('m1', 'service', 'rm', 'broken'));
     await waitFor('its tasks are gone', 60_000, async () => (await tasksOf(lab, 'm1')).length === 0);
+    const containers = async () => ok(await lab.docker('m1', 'ps', '-aq')).trim();
+    await waitFor('its containers are gone', 60_000, async () => (await containers()) === '');
   };
 
   it('a damaged layer: the task is rejected with both digests, and runs once the layer is whole', async () => {

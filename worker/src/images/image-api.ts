@@ -47,6 +47,8 @@ export interface ImageDiskUsage {
 export interface ImageEngine {
   /** Resolves to the image id. A reference that is not there throws SwarmtsError 'image-not-found' with the registry's word. */
   pull(ref: string, options: PullOptions): Promise<string>;
+  /** Every tag of a repository; resolves to the image ids. */
+  pullAll(repository: string, options: PullOptions): Promise<readonly string[]>;
   /** Uploads the image under its name, or all of a repository's tags. */
   push(ref: string, options: TransferOptions & { readonly all?: boolean }): Promise<void>;
   /** Asks the registry for digest and platforms of a reference without pulling it. Throws as `pull`. */

@@ -29,6 +29,8 @@ export interface PullerOptions {
   readonly platform: Platform;
   readonly registry: RegistryClientOptions;
   readonly now: () => number;
+  /** The image is here with all its layers. */
+  readonly isWhole: (imageId: string) => boolean;
   /** Keeps what a running pull needs from the garbage collector. */
   readonly hold: (names: readonly string[]) => void;
 }
@@ -72,7 +74,9 @@ async function pullWith(client: RepositoryClient, request: PullRequest, options:
     throw new SwarmtsError('unsupported', `image operating system "${config.os}" cannot be used on this platform`);
   const chain = chainIds(config.diffIds);
   options.hold(chain);
-  await fetchLayers(client, manifest, chain, config.diffIds, request, options);
+  // An image that is up to date is not told layer by layer.
+  const isWhole = options.isWhole(manifest.config.digest) && chain.every((c) => options.layers.has(c));
+  if (!isWhole) await fetchLayers(client, manifest, chain, config.diffIds, request, options);
   await options.blobs.put(chosen.digest, chosen.data);
   onProgress({ status: `Digest: ${top.digest}` });
   return {

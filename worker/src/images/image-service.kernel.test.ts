@@ -105,9 +105,29 @@ describe('the image service', function () {
         `Status: Downloaded newer image for ${ref('app')}`,
       ]);
       const again = await pull(ref('app'));
-      assert.ok(again.progress.some((p) => p.status === 'Already exists' && p.id === short[0]));
+      assert.ok(!again.progress.some((p) => p.id === short[0]), 'what is up to date is not told layer by layer');
       assert.equal(again.progress.at(-1)?.status, `Status: Image is up to date for ${ref('app')}`);
       assert.deepEqual(events.slice(0, 1), [`pull ${ref('app')}`]);
+    });
+
+    it('reads a list of tags page by page', async () => {
+      const image = await layer('x');
+      for (const tag of ['1', '2']) registry.add('app', tag, [image]);
+      registry.intercept = (req, res) => {
+        if (req.url === '/v2/app/tags/list') {
+          send(res, 200, Buffer.from('{"tags":["1"]}'), { link: '</v2/app/tags/list?last=1&n=1>; rel="next"' });
+        } else if (req.url === '/v2/app/tags/list?last=1&n=1') send(res, 200, Buffer.from('{"tags":["2"]}'));
+        else return false;
+        return true;
+      };
+      await images.pullAll(`${registry.address}/app`, {});
+      assert.deepEqual((await images.list())[0]?.repoTags, [ref('app', '1'), ref('app', '2')]);
+      await assert.rejects(images.pullAll(ref('app', '1'), {}), /can't be used with --all-tags/);
+      registry.intercept = (_, res) => {
+        send(res, 200, Buffer.from('[]'));
+        return true;
+      };
+      await assert.rejects(images.pullAll(`${registry.address}/app`, {}), /the list of tags has no tags/);
     });
 
     it('pulls by digest', async () => {

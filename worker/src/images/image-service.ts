@@ -15,7 +15,16 @@ import { pushImages } from './image-pusher.js';
 import { type RemovedItem, removeImage } from './image-removal.js';
 import { type ImageServiceOptions, ImageStore, noSuchImage } from './image-store.js';
 import { LayerDownloads } from './layer-downloads.js';
-import { digestKey, familiarString, parseReference, tagKey } from './reference.js';
+import {
+  digestKey,
+  familiarName,
+  familiarString,
+  isNameOnly,
+  parseReference,
+  repositoryOf,
+  tagKey,
+} from './reference.js';
+import { RepositoryClient } from './registry-client.js';
 import { checkLogin } from './registry-login.js';
 import { resolveImage } from './resolve-image.js';
 
@@ -40,7 +49,7 @@ export class ImageService implements ImageEngine {
     return Object.keys(this.store.refs.images).length;
   }
 
-  async pull(ref: string, options: PullOptions): Promise<string> {
+  async pull(ref: string, options: PullOptions & { readonly endLine?: boolean }): Promise<string> {
     const parsed = parseReference(ref);
     const { store } = this;
     const { layers, platform, clock, logger, registry } = store.options;
@@ -55,6 +64,7 @@ export class ImageService implements ImageEngine {
           platform: options.platform ?? platform,
           registry: { ...registry, logger },
           now: () => clock.now(),
+          isWhole: (id) => store.refs.images[id] !== undefined,
           hold,
         },
       );
@@ -64,10 +74,29 @@ export class ImageService implements ImageEngine {
         await store.replace(parsed.digest ? byDigest : withTag(byDigest, tagKey(parsed), image.id, clock.now()));
         return before.images[image.id] === undefined || (!parsed.digest && before.tags[tagKey(parsed)] !== image.id);
       });
-      onProgress({ status: finalStatus(parsed, parsed.digest ?? parsed.tag ?? '', fresh) });
+      if (options.endLine !== false) {
+        onProgress({ status: finalStatus(parsed, parsed.digest ?? parsed.tag ?? '', fresh) });
+      }
       store.emit('pull', familiarString(parsed), { name: familiarString(parsed) });
       return image.id;
     });
+  }
+
+  async pullAll(repository: string, options: PullOptions): Promise<readonly string[]> {
+    const ref = parseReference(repository);
+    if (!isNameOnly(repository)) throw new SwarmtsError('invalid-argument', "tag can't be used with --all-tags/-a");
+    const { registry, logger } = this.store.options;
+    const client = new RepositoryClient(ref, options.auth, { ...registry, logger });
+    let tags: readonly string[];
+    try {
+      tags = await client.tags(options.signal);
+    } finally {
+      client.close();
+    }
+    const ids: string[] = [];
+    for (const tag of tags) ids.push(await this.pull(`${repositoryOf(ref)}:${tag}`, { ...options, endLine: false }));
+    options.onProgress?.({ status: `Status: Downloaded newer image for ${familiarName(ref)}` });
+    return ids;
   }
 
   async push(ref: string, options: TransferOptions & { readonly all?: boolean }): Promise<void> {

@@ -228,6 +228,27 @@ describe('images that are made and moved', function () {
       );
     });
 
+    it('pulls all tags of a repository', async () => {
+      await imported('local');
+      for (const tag of ['1', '2', '3']) await images.tag('local', `${registry.address}/paged:${tag}`);
+      await push(`${registry.address}/paged`, true);
+      const other = await open('b');
+      const progress: PullProgress[] = [];
+      const ids = await other.pullAll(`${registry.address}/paged`, { onProgress: (p) => progress.push(p) });
+      assert.equal(new Set(ids).size, 1);
+      assert.equal((await other.find(ids[0] ?? ''))?.repoTags.length, 3);
+      assert.deepEqual(
+        statuses(progress).filter((s) => s.startsWith('Status:')),
+        [`Status: Downloaded newer image for ${registry.address}/paged`],
+      );
+      assert.deepEqual(
+        statuses(progress).filter((s) => s === 'Already exists'),
+        [],
+        'it is told once',
+      );
+      await assert.rejects(other.pullAll(`${registry.address}/nosuch`, {}), /not found/);
+    });
+
     it('says in the words of Docker what cannot be pushed', async () => {
       await imported('known');
       await images.tag('known', `${registry.address}/known:1`);

@@ -18,6 +18,7 @@ import { endpointsOf, type RegistryEndpoint, type RegistryOptions } from './regi
 
 const MAX_MANIFEST_BYTES = 4 << 20;
 const MAX_ERROR_BYTES = 64 << 10;
+const MAX_TAGS = 10_000;
 
 export interface RegistryClientOptions extends RegistryOptions {
   /** Directory with `<host>/ca.crt`, `client.cert`, `client.key` as in /etc/docker/certs.d. */
@@ -80,6 +81,20 @@ export class RepositoryClient {
     const response = await this.#get(`manifests/${reference}`, headers, signal);
     const data = await readBody(response, MAX_MANIFEST_BYTES);
     return { data, contentType: response.headers['content-type'] ?? '' };
+  }
+
+  /** The names of all tags. */
+  async tags(signal?: AbortSignal): Promise<readonly string[]> {
+    const out: string[] = [];
+    for (let what: string | undefined = 'tags/list'; what !== undefined; ) {
+      const response = await this.#get(what, {}, signal);
+      out.push(...tagsIn(await readBody(response, MAX_MANIFEST_BYTES)));
+      if (out.length > MAX_TAGS) throw new SwarmtsError('unsupported', `${familiarName(this.#ref)} has too many tags`);
+      // The rest of a long list is at the address in the header.
+      const query: string | undefined = /<[^>]*\?([^>]*)>;\s*rel="?next/.exec(String(response.headers.link ?? ''))?.[1];
+      what = query === undefined ? undefined : `tags/list?${query}`;
+    }
+    return out;
   }
 
   /** The blob from byte `offset` on; `partial` tells whether the registry honoured the offset. */
@@ -267,6 +282,18 @@ export async function certificatesFor(
 
 function authHeader(value: string | undefined): Record<string, string> {
   return value === undefined ? {} : { authorization: value };
+}
+
+function tagsIn(body: Buffer): string[] {
+  let doc: unknown;
+  try {
+    doc = JSON.parse(body.toString('utf8'));
+  } catch (e) {
+    throw new SwarmtsError('corrupt', 'the list of tags is not valid JSON', { cause: e });
+  }
+  const tags = isRecord(doc) ? (doc.tags ?? []) : undefined;
+  if (!Array.isArray(tags)) throw new SwarmtsError('corrupt', 'the list of tags has no tags');
+  return tags.filter((t): t is string => typeof t === 'string');
 }
 
 async function refusalOf(response: IncomingMessage): Promise<RegistryRefusal> {

@@ -27,6 +27,14 @@ describe('image commands', () => {
     assert.match((await runCli(['push', `a@sha256:${'a'.repeat(64)}`])).err, /cannot push a digest reference/);
   });
 
+  it('pull one tag, by default latest, or all', async () => {
+    const routes: FakeRoutes = { 'POST /images/create': () => records({ status: 'done' }) };
+    assert.deepEqual(query(await runCli(['pull', 'reg:5000/a'], routes)), { fromImage: 'reg:5000/a', tag: 'latest' });
+    const all = await runCli(['pull', '-a', 'reg:5000/a'], routes);
+    assert.deepEqual([all.out, query(all)], ['done\nreg:5000/a\n', { fromImage: 'reg:5000/a' }]);
+    assert.match((await runCli(['pull', '-a', 'reg:5000/a:1'], routes)).err, /can't be used with --all-tags/);
+  });
+
   it('ends with the failure that the stream tells', async () => {
     const routes: FakeRoutes = {
       'POST /images/a/push': () => records({ status: 'x' }, { errorDetail: { message: 'denied' }, error: 'denied' }),
