@@ -5,7 +5,8 @@ import { readContainerExtensions, readExtensions } from './service-extensions.js
 describe('extensions of services', () => {
   it('have defaults', () => {
     assert.deepEqual(readExtensions({ other: 'x' }), { progressDeadlineMs: 600_000, rebalance: false });
-    assert.deepEqual(readContainerExtensions({}), { privileged: false, shmSizeBytes: 0 });
+    const nothing = { privileged: false, shmSizeBytes: 0, devices: [], cdiDevices: [], security: {}, hostIps: {} };
+    assert.deepEqual(readContainerExtensions({}), nothing);
   });
 
   it('are read from labels', () => {
@@ -23,9 +24,25 @@ describe('extensions of services', () => {
       autoscale: { min: 2, max: 20, cpuPercent: 60, memoryPercent: 70, upWindowMs: 1000, downWindowMs: 300_000 },
       rebalance: true,
     });
-    assert.deepEqual(readContainerExtensions({ 'swarmts.privileged': 'true', 'swarmts.shm-size': '64m' }), {
+    const container = readContainerExtensions({
+      'swarmts.privileged': 'true',
+      'swarmts.shm-size': '64m',
+      'swarmts.devices': '/dev/a,/dev/b:r, /dev/c:/dev/d:rw',
+      'swarmts.gpus': '2',
+      'swarmts.security-opt': 'no-new-privileges,apparmor=x',
+      'swarmts.publish.host-ip': '80=127.0.0.1,53/udp=::1',
+    });
+    assert.deepEqual(container, {
       privileged: true,
       shmSizeBytes: 64 * 1024 * 1024,
+      devices: [
+        { hostPath: '/dev/a', containerPath: '/dev/a', permissions: 'rwm' },
+        { hostPath: '/dev/b', containerPath: '/dev/b', permissions: 'r' },
+        { hostPath: '/dev/c', containerPath: '/dev/d', permissions: 'rw' },
+      ],
+      cdiDevices: ['nvidia.com/gpu=0', 'nvidia.com/gpu=1'],
+      security: { noNewPrivileges: true, apparmorProfile: 'x' },
+      hostIps: { '80/tcp': '127.0.0.1', '53/udp': '::1' },
     });
   });
 
@@ -34,6 +51,11 @@ describe('extensions of services', () => {
     ['swarmts.update.progress-deadline', 'soon', /progress-deadline=soon/],
     ['swarmts.update.progress-deadline', '0s', /must be positive/],
     ['swarmts.schedule.timezone', 'UTC', /means nothing without swarmts\.schedule/],
+    ['swarmts.devices', 'null', /use \/dev\/SOURCE/],
+    ['swarmts.devices', '/dev/a:/dev/b:x', /use \/dev\/SOURCE/],
+    ['swarmts.gpus', 'many', /use all, a number/],
+    ['swarmts.security-opt', 'seccomp=none', /seccomp=unconfined/],
+    ['swarmts.publish.host-ip', '80=here', /PORT\[\/PROTOCOL\]=ADDRESS/],
     ['swarmts.rebalance', 'yes', /use auto or off/],
     ['swarmts.privileged', '1', /use true or false/],
     ['swarmts.shm-size', 'big', /shm-size=big/],

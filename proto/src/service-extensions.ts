@@ -2,6 +2,7 @@
  * What services can do here beyond Docker's spec, as labels: Docker's clients keep labels when they read, change and write whole specs, and
  * stack files can set them. Every label is checked when a service is stored; an unknown one is refused, lest a typing error go unnoticed.
  */
+import { isIP } from 'node:net';
 import { parseDurationNs, parseSizeBytes, SwarmtsError } from '@swarmts/lib';
 import { MAX_REPLICAS } from './limits.js';
 
@@ -17,6 +18,10 @@ export const extensionLabels = {
   preferLocal: 'swarmts.publish.prefer-local',
   privileged: 'swarmts.privileged',
   shmSize: 'swarmts.shm-size',
+  devices: 'swarmts.devices',
+  gpus: 'swarmts.gpus',
+  securityOpt: 'swarmts.security-opt',
+  hostIp: 'swarmts.publish.host-ip',
 } as const;
 
 const KNOWN: ReadonlySet<string> = new Set(Object.values(extensionLabels));
@@ -55,6 +60,25 @@ export interface ContainerExtensions {
   readonly privileged: boolean;
   /** 0 = the engine's default. */
   readonly shmSizeBytes: number;
+  readonly devices: readonly DeviceRequest[];
+  /** Names of CDI devices. */
+  readonly cdiDevices: readonly string[];
+  readonly security: SecurityOptions;
+  /** By target port and protocol, "80/tcp": the address that a host-mode port listens on. */
+  readonly hostIps: Readonly<Record<string, string>>;
+}
+
+export interface DeviceRequest {
+  readonly hostPath: string;
+  readonly containerPath: string;
+  /** Of "rwm". */
+  readonly permissions: string;
+}
+
+export interface SecurityOptions {
+  readonly noNewPrivileges?: boolean;
+  readonly seccompUnconfined?: boolean;
+  readonly apparmorProfile?: string;
 }
 
 const PROGRESS_DEADLINE_MS = 600_000;
@@ -90,7 +114,63 @@ export function readContainerExtensions(labels: Labels): ContainerExtensions {
   return {
     privileged: readWord(labels, extensionLabels.privileged, ['true', 'false']) === 'true',
     shmSizeBytes: shm === undefined ? 0 : checked(extensionLabels.shmSize, shm, parseSizeBytes),
+    devices: listOf(labels, extensionLabels.devices).map(readDevice),
+    cdiDevices: readGpus(labels[extensionLabels.gpus]),
+    security: readSecurity(listOf(labels, extensionLabels.securityOpt)),
+    hostIps: Object.fromEntries(listOf(labels, extensionLabels.hostIp).map(readHostIp)),
   };
+}
+
+function listOf(labels: Labels, label: string): readonly string[] {
+  const value = labels[label];
+  return value === undefined || value === '' ? [] : value.split(',').map((part) => part.trim());
+}
+
+/** SOURCE[:TARGET[:PERMISSIONS]], or SOURCE:PERMISSIONS. */
+function readDevice(text: string): DeviceRequest {
+  const [hostPath = '', second, third] = text.split(':');
+  const isMode = (t: string | undefined) => t !== undefined && /^[rwm]{1,3}$/.test(t);
+  const [containerPath, permissions] =
+    third === undefined && isMode(second) ? [hostPath, second] : [second ?? hostPath, third ?? 'rwm'];
+  if (
+    !hostPath.startsWith('/') ||
+    !containerPath?.startsWith('/') ||
+    !isMode(permissions) ||
+    text.split(':').length > 3
+  )
+    throw bad(extensionLabels.devices, text, 'use /dev/SOURCE[:/dev/TARGET[:rwm]]');
+  return { hostPath, containerPath, permissions: permissions ?? 'rwm' };
+}
+
+/** "all", a number, or names of CDI devices. */
+function readGpus(text: string | undefined): readonly string[] {
+  if (text === undefined || text === '') return [];
+  if (text === 'all') return ['nvidia.com/gpu=all'];
+  if (/^\d+$/.test(text)) return Array.from({ length: Number(text) }, (_, i) => `nvidia.com/gpu=${i}`);
+  const names = text.split(',').map((n) => n.trim());
+  if (names.every((n) => /^[\w.-]+\/[\w.-]+=[\w.:-]+$/.test(n))) return names;
+  throw bad(extensionLabels.gpus, text, 'use all, a number, or names of CDI devices such as vendor.com/gpu=0');
+}
+
+function readSecurity(options: readonly string[]): SecurityOptions {
+  let out: SecurityOptions = {};
+  for (const option of options) {
+    if (option === 'no-new-privileges' || option === 'no-new-privileges=true') out = { ...out, noNewPrivileges: true };
+    else if (option === 'seccomp=unconfined') out = { ...out, seccompUnconfined: true };
+    else if (option.startsWith('apparmor=')) out = { ...out, apparmorProfile: option.slice('apparmor='.length) };
+    else
+      throw bad(extensionLabels.securityOpt, option, 'use no-new-privileges, seccomp=unconfined or apparmor=PROFILE');
+  }
+  return out;
+}
+
+/** TARGET[/PROTOCOL]=ADDRESS. */
+function readHostIp(text: string): readonly [string, string] {
+  const m = /^(\d+)(?:\/(tcp|udp|sctp))?=(.+)$/.exec(text);
+  const [, port = '', protocol = 'tcp', address = ''] = m ?? [];
+  if (!m || isIP(address) === 0)
+    throw bad(extensionLabels.hostIp, text, 'use PORT[/PROTOCOL]=ADDRESS, the port being the target');
+  return [`${Number(port)}/${protocol}`, address];
 }
 
 function bad(label: string, value: string, way: string): SwarmtsError {

@@ -48,6 +48,10 @@ const LABEL_FLAGS = {
   rebalance: 'swarmts.rebalance',
   privileged: 'swarmts.privileged',
   'shm-size': 'swarmts.shm-size',
+  device: 'swarmts.devices',
+  gpus: 'swarmts.gpus',
+  'security-opt': 'swarmts.security-opt',
+  'publish-host-ip': 'swarmts.publish.host-ip',
 } as const;
 
 function editLabels(old: ServiceSpec['Labels'], e: Edits): Record<string, string> {

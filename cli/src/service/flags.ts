@@ -132,6 +132,12 @@ export const sharedFlags = {
   }),
   privileged: optionalBool('Give extended privileges to the containers'),
   'shm-size': optionalText('Size of /dev/shm'),
+  device: optionalText('Devices of the node, comma separated: SOURCE[:TARGET[:rwm]] ("" for none)'),
+  gpus: optionalText('GPUs described by CDI: "all", a number, or names ("" for none)'),
+  'security-opt': optionalText('Security options, comma separated ("" for none)'),
+  'publish-host-ip': optionalText(
+    'Addresses of host-mode ports, comma separated: PORT[/PROTOCOL]=ADDRESS ("" for none)',
+  ),
 
   'endpoint-mode': optionalText('Endpoint mode (vip or dnsrr)', { choices: ['vip', 'dnsrr'], defaultText: '"vip"' }),
   'log-driver': optionalText('Logging driver for service'),

@@ -59,22 +59,17 @@ export const IGNORED_KEYS = [
   'credential_spec',
   'develop',
   'device_cgroup_rules',
-  'devices',
   'domainname',
   'expose',
   'external_links',
-  'gpus',
   'ipc',
   'links',
   'mac_address',
   'oom_kill_disable',
   'pid',
   'platform',
-  'privileged',
   'pull_policy',
   'runtime',
-  'security_opt',
-  'shm_size',
   'storage_opt',
   'userns_mode',
   'uts',
@@ -95,7 +90,7 @@ function convert(name: string, s: ComposeService, c: ConvertContext): ServiceSpe
   const own = { [NAMESPACE_LABEL]: c.stack };
   return {
     Name: scoped(c.stack, name),
-    Labels: { ...withoutNulls(s.deploy?.labels), [IMAGE_LABEL]: s.image, ...own },
+    Labels: { ...extensionLabels(s), ...withoutNulls(s.deploy?.labels), [IMAGE_LABEL]: s.image, ...own },
     TaskTemplate: defined({
       ContainerSpec: containerSpec(s, c, own),
       Resources: resources(s),
@@ -109,6 +104,28 @@ function convert(name: string, s: ComposeService, c: ConvertContext): ServiceSpe
     ...optional('RollbackConfig', update(s.deploy?.rollback_config)),
     ...optional('EndpointSpec', endpoint(s)),
   };
+}
+
+/** What Docker's spec has no field for is kept in labels; see EXTENSIONS. */
+function extensionLabels(s: ComposeService): Record<string, string> {
+  const devices = (s.devices ?? []) as readonly (string | { source: string; target?: string; permissions?: string })[];
+  const texts = devices.map((d) =>
+    typeof d === 'string' ? d : [d.source, d.target ?? d.source, d.permissions ?? 'rwm'].join(':'),
+  );
+  const security = (s.security_opt ?? []) as readonly string[];
+  return defined({
+    'swarmts.privileged': s.privileged === true ? 'true' : undefined,
+    'swarmts.shm-size': s.shm_size === undefined ? undefined : String(s.shm_size),
+    'swarmts.devices': texts.length === 0 ? undefined : texts.join(','),
+    'swarmts.gpus': s.gpus === 'all' ? 'all' : undefined,
+    'swarmts.security-opt': security.length === 0 ? undefined : security.map((o) => o.replace(':', '=')).join(','),
+    'swarmts.publish.host-ip': hostIps(s),
+  }) as Record<string, string>;
+}
+
+function hostIps(s: ComposeService): string | undefined {
+  const ports = (s.ports ?? []).filter((p) => p.host_ip !== undefined && p.mode === 'host');
+  return ports.length === 0 ? undefined : ports.map((p) => `${p.target}/${p.protocol}=${p.host_ip}`).join(',');
 }
 
 function optional<K extends string, V>(key: K, value: V | undefined): { readonly [P in K]?: V } {

@@ -1,5 +1,7 @@
 /** Where tasks go, and services that change by themselves: resources, constraints, plans, rebalancing, schedules, scaling by use. */
 import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import type { Lab } from '../lab/lab.js';
 import { waitFor } from '../wait.js';
 import { type ApiTask, failed, newLab, nodesOf, ok, runningTasks, tasksOf, untilRunning } from './testing.js';
@@ -154,6 +156,29 @@ describe('placement', () => {
       /swarmts\.autoscale=max=3/,
     );
     await docker('service', 'rm', 'busy');
+  });
+
+  it('a device, an address for a port and a filled-in secret reach the container', async () => {
+    const file = join(lab.dataRoot('m1'), 'hello.txt');
+    writeFileSync(file, 'I am {{.Service.Name}} on {{.Node.Hostname}}');
+    await docker('config', 'create', '--template-driver', 'golang', 'filled', file);
+    const flags = [
+      '--device',
+      '/dev/null:/dev/nothing:r',
+      '--constraint',
+      'node.hostname==m1',
+      '--config',
+      'source=filled,target=/hello',
+    ];
+    const ports = ['--publish', 'mode=host,target=80,published=8099', '--publish-host-ip', '80=127.0.0.1'];
+    await create('dev', ...flags, ...ports, WHOAMI);
+    const [container = ''] = (await docker('ps', '-q', '--filter', 'name=dev')).trim().split('\n');
+    assert.match(await docker('exec', container, 'cat', '/hello'), /^I am dev on m1/);
+    assert.equal((await docker('exec', container, 'cat', '/dev/nothing')).trim(), '');
+    const at = (address: string) => lab.exec('m1', ['curl', '-s', '-m', '5', `http://${address}:8099/`]);
+    assert.equal((await at('127.0.0.1')).code, 0);
+    assert.notEqual((await at('10.210.0.11')).code, 0);
+    await docker('service', 'rm', 'dev');
   });
 
   it('privileges and the size of /dev/shm reach the container', async () => {

@@ -132,3 +132,74 @@ describe('the container of a task', () => {
     );
   });
 });
+
+describe('payloads with a template', () => {
+  const secret = (data: string, driver = 'golang') =>
+    Secret.create({ spec: SecretSpec.create({ data: Buffer.from(data), templating: { name: driver, options: {} } }) });
+  const plain = Secret.create({ spec: SecretSpec.create({ data: Buffer.from('s3cret') }) });
+  const configFile = Config.create({ spec: ConfigSpec.create({ data: Buffer.from('conf') }) });
+  const reference = (secretId: string, name: string) => ({
+    secretId,
+    secretName: `stored-${name}`,
+    file: FileTarget.create({ name }),
+  });
+
+  function contentOf(template: string, driver?: string): string {
+    const t = task({
+      env: ['HOST={{.Node.Hostname}}'],
+      secrets: [reference('template', 'out'), reference('plain', 'password')],
+      configs: [{ configId: 'c', configName: 'c', file: FileTarget.create({ name: '/etc/c' }), runtime: false }],
+    });
+    const files = {
+      secret: (id: string) => (id === 'template' ? secret(template, driver) : plain),
+      config: () => configFile,
+    };
+    const [out] = containerConfigOf(t, 'host1', files).files ?? [];
+    return Buffer.from(out?.content ?? []).toString();
+  }
+
+  it('know the service, the node, the task, and other files and variables of the container', () => {
+    assert.equal(
+      contentOf(
+        '{{.Service.Name}} {{.Node.Hostname}} {{.Task.Slot}} {{secret "password"}} {{ config "/etc/c" }} {{env "HOST"}}',
+      ),
+      'web host1 3 s3cret conf host1',
+    );
+  });
+
+  it('are refused where they name what is not there, or another driver', () => {
+    assert.throws(() => contentOf('{{secret "other"}}'), /expanding template failed: \{\{secret "other"\}\}/);
+    assert.throws(() => contentOf('{{.Nothing}}'), /is not known/);
+    assert.throws(() => contentOf('x', 'jinja'), /only golang is known/);
+  });
+});
+
+describe('what a service asks for beyond', () => {
+  const configWith = (labels: Record<string, string>, extra: Partial<Task> = {}) =>
+    configOf(task({}, {}, { serviceAnnotations: { name: 'web', labels }, ...extra }));
+
+  it('is in its labels', () => {
+    const c = configWith({
+      'swarmts.privileged': 'true',
+      'swarmts.devices': '/dev/a:/dev/b:r',
+      'swarmts.security-opt': 'no-new-privileges,seccomp=unconfined',
+      'swarmts.gpus': 'all',
+    });
+    assert.deepEqual([c.privileged, c.noNewPrivileges, c.seccompUnconfined], [true, true, true]);
+    assert.deepEqual(c.devices, [{ hostPath: '/dev/a', containerPath: '/dev/b', permissions: 'r' }]);
+    assert.deepEqual(c.cdiDevices, ['nvidia.com/gpu=all']);
+  });
+
+  it('is an address for its host-mode ports', () => {
+    const ports = [PortConfig.create({ targetPort: 80, publishedPort: 8080, publishMode: PublishMode.HOST })];
+    const c = configWith({ 'swarmts.publish.host-ip': '80=127.0.0.1' }, { endpoint: Endpoint.create({ ports }) });
+    assert.deepEqual(c.ports, [{ protocol: 'tcp', targetPort: 80, publishedPort: 8080, hostIp: '127.0.0.1' }]);
+  });
+
+  it('refuses log drivers that are not there', () => {
+    assert.throws(
+      () => configWith({}, { logDriver: { name: 'splunk', options: {} } }),
+      /no log driver named 'splunk' is registered/,
+    );
+  });
+});

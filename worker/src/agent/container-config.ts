@@ -1,6 +1,6 @@
 /** From a task to the configuration of its container: names, labels, limits and files as Docker's Swarm gives them. */
 
-import { SwarmtsError } from '@swarmts/lib';
+import { parseSizeBytes, SwarmtsError } from '@swarmts/lib';
 import {
   type Config,
   type ConfigReference,
@@ -10,6 +10,7 @@ import {
   type Mount,
   MountType,
   PortProtocol,
+  type Privileges,
   PublishMode,
   readContainerExtensions,
   type Secret,
@@ -19,7 +20,7 @@ import {
 } from '@swarmts/proto';
 import type { ContainerConfig, InjectedFile, MountConfig, NetworkWish, PublishedPort } from '../engine/engine-api.js';
 import { genericResourceEnv } from './generic-resource-env.js';
-import { expandTemplate, type TemplateContext } from './template.js';
+import { expandPayload, expandTemplate, type PayloadSources, type TemplateContext } from './template.js';
 
 /** Payloads that the task's container gets; they live in memory only. */
 export interface TaskFiles {
@@ -34,16 +35,18 @@ export function containerConfigOf(task: Task, nodeHostname: string, files: TaskF
   const c = task.spec?.container;
   const limits = task.spec?.resources?.limits;
   const context: TemplateContext = { task, nodeHostname };
+  const env = [
+    ...genericResourceEnv(task.assignedGenericResources),
+    ...(c?.env ?? []).map((e) => expandTemplate(e, context)),
+  ];
+  const payloads = new Payloads(task, files, context, env);
   return {
     name: containerName(task),
     image: c?.image ?? '',
     labels: { ...c?.labels, ...swarmLabels(task) },
     ...(c && c.command.length > 0 ? { entrypoint: c.command } : {}),
     ...(c && c.args.length > 0 ? { cmd: c.args } : {}),
-    env: [
-      ...genericResourceEnv(task.assignedGenericResources),
-      ...(c?.env ?? []).map((e) => expandTemplate(e, context)),
-    ],
+    env,
     ...optional('user', c?.user),
     ...(c && c.groups.length > 0 ? { groups: c.groups } : {}),
     ...optional('workingDir', c?.dir),
@@ -55,7 +58,7 @@ export function containerConfigOf(task: Task, nodeHostname: string, files: TaskF
     ...optional('stopSignal', c?.stopSignal),
     stopTimeoutSeconds: (c?.hasStopGracePeriod ? c.stopGracePeriodNs : defaults.stopGracePeriodNs) / 1e9,
     mounts: (c?.mounts ?? []).map((m) => mountOf(m, context)),
-    files: [...secretFiles(c?.secrets ?? [], files), ...configFiles(c?.configs ?? [], files)],
+    files: [...secretFiles(c?.secrets ?? [], payloads), ...configFiles(c?.configs ?? [], payloads)],
     networkMode: networkModeOf(task),
     ...(task.networks.length > 0 ? { networks: wishesOf(task) } : {}),
     ports: hostPorts(task),
@@ -70,14 +73,14 @@ export function containerConfigOf(task: Task, nodeHostname: string, files: TaskF
       ...(task.spec?.resources?.hasSwap
         ? { memorySwapBytes: (limits?.memoryBytes ?? 0) + task.spec.resources.swapBytes }
         : {}),
+      ...(task.spec?.resources?.hasMemorySwappiness ? { memorySwappiness: task.spec.resources.memorySwappiness } : {}),
       pidsLimit: limits?.pids ?? 0,
       ulimits: c?.ulimits ?? [],
       ...(c && c.oomScoreAdj !== 0 ? { oomScoreAdj: c.oomScoreAdj } : {}),
     },
     capAdd: c?.capAdd ?? [],
     capDrop: c?.capDrop ?? [],
-    noNewPrivileges: c?.privileges?.noNewPrivileges ?? false,
-    seccompUnconfined: c?.privileges?.seccompMode === 'unconfined',
+    ...privilegesOf(c?.privileges),
     sysctls: c?.sysctls ?? {},
     ...(c?.healthcheck ? { health: c.healthcheck } : {}),
     log: logOf(task),
@@ -123,14 +126,14 @@ const PROTOCOLS: Readonly<Record<number, PublishedPort['protocol']>> = {
 };
 
 function hostPorts(task: Task): readonly PublishedPort[] {
+  const { hostIps } = readContainerExtensions(task.serviceAnnotations?.labels ?? {});
   return (task.endpoint?.ports ?? [])
     .filter((p) => p.publishMode === PublishMode.HOST)
-    .map((p) => ({
-      protocol: PROTOCOLS[p.protocol] ?? 'tcp',
-      targetPort: p.targetPort,
-      publishedPort: p.publishedPort,
-      ...(p.hostIp === '' ? {} : { hostIp: p.hostIp }),
-    }));
+    .map((p) => {
+      const protocol = PROTOCOLS[p.protocol] ?? 'tcp';
+      const hostIp = p.hostIp || hostIps[`${p.targetPort}/${protocol}`];
+      return { protocol, targetPort: p.targetPort, publishedPort: p.publishedPort, ...(hostIp ? { hostIp } : {}) };
+    });
 }
 
 function mountOf(m: Mount, context: TemplateContext): MountConfig {
@@ -142,25 +145,64 @@ function mountOf(m: Mount, context: TemplateContext): MountConfig {
     ...optional('propagation', m.bindPropagation),
     ...(m.tmpfsSizeBytes > 0 ? { tmpfsSizeBytes: m.tmpfsSizeBytes } : {}),
     ...(m.tmpfsMode > 0 ? { tmpfsMode: m.tmpfsMode } : {}),
+    bindNonRecursive: m.bindNonRecursive,
+    // A service's bind mount needs its source, unless it says otherwise.
+    bindCreateSource: m.bindCreateMountpoint,
     volumeNoCopy: m.volumeNoCopy,
     volumeLabels: m.volumeLabels,
+    ...optional('volumeSubpath', m.volumeSubpath),
+    ...optional('volumeDriver', m.volumeDriver),
+    volumeOptions: m.volumeDriverOptions,
   };
 }
 
-function secretFiles(refs: readonly SecretReference[], files: TaskFiles): readonly InjectedFile[] {
-  return refs.map((r) => {
-    const data = files.secret(r.secretId)?.spec?.data;
-    if (data === undefined) throw new SwarmtsError('not-found', `secret ${r.secretName} was not sent to this node`);
-    return fileOf(r.file, `/run/secrets/${r.file?.name || r.secretName}`, data);
-  });
+function secretFiles(refs: readonly SecretReference[], p: Payloads): readonly InjectedFile[] {
+  return refs.map((r) => fileOf(r.file, `/run/secrets/${r.file?.name || r.secretName}`, p.secret(r)));
 }
 
-function configFiles(refs: readonly ConfigReference[], files: TaskFiles): readonly InjectedFile[] {
-  return refs.map((r) => {
-    const data = files.config(r.configId)?.spec?.data;
-    if (data === undefined) throw new SwarmtsError('not-found', `config ${r.configName} was not sent to this node`);
-    return fileOf(r.file, r.file?.name || `/${r.configName}`, data);
-  });
+function configFiles(refs: readonly ConfigReference[], p: Payloads): readonly InjectedFile[] {
+  return refs.map((r) => fileOf(r.file, r.file?.name || `/${r.configName}`, p.config(r)));
+}
+
+/** The payloads of a task's secrets and configs, templates filled in. A template sees the others as they were stored. */
+class Payloads {
+  readonly #files: TaskFiles;
+  readonly #context: TemplateContext;
+  readonly #sources: PayloadSources;
+
+  constructor(task: Task, files: TaskFiles, context: TemplateContext, env: readonly string[]) {
+    this.#files = files;
+    this.#context = context;
+    const c = task.spec?.container;
+    this.#sources = {
+      secret: (target) => {
+        const ref = c?.secrets.find((r) => (r.file?.name || r.secretName) === target);
+        return ref && files.secret(ref.secretId)?.spec?.data;
+      },
+      config: (target) => {
+        const ref = c?.configs.find((r) => (r.file?.name || r.configName) === target);
+        return ref && files.config(ref.configId)?.spec?.data;
+      },
+      env: (name) => env.find((e) => e.startsWith(`${name}=`))?.slice(name.length + 1),
+    };
+  }
+
+  secret(r: SecretReference): Uint8Array {
+    return this.#payload(this.#files.secret(r.secretId)?.spec, `secret ${r.secretName}`);
+  }
+
+  config(r: ConfigReference): Uint8Array {
+    return this.#payload(this.#files.config(r.configId)?.spec, `config ${r.configName}`);
+  }
+
+  #payload(spec: Secret['spec'] | Config['spec'], what: string): Uint8Array {
+    if (!spec) throw new SwarmtsError('not-found', `${what} was not sent to this node`);
+    const driver = spec.templating?.name ?? '';
+    if (driver === '') return spec.data;
+    if (driver !== 'golang')
+      throw new SwarmtsError('unsupported', `${what} has the template driver ${driver}; only golang is known`);
+    return expandPayload(spec.data, this.#context, this.#sources);
+  }
 }
 
 /** Whether all secrets and configs of the task are here; after a restart they come with the first session. */
@@ -191,28 +233,45 @@ function fileOf(target: FileTarget | undefined, defaultPath: string, content: Ui
 
 const DEFAULT_LOG = { driver: 'json-file', maxSizeBytes: 0, maxFiles: 1 } as const;
 
+const LOG_DRIVERS = ['json-file', 'local', 'none', 'syslog', 'journald'] as const;
+
 function logOf(task: Task): ContainerConfig['log'] {
-  const driver = task.logDriver;
-  if (!driver || driver.name === '') return DEFAULT_LOG;
-  const name = driver.name === 'none' || driver.name === 'local' ? driver.name : 'json-file';
+  const { name = '', options = {} } = task.logDriver ?? {};
+  if (name === '') return DEFAULT_LOG;
+  const driver = LOG_DRIVERS.find((d) => d === name);
+  if (!driver) throw new SwarmtsError('invalid-argument', `logger: no log driver named '${name}' is registered`);
+  const maxSize = options['max-size'];
   return {
-    driver: name,
-    maxSizeBytes: sizeOf(driver.options['max-size']),
-    maxFiles: Number(driver.options['max-file'] ?? 1),
+    driver,
+    options,
+    maxSizeBytes: maxSize === undefined ? 0 : parseSizeBytes(maxSize),
+    maxFiles: Number(options['max-file'] ?? 1),
   };
 }
 
-function sizeOf(text: string | undefined): number {
-  const m = /^(\d+)([kmg]?)b?$/i.exec(text ?? '');
-  if (!m) return 0;
-  return Number(m[1]) * 1024 ** ['', 'k', 'm', 'g'].indexOf((m[2] ?? '').toLowerCase());
+type Confinement = Pick<
+  ContainerConfig,
+  'noNewPrivileges' | 'seccompUnconfined' | 'seccompProfile' | 'apparmorProfile'
+>;
+
+function privilegesOf(p: Privileges | undefined): Confinement {
+  const profile = p?.seccompProfile ?? new Uint8Array(0);
+  return {
+    noNewPrivileges: p?.noNewPrivileges ?? false,
+    seccompUnconfined: p?.seccompMode === 'unconfined',
+    ...(p?.seccompMode === 'custom' && profile.length > 0 ? { seccompProfile: Buffer.from(profile).toString() } : {}),
+    ...(p?.apparmorMode === 'disabled' ? { apparmorProfile: 'unconfined' } : {}),
+  };
 }
 
 /** What services can ask for here beyond Docker's spec. */
-function extensionsOf(task: Task): Pick<ContainerConfig, 'privileged' | 'shmSizeBytes'> {
+function extensionsOf(task: Task): Partial<ContainerConfig> {
   const e = readContainerExtensions(task.serviceAnnotations?.labels ?? {});
   return {
     ...(e.privileged ? { privileged: true } : {}),
     ...(e.shmSizeBytes > 0 ? { shmSizeBytes: e.shmSizeBytes } : {}),
+    ...(e.devices.length > 0 ? { devices: e.devices } : {}),
+    ...(e.cdiDevices.length > 0 ? { cdiDevices: e.cdiDevices } : {}),
+    ...e.security,
   };
 }
