@@ -62,6 +62,56 @@ const imagePull = leaf('Download an image from a registry', () => import('./comm
 const imageRm = leaf('Remove one or more images', () => import('./commands/image/rm.js'));
 const imageTag = leaf('Create a tag TARGET_IMAGE that refers to SOURCE_IMAGE', () => import('./commands/image/tag.js'));
 
+const containerAttach = leaf(
+  'Attach local standard input, output, and error streams to a running container',
+  () => import('./commands/container/attach.js'),
+);
+const containerCp = leaf(
+  'Copy files/folders between a container and the local filesystem',
+  () => import('./commands/container/cp.js'),
+);
+const containerCreate = leaf('Create a new container', () => import('./commands/container/create.js'));
+const containerDiff = leaf(
+  "Inspect changes to files or directories on a container's filesystem",
+  () => import('./commands/container/diff.js'),
+);
+const containerExec = leaf('Execute a command in a running container', () => import('./commands/container/exec.js'));
+const containerExport = leaf(
+  "Export a container's filesystem as a tar archive",
+  () => import('./commands/container/export.js'),
+);
+const containerPause = leaf(
+  'Pause all processes within one or more containers',
+  () => import('./commands/container/pause.js'),
+);
+const containerPort = leaf(
+  'List port mappings or a specific mapping for the container',
+  () => import('./commands/container/port.js'),
+);
+const containerRename = leaf('Rename a container', () => import('./commands/container/rename.js'));
+const containerRestart = leaf('Restart one or more containers', () => import('./commands/container/restart.js'));
+const containerRun = leaf('Create and run a new container from an image', () => import('./commands/container/run.js'));
+const containerStats = leaf(
+  'Display a live stream of container(s) resource usage statistics',
+  () => import('./commands/container/stats.js'),
+);
+const containerTop = leaf('Display the running processes of a container', () => import('./commands/container/top.js'));
+const containerUnpause = leaf(
+  'Unpause all processes within one or more containers',
+  () => import('./commands/container/unpause.js'),
+);
+const containerUpdate = leaf(
+  'Update configuration of one or more containers',
+  () => import('./commands/container/update.js'),
+);
+const containerWait = leaf(
+  'Block until one or more containers stop, then print their exit codes',
+  () => import('./commands/container/wait.js'),
+);
+
+const systemEvents = leaf('Get real time events from the daemon', () => import('./commands/system/events.js'));
+const systemInfo = leaf('Display system-wide information', () => import('./commands/system/info.js'));
+
 export const commandTree: CommandTree = {
   groups: {
     config: {
@@ -97,6 +147,7 @@ export const commandTree: CommandTree = {
           () => import('./commands/volume/inspect.js'),
         ),
         ls: leaf('List volumes', () => import('./commands/volume/ls.js')),
+        prune: leaf('Remove unused local volumes', () => import('./commands/volume/prune.js')),
         rm: leaf('Remove one or more volumes', () => import('./commands/volume/rm.js')),
       },
     },
@@ -111,6 +162,23 @@ export const commandTree: CommandTree = {
         rm: containerRm,
         start: containerStart,
         stop: containerStop,
+        attach: containerAttach,
+        cp: containerCp,
+        create: containerCreate,
+        diff: containerDiff,
+        exec: containerExec,
+        export: containerExport,
+        pause: containerPause,
+        port: containerPort,
+        rename: containerRename,
+        restart: containerRestart,
+        run: containerRun,
+        stats: containerStats,
+        top: containerTop,
+        unpause: containerUnpause,
+        update: containerUpdate,
+        wait: containerWait,
+        prune: leaf('Remove all stopped containers', () => import('./commands/container/prune.js')),
       },
     },
     image: {
@@ -208,6 +276,14 @@ export const commandTree: CommandTree = {
         up: { ...stackDeploy, hidden: true },
       },
     },
+    system: {
+      summary: 'Manage the daemon',
+      verbs: {
+        df: leaf('Show disk usage', () => import('./commands/system/df.js')),
+        events: systemEvents,
+        info: systemInfo,
+      },
+    },
     task: {
       summary: 'Manage tasks',
       verbs: {
@@ -234,13 +310,13 @@ export const commandTree: CommandTree = {
     leave: swarmLeave,
     completion: leaf('Generate the autocompletion script for a shell', () => import('./commands/system/completion.js')),
     doctor: leaf('Check what this machine lacks to run swarmts', () => import('./commands/system/doctor.js')),
-    events: leaf('Get real time events from the daemon', () => import('./commands/system/events.js')),
+    events: systemEvents,
     build: imageBuild,
     commit: containerCommit,
     history: imageHistory,
     images: imageLs,
     import: imageImport,
-    info: leaf('Display system-wide information', () => import('./commands/system/info.js')),
+    info: systemInfo,
     inspect: leaf('Return low-level information on objects', () => import('./commands/system/inspect.js')),
     kill: containerKill,
     load: imageLoad,
@@ -256,6 +332,22 @@ export const commandTree: CommandTree = {
     search: leaf('Search a registry for images', () => import('./commands/registry/search.js')),
     start: containerStart,
     stop: containerStop,
+    attach: containerAttach,
+    cp: containerCp,
+    create: containerCreate,
+    diff: containerDiff,
+    exec: containerExec,
+    export: containerExport,
+    pause: containerPause,
+    port: containerPort,
+    rename: containerRename,
+    restart: containerRestart,
+    run: containerRun,
+    stats: containerStats,
+    top: containerTop,
+    unpause: containerUnpause,
+    update: containerUpdate,
+    wait: containerWait,
     tag: imageTag,
     version: leaf('Show the version information of client and daemon', () => import('./commands/system/version.js')),
     __complete: { ...leaf('Print the words that fit', () => import('./commands/system/complete.js')), hidden: true },

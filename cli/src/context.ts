@@ -11,6 +11,15 @@ export interface Output {
   readonly columns: number;
 }
 
+/** The terminal that standard input is. */
+export interface TerminalControl {
+  /** Every key goes to the command as it is typed. */
+  raw(on: boolean): void;
+  size(): { readonly rows: number; readonly columns: number };
+  /** Returns the unsubscribe function. */
+  onResize(fn: () => void): () => void;
+}
+
 export interface Context {
   readonly api: ApiClient;
   readonly out: Output;
@@ -20,6 +29,8 @@ export interface Context {
   readonly env: Readonly<Record<string, string | undefined>>;
   stdin(): Readable;
   readonly stdinIsTerminal: boolean;
+  /** Absent where standard input is none. */
+  readonly terminal?: TerminalControl;
   /** Milliseconds since the epoch. */
   now(): number;
   sleep(ms: number, signal?: AbortSignal): Promise<void>;

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { isatty } from 'node:tty';
-import type { Output } from './context.js';
+import type { Output, TerminalControl } from './context.js';
 import { run } from './run.js';
 
 const DEFAULT_COLUMNS = 80;
@@ -16,6 +16,17 @@ function output(stream: NodeJS.WriteStream): Output {
     },
     isTerminal: stream.isTTY === true,
     columns: stream.columns ?? DEFAULT_COLUMNS,
+  };
+}
+
+function terminal(): TerminalControl {
+  return {
+    raw: (on) => void process.stdin.setRawMode(on),
+    size: () => ({ rows: process.stdout.rows, columns: process.stdout.columns }),
+    onResize: (fn) => {
+      process.stdout.on('resize', fn);
+      return () => process.stdout.off('resize', fn);
+    },
   };
 }
 
@@ -48,6 +59,7 @@ process.exitCode = await run(process.argv.slice(2), {
   env: process.env,
   stdin: () => process.stdin,
   stdinIsTerminal: isatty(0),
+  ...(isatty(0) && isatty(1) ? { terminal: terminal() } : {}),
   now: () => Date.now(),
   sleep: async (ms, signal) => {
     await delay(ms, undefined, signal ? { signal } : {}).catch(() => undefined);

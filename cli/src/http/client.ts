@@ -3,7 +3,7 @@
  * 400 or above becomes an ApiError with the daemon's message, a failure to connect one sentence that says what to do.
  */
 import { Agent, request as httpRequest, type IncomingMessage } from 'node:http';
-import type { Readable } from 'node:stream';
+import type { Duplex, Readable } from 'node:stream';
 import { CommandError } from '../exit.js';
 import type { Host } from './host.js';
 
@@ -77,12 +77,48 @@ export class ApiClient {
     return response;
   }
 
+  /** Takes the connection over: what comes back are the bytes after the head. */
+  hijack(path: string, options: RequestOptions = {}): Promise<Duplex> {
+    return new Promise((resolve, reject) => {
+      const json = options.body === undefined ? undefined : Buffer.from(JSON.stringify(options.body));
+      const req = httpRequest({
+        ...this.#target(),
+        agent: false,
+        method: 'POST',
+        path: `/v${API_VERSION}${path}${queryString(options.query)}`,
+        headers: {
+          'User-Agent': 'swarmts-cli',
+          Connection: 'Upgrade',
+          Upgrade: 'tcp',
+          'Content-Length': String(json?.length ?? 0),
+          ...(json ? { 'Content-Type': 'application/json' } : {}),
+        },
+      });
+      req.on('upgrade', (_response, socket, head) => {
+        if (head.length > 0) socket.unshift(head);
+        resolve(socket);
+      });
+      req.on('response', (response) => {
+        const status = response.statusCode ?? 0;
+        readAll(response, MAX_ERROR_BYTES).then(
+          (body) => reject(new ApiError(status, errorMessage(body, status))),
+          reject,
+        );
+      });
+      req.on('error', (e: NodeJS.ErrnoException) => reject(connectError(this.host, e, 'POST', path)));
+      req.end(json);
+    });
+  }
+
+  #target() {
+    return this.host.kind === 'unix'
+      ? { socketPath: this.host.socketPath, host: 'swarmts' }
+      : { host: this.host.hostname, port: this.host.port };
+  }
+
   #send(method: string, path: string, options: RequestOptions): Promise<IncomingMessage> {
     const json = options.body === undefined ? undefined : Buffer.from(JSON.stringify(options.body));
-    const target =
-      this.host.kind === 'unix'
-        ? { socketPath: this.host.socketPath, host: 'swarmts' }
-        : { host: this.host.hostname, port: this.host.port };
+    const target = this.#target();
     return new Promise((resolve, reject) => {
       const req = httpRequest({
         ...target,

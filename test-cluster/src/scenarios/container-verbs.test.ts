@@ -6,8 +6,9 @@ import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { PassThrough } from 'node:stream';
+import { fileURLToPath } from 'node:url';
 import Docker from 'dockerode';
 import type { Lab } from '../lab/lab.js';
 import { type RunResult, tryRun } from '../lab/run.js';
@@ -16,7 +17,8 @@ import { failed, newLab, ok } from './testing.js';
 
 const IMAGE = 'registry:5000/busybox';
 /** Debian's client, where another one comes first on the PATH. */
-const CLIENTS = [...new Set(['docker', '/usr/bin/docker'])];
+const SWARMTS = fileURLToPath(new URL('../../../node_modules/.bin/swarmts', import.meta.url));
+const CLIENTS = [...new Set(['docker', '/usr/bin/docker', SWARMTS])];
 
 /** A command in a terminal, and somebody who reads before typing. */
 class TerminalSession {
@@ -73,7 +75,7 @@ describe('the verbs of containers', () => {
   const inspect = (name: string, format: string) => docker('inspect', '--format', format, name);
 
   for (const client of CLIENTS) {
-    it(`run, exec and attach with ${client}: streams, input, exit codes, terminals`, async () => {
+    it(`run, exec and attach with ${basename(client)} (${dirname(client)}): streams, input, exit codes, terminals`, async () => {
       const call = (input: string, ...args: readonly string[]) =>
         tryRun(client, args, { input, env, timeoutMs: 30_000 });
       const apart = call('', 'run', '--rm', IMAGE, 'sh', '-c', 'echo out; echo err >&2; exit 7');
@@ -84,7 +86,7 @@ describe('the verbs of containers', () => {
       const tty = await inTerminal(
         `${client} run --rm -it ${IMAGE} sh -c "test -t 0 && test -t 1 && echo terminal; exit 9"`,
       ).end();
-      assert.deepEqual([tty.code, /terminal\r\n/.test(tty.stdout)], [9, true], tty.stdout);
+      assert.deepEqual([tty.code, /terminal\r+\n/.test(tty.stdout)], [9, true], tty.stdout);
       const id = call('', 'run', '-d', IMAGE, 'sleep', '1000').stdout.trim();
       assert.equal(call('typed', 'exec', '-i', id, 'cat').stdout, 'typed');
       assert.deepEqual(
@@ -92,7 +94,7 @@ describe('the verbs of containers', () => {
         [1, 127, 126],
       );
       const exec = await inTerminal(`${client} exec -it ${id} sh -c "test -t 0 && echo terminal; exit 3"`).end();
-      assert.deepEqual([exec.code, /terminal\r\n/.test(exec.stdout)], [3, true], exec.stdout);
+      assert.deepEqual([exec.code, /terminal\r+\n/.test(exec.stdout)], [3, true], exec.stdout);
       assert.equal(call('', 'rm', '-f', id).code, 0);
       assert.equal(call('', 'ps', '-aq').stdout, '');
     });
@@ -350,6 +352,32 @@ describe('the verbs of containers', () => {
       '{{.Actor.Attributes.exitCode}}',
     );
     assert.equal(died, '0');
+  });
+
+  it('the verbs of swarmts beside', async () => {
+    const swarmts = (...args: readonly string[]) => ok(tryRun(SWARMTS, args, { env, timeoutMs: 30_000 })).trim();
+    await started('s1', '-p', '127.0.0.1:18081:80', IMAGE, 'sleep', '1000');
+    writeFileSync(join(scratch, 'mine'), 'by swarmts');
+    swarmts('cp', join(scratch, 'mine'), 's1:/tmp/');
+    swarmts('cp', join(scratch, 'mine'), 's1:/tmp/renamed');
+    assert.equal(swarmts('exec', 's1', 'cat', '/tmp/mine', '/tmp/renamed'), 'by swarmtsby swarmts');
+    swarmts('cp', 's1:/tmp', join(scratch, 'taken'));
+    assert.equal(readFileSync(join(scratch, 'taken/renamed'), 'utf8'), 'by swarmts');
+    assert.match(swarmts('diff', 's1'), /A \/tmp\/mine/);
+    assert.match(swarmts('top', 's1'), /sleep 1000/);
+    assert.match(swarmts('stats', '--no-stream', 's1'), /s1\s+[\d.]+%/);
+    assert.equal(swarmts('port', 's1'), '80/tcp -> 127.0.0.1:18081');
+    swarmts('update', '--memory', '64m', 's1');
+    swarmts('pause', 's1');
+    swarmts('unpause', 's1');
+    swarmts('rename', 's1', 's2');
+    swarmts('restart', '-t', '0', 's2');
+    swarmts('kill', 's2');
+    assert.equal(swarmts('wait', 's2'), '137');
+    assert.match(swarmts('system', 'df'), /Containers\s+1/);
+    const tar = tryRun('sh', ['-c', `${SWARMTS} export s2 | tar t`], { env });
+    assert.match(tar.stdout, /^tmp\/mine$/m);
+    assert.match(swarmts('container', 'prune', '-f'), /Deleted Containers:\n[0-9a-f]{64}/);
   });
 
   it('container prune', async () => {

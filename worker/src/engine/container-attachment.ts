@@ -6,7 +6,8 @@ import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { Clock } from '@swarmts/lib';
 import type { HelperApi } from '../helper/helper-api.js';
-import { readRecords } from '../logs/log-reader.js';
+import { endOfLog, readRecords } from '../logs/log-reader.js';
+import type { LogPosition } from './engine-api.js';
 import type { AttachOptions, OutputChunk, Session } from './session-api.js';
 
 /** What the attachment needs to know of its container. */
@@ -29,6 +30,8 @@ export class ContainerAttachment implements Session {
   readonly #clock: Clock;
   readonly #closing = new AbortController();
   readonly #running: Promise<void>;
+  /** Where the log ended when somebody came: what is answered to the first key may be there before it is read. */
+  readonly #from: LogPosition | undefined;
   readonly #unsubscribe: readonly (() => void)[];
   #ended = false;
   #onEnd: () => void = () => undefined;
@@ -42,6 +45,7 @@ export class ContainerAttachment implements Session {
     this.#clock = clock;
     // Followers are told by the kernel only when the directory is there.
     mkdirSync(dirname(target.logPath), { recursive: true, mode: 0o700 });
+    this.#from = endOfLog(target.logPath);
     const stops: (() => void)[] = [];
     this.#running = new Promise((resolve) => {
       if (target.isRunning()) resolve();
@@ -68,7 +72,8 @@ export class ContainerAttachment implements Session {
       },
       clock: this.#clock,
     };
-    const options = { stdout, stderr: stderr && !this.tty, follow: stream, tail: logs ? -1 : 0 };
+    const from = logs || !this.#from ? {} : { from: this.#from };
+    const options = { stdout, stderr: stderr && !this.tty, follow: stream, tail: -1, ...from };
     const records = readRecords(source, options, this.#closing.signal);
     for await (const r of records) await sink({ stream: r.stream, data: r.line });
   }

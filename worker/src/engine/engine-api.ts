@@ -397,6 +397,12 @@ export interface LogEntry {
   readonly line: Uint8Array;
 }
 
+/** A place in a log: everything before it is left out. */
+export interface LogPosition {
+  readonly inode: number;
+  readonly offset: number;
+}
+
 export interface LogOptions {
   readonly stdout: boolean;
   readonly stderr: boolean;
@@ -405,6 +411,8 @@ export interface LogOptions {
   readonly tail: number;
   readonly sinceNs?: bigint;
   readonly untilNs?: bigint;
+  /** Where to begin instead of `tail`. */
+  readonly from?: LogPosition;
 }
 
 export interface VolumeInfo {

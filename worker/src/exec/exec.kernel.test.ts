@@ -67,6 +67,7 @@ describe('execs and attachments', function () {
   it('keep the streams apart and report the exit code', async () => {
     const e = await exec(['sh', '-c', 'echo out; echo err >&2; exit 7']);
     assert.deepEqual(await outputOf(await e.start()), { stdout: 'out\n', stderr: 'err\n' });
+    assert.equal(bed.engine.findExec(e.execId).exitCode, 7, 'it is known when the output has ended');
     assert.equal(await e.code(), 7);
     await assert.rejects(e.start(), /has already ran/);
   });

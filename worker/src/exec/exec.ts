@@ -47,6 +47,10 @@ export class Exec {
   #exitCode: number | undefined;
   #endedAtMs = 0;
   #streams: ExecStreams | undefined;
+  #onEnded: () => void = () => undefined;
+  readonly #ended = new Promise<void>((resolve) => {
+    this.#onEnded = resolve;
+  });
 
   constructor(config: ExecConfig, host: ExecHost) {
     this.config = config;
@@ -79,11 +83,32 @@ export class Exec {
       const streams = await this.#openStreams(directory, options.detach, size);
       this.#streams = streams;
       await this.#run(streams, process, directory);
-      return streams;
+      return this.#session(streams);
     } catch (e) {
       if (this.#exitCode === undefined) this.#finish(EXIT_NOT_STARTED, directory);
       throw e;
     }
+  }
+
+  /** The output ends after the exit code is known: whoever has read it all may ask for the code. */
+  #session(streams: ExecStreams): Session {
+    let leave: () => void = () => undefined;
+    const left = new Promise<void>((resolve) => {
+      leave = resolve;
+    });
+    return {
+      tty: streams.tty,
+      pump: async (sink) => {
+        await streams.pump(sink);
+        await Promise.race([this.#ended, left]);
+      },
+      write: (bytes) => streams.write(bytes),
+      end: () => streams.end(),
+      close: async () => {
+        leave();
+        await streams.close();
+      },
+    };
   }
 
   async resize(size: TerminalSize): Promise<void> {
@@ -129,6 +154,7 @@ export class Exec {
     this.#state = 'ended';
     this.#pid = 0;
     this.#endedAtMs = this.#host.clock.now();
+    this.#onEnded();
     rmSync(directory, { recursive: true, force: true });
     this.#host.emit('exec_die', { execID: this.id, exitCode: String(this.#exitCode) });
   }

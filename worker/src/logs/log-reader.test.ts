@@ -8,7 +8,7 @@ import fc from 'fast-check';
 import type { LogOptions } from '../engine/engine-api.js';
 import { rotateLog } from './log-files.js';
 import { joinLines, LineSplitter, MAX_LINE_BYTES, parseLogLine, parseTimeNs } from './log-format.js';
-import { readLogs } from './log-reader.js';
+import { endOfLog, readLogs } from './log-reader.js';
 
 const record = (n: number, text = `line ${n}`, tag = 'F') =>
   `2024-01-01T00:00:00.${String(n).padStart(9, '0')}Z stdout ${tag} ${text}\n`;
@@ -163,6 +163,18 @@ describe('reading logs', () => {
     })();
     await done;
     assert.deepEqual(seen, range(1, 7));
+  });
+
+  it('begins at a place that was taken before, over rotations, or with all that is kept when its file is gone', async () => {
+    writeFileSync(path, lines(1, 2));
+    const from = endOfLog(path);
+    assert.ok(from);
+    appendFileSync(path, lines(3, 3));
+    renameSync(path, `${path}.1`);
+    writeFileSync(path, lines(4, 4));
+    assert.deepEqual(await numbers({ from }), [3, 4]);
+    assert.deepEqual(await numbers({ from: { inode: 1, offset: 5 } }), [1, 2, 3, 4]);
+    assert.equal(endOfLog(`${path}.none`), undefined);
   });
 
   it('waits for a log that does not exist yet', async () => {

@@ -2,11 +2,11 @@
  * Reads a container's log over its rotated files: the last lines, a time window, and what is still to come. A file is
  * recognised by its inode, so rotation during a read neither repeats nor loses a line as long as the file is kept.
  */
-import { watch } from 'node:fs';
+import { statSync, watch } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { type Clock, errnoOf } from '@swarmts/lib';
-import type { LogEntry, LogOptions } from '../engine/engine-api.js';
+import type { LogEntry, LogOptions, LogPosition } from '../engine/engine-api.js';
 import { MAX_LOG_FILES, rotatedPath } from './log-files.js';
 import { joinLines, LineSplitter, parseLogLine } from './log-format.js';
 
@@ -49,8 +49,9 @@ export async function* readRecords(
   const wake = options.follow ? new WakeUp(source) : undefined;
   const files = await openAll(source.logPath);
   try {
-    const starts = await tailOffsets(files, options.tail);
+    const starts = options.from ? startsFrom(files, options.from) : await tailOffsets(files, options.tail);
     for (const [i, file] of files.entries()) {
+      if (starts[i] === SKIPPED) continue;
       const isLast = i === files.length - 1;
       const cursor = new Cursor(file, starts[i] ?? 0);
       if (isLast && wake) yield* follow(source, cursor, wake, options, signal);
@@ -200,6 +201,21 @@ async function release(opened: LogFile[], file: LogFile): Promise<void> {
   if (at < 0) return;
   opened.splice(at, 1);
   await file.handle.close();
+}
+
+/** Instead of an offset: the file is older than what is wanted. */
+const SKIPPED = -1;
+
+/** The end of the log as it is now, undefined while there is none. */
+export function endOfLog(logPath: string): LogPosition | undefined {
+  const s = statSync(logPath, { throwIfNoEntry: false });
+  return s && { inode: s.ino, offset: s.size };
+}
+
+/** A place in a file that is not kept any more is before all that are. */
+function startsFrom(files: readonly LogFile[], from: LogPosition): number[] {
+  const at = files.findIndex((f) => f.inode === from.inode);
+  return files.map((_, i) => (i === at ? from.offset : i < at ? SKIPPED : 0));
 }
 
 /** Where to begin in each file so that `tail` records remain in all; -1 means all of them. */

@@ -1,6 +1,42 @@
 /** `swarmts start`. */
-import { containerCommand } from '../../container/act.js';
+import { bool, text } from '../../args/flag.js';
+import { atLeast, defineCommand } from '../../command.js';
+import { attachTo, waitFor } from '../../container/attach.js';
+import { CommandError, forEachTarget } from '../../exit.js';
 
-export const command = containerCommand({}, async (ctx, path) => {
-  await ctx.api.post(`${path}/start`);
+export const command = defineCommand({
+  synopsis: 'CONTAINER [CONTAINER...]',
+  flags: {
+    attach: bool('Attach STDOUT/STDERR and forward signals', { short: 'a' }),
+    'detach-keys': text('Override the key sequence for detaching a container'),
+    interactive: bool("Attach container's STDIN", { short: 'i' }),
+  },
+  arity: atLeast(1),
+  completes: 'container',
+  async run(ctx, f, refs) {
+    if (!f.attach && !f.interactive) {
+      await forEachTarget(refs, async (ref) => {
+        await ctx.api.post(`/containers/${encodeURIComponent(ref)}/start`);
+        ctx.out.write(`${ref}\n`);
+      });
+      return;
+    }
+    if (refs.length > 1) throw new CommandError('you cannot start and attach multiple containers at once');
+    const path = `/containers/${encodeURIComponent(refs[0] ?? '')}`;
+    const c = await ctx.api.get<{ Id: string; Config: { Tty: boolean; OpenStdin: boolean } }>(`${path}/json`);
+    const exit = await waitFor(ctx, c.Id, 'next-exit');
+    const join = await attachTo(ctx, {
+      id: c.Id,
+      stdin: f.interactive && c.Config.OpenStdin,
+      stdout: true,
+      stderr: true,
+      tty: c.Config.Tty,
+      detachKeys: f['detach-keys'],
+    });
+    const streams = join();
+    await ctx.api.post(`${path}/start`);
+    await streams;
+    const code = await exit();
+    if (code !== 0) throw new CommandError('', code);
+  },
 });

@@ -1,0 +1,133 @@
+/** `swarmts cp`: archives between the file system here and a container. tar(1) packs and unpacks what is here. */
+import { spawn } from 'node:child_process';
+import { existsSync, statSync } from 'node:fs';
+import { basename, dirname, posix, resolve } from 'node:path';
+import { pipeline } from 'node:stream/promises';
+import { bool } from '../../args/flag.js';
+import { defineCommand, exactly } from '../../command.js';
+import type { Context } from '../../context.js';
+import { CommandError } from '../../exit.js';
+
+const STAT_HEADER = 'x-docker-container-path-stat';
+/** Go's bit for directories and links. */
+const MODE_DIRECTORY = 2 ** 31;
+const MODE_LINK = 2 ** 27;
+
+interface Place {
+  readonly container: string;
+  readonly path: string;
+}
+
+export const command = defineCommand({
+  synopsis: 'CONTAINER:SRC_PATH DEST_PATH|-\n\tswarmts cp [OPTIONS] SRC_PATH|- CONTAINER:DEST_PATH',
+  flags: {
+    archive: bool('Archive mode (copy all uid/gid information)', { short: 'a' }),
+    'follow-link': bool('Always follow symbol link in SRC_PATH', { short: 'L' }),
+    quiet: bool('Suppress progress output during copy', { short: 'q' }),
+  },
+  arity: exactly(2),
+  completes: 'container',
+  async run(ctx, f, [from = '', to = '']) {
+    const [source, target] = [placeOf(from), placeOf(to)];
+    if (source.container !== '' && target.container !== '') {
+      throw new CommandError('copying between containers is not supported');
+    }
+    if (source.container === '' && target.container === '') {
+      throw new CommandError('must specify at least one container source');
+    }
+    if (source.container !== '') await copyOut(ctx, source, to, f['follow-link']);
+    else await copyIn(ctx, from, target, f);
+  },
+});
+
+/** "container:path"; what begins like a path is one, colons or not. */
+function placeOf(text: string): Place {
+  const at = text.indexOf(':');
+  if (at <= 0 || text.startsWith('/') || text.startsWith('.')) return { container: '', path: text };
+  return { container: text.slice(0, at), path: text.slice(at + 1) };
+}
+
+async function statOf(ctx: Context, p: Place): Promise<{ mode: number; linkTarget: string; name: string } | undefined> {
+  try {
+    const response = await ctx.api.open('HEAD', archivePath(p), { query: { path: p.path } });
+    response.resume();
+    const header = String(response.headers[STAT_HEADER] ?? '');
+    return JSON.parse(Buffer.from(header, 'base64').toString()) as { mode: number; linkTarget: string; name: string };
+  } catch {
+    return undefined;
+  }
+}
+
+const archivePath = (p: Place) => `/containers/${encodeURIComponent(p.container)}/archive`;
+const isDirectory = (mode: number) => Math.floor(mode / MODE_DIRECTORY) % 2 === 1;
+const isLink = (mode: number) => Math.floor(mode / MODE_LINK) % 2 === 1;
+
+async function copyOut(ctx: Context, source: Place, to: string, follow: boolean): Promise<void> {
+  const stat = await statOf(ctx, source);
+  const path = follow && stat && isLink(stat.mode) ? stat.linkTarget : source.path;
+  const archive = await ctx.api.open('GET', archivePath(source), { query: { path } });
+  if (to === '-') {
+    await ctx.out.pipe(archive);
+    return;
+  }
+  const name = posix.basename(posix.normalize(path)) || '.';
+  const into = existsSync(to) && statSync(to).isDirectory();
+  if (!into && !existsSync(dirname(resolve(to)))) {
+    throw new CommandError(`invalid output path: directory "${dirname(to)}" does not exist`);
+  }
+  if (!into && to.endsWith('/')) throw new CommandError(`invalid output path: directory "${to}" does not exist`);
+  // An existing directory takes it under its own name, anything else is the new name; "." stands for what is in it.
+  const [directory, newName] = into ? [to, name] : [dirname(resolve(to)), basename(resolve(to))];
+  const rename =
+    newName === name ? [] : [`--transform=flags=rSH;s,^${escaped(name)}\\(/\\|$\\),${replaced(newName)}\\1,`];
+  await tar(['-x', '-f', '-', '-C', directory, ...rename], archive);
+}
+
+async function copyIn(
+  ctx: Context,
+  from: string,
+  target: Place,
+  f: { readonly archive: boolean; readonly 'follow-link': boolean },
+): Promise<void> {
+  const stat = await statOf(ctx, target);
+  const resolved = stat && isLink(stat.mode) ? await statOf(ctx, { ...target, path: stat.linkTarget }) : stat;
+  const path = stat && isLink(stat.mode) ? stat.linkTarget : target.path;
+  const into = resolved !== undefined && isDirectory(resolved.mode);
+  const query = { noOverwriteDirNonDir: true, copyUIDGID: f.archive || undefined };
+  if (from === '-') {
+    if (!into) throw new CommandError(`destination "${target.container}:${target.path}" must be a directory`);
+    await ctx.api.json('PUT', archivePath(target), { query: { ...query, path }, stream: ctx.stdin() });
+    return;
+  }
+  if (!existsSync(from)) throw new CommandError(`lstat ${from}: no such file or directory`);
+  if (!into && target.path.endsWith('/') && !statSync(from).isDirectory()) {
+    throw new CommandError('no such directory');
+  }
+  const contents = /(^|\/)\.$/.test(from) && statSync(from).isDirectory();
+  const name = basename(resolve(from));
+  const newName = into ? (contents ? '.' : name) : posix.basename(path);
+  const place = contents ? { directory: from, entry: '.' } : { directory: dirname(resolve(from)), entry: name };
+  const rename =
+    newName === place.entry
+      ? []
+      : [`--transform=flags=rSH;s,^${escaped(place.entry)}\\(/\\|$\\),${replaced(newName)}\\1,`];
+  const dereference = f['follow-link'] ? ['-h'] : [];
+  const child = spawn('tar', ['-c', '-f', '-', ...dereference, '-C', place.directory, ...rename, '--', place.entry], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const into2 = into ? path : posix.dirname(path);
+  await ctx.api.json('PUT', archivePath(target), { query: { ...query, path: into2 }, stream: child.stdout });
+}
+
+const escaped = (name: string) => name.replaceAll(/[.*^$[\]\\,]/g, '\\$&');
+const replaced = (name: string) => name.replaceAll(/[&\\,]/g, '\\$&');
+
+async function tar(args: readonly string[], input: NodeJS.ReadableStream): Promise<void> {
+  const child = spawn('tar', args, { stdio: ['pipe', 'inherit', 'inherit'] });
+  const ended = new Promise<number>((resolve, reject) => {
+    child.once('error', reject);
+    child.once('close', (code) => resolve(code ?? 128));
+  });
+  await pipeline(input, child.stdin).catch(() => undefined);
+  if ((await ended) !== 0) throw new CommandError('tar could not unpack what came from the container');
+}

@@ -1,0 +1,6 @@
+/** `swarmts pause`. */
+import { containerCommand } from '../../container/act.js';
+
+export const command = containerCommand({}, async (ctx, path) => {
+  await ctx.api.post(`${path}/pause`);
+});

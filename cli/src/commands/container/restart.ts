@@ -1,0 +1,13 @@
+/** `swarmts restart`. */
+import { optionalInt, optionalText } from '../../args/flag.js';
+import { containerCommand } from '../../container/act.js';
+
+export const command = containerCommand(
+  {
+    signal: optionalText('Signal to send to the container', { short: 's' }),
+    time: optionalInt('Seconds to wait before killing the container', { short: 't' }),
+  },
+  async (ctx, path, f) => {
+    await ctx.api.post(`${path}/restart`, undefined, { t: f.time, signal: f.signal });
+  },
+);
