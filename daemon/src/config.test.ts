@@ -45,6 +45,16 @@ describe('the configuration of the daemon', () => {
     assert.equal(configOf(file('{"cgroup-favor-dynmods": false}')).cgroupFavorDynmods, false);
   });
 
+  it('takes limits of transfers and mirrors', () => {
+    const c = configOf(
+      '--max-concurrent-downloads=7',
+      '--registry-mirror=https://mirror:5000/hub',
+      file('{"max-concurrent-uploads": 2}'),
+    );
+    assert.deepEqual([c.maxConcurrentDownloads, c.maxConcurrentUploads, c.maxDownloadAttempts], [7, 2, 5]);
+    assert.deepEqual(c.registryMirrors, ['https://mirror:5000/hub']);
+  });
+
   it('reads the keys of dockerd from the file', () => {
     const c = configOf(file('{"hosts": ["unix:///x.sock"], "insecure-registries": ["r:5000"], "debug": true}'));
     assert.deepEqual(c.hosts, ['unix:///x.sock']);
@@ -54,6 +64,10 @@ describe('the configuration of the daemon', () => {
 
   it('names what it cannot take', () => {
     assert.throws(() => configOf('--no-such-flag'), /no-such-flag/);
+    for (const mirror of ['mirror:5000', 'ftp://m', 'https://u:p@m', 'https://m?x=1']) {
+      assert.throws(() => configOf('--registry-mirror', mirror), /invalid mirror: "/);
+    }
+    assert.throws(() => configOf('--max-concurrent-downloads=0'), /at least 1 is needed/);
     assert.throws(() => configOf(file('{"no-such-key": 1}')), /no-such-key/);
     assert.throws(() => configOf(file('{')), /is not valid JSON/);
     assert.throws(() => configOf('--config-file', join(dir, 'absent.json')), /unable to read the config file/);

@@ -18,6 +18,9 @@ export interface DaemonConfig {
   readonly swarmDefaultAdvertiseAddr: string;
   readonly insecureRegistries: readonly string[];
   readonly registryMirrors: readonly string[];
+  readonly maxConcurrentDownloads: number;
+  readonly maxConcurrentUploads: number;
+  readonly maxDownloadAttempts: number;
   readonly runtimes: Readonly<Record<string, string>>;
   /** '' for crun where it works, else runc. */
   readonly defaultRuntime: string;
@@ -82,6 +85,9 @@ const OPTIONS: Readonly<Record<string, Option>> = {
   },
   'insecure-registry': { kind: 'list', key: 'insecure-registries', help: 'Registries that are spoken to without TLS' },
   'registry-mirror': { kind: 'list', key: 'registry-mirrors', help: 'Preferred registry mirrors' },
+  'max-concurrent-downloads': { kind: 'number', help: 'Concurrent downloads of all pulls (default 3)' },
+  'max-concurrent-uploads': { kind: 'number', help: 'Concurrent uploads of each push (default 5)' },
+  'max-download-attempts': { kind: 'number', help: 'Tries of each download (default 5)' },
   'add-runtime': { kind: 'list', key: 'runtimes', help: 'Register an OCI runtime: NAME=PATH' },
   'default-runtime': {
     kind: 'string',
@@ -137,8 +143,6 @@ const IGNORED: Readonly<Record<string, Kind>> = {
   init: 'boolean',
   'default-shm-size': 'string',
   'default-ulimit': 'list',
-  'max-concurrent-downloads': 'number',
-  'max-concurrent-uploads': 'number',
   features: 'string',
 };
 
@@ -251,7 +255,10 @@ function merge(flags: Values, file: Values): DaemonConfig {
     defaultAddressPools: list('default-address-pool'),
     swarmDefaultAdvertiseAddr: text('swarm-default-advertise-addr', ''),
     insecureRegistries: list('insecure-registry'),
-    registryMirrors: list('registry-mirror'),
+    registryMirrors: list('registry-mirror').map(checkMirror),
+    maxConcurrentDownloads: atLeastOne('max-concurrent-downloads', number('max-concurrent-downloads', 3)),
+    maxConcurrentUploads: atLeastOne('max-concurrent-uploads', number('max-concurrent-uploads', 5)),
+    maxDownloadAttempts: atLeastOne('max-download-attempts', number('max-download-attempts', 5)),
     runtimes: runtimesOf(value('add-runtime')),
     defaultRuntime: text('default-runtime', ''),
     dns: list('dns'),
@@ -289,6 +296,19 @@ function toNumber(name: string, v: unknown, fallback: number): number {
   if (!Number.isSafeInteger(n) || n < 0)
     throw new SwarmtsError('invalid-argument', `invalid argument "${v}" for "--${name}": not a whole number`);
   return n;
+}
+
+function atLeastOne(name: string, n: number): number {
+  if (n >= 1) return n;
+  throw new SwarmtsError('invalid-argument', `invalid argument "${n}" for "--${name}": at least 1 is needed`);
+}
+
+/** As dockerd: an address of http or https without credentials, query and fragment; a path is kept. */
+function checkMirror(mirror: string): string {
+  const url = URL.canParse(mirror) ? new URL(mirror) : undefined;
+  const isPlain = url && url.username + url.password + url.search + url.hash === '';
+  if (isPlain && (url.protocol === 'http:' || url.protocol === 'https:')) return mirror;
+  throw new SwarmtsError('invalid-argument', `invalid mirror: "${mirror}" is no address such as https://mirror:5000`);
 }
 
 function checkHost(host: string): string {

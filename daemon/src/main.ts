@@ -34,6 +34,8 @@ import { SwarmNode } from './swarm/swarm-node.js';
 import { VERSION } from './version.js';
 
 /** Exit codes of the process. */
+/** Certificates of registries, as `<host>/ca.crt`, `client.cert` and `client.key`. */
+const REGISTRY_CERTIFICATES = ['/etc/swarmts/certs.d', '/etc/docker/certs.d'];
 const EXIT_USAGE = 1;
 const EXIT_FATAL = 2;
 /** Ending in order may take so long; then the process goes anyway. */
@@ -107,6 +109,8 @@ async function runDaemon(config: DaemonConfig): Promise<void> {
       volatileState: true,
       insecureRegistries: config.insecureRegistries,
       registryMirrors: config.registryMirrors,
+      certsDirs: REGISTRY_CERTIFICATES,
+      transfers: config,
       ...(config.dns.length > 0 ? { dns: { servers: config.dns, search: [], options: [] } } : {}),
     });
     end.push(() => engine.close());

@@ -19,6 +19,7 @@ import {
 import { removeLeftContainers, sweepBuilds } from '../build/builder.js';
 import type { HelperApi } from '../helper/helper-api.js';
 import { ImageService, imagesRoot } from '../images/image-service.js';
+import type { TransferLimits } from '../images/image-store.js';
 import { hostPlatform, type Platform } from '../images/manifest.js';
 import { reopenLog } from '../logs/log-files.js';
 import { LogRotation, type RotatingLog } from '../logs/log-rotation.js';
@@ -79,9 +80,9 @@ export interface EngineOptions {
   readonly insecureRegistries?: readonly string[];
   /** URLs. */
   readonly registryMirrors?: readonly string[];
-  /** As /etc/docker/certs.d. */
-  readonly certsDir?: string;
-  readonly maxConcurrentDownloads?: number;
+  /** Such as /etc/docker/certs.d; the first that knows a registry counts. */
+  readonly certsDirs?: readonly string[];
+  readonly transfers?: TransferLimits;
   /** Sets the machine's cgroup hierarchy to quick changes of membership (cgroup-mount.ts); default false. */
   readonly favorDynmods?: boolean;
   /** Puts what ends with a reboot onto a tmpfs (volatile-state.ts); default false. */
@@ -123,7 +124,7 @@ export async function openEngine(options: EngineOptions): Promise<ContainerEngin
     logger,
     platform: options.platform ?? hostPlatform(),
     registry: registryOptions(options),
-    ...(options.maxConcurrentDownloads ? { maxConcurrentDownloads: options.maxConcurrentDownloads } : {}),
+    ...(options.transfers ? { transfers: options.transfers } : {}),
     users: () => registry.imageUsers(),
     emit,
   });
@@ -205,7 +206,7 @@ function registryOptions(o: EngineOptions) {
   return {
     insecureRegistries: o.insecureRegistries ?? [],
     mirrors: o.registryMirrors ?? [],
-    ...(o.certsDir ? { certsDir: o.certsDir } : {}),
+    ...(o.certsDirs ? { certsDirs: o.certsDirs } : {}),
   };
 }
 

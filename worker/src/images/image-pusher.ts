@@ -89,7 +89,7 @@ async function pushTag(push: Push, image: StoredImage): Promise<void> {
   const ids = diffIds.map(shortId);
   for (const id of ids) report({ status: 'Preparing', id, progressDetail: {} });
   const ready = await withGzipLayers(push, image);
-  const slots = new Slots(MAX_CONCURRENT_UPLOADS);
+  const slots = new Slots(store.options.transfers?.maxConcurrentUploads ?? MAX_CONCURRENT_UPLOADS);
   // The first failure ends the others.
   const abort = new AbortController();
   const both = signal ? AbortSignal.any([signal, abort.signal]) : abort.signal;

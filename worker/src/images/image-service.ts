@@ -36,9 +36,9 @@ export class ImageService implements ImageEngine {
 
   private constructor(store: ImageStore) {
     this.store = store;
-    const { clock, random, logger, maxConcurrentDownloads: limit } = store.options;
+    const { clock, random, logger, transfers = {} } = store.options;
     const { blobs } = store;
-    this.#downloads = new LayerDownloads({ blobs, clock, random, logger, ...(limit ? { maxConcurrent: limit } : {}) });
+    this.#downloads = new LayerDownloads({ blobs, clock, random, logger, ...transfers });
   }
 
   static async open(options: ImageServiceOptions): Promise<ImageService> {

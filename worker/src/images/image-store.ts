@@ -29,11 +29,19 @@ export interface ImageServiceOptions {
   readonly random: Random;
   readonly logger: Logger;
   readonly platform: Platform;
-  readonly registry: RegistryOptions & { readonly certsDir?: string };
-  readonly maxConcurrentDownloads?: number;
+  readonly registry: RegistryOptions & { readonly certsDirs?: readonly string[] };
+  readonly transfers?: TransferLimits;
   /** The containers that use images. */
   readonly users: () => readonly ImageUser[];
   readonly emit: (e: EngineEvent) => void;
+}
+
+/** Of downloads and uploads; Docker's defaults where left out. */
+export interface TransferLimits {
+  readonly maxConcurrentDownloads?: number;
+  readonly maxConcurrentUploads?: number;
+  /** Tries of one download. */
+  readonly maxDownloadAttempts?: number;
 }
 
 /** Keeps content from the garbage collector until the operation is over. */

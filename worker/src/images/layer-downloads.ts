@@ -25,7 +25,8 @@ export interface LayerDownloadsOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
-  readonly maxConcurrent?: number;
+  readonly maxConcurrentDownloads?: number;
+  readonly maxDownloadAttempts?: number;
 }
 
 export class LayerDownloads {
@@ -35,7 +36,7 @@ export class LayerDownloads {
 
   constructor(options: LayerDownloadsOptions) {
     this.#options = options;
-    this.#slots = new Slots(options.maxConcurrent ?? MAX_CONCURRENT_DOWNLOADS);
+    this.#slots = new Slots(options.maxConcurrentDownloads ?? MAX_CONCURRENT_DOWNLOADS);
   }
 
   /** Resolves when the blob is in the store. */
@@ -90,8 +91,8 @@ export class LayerDownloads {
     signal: AbortSignal,
     report: (p: DownloadProgress) => void,
   ): Promise<void> {
-    const { clock, random, logger } = this.#options;
-    const retry = { clock, random, logger, what: `download of ${blob.digest}`, signal };
+    const { clock, random, logger, maxDownloadAttempts: maxAttempts } = this.#options;
+    const retry = { clock, random, logger, what: `download of ${blob.digest}`, signal, maxAttempts };
     await retrying(retry, () => copyBlob(client, blob, ingest, signal, report));
   }
 }

@@ -21,8 +21,8 @@ const MAX_ERROR_BYTES = 64 << 10;
 const MAX_TAGS = 10_000;
 
 export interface RegistryClientOptions extends RegistryOptions {
-  /** Directory with `<host>/ca.crt`, `client.cert`, `client.key` as in /etc/docker/certs.d. */
-  readonly certsDir?: string;
+  /** Directories with `<host>/ca.crt`, `client.cert`, `client.key` as in /etc/docker/certs.d. */
+  readonly certsDirs?: readonly string[];
   readonly logger: Logger;
 }
 
@@ -253,7 +253,7 @@ export class RepositoryClient {
   async #client(endpoint: RegistryEndpoint): Promise<HttpClient> {
     const known = this.#clients.get(endpoint.base.href);
     if (known) return known;
-    const certificates = await certificatesFor(endpoint, this.#options.certsDir);
+    const certificates = await certificatesFor(endpoint, this.#options.certsDirs);
     const client = new HttpClient({ ...certificates, rejectUnauthorized: endpoint.verifyTls });
     this.#clients.set(endpoint.base.href, client);
     return client;
@@ -263,21 +263,35 @@ export class RepositoryClient {
 /** The certificates that belong to a registry's host; none for plain http. */
 export async function certificatesFor(
   endpoint: RegistryEndpoint,
-  certsDir: string | undefined,
+  certsDirs: readonly string[] = [],
 ): Promise<{ ca?: Buffer[]; cert?: Buffer; key?: Buffer }> {
-  if (certsDir === undefined || endpoint.base.protocol !== 'https:') return {};
-  const dir = join(certsDir, endpoint.base.host);
+  if (endpoint.base.protocol !== 'https:') return {};
+  for (const certsDir of certsDirs) {
+    const found = await certificatesIn(join(certsDir, endpoint.base.host));
+    if (found) return found;
+  }
+  return {};
+}
+
+async function certificatesIn(dir: string): Promise<{ ca?: Buffer[]; cert?: Buffer; key?: Buffer } | undefined> {
+  let names: string[];
   try {
-    const names = await readdir(dir);
-    const ca = await Promise.all(names.filter((n) => n.endsWith('.crt')).map((n) => readFile(join(dir, n))));
-    const certName = names.find((n) => n.endsWith('.cert'));
-    if (!certName) return { ca };
-    const keyName = certName.replace(/\.cert$/, '.key');
-    return { ca, cert: await readFile(join(dir, certName)), key: await readFile(join(dir, keyName)) };
+    names = await readdir(dir);
   } catch (e) {
-    if (errnoOf(e) === 'ENOENT') return {};
+    if (errnoOf(e) === 'ENOENT' || errnoOf(e) === 'ENOTDIR') return undefined;
     throw e;
   }
+  const ca = await Promise.all(names.filter((n) => n.endsWith('.crt')).map((n) => readFile(join(dir, n))));
+  const certName = names.find((n) => n.endsWith('.cert'));
+  if (!certName) return { ca };
+  const keyName = certName.replace(/\.cert$/, '.key');
+  if (!names.includes(keyName)) {
+    throw new SwarmtsError(
+      'failed-precondition',
+      `missing key ${keyName} for client certificate ${certName} in ${dir}`,
+    );
+  }
+  return { ca, cert: await readFile(join(dir, certName)), key: await readFile(join(dir, keyName)) };
 }
 
 function authHeader(value: string | undefined): Record<string, string> {

@@ -42,7 +42,7 @@ async function tryLogin(
   options: RegistryClientOptions,
   signal: AbortSignal | undefined,
 ): Promise<void> {
-  const certificates = await certificatesFor(endpoint, options.certsDir);
+  const certificates = await certificatesFor(endpoint, options.certsDirs);
   const client = new HttpClient({ ...certificates, rejectUnauthorized: endpoint.verifyTls });
   try {
     const url = new URL('/v2/', endpoint.base);

@@ -14,6 +14,7 @@ export interface RetryOptions {
   /** For the log: "download of sha256:...". */
   readonly what: string;
   readonly signal?: AbortSignal | undefined;
+  readonly maxAttempts?: number | undefined;
 }
 
 export async function retrying<T>(o: RetryOptions, work: () => Promise<T>): Promise<T> {
@@ -23,7 +24,7 @@ export async function retrying<T>(o: RetryOptions, work: () => Promise<T>): Prom
       return await work();
     } catch (e) {
       if (o.signal?.aborted) throw abortError(o.signal);
-      if (attempt >= MAX_ATTEMPTS || !isWorthIt(e)) throw e;
+      if (attempt >= (o.maxAttempts ?? MAX_ATTEMPTS) || !isWorthIt(e)) throw e;
       o.logger.warn(`${o.what} broke off, retrying`, { attempt, error: messageOf(e) });
       await sleep(o.clock, backoff.next(), o.signal);
     }
