@@ -1,7 +1,9 @@
 /** What neighbours and containers may try against the data path: a thousand tries each, none of which arrives. */
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import type { Lab } from '../lab/lab.js';
 import { curl, inNetworkOf, outsidePid, parseVisit, pidOf, resolveIn, visitUrl } from './network-probes.js';
 import { newLab, ok, untilRunning } from './testing.js';
@@ -82,6 +84,36 @@ describe('attacks on the data path', () => {
     parseVisit(await inNetworkOf(outsidePid(lab), ...curl(visitUrl(W1, 8080))));
   });
 
+  it('packets larger than the network carries go nowhere, and change nothing for others', async () => {
+    const [from, to] = [await pidOf(lab, 'w1', 'client'), await pidOf(lab, 'w2', 'client')];
+    ok(await inNetworkOf(from, 'ip', 'link', 'set', 'eth0', 'mtu', '9000'));
+    const send = (bytes: number) =>
+      inNetworkOf(from, process.execPath, '-e', SEND, address.w1, address.w2, String(TRIES), String(bytes));
+    assert.equal(await arrivals(to, () => send(5_000)), 0);
+    assert.ok((await arrivals(to, () => send(1_000))) > TRIES / 2, 'smaller ones do');
+    ok(await inNetworkOf(from, 'ip', 'link', 'set', 'eth0', 'mtu', '1450'));
+  });
+
+  it('forged answers to a question that was forwarded are not believed', async () => {
+    ok(await lab.docker('w1', 'network', 'create', 'mine'));
+    const asking = ['run', '-d', '--name', 'asks', '--network', 'mine', '--dns', '10.210.0.2'];
+    ok(await lab.docker('w1', ...asking, 'registry:5000/busybox', 'sleep', '100000'));
+    const attacker = lab.nodes.find((n) => n.name === 'w2')?.pid ?? assert.fail();
+    const server = spawn('nsenter', [`--target=${outsidePid(lab)}`, '--net', '--', process.execPath, '-e', SERVER]);
+    try {
+      const lines = createInterface({ input: server.stdout })[Symbol.asyncIterator]();
+      await lines.next();
+      const answer = resolveIn(await pidOf(lab, 'w1', 'asks'), 'bank.example');
+      const [port = '', question = ''] = String((await lines.next()).value).split(' ');
+      // All that there is to know, but the server's address; the server itself sends the wrong numbers.
+      ok(await inNetworkOf(attacker, process.execPath, '-e', FORGE, W1, port, question, String(TRIES)));
+      assert.deepEqual(await answer, ['192.0.2.1']);
+    } finally {
+      server.kill('SIGKILL');
+      ok(await lab.docker('w1', 'rm', '-f', 'asks'));
+    }
+  });
+
   it('a neighbour of the nodes reaches nothing that is not published, whatever routes it has', async () => {
     const web = await pidOf(lab, 'w1', 'web');
     const inside = [...ok(await inNetworkOf(web, 'ip', '-o', '-4', 'addr')).matchAll(/inet ((?:10|172)\.\S+)\//g)].map(
@@ -120,7 +152,22 @@ return Buffer.concat([v,mac,Buffer.from([2,0,0,0,0,1]),Buffer.from([8,0]),h,u])}
 let n=0;const next=()=>{if(n>=Number(tries))return s.close();
 s.send(frame(4096+n%4),4789,to,()=>{n++;setImmediate(next)})};next();`;
 
-/** Arguments: source, destination, tries. */
-const SEND = `const [,from,to,tries]=process.argv;const s=require('dgram').createSocket('udp4');
+/** Makes of a question an answer with one address, whose last byte is given; with another number where one is given. */
+const ANSWER = `const answer=(q,last,add)=>{const end=12+q.subarray(12).indexOf(0)+5;const h=Buffer.from(q.subarray(0,12));
+h.writeUInt16BE((q.readUInt16BE(0)+add)%65536,0);h.writeUInt16BE(0x8180,2);h.writeUInt16BE(1,6);h.writeUInt32BE(0,8);
+return Buffer.concat([h,q.subarray(12,end),Buffer.from([0xc0,12,0,1,0,1,0,0,0,60,0,4,192,0,2,last])])};`;
+
+/** Says who asked what, answers a thousand times under wrong numbers, and at last as it should. */
+const SERVER = `${ANSWER}const s=require('dgram').createSocket('udp4');s.on('message',(q,f)=>{
+console.log(f.port+' '+q.toString('hex'));for(let i=1;i<=1000;i++)s.send(answer(q,66,i),f.port,f.address);
+setTimeout(()=>s.send(answer(q,1,0),f.port,f.address),1500)});s.bind(53,()=>console.log('up'))`;
+
+/** Arguments: address, port, question, tries. */
+const FORGE = `${ANSWER}const [,to,port,question,tries]=process.argv;const s=require('dgram').createSocket('udp4');
+const b=answer(Buffer.from(question,'hex'),66,0);let n=0;const next=()=>{if(n>=Number(tries))return s.close();
+s.send(b,Number(port),to,()=>{n++;setImmediate(next)})};s.bind(53,()=>next());`;
+
+/** Arguments: source, destination, tries, bytes (1 where it is left out). */
+const SEND = `const [,from,to,tries,bytes='1']=process.argv;const s=require('dgram').createSocket('udp4');
 s.bind({address:from},()=>{let n=0;const next=()=>{if(n>=Number(tries))return s.close();
-s.send('x',${PORT},to,()=>{n++;setImmediate(next)})};next()});`;
+s.send(Buffer.alloc(Number(bytes)),${PORT},to,()=>{n++;setImmediate(next)})};next()});`;
