@@ -1,6 +1,8 @@
 /** Encrypted networks between real nodes: what the underlay sees, keys that are renewed under load, and what outlives the daemon. */
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
 import { readdirSync } from 'node:fs';
+import { connect } from 'node:net';
 import { join } from 'node:path';
 import { api } from '../client.js';
 import type { Lab } from '../lab/lab.js';
@@ -11,6 +13,8 @@ import { newLab, ok, untilRunning } from './testing.js';
 const NODES = ['m1', 'w1'] as const;
 const RENEWAL_S = 15;
 const CAPTURE = '/tmp/swarmts-capture';
+const TRIES = 1_000;
+const THIEF = 'swgthief';
 
 interface SwarmJson {
   readonly Version: { readonly Index: number };
@@ -19,6 +23,7 @@ interface SwarmJson {
 
 describe('encrypted networks', () => {
   let lab: Lab;
+  let stolenKey = '';
   before(async () => {
     lab = await newLab({ managers: 1, workers: 1 });
     ok(await lab.docker('m1', 'network', 'create', '-d', 'overlay', '--opt', 'encrypted', 'vault'));
@@ -38,6 +43,11 @@ describe('encrypted networks', () => {
   const generations = async (node: string) => {
     const links = ok(await lab.exec(node, ['nsenter', `--net=${tunnels(node)}`, 'ip', '-br', 'link']));
     return [...links.matchAll(/^swg\w+-(\d+)/gm)].map((m) => Number(m[1])).sort((a, b) => a - b);
+  };
+  /** What wireguard-go says of the device of a node. */
+  const askDevice = async (node: string) => {
+    const links = ok(await lab.exec(node, ['nsenter', `--net=${tunnels(node)}`, 'ip', '-br', 'link']));
+    return ask(/^swg\S+/m.exec(links)?.[0] ?? assert.fail(links), 'get=1\n\n');
   };
   /** The address of the task on the other node, as a task on m1 sees it. */
   const farAddress = async () => {
@@ -72,10 +82,10 @@ describe('encrypted networks', () => {
     assert.equal(clear.stdout.trim(), '0');
     assert.equal(ok(await lab.exec('m1', ['tcpdump', '-nr', CAPTURE, 'udp port 4789'])), '');
     assert.match(ok(await lab.exec('m1', ['tcpdump', '-nr', CAPTURE, 'udp port 4791'])), /4791 > .*4791/);
-    ok(await lab.exec('m1', ['rm', CAPTURE]));
   });
 
   it('renew their keys without a request that fails', async () => {
+    stolenKey = valueOf(await askDevice('w1'), 'private_key');
     await setPeriod(`${RENEWAL_S}s`);
     const pid = await pidOf(lab, 'm1', 'web');
     const url = visitUrl(await farAddress());
@@ -86,6 +96,36 @@ describe('encrypted networks', () => {
       return all.every((g) => g.length === 1 && (g[0] ?? 0) > first);
     });
     await setPeriod('12h');
+  });
+
+  it('are not opened by an old key, nor by old packets', async () => {
+    const w1 = await askDevice('w1');
+    const [managerKey, endpoint] = [valueOf(w1, 'public_key'), valueOf(w1, 'endpoint')];
+    const target = await pidOf(lab, 'm1', 'web');
+    const rules = `table inet probe { chain in { type filter hook prerouting priority -400; iifname eth0 counter; }; }`;
+    ok(await inNetworkOf(target, 'nft', rules));
+    const thief = spawn('nsenter', [`--target=${lab.outsidePid}`, '--net', '--', 'wireguard-go', '-f', THIEF]);
+    try {
+      await waitFor('the thief is ready', 5_000, () => ask(THIEF, 'get=1\n\n').catch(() => undefined));
+      const wishes = [`public_key=${managerKey}`, `endpoint=${endpoint}`, 'allowed_ip=169.254.0.0/16'];
+      await ask(THIEF, `set=1\nprivate_key=${stolenKey}\n${wishes.join('\n')}\npersistent_keepalive_interval=1\n\n`);
+      const inside = (...argv: readonly string[]) => inNetworkOf(lab.outsidePid, 'ip', ...argv);
+      ok(await inside('addr', 'add', '169.254.0.200/16', 'dev', THIEF));
+      ok(await inside('link', 'set', THIEF, 'up'));
+      ok(await inNetworkOf(lab.outsidePid, process.execPath, '-e', SEND, '169.254.0.2', String(TRIES)));
+      const replay = ['w1', [process.execPath, '-e', REPLAY, CAPTURE, '10.210.0.12', endpoint, String(TRIES)]] as const;
+      assert.equal(ok(await lab.exec(...replay)).trim(), String(TRIES));
+      const state = await ask(THIEF, 'get=1\n\n');
+      assert.equal(valueOf(state, 'last_handshake_time_sec'), '0');
+      assert.equal(valueOf(state, 'rx_bytes'), '0');
+      assert.notEqual(valueOf(state, 'tx_bytes'), '0', 'it did try');
+    } finally {
+      thief.kill('SIGTERM');
+    }
+    assert.match(ok(await inNetworkOf(target, 'nft', 'list', 'table', 'inet', 'probe')), /counter packets 0 /);
+    ok(await inNetworkOf(target, 'nft', 'delete', 'table', 'inet', 'probe'));
+    parseVisit(await inNetworkOf(target, ...curl(visitUrl(await farAddress()))));
+    ok(await lab.exec('m1', ['rm', CAPTURE]));
   });
 
   it('refuse a period that is none', async () => {
@@ -125,3 +165,33 @@ describe('encrypted networks', () => {
     }
   });
 });
+
+/** One request to the socket of a device of wireguard-go. */
+function ask(device: string, request: string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const socket = connect(`/var/run/wireguard/${device}.sock`, () => socket.write(request));
+    let answer = '';
+    socket.on('error', reject);
+    socket.on('data', (chunk) => {
+      answer += chunk.toString();
+      if (!answer.endsWith('\n\n')) return;
+      resolve(answer);
+      socket.destroy();
+    });
+  });
+}
+
+const valueOf = (state: string, name: string) =>
+  new RegExp(`^${name}=(.*)$`, 'm').exec(state)?.[1] ?? assert.fail(`no ${name} in ${state}`);
+
+/** Arguments: address, tries. */
+const SEND = `const [,to,tries]=process.argv;const s=require('dgram').createSocket('udp4');let n=0;
+const next=()=>{if(n>=Number(tries))return s.close();s.send('x',4789,to,()=>{n++;setImmediate(next)})};next();`;
+
+/** Arguments: capture, source whose packets are sent again, where to, tries. Prints how many it has sent. */
+const REPLAY = `const [,file,from,to,tries]=process.argv;const b=require('fs').readFileSync(file);const all=[];
+for(let at=24;at<b.length;){const n=b.readUInt32LE(at+8);const p=b.subarray(at+16,at+16+n);at+=16+n;const ip=p.subarray(14);
+if([...ip.subarray(12,16)].join('.')===from)all.push(ip.subarray((ip[0]&15)*4+8))}
+const [host,port]=to.split(':');const s=require('dgram').createSocket('udp4');let n=0;
+const next=()=>{if(n>=Number(tries)||all.length===0){console.log(n);return s.close()}
+s.send(all[n%all.length],Number(port),host,()=>{n++;setImmediate(next)})};next();`;
