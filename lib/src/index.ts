@@ -1,4 +1,6 @@
 /** What every package may use; no domain words live here. */
+
+export * from './address-allocation.js';
 export * from './atomic-file.js';
 export * from './backoff.js';
 export * from './channel.js';

@@ -189,6 +189,24 @@ describe('the allocator', () => {
     await bed.allocator.stop();
   });
 
+  it('has every address back after ten thousand tasks have come and gone', async () => {
+    const bed = new Bed();
+    const back = await bed.start();
+    await bed.service(back);
+    for (let round = 0; round < 50; round++) {
+      const ids = await bed.tasks(200);
+      await bed.end(ids);
+      await bed.store.batch(
+        ids,
+        (tx, id) => tx.remove('task', id),
+        (_id, e) => assert.fail(String(e)),
+      );
+    }
+    const last = await bed.tasks(252);
+    assert.equal(last.filter((id) => observedState(bed.task(id)) === TaskState.PENDING).length, 252);
+    await bed.allocator.stop();
+  }).timeout(60_000);
+
   it('numbers the nodes', async () => {
     const bed = new Bed();
     await bed.start();

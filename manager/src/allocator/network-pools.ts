@@ -1,8 +1,8 @@
 /**
  * The address pools of all networks on the leader: built from the store when leading begins, kept in step by what is
- * allocated and released. Owners are tasks and services (for their VIPs); each has one address per subnet at most.
+ * allocated and released. Owners are tasks and services (for their VIPs); each has one address of each family.
  */
-import { isSwarmtsError, parseIp, prefixContains, SubnetPool, SwarmtsError } from '@swarmts/lib';
+import { allocateAddresses, claimAddress, SubnetPool, SwarmtsError } from '@swarmts/lib';
 import { isTerminal, type Network, observedState, type Service, type Task } from '@swarmts/proto';
 import type { ReadTx } from '../store/transaction.js';
 
@@ -52,24 +52,11 @@ export class NetworkPools {
    * 'resource-exhausted' nothing is held.
    */
   allocate(networkId: string, owner: string, wishes: readonly string[] = []): readonly string[] {
-    const pools = this.#of(networkId);
-    const given: { readonly pool: SubnetPool; readonly address: string }[] = [];
-    try {
-      for (const wish of wishes) given.push(claimIn(pools, owner, wish));
-      for (const family of [4, 6] as const) {
-        if (given.some((g) => g.pool.subnet.family === family)) continue;
-        const candidates = pools.filter((p) => p.subnet.family === family);
-        if (candidates.length > 0) given.push(allocateIn(candidates, owner));
-      }
-    } catch (e) {
-      for (const g of given) g.pool.release(owner);
-      throw e;
-    }
-    return given.map((g) => `${g.address}/${g.pool.subnet.bits}`);
+    return allocateAddresses(this.#of(networkId), owner, wishes);
   }
 
   claim(networkId: string, owner: string, addresses: readonly string[]): void {
-    for (const a of addresses) claimIn(this.#of(networkId), owner, a);
+    for (const a of addresses) claimAddress(this.#of(networkId), owner, a);
   }
 
   /** True when the owner held something. */
@@ -82,26 +69,6 @@ export class NetworkPools {
     if (!pools) throw new SwarmtsError('not-found', `network ${networkId} not found`);
     return pools;
   }
-}
-
-function claimIn(pools: readonly SubnetPool[], owner: string, wish: string) {
-  const [text = ''] = wish.split('/');
-  const pool = pools.find((p) => prefixContains(p.subnet, parseIp(text)));
-  if (!pool) throw new SwarmtsError('invalid-argument', `address ${text} is in no subnet of the network`);
-  return { pool, address: pool.claim(owner, text) };
-}
-
-function allocateIn(pools: readonly SubnetPool[], owner: string) {
-  let full: unknown;
-  for (const pool of pools) {
-    try {
-      return { pool, address: pool.allocate(owner) };
-    } catch (e) {
-      if (!isSwarmtsError(e, 'resource-exhausted')) throw e;
-      full ??= e;
-    }
-  }
-  throw full;
 }
 
 /** A task keeps its addresses until it has ended, whatever is desired of it. */

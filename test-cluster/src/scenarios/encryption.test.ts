@@ -85,7 +85,7 @@ describe('encrypted networks', () => {
   });
 
   it('renew their keys without a request that fails', async () => {
-    stolenKey = valueOf(await askDevice('w1'), 'private_key');
+    stolenKey = fieldOf(await askDevice('w1'), 'private_key');
     await setPeriod(`${RENEWAL_S}s`);
     const pid = await pidOf(lab, 'm1', 'web');
     const url = visitUrl(await farAddress());
@@ -100,7 +100,7 @@ describe('encrypted networks', () => {
 
   it('are not opened by an old key, nor by old packets', async () => {
     const w1 = await askDevice('w1');
-    const [managerKey, endpoint] = [valueOf(w1, 'public_key'), valueOf(w1, 'endpoint')];
+    const [managerKey, endpoint] = [fieldOf(w1, 'public_key'), fieldOf(w1, 'endpoint')];
     const target = await pidOf(lab, 'm1', 'web');
     const rules = `table inet probe { chain in { type filter hook prerouting priority -400; iifname eth0 counter; }; }`;
     ok(await inNetworkOf(target, 'nft', rules));
@@ -116,9 +116,9 @@ describe('encrypted networks', () => {
       const replay = ['w1', [process.execPath, '-e', REPLAY, CAPTURE, '10.210.0.12', endpoint, String(TRIES)]] as const;
       assert.equal(ok(await lab.exec(...replay)).trim(), String(TRIES));
       const state = await ask(THIEF, 'get=1\n\n');
-      assert.equal(valueOf(state, 'last_handshake_time_sec'), '0');
-      assert.equal(valueOf(state, 'rx_bytes'), '0');
-      assert.notEqual(valueOf(state, 'tx_bytes'), '0', 'it did try');
+      assert.equal(fieldOf(state, 'last_handshake_time_sec'), '0');
+      assert.equal(fieldOf(state, 'rx_bytes'), '0');
+      assert.notEqual(fieldOf(state, 'tx_bytes'), '0', 'it did try');
     } finally {
       thief.kill('SIGTERM');
     }
@@ -181,7 +181,7 @@ function ask(device: string, request: string): Promise<string> {
   });
 }
 
-const valueOf = (state: string, name: string) =>
+const fieldOf = (state: string, name: string) =>
   new RegExp(`^${name}=(.*)$`, 'm').exec(state)?.[1] ?? assert.fail(`no ${name} in ${state}`);
 
 /** Arguments: address, tries. */

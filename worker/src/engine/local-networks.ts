@@ -7,6 +7,7 @@ import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
 import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import {
+  allocateAddresses,
   type Clock,
   firstFreePrefix,
   formatIp,
@@ -224,18 +225,12 @@ export function endpointIdOf(networkId: string, containerId: string): string {
   return `${networkId.slice(0, 12)}.${containerId}`;
 }
 
-/** One address of each family, the wished ones where given; nothing is held when that fails. */
 function addressesFor(pools: readonly SubnetPool[], owner: string, wishes: readonly string[]): readonly string[] {
   try {
-    return pools.map((pool) => {
-      const wish = wishes.find((w) => prefixContains(pool.subnet, parseIp(w)));
-      return `${wish === undefined ? pool.allocate(owner) : pool.claim(owner, wish)}/${pool.subnet.bits}`;
-    });
+    return allocateAddresses(pools, owner, wishes);
   } catch (e) {
-    for (const pool of pools) pool.release(owner);
-    if (isSwarmtsError(e, 'conflict'))
-      throw new SwarmtsError('permission-denied', 'Address already in use', { cause: e });
-    throw e;
+    if (!isSwarmtsError(e, 'conflict')) throw e;
+    throw new SwarmtsError('permission-denied', 'Address already in use', { cause: e });
   }
 }
 
