@@ -3,6 +3,7 @@
  * the backend decides. Every method throws SwarmtsError; its code decides the HTTP status. Methods of `swarm` that change
  * or read cluster state throw 'not-a-manager' on a node that is none.
  */
+import type { Duplex } from 'node:stream';
 import type {
   Cluster,
   Config,
@@ -172,6 +173,8 @@ export interface SwarmBackend {
   nodes(): Promise<readonly Node[]>;
   /** By id, unique id prefix, hostname or "self". Docker's words for unknown and ambiguous. */
   node(ref: string): Promise<Node>;
+  /** A connection to the API of a node. Throws 'unavailable' while the node is away. */
+  openTunnel(ref: string): Promise<Duplex>;
   updateNode(ref: string, version: number, spec: NodeSpec): Promise<void>;
   removeNode(ref: string, force: boolean): Promise<void>;
 

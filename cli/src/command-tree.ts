@@ -223,6 +223,10 @@ export const commandTree: CommandTree = {
         inspect: leaf('Display detailed information on one or more nodes', () => import('./commands/node/inspect.js')),
         ls: leaf('List nodes in the swarm', () => import('./commands/node/ls.js')),
         promote: leaf('Promote one or more nodes to manager in the swarm', () => import('./commands/node/promote.js')),
+        proxy: leaf(
+          'Work on another node with any client, through the managers',
+          () => import('./commands/node/proxy.js'),
+        ),
         ps: leaf(
           'List tasks running on one or more nodes, defaults to current node',
           () => import('./commands/node/ps.js'),

@@ -10,6 +10,7 @@ import { chooseHost, type Host } from './http/host.js';
 
 export const globalFlags: FlagLookup = {
   host: text('Daemon socket to connect to', { short: 'H' }),
+  node: text('Node of the swarm to work on, through the managers'),
   version: bool('Print version information and quit', { short: 'v' }),
 } as FlagLookup;
 
@@ -54,10 +55,10 @@ async function dispatch(argv: readonly string[], terminal: Terminal): Promise<vo
     return;
   }
   const host = () => chooseHost(String(globals.values.host ?? ''), terminal.env);
-  await runLeaf(found, terminal, host);
+  await runLeaf(found, terminal, host, String(globals.values.node ?? ''));
 }
 
-async function runLeaf(found: Found, terminal: Terminal, host: () => Host): Promise<void> {
+async function runLeaf(found: Found, terminal: Terminal, host: () => Host, node: string): Promise<void> {
   const { command } = await found.leaf.load();
   const parsed = parseFor(command, found.path, found.leaf.summary, found.rest);
   if (parsed.help) {
@@ -65,12 +66,19 @@ async function runLeaf(found: Found, terminal: Terminal, host: () => Host): Prom
     terminal.out.write(commandHelp(command, found.path, found.leaf.summary, terminal.out.columns));
     return;
   }
-  const api = new ApiClient(host());
+  const api = await clientOf(host(), node);
   try {
     await command.run({ ...terminal, api }, parsed);
   } finally {
     api.close();
   }
+}
+
+/** With a node, every connection leads to that one's own API. */
+async function clientOf(host: Host, node: string): Promise<ApiClient> {
+  if (node === '') return new ApiClient(host);
+  const { TunnelAgent } = await import('./http/tunnel.js');
+  return new ApiClient(host, new TunnelAgent(host, node));
 }
 
 type Search = Found | { readonly group: Group; readonly name: string };

@@ -1,9 +1,12 @@
 /** The daemon's process: reads its configuration, wires helper, engine, swarm and API, and ends in order. */
+
 import { randomUUID } from 'node:crypto';
 import { mkdir, rm } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
+import { connect } from 'node:net';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
+import { type Duplex, PassThrough } from 'node:stream';
 import { createApiServer } from '@swarmts/api';
 import {
   createLogger,
@@ -160,6 +163,7 @@ async function runDaemon(config: DaemonConfig): Promise<void> {
       defaultAdvertiseAddr: config.swarmDefaultAdvertiseAddr,
       describe,
       leaseMs: config.leaseMs,
+      connectApi: () => connectApi(config.hosts),
       onFatal,
     });
     end.push(() => node.stop());
@@ -209,6 +213,17 @@ const PLUGINS = [
   { type: 'Log', name: 'json-file' },
   { type: 'Log', name: 'local' },
 ];
+
+/** A connection to this daemon's own API, by its unix socket; one that has none cannot be reached through the managers. */
+function connectApi(hosts: readonly string[]): Duplex {
+  const unix = hosts.find((h) => h.startsWith('unix://'));
+  if (unix) return connect(unix.slice('unix://'.length));
+  const stream = new PassThrough();
+  stream.destroy(
+    new Error('the API of this node listens on no unix socket: give its daemon -H unix:///run/swarmts/swarmts.sock'),
+  );
+  return stream;
+}
 
 /** The runtime that the configuration asks for; none leaves the choice to the engine. */
 function runtimeOf(config: DaemonConfig): { readonly runtime?: string } {

@@ -2,11 +2,14 @@
  * A manager: its place in Raft, its gRPC server, and, while it leads, the leader's loops. Control operations come in on any
  * manager; a follower forwards them to the leader.
  */
+import type { Duplex } from 'node:stream';
 import * as grpc from '@grpc/grpc-js';
 import {
   asSwarmtsError,
   type Clock,
   errorCodes,
+  FramedDuplex,
+  joinDuplexes,
   type Logger,
   messageOf,
   type Random,
@@ -40,6 +43,7 @@ import {
   RaftMembershipService,
   RaftStreamEnd,
   RaftTransportService,
+  TunnelFrame,
   toJson,
   type WeightedManager,
 } from '@swarmts/proto';
@@ -388,6 +392,18 @@ export class Manager {
     }
   }
 
+  /** A connection to the API of a node, named by id, prefix or hostname. Throws SwarmtsError. */
+  async openTunnel(nodeRef: string): Promise<Duplex> {
+    const node = await this.call('getNode', { ref: nodeRef });
+    if (this.isLeader) return this.#leaderRuntime().dispatcher.openTunnel(node.id);
+    const leader = this.raft.leader;
+    if (!leader) throw new SwarmtsError('no-leader', NO_LEADER);
+    const m = ControlService.tunnel;
+    const frames = this.#clientOf(leader.addr).makeBidiStreamRequest(m.path, m.requestSerialize, m.responseDeserialize);
+    frames.write(TunnelFrame.create({ open: true, node: node.id }));
+    return tunnelOver(frames);
+  }
+
   // Membership
 
   async #join(addr: string, self: RaftMember): Promise<void> {
@@ -465,6 +481,15 @@ export class Manager {
       return RaftLeaveResponse.create({});
     });
     s.unary(ControlService.call, async (request) => this.#serveControl(request));
+    s.bidi(ControlService.tunnel, (frames) => {
+      frames.once('data', (first: TunnelFrame) => {
+        try {
+          joinDuplexes(tunnelOver(frames), this.#leaderRuntime().dispatcher.openTunnel(first.node));
+        } catch (e) {
+          frames.emit('error', toStatus(e));
+        }
+      });
+    });
     s.serverStream(ControlService.logs, async (call, signal) => {
       const { taskIds, query } = call.request;
       if (!query) throw new SwarmtsError('invalid-argument', 'a log request without query');
@@ -482,6 +507,34 @@ export class Manager {
       return ControlResult.create({ errorCode: error.code, errorMessage: error.message });
     }
   }
+}
+
+interface FrameStream {
+  write(f: TunnelFrame): unknown;
+  end(): unknown;
+  on(event: 'data', listener: (f: TunnelFrame) => void): unknown;
+  on(event: 'error', listener: (e: Error) => void): unknown;
+  on(event: 'end' | 'close' | 'cancelled', listener: () => void): unknown;
+}
+
+/** One tunnel that has a gRPC stream to itself. */
+function tunnelOver(frames: FrameStream): Duplex {
+  let over = false;
+  const stream = new FramedDuplex((f) => {
+    if (!over) frames.write(TunnelFrame.create(f));
+  });
+  const end = (e?: Error) => {
+    over = true;
+    stream.destroy(e);
+  };
+  frames.on('data', (f) => stream.receive(f));
+  frames.on('error', (e) => end(e));
+  for (const event of ['end', 'close', 'cancelled'] as const) frames.on(event, () => end());
+  stream.once('close', () => {
+    if (!over) frames.end();
+    over = true;
+  });
+  return stream;
 }
 
 /** Reads may be asked again when the answer got lost. */

@@ -8,7 +8,8 @@ import type { Duplex } from 'node:stream';
 import { SwarmtsError } from '@swarmts/lib';
 import { MAX_JSON_BODY_BYTES } from './exchange.js';
 
-const HIJACKED = /^(?:\/v\d+\.\d+)?\/(?:containers\/[^/]+\/attach|exec\/[^/]+\/start)(?:\?.*)?$/;
+const HIJACKED =
+  /^(?:\/v\d+\.\d+)?\/(?:containers\/[^/]+\/attach|exec\/[^/]+\/start|swarmts\/v1\/nodes\/[^/]+\/tunnel)(?:\?.*)?$/;
 
 /** Node reads `upgrade` after method and URL are known, to decide whether a request is one. */
 export class HijackableMessage extends IncomingMessage {

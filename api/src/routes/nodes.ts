@@ -1,4 +1,5 @@
 /** /nodes. */
+import { joinDuplexes } from '@swarmts/lib';
 import { type Node, NodeRole } from '@swarmts/proto';
 import { nodeJson, readNodeSpec, roles } from '../convert/node.js';
 import { accepts, acceptsLabels, checkWords, type FilterArgs, parseFilters } from '../filters.js';
@@ -19,6 +20,18 @@ export function nodeRoutes({ backend }: RouteContext): Route[] {
     route('DELETE', '/nodes/{id}', async ({ params, query }) => {
       await swarm.removeNode(params.id ?? '', flag(query, 'force'));
       return empty();
+    }),
+    route('POST', '/swarmts/v1/nodes/{id}/tunnel', async (call) => {
+      const tunnel = await swarm.openTunnel(call.params.id ?? '');
+      return {
+        kind: 'hijack',
+        contentType: 'application/vnd.docker.raw-stream',
+        run: async (connection) => {
+          joinDuplexes(connection, tunnel);
+          await new Promise<void>((resolve) => connection.once('close', resolve));
+        },
+        abandon: async () => void tunnel.destroy(),
+      };
     }),
     route('POST', '/nodes/{id}/update', async (call) => {
       const version = objectVersion(call.query);

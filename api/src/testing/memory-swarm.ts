@@ -2,6 +2,7 @@
  * A swarm in memory for tests of the API and its clients: objects with versions, and services whose tasks run at once.
  * It keeps the contract's errors (unknown, ambiguous, out of sequence, no manager) in Docker's words.
  */
+import { type Duplex, PassThrough } from 'node:stream';
 import { SwarmtsError } from '@swarmts/lib';
 import {
   Cluster,
@@ -150,6 +151,11 @@ export class MemorySwarm implements SwarmBackend {
   async node(ref: string): Promise<Node> {
     this.#requireManager();
     return find('node', this.#nodes, ref === 'self' ? NODE_ID : ref, (n) => n.description?.hostname ?? '');
+  }
+
+  async openTunnel(ref: string): Promise<Duplex> {
+    await this.node(ref);
+    return new PassThrough();
   }
 
   async updateNode(ref: string, version: number, spec: NonNullable<Node['spec']>): Promise<void> {

@@ -34,10 +34,12 @@ export interface RequestOptions {
 
 export class ApiClient {
   readonly host: Host;
-  readonly #agent = new Agent({ keepAlive: true, maxSockets: 16 });
+  readonly #agent: Agent;
 
-  constructor(host: Host) {
+  /** `agent` makes the connections; default: to the host itself. */
+  constructor(host: Host, agent: Agent = new Agent({ keepAlive: true, maxSockets: 16 })) {
     this.host = host;
+    this.#agent = agent;
   }
 
   close(): void {

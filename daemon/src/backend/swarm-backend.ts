@@ -1,4 +1,5 @@
 /** The swarm part of the API's backend: membership through the node, everything else through the manager's control. */
+import type { Duplex } from 'node:stream';
 import type {
   ClusterUpdate,
   InitRequest,
@@ -148,6 +149,10 @@ export class NodeSwarmBackend implements SwarmBackend {
 
   async node(ref: string): Promise<Node> {
     return this.#manager.call('getNode', { ref: ref === 'self' ? this.#node.nodeId : ref });
+  }
+
+  async openTunnel(ref: string): Promise<Duplex> {
+    return this.#manager.openTunnel(ref === 'self' ? this.#node.nodeId : ref);
   }
 
   async updateNode(ref: string, version: number, spec: NodeSpec): Promise<void> {

@@ -5,6 +5,7 @@
 import { rm } from 'node:fs/promises';
 import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
+import type { Duplex } from 'node:stream';
 import * as grpc from '@grpc/grpc-js';
 import type { InitRequest, JoinRequest } from '@swarmts/api';
 import {
@@ -52,6 +53,8 @@ export interface SwarmNodeOptions {
   readonly defaultAdvertiseAddr: string;
   readonly describe: () => NodeDescription;
   readonly leaseMs: number;
+  /** A connection to this node's own API. */
+  readonly connectApi: () => Duplex;
   /** The process must end: the manager's disk failed. */
   readonly onFatal: (e: Error) => void;
 }

@@ -2,6 +2,7 @@
  * The leader's side of all agents: registers nodes, keeps one session per node, sends assignments in batches, takes
  * statuses and heartbeats.
  */
+import type { Duplex } from 'node:stream';
 import { ControlLoop, messageOf, SwarmtsError, type Watch } from '@swarmts/lib';
 import {
   type AgentHello,
@@ -131,6 +132,7 @@ export class Dispatcher implements LeaderComponent {
     if (m.description) await this.#describe(nodeId, m.description);
     if (m.applied) this.#tellWithdrawn(this.#withdrawals.applied(session, m.applied.sequence));
     if (m.logs) this.#o.onLogs(nodeId, m.logs);
+    if (m.tunnel) session.tunnels.receive(m.tunnel);
     // A node speaks for its own tasks alone.
     if (m.usage) this.#o.onUsage(m.usage.tasks.filter((u) => this.#o.store.get('task', u.taskId)?.nodeId === nodeId));
     if (m.goodbye) {
@@ -184,6 +186,14 @@ export class Dispatcher implements LeaderComponent {
   #roots(): Uint8Array {
     const root = this.#o.store.view((tx) => tx.list('cluster')[0])?.rootCa;
     return root ? Buffer.from(bundleOf(root)) : new Uint8Array(0);
+  }
+
+  /** A connection to the API of a node. Throws SwarmtsError 'unavailable' while the node is not connected. */
+  openTunnel(nodeId: string): Duplex {
+    const session = this.#sessions.get(nodeId);
+    if (!session)
+      throw new SwarmtsError('unavailable', `node ${nodeId} is not connected to the managers at the moment`);
+    return session.tunnels.open();
   }
 
   async #describe(nodeId: string, description: NodeDescription): Promise<void> {

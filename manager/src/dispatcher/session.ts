@@ -5,6 +5,7 @@ import { type AgentMessage, DispatcherMessage, type LogRequest, type SessionInfo
 import type { ReadTx } from '../store/transaction.js';
 import { AssignmentSet } from './assignment-set.js';
 import type { NetworkIndex, TouchedNetwork } from './network-index.js';
+import { Tunnels } from './tunnels.js';
 
 export type AgentStream = grpc.ServerDuplexStream<AgentMessage, DispatcherMessage>;
 
@@ -13,6 +14,7 @@ export class Session {
   readonly nodeId: string;
   readonly #stream: AgentStream;
   readonly #assignments: AssignmentSet;
+  readonly tunnels: Tunnels;
   readonly #touched = new Set<string>();
   #full = false;
   #closed = false;
@@ -21,6 +23,7 @@ export class Session {
     this.nodeId = nodeId;
     this.#stream = stream;
     this.#assignments = new AssignmentSet(nodeId, index);
+    this.tunnels = new Tunnels(nodeId, (tunnel) => this.#send(DispatcherMessage.create({ tunnel })));
   }
 
   get closed(): boolean {
@@ -64,6 +67,7 @@ export class Session {
   /** Ends the stream; `status` tells the agent why. */
   close(status?: Partial<grpc.StatusObject>): void {
     if (this.#closed) return;
+    this.tunnels.close();
     this.#closed = true;
     if (status) this.#stream.emit('error', status);
     else this.#stream.end();

@@ -193,6 +193,82 @@ export const AgentHeartbeat: Codec<AgentHeartbeat> = {
   decode: (bytes) => decodeWith(AgentHeartbeat, bytes, 'AgentHeartbeat'),
 };
 
+/** Bytes of a connection to a node's own API, through the managers. */
+export interface TunnelFrame extends WithUnknownFields {
+  readonly tunnelId: string;
+  /** The first frame of a tunnel: the node's id or name, where that is not clear from the stream. */
+  readonly open: boolean;
+  readonly node: string;
+  readonly data: Uint8Array;
+  readonly end: boolean;
+  readonly close: boolean;
+  readonly error: string;
+  readonly ackBytes: number;
+}
+
+export const TunnelFrame: Codec<TunnelFrame> = {
+  create: (partial) => ({
+    tunnelId: '',
+    open: false,
+    node: '',
+    data: EMPTY,
+    end: false,
+    close: false,
+    error: '',
+    ackBytes: 0,
+    ...partial,
+  }),
+  write(m, w) {
+    if (m.tunnelId !== '') w.uint32(10).string(m.tunnelId);
+    if (m.open) w.uint32(16).bool(m.open);
+    if (m.node !== '') w.uint32(26).string(m.node);
+    if (m.data.length > 0) w.uint32(34).bytes(m.data);
+    if (m.end) w.uint32(40).bool(m.end);
+    if (m.close) w.uint32(48).bool(m.close);
+    if (m.error !== '') w.uint32(58).string(m.error);
+    if (m.ackBytes !== 0) w.uint32(64).int64(m.ackBytes);
+    return writeUnknown(m, w);
+  },
+  encode: (m) => TunnelFrame.write(m, newWriter()).finish(),
+  read(r, end) {
+    const m: { tunnelId: string; open: boolean; node: string; data: Uint8Array; end: boolean; close: boolean; error: string; ackBytes: number; unknownFields?: Uint8Array } = { tunnelId: '', open: false, node: '', data: EMPTY, end: false, close: false, error: '', ackBytes: 0 };
+    while (r.pos < end) {
+      const start = r.pos;
+      const tag = r.uint32();
+      switch (tag) {
+        case 10:
+          m.tunnelId = r.string();
+          break;
+        case 16:
+          m.open = r.bool();
+          break;
+        case 26:
+          m.node = r.string();
+          break;
+        case 34:
+          m.data = copyBytes(r.bytes());
+          break;
+        case 40:
+          m.end = r.bool();
+          break;
+        case 48:
+          m.close = r.bool();
+          break;
+        case 58:
+          m.error = r.string();
+          break;
+        case 64:
+          m.ackBytes = toNumber(r.int64());
+          break;
+        default:
+          keepUnknown(m, r, start, tag);
+      }
+    }
+    return m;
+  },
+  decode: (bytes) => decodeWith(TunnelFrame, bytes, 'TunnelFrame'),
+};
+
 /** What a task uses at present. */
 export interface TaskUsage extends WithUnknownFields {
   readonly taskId: string;
@@ -314,6 +390,7 @@ export interface AgentMessage extends WithUnknownFields {
   readonly logs: LogChunk | undefined;
   readonly usage: AgentUsage | undefined;
   readonly applied: AgentApplied | undefined;
+  readonly tunnel: TunnelFrame | undefined;
 }
 
 export const AgentMessage: Codec<AgentMessage> = {
@@ -326,6 +403,7 @@ export const AgentMessage: Codec<AgentMessage> = {
     logs: undefined,
     usage: undefined,
     applied: undefined,
+    tunnel: undefined,
     ...partial,
   }),
   write(m, w) {
@@ -337,11 +415,12 @@ export const AgentMessage: Codec<AgentMessage> = {
     if (m.logs !== undefined) LogChunk.write(m.logs, w.uint32(50).fork()).ldelim();
     if (m.usage !== undefined) AgentUsage.write(m.usage, w.uint32(58).fork()).ldelim();
     if (m.applied !== undefined) AgentApplied.write(m.applied, w.uint32(98).fork()).ldelim();
+    if (m.tunnel !== undefined) TunnelFrame.write(m.tunnel, w.uint32(106).fork()).ldelim();
     return writeUnknown(m, w);
   },
   encode: (m) => AgentMessage.write(m, newWriter()).finish(),
   read(r, end) {
-    const m: { hello: AgentHello | undefined; heartbeat: AgentHeartbeat | undefined; statuses: AgentStatuses | undefined; description: NodeDescription | undefined; goodbye: AgentGoodbye | undefined; logs: LogChunk | undefined; usage: AgentUsage | undefined; applied: AgentApplied | undefined; unknownFields?: Uint8Array } = { hello: undefined, heartbeat: undefined, statuses: undefined, description: undefined, goodbye: undefined, logs: undefined, usage: undefined, applied: undefined };
+    const m: { hello: AgentHello | undefined; heartbeat: AgentHeartbeat | undefined; statuses: AgentStatuses | undefined; description: NodeDescription | undefined; goodbye: AgentGoodbye | undefined; logs: LogChunk | undefined; usage: AgentUsage | undefined; applied: AgentApplied | undefined; tunnel: TunnelFrame | undefined; unknownFields?: Uint8Array } = { hello: undefined, heartbeat: undefined, statuses: undefined, description: undefined, goodbye: undefined, logs: undefined, usage: undefined, applied: undefined, tunnel: undefined };
     while (r.pos < end) {
       const start = r.pos;
       const tag = r.uint32();
@@ -369,6 +448,9 @@ export const AgentMessage: Codec<AgentMessage> = {
           break;
         case 98:
           m.applied = AgentApplied.read(r, readEnd(r));
+          break;
+        case 106:
+          m.tunnel = TunnelFrame.read(r, readEnd(r));
           break;
         default:
           keepUnknown(m, r, start, tag);
@@ -1106,6 +1188,7 @@ export interface DispatcherMessage extends WithUnknownFields {
   readonly assignments: Assignments | undefined;
   readonly logs: LogRequest | undefined;
   readonly withdrawn: WithdrawnTasks | undefined;
+  readonly tunnel: TunnelFrame | undefined;
 }
 
 export const DispatcherMessage: Codec<DispatcherMessage> = {
@@ -1114,6 +1197,7 @@ export const DispatcherMessage: Codec<DispatcherMessage> = {
     assignments: undefined,
     logs: undefined,
     withdrawn: undefined,
+    tunnel: undefined,
     ...partial,
   }),
   write(m, w) {
@@ -1121,11 +1205,12 @@ export const DispatcherMessage: Codec<DispatcherMessage> = {
     if (m.assignments !== undefined) Assignments.write(m.assignments, w.uint32(18).fork()).ldelim();
     if (m.logs !== undefined) LogRequest.write(m.logs, w.uint32(26).fork()).ldelim();
     if (m.withdrawn !== undefined) WithdrawnTasks.write(m.withdrawn, w.uint32(66).fork()).ldelim();
+    if (m.tunnel !== undefined) TunnelFrame.write(m.tunnel, w.uint32(74).fork()).ldelim();
     return writeUnknown(m, w);
   },
   encode: (m) => DispatcherMessage.write(m, newWriter()).finish(),
   read(r, end) {
-    const m: { session: SessionInfo | undefined; assignments: Assignments | undefined; logs: LogRequest | undefined; withdrawn: WithdrawnTasks | undefined; unknownFields?: Uint8Array } = { session: undefined, assignments: undefined, logs: undefined, withdrawn: undefined };
+    const m: { session: SessionInfo | undefined; assignments: Assignments | undefined; logs: LogRequest | undefined; withdrawn: WithdrawnTasks | undefined; tunnel: TunnelFrame | undefined; unknownFields?: Uint8Array } = { session: undefined, assignments: undefined, logs: undefined, withdrawn: undefined, tunnel: undefined };
     while (r.pos < end) {
       const start = r.pos;
       const tag = r.uint32();
@@ -1141,6 +1226,9 @@ export const DispatcherMessage: Codec<DispatcherMessage> = {
           break;
         case 66:
           m.withdrawn = WithdrawnTasks.read(r, readEnd(r));
+          break;
+        case 74:
+          m.tunnel = TunnelFrame.read(r, readEnd(r));
           break;
         default:
           keepUnknown(m, r, start, tag);

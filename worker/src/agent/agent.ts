@@ -2,6 +2,7 @@
  * The node's connection to the cluster: keeps one session with the leader's dispatcher, whichever manager that is, beats,
  * reports statuses and takes assignments. While there is no manager the tasks go on.
  */
+import type { Duplex } from 'node:stream';
 import * as grpc from '@grpc/grpc-js';
 import { Backoff, type Clock, type Logger, messageOf, type Random, type TimerHandle } from '@swarmts/lib';
 import {
@@ -19,6 +20,7 @@ import {
 import type { ContainerEngine } from '../engine/engine-api.js';
 import { LogServer } from './log-server.js';
 import { type NetworkReceiver, TaskManager } from './task-manager.js';
+import { TunnelServer } from './tunnel-server.js';
 import { UsageReporter } from './usage-reporter.js';
 
 /** Wait between attempts to reach a manager. */
@@ -48,6 +50,8 @@ export interface AgentOptions {
   readonly managers: () => readonly WeightedManager[];
   /** A client for one address, with the node's present certificate. */
   readonly connect: (addr: string) => grpc.Client;
+  /** A connection to this node's own API. */
+  readonly connectApi: () => Duplex;
   /** Metadata key in which a follower names the leader. */
   readonly leaderKey: string;
   readonly onSession: (info: SessionInfo) => void;
@@ -61,6 +65,7 @@ export class Agent {
   readonly #o: AgentOptions;
   readonly #logs: LogServer;
   readonly #usage: UsageReporter;
+  readonly #tunnels: TunnelServer;
   readonly #pending = new Map<string, TaskStatus>();
   #statusTimer: TimerHandle | undefined;
   #stream: grpc.ClientDuplexStream<AgentMessage, DispatcherMessage> | undefined;
@@ -78,6 +83,11 @@ export class Agent {
       log: options.log,
       containerOf: (id) => this.tasks.containerOf(id),
       send: (logs) => this.#send(AgentMessage.create({ logs })),
+    });
+    this.#tunnels = new TunnelServer({
+      log: options.log,
+      connect: options.connectApi,
+      send: (tunnel) => this.#send(AgentMessage.create({ tunnel })),
     });
     this.#usage = new UsageReporter({
       clock: options.clock,
@@ -184,6 +194,7 @@ export class Agent {
         if (this.#stream === stream) this.#stream = undefined;
         this.#established = false;
         this.#logs.stop();
+        this.#tunnels.stop();
         client.close();
         resolve({ wasEstablished, leader });
       };
@@ -223,6 +234,7 @@ export class Agent {
         }
         if (message.withdrawn) this.tasks.withdraw(message.withdrawn.taskIds);
         if (message.logs) this.#logs.handle(message.logs);
+        if (message.tunnel) this.#tunnels.receive(message.tunnel);
       });
       stream.on('error', (e: grpc.ServiceError) => {
         if (!this.#stopped) log.debug('session ended', { addr, error: messageOf(e) });

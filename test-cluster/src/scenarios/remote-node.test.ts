@@ -1,0 +1,48 @@
+/** Working on another node through the managers: exec into a task, copies, logs, with our command line and the real docker. */
+import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Lab } from '../lab/lab.js';
+import { failed, newLab, ok, untilRunning } from './testing.js';
+
+describe('another node, through the managers', () => {
+  let lab: Lab;
+  let container = '';
+  before(async () => {
+    lab = await newLab({ managers: 2, workers: 1 });
+    const flags = ['-q', '--name', 'web', '--constraint', 'node.hostname==w1'];
+    ok(await lab.swarmts('m1', 'service', 'create', ...flags, 'registry:5000/whoami'));
+    const [task] = await untilRunning(lab, 'm1', 'web', 1);
+    container = task?.Status.ContainerStatus?.ContainerID ?? '';
+  });
+  after(() => lab.down());
+
+  for (const via of ['m1', 'm2']) {
+    it(`shows its containers and logs, asked on ${via}`, async () => {
+      assert.match(ok(await lab.swarmts(via, '--node', 'w1', 'ps')), /web\.1\./);
+      assert.match(ok(await lab.swarmts(via, '--node', 'w1', 'logs', container)), /whoami on/);
+      assert.doesNotMatch(ok(await lab.swarmts(via, 'ps')), /web\.1\./);
+    });
+
+    it(`docker executes, copies and streams there, asked on ${via}`, async () => {
+      const there = (...args: readonly string[]) => lab.swarmts(via, 'node', 'proxy', 'w1', 'docker', ...args);
+      assert.equal(ok(await there('exec', container, 'cat', '/etc/hostname')).trim(), container.slice(0, 12));
+      assert.equal((await there('exec', container, 'sh', '-c', 'exit 7')).code, 7);
+      const file = join(lab.dataRoot('m1'), 'big');
+      writeFileSync(file, Buffer.alloc(5 * 1024 * 1024, 'x'));
+      ok(await there('cp', file, `${container}:/tmp/big`));
+      assert.equal(ok(await there('exec', container, 'wc', '-c', '/tmp/big')).trim(), '5242880 /tmp/big');
+      const all = ok(await there('exec', container, 'cat', '/tmp/big'));
+      assert.equal(all.length, 5 * 1024 * 1024);
+    });
+  }
+
+  it('says so when the node is not there', async () => {
+    assert.match(failed(await lab.swarmts('m1', '--node', 'w9', 'ps')), /node w9 not found/);
+    await lab.kill('w1');
+    const r = await lab.swarmts('m1', '--node', 'w1', 'ps');
+    assert.notEqual(r.code, 0);
+    await lab.start('w1');
+    assert.match(failed(await lab.swarmts('w1', '--node', 'm1', 'ps')), /not a swarm manager/);
+  });
+});
