@@ -531,7 +531,16 @@ export interface NodeBackend {
     ref: string,
     auth: unknown,
   ): Promise<
-    | { readonly digest: string; readonly platforms: readonly { readonly architecture: string; readonly os: string }[] }
+    | {
+        readonly digest: string;
+        readonly mediaType: string;
+        readonly sizeBytes: number;
+        readonly platforms: readonly {
+          readonly architecture: string;
+          readonly os: string;
+          readonly variant?: string;
+        }[];
+      }
     | undefined
   >;
   onEvent(

@@ -77,8 +77,8 @@ export function serviceRoutes(c: RouteContext): Route[] {
       const found = await node.imageDigest(name, decodeRegistryAuth(call.headers[REGISTRY_AUTH]));
       if (found === undefined) throw new SwarmtsError('image-not-found', `no registry could be asked about ${name}`);
       return json({
-        Descriptor: { mediaType: 'application/vnd.oci.image.manifest.v1+json', digest: found.digest, size: 0 },
-        Platforms: found.platforms.map((p) => ({ architecture: p.architecture, os: p.os })),
+        Descriptor: { mediaType: found.mediaType, digest: found.digest, size: found.sizeBytes },
+        Platforms: found.platforms,
       });
     }),
   ];

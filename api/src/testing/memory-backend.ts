@@ -135,7 +135,8 @@ export class MemoryNode implements NodeBackend {
   async imageDigest(ref: string, auth: unknown): ReturnType<NodeBackend['imageDigest']> {
     this.#images.lastAuth = auth;
     if (!this.#images.registry.has(ref.replace(/^docker\.io\/(library\/)?/, ''))) return undefined;
-    return { digest: DIGEST, platforms: [{ architecture: 'amd64', os: 'linux' }] };
+    const platforms = [{ architecture: 'arm64', os: 'linux', variant: 'v8' }];
+    return { digest: DIGEST, mediaType: 'application/vnd.oci.image.index.v1+json', sizeBytes: 7, platforms };
   }
 
   onEvent(listener: (e: NodeEvent) => void): () => void {

@@ -3,8 +3,9 @@ import assert from 'node:assert/strict';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import Docker from 'dockerode';
 import type { Lab } from '../lab/lab.js';
-import { type RunResult, run, runAsync } from '../lab/run.js';
+import { type RunResult, run, runAsync, tryRun } from '../lab/run.js';
 import { failed, newLab, ok } from './testing.js';
 
 /** The client on the PATH and Debian's, where they are two. */
@@ -208,6 +209,60 @@ describe('images and the docker command', () => {
       });
     });
   }
+
+  it('dockerode builds, pushes and pulls', async () => {
+    const client = new Docker({ socketPath: lab.socket('m1') });
+    const done = (stream: NodeJS.ReadableStream) =>
+      new Promise<Record<string, unknown>[]>((resolve, reject) =>
+        client.modem.followProgress(stream, (e, out) => (e ? reject(e) : resolve(out))),
+      );
+    file('rode/Dockerfile', 'FROM registry:5000/busybox\nRUN echo by dockerode\n');
+    const context = { context: join(dir, 'rode'), src: ['Dockerfile'] };
+    const built = await done(await client.buildImage(context, { t: 'registry:5000/rode:1', version: '1' }));
+    assert.ok(built.some((r) => r.stream === 'by dockerode\n'));
+    const image = client.getImage('registry:5000/rode:1');
+    const pushed = await done(await image.push({ authconfig: { username: 'a', password: 'b' } }));
+    assert.match(JSON.stringify(pushed), /"aux":\{"Tag":"1","Digest":"sha256:/);
+    await image.remove();
+    assert.match(JSON.stringify(await done(await client.pull('registry:5000/rode:1'))), /Downloaded newer image/);
+    const { Descriptor } = (await client.getImage('registry:5000/rode:1').distribution()) as {
+      readonly Descriptor: { readonly mediaType: string; readonly size: number };
+    };
+    assert.match(Descriptor.mediaType, /manifest\.v[12]\+json$/);
+    assert.ok(Descriptor.size > 100);
+    await image.remove();
+  });
+
+  it("Debian's Python library builds, tags, saves and loads", () => {
+    const script = `
+import docker, io
+c = docker.from_env()
+dockerfile = io.BytesIO(b'FROM registry:5000/busybox\\nRUN echo by python > /py\\nCMD cat /py\\n')
+image, log = c.images.build(fileobj=dockerfile, tag='python:1', rm=True)
+assert any('Successfully built' in x.get('stream', '') for x in log)
+assert c.containers.run('python:1', network_mode='none', remove=True) == b'by python\\n'
+image.tag('registry:5000/python', '2')
+assert 'digest: sha256' in c.images.push('registry:5000/python', '2')
+data = b''.join(image.save(named=True))
+c.images.remove('registry:5000/python:2')
+c.images.remove('python:1', force=True)
+assert c.images.load(data)[0].tags, 'loaded with its name'
+assert c.images.pull('registry:5000/python', '2').id == image.id
+assert len(image.history()) >= 3
+assert c.images.get_registry_data('registry:5000/python:2').id.startswith('sha256:')
+try:
+    c.images.build(fileobj=io.BytesIO(b'FROM registry:5000/busybox\\nRUN exit 4\\n'), rm=True, forcerm=True)
+except docker.errors.BuildError as e:
+    assert 'non-zero code: 4' in str(e), e
+else:
+    raise AssertionError('the build did not fail')
+c.images.prune({'dangling': False})
+print('fine')
+`;
+    const env = { ...process.env, DOCKER_HOST: `unix://${lab.socket('m1')}` };
+    const r = tryRun('python3', ['-c', script], { env });
+    assert.equal(r.stdout, 'fine\n', r.stderr);
+  });
 
   it('swarmts builds, pushes and prunes as well', async () => {
     const swarmts = async (...args: readonly string[]) => ok(await lab.swarmts('m1', ...args));

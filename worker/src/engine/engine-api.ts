@@ -377,7 +377,10 @@ export interface RegistryAuth {
 /** What a registry says that a reference stands for. */
 export interface ImageResolution {
   readonly digest: string;
-  readonly platforms: readonly { readonly architecture: string; readonly os: string }[];
+  /** Of the manifest or index that the digest is of. */
+  readonly mediaType: string;
+  readonly sizeBytes: number;
+  readonly platforms: readonly { readonly architecture: string; readonly os: string; readonly variant?: string }[];
 }
 
 /** One record of Docker's progress stream. */

@@ -20,14 +20,23 @@ export async function resolveImage(
     const { data, contentType } = await client.manifest(ref.digest ?? ref.tag ?? 'latest', signal);
     const digest = sha256Digest(data);
     const parsed = parseManifest(data, contentType);
+    const found = { digest, mediaType: typeOf(data, contentType), sizeBytes: data.length };
     if (parsed.kind === 'index') {
       const known = parsed.manifests.flatMap((m) => (m.platform && m.platform.os !== 'unknown' ? [m.platform] : []));
-      return { digest, platforms: known.map(({ architecture, os }) => ({ architecture, os })) };
+      return { ...found, platforms: known };
     }
     const { body } = await client.blob(parsed.config.digest, 0, signal);
     const config = parseImageConfig(await readBody(body, MAX_CONFIG_BYTES));
-    return { digest, platforms: [{ architecture: config.architecture, os: config.os }] };
+    const { architecture, os, variant } = config;
+    return { ...found, platforms: [{ architecture, os, ...(variant ? { variant } : {}) }] };
   } finally {
     client.close();
   }
+}
+
+/** What the document says of itself, else what the registry says. */
+function typeOf(data: Buffer, contentType: string): string {
+  // It was parsed already.
+  const { mediaType } = JSON.parse(data.toString('utf8')) as { readonly mediaType?: unknown };
+  return typeof mediaType === 'string' ? mediaType : (contentType.split(';')[0] ?? '').trim();
 }
