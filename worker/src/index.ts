@@ -28,4 +28,5 @@ export {
   parseReference,
   repositoryOf,
 } from './images/reference.js';
+export type { RuntimeVersion } from './runtime/known-escapes.js';
 export { signalNumber } from './runtime/signals.js';

@@ -4,6 +4,7 @@ import { arch, availableParallelism, release, totalmem } from 'node:os';
 import { join } from 'node:path';
 import type { DoctorCheck } from '@swarmts/api';
 import { findProgram } from '@swarmts/lib';
+import type { RuntimeVersion } from '@swarmts/worker';
 
 export interface MachineFacts {
   readonly kernelVersion: string;
@@ -38,16 +39,35 @@ function osName(): string {
 }
 
 /** What a node needs, one line each, with the way to get it. */
-export function diagnose(runtime: string): readonly DoctorCheck[] {
+export function diagnose(runtime: string, version: RuntimeVersion | undefined): readonly DoctorCheck[] {
   return [
     check('root', process.getuid?.() === 0, 'the daemon runs as root', 'start swarmtsd as root'),
     kernelCheck(),
     cgroupCheck(),
     programCheck('OCI runtime', runtime, 'apt-get install crun'),
+    ...(version ? [escapeCheck(version)] : []),
     programCheck('conmon', 'conmon', 'apt-get install conmon'),
     libraryCheck('libnftables.so.1', 'apt-get install libnftables1'),
     filesystemCheck('overlay'),
   ];
+}
+
+/** A build of a distribution is judged by its changelog, not by its number. */
+function escapeCheck({ version, escapes, distribution }: RuntimeVersion): DoctorCheck {
+  const open = escapes.length > 0;
+  const names = escapes.join(', ');
+  const detail = !open
+    ? `${version}, no escape is known`
+    : distribution
+      ? `${version}, a build of the distribution; the plain version is open to ${names}`
+      : `${version} is open to ${names}`;
+  return check('OCI runtime version', !open || distribution, detail, 'upgrade the OCI runtime');
+}
+
+/** For `info`: what an operator should know before trusting the isolation of containers. */
+export function escapeWarnings(version: RuntimeVersion | undefined): readonly string[] {
+  if (!version || version.escapes.length === 0 || version.distribution) return [];
+  return [`The OCI runtime ${version.version} lets containers escape: ${version.escapes.join(', ')}`];
 }
 
 function check(name: string, ok: boolean, detail: string, fix: string): DoctorCheck {

@@ -4,7 +4,7 @@ import type { DoctorCheck, SystemBackend, SystemInfo } from '@swarmts/api';
 import type { MetricsRegistry } from '@swarmts/lib';
 import type { ContainerEngine } from '@swarmts/worker';
 import type { DaemonConfig } from '../config.js';
-import { diagnose, type MachineFacts } from './machine.js';
+import { diagnose, escapeWarnings, type MachineFacts } from './machine.js';
 
 export interface SystemBackendOptions {
   readonly config: DaemonConfig;
@@ -45,12 +45,12 @@ export class DaemonSystemBackend implements SystemBackend {
       stopped: c.stopped,
       images: c.images,
       debug: config.debug,
-      warnings: config.warnings.map((w) => `WARNING: ${w}`),
+      warnings: [...config.warnings, ...escapeWarnings(await engine.runtimeVersion())].map((w) => `WARNING: ${w}`),
     };
   }
 
   async doctor(): Promise<readonly DoctorCheck[]> {
-    return diagnose(this.#o.engine.info().runtime);
+    return diagnose(this.#o.engine.info().runtime, await this.#o.engine.runtimeVersion());
   }
 
   metrics(): string {

@@ -5,6 +5,7 @@
 import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { messageOf, SwarmtsError } from '@swarmts/lib';
+import { openLogSink } from '../logs/log-forwarder.js';
 import { DEFAULT_SHM_BYTES, type NetworkNamespace } from '../runtime/oci-config.js';
 import { identifyProcess } from '../runtime/process-identity.js';
 import { type StartFailure, startFailure } from '../runtime/runtime-errors.js';
@@ -43,6 +44,7 @@ export async function createProcess(
   mkdirSync(paths.bundle, { recursive: true, mode: 0o700 });
   await placeFilesOnce(context, record, paths, files);
   mkdirSync(dirname(paths.log), { recursive: true, mode: 0o700 });
+  await checkLogSink(context, record);
   const volumes = await acquireVolumes(context, record);
   const [rootfs, network] = await Promise.allSettled([
     prepareRootfs(context.bundle, { record, paths, volumes }),
@@ -76,6 +78,17 @@ async function sharedMemory(
     data: `mode=1777,size=${size}`,
   });
   return { shm: paths.shm };
+}
+
+async function checkLogSink(context: ContainerContext, record: ContainerRecord): Promise<void> {
+  const { log } = record.config;
+  if (log?.driver !== 'syslog' && log?.driver !== 'journald') return;
+  try {
+    await (await openLogSink(log.driver, log.options ?? {}, context.helper)).sink.close();
+  } catch (e) {
+    const what = 'failed to create task for container: failed to initialize logging driver';
+    throw new SwarmtsError('failed-precondition', `${what}: ${messageOf(e)}`, { cause: e });
+  }
 }
 
 async function startMonitor(

@@ -13,6 +13,7 @@ import type { PathStat, RootRequest } from '../files/files-request.js';
 import type { FileChange } from '../files/upper-changes.js';
 import { throwIfAborted, untilAborted } from '../images/shared-jobs.js';
 import { resizeConsole } from '../logs/log-files.js';
+import { LogForwarder } from '../logs/log-forwarder.js';
 import { readMounts } from '../runtime/mountinfo.js';
 import { resourcesOf } from '../runtime/oci-config.js';
 import { controlFifo } from '../runtime/oci-runtime.js';
@@ -61,6 +62,7 @@ export class Container {
   readonly #paths: ContainerPaths;
   readonly #ended = new Set<() => void>();
   readonly #started = new Set<() => void>();
+  readonly #forwarders = new Set<LogForwarder>();
   readonly #onRemoved = new Set<() => void>();
   #record: ContainerRecord;
   /** Contents of the injected files until they are placed; undefined for a container that was read from disk. */
@@ -547,7 +549,10 @@ export class Container {
       const code = await this.#context.runtime.exitCode(this.#record.id);
       if (code !== undefined) await this.#finish({ exitCode: code, error: '' });
       else if (!isAlive(this.#record.process?.monitor)) await this.#finishWithoutMonitor();
-      else this.#watchHealth();
+      else {
+        this.#forwardLog();
+        this.#watchHealth();
+      }
     });
   }
 
@@ -565,6 +570,7 @@ export class Container {
   /** Lets go of everything in memory; the container runs on. */
   async close(): Promise<void> {
     this.#cancelRestart();
+    await Promise.all([...this.#forwarders].map((f) => f.close()));
     await this.#health?.stop();
     await this.#lock.idle();
     await this.#health?.stop();
@@ -605,6 +611,7 @@ export class Container {
     if (saved.status === 'rejected') throw saved.reason;
     this.#record = started;
     this.#exitOnNext = false;
+    this.#forwardLog();
     this.#watchHealth();
     this.#emit('start');
     fireOnce(this.#started);
@@ -727,6 +734,7 @@ export class Container {
   async #remove(): Promise<void> {
     if (this.#removed) return;
     this.#record = { ...this.#record, state: 'dead' };
+    await Promise.all([...this.#forwarders].map((f) => f.close()));
     await eraseContainer(this.#context, this.#record, this.#paths);
     this.#removed = true;
     this.#emit('destroy');
@@ -764,6 +772,24 @@ export class Container {
 
   #untilEnded(): Promise<void> {
     return this.#endsWithin(-1).then(() => undefined);
+  }
+
+  /** Passes the log on, where its driver wants that. */
+  #forwardLog(): void {
+    const { config, id } = this.#record;
+    const driver = config.log?.driver;
+    if (driver !== 'syslog' && driver !== 'journald') return;
+    const { helper, clock, logger } = this.#context;
+    const source = {
+      logPath: this.logPath,
+      isLive: () => this.isRunning,
+      onEnd: (fn: () => void) => this.onEnd(fn),
+      clock,
+    };
+    const origin = { id, name: config.name, image: config.image, options: config.log?.options ?? {} };
+    const forwarder = new LogForwarder({ driver, source, origin }, helper, clock, logger);
+    this.#forwarders.add(forwarder);
+    void forwarder.done.finally(() => this.#forwarders.delete(forwarder));
   }
 
   #watchHealth(): void {

@@ -9,6 +9,7 @@ import type { BuildOptions } from '../build/build-api.js';
 import type { PathStat } from '../files/files-request.js';
 import type { FileChange } from '../files/upper-changes.js';
 import type { CommitOptions, ImageEngine } from '../images/image-api.js';
+import type { RuntimeVersion } from '../runtime/known-escapes.js';
 import type { AttachOptions, ExecConfig, ExecInfo, Session, TerminalSize } from './session-api.js';
 
 export type ContainerState = 'created' | 'running' | 'paused' | 'restarting' | 'exited' | 'dead';
@@ -604,6 +605,8 @@ export interface ContainerEngine {
     /** Path of the OCI runtime that new containers get. */
     readonly runtime: string;
   };
+  /** What the OCI runtime of new containers says of itself; undefined for one that is not known. */
+  runtimeVersion(): Promise<RuntimeVersion | undefined>;
   /** Lets go of everything in memory; containers go on running. */
   close(): Promise<void>;
 }

@@ -11,6 +11,7 @@ import type { ImageService } from '../images/image-service.js';
 import { readLogs } from '../logs/log-reader.js';
 import type { LogRotation } from '../logs/log-rotation.js';
 import type { ExitWatch } from '../runtime/exit-watch.js';
+import { type RuntimeVersion, runtimeVersion } from '../runtime/known-escapes.js';
 import type { VolumeStore } from '../volumes/volume-store.js';
 import { checkResources } from './check-settings.js';
 import { Container } from './container.js';
@@ -304,6 +305,13 @@ export class Engine implements ContainerEngine {
       images: this.#parts.images.count,
       runtime: this.#parts.context.runtime.program,
     };
+  }
+
+  async runtimeVersion(): Promise<RuntimeVersion | undefined> {
+    const { helper, runtime } = this.#parts.context;
+    const env = { PATH: process.env.PATH ?? '/usr/sbin:/usr/bin:/sbin:/bin' };
+    const { stdout } = await helper.run({ argv: [runtime.program, '--version'], env });
+    return runtimeVersion(Buffer.from(stdout).toString('utf8'));
   }
 
   async close(): Promise<void> {

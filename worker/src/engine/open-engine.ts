@@ -282,7 +282,8 @@ function rotatingLog(c: Container): RotatingLog[] {
   const log = c.record.config.log;
   if (!c.isRunning || !log) return [];
   if (log.driver === 'none') return [unkeptLog(c)];
-  const local = log.driver === 'local';
+  // What is passed on is kept as long as with the local driver.
+  const local = log.driver !== 'json-file';
   const maxSizeBytes = log.maxSizeBytes > 0 ? log.maxSizeBytes : local ? LOCAL_LOG_MAX_BYTES : 0;
   const maxFiles = log.maxFiles > 0 ? log.maxFiles : local ? LOCAL_LOG_MAX_FILES : 1;
   if (maxSizeBytes === 0) return [];

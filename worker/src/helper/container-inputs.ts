@@ -3,7 +3,7 @@
  * container does not take it, and takes the end of a connection for the end of the input. The output is read from the log.
  */
 import { SwarmtsError } from '@swarmts/lib';
-import { closeFd, connectPacketSocket, trySendPacket } from 'vxlan-tools';
+import { closeFd, connectPacketSocket, type PacketKind, trySendPacket } from 'vxlan-tools';
 
 /** conmon reads so much at a time and would cut a longer packet. */
 const MAX_PACKET_BYTES = 8192;
@@ -13,8 +13,8 @@ const LAST_RETRY_MS = 100;
 export class ContainerInputs {
   readonly #open = new Map<number, Promise<void>>();
 
-  open(socket: string): number {
-    const fd = connectPacketSocket(socket);
+  open(socket: string, kind: PacketKind): number {
+    const fd = connectPacketSocket(socket, kind);
     this.#open.set(fd, Promise.resolve());
     return fd;
   }

@@ -5,7 +5,7 @@
  */
 
 import type { RouterExecutor } from '@swarmts/netplugins';
-import type { TerminalSize } from 'vxlan-tools';
+import type { PacketKind, TerminalSize } from 'vxlan-tools';
 
 /** A process to start. `argv[0]` is an absolute path or a name looked up in PATH. */
 export interface ProcessSpec {
@@ -91,8 +91,11 @@ export interface HelperApi {
   resizeTerminal(name: string, pid: number, size: TerminalSize): Promise<void>;
   /** Makes named pipes that only root may use. */
   makePipes(paths: readonly string[]): Promise<void>;
-  /** Connects to a monitor's attach socket for typing into a container. The number is good until `closeInput` or the helper's end. */
-  openInput(socket: string): Promise<number>;
+  /**
+   * Connects to a monitor's attach socket for typing into a container, or to a datagram socket, where every write is a message. The
+   * number is good until `closeInput` or the helper's end.
+   */
+  openInput(socket: string, kind?: PacketKind): Promise<number>;
   /** Resolves when everything has been taken; a container that does not read lets it wait. */
   writeInput(input: number, bytes: Uint8Array): Promise<void>;
   /** The end of the input, as ^D or a closed pipe. */

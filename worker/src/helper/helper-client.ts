@@ -5,7 +5,7 @@
 import type { Duplex } from 'node:stream';
 import { type Clock, type Logger, SwarmtsError, silentLogger, systemClock, type TimerHandle } from '@swarmts/lib';
 import type { Encryption, FoundTunnel, LegSpec, RouterSpec, RulesSpec, TunnelsSpec } from '@swarmts/netplugins';
-import type { TerminalSize } from 'vxlan-tools';
+import type { PacketKind, TerminalSize } from 'vxlan-tools';
 import { encodeFrame, FrameDecoder } from './frame.js';
 import type {
   ConnectionFilter,
@@ -119,8 +119,8 @@ export class HelperClient implements PrivilegedHelper {
     await this.#call('makePipes', { paths });
   }
 
-  async openInput(socket: string): Promise<number> {
-    return (await this.#call('openInput', { socket })).result;
+  async openInput(socket: string, kind: PacketKind = 'connected'): Promise<number> {
+    return (await this.#call('openInput', { socket, kind })).result;
   }
 
   async writeInput(input: number, bytes: Uint8Array): Promise<void> {

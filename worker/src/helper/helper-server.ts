@@ -135,7 +135,7 @@ export class HelperServer {
         for (const path of request.paths) makeFifo(path, PIPE_MODE);
         return DONE;
       case 'openInput':
-        return { result: this.#inputs.open(request.socket) };
+        return { result: this.#inputs.open(request.socket, request.kind) };
       case 'writeInput':
         return this.#inputs.write(request.input, tail).then(() => DONE);
       case 'closeInput':

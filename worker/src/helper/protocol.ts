@@ -4,7 +4,7 @@
  */
 import { type ErrorCode, errorCodes } from '@swarmts/lib';
 import type { Encryption, FoundTunnel, LegSpec, RouterSpec, RulesSpec, TunnelsSpec } from '@swarmts/netplugins';
-import type { TerminalSize } from 'vxlan-tools';
+import type { PacketKind, TerminalSize } from 'vxlan-tools';
 import type { ConnectionFilter, LocalEndpointSpec, MonitorStarted, MountSpec, ProcessSpec } from './helper-api.js';
 
 /** A ProcessSpec without stdin, which is the tail when `hasStdin`. */
@@ -24,7 +24,7 @@ export interface Methods {
   };
   resizeTerminal: { readonly name: string; readonly pid: number; readonly size: TerminalSize };
   makePipes: { readonly paths: readonly string[] };
-  openInput: { readonly socket: string };
+  openInput: { readonly socket: string; readonly kind: PacketKind };
   /** The bytes are the frame's tail. */
   writeInput: { readonly input: number };
   closeInput: { readonly input: number };

@@ -1,0 +1,120 @@
+/**
+ * Passes the lines of containers on to syslog or journald. The monitor writes every line to the container's own log first, and this reads
+ * it from there: lines that come while the daemon is down, or while nobody takes them, are passed on later, as long as the log
+ * keeps them. How far it has come is on disk, beside the log.
+ */
+import { readFileSync } from 'node:fs';
+import { hostname } from 'node:os';
+import { dirname, join } from 'node:path';
+import { type Clock, type Logger, messageOf, sleep, writeFileAtomic } from '@swarmts/lib';
+import type { LogEntry } from '../engine/engine-api.js';
+import type { HelperApi } from '../helper/helper-api.js';
+import { type LogSource, readLogs } from './log-reader.js';
+import { JOURNAL_SOCKET, type LogSink, openSink, parseSinkAddress } from './log-sink.js';
+import { journalMessage, type LogOrigin, syslogMessage } from './syslog-format.js';
+
+const RETRY_MS = 2_000;
+const SAVE_EVERY_MS = 1_000;
+
+export interface ForwardedLog {
+  readonly driver: 'syslog' | 'journald';
+  readonly source: LogSource;
+  readonly origin: Omit<LogOrigin, 'hostname'>;
+}
+
+export class LogForwarder {
+  readonly #log: ForwardedLog;
+  readonly #helper: HelperApi;
+  readonly #clock: Clock;
+  readonly #logger: Logger;
+  readonly #closing = new AbortController();
+  readonly #loop: Promise<void>;
+  #sentNs: bigint;
+  #savedAtMs = 0;
+
+  constructor(log: ForwardedLog, helper: HelperApi, clock: Clock, logger: Logger) {
+    this.#log = log;
+    this.#helper = helper;
+    this.#clock = clock;
+    this.#logger = logger;
+    this.#sentNs = readPosition(this.#positionFile);
+    this.#loop = this.#run();
+  }
+
+  /** Resolves when the last line of a container that has ended is sent. */
+  get done(): Promise<void> {
+    return this.#loop;
+  }
+
+  async close(): Promise<void> {
+    this.#closing.abort();
+    await this.#loop;
+  }
+
+  async #run(): Promise<void> {
+    const { signal } = this.#closing;
+    while (!signal.aborted) {
+      try {
+        await this.#forward(signal);
+        return;
+      } catch (e) {
+        const fields = { container: this.#log.origin.id, error: messageOf(e) };
+        this.#logger.warn('the log of a container cannot be passed on, trying again', fields);
+        await sleep(this.#clock, RETRY_MS, signal).catch(() => undefined);
+      } finally {
+        await this.#save();
+      }
+    }
+  }
+
+  async #forward(signal: AbortSignal): Promise<void> {
+    const sink = await openLogSink(this.#log.driver, this.#log.origin.options, this.#helper);
+    const origin = { ...this.#log.origin, hostname: hostname() };
+    try {
+      const options = { stdout: true, stderr: true, follow: true, tail: -1, sinceNs: this.#sentNs + 1n };
+      for await (const e of readLogs(this.#log.source, options, signal)) {
+        await sink.sink.send(this.#messageOf(e, origin, sink.local));
+        this.#sentNs = e.timeNs;
+        if (this.#clock.now() - this.#savedAtMs > SAVE_EVERY_MS) await this.#save();
+      }
+    } finally {
+      await sink.sink.close();
+    }
+  }
+
+  #messageOf(e: LogEntry, origin: LogOrigin, local: boolean): Buffer {
+    return this.#log.driver === 'journald' ? journalMessage(e, origin) : syslogMessage(e, origin, local);
+  }
+
+  get #positionFile(): string {
+    return join(dirname(this.#log.source.logPath), 'forwarded');
+  }
+
+  async #save(): Promise<void> {
+    this.#savedAtMs = this.#clock.now();
+    // A container that is being removed has no place for it any more.
+    await writeFileAtomic(this.#positionFile, String(this.#sentNs)).catch(() => undefined);
+  }
+}
+
+/** Whether somebody takes the lines: asked before a container starts. */
+export async function openLogSink(
+  driver: ForwardedLog['driver'],
+  options: Readonly<Record<string, string>>,
+  helper: HelperApi,
+): Promise<{ readonly sink: LogSink; readonly local: boolean }> {
+  const address =
+    driver === 'journald'
+      ? ({ kind: 'datagram', host: '', port: 0, path: JOURNAL_SOCKET } as const)
+      : parseSinkAddress(options['syslog-address'] ?? '');
+  return { sink: await openSink(address, options, helper), local: address.path !== '' };
+}
+
+function readPosition(file: string): bigint {
+  try {
+    const text = readFileSync(file, 'utf8').trim();
+    return /^\d+$/.test(text) ? BigInt(text) : 0n;
+  } catch {
+    return 0n;
+  }
+}
