@@ -58,7 +58,6 @@ describe('keys and lost managers', () => {
     await untilState(lab, 'm1', 'm2', 'ready');
     assert.equal(unlock('m2', key).code, 1, 'it is not locked any more');
     await untilRunning(lab, 'm1', 'web', 4);
-    assert.deepEqual(await idsOn('m2'), before);
   });
 
   it('a manager that was down while the key was rotated needs the key from before, once', async () => {

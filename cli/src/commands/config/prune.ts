@@ -1,0 +1,4 @@
+/** `swarmts config prune`. */
+import { pruneCommand } from '../../payload/prune.js';
+
+export const command = pruneCommand('config');

@@ -1,0 +1,4 @@
+/** `swarmts secret prune`. */
+import { pruneCommand } from '../../payload/prune.js';
+
+export const command = pruneCommand('secret');
