@@ -100,15 +100,37 @@ describe('the routing mesh', () => {
   it('carries UDP, with the address of the client', async () => {
     const node = await nodeWith(lab, 'web.');
     const echo = inContainer(lab, node, 'web.', process.execPath, '-e', UDP_ECHO);
-    for (const address of Object.values(NODES)) {
+    for (const address of [...Object.values(NODES), ...Object.values(IPV6)]) {
       const answer = await waitFor(`UDP through ${address}`, 10_000, async () => {
         const r = await inNetworkOf(outsidePid(lab), process.execPath, '-e', UDP_ASK, address, '8053');
         return r.code === 0 ? r.stdout : undefined;
       });
-      assert.equal(answer.trim(), OUTSIDE);
+      assert.equal(answer.trim(), address.includes(':') ? OUTSIDE_IPV6 : OUTSIDE);
     }
     await inContainer(lab, node, 'web.', process.execPath, '-e', UDP_STOP);
     await echo;
+  });
+
+  it('keeps to the tasks of the node that was asked, where that is wished for and it has some', async () => {
+    const options = ['--mode', 'global', '--publish', 'published=8091,target=80,local=prefer'];
+    ok(await lab.swarmts('m1', 'service', 'create', '-q', '--name', 'near', ...options, 'registry:5000/whoami'));
+    await untilRunning(lab, 'm1', 'near', 3);
+    const hosts = new Set<string>();
+    for (const [node, address] of Object.entries(NODES)) {
+      const visited = new Set<string>();
+      for (let i = 0; i < 8; i++) {
+        const url = curl(visitUrl(address, 8091));
+        const v = await waitFor(`${node} answers`, 10_000, async () => {
+          const r = await inNetworkOf(outsidePid(lab), ...url);
+          return r.code === 0 ? parseVisit(r) : undefined;
+        });
+        visited.add(v.host);
+        hosts.add(v.host);
+      }
+      assert.equal(visited.size, 1, `${node} leads to ${[...visited].join()}`);
+    }
+    assert.equal(hosts.size, 3, 'each to its own');
+    ok(await lab.docker('m1', 'service', 'rm', 'near'));
   });
 
   it('refuses a port that another service has, by its name, and chooses free ones itself', async () => {
@@ -201,8 +223,9 @@ describe('the routing mesh', () => {
 });
 
 /** Answers every datagram with the sender's address, until one says stop. */
-const UDP_ECHO = `const s=require('dgram').createSocket('udp4');
-s.on('message',(m,f)=>{if(m.toString()==='stop')return s.close();s.send(f.address,f.port,f.address)});s.bind(8053);`;
-const UDP_ASK = `const s=require('dgram').createSocket('udp4');setTimeout(()=>process.exit(1),1000);
+const UDP_ECHO = `const s=require('dgram').createSocket('udp6');
+s.on('message',(m,f)=>{if(m.toString()==='stop')return s.close();s.send(f.address.replace('::ffff:',''),f.port,f.address)});
+s.bind(8053);`;
+const UDP_ASK = `const s=require('dgram').createSocket(process.argv[1].includes(':')?'udp6':'udp4');setTimeout(()=>process.exit(1),1000);
 s.on('message',(m)=>{console.log(m.toString());s.close();process.exit(0)});s.send('x',Number(process.argv[2]),process.argv[1]);`;
 const UDP_STOP = `const s=require('dgram').createSocket('udp4');s.send('stop',8053,'127.0.0.1',()=>s.close());`;

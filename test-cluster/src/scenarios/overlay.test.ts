@@ -87,6 +87,16 @@ describe('an overlay network', () => {
     for (let i = 0; i < 12; i++) parseVisit(await inContainer(lab, 'w1', 'web', ...curl(visitUrl(vip))));
   });
 
+  it('has the MTU that it was made with', async () => {
+    const wishes = ['--opt', 'com.docker.network.driver.mtu=1300'];
+    ok(await lab.docker('m1', 'network', 'create', '-d', 'overlay', '--attachable', ...wishes, 'narrow'));
+    const run = ['run', '-d', '--name', 'small', '--network', 'narrow', 'registry:5000/busybox', 'sleep', '100000'];
+    ok(await lab.docker('m1', ...run));
+    assert.match(ok(await inContainer(lab, 'm1', 'small', 'ip', 'link', 'show', 'eth0')), /mtu 1300 /);
+    ok(await lab.docker('m1', 'rm', '-f', 'small'));
+    await waitFor('it can go', 10_000, async () => (await lab.docker('m1', 'network', 'rm', 'narrow')).code === 0);
+  });
+
   it('lets containers out, unless the network is internal', async () => {
     const registry = curl('http://10.210.0.2:5000/v2/');
     assert.equal(ok(await inContainer(lab, 'w1', 'client', ...registry)).trim(), '{}');
