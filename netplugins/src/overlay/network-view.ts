@@ -2,7 +2,7 @@
  * What the managers say of one network, as this node keeps it: the full set first, then changes. Unknown networks are those that
  * the node does not take part in. The state survives a restart of the daemon as one message.
  */
-import { parseIpPrefix } from '@swarmts/lib';
+import { parseIpPrefix, SwarmtsError } from '@swarmts/lib';
 import {
   isEncrypted,
   type Network,
@@ -70,6 +70,24 @@ export function vniOf(n: Network): number {
 export function mtuOf(n: Network): number | undefined {
   const mtu = Number(n.driverState?.options[MTU_OPTION] ?? n.spec?.driver?.options[MTU_OPTION] ?? Number.NaN);
   return Number.isInteger(mtu) && mtu >= 576 ? mtu : undefined;
+}
+
+const MACVLAN_MODES = ['private', 'vepa', 'bridge', 'passthru'] as const;
+
+/** How a network of driver macvlan shares a device of the node; undefined for other drivers. */
+export function macvlanOf(
+  n: Network,
+): { readonly parent: string; readonly mode: (typeof MACVLAN_MODES)[number] } | undefined {
+  if (n.driverState?.name !== 'macvlan') return undefined;
+  const options = n.driverState.options;
+  const mode = MACVLAN_MODES.find((m) => m === (options.macvlan_mode ?? 'bridge'));
+  if (!mode) {
+    throw new SwarmtsError(
+      'invalid-argument',
+      `unknown macvlan mode ${JSON.stringify(options.macvlan_mode)}: one of ${MACVLAN_MODES.join(', ')}`,
+    );
+  }
+  return { parent: options.parent ?? '', mode };
 }
 
 export interface Subnet {

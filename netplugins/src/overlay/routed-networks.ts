@@ -23,6 +23,7 @@ import { MESH_TABLE, meshRules } from './mesh-rules.js';
 import {
   applyState,
   isIngress,
+  macvlanOf,
   mtuOf,
   type NetworkView,
   stateOf,
@@ -32,7 +33,7 @@ import {
 } from './network-view.js';
 import { routerOf, tunnelBytes } from './router-of-network.js';
 import { routerRules } from './router-rules.js';
-import { LEG_PREFIX, type LegSpec, type RouterExecutor, type RouterSpec } from './router-spec.js';
+import { LEG_PREFIX, type LegSpec, type MacvlanSpec, type RouterExecutor, type RouterSpec } from './router-spec.js';
 import { changeBetween, documentOf, type RuleSet } from './rule-set.js';
 import { wireguardBytes } from './tunnel-plan.js';
 
@@ -213,6 +214,8 @@ export class RoutedNetworks {
     this.#legsOf(network.id).set(o.endpointId, made);
     try {
       await this.#serial(async () => {
+        const macvlan = macvlanSpec(made);
+        if (macvlan) return this.#o.executor.attachMacvlan(macvlan);
         await this.#reconcileTunnels();
         await this.#reconcile(network.id);
         await this.#o.executor.attachLeg(made.leg);
@@ -236,7 +239,12 @@ export class RoutedNetworks {
   /** Takes the leg off a container that goes on. */
   async disconnect(attachment: RoutedAttachment): Promise<void> {
     this.#forget(attachment);
-    await this.#serial(() => this.#o.executor.detachLeg(attachment.leg.routerNetns, attachment.leg.leg));
+    const { routerNetns, leg, containerNetns, iface } = attachment.leg;
+    await this.#serial(() =>
+      macvlanOf(attachment.network)
+        ? this.#o.executor.detachDevice(containerNetns, iface)
+        : this.#o.executor.detachLeg(routerNetns, leg),
+    );
     this.#schedule();
   }
 
@@ -335,6 +343,7 @@ export class RoutedNetworks {
   }
 
   #takesPart(view: NetworkView): boolean {
+    if (macvlanOf(view.network)) return false;
     if (isIngress(view) && view.peers.has(this.#nodeId)) return true;
     return (this.#legs.get(view.id)?.size ?? 0) > 0;
   }
@@ -504,6 +513,14 @@ export class RoutedNetworks {
   #netnsOf(networkId: string): string {
     return join(this.#o.dir, networkId);
   }
+}
+
+function macvlanSpec(a: RoutedAttachment): MacvlanSpec | undefined {
+  const macvlan = macvlanOf(a.network);
+  if (!macvlan) return undefined;
+  const { containerNetns, iface, mac, addresses } = a.leg;
+  const mtu = mtuOf(a.network);
+  return { ...macvlan, containerNetns, iface, mac, addresses, ...(mtu === undefined ? {} : { mtu }) };
 }
 
 /** Until the managers have said more. */

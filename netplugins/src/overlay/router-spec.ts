@@ -96,6 +96,18 @@ export interface LegSpec {
   readonly formerDefault?: { readonly iface: string; readonly address: string; readonly gateway: string };
 }
 
+/** A container's place on a network of the node's own devices (macvlan): there is no router. */
+export interface MacvlanSpec {
+  readonly containerNetns: string;
+  readonly iface: string;
+  readonly mac: string;
+  /** Device of the host that it shares. */
+  readonly parent: string;
+  readonly mode: 'private' | 'vepa' | 'bridge' | 'passthru';
+  readonly mtu?: number;
+  readonly addresses: readonly { readonly address: string; readonly prefixLength: number; readonly gateway: string }[];
+}
+
 /** Rules of one namespace. */
 export interface RulesSpec {
   /** Namespace file; '' is the host's. */
@@ -111,6 +123,10 @@ export interface RouterExecutor extends TunnelExecutor {
   removeRouter(netns: string): Promise<void>;
   attachLeg(spec: LegSpec): Promise<void>;
   detachLeg(routerNetns: string, leg: string): Promise<void>;
+  /** 'not-found' when there is no such parent. */
+  attachMacvlan(spec: MacvlanSpec): Promise<void>;
+  /** Takes a device out of a container that goes on. */
+  detachDevice(netns: string, iface: string): Promise<void>;
   /** Writes the rules as a whole. Resolves to a token of the namespace's rules as they are now. */
   writeRules(spec: RulesSpec): Promise<string>;
   /** Changes rules that `token` was given for. Resolves to the next token; '' when they are not there as they were. */

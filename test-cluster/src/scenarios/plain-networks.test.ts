@@ -97,6 +97,59 @@ describe('plain containers on networks', () => {
     await remove('w1', 'all');
   });
 
+  it('have addresses of their own on the wire with macvlan, and names among themselves', async () => {
+    const wire = ['--subnet', '10.210.0.0/24', '--gateway', '10.210.0.2', '--ip-range', '10.210.0.64/28'];
+    ok(await lab.docker('w1', 'network', 'create', '-d', 'macvlan', ...wire, '-o', 'parent=eth0', 'wire'));
+    assert.match(ok(await lab.docker('w1', 'network', 'ls')), /wire\s+macvlan\s+local/);
+    await run('w1', 'onwire', '--network', 'wire', '--ip', '10.210.0.70', WHOAMI);
+    await run('w1', 'onwire2', '--network', 'wire', ...BUSYBOX);
+    const visit = await waitFor('it is reached from outside', 10_000, async () => {
+      const r = await inNetworkOf(outsidePid(lab), ...curl(visitUrl('10.210.0.70')));
+      return r.code === 0 ? r : undefined;
+    });
+    assert.equal(parseVisit(visit).client, '10.210.0.2');
+    assert.match(await addressOn('w1', 'onwire2', 'wire'), /^10\.210\.0\.(6[4-9]|7\d)$/);
+    assert.ok(await reaches('w1', 'onwire2', '10.210.0.70'));
+    assert.deepEqual(await resolveIn(await pidOf(lab, 'w1', 'onwire2'), 'onwire'), ['10.210.0.70']);
+    ok(await lab.docker('w1', 'network', 'disconnect', 'wire', 'onwire2'));
+    assert.ok(!(await reaches('w1', 'onwire2', '10.210.0.70')));
+    ok(await lab.docker('w1', 'network', 'connect', 'wire', 'onwire2'));
+    assert.ok(await reaches('w1', 'onwire2', '10.210.0.70'));
+    await lab.kill('w1');
+    await lab.start('w1');
+    assert.ok(await reaches('w1', 'onwire2', '10.210.0.70'));
+    await remove('w1', 'onwire', 'onwire2');
+    ok(await lab.docker('w1', 'network', 'rm', 'wire'));
+    assert.match(
+      failed(await lab.docker('w1', 'network', 'create', '-d', 'macvlan', 'nowhere')),
+      /macvlan network nowhere needs a device of the node/,
+    );
+    ok(await lab.docker('w1', 'network', 'create', '-d', 'macvlan', '-o', 'parent=nothing', 'lost'));
+    assert.match(
+      failed(await lab.docker('w1', 'run', '-d', '--name', 'lost', '--network', 'lost', ...BUSYBOX), 125),
+      /there is no device "nothing" on this node/,
+    );
+    await remove('w1', 'lost');
+    ok(await lab.docker('w1', 'network', 'rm', 'lost'));
+    assert.match(
+      failed(
+        await lab.docker(
+          'w1',
+          'network',
+          'create',
+          '-d',
+          'macvlan',
+          '-o',
+          'parent=eth0',
+          '-o',
+          'macvlan_mode=x',
+          'odd',
+        ),
+      ),
+      /unknown macvlan mode "x"/,
+    );
+  });
+
   it('do not reach each other without icc', async () => {
     const icc = 'com.docker.network.bridge.enable_icc=false';
     ok(await lab.swarmts('w1', 'network', 'create', '-o', icc, 'apart'));

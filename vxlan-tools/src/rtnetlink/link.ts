@@ -1,6 +1,6 @@
 /**
- * Links: RTM_NEWLINK, RTM_DELLINK, RTM_GETLINK (linux/if_link.h, linux/veth.h). Creation covers veth, vxlan, bridge, dummy
- * and wireguard. A veth's peer is created in the same message and may sit in another namespace, but cannot be up in it.
+ * Links: RTM_NEWLINK, RTM_DELLINK, RTM_GETLINK (linux/if_link.h, linux/veth.h). Creation covers veth, vxlan, bridge, dummy,
+ * macvlan and wireguard. A veth's peer is created in the same message and may sit in another namespace, but cannot be up in it.
  */
 import {
   type Attribute,
@@ -62,6 +62,8 @@ const IFLA_VXLAN_LEARNING = 7;
 const IFLA_VXLAN_PORT = 15;
 const IFLA_VXLAN_LOCAL6 = 17;
 
+const IFLA_MACVLAN_MODE = 1;
+
 const IFLA_BR_STP_STATE = 5;
 const IFLA_BR_VLAN_FILTERING = 7;
 
@@ -92,11 +94,21 @@ export interface VxlanLink extends LinkBase {
   readonly learning?: boolean;
 }
 
+/** MACVLAN_MODE_* (linux/if_link.h). */
+export const macvlanMode = { private: 1, vepa: 2, bridge: 4, passthru: 8 } as const;
+
+export interface MacvlanLink extends LinkBase {
+  readonly kind: 'macvlan';
+  /** The device that it shares, in the namespace of the socket. */
+  readonly parentIndex: number;
+  readonly mode: keyof typeof macvlanMode;
+}
+
 export interface PlainLink extends LinkBase {
   readonly kind: 'bridge' | 'dummy' | 'wireguard';
 }
 
-export type NewLink = VethLink | VxlanLink | PlainLink;
+export type NewLink = VethLink | VxlanLink | MacvlanLink | PlainLink;
 
 /** A link by index or by name. */
 export type LinkTarget = { readonly index: number } | { readonly name: string };
@@ -176,6 +188,8 @@ function kindData(link: NewLink): Attribute[] {
       return [[VETH_INFO_PEER, peerData(link.peer)]];
     case 'vxlan':
       return vxlanData(link);
+    case 'macvlan':
+      return [[IFLA_MACVLAN_MODE, u32(macvlanMode[link.mode])]];
     case 'bridge':
     case 'dummy':
     case 'wireguard':
@@ -204,9 +218,13 @@ export function createLink(link: NewLink): Request {
     type: RTM_NEWLINK,
     flags: NLM_F_CREATE | NLM_F_EXCL,
     header: ifInfo(AF_UNSPEC, link.index ?? 0, 0, 0),
-    attributes: [...baseAttributes(link), [IFLA_LINKINFO, info]],
+    attributes: [...baseAttributes(link), ...parentAttribute(link), [IFLA_LINKINFO, info]],
     operation: `create ${link.kind} ${link.name}`,
   };
+}
+
+function parentAttribute(link: NewLink): Attribute[] {
+  return link.kind === 'macvlan' ? [[IFLA_LINK, u32(link.parentIndex)]] : [];
 }
 
 function targetIndex(target: LinkTarget): number {

@@ -22,7 +22,7 @@ import {
   SwarmtsError,
   writeFileAtomic,
 } from '@swarmts/lib';
-import type { RoutedAttachment, RoutedNetworks } from '@swarmts/netplugins';
+import { macvlanOf, type RoutedAttachment, type RoutedNetworks } from '@swarmts/netplugins';
 import {
   Driver,
   IpamConfig,
@@ -93,10 +93,16 @@ export class LocalNetworks implements EndpointSource {
   async create(spec: NetworkSpec): Promise<string> {
     const name = spec.annotations?.name ?? '';
     const driver = spec.driver?.name || 'bridge';
-    if (driver !== 'bridge') {
+    if (driver !== 'bridge' && driver !== 'macvlan') {
       throw new SwarmtsError(
         'unsupported',
-        `networks of driver ${driver} are not supported by this release of swarmts: use bridge or overlay`,
+        `networks of driver ${driver} are not supported by this release of swarmts: use bridge, macvlan or overlay`,
+      );
+    }
+    if (driver === 'macvlan' && !spec.driver?.options.parent) {
+      throw new SwarmtsError(
+        'invalid-argument',
+        `macvlan network ${name} needs a device of the node: -o parent=DEVICE`,
       );
     }
     if (!/^[a-zA-Z0-9][a-zA-Z0-9_.-]*$/.test(name)) {
@@ -116,6 +122,7 @@ export class LocalNetworks implements EndpointSource {
       driverState: Driver.create({ name: driver, options: spec.driver?.options ?? {} }),
       ipam: IpamOptions.create({ driver: Driver.create({ name: 'default' }), configs: this.#subnets(spec) }),
     });
+    macvlanOf(network);
     await writeFileAtomic(this.#file(network.id), Network.encode(network));
     this.#put(network);
     return network.id;

@@ -9,6 +9,7 @@ import {
   type DnsContainer,
   type LocalEndpoint,
   type LocalNetwork,
+  macvlanOf,
   NAMESERVER,
   type RoutedAttachment,
   type RoutedNetworks,
@@ -78,13 +79,14 @@ export class NodeContainerNetwork implements ContainerNetwork {
       const endpoints: (ObtainedEndpoint & { readonly wish: NetworkWish })[] = [];
       for (const wish of wishes) endpoints.push({ ...(await this.#obtain(wish, id, request, obtained)), wish });
       const isInternal = endpoints.every((e) => e.attachment.network?.spec?.internal ?? false);
-      if (!isInternal || request.ports.length > 0) {
+      const hasOwnWayOut = endpoints.some((e) => e.attachment.network && macvlanOf(e.attachment.network));
+      if (!hasOwnWayOut && (!isInternal || request.ports.length > 0)) {
         local = await this.#p.local.attach(id, { netns: request.netnsPath, gatewayOnly: true });
       } else await this.#p.helper.createNetns(request.netnsPath);
       for (const [i, e] of endpoints.entries()) made.push(await this.#join(id, request, e, `eth${i}`, local));
       const named = namedOf(id, request, made, isInternal);
       await this.#p.names.put(named);
-      if (request.ports.length > 0) await this.#p.local.publish(id, request.ports);
+      if (local && request.ports.length > 0) await this.#p.local.publish(id, request.ports);
       const name = request.name ?? id;
       const details: RoutedDetails = {
         kind: 'routed',

@@ -4,7 +4,15 @@
  */
 import type { Duplex } from 'node:stream';
 import { type Clock, type Logger, SwarmtsError, silentLogger, systemClock, type TimerHandle } from '@swarmts/lib';
-import type { Encryption, FoundTunnel, LegSpec, RouterSpec, RulesSpec, TunnelsSpec } from '@swarmts/netplugins';
+import type {
+  Encryption,
+  FoundTunnel,
+  LegSpec,
+  MacvlanSpec,
+  RouterSpec,
+  RulesSpec,
+  TunnelsSpec,
+} from '@swarmts/netplugins';
 import type { PacketKind, TerminalSize } from 'vxlan-tools';
 import { encodeFrame, FrameDecoder } from './frame.js';
 import type {
@@ -185,6 +193,14 @@ export class HelperClient implements PrivilegedHelper {
 
   async detachLeg(netns: string, leg: string): Promise<void> {
     await this.#call('detachLeg', { netns, leg });
+  }
+
+  async attachMacvlan(macvlan: MacvlanSpec): Promise<void> {
+    await this.#call('attachMacvlan', { macvlan });
+  }
+
+  async detachDevice(netns: string, iface: string): Promise<void> {
+    await this.#call('detachDevice', { netns, iface });
   }
 
   async writeRules(rules: RulesSpec): Promise<string> {

@@ -30,6 +30,7 @@ import { ContainerInputs } from './container-inputs.js';
 import { encodeFrame, FrameDecoder } from './frame.js';
 import type { ConnectionFilter, ProcessSpec, TerminalSpec } from './helper-api.js';
 import { ensureLoopbackNetns, LocalEndpoints, writeSysctls } from './local-endpoint.js';
+import { attachMacvlan, detachDevice } from './macvlan.js';
 import type { WireCancel, WireHello, WireProcess, WireRequest } from './protocol.js';
 import { Routers } from './routers.js';
 import { type RunningProcess, runProcess, startDetached } from './run-process.js';
@@ -42,6 +43,8 @@ type RouterMethod =
   | 'removeRouter'
   | 'attachLeg'
   | 'detachLeg'
+  | 'attachMacvlan'
+  | 'detachDevice'
   | 'writeRules'
   | 'changeRules'
   | 'removeRules'
@@ -191,6 +194,12 @@ export class HelperServer {
         return DONE;
       case 'detachLeg':
         this.#routers.detach(request.netns, request.leg);
+        return DONE;
+      case 'attachMacvlan':
+        attachMacvlan(this.#home, request.macvlan);
+        return DONE;
+      case 'detachDevice':
+        detachDevice(request.netns, request.iface);
         return DONE;
       case 'writeRules':
         return { result: this.#writeRules(request.rules) };

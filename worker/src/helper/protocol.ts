@@ -3,7 +3,15 @@
  * response (captured output) travel in the frame's tail. Both ends come from the same build, so there are no versions.
  */
 import { type ErrorCode, errorCodes } from '@swarmts/lib';
-import type { Encryption, FoundTunnel, LegSpec, RouterSpec, RulesSpec, TunnelsSpec } from '@swarmts/netplugins';
+import type {
+  Encryption,
+  FoundTunnel,
+  LegSpec,
+  MacvlanSpec,
+  RouterSpec,
+  RulesSpec,
+  TunnelsSpec,
+} from '@swarmts/netplugins';
 import type { PacketKind, TerminalSize } from 'vxlan-tools';
 import type { ConnectionFilter, LocalEndpointSpec, MonitorStarted, MountSpec, ProcessSpec } from './helper-api.js';
 
@@ -43,6 +51,8 @@ export interface Methods {
   removeRouter: { readonly netns: string };
   attachLeg: { readonly leg: LegSpec };
   detachLeg: { readonly netns: string; readonly leg: string };
+  attachMacvlan: { readonly macvlan: MacvlanSpec };
+  detachDevice: { readonly netns: string; readonly iface: string };
   writeRules: { readonly rules: RulesSpec };
   changeRules: { readonly rules: RulesSpec; readonly token: string };
   removeRules: { readonly netns: string; readonly tables: readonly string[] };
@@ -79,6 +89,8 @@ export interface Results {
   removeRouter: null;
   attachLeg: null;
   detachLeg: null;
+  attachMacvlan: null;
+  detachDevice: null;
   writeRules: string;
   changeRules: string;
   removeRules: null;
