@@ -8,9 +8,6 @@ import { annotationsJson, driverJson, metaJson, readAnnotations } from './annota
 
 /** The body of POST /networks/create for a swarm network. */
 export function readNetworkSpec(o: JsonObject): NetworkSpec {
-  if (o.boolean('ConfigOnly') || (o.object('ConfigFrom')?.string('Network') ?? '') !== '') {
-    throw new SwarmtsError('unsupported', 'config-only networks are not supported by this release of swarmts');
-  }
   if (o.raw('EnableIPv4') === false) {
     throw new SwarmtsError('unsupported', 'networks without IPv4 are not supported by this release of swarmts');
   }
@@ -22,6 +19,8 @@ export function readNetworkSpec(o: JsonObject): NetworkSpec {
     internal: o.boolean('Internal'),
     attachable: o.boolean('Attachable'),
     ingress: o.boolean('Ingress'),
+    configOnly: o.boolean('ConfigOnly'),
+    configFrom: o.object('ConfigFrom')?.string('Network') ?? '',
     ipam: IpamOptions.create({
       driver: Driver.create({ name: ipam?.string('Driver') || 'default', options: ipam?.map('Options') ?? {} }),
       configs: (ipam?.objects('Config') ?? []).map(readIpamConfig),
@@ -50,7 +49,7 @@ export function networkJson(
     Id: n.id,
     Created: timeJson(n.meta?.createdAtMs ?? 0),
     Scope: scope,
-    Driver: n.driverState?.name || spec?.driver?.name || 'overlay',
+    Driver: spec?.configOnly ? 'null' : n.driverState?.name || spec?.driver?.name || 'overlay',
     EnableIPv6: spec?.ipv6Enabled ?? false,
     IPAM: {
       Driver: n.ipam?.driver?.name || 'default',
@@ -65,8 +64,8 @@ export function networkJson(
     Internal: spec?.internal ?? false,
     Attachable: spec?.attachable ?? false,
     Ingress: spec?.ingress ?? false,
-    ConfigFrom: { Network: '' },
-    ConfigOnly: false,
+    ConfigFrom: { Network: spec?.configFrom ?? '' },
+    ConfigOnly: spec?.configOnly ?? false,
     Containers: containers === undefined ? null : containersJson(n.id, containers),
     Options: n.driverState?.options ?? spec?.driver?.options ?? {},
     Labels: spec?.annotations?.labels ?? {},

@@ -137,7 +137,11 @@ async function create(c: RouteContext, body: JsonObject): Promise<NetworkJson> {
   if (builtinNetworks.some((n) => n.Name === name)) {
     throw new SwarmtsError('permission-denied', `operation is not permitted on predefined ${name} network`);
   }
-  const ofSwarm = driver === 'overlay' || body.string('Scope') === 'swarm';
+  const ofSwarm = !spec.configOnly && (driver === 'overlay' || body.string('Scope') === 'swarm');
+  if (ofSwarm && spec.configFrom !== '') {
+    throw new SwarmtsError('unsupported', '--config-from is for networks of one node: leave it out, or --scope local');
+  }
+  if (spec.configOnly && body.string('Scope') !== '') throw operatorFields();
   const id = await (ofSwarm
     ? c.backend.swarm.createNetwork(spec)
     : c.backend.node.createLocalNetwork({
@@ -145,6 +149,14 @@ async function create(c: RouteContext, body: JsonObject): Promise<NetworkJson> {
         driver: { name: driver || 'bridge', options: body.map('Options') },
       }));
   return { Id: id, Warning: '' };
+}
+
+function operatorFields(): SwarmtsError {
+  const fields = '[ ingress | internal | attachable | scope ]';
+  return new SwarmtsError(
+    'permission-denied',
+    `configuration network can only contain network specific fields. Network operator fields like ${fields} are not supported.`,
+  );
 }
 
 async function remove(c: RouteContext, n: KnownNetwork): Promise<void> {

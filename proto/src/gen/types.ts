@@ -2179,6 +2179,9 @@ export interface NetworkSpec extends WithUnknownFields {
   readonly ipam: IpamOptions | undefined;
   readonly attachable: boolean;
   readonly ingress: boolean;
+  /** Of networks of one node: nothing but a configuration, or the name of the one that this network takes. */
+  readonly configOnly: boolean;
+  readonly configFrom: string;
 }
 
 export const NetworkSpec: Codec<NetworkSpec> = {
@@ -2190,6 +2193,8 @@ export const NetworkSpec: Codec<NetworkSpec> = {
     ipam: undefined,
     attachable: false,
     ingress: false,
+    configOnly: false,
+    configFrom: '',
     ...partial,
   }),
   write(m, w) {
@@ -2200,11 +2205,13 @@ export const NetworkSpec: Codec<NetworkSpec> = {
     if (m.ipam !== undefined) IpamOptions.write(m.ipam, w.uint32(42).fork()).ldelim();
     if (m.attachable) w.uint32(48).bool(m.attachable);
     if (m.ingress) w.uint32(56).bool(m.ingress);
+    if (m.configOnly) w.uint32(96).bool(m.configOnly);
+    if (m.configFrom !== '') w.uint32(106).string(m.configFrom);
     return writeUnknown(m, w);
   },
   encode: (m) => NetworkSpec.write(m, newWriter()).finish(),
   read(r, end) {
-    const m: { annotations: Annotations | undefined; driver: Driver | undefined; ipv6Enabled: boolean; internal: boolean; ipam: IpamOptions | undefined; attachable: boolean; ingress: boolean; unknownFields?: Uint8Array } = { annotations: undefined, driver: undefined, ipv6Enabled: false, internal: false, ipam: undefined, attachable: false, ingress: false };
+    const m: { annotations: Annotations | undefined; driver: Driver | undefined; ipv6Enabled: boolean; internal: boolean; ipam: IpamOptions | undefined; attachable: boolean; ingress: boolean; configOnly: boolean; configFrom: string; unknownFields?: Uint8Array } = { annotations: undefined, driver: undefined, ipv6Enabled: false, internal: false, ipam: undefined, attachable: false, ingress: false, configOnly: false, configFrom: '' };
     while (r.pos < end) {
       const start = r.pos;
       const tag = r.uint32();
@@ -2229,6 +2236,12 @@ export const NetworkSpec: Codec<NetworkSpec> = {
           break;
         case 56:
           m.ingress = r.bool();
+          break;
+        case 96:
+          m.configOnly = r.bool();
+          break;
+        case 106:
+          m.configFrom = r.string();
           break;
         default:
           keepUnknown(m, r, start, tag);

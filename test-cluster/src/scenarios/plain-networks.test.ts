@@ -150,6 +150,22 @@ describe('plain containers on networks', () => {
     );
   });
 
+  it('are on networks that take their configuration from another one', async () => {
+    const wishes = ['--config-only', '--subnet', '172.27.3.0/24', '--label', 'zone=a'];
+    ok(await lab.docker('w1', 'network', 'create', ...wishes, 'cfg'));
+    ok(await lab.docker('w1', 'network', 'create', '--config-from', 'cfg', 'taken'));
+    const format = '{{.ConfigFrom.Network}} {{(index .IPAM.Config 0).Subnet}} {{.Labels.zone}}';
+    assert.equal(ok(await lab.docker('w1', 'network', 'inspect', 'taken', '-f', format)).trim(), 'cfg 172.27.3.0/24 a');
+    assert.equal(ok(await lab.docker('w1', 'network', 'inspect', 'cfg', '-f', '{{.ConfigOnly}}')).trim(), 'true');
+    assert.match(failed(await lab.docker('w1', 'network', 'rm', 'cfg')), /configuration network "cfg" is in use/);
+    assert.match(
+      failed(await lab.docker('w1', 'run', '-d', '--name', 'none', '--network', 'cfg', ...BUSYBOX), 125),
+      /is a configuration network/,
+    );
+    await remove('w1', 'none');
+    ok(await lab.docker('w1', 'network', 'rm', 'taken', 'cfg'));
+  });
+
   it('do not reach each other without icc', async () => {
     const icc = 'com.docker.network.bridge.enable_icc=false';
     ok(await lab.swarmts('w1', 'network', 'create', '-o', icc, 'apart'));

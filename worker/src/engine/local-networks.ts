@@ -35,6 +35,7 @@ import {
   NetworkState,
 } from '@swarmts/proto';
 import type { NetworkWish } from './engine-api.js';
+import { configured } from './network-configuration.js';
 import type { EndpointSource, ObtainedEndpoint } from './node-container-network.js';
 
 /** Subnets for networks without a wish, as Docker has them: large ones first. */
@@ -90,7 +91,8 @@ export class LocalNetworks implements EndpointSource {
     );
   }
 
-  async create(spec: NetworkSpec): Promise<string> {
+  async create(wish: NetworkSpec): Promise<string> {
+    const spec = configured(wish, (ref) => this.find(ref));
     const name = spec.annotations?.name ?? '';
     const driver = spec.driver?.name || 'bridge';
     if (driver !== 'bridge' && driver !== 'macvlan') {
@@ -99,7 +101,7 @@ export class LocalNetworks implements EndpointSource {
         `networks of driver ${driver} are not supported by this release of swarmts: use bridge, macvlan or overlay`,
       );
     }
-    if (driver === 'macvlan' && !spec.driver?.options.parent) {
+    if (driver === 'macvlan' && !spec.configOnly && !spec.driver?.options.parent) {
       throw new SwarmtsError(
         'invalid-argument',
         `macvlan network ${name} needs a device of the node: -o parent=DEVICE`,
@@ -120,7 +122,10 @@ export class LocalNetworks implements EndpointSource {
       meta: Meta.create({ createdAtMs: nowMs, updatedAtMs: nowMs }),
       spec,
       driverState: Driver.create({ name: driver, options: spec.driver?.options ?? {} }),
-      ipam: IpamOptions.create({ driver: Driver.create({ name: 'default' }), configs: this.#subnets(spec) }),
+      ipam: IpamOptions.create({
+        driver: Driver.create({ name: 'default' }),
+        configs: spec.configOnly ? (spec.ipam?.configs ?? []) : this.#subnets(spec),
+      }),
     });
     macvlanOf(network);
     await writeFileAtomic(this.#file(network.id), Network.encode(network));
@@ -130,6 +135,10 @@ export class LocalNetworks implements EndpointSource {
 
   async remove(id: string): Promise<void> {
     const entry = this.#entry(id);
+    const name = entry.network.spec?.annotations?.name ?? '';
+    if (entry.network.spec?.configOnly && this.list().some((n) => [id, name].includes(n.spec?.configFrom ?? ''))) {
+      throw new SwarmtsError('permission-denied', `configuration network "${name}" is in use`);
+    }
     if (entry.endpoints.size > 0) {
       const names = [...entry.endpoints.values()].map((e) => e.name).join(', ');
       throw new SwarmtsError(
@@ -148,6 +157,12 @@ export class LocalNetworks implements EndpointSource {
   ): Promise<ObtainedEndpoint> {
     const network = this.find(wish.target);
     if (!network) throw new SwarmtsError('not-found', `network ${wish.target} not found`);
+    if (network.spec?.configOnly) {
+      throw new SwarmtsError(
+        'permission-denied',
+        `network ${wish.target} is a configuration network: no container can be on it`,
+      );
+    }
     const entry = this.#entry(network.id);
     const endpointId = endpointIdOf(network.id, container.id);
     const addresses = addressesFor(entry.pools, endpointId, wish.addresses);
@@ -203,14 +218,17 @@ export class LocalNetworks implements EndpointSource {
   }
 
   #put(network: Network): void {
-    const pools = (network.ipam?.configs ?? []).map((c) => SubnetPool.of(c));
+    const configs = network.spec?.configOnly ? [] : (network.ipam?.configs ?? []);
+    const pools = configs.map((c) => SubnetPool.of(c));
     this.#entries.set(network.id, { network, pools, endpoints: new Map() });
   }
 
   #subnets(spec: NetworkSpec): readonly IpamConfig[] {
     const taken = [
       ...this.#o.taken.map((t) => parseIpPrefix(t)),
-      ...this.list().flatMap((n) => (n.ipam?.configs ?? []).map((c) => parseIpPrefix(c.subnet))),
+      ...this.list()
+        .filter((n) => !n.spec?.configOnly)
+        .flatMap((n) => (n.ipam?.configs ?? []).map((c) => parseIpPrefix(c.subnet))),
     ];
     const configs = (spec.ipam?.configs ?? []).filter((c) => c.subnet !== '').map((c) => fixedSubnet(c, taken));
     const hasIpv4 = configs.some((c) => !c.subnet.includes(':'));
