@@ -1,7 +1,15 @@
 /** The node's networks, wired: the local one, those of the swarm, names, and the loop that looks after them. */
+import { release } from 'node:os';
 import { join } from 'node:path';
 import { type Logger, SwarmtsError, systemClock } from '@swarmts/lib';
-import { DNS_MAIN_FILE, DnsClient, LocalNetwork, namesOf, RoutedNetworks } from '@swarmts/netplugins';
+import {
+  DNS_MAIN_FILE,
+  DnsClient,
+  keepsClientAddress,
+  LocalNetwork,
+  namesOf,
+  RoutedNetworks,
+} from '@swarmts/netplugins';
 import {
   type ContainerNetwork,
   type EndpointSource,
@@ -46,6 +54,7 @@ export async function openNetworks(
     logger,
     onChange: () => names.changed(),
     afterwards: () => names.inForce(),
+    keepsClientAddress: keepsClientAddress(release()),
     onKeys: () => tellKeys(),
   });
   const socketPath = join(config.execRoot, 'dns.sock');

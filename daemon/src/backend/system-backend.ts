@@ -1,7 +1,9 @@
 /** The machine part of the API's backend. */
+import { release } from 'node:os';
 import { basename } from 'node:path';
 import type { DoctorCheck, SystemBackend, SystemInfo } from '@swarmts/api';
 import type { MetricsRegistry } from '@swarmts/lib';
+import { CLIENT_ADDRESS_WARNING, keepsClientAddress } from '@swarmts/netplugins';
 import type { ContainerEngine } from '@swarmts/worker';
 import type { DaemonConfig } from '../config.js';
 import { diagnose, escapeWarnings, type MachineFacts } from './machine.js';
@@ -45,7 +47,9 @@ export class DaemonSystemBackend implements SystemBackend {
       stopped: c.stopped,
       images: c.images,
       debug: config.debug,
-      warnings: [...config.warnings, ...escapeWarnings(await engine.runtimeVersion())].map((w) => `WARNING: ${w}`),
+      warnings: [...config.warnings, ...escapeWarnings(await engine.runtimeVersion()), ...addressWarnings()].map(
+        (w) => `WARNING: ${w}`,
+      ),
     };
   }
 
@@ -56,4 +60,8 @@ export class DaemonSystemBackend implements SystemBackend {
   metrics(): string {
     return this.#o.metrics.print();
   }
+}
+
+function addressWarnings(): readonly string[] {
+  return keepsClientAddress(release()) ? [] : [CLIENT_ADDRESS_WARNING];
 }

@@ -1,4 +1,5 @@
 export * from './backends.js';
+export * from './client-address.js';
 export * from './data-path.js';
 export * from './encrypted-tunnels.js';
 export * from './mesh-rules.js';

@@ -53,6 +53,8 @@ export interface RoutedNetworksOptions {
   readonly clock?: Clock;
   /** Told after every change of what the managers say or of the legs. */
   readonly onChange?: () => void;
+  /** Whether tasks see the addresses of a published port's clients (default). */
+  readonly keepsClientAddress?: boolean;
   /** What has to follow a change before it is in force: names. */
   readonly afterwards?: () => Promise<void>;
   /** Told when other nodes have to know other keys of this node's part in encrypted networks. */
@@ -325,6 +327,7 @@ export class RoutedNetworks {
       netns,
       dataPathPort: this.#dataPathPort,
       tunnels: this.#tunnels.netns,
+      keepsClientAddress: this.#o.keepsClientAddress ?? true,
       mtu: await this.#mtuFor(view),
     };
     const legNames = new Map(
@@ -388,7 +391,10 @@ export class RoutedNetworks {
 
   async #writeRouterRules(id: string, view: NetworkView, netns: string): Promise<void> {
     const own = [...(this.#legs.get(id)?.values() ?? [])].flatMap((a) => a.leg.addresses.map((x) => x.address));
-    this.#rules.set(id, await this.#bring(netns, routerRules(view, this.#nodeId, own), this.#rules.get(id)));
+    this.#rules.set(
+      id,
+      await this.#bring(netns, routerRules(view, this.#nodeId, own, this.#o.keepsClientAddress), this.#rules.get(id)),
+    );
   }
 
   /** By what has changed, where that is enough and the rules are still there. */

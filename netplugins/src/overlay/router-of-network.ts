@@ -1,5 +1,7 @@
 /** From what the managers say of a network to what its router on this node is to look like. Pure. */
 import type { NetworkEndpoint, NetworkPeer } from '@swarmts/proto';
+import { FAMILIES } from './balancing.js';
+import { substitutesOf } from './client-address.js';
 import {
   familyOf,
   macOfIndex,
@@ -28,6 +30,8 @@ export interface RouterInput {
   readonly nodeId: string;
   readonly netns: string;
   readonly dataPathPort: number;
+  /** Whether tasks see the addresses of a published port's clients. */
+  readonly keepsClientAddress: boolean;
   /** Namespace of the encrypted tunnels. */
   readonly tunnels: string;
   /** MTU of a leg where the network says nothing: the underlay's without the tunnel's headers. */
@@ -49,6 +53,8 @@ export function routerOf(input: RouterInput): RouterSpec {
   const mtu = mtuOf(view.network) ?? input.mtu;
   const hasVxlan = vni > 0 && self !== undefined;
   const ingress = isIngress(view);
+  const marks = ingress && input.keepsClientAddress;
+  const substitutes = ingress && !input.keepsClientAddress;
   const subnets = subnetsOf(view.network);
   return {
     netns: input.netns,
@@ -56,14 +62,19 @@ export function routerOf(input: RouterInput): RouterSpec {
       ? { vxlan: { vni, port: input.dataPathPort, ...underlayOf(input, self), mac: macOfIndex(self.index), mtu } }
       : {}),
     ...(ingress ? { uplink: uplinkOf(subnets, mtu) } : {}),
-    gateways: subnets.map((s) => s.gateway),
-    peers: hasVxlan ? [...others.map((p) => peerOf(p, usesTunnels(view))), ...(ingress ? [nobodyPeer] : [])] : [],
+    gateways: [
+      ...subnets.map((s) => s.gateway),
+      ...(substitutes && self ? Object.values(substitutesOf(self.index)) : []),
+    ],
+    peers: hasVxlan ? [...others.map((p) => peerOf(p, usesTunnels(view))), ...(marks ? [nobodyPeer] : [])] : [],
     routes: [
       ...[...input.legs.values()].flatMap((l) => l.addresses.map((a) => ({ ...hostRoute(a), device: l.name }))),
       ...[...view.endpoints.values()].flatMap((e) => remoteRoutes(e, input, hasVxlan)),
-      ...(ingress ? replyRoutes(hasVxlan) : []),
+      ...(ingress ? uplinkRoutes() : []),
+      ...(marks && hasVxlan ? peerRoutes() : []),
+      ...(substitutes && hasVxlan ? others.flatMap(substituteRoutes) : []),
     ],
-    rules: ingress ? replyRules() : [],
+    rules: ingress ? replyRules(marks) : [],
     legs: [...input.legs.values()].map((l) => l.name),
   };
 }
@@ -111,27 +122,40 @@ function uplinkOf(subnets: ReturnType<typeof subnetsOf>, mtu: number) {
   };
 }
 
-/** What comes from tasks goes out through the host; replies go to where their connection came from. */
-function replyRoutes(hasVxlan: boolean): readonly RouteSpec[] {
-  return (['ipv4', 'ipv6'] as const).flatMap((family) => {
+/** What comes from tasks goes out through the host, and so do replies to what came from there, whatever their address. */
+function uplinkRoutes(): readonly RouteSpec[] {
+  return FAMILIES.flatMap((family) => {
     const toHost = { destination: 'default', family, device: UPLINK_DEVICE, gateway: uplinkAddresses.host[family] };
-    const toPeer = {
-      destination: 'default',
-      family,
-      device: VXLAN_DEVICE,
-      gateway: nobody.nextHops[family],
-      table: PEER_TABLE,
-    };
-    return [toHost, { ...toHost, table: UPLINK_TABLE }, ...(hasVxlan ? [toPeer] : [])];
+    return [toHost, { ...toHost, table: UPLINK_TABLE }];
   });
+}
+
+/** Replies to a peer's clients, by the address that it has put in their place. */
+function substituteRoutes(p: NetworkPeer): readonly RouteSpec[] {
+  const hops = nextHopsOf(p.index);
+  return Object.values(substitutesOf(p.index)).map((address) => {
+    const route = hostRoute(address);
+    return { ...route, device: VXLAN_DEVICE, gateway: hops[route.family] };
+  });
+}
+
+/** Replies to what came through another node go back there. */
+function peerRoutes(): readonly RouteSpec[] {
+  return FAMILIES.map((family) => ({
+    destination: 'default',
+    family,
+    device: VXLAN_DEVICE,
+    gateway: nobody.nextHops[family],
+    table: PEER_TABLE,
+  }));
 }
 
 const PEER_RULE_PRIORITY = 1000;
 const UPLINK_RULE_PRIORITY = 1001;
 
-function replyRules(): readonly RuleSpec[] {
-  return (['ipv4', 'ipv6'] as const).flatMap((family) => [
-    { family, priority: PEER_RULE_PRIORITY, mark: PEER_MARK, mask: PEER_MARK, table: PEER_TABLE },
+function replyRules(marks: boolean): readonly RuleSpec[] {
+  return FAMILIES.flatMap((family) => [
+    ...(marks ? [{ family, priority: PEER_RULE_PRIORITY, mark: PEER_MARK, mask: PEER_MARK, table: PEER_TABLE }] : []),
     { family, priority: UPLINK_RULE_PRIORITY, mark: UPLINK_MARK, table: UPLINK_TABLE },
   ]);
 }

@@ -23,6 +23,7 @@ const specOf = (view = testView(), legs: readonly (readonly [string, string])[] 
     netns: '/run/r/net1',
     dataPathPort: 4789,
     tunnels: '/run/r/tunnels',
+    keepsClientAddress: true,
     mtu: 1450,
     legs: new Map(legs.map(([id, name]) => [id, { name, addresses: view.endpoints.get(id)?.addresses ?? [] }])),
   });

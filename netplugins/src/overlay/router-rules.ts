@@ -6,6 +6,7 @@
 import type { NetworkPeer } from '@swarmts/proto';
 import { addressesOf, hasVip, readyByService } from './backends.js';
 import { backendElements, drawingChains, FAMILIES, type Family, familyWords, verdicts } from './balancing.js';
+import { substitutesOf } from './client-address.js';
 import { familyOf, macOfIndex, markOf, PEER_MARK, UPLINK_MARK, UPLINK_ZONE } from './data-path.js';
 import { isIngress, type NetworkView } from './network-view.js';
 import { LEG_PREFIX, UPLINK_DEVICE, VXLAN_DEVICE } from './router-spec.js';
@@ -15,8 +16,15 @@ import { type Collection, chain, mapOf, type RuleSet, type RuleTable, setOf } fr
 export const ROUTER_TABLE = 'swarmts';
 
 /** `own` are the addresses of this node's containers. */
-export function routerRules(v: NetworkView, nodeId: string, own: readonly string[]): RuleSet {
+export function routerRules(
+  v: NetworkView,
+  nodeId: string,
+  own: readonly string[],
+  keepsClientAddress = true,
+): RuleSet {
   const ingress = isIngress(v);
+  const marks = ingress && keepsClientAddress;
+  const self = ingress && !keepsClientAddress ? v.peers.get(nodeId) : undefined;
   const peers = [...v.peers.values()].filter((p) => p.nodeId !== nodeId).sort((a, b) => a.index - b.index);
   const translated = ingress ? undefined : translatedParties(v);
   const translates = ingress || (translated?.size ?? 0) > 0;
@@ -27,12 +35,13 @@ export function routerRules(v: NetworkView, nodeId: string, own: readonly string
     collections: [
       ...families.flatMap((f) => f.collections),
       ...(translated && translates ? FAMILIES.map((f) => partySet(f, translated)) : []),
-      ...(ingress ? peerMaps(peers) : []),
+      ...(marks ? peerMaps(peers) : []),
     ],
     chains: [
       ...families.flatMap((f) => f.chains),
-      ...sourceChain(ingress),
-      ...(ingress ? replyChain() : []),
+      ...sourceChain(marks),
+      ...(ingress ? replyChain(marks) : []),
+      ...(self ? substituteChain(self) : []),
       ...(translates ? translationChains() : []),
       ...(translates && !ingress ? untrackedChain() : []),
       ...(isIsolated(v)
@@ -42,7 +51,7 @@ export function routerRules(v: NetworkView, nodeId: string, own: readonly string
         : []),
     ],
   };
-  return ingress ? [table, egressTable(peers)] : [table];
+  return marks ? [table, egressTable(peers)] : [table];
 }
 
 /** `--icc=false` of bridge networks: containers reach the world, and not each other. */
@@ -165,10 +174,21 @@ function peerMaps(peers: readonly NetworkPeer[]): Collection[] {
   ];
 }
 
+/** Clients of this node, on their way to tasks of others: the answers have to come back here. */
+function substituteChain(self: NetworkPeer): string[] {
+  const own = substitutesOf(self.index);
+  return chain('clients', 'type nat hook postrouting priority 90; policy accept;', [
+    ...FAMILIES.map(
+      (f) =>
+        `iifname "${UPLINK_DEVICE}" oifname "${VXLAN_DEVICE}" meta nfproto ${f} snat ${familyWords[f].ip} to ${own[f]}`,
+    ),
+  ]);
+}
+
 /** A connection remembers where it came from; its replies are routed by that. */
-function replyChain(): string[] {
+function replyChain(marks: boolean): string[] {
   return chain('origin', 'type filter hook prerouting priority -150; policy accept;', [
-    `iifname "${VXLAN_DEVICE}" ct state new ct mark set ether saddr map @peer_mark`,
+    ...(marks ? [`iifname "${VXLAN_DEVICE}" ct state new ct mark set ether saddr map @peer_mark`] : []),
     `iifname "${UPLINK_DEVICE}" ct state new ct mark set ${UPLINK_MARK}`,
     'ct direction reply ct mark != 0 meta mark set ct mark',
   ]);
