@@ -156,6 +156,16 @@ function sharesNetwork(pid: number): boolean {
   }
 }
 
+/** Undefined where the kernel does not say. */
+export function isFrozen(mounts: readonly MountInfo[], cgroupsPath: string): boolean | undefined {
+  const freezer = cgroupFinder(mounts, cgroupsPath)('freezer');
+  const text =
+    freezer === undefined
+      ? readOrEmpty(unifiedCgroup(mounts, cgroupsPath), 'cgroup.freeze')
+      : readOrEmpty(freezer, 'freezer.state');
+  return text === '' ? undefined : /^(1|FROZEN|FREEZING)/.test(text);
+}
+
 /** Pids of everything in the container, also in cgroups that it has made below its own. */
 export function pidsIn(mounts: readonly MountInfo[], cgroupsPath: string): number[] {
   const directory =

@@ -33,7 +33,7 @@ import { describeContainer } from './container-info.js';
 import { type ContainerPaths, containerPaths } from './container-paths.js';
 import { type ContainerRecord, saveRecord, withoutContents } from './container-record.js';
 import { attachRequest, createProcess, StartError } from './container-start.js';
-import { pidsIn, readStats } from './container-stats.js';
+import { isFrozen, pidsIn, readStats } from './container-stats.js';
 import { attempt, eraseContainer, killMonitor, releaseVolumes, SIGKILL, tearDown } from './container-teardown.js';
 import type {
   ContainerInfo,
@@ -550,10 +550,18 @@ export class Container {
       if (code !== undefined) await this.#finish({ exitCode: code, error: '' });
       else if (!isAlive(this.#record.process?.monitor)) await this.#finishWithoutMonitor();
       else {
+        await this.#noteFrozen();
         this.#forwardLog();
         this.#watchHealth();
       }
     });
+  }
+
+  /** A daemon that died between freezing and writing it down. What is frozen does not even die from SIGKILL. */
+  async #noteFrozen(): Promise<void> {
+    const frozen = isFrozen(readMounts(), cgroupOf(this.#context.bundle, this.#record));
+    const state = frozen ? 'paused' : 'running';
+    if (frozen !== undefined && state !== this.#record.state) await this.#save({ ...this.#record, state });
   }
 
   /** Kills a container that cannot go on; `reason` becomes its error. */
