@@ -17,6 +17,7 @@ import { familiarString, parseReference } from '../images/reference.js';
 import { readMounts } from '../runtime/mountinfo.js';
 import { runChild } from '../snapshots/child-report.js';
 import type { UpperDirectory } from '../snapshots/pack-request.js';
+import { removeTree } from '../snapshots/remove-tree.js';
 import { readScopedText } from '../snapshots/scoped-file.js';
 import { byteString, bytesOf, resolveScoped } from '../snapshots/scoped-path.js';
 import type { BuildOptions } from './build-api.js';
@@ -63,7 +64,7 @@ const MAX_DOCKERFILE_BYTES = 16 << 20;
 export async function sweepBuilds(root: string, helper: HelperApi): Promise<void> {
   await mkdir(root, { recursive: true, mode: 0o711 });
   for (const m of readMounts()) if (m.target.startsWith(`${root}/`)) await helper.unmount(m.target);
-  for (const name of await readdir(root)) await rm(join(root, name), { recursive: true, force: true });
+  for (const name of await readdir(root)) await removeTree(helper, join(root, name));
 }
 
 /** Removes the containers of builds that were cut short. Those of failed steps are kept for whoever wants to look. */
@@ -102,7 +103,7 @@ export class ImageBuilder {
         return id;
       });
     } finally {
-      await rm(scratch, { recursive: true, force: true });
+      await removeTree(store.options.helper, scratch);
     }
   }
 

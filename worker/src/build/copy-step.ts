@@ -1,10 +1,11 @@
 /** COPY, ADD and the directory of WORKDIR: files that go into a layer without any container. */
-import { mkdir, rm } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isSwarmtsError, newHexId, SwarmtsError } from '@swarmts/lib';
 import { type LayerBlob, layerFrom } from '../images/image-creation.js';
 import type { StoredImage } from '../images/image-index.js';
 import { runChild } from '../snapshots/child-report.js';
+import { removeTree } from '../snapshots/remove-tree.js';
 import { mountRootfs, rootfsPaths } from '../snapshots/rootfs.js';
 import {
   BUILD_MAIN,
@@ -131,7 +132,7 @@ async function changedLayer(
     hold,
     options.signal,
   );
-  await rm(directory, { recursive: true, force: true });
+  await removeTree(store.options.helper, directory);
   return layer;
 }
 

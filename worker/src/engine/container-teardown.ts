@@ -6,6 +6,7 @@ import { existsSync } from 'node:fs';
 import { rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { messageOf, SwarmtsError } from '@swarmts/lib';
+import { removeTree } from '../snapshots/remove-tree.js';
 import { rootfsPaths } from '../snapshots/rootfs.js';
 import type { ContainerContext } from './container-context.js';
 import { type ContainerPaths, containersRoot, REMOVING_PREFIX } from './container-paths.js';
@@ -71,9 +72,7 @@ export async function eraseContainer(
   // Renamed first: a crash in the middle must not leave half a container.
   const aside = join(containersRoot(context), `${REMOVING_PREFIX}${record.id}`);
   await rename(paths.container, aside);
-  await attempt(context, record, 'remove the files of the container', () =>
-    rm(aside, { recursive: true, force: true }),
-  );
+  await attempt(context, record, 'remove the files of the container', () => removeTree(context.helper, aside));
 }
 
 /** Runs a step whose failure must not stop the ones after it; resolves to whether it succeeded. */

@@ -4,7 +4,7 @@
  */
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { mkdir, readdir, rm } from 'node:fs/promises';
+import { mkdir, readdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import {
   type Clock,
@@ -31,6 +31,7 @@ import { machineFacts, requireProgram } from '../runtime/machine-facts.js';
 import { readMounts } from '../runtime/mountinfo.js';
 import { OciRuntime } from '../runtime/oci-runtime.js';
 import { LayerStore } from '../snapshots/layer-store.js';
+import { removeTree } from '../snapshots/remove-tree.js';
 import { VolumeStore } from '../volumes/volume-store.js';
 import { Container } from './container.js';
 import type { ContainerContext } from './container-context.js';
@@ -218,7 +219,7 @@ async function loadContainers(context: ContainerContext, registry: ContainerRegi
     if (!record) {
       // Interrupted creations and removals; anything else is not ours.
       if (CONTAINER_ID.test(name) || name.startsWith(REMOVING_PREFIX)) {
-        await rm(directory, { recursive: true, force: true });
+        await removeTree(context.helper, directory);
       }
       continue;
     }

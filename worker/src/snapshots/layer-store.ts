@@ -5,9 +5,10 @@
 import { mkdir, readdir, readFile, readlink, rename, rm, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { invariant, type Logger, newHexId, SwarmtsError, writeFileAtomic } from '@swarmts/lib';
+import { invariant, type Logger, messageOf, newHexId, SwarmtsError, writeFileAtomic } from '@swarmts/lib';
 import type { HelperApi } from '../helper/helper-api.js';
 import { abortError, SharedJobs } from '../images/shared-jobs.js';
+import { removeTree } from './remove-tree.js';
 import { readUnpackReport } from './unpack-report.js';
 
 export interface LayerSource {
@@ -163,15 +164,12 @@ export class LayerStore {
     for (const [link, chainId] of wanted) await this.#link(chainId, link);
   }
 
-  /** By `rm`, which goes down any depth: paths of a layer may be longer than what one call of the kernel takes. */
   async #removeTree(path: string): Promise<void> {
-    const env = { PATH: process.env.PATH ?? '/usr/bin:/bin', LC_ALL: 'C' };
-    const result = await this.#helper.run({ argv: ['rm', '-rf', '--one-file-system', '--', path], env });
-    if (result.code === 0) return;
-    this.#logger.warn('cannot remove a layer directory yet', {
-      path,
-      error: Buffer.from(result.stderr).toString().trim(),
-    });
+    try {
+      await removeTree(this.#helper, path);
+    } catch (e) {
+      this.#logger.warn('cannot remove a layer directory yet', { path, error: messageOf(e) });
+    }
   }
 }
 

@@ -2,11 +2,12 @@
  * Local volumes: `<root>/<name>/{_data,volume.json}`. With the options type, device and o a volume is a file system that is
  * mounted on `_data` while a container that runs uses it.
  */
-import { mkdir, readdir, readFile, rename, rm } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Clock, type Logger, newHexId, SwarmtsError, writeFileAtomic } from '@swarmts/lib';
 import type { EngineEvent, VolumeInfo } from '../engine/engine-api.js';
 import type { HelperApi, MountSpec } from '../helper/helper-api.js';
+import { removeTree } from '../snapshots/remove-tree.js';
 
 export interface VolumeStoreOptions {
   readonly root: string;
@@ -98,7 +99,7 @@ export class VolumeStore {
       await rename(this.#directory(name), aside);
       this.#volumes.delete(name);
       this.#emit('destroy', name);
-      await rm(aside, { recursive: true, force: true });
+      await removeTree(this.#options.helper, aside);
     });
   }
 
@@ -133,7 +134,7 @@ export class VolumeStore {
 
   async #load(name: string): Promise<void> {
     if (name.startsWith(REMOVING_PREFIX)) {
-      await rm(join(this.#options.root, name), { recursive: true, force: true });
+      await removeTree(this.#options.helper, join(this.#options.root, name));
       return;
     }
     try {
