@@ -19,7 +19,6 @@ export * from './engine/session-api.js';
 export type { HelperApi } from './helper/helper-api.js';
 export { type StartHelperOptions, startHelper } from './helper/spawn-helper.js';
 export { fetchArchive } from './images/http-request.js';
-export type { CommitOptions, ImageEngine, ImportOptions, PullOptions, TransferOptions } from './images/image-api.js';
 export { type Platform, parsePlatform } from './images/manifest.js';
 export {
   familiarName,

@@ -31,7 +31,7 @@ interface ConfigFile {
   readonly credHelpers?: Readonly<Record<string, string>>;
 }
 
-export function configPath(env: Env): string {
+function configPath(env: Env): string {
   return join(env.DOCKER_CONFIG ?? join(env.HOME ?? '/', '.docker'), 'config.json');
 }
 

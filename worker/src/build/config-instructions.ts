@@ -99,7 +99,7 @@ export function commandLine(text: string, config: ImageConfig): string[] {
 }
 
 /** Names as in Docker's history: `["a" "b"]`. */
-export function listText(words: readonly string[]): string {
+function listText(words: readonly string[]): string {
   return `[${words.map((w) => JSON.stringify(w)).join(' ')}]`;
 }
 

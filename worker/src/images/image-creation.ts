@@ -25,8 +25,6 @@ export interface NewImage {
   readonly platform?: Platform;
   /** Of the build step that made it. */
   readonly cacheKey?: string;
-  /** What the step ran with, as inspect shows it. */
-  readonly containerConfig?: Readonly<Record<string, unknown>>;
 }
 
 export interface LayerBlob {
@@ -121,7 +119,6 @@ async function configDocument(store: ImageStore, image: NewImage, diffIds: reado
     ...(author ? { author } : {}),
     ...(image.comment ? { comment: image.comment } : {}),
     config: image.config,
-    ...(image.containerConfig ? { container_config: image.containerConfig } : {}),
     rootfs: { type: 'layers', diff_ids: diffIds },
     history: [
       ...(base?.rawHistory ?? []),

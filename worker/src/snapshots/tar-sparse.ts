@@ -16,7 +16,7 @@ export interface SparseMap {
 }
 
 /** A file with more pieces than this is an attack on the memory. */
-export const MAX_PIECES = 1_000_000;
+const MAX_PIECES = 1_000_000;
 const OLD_ENTRIES = 4;
 const OLD_ENTRY_BYTES = 24;
 const EXTENDED_ENTRIES = 21;
