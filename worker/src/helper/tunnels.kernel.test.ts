@@ -99,8 +99,8 @@ describe('encrypted networks over two hosts', () => {
       iface: 'eth0',
     });
 
-  const until = async (what: string, condition: () => Promise<boolean>) => {
-    for (const end = Date.now() + 15_000; !(await condition()); ) {
+  const until = async (what: string, condition: () => Promise<boolean>, timeoutMs = 15_000) => {
+    for (const end = Date.now() + timeoutMs; !(await condition()); ) {
       if (Date.now() > end) throw new Error(`${what}: not in time`);
       await sleep(systemClock, 100);
     }
@@ -169,11 +169,15 @@ describe('encrypted networks over two hosts', () => {
     assert.equal((await a.host.run(b.container, 'nft', PROBE)).code, 0);
     const sending = a.host.run(a.container, process.execPath, '-e', SEND, b.address, '18');
     for (const side of [a, b]) side.networks.setKeyGeneration(2);
-    await until('both have changed over', async () => {
-      for (const side of [a, b]) await side.networks.repair();
-      const [left, right] = [await devices(a), await devices(b)];
-      return left.join() === '2' && right.join() === '2';
-    });
+    await until(
+      'both have changed over',
+      async () => {
+        for (const side of [a, b]) await side.networks.repair();
+        const [left, right] = [await devices(a), await devices(b)];
+        return left.join() === '2' && right.join() === '2';
+      },
+      45_000,
+    );
     const sent = Number(Buffer.from((await sending).stdout).toString());
     assert.ok(sent > 1_000, `${sent} packets`);
     assert.equal(await arrived(), sent);
