@@ -64,6 +64,38 @@ describe('scaling', () => {
   });
 });
 
+describe('two in one seat', () => {
+  const entries = (shape: ServiceShape, tasks: readonly Task[], nodes = READY_NODES) =>
+    decide(testService(shape), tasks, nodes).steps.flatMap((s) => (s.type === 'desire' ? [] : [s.task.desiredState]));
+  const leaving = (extra = {}) => testTask({ id: 'old', slot: 1, node: 'n1', desired: TaskState.SHUTDOWN, ...extra });
+  const failed = testTask({ id: 'a', slot: 1, node: 'n2', state: TaskState.FAILED });
+  const noDelay = { replicas: 1, restart: { hasDelay: true, delayNs: 0 } };
+
+  it('prepares a successor, and has it wait for whoever still runs in its seat', () => {
+    assert.deepEqual(entries(noDelay, [leaving(), failed]), [TaskState.READY]);
+    assert.deepEqual(entries(noDelay, [leaving({ state: TaskState.SHUTDOWN }), failed]), [TaskState.RUNNING]);
+    assert.deepEqual(entries(noDelay, [leaving()]), [TaskState.READY]);
+  });
+
+  it('does not wait for what is on a lost node, nor for a seat that was given up', () => {
+    const lost = nodeMap(testNode('n1', NodeState.DOWN), testNode('n2'), testNode('n3'));
+    assert.deepEqual(entries(noDelay, [leaving(), failed], lost), [TaskState.RUNNING]);
+    assert.deepEqual(entries({ replicas: 1 }, [leaving({ desired: TaskState.REMOVE })]), [TaskState.RUNNING]);
+  });
+
+  it('has a node that was drained for a moment wait for what it is stopping', () => {
+    const old = testTask({ id: 'old', slot: 0, node: 'n1', desired: TaskState.SHUTDOWN });
+    assert.deepEqual(entries({ global: true }, [old], nodeMap(testNode('n1'))), [TaskState.READY]);
+  });
+
+  it('lets the older one go when the newer one runs, whoever started it', () => {
+    const older = testTask({ id: 'old', slot: 1, node: 'n1', createdAtMs: NOW - 9 });
+    const newer = (state: TaskState) => testTask({ id: 'new', slot: 1, node: 'n2', createdAtMs: NOW - 1, state });
+    assert.deepEqual(steps({ replicas: 1 }, [older, newer(TaskState.STARTING)]), []);
+    assert.deepEqual(steps({ replicas: 1 }, [older, newer(TaskState.RUNNING)]), ['old -> SHUTDOWN']);
+  });
+});
+
 describe('restarting', () => {
   const failed = (id: string, slot: number, extra: Partial<Parameters<typeof testTask>[0]> = {}) =>
     testTask({ id, slot, state: TaskState.FAILED, ...extra });

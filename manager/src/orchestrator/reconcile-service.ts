@@ -2,12 +2,21 @@
  * The decision of the orchestrator for one service: which tasks to create, restart, start and give up. Pure: service,
  * tasks and nodes in, steps out. Rolling changes of the spec are the updater's; it makes its own steps.
  */
-import { type Node, NodeAvailability, NodeState, type Service, type Task, TaskState } from '@swarmts/proto';
+import {
+  type Node,
+  NodeAvailability,
+  NodeState,
+  observedState,
+  type Service,
+  type Task,
+  TaskState,
+  UpdateOrder,
+} from '@swarmts/proto';
 import { drainSteps } from './drain.js';
 import { fitsPlacement, isDrained, newTask } from './new-task.js';
 import { replicasOf } from './replicas.js';
 import { restartDelayMs, shouldRestart } from './restart-policy.js';
-import { freeSlots, groupBySeat, isOccupied, mayStartAt, newest, slotsToRemove, wanted } from './slots.js';
+import { freeSlots, groupBySeat, isOccupied, isStopping, mayStartAt, newest, slotsToRemove, wanted } from './slots.js';
 import { type Loss, lossOf } from './task-loss.js';
 
 export type Step =
@@ -33,7 +42,10 @@ export function reconcileService(v: ServiceView): Decision {
   const restarts = restartSteps(v);
   const starts = startSteps(v);
   const drains = v.service.spec?.mode?.global ? [] : drainSteps(v);
-  const first = [...restarts.steps, ...drains, ...starts.steps];
+  const surplus = surplusSteps(v);
+  const going = new Set(surplus.map((s) => s.taskId));
+  const others = [...restarts.steps, ...drains, ...starts.steps];
+  const first = [...others.filter((s) => s.type === 'create' || !going.has(s.taskId)), ...surplus];
   const touched = new Set(first.map((s) => (s.type === 'create' ? s.task.id : s.taskId)));
   const scale = v.service.spec?.mode?.global ? globalSteps(v) : replicatedSteps(v);
   const rest = scale.filter((s) => s.type !== 'desire' || !touched.has(s.taskId));
@@ -55,13 +67,14 @@ export function removalSteps(tasks: readonly Task[]): readonly Step[] {
 }
 
 function replicatedSteps(v: ServiceView): readonly Step[] {
-  const slots = new Map([...groupBySeat(v.tasks)].filter(([, tasks]) => isOccupied(v.service, tasks, v.nowMs)));
+  const seats = groupBySeat(v.tasks);
+  const slots = new Map([...seats].filter(([, tasks]) => isOccupied(v.service, tasks, v.nowMs)));
   const want = replicasOf(v.service);
   if (slots.size < want) {
     const taken = new Set([...slots.keys()].map(Number));
     return freeSlots(taken, want - slots.size).map((slot) => ({
       type: 'create',
-      task: newTask(v.service, { slot, nodeId: '' }, TaskState.RUNNING, v.nowMs),
+      task: newTask(v.service, { slot, nodeId: '' }, entryState(v, seats.get(String(slot))), v.nowMs),
     }));
   }
   return slotsToRemove(slots, slots.size - want).flatMap((key) => removalSteps(slots.get(key) ?? []));
@@ -76,7 +89,7 @@ function globalSteps(v: ServiceView): readonly Step[] {
     if (eligible && !isOccupied(v.service, seat, v.nowMs) && node.spec?.availability !== NodeAvailability.PAUSE) {
       steps.push({
         type: 'create',
-        task: newTask(v.service, { slot: 0, nodeId: node.id }, TaskState.RUNNING, v.nowMs),
+        task: newTask(v.service, { slot: 0, nodeId: node.id }, entryState(v, seat), v.nowMs),
       });
     }
     const misplaced = isDrained(node) || !fitsPlacement(v.service, node);
@@ -124,10 +137,29 @@ function restartSteps(v: ServiceView): Decision {
 
 function successor(v: ServiceView, task: Task, slot: readonly Task[], loss: Loss): Task {
   const seat = { slot: task.slot, nodeId: v.service.spec?.mode?.global ? task.nodeId : '' };
-  if (loss === 'node') return newTask(v.service, seat, TaskState.RUNNING, v.nowMs);
-  const delay = restartDelayMs(v.service, task, slot);
-  if (delay === 0) return newTask(v.service, seat, TaskState.RUNNING, v.nowMs);
+  const delay = loss === 'node' ? 0 : restartDelayMs(v.service, task, slot);
+  if (delay === 0) return newTask(v.service, seat, entryState(v, slot), v.nowMs);
   return newTask(v.service, seat, TaskState.READY, v.nowMs, v.nowMs + delay);
+}
+
+/** A task waits, prepared, while one that was let go from its seat still runs, unless the service has the new one start first. */
+function entryState(v: ServiceView, seat: readonly Task[] = []): TaskState {
+  const startFirst = v.service.spec?.update?.order === UpdateOrder.START_FIRST;
+  const waits = seat.some((t) => t.desiredState < TaskState.REMOVE && isStopping(t, (id) => v.nodes.get(id)));
+  return waits && !startFirst ? TaskState.READY : TaskState.RUNNING;
+}
+
+/** Of two tasks in one seat, started in this order, the older one goes as soon as the newer one runs: whoever had that in hand may be gone. */
+function surplusSteps(v: ServiceView): readonly (Step & { readonly type: 'desire' })[] {
+  const steps: (Step & { readonly type: 'desire' })[] = [];
+  for (const slot of groupBySeat(v.tasks).values()) {
+    const candidates = wanted(slot);
+    const last = candidates.length > 1 ? newest(candidates) : undefined;
+    if (!last || observedState(last) !== TaskState.RUNNING || lossOf(last, v.nodes) !== 'none') continue;
+    for (const t of candidates)
+      if (t.id !== last.id) steps.push({ type: 'desire', taskId: t.id, state: TaskState.SHUTDOWN });
+  }
+  return steps;
 }
 
 function startSteps(v: ServiceView): Decision {

@@ -89,6 +89,14 @@ export function freeSlots(taken: ReadonlySet<number>, count: number): readonly n
   return free;
 }
 
+/** It was let go and may still run: its node is there, and has not said that it ended. */
+export function isStopping(task: Task, nodeOf: (id: string) => Node | undefined): boolean {
+  const state = observedState(task);
+  if (isWanted(task) || state > TaskState.RUNNING || state < TaskState.ASSIGNED) return false;
+  const node = nodeOf(task.nodeId);
+  return node !== undefined && node.status?.state !== NodeState.DOWN;
+}
+
 /**
  * When a task that is prepared (desired READY) may start: 0 = now, otherwise the time of the next look; it must not start
  * beside a predecessor that still runs, unless that one's node is down or it has not stopped for a minute.
@@ -101,11 +109,7 @@ export function mayStartAt(
 ): number {
   let at = task.restartNotBeforeMs;
   for (const other of slot) {
-    if (other.id === task.id || isWanted(other)) continue;
-    const state = observedState(other);
-    if (state > TaskState.RUNNING || state < TaskState.ASSIGNED) continue;
-    const node = nodeOf(other.nodeId);
-    if (!node || node.status?.state === NodeState.DOWN) continue;
+    if (other.id === task.id || !isStopping(other, nodeOf)) continue;
     at = Math.max(at, (task.meta?.createdAtMs ?? nowMs) + OLD_TASK_TIMEOUT_MS);
   }
   return at <= nowMs ? 0 : at;

@@ -21,6 +21,7 @@ export const NOW = 1_700_000_000_000;
 
 export interface ServiceShape {
   readonly replicas?: number;
+  readonly global?: boolean;
   readonly restart?: Partial<RestartPolicy>;
   readonly image?: string;
   readonly specVersion?: number;
@@ -35,7 +36,7 @@ function modeOf(s: ServiceShape): ServiceMode {
   if (s.job === 'global') return ServiceMode.create({ globalJob: {} });
   if (s.job !== undefined)
     return ServiceMode.create({ replicatedJob: { maxConcurrent: replicas, totalCompletions: s.job } });
-  return ServiceMode.create({ replicated: { replicas } });
+  return ServiceMode.create(s.global ? { global: {} } : { replicated: { replicas } });
 }
 
 export function testService(s: ServiceShape = {}): Service {
