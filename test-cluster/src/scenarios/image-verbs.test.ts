@@ -1,12 +1,19 @@
 /** The unmodified docker command drives every verb on images, and builds; every client of the machine takes its turn. */
 import assert from 'node:assert/strict';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import Docker from 'dockerode';
 import type { Lab } from '../lab/lab.js';
 import { type RunResult, run, runAsync, tryRun } from '../lab/run.js';
+import { waitFor } from '../wait.js';
 import { failed, newLab, ok } from './testing.js';
+
+/** alice:secret, as `htpasswd -nbB` writes it. */
+const HTPASSWD = 'alice:$2y$05$abcdefghijklmnopqrstuuOQiyCxlgf/oeuTqixKmWdcYUh4Hjl0a\n';
+const SWARMTS = fileURLToPath(new URL('../../../cli/bin/swarmts.js', import.meta.url));
 
 /** The client on the PATH and Debian's, where they are two. */
 function clients(): string[] {
@@ -209,6 +216,51 @@ describe('images and the docker command', () => {
       });
     });
   }
+
+  describe('a registry with passwords', () => {
+    const address = '127.0.0.1:5001';
+    let registry: ChildProcess;
+    before(async () => {
+      file('auth/htpasswd', HTPASSWD);
+      file(
+        'auth/config.yml',
+        `version: 0.1\nlog: {level: error, accesslog: {disabled: true}}\nstorage: {filesystem: {rootdirectory: ${dir}/auth/data}}\nhttp: {addr: "${address}"}\nauth: {htpasswd: {realm: lab, path: ${dir}/auth/htpasswd}}\n`,
+      );
+      // On the node itself: a registry on loopback needs no TLS.
+      const command = [...lab.enter('m1'), 'docker-registry', 'serve', join(dir, 'auth/config.yml')];
+      registry = spawn('nsenter', command, { stdio: 'ignore' });
+      await waitFor('the registry answers', 15_000, async () => {
+        const r = await runAsync('nsenter', [...lab.enter('m1'), 'curl', '-s', `http://${address}/v2/`]);
+        return /UNAUTHORIZED/.test(r.stdout);
+      });
+      ok(await lab.docker('m1', 'pull', 'registry:5000/busybox'));
+    });
+    after(() => registry.kill('SIGKILL'));
+
+    for (const program of [...clients(), 'swarmts']) {
+      it(`${program}: login, push, pull, logout`, async () => {
+        const name = `${address}/by-${program.replaceAll('/', '-')}`.toLowerCase();
+        const env = {
+          ...process.env,
+          DOCKER_HOST: `unix://${lab.socket('m1')}`,
+          DOCKER_CONFIG: join(dir, `config-${name.length}`),
+        };
+        const call = (args: readonly string[], input?: string) =>
+          tryRun(program === 'swarmts' ? SWARMTS : program, args, { env, ...(input === undefined ? {} : { input }) });
+        const login = (password: string) => call(['login', '-u', 'alice', '--password-stdin', address], password);
+        assert.match(failed(login('wrong')), /401 Unauthorized/);
+        ok(call(['tag', 'registry:5000/busybox', name]));
+        assert.match(failed(call(['push', name])), /no basic auth credentials/);
+        assert.match(ok(login('secret')), /Login Succeeded/);
+        assert.match(ok(call(['push', name])), /digest: sha256/);
+        ok(call(['rmi', name]));
+        assert.match(ok(call(['pull', name])), /Status: /);
+        assert.match(ok(call(['logout', address])), /Removing login credentials for 127\.0\.0\.1:5001/);
+        assert.match(failed(call(['pull', name])), /pull access denied|no basic auth credentials/);
+        ok(call(['rmi', name]));
+      });
+    }
+  });
 
   it('dockerode builds, pushes and pulls', async () => {
     const client = new Docker({ socketPath: lab.socket('m1') });
