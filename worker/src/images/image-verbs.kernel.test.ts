@@ -366,13 +366,17 @@ describe('images that are made and moved', function () {
 
   describe('a registry with passwords', () => {
     let registry: TestRegistry;
+    let folder: string;
     const auth = { username: 'alice', password: 'secret' };
     before(async () => {
-      const file = mkdtempSync(join(tmpdir(), 'swarmts-htpasswd-'));
-      writeFileSync(join(file, 'htpasswd'), HTPASSWD);
-      registry = await TestRegistry.start(`auth: {htpasswd: {realm: test, path: ${join(file, 'htpasswd')}}}\n`);
+      folder = mkdtempSync(join(tmpdir(), 'swarmts-htpasswd-'));
+      writeFileSync(join(folder, 'htpasswd'), HTPASSWD);
+      registry = await TestRegistry.start(`auth: {htpasswd: {realm: test, path: ${join(folder, 'htpasswd')}}}\n`);
     });
-    after(() => registry.close());
+    after(async () => {
+      await registry.close();
+      rmSync(folder, { recursive: true });
+    });
 
     it('takes the right one and refuses others', async () => {
       const serverAddress = registry.address;
