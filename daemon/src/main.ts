@@ -212,6 +212,8 @@ const PLUGINS = [
   { type: 'Volume', name: 'local' },
   { type: 'Log', name: 'json-file' },
   { type: 'Log', name: 'local' },
+  { type: 'Log', name: 'syslog' },
+  { type: 'Log', name: 'journald' },
 ];
 
 /** A connection to this daemon's own API, by its unix socket; one that has none cannot be reached through the managers. */

@@ -1,5 +1,5 @@
 /** What containers use: stats, processes, disk. */
-import { sleep, systemClock } from '@swarmts/lib';
+import { isSwarmtsError, sleep, systemClock } from '@swarmts/lib';
 import { statsJson } from '../convert/container-stats.js';
 import { type Call, flag, json, type Reply } from '../http/exchange.js';
 import { type Route, route } from '../http/router.js';
@@ -41,8 +41,12 @@ async function stats({ backend }: RouteContext, call: Call): Promise<Reply> {
       await write(`${JSON.stringify(statsJson({ id, name }, before, undefined))}\n`);
       while (!signal.aborted) {
         await sleep(systemClock, SAMPLE_MS, signal);
-        // Its removal ends the stream.
-        const now = await read();
+        const now = await read().catch((e: unknown) => {
+          // Its removal ends the stream.
+          if (isSwarmtsError(e, 'not-found')) return 'removed' as const;
+          throw e;
+        });
+        if (now === 'removed') return;
         await write(`${JSON.stringify(statsJson({ id, name }, now, before))}\n`);
         before = now;
       }

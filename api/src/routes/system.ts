@@ -93,7 +93,7 @@ function infoJson(s: SystemInfo, nowMs: number): Record<string, unknown> {
       Volume: ['local'],
       Network: ['bridge', 'host', 'null'],
       Authorization: null,
-      Log: ['json-file', 'local'],
+      Log: ['journald', 'json-file', 'local', 'syslog'],
     },
     MemoryLimit: true,
     SwapLimit: true,
@@ -144,7 +144,7 @@ function infoJson(s: SystemInfo, nowMs: number): Record<string, unknown> {
     ContainerdCommit: { ID: '', Expected: '' },
     RuncCommit: { ID: '', Expected: '' },
     InitCommit: { ID: '', Expected: '' },
-    SecurityOptions: [],
+    SecurityOptions: ['name=seccomp,profile=builtin', 'name=cgroupns'],
     Warnings: s.warnings,
   };
 }

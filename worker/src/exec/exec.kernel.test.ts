@@ -208,6 +208,30 @@ describe('execs and attachments', function () {
     await assert.rejects(bed.engine.resize(made, { rows: 1, columns: 1 }), /is not running/);
   });
 
+  it('a reader that stopped reading, or went away, does not stall a container', async () => {
+    const made = await bed.engine.create(
+      containerConfig(image, ['sh', '-c', 'dd if=/dev/zero bs=1024 count=8192; exit 5']),
+    );
+    const stuck = await bed.engine.attach(made, ATTACH_ALL);
+    const gone = await bed.engine.attach(made, ATTACH_ALL);
+    let read = 0;
+    let wake: () => void = () => undefined;
+    const pumping = stuck.pump(async ({ data }) => {
+      read += data.length;
+      await new Promise<void>((resolve) => {
+        wake = resolve;
+      });
+    });
+    const leaving = gone.pump(async () => gone.close());
+    await bed.engine.start(made);
+    assert.equal((await bed.engine.wait(made)).exitCode, 5);
+    assert.ok(read > 0 && read < 8192 * 1024);
+    await leaving;
+    await stuck.close();
+    wake();
+    await pumping;
+  });
+
   it('attach shows what was written before, when asked, also of a container without a log', async () => {
     const made = await started(['sh', '-c', 'echo before; sleep 1000'], {
       log: { driver: 'none', maxSizeBytes: 0, maxFiles: 1 },
