@@ -75,7 +75,11 @@ export class ContainerAttachment implements Session {
     const from = logs || !this.#from ? {} : { from: this.#from };
     const options = { stdout, stderr: stderr && !this.tty, follow: stream, tail: -1, ...from };
     const records = readRecords(source, options, this.#closing.signal);
-    for await (const r of records) await sink({ stream: r.stream, data: r.line });
+    for await (const r of records) {
+      // What was read already is of no interest to somebody who has left.
+      if (this.#closing.signal.aborted) return;
+      await sink({ stream: r.stream, data: r.line });
+    }
   }
 
   async write(bytes: Uint8Array): Promise<void> {
