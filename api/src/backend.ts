@@ -7,6 +7,7 @@ import type { Duplex } from 'node:stream';
 import type {
   Cluster,
   Config,
+  Driver,
   LogQuery,
   Network,
   NetworkSpec,
@@ -35,6 +36,8 @@ export interface InitRequest {
   readonly heartbeatPeriodNs?: number;
   readonly nodeCertExpiryNs?: number;
   readonly snapshotInterval?: number;
+  /** For tasks whose service names no log driver; without a name, or absent: the node's own. */
+  readonly logDriver?: Driver;
   readonly autoLock: boolean;
   readonly labels: Readonly<Record<string, string>>;
 }
@@ -68,6 +71,8 @@ export interface ClusterUpdate {
   readonly heartbeatPeriodNs?: number;
   readonly nodeCertExpiryNs?: number;
   readonly snapshotInterval?: number;
+  /** For tasks whose service names no log driver; without a name: none from now on. */
+  readonly logDriver?: Driver;
   readonly labels?: Readonly<Record<string, string>>;
   readonly rotateWorkerToken: boolean;
   readonly rotateManagerToken: boolean;

@@ -1,7 +1,8 @@
 /** /swarm: the cluster this node is or becomes a member of. */
 import { SwarmtsError } from '@swarmts/lib';
-import { NodeAvailability } from '@swarmts/proto';
+import { Driver, NodeAvailability } from '@swarmts/proto';
 import type { ClusterUpdate, InitRequest } from '../backend.js';
+import { readDriver } from '../convert/annotations.js';
 import { swarmJson } from '../convert/cluster.js';
 import { availabilities } from '../convert/node.js';
 import { empty, flag, json, objectVersion, readJson } from '../http/exchange.js';
@@ -103,7 +104,7 @@ function readRotation(spec: JsonObject): Pick<ClusterUpdate, 'forceRotate' | 'si
 
 type Settings = Pick<
   ClusterUpdate,
-  'taskHistoryLimit' | 'heartbeatPeriodNs' | 'nodeCertExpiryNs' | 'snapshotInterval' | 'autoLock'
+  'taskHistoryLimit' | 'heartbeatPeriodNs' | 'nodeCertExpiryNs' | 'snapshotInterval' | 'logDriver' | 'autoLock'
 >;
 
 /** What a spec sets. Docker's zero means "as it is", except for the history limit, where it is a value. */
@@ -116,6 +117,7 @@ function readSettings(spec: JsonObject): Settings {
   const encryption = spec.object('EncryptionConfig');
   const heartbeatPeriodNs = positive('Dispatcher', 'HeartbeatPeriod');
   const nodeCertExpiryNs = positive('CAConfig', 'NodeCertExpiry');
+  const taskDefaults = spec.object('TaskDefaults');
   const snapshotInterval = positive('Raft', 'SnapshotInterval');
   return {
     ...(orchestration?.has('TaskHistoryRetentionLimit') === true
@@ -124,6 +126,7 @@ function readSettings(spec: JsonObject): Settings {
     ...(heartbeatPeriodNs === undefined ? {} : { heartbeatPeriodNs }),
     ...(nodeCertExpiryNs === undefined ? {} : { nodeCertExpiryNs }),
     ...(snapshotInterval === undefined ? {} : { snapshotInterval }),
+    ...(taskDefaults ? { logDriver: readDriver(taskDefaults.object('LogDriver')) ?? Driver.create({}) } : {}),
     ...(encryption?.has('AutoLockManagers') === true ? { autoLock: encryption.boolean('AutoLockManagers') } : {}),
   };
 }

@@ -121,6 +121,11 @@ export class NodeSwarmBackend implements SwarmBackend {
           nodeCertExpiryNs: u.nodeCertExpiryNs ?? spec.ca?.nodeCertExpiryNs ?? 0,
           forceRotate: u.forceRotate ?? spec.ca?.forceRotate ?? 0,
         },
+        taskDefaultLogDriver: u.logDriver
+          ? u.logDriver.name === ''
+            ? undefined
+            : u.logDriver
+          : spec.taskDefaultLogDriver,
         encryption: u.autoLock === undefined ? spec.encryption : { autoLockManagers: u.autoLock },
         raft:
           u.snapshotInterval === undefined || !spec.raft

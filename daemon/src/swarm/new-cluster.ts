@@ -90,6 +90,7 @@ function firstCluster(
       },
       dispatcher: { heartbeatPeriodNs: r.heartbeatPeriodNs ?? defaults.heartbeatPeriodNs },
       ca: { nodeCertExpiryNs: r.nodeCertExpiryNs ?? defaults.nodeCertExpiryNs, forceRotate: 0 },
+      taskDefaultLogDriver: r.logDriver?.name ? r.logDriver : undefined,
       encryption: { autoLockManagers: r.autoLock },
     }),
     rootCa: RootCa.create({

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { FailureAction, TaskState, TaskStatus, UpdateOrder, UpdateState } from '@swarmts/proto';
+import { Cluster, ClusterSpec, FailureAction, TaskState, TaskStatus, UpdateOrder, UpdateState } from '@swarmts/proto';
 import { OrchestratorBed, withUpdate } from './orchestrator-bed.js';
 
 describe('the orchestrator', () => {
@@ -20,6 +20,21 @@ describe('the orchestrator', () => {
     }));
     await bed.run(500);
     assert.equal(bed.tasks('busybox').length, 5);
+  });
+
+  it('gives tasks the log driver of the cluster, where the service has none', async () => {
+    const taskDefaultLogDriver = { name: 'syslog', options: { 'syslog-address': 'udp://192.0.2.1' } };
+    await bed.store.update((tx) =>
+      tx.create('cluster', Cluster.create({ id: 'c', spec: ClusterSpec.create({ taskDefaultLogDriver }) })),
+    );
+    await bed.start((s) => s);
+    assert.deepEqual([...new Set(bed.tasks('busybox').map((t) => t.logDriver?.name))], ['syslog']);
+    await bed.change((spec) => ({
+      ...spec,
+      task: spec.task && { ...spec.task, logDriver: { name: 'local', options: {} } },
+    }));
+    await bed.run(60_000);
+    assert.deepEqual([...new Set(bed.tasks('busybox').map((t) => t.logDriver?.name))], ['local']);
   });
 
   it('lets all tasks go when the service is removed', async () => {

@@ -144,7 +144,7 @@ function sameForServices(a: import('@swarmts/proto').Node, b: import('@swarmts/p
 /** Writes one step; a task that is gone or further along meanwhile is left alone. */
 export function applyStep(tx: WriteTx, step: Step): void {
   if (step.type === 'create') {
-    if (tx.get('service', step.task.serviceId)) tx.create('task', step.task);
+    createTask(tx, step.task);
     return;
   }
   const task = tx.get('task', step.taskId);
@@ -155,7 +155,14 @@ export function applyStep(tx: WriteTx, step: Step): void {
   }
   if (!isWanted(task)) return;
   setDesired(tx, task, TaskState.SHUTDOWN);
-  if (tx.get('service', task.serviceId)) tx.create('task', step.task);
+  createTask(tx, step.task);
+}
+
+/** With the cluster's log driver, where the service has none of its own. */
+function createTask(tx: WriteTx, task: Task): void {
+  if (!tx.get('service', task.serviceId)) return;
+  const [cluster] = tx.list('cluster');
+  tx.create('task', { ...task, logDriver: task.logDriver ?? cluster?.spec?.taskDefaultLogDriver });
 }
 
 /** Desired states only move forward. */

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { api } from '../client.js';
 import type { Lab } from '../lab/lab.js';
 import { waitFor } from '../wait.js';
 import { type ApiTask, failed, newLab, nodesOf, ok, runningTasks, tasksOf, untilRunning } from './testing.js';
@@ -50,6 +51,28 @@ describe('placement', () => {
     const [container = ''] = (await docker('ps', '-q', '--filter', 'name=gpu')).trim().split('\n');
     assert.match(await docker('inspect', '--format', '{{.Config.Env}}', container), /DOCKER_RESOURCE_GPU=1/);
     await docker('service', 'rm', 'gpu');
+  });
+
+  it('tasks log as the cluster says, and as it says from then on', async () => {
+    const logsTo = async (TaskDefaults: object, name: string) => {
+      const swarm = (await api(lab.socket('m1'), 'GET', '/swarm')) as { Version: { Index: number }; Spec: object };
+      await api(lab.socket('m1'), 'POST', `/swarm/update?version=${swarm.Version.Index}`, {
+        ...swarm.Spec,
+        TaskDefaults,
+      });
+      // Docker's client sends back what it was given.
+      await docker('swarm', 'update', '--task-history-limit', '5');
+      await create(name, '--constraint', 'node.hostname==m1', WHOAMI);
+      const [container = ''] = (await docker('ps', '-q', '--filter', `name=${name}`)).trim().split('\n');
+      const driver = await docker('inspect', '--format', '{{.HostConfig.LogConfig.Type}}', container);
+      await docker('service', 'rm', name);
+      return driver.trim();
+    };
+    assert.equal(
+      await logsTo({ LogDriver: { Name: 'local', Options: { 'max-size': '1m' } } }, 'logs-as-told'),
+      'local',
+    );
+    assert.equal(await logsTo({}, 'logs-as-ever'), 'json-file');
   });
 
   it('a task leaves a node that loses the label that it needs, and comes back with it', async () => {

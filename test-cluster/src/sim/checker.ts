@@ -23,6 +23,8 @@ export class Checker {
   readonly violations: string[] = [];
   readonly #downAt = new Map<string, number>();
   readonly #completions = new Map<string, string>();
+  readonly #services = new Set<string>();
+  #quiet = '';
   #leaving = new Map<string, number>();
 
   /** Every change that the leader's store sees. */
@@ -112,9 +114,31 @@ export class Checker {
     return nowMs - (this.#downAt.get(agent.id) ?? Number.NEGATIVE_INFINITY) < LOST_FOR_MS;
   }
 
+  /** What the managers said was written: it stays, until they say that it was removed. */
+  acknowledged(kind: 'created' | 'removed', serviceId: string): void {
+    if (kind === 'created') this.#services.add(serviceId);
+    else this.#services.delete(serviceId);
+  }
+
+  /** The tasks when all is quiet, to be compared with those of later. */
+  quiet(store: Store): void {
+    this.#quiet = this.#live(store);
+  }
+
+  #live(store: Store): string {
+    return store
+      .view((tx) => tx.list('task'))
+      .filter((t) => isWanted(t) && observedState(t) === TaskState.RUNNING)
+      .map((t) => t.id)
+      .sort()
+      .join(' ');
+  }
+
   /** Everything has healed, and there was time. */
   final(store: Store, agents: readonly SimAgent[]): void {
     const tasks = store.view((tx) => tx.list('task'));
+    for (const id of this.#services) if (!store.get('service', id)) this.#fail(`service ${id} is lost`);
+    if (this.#quiet !== this.#live(store)) this.#fail('tasks were restarted although all was quiet');
     for (const n of store.view((tx) => tx.list('node')))
       if (n.status?.state !== NodeState.NODE_READY) this.#fail(`node ${n.id} is not ready in the end`);
     for (const s of store.view((tx) => tx.list('service'))) this.#finalService(s, tasks, store);

@@ -22,9 +22,9 @@ const symptoms: Readonly<Record<string, RegExp>> = {
 
 describe('simulated clusters', () => {
   it('stay right through faults, and heal', () => {
-    const r = run('--seeds', '40');
+    const r = run('--seeds', '100');
     assert.equal(r.code, 0, r.text);
-    assert.match(r.text, /^40 seeds, 0 failed, \d{2,} leaders, \d{4,} tasks started/m);
+    assert.match(r.text, /^100 seeds, 0 failed, \d{2,} leaders, \d{4,} tasks started/m);
   });
 
   it('are the same for the same seed', () => {

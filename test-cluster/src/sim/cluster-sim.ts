@@ -56,6 +56,8 @@ export interface SimResult {
 }
 
 const CPUS_OF_A_NODE = 4;
+/** After healing: nothing restarts. */
+const QUIET_MS = 60_000;
 const LINE_MS = 8;
 const STEP_MS = 250;
 /** Of the containers that start while there are faults. */
@@ -223,7 +225,11 @@ class ClusterSim {
     await this.#heal();
     const leader = this.#group.leader;
     if (!leader) this.#checker.violations.push('nobody leads in the end');
-    else if (this.#checker.violations.length === 0) this.#checker.final(leader.store, this.#agents);
+    else if (this.#checker.violations.length === 0) {
+      this.#checker.quiet(leader.store);
+      await this.#clock.advance(QUIET_MS);
+      this.#checker.final(leader.store, this.#agents);
+    }
     const { violations } = this.#checker;
     return { seed: this.#o.seed, violations, leaders: this.#leaders, tasksStarted: this.#started };
   }
@@ -260,7 +266,8 @@ class ClusterSim {
     const dice = this.#random();
     const act = async (): Promise<void> => {
       if (!service || (dice < 0.15 && services.length < 6)) {
-        await operations.createService({ spec: this.#newSpec() });
+        const created = await operations.createService({ spec: this.#newSpec() });
+        this.#checker.acknowledged('created', created.id);
       } else if (dice < 0.4 && service.spec) {
         const version = service.meta?.version?.index ?? 0;
         await operations.updateService({
@@ -269,8 +276,11 @@ class ClusterSim {
           spec: this.#changed(service.spec),
           rollback: false,
         });
-      } else if (dice < 0.43) await operations.removeService({ ref: service.id });
-      else if (dice < 0.5) {
+      } else if (dice < 0.43) {
+        // Whether it is removed is not known until they say so; they may lose the answer.
+        this.#checker.acknowledged('removed', service.id);
+        await operations.removeService({ ref: service.id });
+      } else if (dice < 0.5) {
         const agent = this.#pick(this.#agents);
         const drained = this.#random() < 0.4;
         await this.#availability(

@@ -1,5 +1,5 @@
 /**
- * `npm run cluster-sim -- [--seeds N] [--from N] [--seed N] [--bug NAME]`: simulates clusters, and prints the seed of each that went wrong. With a
+ * `npm run sim -- [--seeds N] [--from N] [--seed N] [--bug NAME]`: simulates clusters, and prints the seed of each that went wrong. With a
  * planted bug the first is enough.
  */
 import { parseArgs } from 'node:util';
