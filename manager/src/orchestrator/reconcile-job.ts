@@ -8,7 +8,7 @@ import { isOfIteration } from './job.js';
 import { fitsPlacement, isDrained, newTask } from './new-task.js';
 import { type Decision, earlier, removalSteps, type ServiceView, type Step } from './reconcile-service.js';
 import { restartDelayMs, shouldRestart } from './restart-policy.js';
-import { mayStartAt, newest, wanted } from './slots.js';
+import { isStopping, mayStartAt, newest, wanted } from './slots.js';
 import { lossOf } from './task-loss.js';
 
 export function reconcileJob(v: ServiceView): Decision {
@@ -30,7 +30,8 @@ interface Seat {
 
 function replicatedJob(v: ServiceView, mine: readonly Task[]): Decision {
   const { maxConcurrent = 1, totalCompletions = 1 } = v.service.spec?.mode?.replicatedJob ?? {};
-  const seats = new Map([...bySlot(mine)].map(([slot, tasks]) => [slot, lookAtSeat(v, tasks)]));
+  const slots = bySlot(mine);
+  const seats = new Map([...slots].map(([slot, tasks]) => [slot, lookAtSeat(v, tasks)]));
   const taken = new Set([...seats].filter(([, s]) => s.state !== 'empty').map(([slot]) => slot));
   const active = [...seats.values()].filter((s) => s.state === 'active').length;
   const room = Math.min(maxConcurrent - active, totalCompletions - taken.size);
@@ -38,7 +39,8 @@ function replicatedJob(v: ServiceView, mine: readonly Task[]): Decision {
   for (let slot = 0, left = room; left > 0 && slot < totalCompletions; slot++) {
     if (taken.has(slot)) continue;
     left--;
-    steps.push({ type: 'create', task: newTask(v.service, { slot, nodeId: '' }, TaskState.COMPLETE, v.nowMs) });
+    const entry = entryState(v, slots.get(slot));
+    steps.push({ type: 'create', task: newTask(v.service, { slot, nodeId: '' }, entry, v.nowMs) });
   }
   return { steps, lookAgainAtMs: soonest([...seats.values()]) };
 }
@@ -62,7 +64,7 @@ function globalJob(v: ServiceView, mine: readonly Task[]): Decision {
     seats.push(seat);
     if (seat.state === 'empty' && node.spec?.availability !== NodeAvailability.PAUSE) {
       const place = { slot: 0, nodeId: node.id };
-      steps.push({ type: 'create', task: newTask(v.service, place, TaskState.COMPLETE, v.nowMs) });
+      steps.push({ type: 'create', task: newTask(v.service, place, entryState(v, tasks), v.nowMs) });
     }
   }
   for (const tasks of byNode.values()) steps.push(...removalSteps(tasks));
@@ -89,10 +91,15 @@ function lookAtTask(v: ServiceView, task: Task, seat: readonly Task[]): Seat {
   if (waits) return { state: 'active', steps: [], lookAgainAtMs: task.restartNotBeforeMs };
   if (!shouldRestart(v.service, task, seat, v.nowMs)) return { state: 'exhausted', steps: [], lookAgainAtMs: 0 };
   const delay = loss === 'ended' ? restartDelayMs(v.service, task, seat) : 0;
-  const desired = delay > 0 || loss === 'drain' ? TaskState.READY : TaskState.COMPLETE;
+  const desired = delay > 0 || loss === 'drain' ? TaskState.READY : entryState(v, seat);
   const place = { slot: task.slot, nodeId: v.service.spec?.mode?.globalJob ? task.nodeId : '' };
   const next = newTask(v.service, place, desired, v.nowMs, delay > 0 ? v.nowMs + delay : 0);
   return { state: 'active', steps: [{ type: 'replace', taskId: task.id, task: next }], lookAgainAtMs: 0 };
+}
+
+/** A task waits, prepared, while one that was let go from its seat still runs. */
+function entryState(v: ServiceView, seat: readonly Task[] = []): TaskState {
+  return seat.some((t) => isStopping(t, (id) => v.nodes.get(id))) ? TaskState.READY : TaskState.COMPLETE;
 }
 
 /** A prepared successor starts when its delay is over and its predecessor has stopped. */

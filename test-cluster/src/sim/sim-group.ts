@@ -69,7 +69,10 @@ export class SimGroup {
     if (this.#leader !== m) throw noLeader();
     this.#underWay.push(data);
     await new Promise<void>((resolve) => this.#o.clock.after(this.#o.random() * COMMIT_MS, resolve));
-    if (this.#leader !== m || this.#term !== term || m.isolated || !m.up) throw noLeader();
+    // Without a majority it waits, until there is one again or the leader steps down.
+    while (this.#leader === m && this.#term === term && m.up && (m.isolated || !this.#majority))
+      await new Promise<void>((resolve) => this.#o.clock.after(COMMIT_MS, resolve));
+    if (this.#leader !== m || this.#term !== term || !m.up) throw noLeader();
     // Those before it first: a log has one order.
     const at = this.#underWay.indexOf(data);
     for (const entry of this.#underWay.splice(0, at + 1)) this.#log.push(entry);
