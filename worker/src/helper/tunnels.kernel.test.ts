@@ -120,7 +120,19 @@ describe('encrypted networks over two hosts', () => {
   /** Counts packets on the wire that hold some bytes, and all of them by UDP port. */
   const listen = async (side: Side, seconds: number) => {
     const file = side.host.path('capture');
-    const done = side.host.run(side.host.netns, 'timeout', String(seconds), 'tcpdump', '-U', '-i', 'wire', '-w', file);
+    const done = side.host.run(
+      side.host.netns,
+      'timeout',
+      String(seconds),
+      'tcpdump',
+      '-Z',
+      'root',
+      '-U',
+      '-i',
+      'wire',
+      '-w',
+      file,
+    );
     await eventually('tcpdump listens', () => {
       try {
         return readFileSync(file).length > 0;
@@ -145,9 +157,27 @@ describe('encrypted networks over two hosts', () => {
     assert.match(Buffer.from((await server).stdout).toString(), new RegExp(SECRET));
     const bytes = await heard();
     assert.equal(bytes.indexOf(SECRET), -1);
-    const ports = await text(a, a.host.netns, 'tcpdump', '-nr', join(a.host.dir, 'capture'), 'udp port 4789');
+    const ports = await text(
+      a,
+      a.host.netns,
+      'tcpdump',
+      '-Z',
+      'root',
+      '-nr',
+      join(a.host.dir, 'capture'),
+      'udp port 4789',
+    );
     assert.equal(ports, '', 'no VXLAN outside of the tunnel');
-    const encrypted = await text(a, a.host.netns, 'tcpdump', '-nr', join(a.host.dir, 'capture'), 'udp port 4791');
+    const encrypted = await text(
+      a,
+      a.host.netns,
+      'tcpdump',
+      '-Z',
+      'root',
+      '-nr',
+      join(a.host.dir, 'capture'),
+      'udp port 4791',
+    );
     assert.match(encrypted, /192\.0\.2\.2\.4791/);
   });
 

@@ -34,6 +34,7 @@ import {
   type Link,
   MAIN_TABLE,
   NETLINK_GENERIC,
+  NetlinkError,
   NetlinkSocket,
   newPrivateKey,
   openFile,
@@ -52,6 +53,7 @@ import {
   uapiSocketPath,
   type WireguardChanges,
   type WireguardDevice,
+  type WireguardPeer,
   withNetns,
 } from 'vxlan-tools';
 import { writeSysctls } from './local-endpoint.js';
@@ -108,10 +110,12 @@ export class Tunnels {
 
   async ensure(spec: TunnelsSpec): Promise<readonly FoundTunnel[]> {
     if (!isNamespaceFile(spec.netns)) createNetns(spec.netns, () => prepare(spec.address));
-    const wanted = new Set(spec.devices.map((d) => d.name));
-    for (const link of devicesIn(spec.netns)) if (!wanted.has(link.name)) this.#delete(spec.netns, link.name);
     for (const device of spec.devices) await this.#ensureDevice(spec.netns, device);
     withNetns(spec.netns, () => withSocket((s) => setRoutes(s, spec)));
+    // Nothing is on its way to them any more.
+    for (const device of spec.devices) await this.#dropPeers(spec.netns, device);
+    const wanted = new Set(spec.devices.map((d) => d.name));
+    for (const link of devicesIn(spec.netns)) if (!wanted.has(link.name)) this.#delete(spec.netns, link.name);
     return this.observe(spec.netns);
   }
 
@@ -130,21 +134,23 @@ export class Tunnels {
     const now = devicesIn(netns).find((l) => l.name === d.name);
     if (!now) throw new SwarmtsError('internal', `the tunnel ${d.name} is gone as soon as it is made`);
     const device = await this.#read(netns, now);
-    const wanted = d.peers.map((p) => ({
-      publicKey: p.publicKey,
-      endpoint: formatEndpoint(p.endpoint),
-      allowedIps: [p.address],
-      keepaliveS: p.keepaliveS,
-    }));
     const changes: WireguardChanges = {
       ...(device.publicKey === '' ? { privateKey: newPrivateKey() } : {}),
       ...(device.listenPort === d.port ? {} : { listenPort: d.port }),
-      ...planPeers(wanted, device.peers),
+      ...addedPeers(d, device),
     };
     if (Object.keys(changes).length > 0) await this.#change(netns, now, changes, d.port);
     if (!now.up || now.mtu !== d.mtu) {
-      withNetns(netns, () => withSocket((s) => s.request(setLink({ index: now.index }, { up: true, mtu: d.mtu }))));
+      const up = setLink({ index: now.index }, { up: true, mtu: d.mtu });
+      withNetns(netns, () => withSocket((s) => sayingPort(d.port, () => s.request(up))));
     }
+  }
+
+  async #dropPeers(netns: string, d: TunnelDevice): Promise<void> {
+    const link = devicesIn(netns).find((l) => l.name === d.name);
+    if (!link) return;
+    const removedPeers = planPeers(wantedPeers(d), (await this.#read(netns, link)).peers)?.removedPeers ?? [];
+    if (removedPeers.length > 0) await this.#change(netns, link, { removedPeers }, d.port);
   }
 
   /** Made in the host's namespace, where its socket stays, and moved. One that was left there half made is made anew. */
@@ -195,7 +201,9 @@ export class Tunnels {
       }
       return;
     }
-    withNetns(netns, () => withGenetlink((s) => requireAll(s.batch(setWireguard(this.#wg(s), link.name, changes)))));
+    withNetns(netns, () =>
+      withGenetlink((s) => sayingPort(port, () => requireAll(s.batch(setWireguard(this.#wg(s), link.name, changes))))),
+    );
   }
 
   #wg(socket: NetlinkSocket): number {
@@ -210,6 +218,29 @@ export class Tunnels {
         if (error && error.code !== 'ENODEV') throw error;
       }),
     );
+  }
+}
+
+function wantedPeers(d: TunnelDevice): readonly WireguardPeer[] {
+  return d.peers.map((p) => ({
+    publicKey: p.publicKey,
+    endpoint: formatEndpoint(p.endpoint),
+    allowedIps: [p.address],
+    keepaliveS: p.keepaliveS,
+  }));
+}
+
+function addedPeers(d: TunnelDevice, found: WireguardDevice): Pick<WireguardChanges, 'peers'> {
+  const peers = planPeers(wantedPeers(d), found.peers)?.peers ?? [];
+  return peers.length > 0 ? { peers } : {};
+}
+
+/** The kernel takes the port when the device goes up, or when it is set on one that is. */
+function sayingPort(port: number, fn: () => void): void {
+  try {
+    fn();
+  } catch (e) {
+    throw e instanceof NetlinkError && e.code === 'EADDRINUSE' ? portTaken(port) : e;
   }
 }
 
