@@ -1,8 +1,7 @@
 /** Encrypted networks between real nodes: what the underlay sees, keys that are renewed under load, and what outlives the daemon. */
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { readdirSync } from 'node:fs';
-import { connect } from 'node:net';
+import { readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { api } from '../client.js';
 import type { Lab } from '../lab/lab.js';
@@ -15,6 +14,7 @@ const RENEWAL_S = 15;
 const CAPTURE = '/tmp/swarmts-capture';
 const TRIES = 1_000;
 const THIEF = 'swgthief';
+const KEY_FILE = '/tmp/swarmts-stolen-key';
 
 interface SwarmJson {
   readonly Version: { readonly Index: number };
@@ -44,10 +44,15 @@ describe('encrypted networks', () => {
     const links = ok(await lab.exec(node, ['nsenter', `--net=${tunnels(node)}`, 'ip', '-br', 'link']));
     return [...links.matchAll(/^swg\w+-(\d+)/gm)].map((m) => Number(m[1])).sort((a, b) => a - b);
   };
-  /** What wireguard-go says of the device of a node. */
-  const askDevice = async (node: string) => {
-    const links = ok(await lab.exec(node, ['nsenter', `--net=${tunnels(node)}`, 'ip', '-br', 'link']));
-    return ask(/^swg\S+/m.exec(links)?.[0] ?? assert.fail(links), 'get=1\n\n');
+  /** The newest device of a node, whichever WireGuard it is of: its private key, and the peer's public key and endpoint. */
+  const deviceOf = async (node: string) => {
+    const inside = ['nsenter', `--net=${tunnels(node)}`];
+    const names = [...ok(await lab.exec(node, [...inside, 'ip', '-br', 'link'])).matchAll(/^swg\S+/gm)].map(
+      (m) => m[0],
+    );
+    const dump = ok(await lab.exec(node, [...inside, 'wg', 'show', names.at(-1) ?? assert.fail(node), 'dump']));
+    const [own = [], peer = []] = dump.split('\n').map((line) => line.split('\t'));
+    return { privateKey: own[0] ?? '', peerKey: peer[0] ?? '', peerEndpoint: peer[2] ?? '' };
   };
   /** The address of the task on the other node, as a task on m1 sees it. */
   const farAddress = async () => {
@@ -85,7 +90,7 @@ describe('encrypted networks', () => {
   });
 
   it('renew their keys without a request that fails', async () => {
-    stolenKey = fieldOf(await askDevice('w1'), 'private_key');
+    stolenKey = (await deviceOf('w1')).privateKey;
     await setPeriod(`${RENEWAL_S}s`);
     const pid = await pidOf(lab, 'm1', 'web');
     const url = visitUrl(await farAddress());
@@ -99,28 +104,41 @@ describe('encrypted networks', () => {
   });
 
   it('are not opened by an old key, nor by old packets', async () => {
-    const w1 = await askDevice('w1');
-    const [managerKey, endpoint] = [fieldOf(w1, 'public_key'), fieldOf(w1, 'endpoint')];
+    const { peerKey, peerEndpoint } = await deviceOf('w1');
     const target = await pidOf(lab, 'm1', 'web');
     const rules = `table inet probe { chain in { type filter hook prerouting priority -400; iifname eth0 counter; }; }`;
     ok(await inNetworkOf(target, 'nft', rules));
     const thief = spawn('nsenter', [`--target=${lab.outsidePid}`, '--net', '--', 'wireguard-go', '-f', THIEF]);
     try {
-      await waitFor('the thief is ready', 5_000, () => ask(THIEF, 'get=1\n\n').catch(() => undefined));
-      const wishes = [`public_key=${managerKey}`, `endpoint=${endpoint}`, 'allowed_ip=169.254.0.0/16'];
-      await ask(THIEF, `set=1\nprivate_key=${stolenKey}\n${wishes.join('\n')}\npersistent_keepalive_interval=1\n\n`);
-      const inside = (...argv: readonly string[]) => inNetworkOf(lab.outsidePid, 'ip', ...argv);
-      ok(await inside('addr', 'add', '169.254.0.200/16', 'dev', THIEF));
-      ok(await inside('link', 'set', THIEF, 'up'));
-      ok(await inNetworkOf(lab.outsidePid, process.execPath, '-e', SEND, '169.254.0.2', String(TRIES)));
-      const replay = ['w1', [process.execPath, '-e', REPLAY, CAPTURE, '10.210.0.12', endpoint, String(TRIES)]] as const;
-      assert.equal(ok(await lab.exec(...replay)).trim(), String(TRIES));
-      const state = await ask(THIEF, 'get=1\n\n');
-      assert.equal(fieldOf(state, 'last_handshake_time_sec'), '0');
-      assert.equal(fieldOf(state, 'rx_bytes'), '0');
-      assert.notEqual(fieldOf(state, 'tx_bytes'), '0', 'it did try');
+      const outside = (...argv: readonly string[]) => inNetworkOf(lab.outsidePid, ...argv);
+      await waitFor('the thief is ready', 5_000, async () => (await outside('wg', 'show', THIEF)).code === 0);
+      const peer = [
+        'peer',
+        peerKey,
+        'endpoint',
+        peerEndpoint,
+        'allowed-ips',
+        '169.254.0.0/16',
+        'persistent-keepalive',
+        '1',
+      ];
+      writeFileSync(KEY_FILE, stolenKey, { mode: 0o600 });
+      ok(await outside('wg', 'set', THIEF, 'private-key', KEY_FILE, ...peer));
+      ok(await outside('ip', 'addr', 'add', '169.254.0.200/16', 'dev', THIEF));
+      ok(await outside('ip', 'link', 'set', THIEF, 'up'));
+      ok(await outside(process.execPath, '-e', SEND, '169.254.0.2', String(TRIES)));
+      const replay = [process.execPath, '-e', REPLAY, CAPTURE, '10.210.0.12', peerEndpoint, String(TRIES)];
+      assert.equal(ok(await lab.exec('w1', replay)).trim(), String(TRIES));
+      const state =
+        ok(await outside('wg', 'show', THIEF, 'dump'))
+          .split('\n')[1]
+          ?.split('\t') ?? [];
+      const [handshake, received, sent] = state.slice(4, 7);
+      assert.deepEqual([handshake, received], ['0', '0']);
+      assert.ok(Number(sent) > 0, 'it did try');
     } finally {
       thief.kill('SIGTERM');
+      rmSync(KEY_FILE, { force: true });
     }
     assert.match(ok(await inNetworkOf(target, 'nft', 'list', 'table', 'inet', 'probe')), /counter packets 0 /);
     ok(await inNetworkOf(target, 'nft', 'delete', 'table', 'inet', 'probe'));
@@ -165,24 +183,6 @@ describe('encrypted networks', () => {
     }
   });
 });
-
-/** One request to the socket of a device of wireguard-go. */
-function ask(device: string, request: string): Promise<string> {
-  return new Promise((resolve, reject) => {
-    const socket = connect(`/var/run/wireguard/${device}.sock`, () => socket.write(request));
-    let answer = '';
-    socket.on('error', reject);
-    socket.on('data', (chunk) => {
-      answer += chunk.toString();
-      if (!answer.endsWith('\n\n')) return;
-      resolve(answer);
-      socket.destroy();
-    });
-  });
-}
-
-const fieldOf = (state: string, name: string) =>
-  new RegExp(`^${name}=(.*)$`, 'm').exec(state)?.[1] ?? assert.fail(`no ${name} in ${state}`);
 
 /** Arguments: address, tries. */
 const SEND = `const [,to,tries]=process.argv;const s=require('dgram').createSocket('udp4');let n=0;
