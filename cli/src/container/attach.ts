@@ -26,6 +26,16 @@ export async function attachTo(ctx: Context, r: AttachRequest): Promise<() => Pr
   return () => joinStreams(ctx, connection, { stdin: r.stdin, tty: r.tty, resizePath: `${path}/resize` });
 }
 
+/** ^C is the container's to act on: in a terminal it is a key like others, elsewhere it is sent as a signal. */
+export function passInterrupt(ctx: Context, id: string, tty: boolean, wanted: boolean): void {
+  if (tty || !wanted) return;
+  const send = () => {
+    // It may have ended in the meantime.
+    ctx.api.post(`/containers/${encodeURIComponent(id)}/kill`, undefined, { signal: 'INT' }).catch(() => undefined);
+  };
+  ctx.interrupt().addEventListener('abort', send, { once: true });
+}
+
 /** Asks before the container runs: the answer comes when it has ended (or is removed). */
 export async function waitFor(ctx: Context, id: string, condition: string): Promise<() => Promise<number>> {
   const stream = await ctx.api.open('POST', `/containers/${encodeURIComponent(id)}/wait`, { query: { condition } });

@@ -354,6 +354,15 @@ describe('the verbs of containers', () => {
     assert.equal(died, '0');
   });
 
+  it('^C reaches a container that swarmts is attached to', async () => {
+    const script = 'trap "exit 44" INT; echo ready; while :; do sleep 0.05; done';
+    const child = spawn(SWARMTS, ['run', '--rm', '--name', 'int', IMAGE, 'sh', '-c', script], { env, timeout: 30_000 });
+    const ended = new Promise((resolve) => child.once('close', resolve));
+    await new Promise((resolve) => child.stdout.once('data', resolve));
+    child.kill('SIGINT');
+    assert.equal(await ended, 44);
+  });
+
   it('the verbs of swarmts beside', async () => {
     const swarmts = (...args: readonly string[]) => ok(tryRun(SWARMTS, args, { env, timeoutMs: 30_000 })).trim();
     await started('s1', '-p', '127.0.0.1:18081:80', IMAGE, 'sleep', '1000');

@@ -1,7 +1,7 @@
 /** `swarmts attach`. */
 import { bool, text } from '../../args/flag.js';
 import { defineCommand, exactly } from '../../command.js';
-import { attachTo, waitFor } from '../../container/attach.js';
+import { attachTo, passInterrupt, waitFor } from '../../container/attach.js';
 import { CommandError } from '../../exit.js';
 
 interface Inspected {
@@ -28,6 +28,7 @@ export const command = defineCommand({
     const stdin = !f['no-stdin'] && c.Config.OpenStdin;
     const detachKeys = f['detach-keys'];
     const join = await attachTo(ctx, { id: c.Id, stdin, stdout: true, stderr: true, tty: c.Config.Tty, detachKeys });
+    passInterrupt(ctx, c.Id, c.Config.Tty, f['sig-proxy']);
     await join();
     const now = await ctx.api.get<Inspected>(`/containers/${c.Id}/json`).catch(() => undefined);
     if (now?.State.Running) return;

@@ -1,7 +1,7 @@
 /** `swarmts run`. */
 import { bool, text } from '../../args/flag.js';
 import { atLeast, defineCommand } from '../../command.js';
-import { attachTo, waitFor } from '../../container/attach.js';
+import { attachTo, passInterrupt, waitFor } from '../../container/attach.js';
 import { createFromFlags } from '../../container/create.js';
 import { createFlags } from '../../container/run-flags.js';
 import { CommandError, errorText } from '../../exit.js';
@@ -41,6 +41,7 @@ export const command = defineCommand({
       tty: f.tty,
       detachKeys: f['detach-keys'],
     });
+    passInterrupt(ctx, id, f.tty, f['sig-proxy']);
     const streams = join();
     try {
       await start();

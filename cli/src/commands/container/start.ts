@@ -1,7 +1,7 @@
 /** `swarmts start`. */
 import { bool, text } from '../../args/flag.js';
 import { atLeast, defineCommand } from '../../command.js';
-import { attachTo, waitFor } from '../../container/attach.js';
+import { attachTo, passInterrupt, waitFor } from '../../container/attach.js';
 import { CommandError, forEachTarget } from '../../exit.js';
 
 export const command = defineCommand({
@@ -10,6 +10,7 @@ export const command = defineCommand({
     attach: bool('Attach STDOUT/STDERR and forward signals', { short: 'a' }),
     'detach-keys': text('Override the key sequence for detaching a container'),
     interactive: bool("Attach container's STDIN", { short: 'i' }),
+    'sig-proxy': bool('Proxy all received signals to the process', { initial: true, hidden: true }),
   },
   arity: atLeast(1),
   completes: 'container',
@@ -33,6 +34,7 @@ export const command = defineCommand({
       tty: c.Config.Tty,
       detachKeys: f['detach-keys'],
     });
+    passInterrupt(ctx, c.Id, c.Config.Tty, f['sig-proxy']);
     const streams = join();
     await ctx.api.post(`${path}/start`);
     await streams;
