@@ -143,7 +143,9 @@ class ClusterSim {
 
   #onLead(m: SimManager): void {
     this.#leaders++;
-    const onStuck = (e: unknown) => void this.#checker.violations.push(`a loop is stuck: ${e}`);
+    const onStuck = (e: unknown) => {
+      if (this.#group.leader === m) this.#checker.violations.push(`a loop is stuck: ${e}`);
+    };
     const context = { store: m.store, clock: this.#clock, random: this.#random, log: silentLogger, onStuck };
     const { bug } = this.#o;
     const contextOf = (loop: LoopName) =>
@@ -183,7 +185,8 @@ class ClusterSim {
 
   async #begin(m: SimManager, components: readonly LeaderComponent[]): Promise<void> {
     if (m.store.count('cluster') === 0) await this.#bootstrap(m);
-    if (this.#group.leader === m) for (const c of components) c.start();
+    // It may have lost the lead meanwhile, and have it again with other components.
+    if (this.#leading.get(m)?.components === components) for (const c of components) c.start();
   }
 
   async #bootstrap(m: SimManager): Promise<void> {
