@@ -1,5 +1,5 @@
 /** The filters of the pipeline, in their order; each says in Docker's words why nodes were refused. */
-import type { Task } from '@swarmts/proto';
+import { isEncrypted, type Task } from '@swarmts/proto';
 import { type Constraint, matchesConstraint, normaliseArch, parseConstraints } from './constraint.js';
 import { hostPortKeys, type NodeInfo } from './node-info.js';
 
@@ -21,6 +21,7 @@ export function filtersFor(task: Task): readonly Filter[] {
     ready,
     resources(task),
     plugins(task),
+    encryption(task),
     constraints(task),
     platform(task),
     hostPorts(task),
@@ -71,6 +72,19 @@ function plugins(task: Task): Filter | undefined {
     check: (n) => missing(n).length === 0,
     reason: (n) => `the node has no driver ${missing(n).join(', ')}`,
     explain: (count) => `missing plugin on ${nodes(count)}`,
+  };
+}
+
+/** A node without the means would refuse the task of an encrypted network. */
+function encryption(task: Task): Filter | undefined {
+  const network = task.networks.find((n) => isEncrypted(n.network?.spec))?.network?.spec?.annotations?.name;
+  if (network === undefined) return undefined;
+  return {
+    name: 'encryption',
+    check: (n) => n.node.description?.dataPathEncryption !== '',
+    reason: () =>
+      `the node cannot encrypt network ${network}: install the package wireguard-go there, or a kernel with WireGuard`,
+    explain: (count) => `no means to encrypt network ${network} on ${nodes(count)}`,
   };
 }
 

@@ -1,5 +1,13 @@
 import assert from 'node:assert/strict';
-import { NodeAvailability, NodeRole, NodeState, type Task } from '@swarmts/proto';
+import {
+  Network,
+  NetworkAttachment,
+  NetworkSpec,
+  NodeAvailability,
+  NodeRole,
+  NodeState,
+  type Task,
+} from '@swarmts/proto';
 import fc from 'fast-check';
 import { failureKey, type NodeInfo } from './node-info.js';
 import { checkAssigned, explainNode, placeGroup } from './place.js';
@@ -104,6 +112,21 @@ describe('placement', () => {
     b.addTask(testTask({ id: 'x', nodeId: 'b' }));
     for (let i = 0; i < 9; i++) a.recordFailure(failureKey(testTask({ id: 't' })), NOW - 5 * 60_000);
     assert.deepEqual(perNode(place({}, 1, [a, b])), { a: 1 });
+  });
+
+  it('gives tasks of encrypted networks to nodes that can encrypt', () => {
+    const [a, b] = nodes('a', { id: 'b', encryption: 'wireguard' });
+    assert.ok(a && b);
+    const spec = NetworkSpec.create({
+      annotations: { name: 'safe', labels: {} },
+      driver: { name: 'overlay', options: { encrypted: '' } },
+    });
+    const networks = [NetworkAttachment.create({ network: Network.create({ id: 'n', spec }) })];
+    const tasks = ['1', '2'].map((id) => ({ ...testTask({ id }), networks }));
+    const onto = (infos: readonly NodeInfo[]) =>
+      placeGroup(tasks, infos, NOW, (t: Task, n) => ({ ...t, nodeId: n.id }));
+    assert.deepEqual(perNode(onto([a, b])), { b: 2 });
+    assert.match(onto([a]).explanation, /no means to encrypt network safe on 1 node/);
   });
 
   it('checks a node that was given beforehand', () => {

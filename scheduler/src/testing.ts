@@ -26,6 +26,8 @@ export interface NodeShape {
   readonly memoryBytes?: number;
   readonly addr?: string;
   readonly hostname?: string;
+  /** Means to encrypt networks; '' = none. */
+  readonly encryption?: string;
 }
 
 export function testNode(s: NodeShape): Node {
@@ -40,6 +42,7 @@ export function testNode(s: NodeShape): Node {
     status: NodeStatus.create({ state: s.state ?? NodeState.NODE_READY, addr: s.addr ?? '192.0.2.1' }),
     description: NodeDescription.create({
       hostname: s.hostname ?? s.id,
+      dataPathEncryption: s.encryption ?? '',
       platform: { architecture: 'x86_64', os: 'linux' },
       resources: { nanoCpus: (s.cpus ?? 4) * 1e9, memoryBytes: s.memoryBytes ?? 8e9, pids: 0, generic: [] },
       engine: { engineVersion: '0', labels: s.engineLabels ?? {}, plugins: [] },
