@@ -293,7 +293,15 @@ export const commandTree: CommandTree = {
     task: {
       summary: 'Manage tasks',
       verbs: {
+        attach: leaf('Attach to a running task, on whatever node', () => import('./commands/task/attach.js')),
+        cp: leaf(
+          'Copy files/folders between a task, on whatever node, and the local filesystem',
+          () => import('./commands/task/cp.js'),
+        ),
+        exec: leaf('Execute a command in a running task, on whatever node', () => import('./commands/task/exec.js')),
         explain: leaf('Explain where a task can run', () => import('./commands/task/explain.js')),
+        stats: leaf('Display the resource usage of a task, on whatever node', () => import('./commands/task/stats.js')),
+        top: leaf('Display the running processes of a task, on whatever node', () => import('./commands/task/top.js')),
       },
     },
     swarm: {

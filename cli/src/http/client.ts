@@ -85,7 +85,7 @@ export class ApiClient {
       const json = options.body === undefined ? undefined : Buffer.from(JSON.stringify(options.body));
       const req = httpRequest({
         ...this.#target(),
-        agent: false,
+        agent: this.#agent,
         method: 'POST',
         path: `/v${API_VERSION}${path}${queryString(options.query)}`,
         headers: {

@@ -41,7 +41,7 @@ export const command = defineCommand({
 });
 
 /** "container:path"; what begins like a path is one, colons or not. */
-function placeOf(text: string): Place {
+export function placeOf(text: string): Place {
   const at = text.indexOf(':');
   if (at <= 0 || text.startsWith('/') || text.startsWith('.')) return { container: '', path: text };
   return { container: text.slice(0, at), path: text.slice(at + 1) };
