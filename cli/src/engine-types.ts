@@ -155,6 +155,8 @@ export interface NetworkAttachment {
   readonly Target?: string;
   readonly Aliases?: readonly string[];
   readonly DriverOpts?: Readonly<Record<string, string>>;
+  /** Fixed ones, one of each family at most. */
+  readonly Addresses?: readonly string[];
 }
 
 export interface ServiceMode {

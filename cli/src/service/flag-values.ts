@@ -58,17 +58,19 @@ function parseFile(text: string, what: 'secret' | 'config'): FileRequest {
   return { source, file };
 }
 
-/** `NAME` or `name=NAME,alias=A,driver-opt=K=V`. */
+/** `NAME` or `name=NAME,alias=A,driver-opt=K=V,ip=ADDRESS`. */
 export function parseNetwork(text: string): NetworkAttachment {
   if (!/(^|,)name=/.test(text)) return { Target: text };
   let target = '';
   const aliases: string[] = [];
+  const addresses: string[] = [];
   const options: Record<string, string> = {};
   for (const field of csvFields(text)) {
     const [key = '', ...rest] = field.split('=');
     const value = rest.join('=');
     if (key === 'name') target = value;
     else if (key === 'alias') aliases.push(value);
+    else if (key === 'ip') addresses.push(value);
     else if (key === 'driver-opt') options[rest[0] ?? ''] = rest.slice(1).join('=');
     else throw new Error(`invalid field key ${key}`);
   }
@@ -76,6 +78,7 @@ export function parseNetwork(text: string): NetworkAttachment {
     Target: target,
     ...(aliases.length > 0 ? { Aliases: aliases } : {}),
     ...(Object.keys(options).length > 0 ? { DriverOpts: options } : {}),
+    ...(addresses.length > 0 ? { Addresses: addresses } : {}),
   };
 }
 

@@ -331,9 +331,11 @@ function networks(name: string, s: ComposeService, c: ConvertContext): readonly 
     const network = c.project.networks[key];
     const target = network?.name ?? (network?.external ? key : scoped(c.stack, key));
     const aliases = PREDEFINED.includes(target) ? [] : [name, ...(use?.aliases ?? [])];
+    const addresses = [use?.ipv4_address, use?.ipv6_address].filter((a) => a !== undefined);
     return {
       Target: target,
       ...(aliases.length > 0 ? { Aliases: [...new Set(aliases)] } : {}),
+      ...(addresses.length > 0 ? { Addresses: addresses } : {}),
       ...(use?.driver_opts
         ? { DriverOpts: withoutNulls(use.driver_opts as Readonly<Record<string, string | null>>) }
         : {}),

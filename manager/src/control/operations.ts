@@ -3,7 +3,7 @@
  * under its name. Reads see everything that was committed before they were asked.
  */
 import { isDeepStrictEqual } from 'node:util';
-import { type Clock, newId, SwarmtsError } from '@swarmts/lib';
+import { allocateAddresses, type Clock, messageOf, newId, SubnetPool, SwarmtsError } from '@swarmts/lib';
 import {
   type Cluster,
   type ClusterSpec,
@@ -32,6 +32,7 @@ import {
   type Task,
   TaskState,
   TaskStatus,
+  UpdateOrder,
   UpdateState,
   UpdateStatus,
   validateSecretName,
@@ -690,8 +691,33 @@ function checkReferences(tx: ReadTx, spec: ServiceSpec): void {
       throw new SwarmtsError('invalid-argument', `config not found: ${r.configName || r.configId}`);
   }
   for (const n of spec.task?.networks ?? []) {
-    if (!isNodeNetwork(n.target) && findByNameOrId(tx, 'network', n.target).spec?.ingress) {
+    if (isNodeNetwork(n.target)) continue;
+    const network = findByNameOrId(tx, 'network', n.target);
+    if (network.spec?.ingress) {
       throw new SwarmtsError('invalid-argument', 'Service cannot be explicitly attached to the ingress network');
     }
+    if (n.addresses.length > 0) checkFixedAddresses(spec, network, n.addresses);
+  }
+}
+
+/** An address belongs to one task at a time, so a service with one has one task, which stops before its successor starts. */
+function checkFixedAddresses(spec: ServiceSpec, network: Network, addresses: readonly string[]): void {
+  const name = network.spec?.annotations?.name ?? network.id;
+  const [first = ''] = addresses;
+  if ((spec.mode?.replicated?.replicas ?? 0) > 1 || !spec.mode?.replicated)
+    throw new SwarmtsError(
+      'invalid-argument',
+      `address ${first} on network ${name}: a fixed address is for a replicated service of one replica`,
+    );
+  if (spec.update?.order === UpdateOrder.START_FIRST)
+    throw new SwarmtsError(
+      'invalid-argument',
+      `address ${first} on network ${name}: with a fixed address the update order must be stop-first`,
+    );
+  try {
+    const pools = (network.ipam?.configs ?? []).map((c) => SubnetPool.of(c));
+    allocateAddresses(pools, 'asked', addresses);
+  } catch (e) {
+    throw new SwarmtsError('invalid-argument', `network ${name}: ${messageOf(e)}`);
   }
 }

@@ -75,6 +75,44 @@ describe('placement', () => {
     assert.equal(await logsTo({}, 'logs-as-ever'), 'json-file');
   });
 
+  it('a service of one replica keeps the address that it was given', async () => {
+    await docker('network', 'create', '-d', 'overlay', '--subnet', '10.77.0.0/24', 'fixed');
+    const at = (ip: string, ...more: readonly string[]) =>
+      lab.swarmts(
+        'm1',
+        'service',
+        'create',
+        '-q',
+        '--name',
+        'homely',
+        '--network',
+        `name=fixed,ip=${ip}`,
+        ...more,
+        WHOAMI,
+      );
+    assert.match(failed(await at('10.78.0.9')), /network fixed: address 10\.78\.0\.9 is in no subnet of the network/);
+    assert.match(
+      failed(await at('10.77.0.9', '--replicas', '2')),
+      /a fixed address is for a replicated service of one replica/,
+    );
+    assert.match(failed(await at('10.77.0.9', '--mode', 'global')), /a fixed address is for a replicated service/);
+    assert.match(failed(await at('10.77.0.9', '--update-order', 'start-first')), /the update order must be stop-first/);
+    assert.match(failed(await at('nonsense')), /network fixed: .*nonsense/);
+    ok(await at('10.77.0.77'));
+    const addresses = async () =>
+      (await tasksNamed('homely'))
+        .filter((t) => t.Status.State === 'running')
+        .flatMap((t) => t.NetworksAttachments?.flatMap((n) => n.Addresses ?? []) ?? []);
+    assert.deepEqual(await addresses(), ['10.77.0.77/24']);
+    await swarmts('service', 'update', '-q', '--env-add', 'ROUND=2', 'homely');
+    assert.deepEqual(await addresses(), ['10.77.0.77/24']);
+    assert.match(
+      failed(await lab.swarmts('m1', 'service', 'scale', 'homely=2')),
+      /a fixed address is for a replicated service/,
+    );
+    await docker('service', 'rm', 'homely');
+  });
+
   it('a task leaves a node that loses the label that it needs, and comes back with it', async () => {
     await docker('node', 'update', '--label-add', 'disk=ssd', 'w1');
     await create('ssd', '--constraint', 'node.labels.disk==ssd', WHOAMI);

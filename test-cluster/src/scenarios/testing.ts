@@ -17,6 +17,7 @@ export interface ApiTask {
   readonly Slot?: number;
   readonly NodeID?: string;
   readonly DesiredState: string;
+  readonly NetworksAttachments?: readonly { readonly Addresses?: readonly string[] }[];
   readonly Status: {
     readonly State: string;
     readonly Err?: string;

@@ -164,9 +164,9 @@ export class Checker {
     const running = mine.filter((t) => isWanted(t) && observedState(t) === TaskState.RUNNING);
     const nodes = store.view((tx) => tx.list('node')).filter((n) => n.spec?.availability === 0);
     const want = s.spec?.mode?.global ? nodes.length : replicasOf(s);
-    const reason = mine.find((t) => t.status?.err)?.status?.err ?? '';
+    const reasons = mine.filter((t) => isWanted(t) && t.status?.err).map((t) => t.status?.err ?? '');
     // What does not fit anywhere waits with its reason.
-    if (running.length !== want && !reason.startsWith('no suitable node'))
-      this.#fail(`service ${name} runs ${running.length} tasks, not ${want}${reason === '' ? '' : ` (${reason})`}`);
+    if (running.length !== want && !reasons.some((r) => r.startsWith('no suitable node')))
+      this.#fail(`service ${name} runs ${running.length} tasks, not ${want}${reasons.map((r) => ` (${r})`).join('')}`);
   }
 }

@@ -32,7 +32,16 @@ describe('service create', () => {
       ...['service', 'create', '-d', '--name', 'web', '--replicas', '5', '-e', 'A=1', '-e', 'A=2', '--label', 'x=y'],
       ...['--publish', '8080:80', '-p', 'mode=host,target=53,protocol=udp', '--constraint', 'node.role==worker'],
       ...['--limit-cpu', '.5', '--limit-memory', '64m', '--mount', 'type=bind,src=/a,dst=/b,ro', '--secret', 'key'],
-      ...['--network', 'front', '--update-delay', '10s', '--health-cmd', 'true', '--restart-condition', 'none'],
+      ...[
+        '--network',
+        'name=front,alias=f,ip=10.9.0.9',
+        '--update-delay',
+        '10s',
+        '--health-cmd',
+        'true',
+        '--restart-condition',
+        'none',
+      ],
       ...['--placement-pref', 'spread=node.labels.zone', '--ulimit', 'nofile=1:2', '--cap-add', 'net_admin'],
       ...['whoami', '--flag', '-x'],
     ]);
@@ -58,7 +67,7 @@ describe('service create', () => {
           Preferences: [{ Spread: { SpreadDescriptor: 'node.labels.zone' } }],
           Platforms: [{ Architecture: 'amd64', OS: 'linux' }],
         },
-        Networks: [{ Target: 'netid' }],
+        Networks: [{ Target: 'netid', Aliases: ['f'], Addresses: ['10.9.0.9'] }],
       },
       UpdateConfig: {
         Parallelism: 1,
