@@ -1,0 +1,47 @@
+import assert from 'node:assert/strict';
+import type { ComposeService } from '../compose/model.js';
+import { type ConvertContext, serviceSpec } from './service-spec.js';
+
+const context: ConvertContext = {
+  stack: 'shop',
+  project: {
+    services: {},
+    networks: { back: {}, out: { external: true, name: 'outside' } },
+    volumes: {},
+    secrets: {},
+    configs: {},
+  },
+  env: {},
+  secretIds: new Map(),
+  configIds: new Map(),
+};
+const networksOf = (s: Partial<ComposeService>) =>
+  serviceSpec('web', { image: 'app', ...s }, context).TaskTemplate?.Networks;
+
+describe('services of a stack', () => {
+  it('are on the networks that they name, by their own name and aliases', () => {
+    assert.deepEqual(networksOf({ networks: { back: { aliases: ['w'] }, out: null } }), [
+      { Target: 'shop_back', Aliases: ['web', 'w'] },
+      { Target: 'outside', Aliases: ['web'] },
+    ]);
+  });
+
+  it('are on the network of the stack where they name none', () => {
+    assert.deepEqual(networksOf({}), [{ Target: 'shop_default', Aliases: ['web'] }]);
+  });
+
+  it('have fixed addresses of both families', () => {
+    const back = { ipv4_address: '10.9.0.9', ipv6_address: 'fd00::9' };
+    assert.deepEqual(networksOf({ networks: { back } }), [
+      { Target: 'shop_back', Aliases: ['web'], Addresses: ['10.9.0.9', 'fd00::9'] },
+    ]);
+  });
+
+  it('refuse network modes that no cluster has', () => {
+    assert.deepEqual(networksOf({ network_mode: 'host' }), [{ Target: 'host' }]);
+    assert.throws(
+      () => networksOf({ network_mode: 'service:db' }),
+      /network_mode service:db is not possible in a cluster/,
+    );
+  });
+});
