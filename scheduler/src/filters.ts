@@ -126,7 +126,10 @@ function hostPorts(task: Task): Filter | undefined {
   return {
     name: 'host ports',
     check: (n) => !keys.some((k) => n.hostPorts.has(k)),
-    reason: () => 'another task has published the same port on this node',
+    reason: (n) => {
+      const owner = n.tasksByService.has(task.serviceId) ? 'a task of this service' : 'another task';
+      return `${owner} has published the same port on this node`;
+    },
     explain: (count) => `host-mode port already in use on ${nodes(count)}`,
   };
 }

@@ -1,5 +1,12 @@
 /** What a node does: its containers, images, volumes and the privileged helper. */
 
+export {
+  familiarName,
+  familiarString,
+  type ImageReference,
+  parseReference,
+  repositoryOf,
+} from '@swarmts/proto';
 export { Agent, type AgentOptions } from './agent/agent.js';
 export type { BuildOptions, BuildRecord } from './build/build-api.js';
 export { applyChanges } from './build/changes.js';
@@ -20,12 +27,5 @@ export type { HelperApi } from './helper/helper-api.js';
 export { type StartHelperOptions, startHelper } from './helper/spawn-helper.js';
 export { fetchArchive } from './images/http-request.js';
 export { type Platform, parsePlatform } from './images/manifest.js';
-export {
-  familiarName,
-  familiarString,
-  type ImageReference,
-  parseReference,
-  repositoryOf,
-} from './images/reference.js';
 export type { RuntimeVersion } from './runtime/known-escapes.js';
 export { signalNumber } from './runtime/signals.js';

@@ -38,8 +38,20 @@ describe('published ports', () => {
 
   it('in host mode are the nodes’ business', () => {
     const host = port({ publishedPort: 8080, publishMode: PublishMode.HOST });
-    assert.deepEqual(published(assignPorts(spec(host), [], [service('web', port({ publishedPort: 8080 }))])), [8080]);
+    assert.deepEqual(published(assignPorts(spec(host), [], [service('web', host)])), [8080]);
     assert.deepEqual(published(assignPorts(spec({ ...host, publishedPort: 0 }), [], [])), [0]);
+  });
+
+  it('are on every node or on single ones, not both', () => {
+    const host = port({ publishedPort: 30000, publishMode: PublishMode.HOST });
+    const everywhere = port({ publishedPort: 30000 });
+    assert.throws(
+      () => assignPorts(spec(host), [], [service('web', everywhere)]),
+      /in use by service 'web' .* as an ingress port/,
+    );
+    assert.throws(() => assignPorts(spec(everywhere), [], [service('web', host)]), /as a host-published port/);
+    assert.deepEqual(published(assignPorts(spec(port({})), [], [service('web', host)])), [30001]);
+    assert.deepEqual(published(assignPorts(spec(host, port({ targetPort: 81 })), [], [])), [30000, 30001]);
   });
 
   it('run out with a sentence', () => {

@@ -5,7 +5,10 @@
 import { SwarmtsError } from '@swarmts/lib';
 import { AUTO_PORT_RANGE, type PortConfig, PublishMode, type Service, type ServiceSpec } from '@swarmts/proto';
 
-/** The endpoint's ports with every ingress port filled in. Throws 'invalid-argument' naming the owner of a port that is taken. */
+/**
+ * The endpoint's ports with every ingress port filled in. Throws 'invalid-argument' naming the owner of a port that is taken: an ingress
+ * port is one of every node, so nobody else may have it on any; ports of single nodes are the scheduler's.
+ */
 export function assignPorts(
   spec: ServiceSpec,
   previous: readonly PortConfig[],
@@ -14,11 +17,12 @@ export function assignPorts(
   const wanted = spec.endpoint?.ports ?? [];
   const fixed = wanted.filter((p) => isIngress(p) && p.publishedPort !== 0);
   const mine = new Set(fixed.map(numberOf));
-  refuseTaken(mine, others);
+  const onNodes = new Set(wanted.filter((p) => !isIngress(p) && p.publishedPort !== 0).map(numberOf));
+  refuseTaken(mine, onNodes, others);
   const open = wanted.filter((p) => isIngress(p) && p.publishedPort === 0);
   if (open.length === 0) return wanted;
-  const used = new Set(others.flatMap((s) => (s.endpoint?.ports ?? []).filter(isIngress).map(numberOf)));
-  const free = (p: PortConfig) => !used.has(numberOf(p)) && !mine.has(numberOf(p));
+  const used = new Set(others.flatMap((s) => (s.endpoint?.ports ?? []).map(numberOf)));
+  const free = (p: PortConfig) => [used, mine, onNodes].every((ports) => !ports.has(numberOf(p)));
   return wanted.map((p) => {
     if (!isIngress(p) || p.publishedPort !== 0) return p;
     const chosen = choose(p, previous, free);
@@ -28,10 +32,14 @@ export function assignPorts(
 }
 
 /** There may be ten thousand others, and every service that is made asks. */
-function refuseTaken(wanted: ReadonlySet<number>, others: readonly Service[]): void {
-  if (wanted.size === 0) return;
+function refuseTaken(everywhere: ReadonlySet<number>, onNodes: ReadonlySet<number>, others: readonly Service[]): void {
+  if (everywhere.size + onNodes.size === 0) return;
   for (const s of others) {
-    for (const p of s.endpoint?.ports ?? []) if (isIngress(p) && wanted.has(numberOf(p))) throw taken(p, s);
+    for (const p of s.endpoint?.ports ?? []) {
+      if (p.publishedPort === 0) continue;
+      const clashes = everywhere.has(numberOf(p)) || (isIngress(p) && onNodes.has(numberOf(p)));
+      if (clashes) throw taken(p, s);
+    }
   }
 }
 
@@ -59,6 +67,6 @@ const numberOf = (p: PortConfig): number => p.protocol * 0x10000 + p.publishedPo
 function taken(p: PortConfig, owner: Service): SwarmtsError {
   return new SwarmtsError(
     'invalid-argument',
-    `port '${p.publishedPort}' is already in use by service '${owner.spec?.annotations?.name}' (${owner.id}) as an ingress port`,
+    `port '${p.publishedPort}' is already in use by service '${owner.spec?.annotations?.name}' (${owner.id}) as ${isIngress(p) ? 'an ingress port' : 'a host-published port'}`,
   );
 }

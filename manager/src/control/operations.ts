@@ -38,9 +38,9 @@ import {
   validateSecretName,
 } from '@swarmts/proto';
 import type { FilterVerdict } from '@swarmts/scheduler';
-import { isNodeNetwork } from '../allocator/attachments.js';
+import { ingressNetwork, isNodeNetwork } from '../allocator/attachments.js';
 import { keyPeriodMs } from '../allocator/network-key-renewal.js';
-import { assignPorts } from '../allocator/published-ports.js';
+import { assignPorts, isIngress } from '../allocator/published-ports.js';
 import { checkOwnRoot, createRootCa, crossSign, sameCertificate } from '../ca/certificates.js';
 import { newJoinToken } from '../ca/join-token.js';
 import { newUnlockKey, unlockKeyText } from '../ca/unlock-key.js';
@@ -675,6 +675,11 @@ function withoutScale(spec: ServiceSpec | undefined): unknown {
 /** With the open ports chosen; the VIPs stay, and the allocator brings them in line with the spec. */
 function endpointOf(tx: ReadTx, spec: ServiceSpec, service: Service | undefined): Endpoint {
   const others = tx.list('service').filter((s) => s.id !== service?.id);
+  if ((spec.endpoint?.ports ?? []).some(isIngress) && !ingressNetwork(tx))
+    throw new SwarmtsError(
+      'failed-precondition',
+      'service needs ingress network, but no ingress network is present: docker network create -d overlay --ingress ingress',
+    );
   const ports = assignPorts(spec, service?.endpoint?.ports ?? [], others);
   return Endpoint.create({ spec: spec.endpoint, ports, virtualIps: service?.endpoint?.virtualIps ?? [] });
 }
@@ -683,11 +688,11 @@ function endpointOf(tx: ReadTx, spec: ServiceSpec, service: Service | undefined)
 function checkReferences(tx: ReadTx, spec: ServiceSpec): void {
   const c = spec.task?.container;
   for (const r of c?.secrets ?? []) {
-    if (!tx.get('secret', r.secretId))
+    if (tx.get('secret', r.secretId)?.spec?.annotations?.name !== r.secretName)
       throw new SwarmtsError('invalid-argument', `secret not found: ${r.secretName || r.secretId}`);
   }
   for (const r of c?.configs ?? []) {
-    if (!tx.get('config', r.configId))
+    if (tx.get('config', r.configId)?.spec?.annotations?.name !== r.configName)
       throw new SwarmtsError('invalid-argument', `config not found: ${r.configName || r.configId}`);
   }
   for (const n of spec.task?.networks ?? []) {

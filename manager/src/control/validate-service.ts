@@ -2,24 +2,29 @@
  * What a service spec must fulfil before it is stored. Every error names the field and the value. Semantics and, where
  * Docker has them, words: Docker's.
  */
-import { SwarmtsError } from '@swarmts/lib';
+import { messageOf, SwarmtsError } from '@swarmts/lib';
 import {
   EndpointMode,
+  expandTemplate,
   extensionLabels,
+  type HealthConfig,
   MAX_REPLICAS,
   MIN_MEMORY_BYTES,
   MIN_NANO_CPUS,
   MountType,
   type PortConfig,
   PublishMode,
+  parseReference,
   type Resources,
   readExtensions,
   type ServiceSpec,
+  Task,
   type TaskSpec,
   type UpdateConfig,
   validateServiceName,
 } from '@swarmts/proto';
 import { parseConstraints, parseSpread } from '@swarmts/scheduler';
+import { isIngress } from '../allocator/published-ports.js';
 import { isJobSpec } from '../orchestrator/job.js';
 import { validateSchedule } from '../orchestrator/schedule.js';
 
@@ -50,16 +55,19 @@ function validateTaskSpec(task: TaskSpec): void {
   const c = task.container;
   if (!c) throw bad('ContainerSpec: missing in service spec');
   if (c.image === '') throw bad('ContainerSpec: image reference must be provided');
-  if (/\s/.test(c.image) || !/^[\w.:/@-]+$/.test(c.image))
-    throw bad(`ContainerSpec: "${c.image}" is not a valid repository/tag`);
+  validateImage(c.image);
+  validateHealth(c.healthcheck);
+  validateFiles(
+    'secret',
+    c.secrets.map((r) => ({ name: r.secretName, target: r.file?.name })),
+  );
+  validateFiles(
+    'config',
+    c.configs.filter((r) => !r.runtime).map((r) => ({ name: r.configName, target: r.file?.name })),
+  );
+  validateTemplates(task);
   validateResources('limits', task.resources?.limits);
   validateResources('reservations', task.resources?.reservations);
-  const { limits, reservations } = task.resources ?? {};
-  if (limits && reservations && limits.memoryBytes > 0 && reservations.memoryBytes > limits.memoryBytes) {
-    throw bad(
-      `memory reservation of ${reservations.memoryBytes} bytes is above the limit of ${limits.memoryBytes} bytes`,
-    );
-  }
   parseConstraints(task.placement?.constraints ?? []);
   for (const p of task.placement?.preferences ?? []) parseSpread(p.spreadDescriptor);
   if ((task.placement?.maxReplicas ?? 0) < 0) throw bad('max replicas per node must not be negative');
@@ -67,6 +75,55 @@ function validateTaskSpec(task: TaskSpec): void {
   validateRestart(task);
   if (c.hasStopGracePeriod && c.stopGracePeriodNs < 0) throw bad('stop grace period must not be negative');
   for (const e of c.env) if (e === '' || e.startsWith('=')) throw bad(`invalid environment variable: ${e}`);
+}
+
+function validateImage(image: string): void {
+  try {
+    parseReference(image);
+  } catch (e) {
+    throw bad(`ContainerSpec: "${image}" is not a valid repository/tag: ${messageOf(e)}`);
+  }
+}
+
+const MIN_HEALTH_NS = 1e6;
+
+function validateHealth(h: HealthConfig | undefined): void {
+  if (!h) return;
+  const durations = {
+    Interval: h.intervalNs,
+    Timeout: h.timeoutNs,
+    StartPeriod: h.startPeriodNs,
+    StartInterval: h.startIntervalNs,
+  };
+  for (const [name, ns] of Object.entries(durations))
+    if (ns !== 0 && ns < MIN_HEALTH_NS) throw bad(`ContainerSpec: ${name} in HealthConfig cannot be less than 1ms`);
+  if (h.retries < 0) throw bad('ContainerSpec: Retries in HealthConfig cannot be negative');
+}
+
+/** References to secrets or configs: each has a target of its own. */
+function validateFiles(
+  what: string,
+  references: readonly { readonly name: string; readonly target: string | undefined }[],
+): void {
+  const targets = new Map<string, string>();
+  for (const { name, target } of references) {
+    if (name === '') throw bad(`malformed ${what} reference`);
+    if (target === undefined) throw bad(`malformed ${what} reference '${name}', no target provided`);
+    if (target === '') throw bad(`malformed file ${what} reference '${name}', invalid target file name provided`);
+    const other = targets.get(target);
+    if (other !== undefined)
+      throw bad(`${what} references '${other}' and '${name}' have a conflicting target: '${target}'`);
+    targets.set(target, name);
+  }
+}
+
+/** What a node would fill in is tried with a task that is like any other. */
+function validateTemplates(task: TaskSpec): void {
+  const sample = Task.create({ id: 'task', nodeId: 'node', serviceId: 'service', slot: 1 });
+  const context = { task: sample, nodeHostname: 'node' };
+  const c = task.container;
+  const texts = [c?.hostname ?? '', ...(c?.env ?? []), ...(c?.mounts ?? []).flatMap((m) => [m.source, m.target])];
+  for (const text of texts) expandTemplate(text, context);
 }
 
 function validateResources(what: string, r: Resources | undefined): void {
@@ -149,14 +206,15 @@ function validateEndpoint(spec: ServiceSpec): void {
   if (e.mode === EndpointMode.DNSRR && e.ports.some((p) => p.publishMode === PublishMode.INGRESS)) {
     throw bad("EndpointSpec: port published with ingress mode can't be used with dnsrr mode");
   }
-  const seen = new Set<string>();
   for (const p of e.ports) {
     validatePort(p);
-    const key = `${p.publishMode}/${p.protocol}/${p.publishedPort}/${p.hostIp}`;
-    if (p.publishedPort !== 0 && seen.has(key)) {
+    if (p.publishedPort === 0) continue;
+    // On single nodes a port of each address may be another one's.
+    const sameNumber = e.ports.filter(
+      (q) => q !== p && q.protocol === p.protocol && q.publishedPort === p.publishedPort,
+    );
+    if (sameNumber.some((q) => isIngress(p) || isIngress(q) || p.hostIp === q.hostIp))
       throw bad(`EndpointSpec: duplicate published ports provided: ${p.publishedPort}`);
-    }
-    seen.add(key);
   }
 }
 

@@ -4,6 +4,7 @@ import {
   ConfigSpec,
   ContainerSpec,
   Endpoint,
+  expandTemplate,
   FileTarget,
   Mount,
   MountType,
@@ -17,7 +18,6 @@ import {
   TaskSpec,
 } from '@swarmts/proto';
 import { containerConfigOf } from './container-config.js';
-import { expandTemplate } from './template.js';
 
 const NO_FILES = { secret: () => undefined, config: () => undefined };
 
@@ -105,6 +105,19 @@ describe('the container of a task', () => {
       () => expandTemplate('{{.Task.Nope}}', { task: task({}), nodeHostname: '' }),
       /\{\{\.Task\.Nope\}\} is not known/,
     );
+    assert.throws(
+      () => expandTemplate('{{.Node', { task: task({}), nodeHostname: '' }),
+      /unclosed action in "\{\{\.Node"/,
+    );
+  });
+
+  it('trims white space, takes literals, labels by name and the platform', () => {
+    const nodePlatform = { architecture: 'x86_64', os: 'linux' };
+    const expanded = (text: string) => expandTemplate(text, { task: task({}), nodeHostname: 'h', nodePlatform });
+    assert.equal(expanded('a {{- .Task.Slot -}} b'), 'a3b');
+    assert.equal(expanded('{{"{{"}} {{`x`}}'), '{{ x');
+    assert.equal(expanded('{{.Service.Labels.tier}}{{.Service.Labels.none}}'), 'front');
+    assert.equal(expanded('{{.Node.Platform.OS}}/{{.Node.Platform.Architecture}}'), 'linux/x86_64');
   });
 
   it('gets secrets under /run/secrets and configs under /', () => {

@@ -1,14 +1,18 @@
 /** From a task to the configuration of its container: names, labels, limits and files as Docker's Swarm gives them. */
 
+import { machine, platform } from 'node:os';
 import { parseSizeBytes, SwarmtsError } from '@swarmts/lib';
 import {
   type Config,
   type ConfigReference,
   containerName,
   defaults,
+  expandPayload,
+  expandTemplate,
   type FileTarget,
   type Mount,
   MountType,
+  type PayloadSources,
   PortProtocol,
   type Privileges,
   PublishMode,
@@ -16,11 +20,11 @@ import {
   type Secret,
   type SecretReference,
   type Task,
+  type TemplateContext,
   taskName,
 } from '@swarmts/proto';
 import type { ContainerConfig, InjectedFile, MountConfig, NetworkWish, PublishedPort } from '../engine/engine-api.js';
 import { genericResourceEnv } from './generic-resource-env.js';
-import { expandPayload, expandTemplate, type PayloadSources, type TemplateContext } from './template.js';
 
 /** Payloads that the task's container gets; they live in memory only. */
 export interface TaskFiles {
@@ -34,7 +38,8 @@ export const TASK_ID_LABEL = 'com.docker.swarm.task.id';
 export function containerConfigOf(task: Task, nodeHostname: string, files: TaskFiles): ContainerConfig {
   const c = task.spec?.container;
   const limits = task.spec?.resources?.limits;
-  const context: TemplateContext = { task, nodeHostname };
+  const nodePlatform = { architecture: machine(), os: platform() };
+  const context: TemplateContext = { task, nodeHostname, nodePlatform };
   const env = [
     ...genericResourceEnv(task.assignedGenericResources),
     ...(c?.env ?? []).map((e) => expandTemplate(e, context)),

@@ -1,13 +1,13 @@
 /** One stage of a build: its base image, then its instructions one after the other. */
 import { createHash } from 'node:crypto';
 import { SwarmtsError } from '@swarmts/lib';
+import { parseReference } from '@swarmts/proto';
 import type { ImageConfig, PullProgress } from '../engine/engine-api.js';
 import { DEFAULT_PATH } from '../engine/merge-config.js';
 import { createImage, type LayerBlob } from '../images/image-creation.js';
 import type { StoredImage } from '../images/image-index.js';
 import { shortId } from '../images/image-puller.js';
 import { parsePlatform } from '../images/manifest.js';
-import { parseReference } from '../images/reference.js';
 import type { BuildContext } from './builder.js';
 import {
   applyConfigInstruction,

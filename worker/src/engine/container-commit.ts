@@ -1,11 +1,11 @@
 /** `docker commit`: the upper directory of a container becomes a layer on top of its image's. */
 import { join } from 'node:path';
 import { SwarmtsError } from '@swarmts/lib';
+import { type ImageReference, parseReference } from '@swarmts/proto';
 import type { CommitOptions } from '../images/image-api.js';
 import { createImage, layerFrom } from '../images/image-creation.js';
 import type { StoredImage } from '../images/image-index.js';
 import type { Hold, ImageStore } from '../images/image-store.js';
-import { type ImageReference, parseReference } from '../images/reference.js';
 import type { UpperDirectory } from '../snapshots/pack-request.js';
 import { rootfsPaths } from '../snapshots/rootfs.js';
 import type { Container } from './container.js';

@@ -3,6 +3,7 @@
  * works on the list of entries and a function that reads one of them.
  */
 import { SwarmtsError } from '@swarmts/lib';
+import { parseReference } from '@swarmts/proto';
 import {
   choosePlatform,
   type Descriptor,
@@ -14,7 +15,6 @@ import {
   parseManifest,
   sha256Digest,
 } from './manifest.js';
-import { parseReference } from './reference.js';
 
 export type ArchiveEntry =
   | { readonly name: string; readonly file: string; readonly size: number; readonly digest: string }

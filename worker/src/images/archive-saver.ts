@@ -4,11 +4,11 @@
  */
 import { createReadStream } from 'node:fs';
 import { SwarmtsError } from '@swarmts/lib';
+import { familiarString, isNameOnly, parseReference, repositoryOf, tagKey } from '@swarmts/proto';
 import { TarWriter } from '../snapshots/tar-writer.js';
 import type { StoredImage } from './image-index.js';
 import { type Hold, type ImageStore, noSuchImage } from './image-store.js';
 import { mediaTypes } from './manifest.js';
-import { familiarString, isNameOnly, parseReference, repositoryOf, tagKey } from './reference.js';
 
 interface SavedImage {
   readonly image: StoredImage;

@@ -6,7 +6,7 @@ import { createHash, type Hash } from 'node:crypto';
 import { type FileHandle, mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { errnoOf, messageOf, newHexId, SwarmtsError } from '@swarmts/lib';
-import { isSha256Digest } from './reference.js';
+import { isSha256Digest } from '@swarmts/proto';
 
 export class BlobStore {
   readonly #blobs: string;

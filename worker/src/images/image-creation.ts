@@ -5,13 +5,13 @@
 import { link, mkdir, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { errnoOf } from '@swarmts/lib';
+import { familiarString, type ImageReference, tagKey } from '@swarmts/proto';
 import type { ImageConfig } from '../engine/engine-api.js';
 import { runChild } from '../snapshots/child-report.js';
 import { PACK_MAIN, type PackedLayer, type PackRequest, type UpperDirectory } from '../snapshots/pack-request.js';
 import { type StoredImage, withImage, withTag } from './image-index.js';
 import type { Hold, ImageStore } from './image-store.js';
 import { chainIds, mediaTypes, type Platform, sha256Digest } from './manifest.js';
-import { familiarString, type ImageReference, tagKey } from './reference.js';
 
 export interface NewImage {
   /** Undefined starts from nothing. */

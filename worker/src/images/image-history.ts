@@ -1,7 +1,8 @@
 /** The history of an image as `docker history` shows it: newest first, ids where the images themselves are here. */
+
+import { familiarString, parseReference } from '@swarmts/proto';
 import { keysOf } from './image-index.js';
 import type { ImageStore } from './image-store.js';
-import { familiarString, parseReference } from './reference.js';
 
 export interface HistoryLine {
   /** '<missing>' where only the record of the step is known. */

@@ -4,11 +4,11 @@ import { rm } from 'node:fs/promises';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { SwarmtsError } from '@swarmts/lib';
+import { parseReference } from '@swarmts/proto';
 import { asStorageError } from './blob-store.js';
 import type { ImportOptions } from './image-api.js';
 import { createImage, layerFrom } from './image-creation.js';
 import type { ImageStore } from './image-store.js';
-import { parseReference } from './reference.js';
 import { abortError } from './shared-jobs.js';
 
 export async function importArchive(

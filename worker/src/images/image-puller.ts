@@ -3,6 +3,7 @@
  * gets its name at the very end by the caller, so an interrupted pull leaves nothing but blobs that the next one uses.
  */
 import { isSwarmtsError, SwarmtsError } from '@swarmts/lib';
+import { familiarName, type ImageReference } from '@swarmts/proto';
 import type { PullProgress, RegistryAuth } from '../engine/engine-api.js';
 import type { LayerStore } from '../snapshots/layer-store.js';
 import type { BlobStore } from './blob-store.js';
@@ -18,7 +19,6 @@ import {
   parseManifest,
   sha256Digest,
 } from './manifest.js';
-import { familiarName, type ImageReference } from './reference.js';
 import { type RegistryClientOptions, RepositoryClient } from './registry-client.js';
 import { throwIfAborted } from './shared-jobs.js';
 

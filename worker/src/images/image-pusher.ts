@@ -6,14 +6,6 @@ import { createReadStream } from 'node:fs';
 import { link, rm } from 'node:fs/promises';
 import { Transform } from 'node:stream';
 import { errnoOf, SwarmtsError } from '@swarmts/lib';
-import type { PullProgress } from '../engine/engine-api.js';
-import { runChild } from '../snapshots/child-report.js';
-import { PACK_MAIN, type PackedLayer, type PackRequest } from '../snapshots/pack-request.js';
-import type { TransferOptions } from './image-api.js';
-import { type StoredImage, withDigest } from './image-index.js';
-import { shortId } from './image-puller.js';
-import type { Hold, ImageStore } from './image-store.js';
-import { mediaTypes, sha256Digest } from './manifest.js';
 import {
   digestKey,
   familiarName,
@@ -23,7 +15,15 @@ import {
   parseReference,
   repositoryOf,
   tagKey,
-} from './reference.js';
+} from '@swarmts/proto';
+import type { PullProgress } from '../engine/engine-api.js';
+import { runChild } from '../snapshots/child-report.js';
+import { PACK_MAIN, type PackedLayer, type PackRequest } from '../snapshots/pack-request.js';
+import type { TransferOptions } from './image-api.js';
+import { type StoredImage, withDigest } from './image-index.js';
+import { shortId } from './image-puller.js';
+import type { Hold, ImageStore } from './image-store.js';
+import { mediaTypes, sha256Digest } from './manifest.js';
 import { RepositoryClient } from './registry-client.js';
 import { Slots } from './shared-jobs.js';
 import { retrying } from './transfer-retry.js';

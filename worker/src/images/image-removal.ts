@@ -3,10 +3,10 @@
  * images that it was built from. What a container uses or another image was made from is refused.
  */
 import { SwarmtsError } from '@swarmts/lib';
+import { digestKey, familiarString, parseReference, tagKey } from '@swarmts/proto';
 import { type ImageRefs, keysOf, type StoredImage, withoutImage, withoutKeys } from './image-index.js';
 import { shortId } from './image-puller.js';
 import type { ImageStore } from './image-store.js';
-import { digestKey, familiarString, parseReference, tagKey } from './reference.js';
 
 export interface RemovedItem {
   readonly untagged?: string;

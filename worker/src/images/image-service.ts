@@ -1,6 +1,15 @@
 /** The node's images: every verb on them, over one store. */
 import { join } from 'node:path';
 import { SwarmtsError } from '@swarmts/lib';
+import {
+  digestKey,
+  familiarName,
+  familiarString,
+  isNameOnly,
+  parseReference,
+  repositoryOf,
+  tagKey,
+} from '@swarmts/proto';
 import type { ImageInfo, ImageResolution, RegistryAuth } from '../engine/engine-api.js';
 import { loadArchive } from './archive-loader.js';
 import { saveArchive } from './archive-saver.js';
@@ -15,15 +24,6 @@ import { pushImages } from './image-pusher.js';
 import { type RemovedItem, removeImage } from './image-removal.js';
 import { type ImageServiceOptions, ImageStore, noSuchImage } from './image-store.js';
 import { LayerDownloads } from './layer-downloads.js';
-import {
-  digestKey,
-  familiarName,
-  familiarString,
-  isNameOnly,
-  parseReference,
-  repositoryOf,
-  tagKey,
-} from './reference.js';
 import { RepositoryClient } from './registry-client.js';
 import { checkLogin } from './registry-login.js';
 import { resolveImage } from './resolve-image.js';

@@ -4,13 +4,13 @@
  * collections happen one after the other.
  */
 import { type Clock, type Logger, type Random, SwarmtsError } from '@swarmts/lib';
+import { digestKey, familiarString, parseReference, tagKey } from '@swarmts/proto';
 import type { EngineEvent, ImageInfo } from '../engine/engine-api.js';
 import type { HelperApi } from '../helper/helper-api.js';
 import type { LayerStore } from '../snapshots/layer-store.js';
 import { BlobStore } from './blob-store.js';
 import { ImageIndexFile, type ImageRefs, idsMatching, keysOf, type StoredImage } from './image-index.js';
 import { type ParsedConfig, type Platform, parseImageConfig } from './manifest.js';
-import { digestKey, familiarString, parseReference, tagKey } from './reference.js';
 import type { RegistryOptions } from './registry-endpoints.js';
 
 export interface ImageUser {

@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { isSwarmtsError, silentLogger, systemClock } from '@swarmts/lib';
+import { parseReference } from '@swarmts/proto';
 import type { PullProgress } from '../engine/engine-api.js';
 import { TestRegistry, tarOf } from '../engine/engine-bed.js';
 import type { PrivilegedHelper } from '../helper/helper-api.js';
@@ -15,7 +16,6 @@ import { LayerStore } from '../snapshots/layer-store.js';
 import { createImage, layerFrom } from './image-creation.js';
 import { ImageService, type ImageUser } from './image-service.js';
 import { sha256Digest } from './manifest.js';
-import { parseReference } from './reference.js';
 import { refuse, ScriptedRegistry, send } from './scripted-registry.js';
 
 const AMD64 = { os: 'linux', architecture: 'amd64' };

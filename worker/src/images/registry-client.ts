@@ -9,10 +9,10 @@ import { STATUS_CODES } from 'node:http';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { errnoOf, isSwarmtsError, type Logger, messageOf, SwarmtsError } from '@swarmts/lib';
+import { familiarName, familiarString, type ImageReference } from '@swarmts/proto';
 import type { RegistryAuth } from '../engine/engine-api.js';
 import { connectionFailure, HttpClient, type HttpRequest, readBody } from './http-request.js';
 import { acceptedManifests, isRecord } from './manifest.js';
-import { familiarName, familiarString, type ImageReference } from './reference.js';
 import { answerChallenge, parseChallenge } from './registry-auth.js';
 import { endpointsOf, type RegistryEndpoint, type RegistryOptions } from './registry-endpoints.js';
 

@@ -1,23 +1,20 @@
 /**
  * The placeholders that Docker allows in env, mounts and hostname of a service: {{.Service.ID}}, {{.Node.Hostname}},
- * {{.Task.Slot}} and so on. A key that does not exist is an error.
+ * {{.Task.Slot}} and so on, of Go's templates what they need. A key that does not exist is an error.
  */
 import { SwarmtsError } from '@swarmts/lib';
-import { type Task, taskName } from '@swarmts/proto';
+import type { Platform, Task } from './gen/index.js';
+import { taskName } from './task-state.js';
 
 export interface TemplateContext {
   readonly task: Task;
   readonly nodeHostname: string;
+  readonly nodePlatform?: Platform | undefined;
 }
 
 /** Throws SwarmtsError 'invalid-argument' naming the placeholder. */
 export function expandTemplate(text: string, c: TemplateContext): string {
-  return text.replace(/\{\{\s*([^}]*?)\s*\}\}/g, (whole, expression: string) => {
-    const value = lookUp(expression, c);
-    if (value === undefined)
-      throw new SwarmtsError('invalid-argument', `expanding template failed: ${whole} is not known`);
-    return value;
-  });
+  return expand(text, (expression) => lookUp(expression, c), 'is not known');
 }
 
 /** What a payload may ask for besides: other files and variables of the same container, by their target names. */
@@ -30,17 +27,24 @@ export interface PayloadSources {
 /** The payload of a secret or config with Docker's template driver "golang". Throws SwarmtsError 'invalid-argument'. */
 export function expandPayload(data: Uint8Array, c: TemplateContext, sources: PayloadSources): Uint8Array {
   const text = Buffer.from(data).toString();
-  const expanded = text.replace(/\{\{\s*([^}]*?)\s*\}\}/g, (whole, expression: string) => {
-    const value = callOf(expression, sources) ?? lookUp(expression, c);
-    if (value === undefined)
-      throw new SwarmtsError(
-        'invalid-argument',
-        `expanding template failed: ${whole} is not known, or names what the service does not have`,
-      );
+  const value = (expression: string) => callOf(expression, sources) ?? lookUp(expression, c);
+  return Buffer.from(expand(text, value, 'is not known, or names what the service does not have'));
+}
+
+const ACTION = /(\s*\{\{-\s|\{\{)([\s\S]*?)(\s-\}\}\s*|\}\})/g;
+
+/** Fills in every action. `{{- ` takes away the white space before it, ` -}}` that behind it. */
+function expand(text: string, fill: (expression: string) => string | undefined, complaint: string): string {
+  const open = text.replace(ACTION, '').indexOf('{{');
+  if (open >= 0) throw failed(`unclosed action in ${JSON.stringify(text)}`);
+  return text.replace(ACTION, (whole, _begin, expression: string) => {
+    const value = fill(expression.trim());
+    if (value === undefined) throw failed(`${whole.trim()} ${complaint}`);
     return value;
   });
-  return Buffer.from(expanded);
 }
+
+const failed = (why: string) => new SwarmtsError('invalid-argument', `expanding template failed: ${why}`);
 
 /** secret "x", config "x", env "x"; undefined for anything else and for what is not there. */
 function callOf(expression: string, sources: PayloadSources): string | undefined {
@@ -51,9 +55,12 @@ function callOf(expression: string, sources: PayloadSources): string | undefined
   return data && Buffer.from(data).toString();
 }
 
-function lookUp(expression: string, { task, nodeHostname }: TemplateContext): string | undefined {
-  const label = /^index \.Service\.Labels "([^"]*)"$/.exec(expression);
-  if (label) return task.serviceAnnotations?.labels[label[1] ?? ''] ?? '';
+function lookUp(expression: string, { task, nodeHostname, nodePlatform }: TemplateContext): string | undefined {
+  const labels = task.serviceAnnotations?.labels ?? {};
+  const label = /^(?:index \.Service\.Labels "([^"]*)"|\.Service\.Labels\.(\w+))$/.exec(expression);
+  if (label) return labels[label[1] ?? label[2] ?? ''] ?? '';
+  const literal = /^(?:"([^"\\]*)"|`([^`]*)`)$/.exec(expression);
+  if (literal) return literal[1] ?? literal[2];
   switch (expression) {
     case '.Service.ID':
       return task.serviceId;
@@ -63,6 +70,10 @@ function lookUp(expression: string, { task, nodeHostname }: TemplateContext): st
       return task.nodeId;
     case '.Node.Hostname':
       return nodeHostname;
+    case '.Node.Platform.Architecture':
+      return nodePlatform?.architecture ?? '';
+    case '.Node.Platform.OS':
+      return nodePlatform?.os ?? '';
     case '.Task.ID':
       return task.id;
     case '.Task.Name':

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { isSwarmtsError } from '@swarmts/lib';
 import fc from 'fast-check';
-import { familiarString, parseReference, repositoryOf, tagKey } from './reference.js';
+import { familiarString, parseReference, repositoryOf, tagKey } from './image-reference.js';
 
 const HEX = 'a'.repeat(64);
 

@@ -1,0 +1,83 @@
+import assert from 'node:assert/strict';
+import {
+  ConfigReference,
+  ContainerSpec,
+  EndpointSpec,
+  HealthConfig,
+  Mount,
+  MountType,
+  PortConfig,
+  PublishMode,
+  SecretReference,
+  type ServiceSpec,
+  TaskSpec,
+} from '@swarmts/proto';
+import { NOW, testService } from '../orchestrator/testing.js';
+import { validateServiceSpec } from './validate-service.js';
+
+function specOf(container: Partial<ContainerSpec>, more: Partial<ServiceSpec> = {}): ServiceSpec {
+  const { spec } = testService();
+  assert.ok(spec);
+  return {
+    ...spec,
+    task: TaskSpec.create({ container: ContainerSpec.create({ image: 'app', ...container }) }),
+    ...more,
+  };
+}
+const accepted = (container: Partial<ContainerSpec>, more: Partial<ServiceSpec> = {}) =>
+  assert.doesNotThrow(() => validateServiceSpec(specOf(container, more), NOW));
+const refused = (why: RegExp, container: Partial<ContainerSpec>, more: Partial<ServiceSpec> = {}) =>
+  assert.throws(() => validateServiceSpec(specOf(container, more), NOW), why);
+
+describe('a service spec', () => {
+  it('names an image that there can be', () => {
+    for (const image of ['app', 'registry:5000/team/app:1.2', `app@sha256:${'0'.repeat(64)}`]) accepted({ image });
+    for (const image of ['a//b', ':x', 'registry:5000/app:a:b', 'app@sha256:abc', 'App', 'a b'])
+      refused(new RegExp(`"${image}" is not a valid repository/tag`), { image });
+  });
+
+  it('has a health check that makes sense', () => {
+    accepted({ healthcheck: HealthConfig.create({ test: ['CMD', 'true'], intervalNs: 1e6 }) });
+    refused(/Interval in HealthConfig cannot be less than 1ms/, {
+      healthcheck: HealthConfig.create({ intervalNs: 1000 }),
+    });
+    refused(/Timeout in HealthConfig/, { healthcheck: HealthConfig.create({ timeoutNs: -1 }) });
+    refused(/Retries in HealthConfig cannot be negative/, { healthcheck: HealthConfig.create({ retries: -1 }) });
+  });
+
+  it('gives each secret and config a target of its own', () => {
+    const file = (name: string) => ({ name, uid: '0', gid: '0', mode: 0o444 });
+    const secret = (secretName: string, target?: string) =>
+      SecretReference.create({ secretId: 'id', secretName, file: target === undefined ? undefined : file(target) });
+    const config = (configName: string, target: string) =>
+      ConfigReference.create({ configId: 'id', configName, file: file(target) });
+    accepted({ secrets: [secret('a', 'x'), secret('b', 'y')], configs: [config('c', 'x')] });
+    refused(/secret references 'a' and 'b' have a conflicting target: 'x'/, {
+      secrets: [secret('a', 'x'), secret('b', 'x')],
+    });
+    refused(/config references 'a' and 'b' have a conflicting target: 'x'/, {
+      configs: [config('a', 'x'), config('b', 'x')],
+    });
+    refused(/malformed secret reference 'a', no target provided/, { secrets: [secret('a')] });
+    refused(/malformed file secret reference 'a', invalid target file name/, { secrets: [secret('a', '')] });
+    refused(/malformed secret reference/, { secrets: [secret('', 'x')] });
+  });
+
+  it('has placeholders that can be filled in', () => {
+    accepted({ hostname: '{{.Node.Hostname}}-{{.Task.Slot}}', env: ['A={{.Node.Platform.OS}}'] });
+    refused(/\{\{\.Nope\}\} is not known/, { env: ['A={{.Nope}}'] });
+    refused(/unclosed action/, { hostname: '{{.Node' });
+    const mounts = [Mount.create({ type: MountType.VOLUME, source: 'data-{{.Task.Nope}}', target: '/d' })];
+    refused(/\{\{\.Task\.Nope\}\} is not known/, { mounts });
+  });
+
+  it('publishes a port once', () => {
+    const port = (publishMode: PublishMode, hostIp = '') =>
+      PortConfig.create({ publishMode, hostIp, publishedPort: 8000, targetPort: 80 });
+    const endpoint = (...ports: readonly PortConfig[]) => ({ endpoint: EndpointSpec.create({ ports }) });
+    const { HOST, INGRESS } = PublishMode;
+    refused(/duplicate published ports provided: 8000/, {}, endpoint(port(INGRESS), port(HOST)));
+    refused(/duplicate published ports/, {}, endpoint(port(HOST), port(HOST)));
+    accepted({}, endpoint(port(HOST, '127.0.0.1'), port(HOST, '192.0.2.1')));
+  });
+});
