@@ -2,21 +2,19 @@
  * Brings a compose project up as a stack: networks, secrets and configs first, then services in the order of their dependencies, and
  * what is not part of it any more is removed last. With `rollback`, a service that does not come up takes the others back with it.
  */
-import { readFileSync } from 'node:fs';
 import { dependencyOrder } from '../compose/dependencies.js';
-import { withoutNulls } from '../compose/dictionary.js';
-import type { ComposePayload, ComposeProject } from '../compose/model.js';
+import type { ComposeProject } from '../compose/model.js';
 import type { Context } from '../context.js';
 import type { Service, ServiceSpec } from '../engine-types.js';
-import { CommandError, errorText } from '../exit.js';
-import { ApiError } from '../http/client.js';
+import { errorText } from '../exit.js';
 import { filterQuery } from '../http/filters.js';
 import { registryAuth } from '../http/registry-auth.js';
 import { resolveImage } from '../service/lookup.js';
 import { ProgressDisplay } from '../service/progress-display.js';
-import { descoped, IMAGE_LABEL, NAMESPACE_LABEL, scoped, stackFilter } from './names.js';
+import { descoped, IMAGE_LABEL, scoped, stackFilter } from './names.js';
 import { createNetworks } from './networks.js';
-import { type ConvertContext, IGNORED_KEYS, payloadName, serviceSpec } from './service-spec.js';
+import { putPayloads, wantedPayloads } from './payloads.js';
+import { type ConvertContext, IGNORED_KEYS, serviceSpec, withPayloadIds } from './service-spec.js';
 import { fulfils, isUp } from './state.js';
 import { type Wanted, watchServices } from './watch-services.js';
 
@@ -44,10 +42,13 @@ interface Done {
 
 export async function deployStack(ctx: Context, project: ComposeProject, o: DeployOptions): Promise<void> {
   warnIgnored(ctx, project);
+  // Mistakes in the file are told before anything is created.
+  const specs = serviceSpecs(project, { stack: o.stack, project, env: ctx.env });
+  const secrets = wantedPayloads(ctx, o.stack, project, 'secrets');
+  const configs = wantedPayloads(ctx, o.stack, project, 'configs');
   await createNetworks(ctx, o.stack, project);
-  const secretIds = await putPayloads(ctx, o.stack, project, 'secrets');
-  const configIds = await putPayloads(ctx, o.stack, project, 'configs');
-  const c: ConvertContext = { stack: o.stack, project, env: ctx.env, secretIds, configIds };
+  const secretIds = await putPayloads(ctx, 'secrets', secrets);
+  const configIds = await putPayloads(ctx, 'configs', configs);
   const display = o.quiet ? undefined : new ProgressDisplay(ctx.out);
   const deadlineMs = o.waitTimeoutMs === 0 ? Number.POSITIVE_INFINITY : ctx.now() + o.waitTimeoutMs;
   const done = new Map<string, Done>();
@@ -55,7 +56,8 @@ export async function deployStack(ctx: Context, project: ComposeProject, o: Depl
     const existing = await servicesOf(ctx, o.stack);
     for (const name of dependencyOrder(project.services)) {
       if (!o.detach) await awaitDependencies(ctx, name, project, done, { display, deadlineMs, stableMs: 0 });
-      done.set(name, await putService(ctx, name, existing.get(scoped(o.stack, name)), c, o));
+      const spec = withPayloadIds(specs.get(name) ?? {}, secretIds, configIds);
+      done.set(name, await putService(ctx, name, existing.get(scoped(o.stack, name)), spec, o));
     }
     if (!o.detach) {
       const all = [...done.values()].map((d): Wanted => ({ id: d.id, name: d.name, isReached: isUp }));
@@ -66,6 +68,10 @@ export async function deployStack(ctx: Context, project: ComposeProject, o: Depl
     if (o.rollback && done.size > 0) await takeBack(ctx, [...done.values()]);
     throw e;
   }
+}
+
+function serviceSpecs(project: ComposeProject, c: ConvertContext): ReadonlyMap<string, ServiceSpec> {
+  return new Map(Object.entries(project.services).map(([name, s]) => [name, serviceSpec(name, s, c)]));
 }
 
 function warnIgnored(ctx: Context, project: ComposeProject): void {
@@ -101,10 +107,9 @@ async function putService(
   ctx: Context,
   name: string,
   existing: Service | undefined,
-  c: ConvertContext,
+  spec: ServiceSpec,
   o: DeployOptions,
 ): Promise<Done> {
-  const spec = serviceSpec(name, c.project.services[name] ?? {}, c);
   const image = spec.TaskTemplate?.ContainerSpec?.Image ?? '';
   const auth = o.withRegistryAuth ? registryAuth(ctx.env, image) : undefined;
   const headers = auth === undefined ? {} : { headers: { 'X-Registry-Auth': auth } };
@@ -171,83 +176,5 @@ async function takeBack(ctx: Context, done: readonly Done[]): Promise<void> {
     } catch (e) {
       ctx.err.write(`service ${d.name} was not taken back: ${errorText(e)}\n`);
     }
-  }
-}
-
-interface Payload {
-  readonly ID: string;
-  readonly Version?: { readonly Index?: number };
-  readonly Spec: { readonly Name?: string };
-}
-
-/** Creates the stack's secrets or configs, brings labels up to date, and gives the ids of all of them by name. */
-async function putPayloads(
-  ctx: Context,
-  stack: string,
-  project: ComposeProject,
-  kind: 'secrets' | 'configs',
-): Promise<ReadonlyMap<string, string>> {
-  const wanted = Object.entries(project[kind]).map(([key, p]) => ({
-    key,
-    p,
-    name: payloadName(kind, key, { stack, project }),
-  }));
-  if (wanted.length === 0) return new Map();
-  const filters = filterQuery([], { name: wanted.map((w) => w.name) });
-  const known = new Map((await ctx.api.get<Payload[]>(`/${kind}`, { filters })).map((p) => [p.Spec.Name ?? '', p]));
-  const word = kind.slice(0, -1);
-  const ids = new Map([...known].map(([name, p]) => [name, p.ID]));
-  for (const { key, p, name } of wanted) {
-    const existing = known.get(name);
-    if (p.external) {
-      if (!existing)
-        throw new CommandError(`${word} ${name} is declared as external, but there is none: create it first`);
-      continue;
-    }
-    const spec = {
-      Name: name,
-      Labels: { ...withoutNulls(p.labels), [NAMESPACE_LABEL]: stack },
-      Data: payloadData(p, word, key, ctx).toString('base64'),
-      ...(p.template_driver ? { Templating: { Name: p.template_driver } } : {}),
-    };
-    if (existing) await updatePayload(ctx, kind, existing, spec, word);
-    else {
-      ctx.out.write(`Creating ${word} ${name}\n`);
-      ids.set(name, (await ctx.api.post<{ readonly ID: string }>(`/${kind}/create`, spec)).ID);
-    }
-  }
-  return ids;
-}
-
-async function updatePayload(
-  ctx: Context,
-  kind: string,
-  existing: Payload,
-  spec: { readonly Name: string },
-  word: string,
-): Promise<void> {
-  try {
-    await ctx.api.post(`/${kind}/${existing.ID}/update`, spec, { version: existing.Version?.Index ?? 0 });
-  } catch (e) {
-    if (!(e instanceof ApiError) || e.status !== 400) throw e;
-    throw new CommandError(
-      `${word} ${spec.Name} cannot be changed (${e.message}): give it a new name, such as name: ${spec.Name}_2, in the file`,
-    );
-  }
-}
-
-function payloadData(p: ComposePayload, word: string, key: string, ctx: Context): Buffer {
-  if (p.content !== undefined) return Buffer.from(p.content);
-  if (p.environment !== undefined) {
-    const value = ctx.env[p.environment];
-    if (value === undefined) throw new CommandError(`${word} ${key}: the variable ${p.environment} is not set`);
-    return Buffer.from(value);
-  }
-  if (p.file === undefined)
-    throw new CommandError(`${word} ${key} needs one of file, content, environment, or external: true`);
-  try {
-    return readFileSync(p.file);
-  } catch (e) {
-    throw new CommandError(`${word} ${key}: ${errorText(e)}`);
   }
 }

@@ -12,8 +12,6 @@ const context: ConvertContext = {
     configs: {},
   },
   env: {},
-  secretIds: new Map(),
-  configIds: new Map(),
 };
 const networksOf = (s: Partial<ComposeService>) =>
   serviceSpec('web', { image: 'app', ...s }, context).TaskTemplate?.Networks;

@@ -34,9 +34,6 @@ export interface ConvertContext {
   readonly stack: string;
   readonly project: ComposeProject;
   readonly env: Readonly<Record<string, string | undefined>>;
-  /** Ids of secrets and configs by their name in the cluster. */
-  readonly secretIds: ReadonlyMap<string, string>;
-  readonly configIds: ReadonlyMap<string, string>;
 }
 
 /** Keys that a service of a cluster has no use for. */
@@ -76,12 +73,35 @@ export const IGNORED_KEYS = [
   'volumes_from',
 ] as const;
 
+/** The spec, with secrets and configs by their names in the cluster only: see `withPayloadIds`. */
 export function serviceSpec(name: string, s: ComposeService, c: ConvertContext): ServiceSpec {
   try {
     return convert(name, s, c);
   } catch (e) {
     throw new CommandError(`service ${name}: ${errorText(e)}`);
   }
+}
+
+/** The spec with the ids of its secrets and configs, which are given by name. */
+export function withPayloadIds(
+  spec: ServiceSpec,
+  secretIds: ReadonlyMap<string, string>,
+  configIds: ReadonlyMap<string, string>,
+): ServiceSpec {
+  const task = spec.TaskTemplate;
+  const { Secrets: secrets, Configs: configs, ...container } = task?.ContainerSpec ?? {};
+  const withIds = defined({
+    ...container,
+    Secrets: secrets?.map((r) => ({ ...r, SecretID: idOf(secretIds, r.SecretName ?? '', 'secret') })),
+    Configs: configs?.map((r) => ({ ...r, ConfigID: idOf(configIds, r.ConfigName ?? '', 'config') })),
+  });
+  return { ...spec, TaskTemplate: { ...task, ContainerSpec: withIds } };
+}
+
+function idOf(ids: ReadonlyMap<string, string>, name: string, kind: string): string {
+  const id = ids.get(name);
+  if (id === undefined) throw new CommandError(`${kind} not found: ${name}`);
+  return id;
 }
 
 function convert(name: string, s: ComposeService, c: ConvertContext): ServiceSpec {
@@ -160,13 +180,13 @@ function containerSpec(s: ComposeService, c: ConvertContext, own: Readonly<Recor
     Secrets: nonEmpty(
       (s.secrets ?? []).map((r): SecretReference => {
         const SecretName = payloadName('secrets', r.source, c);
-        return { SecretID: idOf(c.secretIds, SecretName, 'secret'), SecretName, File: fileOf(r, r.source) };
+        return { SecretID: '', SecretName, File: fileOf(r, r.source) };
       }),
     ),
     Configs: nonEmpty(
       (s.configs ?? []).map((r): ConfigReference => {
         const ConfigName = payloadName('configs', r.source, c);
-        return { ConfigID: idOf(c.configIds, ConfigName, 'config'), ConfigName, File: fileOf(r, `/${r.source}`) };
+        return { ConfigID: '', ConfigName, File: fileOf(r, `/${r.source}`) };
       }),
     ),
     Isolation: s.isolation,
@@ -229,12 +249,6 @@ export function payloadName(
 ): string {
   const p = c.project[kind][key];
   return p?.name ?? (p?.external ? key : scoped(c.stack, key));
-}
-
-function idOf(ids: ReadonlyMap<string, string>, name: string, kind: string): string {
-  const id = ids.get(name);
-  if (id === undefined) throw new Error(`${kind} not found: ${name}`);
-  return id;
 }
 
 function fileOf(r: FileUse, defaultTarget: string): FileReference {

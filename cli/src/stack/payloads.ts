@@ -1,0 +1,103 @@
+/** The secrets and configs of a stack: their data is read before anything is created, then they are created or kept. */
+import { readFileSync } from 'node:fs';
+import { withoutNulls } from '../compose/dictionary.js';
+import type { ComposePayload, ComposeProject } from '../compose/model.js';
+import type { Context } from '../context.js';
+import { CommandError, errorText } from '../exit.js';
+import { ApiError } from '../http/client.js';
+import { filterQuery } from '../http/filters.js';
+import { NAMESPACE_LABEL } from './names.js';
+import { payloadName } from './service-spec.js';
+
+type Kind = 'secrets' | 'configs';
+
+/** A secret or config as it is to be; without a spec it is external and has to exist. */
+export interface WantedPayload {
+  readonly name: string;
+  readonly spec?: { readonly Name: string };
+}
+
+interface Payload {
+  readonly ID: string;
+  readonly Version?: { readonly Index?: number };
+  readonly Spec: { readonly Name?: string };
+}
+
+export function wantedPayloads(
+  ctx: Context,
+  stack: string,
+  project: ComposeProject,
+  kind: Kind,
+): readonly WantedPayload[] {
+  return Object.entries(project[kind]).map(([key, p]) => {
+    const name = payloadName(kind, key, { stack, project });
+    if (p.external) return { name };
+    const spec = {
+      Name: name,
+      Labels: { ...withoutNulls(p.labels), [NAMESPACE_LABEL]: stack },
+      Data: payloadData(p, kind.slice(0, -1), key, ctx).toString('base64'),
+      ...(p.template_driver ? { Templating: { Name: p.template_driver } } : {}),
+    };
+    return { name, spec };
+  });
+}
+
+/** Creates what is missing, brings labels up to date, and gives the ids of all of them by name. */
+export async function putPayloads(
+  ctx: Context,
+  kind: Kind,
+  wanted: readonly WantedPayload[],
+): Promise<ReadonlyMap<string, string>> {
+  if (wanted.length === 0) return new Map();
+  const filters = filterQuery([], { name: wanted.map((w) => w.name) });
+  const known = new Map((await ctx.api.get<Payload[]>(`/${kind}`, { filters })).map((p) => [p.Spec.Name ?? '', p]));
+  const word = kind.slice(0, -1);
+  const ids = new Map([...known].map(([name, p]) => [name, p.ID]));
+  for (const { name, spec } of wanted) {
+    const existing = known.get(name);
+    if (!spec) {
+      if (!existing)
+        throw new CommandError(`${word} ${name} is declared as external, but there is none: create it first`);
+      continue;
+    }
+    if (existing) await updatePayload(ctx, kind, existing, spec, word);
+    else {
+      ctx.out.write(`Creating ${word} ${name}\n`);
+      ids.set(name, (await ctx.api.post<{ readonly ID: string }>(`/${kind}/create`, spec)).ID);
+    }
+  }
+  return ids;
+}
+
+async function updatePayload(
+  ctx: Context,
+  kind: string,
+  existing: Payload,
+  spec: { readonly Name: string },
+  word: string,
+): Promise<void> {
+  try {
+    await ctx.api.post(`/${kind}/${existing.ID}/update`, spec, { version: existing.Version?.Index ?? 0 });
+  } catch (e) {
+    if (!(e instanceof ApiError) || e.status !== 400) throw e;
+    throw new CommandError(
+      `${word} ${spec.Name} cannot be changed (${e.message}): give it a new name, such as name: ${spec.Name}_2, in the file`,
+    );
+  }
+}
+
+function payloadData(p: ComposePayload, word: string, key: string, ctx: Context): Buffer {
+  if (p.content !== undefined) return Buffer.from(p.content);
+  if (p.environment !== undefined) {
+    const value = ctx.env[p.environment];
+    if (value === undefined) throw new CommandError(`${word} ${key}: the variable ${p.environment} is not set`);
+    return Buffer.from(value);
+  }
+  if (p.file === undefined)
+    throw new CommandError(`${word} ${key} needs one of file, content, environment, or external: true`);
+  try {
+    return readFileSync(p.file);
+  } catch (e) {
+    throw new CommandError(`${word} ${key}: ${errorText(e)}`);
+  }
+}
