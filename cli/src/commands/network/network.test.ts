@@ -82,6 +82,23 @@ describe('network', () => {
     assert.equal((await runCli(['network', 'rm', '-f', 'gone', 'back'], routes)).code, 0);
   });
 
+  it('rm asks before it removes the routing mesh, forced or not', async () => {
+    const mesh: FakeRoutes = {
+      ...routes,
+      'GET /networks/ingress': () => ({ json: { Name: 'ingress', Ingress: true } }),
+      'DELETE /networks/ingress': () => ({ status: 204 }),
+    };
+    const deletions = (r: Awaited<ReturnType<typeof runCli>>) =>
+      r.requests.filter((q) => q.method === 'DELETE').map((q) => q.path);
+    for (const flags of [[], ['-f']]) {
+      const no = await runCli(['network', 'rm', ...flags, 'ingress', 'back'], mesh, { stdin: 'n\n' });
+      assert.match(no.out, /^WARNING! .*routing mesh[\s\S]*Are you sure you want to continue\? \[y\/N\] back\n$/);
+      assert.deepEqual(deletions(no), ['/networks/back']);
+    }
+    const yes = await runCli(['network', 'rm', 'ingress'], mesh, { stdin: 'y\n' });
+    assert.deepEqual([yes.code, deletions(yes)], [0, ['/networks/ingress']]);
+  });
+
   it('prune asks first', async () => {
     const no = await runCli(['network', 'prune'], routes, { stdin: 'n\n' });
     assert.match(no.out, /Are you sure you want to continue\? \[y\/N\]/);
