@@ -75,6 +75,18 @@ describe('lists', () => {
     });
   });
 
+  it('print whole task ids with -q', async () => {
+    const onNode: FakeRoutes = { ...routes, 'GET /nodes/w2': () => ({ json: nodes[1] }) };
+    for (const argv of [
+      ['service', 'ps', '-q', 'web'],
+      ['node', 'ps', '-q', 'w2'],
+      ['stack', 'ps', '-q', 'shop'],
+    ]) {
+      const ids = (await runCli(argv, onNode)).out.split('\n').slice(0, -1);
+      assert.deepEqual(ids.toSorted(), tasks.map((t) => t.ID).toSorted(), argv.join(' '));
+    }
+  });
+
   it('name the services that do not exist and list the others', async () => {
     const { code, out, err } = await runCli(['service', 'ps', '-q', 'web', 'nope'], routes);
     assert.deepEqual([code, out.split('\n').length, err], [1, 5, 'no such service: nope\n']);

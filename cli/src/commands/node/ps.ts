@@ -32,7 +32,7 @@ export const command = defineCommand({
     }
     if (failures.length === 0 || tasks.length > 0) {
       const names = f['no-resolve'] ? rawNames : await loadNames(ctx);
-      const rows = taskRows(tasks, names, { trunc: !f['no-trunc'], format: f.format, nowMs: ctx.now() });
+      const rows = taskRows(tasks, names, { trunc: !f['no-trunc'] && !f.quiet, format: f.format, nowMs: ctx.now() });
       printRows(ctx.out, taskLayout, rows, f);
     }
     if (failures.length > 0) throw new CommandError(failures.join('\n'));

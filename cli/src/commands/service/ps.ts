@@ -33,7 +33,7 @@ export const command = defineCommand({
     if (ids.length === 0) throw new CommandError(missing.join('\n'));
     const tasks = await ctx.api.get<Task[]>('/tasks', { filters: filterQuery(f.filter, { service: ids }) });
     const names = f['no-resolve'] ? rawNames : await loadNames(ctx);
-    const rows = taskRows(tasks, names, { trunc: !f['no-trunc'], format: f.format, nowMs: ctx.now() });
+    const rows = taskRows(tasks, names, { trunc: !f['no-trunc'] && !f.quiet, format: f.format, nowMs: ctx.now() });
     printRows(ctx.out, taskLayout, rows, f);
     if (missing.length > 0) throw new CommandError(missing.join('\n'));
   },

@@ -25,7 +25,7 @@ export const command = defineCommand({
     const ids = [...services.values()].map((s) => s.ID);
     const tasks = await ctx.api.get<Task[]>('/tasks', { filters: filterQuery(f.filter, { service: ids }) });
     const names = f['no-resolve'] ? rawNames : await loadNames(ctx);
-    const rows = taskRows(tasks, names, { trunc: !f['no-trunc'], format: f.format, nowMs: ctx.now() });
+    const rows = taskRows(tasks, names, { trunc: !f['no-trunc'] && !f.quiet, format: f.format, nowMs: ctx.now() });
     printRows(ctx.out, taskLayout, rows, f);
   },
 });
