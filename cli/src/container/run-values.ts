@@ -17,7 +17,11 @@ export function portBindings(flags: readonly string[]): Record<string, { HostIp:
   const bindings: Record<string, { HostIp: string; HostPort: string }[]> = {};
   for (const flag of flags) {
     const [hostIp, rest] = splitHost(flag);
-    for (const p of parsePublish(rest.replace(/^:/, ''))) {
+    const ports = parsePublish(rest.replace(/^:/, ''));
+    if (new Set(ports.map((p) => p.TargetPort)).size < ports.length) {
+      throw new Error(`invalid published port ${flag}: a range needs a range of container ports`);
+    }
+    for (const p of ports) {
       const key = `${p.TargetPort}/${p.Protocol ?? 'tcp'}`;
       const binding = { HostIp: hostIp, HostPort: p.PublishedPort ? String(p.PublishedPort) : '' };
       bindings[key] = [...(bindings[key] ?? []), binding];

@@ -1,4 +1,5 @@
 /** The values of the service flags that have a syntax of their own. Each parser throws what the flag error shows. Pure. */
+import { isIP } from 'node:net';
 import type {
   FileReference,
   GenericResource,
@@ -112,6 +113,13 @@ export function parseHostEntry(text: string): string {
     throw new Error(`invalid IP address in add-host: "${ip}"`);
   }
   return `${ip} ${host}`;
+}
+
+/** An address as Go's net.ParseIP takes it: without a zone. */
+export function parseIpAddress(text: string): string {
+  const address = text.trim();
+  if (isIP(address) === 0 || address.includes('%')) throw new Error(`IP address is not correctly formatted: ${text}`);
+  return address;
 }
 
 /** "GPU=2" is an amount, "GPU=uuid" one named resource. */

@@ -60,29 +60,28 @@ function shortForm(text: string): PortConfig[] {
   const colon = ports.lastIndexOf(':');
   const published = colon < 0 ? '' : ports.slice(0, colon);
   if (published.includes(':')) throw new Error('hostip is not supported');
-  const target = range(ports.slice(colon + 1), text);
-  const source = published === '' ? undefined : range(published, text);
+  const target = range('containerPort', ports.slice(colon + 1), text);
+  const source = published === '' ? undefined : range('hostPort', published, text);
   if (source && source.length !== target.length && target.length !== 1) {
     throw new Error(
       `invalid ranges specified for container and host Ports: ${ports.slice(colon + 1)} and ${published}`,
     );
   }
-  if (source && source.length > 1 && target.length === 1) {
-    throw new Error(`invalid published port ${published}: a range needs a range of container ports`);
-  }
-  return target.map((t, i) => ({
+  const config = (TargetPort: number, PublishedPort?: number): PortConfig => ({
     Protocol: protocol,
-    TargetPort: t,
-    ...(source ? { PublishedPort: source[i] ?? 0 } : {}),
+    TargetPort,
+    ...(PublishedPort === undefined ? {} : { PublishedPort }),
     PublishMode: 'ingress',
-  }));
+  });
+  // A range before a single container port publishes it under each of them.
+  return source ? source.map((s, i) => config(target[i] ?? target[0] ?? 0, s)) : target.map((t) => config(t));
 }
 
-function range(text: string, whole: string): number[] {
+function range(what: 'containerPort' | 'hostPort', text: string, whole: string): number[] {
   const m = /^(\d+)(?:-(\d+))?$/.exec(text);
   const [from, to] = [Number(m?.[1]), Number(m?.[2] ?? m?.[1])];
-  if (!m || from > MAX_PORT || to > MAX_PORT || from < 1) {
-    throw new Error(text === '' ? `no port specified: ${whole}<empty>` : `invalid containerPort: ${text}`);
+  if (!m || from > MAX_PORT || to > MAX_PORT || (from < 1 && what === 'containerPort')) {
+    throw new Error(text === '' ? `no port specified: ${whole}<empty>` : `invalid ${what}: ${text}`);
   }
   if (to < from) throw new Error(`invalid range specified for port: ${text}`);
   return Array.from({ length: to - from + 1 }, (_, i) => from + i);

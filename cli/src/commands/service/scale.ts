@@ -11,18 +11,22 @@ interface Target {
   readonly replicas: number;
 }
 
-export function parseTarget(arg: string): Target {
+function checkSpecifier(arg: string): void {
+  if (arg.includes('=')) return;
+  throw new CommandError(
+    `invalid scale specifier '${arg}'.\nSee 'swarmts service scale --help'.\n\n` +
+      'Usage:  swarmts service scale SERVICE=REPLICAS [SERVICE=REPLICAS...]\n\nScale one or multiple replicated services',
+  );
+}
+
+function parseTarget(arg: string): Target {
   const eq = arg.indexOf('=');
-  const [name, count] = eq < 0 ? ['', ''] : [arg.slice(0, eq), arg.slice(eq + 1)];
-  if (eq < 0) {
+  const [name, count] = [arg.slice(0, eq), arg.slice(eq + 1)];
+  if (name === '') throw new CommandError(`${arg}: invalid service name or ID: value is empty`);
+  const why = /^\d+$/.test(count) ? 'value out of range' : 'invalid syntax';
+  if (why === 'invalid syntax' || !Number.isSafeInteger(Number(count))) {
     throw new CommandError(
-      `invalid scale specifier '${arg}'.\nSee 'swarmts service scale --help'.\n\n` +
-        'Usage:  swarmts service scale SERVICE=REPLICAS [SERVICE=REPLICAS...]\n\nScale one or multiple replicated services',
-    );
-  }
-  if (!/^\d+$/.test(count) || !Number.isSafeInteger(Number(count))) {
-    throw new CommandError(
-      `${arg}: invalid replicas value ${count}: strconv.ParseUint: parsing ${JSON.stringify(count)}: invalid syntax`,
+      `${name}: invalid replicas value ${count}: strconv.ParseUint: parsing ${JSON.stringify(count)}: ${why}`,
     );
   }
   return { name, replicas: Number(count) };
@@ -35,6 +39,14 @@ function scaledMode(mode: ServiceMode | undefined, replicas: number): ServiceMod
 }
 
 async function scale(ctx: Context, t: Target): Promise<string> {
+  try {
+    return await scaleService(ctx, t);
+  } catch (e) {
+    throw new CommandError(`${t.name}: ${errorText(e)}`);
+  }
+}
+
+async function scaleService(ctx: Context, t: Target): Promise<string> {
   const service = await ctx.api.get<Service>(`/services/${encodeURIComponent(t.name)}`);
   const answer = await ctx.api.post<{ readonly Warnings?: readonly string[] } | undefined>(
     `/services/${service.ID}/update`,
@@ -54,14 +66,14 @@ export const command = defineCommand({
   arity: atLeast(1),
   completes: 'service',
   async run(ctx, f, args) {
-    const targets = args.map(parseTarget);
+    args.forEach(checkSpecifier);
     const failures: string[] = [];
     const ids: string[] = [];
-    for (const t of targets) {
+    for (const arg of args) {
       try {
-        ids.push(await scale(ctx, t));
+        ids.push(await scale(ctx, parseTarget(arg)));
       } catch (e) {
-        failures.push(`${t.name}: ${errorText(e)}`);
+        failures.push(errorText(e));
       }
     }
     if (!f.detach) {

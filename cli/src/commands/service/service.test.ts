@@ -86,6 +86,17 @@ describe('service create', () => {
     });
   });
 
+  it('publishes a container port under each port of a range', async () => {
+    const spec = await sent(['service', 'create', '-d', '-p', '8000-8001:80', 'whoami']);
+    assert.deepEqual(
+      spec.EndpointSpec?.Ports?.map((p) => [p.PublishedPort, p.TargetPort]),
+      [
+        [8000, 80],
+        [8001, 80],
+      ],
+    );
+  });
+
   it('waits for convergence, and shows the warnings of the daemon', async () => {
     const { code, out, err } = await runCli(['service', 'create', 'whoami'], answers);
     assert.deepEqual([code, err], [0, 'take care\n']);
@@ -121,7 +132,10 @@ describe('service create', () => {
     [['--replicas', 'x'], 'invalid argument "x" for "--replicas" flag: strconv.ParseUint: parsing "x": invalid syntax'],
     [['--limit-memory', 'x'], `invalid argument "x" for "--limit-memory" flag: invalid size: 'x'`],
     [['--mount', 'type=bind,dst=/x'], 'flag: source is required when using bind mounts'],
-    [['--publish', '99999:80'], 'invalid argument "99999:80" for "-p, --publish" flag: invalid containerPort: 99999'],
+    [['--publish', '99999:80'], 'invalid argument "99999:80" for "-p, --publish" flag: invalid hostPort: 99999'],
+    [['--publish', '80:99999'], 'invalid containerPort: 99999'],
+    [['--publish', '8000-8002:80-81'], 'invalid ranges specified for container and host Ports: 80-81 and 8000-8002'],
+    [['--dns', 'x'], 'invalid argument "x" for "--dns" flag: IP address is not correctly formatted: x'],
     [['--publish', 'target=80,mode=x'], "must be either 'ingress' or 'host'"],
     [['--mode', 'global', '--replicas', '2'], 'replicas can only be used with replicated or replicated-job mode'],
     [['--no-healthcheck', '--health-cmd', 'x'], '--no-healthcheck conflicts with --health-* options'],
@@ -201,7 +215,26 @@ describe('service update and scale', () => {
     const { out, requests } = await runCli(['service', 'scale', 'web=3'], routes);
     assert.ok(out.startsWith('web scaled to 3\noverall progress: 3 out of 3 tasks\n'));
     assert.deepEqual(requests.find((r) => r.method === 'POST')?.body, full);
-    assert.match((await runCli(['service', 'scale', 'web=x'], routes)).err, /^web=x: invalid replicas value x: /);
+    assert.match((await runCli(['service', 'scale', 'web=x'], routes)).err, /^web: invalid replicas value x: /);
+  });
+
+  it('scales the others when one number is none, and nothing when a specifier is none', async () => {
+    const r = await runCli(['service', 'scale', '-d', 'a=-1', '=3', 'web=3'], routes);
+    assert.deepEqual([r.code, r.out], [1, 'web scaled to 3\n']);
+    assert.equal(
+      r.err,
+      'a: invalid replicas value -1: strconv.ParseUint: parsing "-1": invalid syntax\n' +
+        '=3: invalid service name or ID: value is empty\n',
+    );
+    assert.deepEqual((await runCli(['service', 'scale', 'web=3', 'a'], routes)).requests, []);
+  });
+
+  it('takes addresses for DNS servers only', async () => {
+    const { code, err, requests } = await runCli(['service', 'update', '--dns-add', 'x', 'web'], routes);
+    assert.deepEqual([code, requests], [125, []]);
+    assert.match(err, /^invalid argument "x" for "--dns-add" flag: IP address is not correctly formatted: x\n/);
+    const fine = await runCli(['service', 'update', '-d', '--dns-add', '::1', '--dns-rm', 'x', 'web'], routes);
+    assert.equal(fine.code, 0, fine.err);
   });
 });
 
