@@ -40,6 +40,27 @@ describe('the command line', () => {
     assert.equal(few.code, 1);
   });
 
+  it('names the kind of a reference that is empty, and asks nothing', async () => {
+    for (const [argv, kind] of [
+      [['service', 'inspect', ''], 'service'],
+      [['service', 'rm', ''], 'service'],
+      [['service', 'ps', ''], 'service'],
+      [['service', 'explain', ''], 'service'],
+      [['node', 'demote', ''], 'node'],
+      [['node', 'rm', ''], 'node'],
+      [['secret', 'inspect', ''], 'secret'],
+      [['config', 'rm', ''], 'config'],
+      [['network', 'inspect', ''], 'network'],
+      [['network', 'rm', ''], 'network'],
+      [['volume', 'rm', ''], 'volume'],
+      [['container', 'rm', ''], 'container'],
+    ] as const) {
+      const { code, err, requests } = await runCli(argv);
+      const message = `invalid ${kind} name or ID: value is empty\n`;
+      assert.deepEqual([code, err, requests], [1, message, []], argv.join(' '));
+    }
+  });
+
   it('prints help that fits the command table', async () => {
     for (const [name, argv] of [
       ['help', ['--help']],
@@ -97,7 +118,17 @@ describe('swarm commands', () => {
     assert.equal(r.out, 'SWMTKN-1-m\n');
   });
 
-  it('promote skips what is a manager and reports what fails', async () => {
+  it('takes negative numbers, which stand for no limit, for the task history', async () => {
+    const routes: FakeRoutes = {
+      'GET /swarm': () => ({ json: { ID: 'c', Version: { Index: 4 }, Spec: {} } }),
+      'POST /swarm/update': () => ({}),
+    };
+    const { code, err, requests } = await runCli(['swarm', 'update', '--task-history-limit', '-5'], routes);
+    assert.equal(code, 0, err);
+    assert.deepEqual(requests.at(-1)?.body, { Orchestration: { TaskHistoryRetentionLimit: -5 } });
+  });
+
+  it('promote skips what is a manager, and changes nothing when a node does not exist', async () => {
     const manager = node('node1', 'm1', { Spec: { Role: 'manager' } });
     const routes: FakeRoutes = {
       'GET /nodes/m1': () => ({ json: manager }),
@@ -105,10 +136,13 @@ describe('swarm commands', () => {
       'GET /nodes/gone': () => ({ status: 404, json: { message: 'node gone not found' } }),
       'POST /nodes/node2/update': () => ({}),
     };
-    const { code, out, err, requests } = await runCli(['node', 'promote', 'm1', 'gone', 'w1'], routes);
-    assert.equal(code, 1);
-    assert.equal(out, 'Node w1 promoted to a manager in the swarm.\n');
-    assert.equal(err, 'Node m1 is already a manager.\nError response from daemon: node gone not found\n');
-    assert.deepEqual(requests.at(-1)?.query, { version: '3' });
+    const r = await runCli(['node', 'promote', 'm1', 'w1'], routes);
+    assert.deepEqual([r.code, r.out], [0, 'Node w1 promoted to a manager in the swarm.\n']);
+    assert.equal(r.err, 'Node m1 is already a manager.\n');
+    assert.deepEqual(r.requests.at(-1)?.query, { version: '3' });
+    const failed = await runCli(['node', 'promote', 'w1', 'gone'], routes);
+    assert.deepEqual([failed.code, failed.out], [1, '']);
+    assert.equal(failed.err, 'Error response from daemon: node gone not found\n');
+    assert.ok(failed.requests.every((q) => q.method === 'GET'));
   });
 });

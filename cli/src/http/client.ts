@@ -73,6 +73,7 @@ export class ApiClient {
 
   /** The answer as a stream; errors of the daemon are already thrown. */
   async open(method: string, path: string, options: RequestOptions = {}): Promise<IncomingMessage> {
+    checkReferences(path);
     const response = await this.#send(method, path, options);
     const status = response.statusCode ?? 0;
     if (status >= 400) throw new ApiError(status, errorMessage(await readAll(response, MAX_ERROR_BYTES), status));
@@ -80,7 +81,12 @@ export class ApiClient {
   }
 
   /** Takes the connection over: what comes back are the bytes after the head. */
-  hijack(path: string, options: RequestOptions = {}): Promise<Duplex> {
+  async hijack(path: string, options: RequestOptions = {}): Promise<Duplex> {
+    checkReferences(path);
+    return await this.#upgrade(path, options);
+  }
+
+  #upgrade(path: string, options: RequestOptions): Promise<Duplex> {
     return new Promise((resolve, reject) => {
       const json = options.body === undefined ? undefined : Buffer.from(JSON.stringify(options.body));
       const req = httpRequest({
@@ -146,6 +152,14 @@ export class ApiClient {
       }
     });
   }
+}
+
+/** An empty reference would make the path of another route. */
+function checkReferences(path: string): void {
+  const empty = /^(?:\/swarmts\/v1)?\/([a-z]+)\/(?:\/|$)/.exec(path.replace(/\?.*$/s, ''));
+  if (!empty) return;
+  const kind = (empty[1] ?? '').replace(/^distribution$/, 'image').replace(/s$/, '');
+  throw new CommandError(`invalid ${kind} name or ID: value is empty`);
 }
 
 function connectError(host: Host, e: NodeJS.ErrnoException, method: string, path: string): Error {

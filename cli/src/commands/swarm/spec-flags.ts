@@ -1,5 +1,5 @@
 /** The cluster settings that `swarm init` and `swarm update` share, and what they put into the cluster's spec. */
-import { bool, type FlagValues, optional, optionalBool, optionalUint, texts } from '../../args/flag.js';
+import { bool, type FlagValues, optional, optionalBool, optionalInt, optionalUint, texts } from '../../args/flag.js';
 import { parseDuration } from '../../args/quantity.js';
 import type { SwarmSpec } from '../../engine-types.js';
 
@@ -13,7 +13,7 @@ export const swarmSpecFlags = {
   }),
   'max-snapshots': optionalUint('Number of additional Raft snapshots to retain'),
   'snapshot-interval': optionalUint('Number of log entries between Raft snapshots', { defaultText: '10000' }),
-  'task-history-limit': optionalUint('Task history retention limit', { type: 'int', defaultText: '5' }),
+  'task-history-limit': optionalInt('Task history retention limit', { defaultText: '5' }),
 };
 
 export function applySwarmFlags(spec: SwarmSpec, f: FlagValues<typeof swarmSpecFlags>): SwarmSpec {
