@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import {
   type Interfaces,
   resolveAdvertiseAddr,
+  resolveDataPathAddr,
   resolveJoinAddr,
   resolveListenAddr,
   splitHostPort,
@@ -48,6 +49,19 @@ describe('the addresses of a node', () => {
     assert.throws(() => resolveAdvertiseAddr('10.9.9.9', any, one), /10\.9\.9\.9 is not an address .* 10\.0\.0\.5/);
     assert.throws(() => resolveAdvertiseAddr('eth7', any, one), /eth7 is neither/);
     assert.throws(() => resolveAdvertiseAddr('0.0.0.0', any, one), /non-zero IP address/);
+  });
+
+  it('of overlay traffic is the advertised one, another own one, or an interface', () => {
+    const advertise = { host: '10.0.0.5', port: 4000 };
+    assert.equal(resolveDataPathAddr('', advertise, two), '10.0.0.5');
+    assert.equal(resolveDataPathAddr('eth1', advertise, two), '10.1.0.5');
+    assert.equal(resolveDataPathAddr('10.1.0.5', advertise, two), '10.1.0.5');
+    assert.throws(() => resolveDataPathAddr('foo', advertise, two), /data path address must be .*: foo is neither/);
+    assert.throws(
+      () => resolveDataPathAddr('9.9.9.9', advertise, two),
+      /data path address 9\.9\.9\.9 is not an address/,
+    );
+    assert.throws(() => resolveDataPathAddr('0.0.0.0', advertise, two), /non-zero .* --data-path-addr/);
   });
 
   it('is the one in the network of the manager that is joined', () => {

@@ -92,6 +92,18 @@ export function resolveJoinAddr(text: string, remote: string, listen: HostPort, 
   }
 }
 
+/** The address of overlay traffic: an address or interface of this machine, without a port; the advertised one where none is given. */
+export function resolveDataPathAddr(text: string, advertise: HostPort, interfaces: Interfaces): string {
+  if (text === '') return advertise.host;
+  if (text === '0.0.0.0' || text === '::') {
+    throw new SwarmtsError(
+      'invalid-argument',
+      'data path address must be a non-zero IP address or network interface: --data-path-addr',
+    );
+  }
+  return ownAddress(text, interfaces, 'data path address');
+}
+
 function ownAddress(host: string, interfaces: Interfaces, what: string): string {
   const own = ownAddresses(interfaces);
   if (isIP(host) !== 0) {

@@ -35,8 +35,15 @@ import {
 import type { RoutedNetworks } from '@swarmts/netplugins';
 import { defaults, type Node, type NodeDescription, NodeRole } from '@swarmts/proto';
 import { Agent, type ContainerEngine } from '@swarmts/worker';
-import { joinHostPort, resolveAdvertiseAddr, resolveJoinAddr, resolveListenAddr, splitHostPort } from './addresses.js';
+import {
+  joinHostPort,
+  resolveAdvertiseAddr,
+  resolveDataPathAddr,
+  resolveListenAddr,
+  splitHostPort,
+} from './addresses.js';
 import { Autolock } from './autolock.js';
+import { askManagers } from './join-request.js';
 import { ALREADY_PART, LOCKED, leaveWarning, NOT_A_MANAGER, WORKER_ONLY } from './membership-messages.js';
 import { type NodeFiles, newCluster, newRaftId } from './new-cluster.js';
 import { decodeBootstrap, encodeBootstrap, type NodeState, NodeStateFile } from './node-state.js';
@@ -214,6 +221,7 @@ export class SwarmNode {
         listen,
         networkInterfaces(),
       );
+      const dataPathAddr = resolveDataPathAddr(r.dataPathAddr, advertise, networkInterfaces());
       const addr = joinHostPort(advertise);
       const raftId = newRaftId();
       const first = await newCluster(r, { addr, raftId, nowMs: this.#o.clock.now() });
@@ -222,7 +230,7 @@ export class SwarmNode {
         {
           listenAddr: joinHostPort(listen),
           advertiseAddr: addr,
-          dataPathAddr: r.dataPathAddr || advertise.host,
+          dataPathAddr,
           raftId,
           managers: [{ nodeId, addr }],
           joinAddr: '',
@@ -252,10 +260,11 @@ export class SwarmNode {
     const wanted = r.advertiseAddr || this.#o.defaultAdvertiseAddr || state.advertiseAddr;
     const advertise = resolveAdvertiseAddr(wanted, listen, interfaces);
     const addr = joinHostPort(advertise);
+    const kept = r.dataPathAddr === '' && addr === state.advertiseAddr;
+    const dataPathAddr = kept ? state.dataPathAddr : resolveDataPathAddr(r.dataPathAddr, advertise, interfaces);
     // With a lease, lest its last word as a member of the old group be that it is gone.
     await this.#shutDown(this.#o.leaseMs, false);
     await forceNewGroup(this.#managerDir, state.raftId, () => store.dataKeys);
-    const dataPathAddr = r.dataPathAddr || (addr === state.advertiseAddr ? state.dataPathAddr : advertise.host);
     const managers = [{ nodeId: this.nodeId, addr }];
     const listenAddr = joinHostPort(listen);
     await this.#remember({ listenAddr, advertiseAddr: addr, dataPathAddr, managers, joinAddr: '', takeOver: true });
@@ -270,16 +279,18 @@ export class SwarmNode {
       if (r.remoteAddrs.length === 0)
         throw new SwarmtsError('invalid-argument', 'at least 1 RemoteAddr is required to join');
       const listen = resolveListenAddr(r.listenAddr, networkInterfaces());
-      const { remote, files } = await this.#certificateFromAny(r, signal);
-      const wanted = r.advertiseAddr || this.#o.defaultAdvertiseAddr;
-      const advertise = resolveJoinAddr(wanted, remote, listen, networkInterfaces());
+      const advertiseAddr = r.advertiseAddr || this.#o.defaultAdvertiseAddr;
+      const asked = await askManagers({ ...r, advertiseAddr }, { listen, interfaces: networkInterfaces() }, (manager) =>
+        joinCluster(manager, r.joinToken, r.availability, signal),
+      );
+      const { remote, advertise, dataPathAddr, answer: files } = asked;
       const addr = joinHostPort(advertise);
       const role = new CredentialsClass(files).identity.role;
       await this.#begin(
         {
           listenAddr: joinHostPort(listen),
           advertiseAddr: addr,
-          dataPathAddr: r.dataPathAddr || advertise.host,
+          dataPathAddr,
           raftId: role === NodeRole.MANAGER ? newRaftId() : 0,
           managers: [{ nodeId: '', addr: remote }],
           joinAddr: role === NodeRole.MANAGER ? remote : '',
@@ -288,20 +299,6 @@ export class SwarmNode {
         files,
       );
     });
-  }
-
-  async #certificateFromAny(r: JoinRequest, signal: AbortSignal) {
-    let last: unknown;
-    for (const text of r.remoteAddrs) {
-      const remote = joinHostPort(splitHostPort(text, defaults.listenPort));
-      try {
-        return { remote, files: await joinCluster(remote, r.joinToken, r.availability, signal) };
-      } catch (e) {
-        last = e;
-        if (!isSwarmtsError(e, 'unavailable', 'timeout')) throw e;
-      }
-    }
-    throw last;
   }
 
   /** Writes the membership down and starts it; when that fails nothing is left. */
