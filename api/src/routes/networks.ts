@@ -132,16 +132,25 @@ async function reachable(c: RouteContext, ref: string): Promise<string> {
 
 async function create(c: RouteContext, body: JsonObject): Promise<NetworkJson> {
   const driver = body.string('Driver');
+  const scope = body.string('Scope');
+  if (!['', 'local', 'swarm'].includes(scope))
+    throw new SwarmtsError('invalid-argument', `invalid scope ${JSON.stringify(scope)}: use local or swarm as --scope`);
   const spec = readNetworkSpec(body);
   const name = spec.annotations?.name ?? '';
   if (builtinNetworks.some((n) => n.Name === name)) {
     throw new SwarmtsError('permission-denied', `operation is not permitted on predefined ${name} network`);
   }
-  const ofSwarm = !spec.configOnly && (driver === 'overlay' || body.string('Scope') === 'swarm');
+  const ofSwarm = !spec.configOnly && (driver === 'overlay' || scope === 'swarm');
   if (ofSwarm && spec.configFrom !== '') {
     throw new SwarmtsError('unsupported', '--config-from is for networks of one node: leave it out, or --scope local');
   }
-  if (spec.configOnly && body.string('Scope') !== '') throw operatorFields();
+  if (spec.configOnly && scope !== '') throw operatorFields();
+  if (spec.configOnly && driver === 'overlay') {
+    throw new SwarmtsError(
+      'invalid-argument',
+      '--config-only is for networks of one node, and overlay networks are of the whole swarm: leave out --config-only, or use --driver bridge or macvlan',
+    );
+  }
   const id = await (ofSwarm
     ? c.backend.swarm.createNetwork(spec)
     : c.backend.node.createLocalNetwork({

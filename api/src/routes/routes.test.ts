@@ -361,6 +361,27 @@ describe('routes', () => {
     assert.equal((await api.send('GET', '/networks/back')).status, 404);
   });
 
+  it('say what is wrong with the scope of a network, and with an overlay that only configures', async () => {
+    const refusal = async (body: Readonly<Record<string, unknown>>) => {
+      const { status, json } = await api.send('POST', '/networks/create', { body: { Name: 'n', ...body } });
+      return `${status} ${(json as { message: string }).message}`;
+    };
+    assert.match(await refusal({ Driver: 'overlay', ConfigOnly: true }), /^400 --config-only .* overlay networks are/);
+    assert.match(await refusal({ Scope: 'foo' }), /^400 invalid scope "foo": use local or swarm/);
+    assert.equal((await api.send('GET', '/networks/n')).status, 404);
+  });
+
+  it('refuse external CAs of a new swarm and of a present one', async () => {
+    const CAConfig = { ExternalCAs: [{ Protocol: 'cfssl', URL: 'https://ca.example' }] };
+    const update = await api.send('POST', '/swarm/update?version=1', { body: { CAConfig } });
+    api.backend.swarm.active = false;
+    const init = await api.send('POST', '/swarm/init', { body: { Spec: { CAConfig } } });
+    for (const { status, json } of [update, init]) {
+      assert.equal(status, 400);
+      assert.match((json as { message: string }).message, /external CAs are not supported: leave --external-ca out/);
+    }
+  });
+
   it('give the node’s own networks to services by their names', async () => {
     const shown = (await api.send('GET', '/networks/host?scope=swarm')).json as { Id: string; Scope: string };
     assert.deepEqual([shown.Id, shown.Scope], ['host', 'swarm']);

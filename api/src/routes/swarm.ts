@@ -67,6 +67,7 @@ export function swarmRoutes({ backend }: RouteContext): Route[] {
 
 function readInit(o: JsonObject): InitRequest {
   const spec = o.object('Spec');
+  refuseExternalCas(spec?.object('CAConfig'));
   return {
     listenAddr: o.string('ListenAddr'),
     advertiseAddr: o.string('AdvertiseAddr'),
@@ -85,11 +86,7 @@ function readInit(o: JsonObject): InitRequest {
 function readRotation(spec: JsonObject): Pick<ClusterUpdate, 'forceRotate' | 'signingCa'> {
   const ca = spec.object('CAConfig');
   if (!ca) return {};
-  if (ca.objects('ExternalCAs').length > 0)
-    throw new SwarmtsError(
-      'unsupported',
-      'external CAs are not supported: bring your own root with --ca-cert and --ca-key',
-    );
+  refuseExternalCas(ca);
   const [certPem, keyPem] = [ca.string('SigningCACert'), ca.string('SigningCAKey')];
   if ((certPem === '') !== (keyPem === ''))
     throw new SwarmtsError(
@@ -100,6 +97,14 @@ function readRotation(spec: JsonObject): Pick<ClusterUpdate, 'forceRotate' | 'si
     ...(ca.has('ForceRotate') ? { forceRotate: ca.integer('ForceRotate') } : {}),
     ...(certPem === '' ? {} : { signingCa: { certPem, keyPem } }),
   };
+}
+
+function refuseExternalCas(ca: JsonObject | undefined): void {
+  if (!ca || ca.objects('ExternalCAs').length === 0) return;
+  throw new SwarmtsError(
+    'invalid-argument',
+    'external CAs are not supported: leave --external-ca out, and bring your own root with `swarm ca --rotate --ca-cert FILE --ca-key FILE`',
+  );
 }
 
 type Settings = Pick<
