@@ -15,6 +15,7 @@ export { newUnlockKey, parseUnlockKey, unlockKeyText } from './ca/unlock-key.js'
 export type { ScheduleDescription } from './control/describe-schedule.js';
 export type { OperationArgs, OperationName, OperationResult, ServiceCounts } from './control/operations.js';
 export type { ServicePlan } from './control/plan-service.js';
+export { validateClusterSpec } from './control/validate-cluster.js';
 export { Manager, type ManagerOptions } from './manager.js';
 export { forceNewGroup, hasRaftState, NO_LEADER } from './raft/raft-group.js';
 export { callUnary, fromServiceError, LEADER_KEY } from './rpc/unary.js';

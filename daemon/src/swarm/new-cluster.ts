@@ -2,7 +2,14 @@
 import { randomInt } from 'node:crypto';
 import type { InitRequest } from '@swarmts/api';
 import { newId } from '@swarmts/lib';
-import { createRequest, createRootCa, newJoinToken, newUnlockKey, signNodeCertificate } from '@swarmts/manager';
+import {
+  createRequest,
+  createRootCa,
+  newJoinToken,
+  newUnlockKey,
+  signNodeCertificate,
+  validateClusterSpec,
+} from '@swarmts/manager';
 import {
   Cluster,
   ClusterSpec,
@@ -36,11 +43,14 @@ export function newRaftId(): number {
   return randomInt(1, LONGEST_RAFT_ID);
 }
 
+/** Throws 'invalid-argument' for settings that no cluster may have. */
 export async function newCluster(
   r: InitRequest,
   member: { readonly addr: string; readonly raftId: number; readonly nowMs: number },
 ): Promise<NewCluster> {
   const { addr, raftId, nowMs } = member;
+  const spec = firstSpec(r);
+  validateClusterSpec(spec);
   const root = await createRootCa(nowMs);
   const clusterId = newId();
   const nodeId = newId();
@@ -67,32 +77,37 @@ export async function newCluster(
   return {
     nodeId,
     files: { keyPem, certPem, rootPem: root.certPem },
-    bootstrap: { cluster: firstCluster(clusterId, root, r), node },
+    bootstrap: { cluster: firstCluster(clusterId, root, spec, r), node },
   };
+}
+
+function firstSpec(r: InitRequest): ClusterSpec {
+  return ClusterSpec.create({
+    annotations: { name: 'default', labels: r.labels },
+    orchestration: { taskHistoryLimit: r.taskHistoryLimit ?? defaults.taskHistoryLimit },
+    raft: {
+      snapshotInterval: r.snapshotInterval ?? defaults.snapshotInterval,
+      keepOldSnapshots: 0,
+      logEntriesForSlowFollowers: defaults.logEntriesForSlowFollowers,
+      heartbeatTick: 1,
+      electionTick: 10,
+    },
+    dispatcher: { heartbeatPeriodNs: r.heartbeatPeriodNs ?? defaults.heartbeatPeriodNs },
+    ca: { nodeCertExpiryNs: r.nodeCertExpiryNs ?? defaults.nodeCertExpiryNs, forceRotate: 0 },
+    taskDefaultLogDriver: r.logDriver?.name ? r.logDriver : undefined,
+    encryption: { autoLockManagers: r.autoLock },
+  });
 }
 
 function firstCluster(
   id: string,
   root: { readonly keyPem: string; readonly certPem: string },
+  spec: ClusterSpec,
   r: InitRequest,
 ): Cluster {
   return Cluster.create({
     id,
-    spec: ClusterSpec.create({
-      annotations: { name: 'default', labels: r.labels },
-      orchestration: { taskHistoryLimit: r.taskHistoryLimit ?? defaults.taskHistoryLimit },
-      raft: {
-        snapshotInterval: r.snapshotInterval ?? defaults.snapshotInterval,
-        keepOldSnapshots: 0,
-        logEntriesForSlowFollowers: defaults.logEntriesForSlowFollowers,
-        heartbeatTick: 1,
-        electionTick: 10,
-      },
-      dispatcher: { heartbeatPeriodNs: r.heartbeatPeriodNs ?? defaults.heartbeatPeriodNs },
-      ca: { nodeCertExpiryNs: r.nodeCertExpiryNs ?? defaults.nodeCertExpiryNs, forceRotate: 0 },
-      taskDefaultLogDriver: r.logDriver?.name ? r.logDriver : undefined,
-      encryption: { autoLockManagers: r.autoLock },
-    }),
+    spec,
     rootCa: RootCa.create({
       certPem: Buffer.from(root.certPem),
       keyPem: Buffer.from(root.keyPem),

@@ -43,6 +43,7 @@ import {
   splitHostPort,
 } from './addresses.js';
 import { Autolock } from './autolock.js';
+import { validateInitRequest } from './init-request.js';
 import { askManagers } from './join-request.js';
 import { ALREADY_PART, LOCKED, leaveWarning, NOT_A_MANAGER, WORKER_ONLY } from './membership-messages.js';
 import { type NodeFiles, newCluster, newRaftId } from './new-cluster.js';
@@ -214,6 +215,7 @@ export class SwarmNode {
   init(r: InitRequest): Promise<string> {
     return this.#serial(async () => {
       if (this.#state && !r.forceNewCluster) throw new SwarmtsError('already-in-swarm', ALREADY_PART);
+      validateInitRequest(r);
       if (this.#state) return this.#takeOver(r, this.#state);
       const listen = resolveListenAddr(r.listenAddr, networkInterfaces());
       const advertise = resolveAdvertiseAddr(
