@@ -184,7 +184,7 @@ async function runDaemon(config: DaemonConfig): Promise<void> {
       node: new EngineNodeBackend(engine, networks.own),
       images: new EngineImageBackend(engine),
       containers: new EngineContainers(engine),
-      swarm: new NodeSwarmBackend(node, log),
+      swarm: new NodeSwarmBackend(node, systemClock, log),
     };
     const api = createApiServer({ backend, version: VERSION, log });
     end.push(() => api.close());

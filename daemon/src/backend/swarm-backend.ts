@@ -14,8 +14,8 @@ import type {
   SwarmInfo,
   TaskExplanation,
 } from '@swarmts/api';
-import { isSwarmtsError, type Logger, SwarmtsError, unusedName, type Watch } from '@swarmts/lib';
-import type { AnyChange, Manager, OperationResult } from '@swarmts/manager';
+import { type Clock, isSwarmtsError, type Logger, SwarmtsError, unusedName, type Watch } from '@swarmts/lib';
+import type { AnyChange, Manager, OperationArgs, OperationName, OperationResult } from '@swarmts/manager';
 import {
   type Cluster,
   ClusterSpec,
@@ -35,22 +35,31 @@ import {
 } from '@swarmts/proto';
 import { splitHostPort } from '../swarm/addresses.js';
 import type { SwarmNode } from '../swarm/swarm-node.js';
+import { callLeader, leaderError } from './leader-calls.js';
 
 const WATCHED = ['service', 'node', 'secret', 'config', 'network'] as const;
 
 export class NodeSwarmBackend implements SwarmBackend {
   readonly #node: SwarmNode;
+  readonly #clock: Clock;
   readonly #log: Logger;
   readonly #listeners = new Set<(e: SwarmEvent) => void>();
   #watched: { readonly manager: Manager; readonly watch: Watch } | undefined;
 
-  constructor(node: SwarmNode, log: Logger) {
+  constructor(node: SwarmNode, clock: Clock, log: Logger) {
     this.#node = node;
+    this.#clock = clock;
     this.#log = log;
   }
 
   get #manager(): Manager {
     return this.#node.manager;
+  }
+
+  /** Throws SwarmtsError 'not-a-manager' where this node is none. */
+  async #call<K extends OperationName>(name: K, args: OperationArgs<K>): Promise<OperationResult<K>> {
+    const manager = () => this.#node.managerIfAny;
+    return callLeader(this.#manager, name, args, { clock: this.#clock, manager });
   }
 
   async init(r: InitRequest): Promise<string> {
@@ -100,13 +109,13 @@ export class NodeSwarmBackend implements SwarmBackend {
   }
 
   async inspect(): Promise<Cluster> {
-    return this.#manager.call('getCluster', {});
+    return this.#call('getCluster', {});
   }
 
   async update(u: ClusterUpdate): Promise<void> {
     const cluster = await this.inspect();
     const spec = ClusterSpec.create({ ...cluster.spec });
-    await this.#manager.call('updateCluster', {
+    await this.#call('updateCluster', {
       version: u.version,
       rotateWorkerToken: u.rotateWorkerToken,
       rotateManagerToken: u.rotateManagerToken,
@@ -136,7 +145,7 @@ export class NodeSwarmBackend implements SwarmBackend {
   }
 
   async unlockKey(): Promise<string> {
-    return this.#manager.call('getUnlockKey', {});
+    return this.#call('getUnlockKey', {});
   }
 
   async recover(token: string, remoteAddrs: readonly string[], signal: AbortSignal): Promise<void> {
@@ -149,35 +158,39 @@ export class NodeSwarmBackend implements SwarmBackend {
   }
 
   async nodes(): Promise<readonly Node[]> {
-    return this.#manager.call('listNodes', {});
+    return this.#call('listNodes', {});
   }
 
   async node(ref: string): Promise<Node> {
-    return this.#manager.call('getNode', { ref: ref === 'self' ? this.#node.nodeId : ref });
+    return this.#call('getNode', { ref: ref === 'self' ? this.#node.nodeId : ref });
   }
 
   async openTunnel(ref: string): Promise<Duplex> {
-    return this.#manager.openTunnel(ref === 'self' ? this.#node.nodeId : ref);
+    try {
+      return await this.#manager.openTunnel(ref === 'self' ? this.#node.nodeId : ref);
+    } catch (e) {
+      throw leaderError(e);
+    }
   }
 
   async updateNode(ref: string, version: number, spec: NodeSpec): Promise<void> {
-    await this.#manager.call('updateNode', { ref, version, spec });
+    await this.#call('updateNode', { ref, version, spec });
   }
 
   async removeNode(ref: string, force: boolean): Promise<void> {
-    await this.#manager.call('removeNode', { ref, force });
+    await this.#call('removeNode', { ref, force });
   }
 
   async services(): Promise<readonly ServiceWithCounts[]> {
-    return this.#manager.call('listServices', {});
+    return this.#call('listServices', {});
   }
 
   async service(ref: string): Promise<ServiceWithCounts> {
-    return this.#manager.call('getService', { ref });
+    return this.#call('getService', { ref });
   }
 
   async createService(spec: ServiceSpec) {
-    const { id } = await this.#manager.call('createService', { spec: this.#named(spec) });
+    const { id } = await this.#call('createService', { spec: this.#named(spec) });
     return { id, warnings: [] };
   }
 
@@ -190,21 +203,21 @@ export class NodeSwarmBackend implements SwarmBackend {
   }
 
   async updateService(ref: string, version: number, spec: ServiceSpec, options: { readonly rollback: boolean }) {
-    await this.#manager.call('updateService', { ref, version, spec, rollback: options.rollback });
+    await this.#call('updateService', { ref, version, spec, rollback: options.rollback });
     return { warnings: [] };
   }
 
   async removeService(ref: string): Promise<void> {
-    await this.#manager.call('removeService', { ref });
+    await this.#call('removeService', { ref });
   }
 
   async explainService(ref: string): Promise<PlacementExplanation> {
-    const answer = await this.#manager.call('explainService', { ref });
+    const answer = await this.#call('explainService', { ref });
     return { serviceId: answer.serviceId, nodes: verdictsOf(answer.nodes) };
   }
 
   async explainTask(ref: string): Promise<TaskExplanation> {
-    const { task, nodes } = await this.#manager.call('explainTask', { ref });
+    const { task, nodes } = await this.#call('explainTask', { ref });
     return {
       taskId: task.id,
       serviceId: task.serviceId,
@@ -216,23 +229,23 @@ export class NodeSwarmBackend implements SwarmBackend {
   }
 
   async planService(ref: string, spec: ServiceSpec): Promise<ServicePlan> {
-    return this.#manager.call('planService', { ref, spec: ref === '' ? this.#named(spec) : spec });
+    return this.#call('planService', { ref, spec: ref === '' ? this.#named(spec) : spec });
   }
 
   async rebalanceService(ref: string) {
-    return this.#manager.call('rebalanceService', { ref });
+    return this.#call('rebalanceService', { ref });
   }
 
   async describeSchedule(ref: string): Promise<ScheduleDescription> {
-    return this.#manager.call('describeSchedule', { ref });
+    return this.#call('describeSchedule', { ref });
   }
 
   async tasks(options: { readonly upToDate: boolean } = { upToDate: false }): Promise<readonly Task[]> {
-    return this.#manager.call('listTasks', options);
+    return this.#call('listTasks', options);
   }
 
   async task(ref: string): Promise<Task> {
-    return this.#manager.call('getTask', { ref });
+    return this.#call('getTask', { ref });
   }
 
   async *logs(
@@ -243,7 +256,7 @@ export class NodeSwarmBackend implements SwarmBackend {
   ): AsyncGenerator<ServiceLogLine | { readonly warning: string }> {
     const tasks = await this.#tasksFor(kind, ref);
     const byId = new Map(tasks.map((t) => [t.id, t]));
-    const chunks = this.#manager.logs([...byId.keys()], query, signal);
+    const chunks = withLeaderErrors(this.#manager.logs([...byId.keys()], query, signal), signal);
     if (query.follow) {
       for await (const chunk of chunks) yield* linesOf(chunk, byId);
       return;
@@ -258,65 +271,65 @@ export class NodeSwarmBackend implements SwarmBackend {
   }
 
   async #tasksFor(kind: 'service' | 'task', ref: string): Promise<readonly Task[]> {
-    if (kind === 'task') return [await this.#manager.call('getTask', { ref })];
-    const { service } = await this.#manager.call('getService', { ref });
-    return (await this.#manager.call('listTasks', {})).filter((t) => t.serviceId === service.id);
+    if (kind === 'task') return [await this.#call('getTask', { ref })];
+    const { service } = await this.#call('getService', { ref });
+    return (await this.#call('listTasks', {})).filter((t) => t.serviceId === service.id);
   }
 
   async secrets(): Promise<readonly Secret[]> {
-    return this.#manager.call('listSecrets', {});
+    return this.#call('listSecrets', {});
   }
 
   async secret(ref: string): Promise<Secret> {
-    return this.#manager.call('getSecret', { ref });
+    return this.#call('getSecret', { ref });
   }
 
   async createSecret(spec: Secret['spec']): Promise<string> {
-    return (await this.#manager.call('createSecret', { spec: given('secret', spec) })).id;
+    return (await this.#call('createSecret', { spec: given('secret', spec) })).id;
   }
 
   async updateSecret(ref: string, version: number, spec: Secret['spec']): Promise<void> {
-    await this.#manager.call('updateSecret', { ref, version, spec: given('secret', spec) });
+    await this.#call('updateSecret', { ref, version, spec: given('secret', spec) });
   }
 
   async removeSecret(ref: string): Promise<void> {
-    await this.#manager.call('removeSecret', { ref });
+    await this.#call('removeSecret', { ref });
   }
 
   async configs(): Promise<readonly Config[]> {
-    return this.#manager.call('listConfigs', {});
+    return this.#call('listConfigs', {});
   }
 
   async config(ref: string): Promise<Config> {
-    return this.#manager.call('getConfig', { ref });
+    return this.#call('getConfig', { ref });
   }
 
   async createConfig(spec: Config['spec']): Promise<string> {
-    return (await this.#manager.call('createConfig', { spec: given('config', spec) })).id;
+    return (await this.#call('createConfig', { spec: given('config', spec) })).id;
   }
 
   async updateConfig(ref: string, version: number, spec: Config['spec']): Promise<void> {
-    await this.#manager.call('updateConfig', { ref, version, spec: given('config', spec) });
+    await this.#call('updateConfig', { ref, version, spec: given('config', spec) });
   }
 
   async removeConfig(ref: string): Promise<void> {
-    await this.#manager.call('removeConfig', { ref });
+    await this.#call('removeConfig', { ref });
   }
 
   async networks(): Promise<readonly Network[]> {
-    return this.#manager.call('listNetworks', {});
+    return this.#call('listNetworks', {});
   }
 
   async network(ref: string): Promise<Network> {
-    return this.#manager.call('getNetwork', { ref });
+    return this.#call('getNetwork', { ref });
   }
 
   async createNetwork(spec: NetworkSpec): Promise<string> {
-    return (await this.#manager.call('createNetwork', { spec })).id;
+    return (await this.#call('createNetwork', { spec })).id;
   }
 
   async removeNetwork(ref: string): Promise<void> {
-    await this.#manager.call('removeNetwork', { ref });
+    await this.#call('removeNetwork', { ref });
   }
 
   onEvent(listener: (e: SwarmEvent) => void): () => void {
@@ -347,6 +360,15 @@ export class NodeSwarmBackend implements SwarmBackend {
 }
 
 const NO_LEADER_INFO = 'The swarm does not have a leader';
+
+/** What the reader itself ends is no failure of a leader. */
+async function* withLeaderErrors<T>(items: AsyncIterable<T>, signal: AbortSignal): AsyncGenerator<T> {
+  try {
+    yield* items;
+  } catch (e) {
+    throw signal.aborted ? e : leaderError(e);
+  }
+}
 
 function given<T>(kind: string, spec: T | undefined): T {
   if (spec === undefined) throw new SwarmtsError('invalid-argument', `${kind} spec is missing`);
