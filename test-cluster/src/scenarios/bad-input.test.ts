@@ -44,6 +44,11 @@ describe('bad input', () => {
       /192\.0\.2\.77 is not an address of this machine/,
     );
     assert.match(failed(await m1('init', '--advertise-addr', 'nosuch0')), /nosuch0/);
+    assert.match(
+      failed(await m1('init', '--advertise-addr', 'eth0', '--data-path-addr', 'nosuch0')),
+      /data path address/,
+    );
+    assert.match(failed(await m1('init', '--advertise-addr', 'eth0', '--data-path-port', '80')), /from 1024 to 49151/);
     assert.match(ok(await m1('info', '--format', '{{.Swarm.LocalNodeState}}')), /inactive/);
   });
 
@@ -87,6 +92,22 @@ describe('bad input', () => {
       /Worker nodes can't be used to view or modify cluster state/,
     );
     ok(await lab.swarmts('w2', 'leave', '--force'));
+  });
+
+  it('joining with an address that is not ours, which adds no node', async () => {
+    const token = ok(await m1('swarm', 'join-token', '-q', 'worker')).trim();
+    const nodes = async () => (await api<readonly unknown[]>(lab.socket('m1'), 'GET', '/nodes')).length;
+    const before = await nodes();
+    for (const wrong of [
+      ['--advertise-addr', 'eth99'],
+      ['--advertise-addr', '9.9.9.9'],
+      ['--advertise-addr', 'eth0', '--data-path-addr', '9.9.9.9'],
+    ]) {
+      const r = await lab.swarmts('w2', 'join', '--token', token, ...wrong, `${lab.nodes[0]?.address}:2377`);
+      assert.match(failed(r), /eth99 is neither|9\.9\.9\.9 is not an address of this machine/);
+    }
+    assert.equal(await nodes(), before);
+    assert.match(ok(await lab.swarmts('w2', 'info', '--format', '{{.Swarm.LocalNodeState}}')), /inactive/);
   });
 
   it('unknown and ambiguous names', async () => {
