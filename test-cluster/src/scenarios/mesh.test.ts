@@ -204,10 +204,16 @@ describe('the routing mesh', () => {
     ok(await lab.docker('m1', 'service', 'create', '-q', '--name', 'own', ...publish, 'registry:5000/whoami'));
     await untilRunning(lab, 'm1', 'own', 1);
     const at = (address: string, port: number) => inNetworkOf(outsidePid(lab), ...curl(visitUrl(address, port)));
-    assert.equal(parseVisit(await at(NODES.w1, 8090)).client, OUTSIDE);
+    // A container that runs listens a moment later.
+    const answer = (address: string, port: number) =>
+      waitFor('it answers', 10_000, async () => {
+        const r = await at(address, port);
+        return r.code === 0 ? parseVisit(r) : undefined;
+      });
+    assert.equal((await answer(NODES.w1, 8090)).client, OUTSIDE);
     assert.notEqual((await at(NODES.w2, 8090)).code, 0);
     ok(await lab.docker('w2', 'run', '-d', '-p', '8091:80', '--name', 'plain', 'registry:5000/whoami'));
-    assert.equal(parseVisit(await at(NODES.w2, 8091)).client, OUTSIDE);
+    assert.equal((await answer(NODES.w2, 8091)).client, OUTSIDE);
     ok(await lab.docker('w2', 'rm', '-f', 'plain'));
   });
 
