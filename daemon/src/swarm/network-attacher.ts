@@ -13,6 +13,7 @@ import {
   type WeightedManager,
 } from '@swarmts/proto';
 import type { EndpointSource, NetworkWish, ObtainedEndpoint } from '@swarmts/worker';
+import { leaderError } from '../backend/leader-calls.js';
 
 const CALL_TIMEOUT_MS = 8_000;
 
@@ -67,12 +68,12 @@ export class NetworkAttacher implements EndpointSource {
       try {
         return await callUnary(client, method, request, { timeoutMs: CALL_TIMEOUT_MS, signal });
       } catch (e) {
-        if (!isSwarmtsError(e, 'unavailable', 'timeout', 'no-leader', 'not-leader')) throw e;
+        if (!isSwarmtsError(e, 'unavailable', 'timeout', 'no-leader', 'not-leader', 'aborted')) throw e;
         last = e;
       } finally {
         client.close();
       }
     }
-    throw last;
+    throw leaderError(last);
   }
 }
