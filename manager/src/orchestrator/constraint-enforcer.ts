@@ -16,6 +16,7 @@ import {
 } from '@swarmts/proto';
 import { NodeInfo } from '@swarmts/scheduler';
 import type { LeaderComponent, LeaderContext } from '../leader-component.js';
+import { isGlobal } from './job.js';
 import { fitsPlacement } from './new-task.js';
 
 const DEBOUNCE_MS = 50;
@@ -38,8 +39,7 @@ export function tasksToReject(
     const service = serviceOf(task.serviceId);
     const state = observedState(task);
     if (!service || state < TaskState.ASSIGNED || state > TaskState.RUNNING || !isWanted(task)) continue;
-    const global = service.spec?.mode?.global !== undefined || service.spec?.mode?.globalJob !== undefined;
-    if (!global && !fitsPlacement(service, node)) {
+    if (!isGlobal(service.spec) && !fitsPlacement(service, node)) {
       rejected.push({ taskId: task.id, reason: UNSUITABLE });
       continue;
     }

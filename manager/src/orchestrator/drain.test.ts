@@ -11,6 +11,7 @@ import {
 } from '@swarmts/proto';
 import { drainSteps } from './drain.js';
 import { OrchestratorBed, readyNode, withUpdate } from './orchestrator-bed.js';
+import { groupBySeat } from './slots.js';
 import { NOW, nodeMap, testNode, testService, testTask } from './testing.js';
 
 const NODES = nodeMap(testNode('n1', NodeState.NODE_READY, NodeAvailability.DRAIN), testNode('n2'));
@@ -19,7 +20,7 @@ const running = (slot: number, node = 'n1') => testTask({ id: `t${slot}`, slot, 
 function sentences(update: Partial<UpdateConfig> | undefined, tasks: readonly Task[]): string[] {
   const plain = testService({ replicas: 3 });
   const service: Service = update ? withUpdate(update)(plain) : plain;
-  return drainSteps({ service, tasks, nodes: NODES, nowMs: NOW }).map((s) => {
+  return drainSteps({ service, tasks, nodes: NODES, nowMs: NOW }, groupBySeat(tasks)).map((s) => {
     if (s.type === 'desire') return `${s.taskId} -> SHUTDOWN`;
     if (s.type === 'replace') return `replace ${s.taskId}`;
     return `create ${s.task.slot}`;

@@ -6,18 +6,18 @@ import { defaults, observedState, type Task, TaskState, UpdateOrder } from '@swa
 import { newTask } from './new-task.js';
 import type { ServiceView, Step } from './reconcile-service.js';
 import { shouldRestart } from './restart-policy.js';
-import { groupBySeat, newest, wanted } from './slots.js';
+import { newest, type Slots, wanted } from './slots.js';
 import { lossOf } from './task-loss.js';
 
 /** Steps for a replicated service's tasks on drained nodes, and those that are to be moved. */
-export function drainSteps(v: ServiceView): readonly Step[] {
+export function drainSteps(v: ServiceView, seats: Slots): readonly Step[] {
   const config = v.service.spec?.update;
   const parallelism = (config ? config.parallelism : defaults.updateParallelism) || Number.POSITIVE_INFINITY;
   const startFirst = config?.order === UpdateOrder.START_FIRST;
   const steps: Step[] = [];
   const waiting: { readonly task: Task; readonly slot: readonly Task[] }[] = [];
   let underWay = 0;
-  for (const slot of groupBySeat(v.tasks).values()) {
+  for (const slot of seats.values()) {
     const drained = wanted(slot).filter((t) => mustLeave(t, v));
     const others = wanted(slot).filter((t) => lossOf(t, v.nodes) === 'none' && !mustLeave(t, v));
     const up = others.some((t) => observedState(t) === TaskState.RUNNING);

@@ -5,6 +5,11 @@ export function isJobSpec(spec: ServiceSpec | undefined): boolean {
   return spec?.mode?.replicatedJob !== undefined || spec?.mode?.globalJob !== undefined;
 }
 
+/** Whether the service has one task on every suitable node, as a job or not. */
+export function isGlobal(spec: ServiceSpec | undefined): boolean {
+  return spec?.mode?.global !== undefined || spec?.mode?.globalJob !== undefined;
+}
+
 export function isJob(service: Service): boolean {
   return isJobSpec(service.spec);
 }

@@ -8,7 +8,7 @@ import { isOfIteration } from './job.js';
 import { fitsPlacement, isDrained, newTask } from './new-task.js';
 import { type Decision, earlier, removalSteps, type ServiceView, type Step } from './reconcile-service.js';
 import { restartDelayMs, shouldRestart } from './restart-policy.js';
-import { isStopping, mayStartAt, newest, wanted } from './slots.js';
+import { groupBySeat, isStopping, jobSlotOf, mayStartAt, newest, wanted } from './slots.js';
 import { lossOf } from './task-loss.js';
 
 export function reconcileJob(v: ServiceView): Decision {
@@ -30,29 +30,27 @@ interface Seat {
 
 function replicatedJob(v: ServiceView, mine: readonly Task[]): Decision {
   const { maxConcurrent = 1, totalCompletions = 1 } = v.service.spec?.mode?.replicatedJob ?? {};
-  const slots = bySlot(mine);
+  const slots = groupBySeat(mine, jobSlotOf);
   const seats = new Map([...slots].map(([slot, tasks]) => [slot, lookAtSeat(v, tasks)]));
   const taken = new Set([...seats].filter(([, s]) => s.state !== 'empty').map(([slot]) => slot));
   const active = [...seats.values()].filter((s) => s.state === 'active').length;
   const room = Math.min(maxConcurrent - active, totalCompletions - taken.size);
   const steps = [...seats.values()].flatMap((s) => s.steps);
   for (let slot = 0, left = room; left > 0 && slot < totalCompletions; slot++) {
-    if (taken.has(slot)) continue;
+    if (taken.has(String(slot))) continue;
     left--;
-    const entry = entryState(v, slots.get(slot));
+    const entry = entryState(v, slots.get(String(slot)));
     steps.push({ type: 'create', task: newTask(v.service, { slot, nodeId: '' }, entry, v.nowMs) });
   }
   return { steps, lookAgainAtMs: soonest([...seats.values()]) };
 }
 
 function globalJob(v: ServiceView, mine: readonly Task[]): Decision {
-  const byNode = new Map<string, Task[]>();
-  for (const t of mine) byNode.set(t.nodeId, [...(byNode.get(t.nodeId) ?? []), t]);
+  const byNode = groupBySeat(mine);
   const steps: Step[] = [];
   const seats: Seat[] = [];
   for (const node of v.nodes.values()) {
     const tasks = byNode.get(node.id) ?? [];
-    byNode.delete(node.id);
     if (isDrained(node) || !fitsPlacement(v.service, node)) {
       for (const t of wanted(tasks))
         if (observedState(t) <= TaskState.RUNNING) steps.push(desire(t, TaskState.SHUTDOWN));
@@ -67,7 +65,7 @@ function globalJob(v: ServiceView, mine: readonly Task[]): Decision {
       steps.push({ type: 'create', task: newTask(v.service, place, entryState(v, tasks), v.nowMs) });
     }
   }
-  for (const tasks of byNode.values()) steps.push(...removalSteps(tasks));
+  for (const [id, tasks] of byNode) if (!v.nodes.has(id)) steps.push(...removalSteps(tasks));
   return { steps: [...steps, ...seats.flatMap((s) => s.steps)], lookAgainAtMs: soonest(seats) };
 }
 
@@ -108,12 +106,6 @@ function startOf(v: ServiceView, task: Task, seat: readonly Task[]): Seat {
   const at = mayStartAt(task, seat, (id) => v.nodes.get(id), v.nowMs);
   const steps = at === 0 ? [desire(task, TaskState.COMPLETE)] : [];
   return { state: 'active', steps, lookAgainAtMs: at };
-}
-
-function bySlot(tasks: readonly Task[]): ReadonlyMap<number, readonly Task[]> {
-  const slots = new Map<number, Task[]>();
-  for (const t of tasks) slots.set(t.slot, [...(slots.get(t.slot) ?? []), t]);
-  return slots;
 }
 
 function desire(task: Task, state: TaskState): Step {

@@ -16,7 +16,17 @@ import { drainSteps } from './drain.js';
 import { fitsPlacement, isDrained, newTask } from './new-task.js';
 import { replicasOf } from './replicas.js';
 import { restartDelayMs, shouldRestart } from './restart-policy.js';
-import { freeSlots, groupBySeat, isOccupied, isStopping, mayStartAt, newest, slotsToRemove, wanted } from './slots.js';
+import {
+  freeSlots,
+  groupBySeat,
+  isOccupied,
+  isStopping,
+  mayStartAt,
+  newest,
+  type Slots,
+  slotsToRemove,
+  wanted,
+} from './slots.js';
 import { type Loss, lossOf } from './task-loss.js';
 
 export type Step =
@@ -39,15 +49,16 @@ export interface ServiceView {
 }
 
 export function reconcileService(v: ServiceView): Decision {
-  const restarts = restartSteps(v);
-  const starts = startSteps(v);
-  const drains = v.service.spec?.mode?.global ? [] : drainSteps(v);
-  const surplus = surplusSteps(v);
+  const seats = groupBySeat(v.tasks);
+  const restarts = restartSteps(v, seats);
+  const starts = startSteps(v, seats);
+  const drains = v.service.spec?.mode?.global ? [] : drainSteps(v, seats);
+  const surplus = surplusSteps(v, seats);
   const going = new Set(surplus.map((s) => s.taskId));
   const others = [...restarts.steps, ...drains, ...starts.steps];
   const first = [...others.filter((s) => s.type === 'create' || !going.has(s.taskId)), ...surplus];
   const touched = new Set(first.map((s) => (s.type === 'create' ? s.task.id : s.taskId)));
-  const scale = v.service.spec?.mode?.global ? globalSteps(v) : replicatedSteps(v);
+  const scale = v.service.spec?.mode?.global ? globalSteps(v, seats) : replicatedSteps(v, seats);
   const rest = scale.filter((s) => s.type !== 'desire' || !touched.has(s.taskId));
   const removed = new Set(rest.flatMap((s) => (s.type === 'desire' ? [s.taskId] : [])));
   const kept = first.filter((s) => s.type === 'create' || !removed.has(s.taskId));
@@ -66,8 +77,7 @@ export function removalSteps(tasks: readonly Task[]): readonly Step[] {
     .map((t) => ({ type: 'desire', taskId: t.id, state: TaskState.REMOVE }));
 }
 
-function replicatedSteps(v: ServiceView): readonly Step[] {
-  const seats = groupBySeat(v.tasks);
+function replicatedSteps(v: ServiceView, seats: Slots): readonly Step[] {
   const slots = new Map([...seats].filter(([, tasks]) => isOccupied(v.service, tasks, v.nowMs)));
   const want = replicasOf(v.service);
   if (slots.size < want) {
@@ -80,8 +90,7 @@ function replicatedSteps(v: ServiceView): readonly Step[] {
   return slotsToRemove(slots, slots.size - want).flatMap((key) => removalSteps(slots.get(key) ?? []));
 }
 
-function globalSteps(v: ServiceView): readonly Step[] {
-  const seats = groupBySeat(v.tasks);
+function globalSteps(v: ServiceView, seats: Slots): readonly Step[] {
   const steps: Step[] = [];
   for (const node of v.nodes.values()) {
     const seat = seats.get(node.id) ?? [];
@@ -101,11 +110,11 @@ function globalSteps(v: ServiceView): readonly Step[] {
 }
 
 /** Successors for tasks that ended or whose node is lost or gone. */
-function restartSteps(v: ServiceView): Decision {
+function restartSteps(v: ServiceView, seats: Slots): Decision {
   const global = v.service.spec?.mode?.global !== undefined;
   const steps: Step[] = [];
   let lookAgainAtMs = 0;
-  for (const slot of groupBySeat(v.tasks).values()) {
+  for (const slot of seats.values()) {
     const candidates = wanted(slot);
     for (const task of candidates) {
       const loss = lossOf(task, v.nodes);
@@ -150,9 +159,9 @@ function entryState(v: ServiceView, seat: readonly Task[] = []): TaskState {
 }
 
 /** Of two tasks in one seat, started in this order, the older one goes as soon as the newer one runs: whoever had that in hand may be gone. */
-function surplusSteps(v: ServiceView): readonly (Step & { readonly type: 'desire' })[] {
+function surplusSteps(v: ServiceView, seats: Slots): readonly (Step & { readonly type: 'desire' })[] {
   const steps: (Step & { readonly type: 'desire' })[] = [];
-  for (const slot of groupBySeat(v.tasks).values()) {
+  for (const slot of seats.values()) {
     const candidates = wanted(slot);
     const last = candidates.length > 1 ? newest(candidates) : undefined;
     if (!last || observedState(last) !== TaskState.RUNNING || lossOf(last, v.nodes) !== 'none') continue;
@@ -162,10 +171,10 @@ function surplusSteps(v: ServiceView): readonly (Step & { readonly type: 'desire
   return steps;
 }
 
-function startSteps(v: ServiceView): Decision {
+function startSteps(v: ServiceView, seats: Slots): Decision {
   const steps: Step[] = [];
   let lookAgainAtMs = 0;
-  for (const slot of groupBySeat(v.tasks).values()) {
+  for (const slot of seats.values()) {
     for (const task of slot) {
       if (task.desiredState !== TaskState.READY || lossOf(task, v.nodes) !== 'none') continue;
       const at = mayStartAt(task, slot, (id) => v.nodes.get(id), v.nowMs);

@@ -11,11 +11,11 @@ import {
   type TimerHandle,
   type Watch,
 } from '@swarmts/lib';
-import { isWanted, type Service, type Task, TaskState } from '@swarmts/proto';
+import { isWanted, type Node, type Service, type Task, TaskState } from '@swarmts/proto';
 import type { Store } from '../store/store.js';
 import type { AnyChange } from '../store/tables.js';
 import type { WriteTx } from '../store/transaction.js';
-import { isJob } from './job.js';
+import { isGlobal, isJob } from './job.js';
 import { reconcileJob } from './reconcile-job.js';
 import { reconcileService, removalSteps, type Step } from './reconcile-service.js';
 import { UpdateSupervisor } from './update-supervisor.js';
@@ -77,7 +77,7 @@ export class ServiceOrchestrator {
       if (c.action === 'update' && sameForServices(c.object, c.old)) return;
       this.#o.store.view((tx) => {
         for (const t of tx.by('task', 'node', c.object.id)) this.#dirty.add(t.serviceId);
-        for (const s of tx.list('service')) if (s.spec?.mode?.global || s.spec?.mode?.globalJob) this.#dirty.add(s.id);
+        for (const s of tx.list('service')) if (isGlobal(s.spec)) this.#dirty.add(s.id);
       });
     } else return;
     this.#loop.mark();
@@ -137,7 +137,7 @@ export class ServiceOrchestrator {
   }
 }
 
-function sameForServices(a: import('@swarmts/proto').Node, b: import('@swarmts/proto').Node | undefined): boolean {
+function sameForServices(a: Node, b: Node | undefined): boolean {
   return b !== undefined && a.status?.state === b.status?.state && a.spec === b.spec;
 }
 

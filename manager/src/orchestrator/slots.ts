@@ -21,6 +21,11 @@ export function seatOf(task: Task): string {
   return task.slot > 0 ? String(task.slot) : task.nodeId;
 }
 
+/** The same for replicated jobs, whose slots count from 0. */
+export function jobSlotOf(task: Task): string {
+  return String(task.slot);
+}
+
 export function groupBySeat(tasks: readonly Task[], seat: (t: Task) => string = seatOf): Slots {
   const slots = new Map<string, Task[]>();
   for (const t of tasks) {

@@ -6,7 +6,7 @@ import { type Clock, ControlLoop, type Logger, type Random, type Watch } from '@
 import { type Cluster, defaults, isWanted, observedState, type Service, type Task, TaskState } from '@swarmts/proto';
 import type { Store } from '../store/store.js';
 import { isOfIteration } from './job.js';
-import { groupBySeat, seatOf } from './slots.js';
+import { groupBySeat, jobSlotOf, seatOf } from './slots.js';
 
 const DEBOUNCE_MS = 250;
 const MAX_DELAY_MS = 1000;
@@ -29,7 +29,7 @@ export function tasksToDelete(
   if (historyLimit < 0) return leaving.map((t) => t.id);
   const keep = Math.max(historyLimit, restartHistory(service));
   const stale: Task[] = [];
-  for (const slot of groupBySeat(tasks, service?.spec?.mode?.replicatedJob ? (t) => String(t.slot) : seatOf).values()) {
+  for (const slot of groupBySeat(tasks, service?.spec?.mode?.replicatedJob ? jobSlotOf : seatOf).values()) {
     const ended = slot
       .filter((t) => isHistory(t, service) && hasEndedOrNeverBegan(t))
       .sort((a, b) => (b.meta?.createdAtMs ?? 0) - (a.meta?.createdAtMs ?? 0));
