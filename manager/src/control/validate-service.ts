@@ -13,7 +13,6 @@ import {
   MIN_NANO_CPUS,
   MountType,
   type PortConfig,
-  PublishMode,
   parseReference,
   type Resources,
   readExtensions,
@@ -25,7 +24,7 @@ import {
 } from '@swarmts/proto';
 import { parseConstraints, parseSpread } from '@swarmts/scheduler';
 import { isIngress } from '../allocator/published-ports.js';
-import { isJobSpec } from '../orchestrator/job.js';
+import { isGlobal, isJobSpec } from '../orchestrator/job.js';
 import { validateSchedule } from '../orchestrator/schedule.js';
 
 const bad = (message: string) => new SwarmtsError('invalid-argument', message);
@@ -171,7 +170,7 @@ function validateMode(spec: ServiceSpec): void {
   if (count !== 1) throw bad('exactly one service mode must be given');
   if (isJobSpec(spec)) validateJob(spec);
   validateCount('replicas', m?.replicated?.replicas ?? 0);
-  if ((m?.global || m?.globalJob) && (spec.task?.placement?.maxReplicas ?? 0) > 0) {
+  if (isGlobal(spec) && (spec.task?.placement?.maxReplicas ?? 0) > 0) {
     throw bad('replicas-max-per-node can only be used with replicated or replicated-job mode');
   }
 }
@@ -203,18 +202,20 @@ function validateUpdate(what: string, u: UpdateConfig | undefined): void {
 function validateEndpoint(spec: ServiceSpec): void {
   const e = spec.endpoint;
   if (!e) return;
-  if (e.mode === EndpointMode.DNSRR && e.ports.some((p) => p.publishMode === PublishMode.INGRESS)) {
+  if (e.mode === EndpointMode.DNSRR && e.ports.some(isIngress)) {
     throw bad("EndpointSpec: port published with ingress mode can't be used with dnsrr mode");
   }
+  const published = new Map<string, PortConfig[]>();
   for (const p of e.ports) {
     validatePort(p);
     if (p.publishedPort === 0) continue;
+    const key = `${p.protocol}/${p.publishedPort}`;
+    const sameNumber = published.get(key) ?? [];
     // On single nodes a port of each address may be another one's.
-    const sameNumber = e.ports.filter(
-      (q) => q !== p && q.protocol === p.protocol && q.publishedPort === p.publishedPort,
-    );
     if (sameNumber.some((q) => isIngress(p) || isIngress(q) || p.hostIp === q.hostIp))
       throw bad(`EndpointSpec: duplicate published ports provided: ${p.publishedPort}`);
+    sameNumber.push(p);
+    published.set(key, sameNumber);
   }
 }
 
@@ -223,7 +224,7 @@ function validatePort(p: PortConfig): void {
     throw bad(`EndpointSpec: invalid target port ${p.targetPort}: must be 1 to 65535`);
   if (p.publishedPort > 65535)
     throw bad(`EndpointSpec: invalid published port ${p.publishedPort}: must be at most 65535`);
-  if (p.publishMode === PublishMode.INGRESS && p.hostIp !== '') {
+  if (isIngress(p) && p.hostIp !== '') {
     throw bad(
       `EndpointSpec: port ${p.publishedPort || p.targetPort} is published on every node, not on ${p.hostIp}: use mode=host`,
     );
