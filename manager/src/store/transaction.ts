@@ -35,6 +35,8 @@ export interface PendingChange {
 export class Transaction implements WriteTx {
   readonly #tables: TableSet;
   readonly #pending = new Map<string, PendingChange>();
+  /** Most lists are of kinds that the transaction does not change. */
+  readonly #changedKinds = new Set<Kind>();
 
   constructor(set: TableSet) {
     this.#tables = set;
@@ -70,8 +72,8 @@ export class Transaction implements WriteTx {
     base: Iterable<Tables[K]>,
     wanted: (o: Tables[K]) => boolean,
   ): readonly Tables[K][] {
+    if (!this.#changedKinds.has(kind)) return [...base];
     const mine = [...this.#pending.values()].filter((p) => p.kind === kind);
-    if (mine.length === 0) return [...base];
     const touched = new Set(mine.map((p) => p.id));
     const rest = [...base].filter((o) => !touched.has(o.id));
     const changed = mine.filter((p) => p.action !== 'remove').map((p) => p.object as Tables[K]);
@@ -81,7 +83,7 @@ export class Transaction implements WriteTx {
   create<K extends Kind>(kind: K, object: Tables[K]): void {
     if (this.get(kind, object.id)) throw new SwarmtsError('already-exists', `${kind} ${object.id} already exists`);
     const existed = this.#tables[kind].get(object.id) !== undefined;
-    this.#pending.set(`${kind}/${object.id}`, { kind, id: object.id, action: existed ? 'update' : 'create', object });
+    this.#put({ kind, id: object.id, action: existed ? 'update' : 'create', object });
   }
 
   update<K extends Kind>(kind: K, object: Tables[K]): void {
@@ -92,7 +94,7 @@ export class Transaction implements WriteTx {
     }
     const before = this.#pending.get(`${kind}/${object.id}`);
     const action = before?.action === 'create' ? 'create' : 'update';
-    this.#pending.set(`${kind}/${object.id}`, { kind, id: object.id, action, object });
+    this.#put({ kind, id: object.id, action, object });
   }
 
   remove(kind: Kind, id: string): void {
@@ -100,6 +102,11 @@ export class Transaction implements WriteTx {
     if (!current) throw new SwarmtsError('not-found', `${kind} ${id} not found`);
     const before = this.#pending.get(`${kind}/${id}`);
     if (before?.action === 'create') this.#pending.delete(`${kind}/${id}`);
-    else this.#pending.set(`${kind}/${id}`, { kind, id, action: 'remove', object: current });
+    else this.#put({ kind, id, action: 'remove', object: current });
+  }
+
+  #put(change: PendingChange): void {
+    this.#changedKinds.add(change.kind);
+    this.#pending.set(`${change.kind}/${change.id}`, change);
   }
 }
