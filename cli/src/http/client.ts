@@ -163,6 +163,8 @@ function checkReferences(path: string): void {
 }
 
 function connectError(host: Host, e: NodeJS.ErrnoException, method: string, path: string): Error {
+  // The tunnel to another node says what is wrong with that one.
+  if (e instanceof CommandError) return e;
   if (e.code === 'EACCES' || e.code === 'EPERM') {
     return new CommandError(
       `permission denied while trying to connect to the swarmts daemon socket at ${host.url}: ` +

@@ -11,7 +11,7 @@ import { joinDuplexes } from '@swarmts/lib';
 import { text } from '../../args/flag.js';
 import { atLeast, defineCommand } from '../../command.js';
 import { CommandError, errorText } from '../../exit.js';
-import type { Host } from '../../http/host.js';
+import type { ApiClient } from '../../http/client.js';
 import { openTunnel } from '../../http/tunnel.js';
 
 export const command = defineCommand({
@@ -24,7 +24,7 @@ export const command = defineCommand({
     await ctx.api.get(`/nodes/${encodeURIComponent(node)}`);
     const folder = f.socket === '' ? mkdtempSync(join(tmpdir(), 'swarmts-')) : undefined;
     const path = folder ? join(folder, 'swarmts.sock') : f.socket;
-    const server = await listen(path, ctx.api.host, node, (message) => ctx.err.write(`${message}\n`));
+    const server = await listen(path, ctx.api, node, (message) => ctx.err.write(`${message}\n`));
     try {
       const url = `unix://${path}`;
       if (program !== undefined) {
@@ -42,10 +42,10 @@ export const command = defineCommand({
   },
 });
 
-function listen(path: string, host: Host, node: string, onError: (message: string) => void): Promise<Server> {
+function listen(path: string, daemon: ApiClient, node: string, onError: (message: string) => void): Promise<Server> {
   const server = createServer({ allowHalfOpen: true }, (client) => {
     client.on('error', () => client.destroy());
-    openTunnel(host, node).then(
+    openTunnel(daemon, node).then(
       (tunnel) => {
         joinDuplexes(client, tunnel);
       },
