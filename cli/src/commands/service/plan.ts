@@ -5,10 +5,8 @@
 import { defineCommand, exactly } from '../../command.js';
 import type { Service } from '../../engine-types.js';
 import { printRows, type RowLayout } from '../../format/rows.js';
-import { editSpec } from '../../service/edit-spec.js';
 import { updateFlags } from '../../service/flags.js';
-import { checkReference } from '../../service/lookup.js';
-import { updateEdits } from '../../service/update-edits.js';
+import { updatedSpec } from '../../service/updated-spec.js';
 
 interface Plan {
   readonly action: string;
@@ -35,12 +33,7 @@ export const command = defineCommand({
   completes: 'service',
   async run(ctx, f, [ref = '']) {
     const service = await ctx.api.get<Service>(`/services/${encodeURIComponent(ref)}`);
-    let spec = editSpec(service.Spec, await updateEdits(ctx, f));
-    const task = spec.TaskTemplate ?? {};
-    const container = { ...task.ContainerSpec, ...(f.args === undefined ? {} : { Args: f.args }) };
-    const image = f.image === undefined ? {} : { Image: checkReference(f.image) };
-    const force = f.force ? { ForceUpdate: (task.ForceUpdate ?? 0) + 1 } : {};
-    spec = { ...spec, TaskTemplate: { ...task, ...force, ContainerSpec: { ...container, ...image } } };
+    const spec = await updatedSpec(ctx, service.Spec, f);
     const plan = await ctx.api.post<Plan>('/swarmts/v1/services/plan', spec, { service: service.ID });
     if (plan.changes.length === 0) ctx.out.write('The spec does not change.\n');
     for (const c of plan.changes) ctx.out.write(`${c.path}: ${c.from ?? '(none)'} -> ${c.to ?? '(none)'}\n`);
