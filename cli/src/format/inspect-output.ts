@@ -1,8 +1,7 @@
 /** What every `inspect` prints: the objects as a JSON list, one template per object, or the command's pretty form. */
 import type { Context } from '../context.js';
 import { CommandError, errorText } from '../exit.js';
-import { compileTemplate } from './template.js';
-import { toJson } from './template-functions.js';
+import { compileTemplate, toJson } from './template.js';
 
 export interface InspectOptions<T> {
   readonly format: string;

@@ -4,8 +4,7 @@
  */
 import type { Output } from '../context.js';
 import { alignTable } from './table.js';
-import { compileTemplate } from './template.js';
-import { toJson } from './template-functions.js';
+import { compileTemplate, toJson } from './template.js';
 
 export type Row = Readonly<Record<string, unknown>>;
 

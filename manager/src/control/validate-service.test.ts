@@ -65,10 +65,10 @@ describe('a service spec', () => {
 
   it('has placeholders that can be filled in', () => {
     accepted({ hostname: '{{.Node.Hostname}}-{{.Task.Slot}}', env: ['A={{.Node.Platform.OS}}'] });
-    refused(/\{\{\.Nope\}\} is not known/, { env: ['A={{.Nope}}'] });
+    refused(/"A=\{\{\.Nope\}\}": .*can't evaluate field Nope/, { env: ['A={{.Nope}}'] });
     refused(/unclosed action/, { hostname: '{{.Node' });
     const mounts = [Mount.create({ type: MountType.VOLUME, source: 'data-{{.Task.Nope}}', target: '/d' })];
-    refused(/\{\{\.Task\.Nope\}\} is not known/, { mounts });
+    refused(/"data-\{\{\.Task\.Nope\}\}": .*field Nope/, { mounts });
   });
 
   it('publishes a port once', () => {

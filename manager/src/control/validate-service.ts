@@ -34,6 +34,7 @@ export function validateServiceSpec(spec: ServiceSpec, nowMs: number): void {
   validateServiceName(spec.annotations?.name ?? '');
   if (!spec.task) throw bad('TaskSpec: missing');
   validateTaskSpec(spec.task);
+  validateTemplates(spec);
   validateMode(spec);
   validateUpdate('update', spec.update);
   validateUpdate('rollback', spec.rollback);
@@ -64,7 +65,6 @@ function validateTaskSpec(task: TaskSpec): void {
     'config',
     c.configs.filter((r) => !r.runtime).map((r) => ({ name: r.configName, target: r.file?.name })),
   );
-  validateTemplates(task);
   validateResources('limits', task.resources?.limits);
   validateResources('reservations', task.resources?.reservations);
   parseConstraints(task.placement?.constraints ?? []);
@@ -117,10 +117,16 @@ function validateFiles(
 }
 
 /** What a node would fill in is tried with a task that is like any other. */
-function validateTemplates(task: TaskSpec): void {
-  const sample = Task.create({ id: 'task', nodeId: 'node', serviceId: 'service', slot: 1 });
+function validateTemplates(spec: ServiceSpec): void {
+  const sample = Task.create({
+    id: 'task',
+    nodeId: 'node',
+    serviceId: 'service',
+    serviceAnnotations: spec.annotations,
+    slot: 1,
+  });
   const context = { task: sample, nodeHostname: 'node' };
-  const c = task.container;
+  const c = spec.task?.container;
   const texts = [c?.hostname ?? '', ...(c?.env ?? []), ...(c?.mounts ?? []).flatMap((m) => [m.source, m.target])];
   for (const text of texts) expandTemplate(text, context);
 }

@@ -103,11 +103,11 @@ describe('the container of a task', () => {
   it('refuses a placeholder that does not exist', () => {
     assert.throws(
       () => expandTemplate('{{.Task.Nope}}', { task: task({}), nodeHostname: '' }),
-      /\{\{\.Task\.Nope\}\} is not known/,
+      /"\{\{\.Task\.Nope\}\}": .*can't evaluate field Nope/,
     );
     assert.throws(
       () => expandTemplate('{{.Node', { task: task({}), nodeHostname: '' }),
-      /unclosed action in "\{\{\.Node"/,
+      /"\{\{\.Node": .*unclosed action/,
     );
   });
 
@@ -116,7 +116,10 @@ describe('the container of a task', () => {
     const expanded = (text: string) => expandTemplate(text, { task: task({}), nodeHostname: 'h', nodePlatform });
     assert.equal(expanded('a {{- .Task.Slot -}} b'), 'a3b');
     assert.equal(expanded('{{"{{"}} {{`x`}}'), '{{ x');
-    assert.equal(expanded('{{.Service.Labels.tier}}{{.Service.Labels.none}}'), 'front');
+    assert.equal(expanded('{{.Service.Labels.tier}}{{index .Service.Labels "none"}}'), 'front');
+    assert.throws(() => expanded('{{.Service.Labels.none}}'), /can't evaluate field none/);
+    assert.equal(expanded('{{if eq .Service.Name "web"}}{{printf "%03s" .Task.Slot}}{{end}}'), '003');
+    assert.equal(expanded('{{join "-" .Service.Name .Task.Slot}}'), 'web-3');
     assert.equal(expanded('{{.Node.Platform.OS}}/{{.Node.Platform.Architecture}}'), 'linux/x86_64');
   });
 
@@ -181,8 +184,8 @@ describe('payloads with a template', () => {
   });
 
   it('are refused where they name what is not there, or another driver', () => {
-    assert.throws(() => contentOf('{{secret "other"}}'), /expanding template failed: \{\{secret "other"\}\}/);
-    assert.throws(() => contentOf('{{.Nothing}}'), /is not known/);
+    assert.throws(() => contentOf('{{secret "other"}}'), /expanding template failed: the service has no secret other/);
+    assert.throws(() => contentOf('{{.Nothing}}'), /can't evaluate field Nothing/);
     assert.throws(() => contentOf('x', 'jinja'), /only golang is known/);
   });
 });

@@ -1,7 +1,7 @@
-/** The functions that a `--format` template may call: Go's own and those that Docker adds. Pure. */
-import { CommandError } from '../exit.js';
+/** The functions that every template may call: Go's own. Pure. */
+import { SwarmtsError } from './errors.js';
 
-export type TemplateFunction = (...args: readonly unknown[]) => unknown;
+export type TemplateFunctions = Readonly<Record<string, (...args: readonly unknown[]) => unknown>>;
 
 /** Go's notion of an empty value. */
 export function truthy(v: unknown): boolean {
@@ -23,10 +23,12 @@ export function show(v: unknown): string {
   return String(v);
 }
 
-function text(v: unknown, of: string): string {
+/** A string argument of the function `of`; what is absent counts as empty. Throws SwarmtsError 'invalid-argument'. */
+export function textArgument(v: unknown, of: string): string {
   if (typeof v === 'string') return v;
   if (v === undefined || v === null) return '';
-  if (typeof v === 'object') throw new CommandError(`template: error calling ${of}: expected string; found ${show(v)}`);
+  if (typeof v === 'object')
+    throw new SwarmtsError('invalid-argument', `template: error calling ${of}: expected string; found ${show(v)}`);
   return String(v);
 }
 
@@ -36,7 +38,10 @@ function index(of: unknown, ...keys: readonly unknown[]): unknown {
     if (Array.isArray(at)) {
       const i = Number(key);
       if (!Number.isInteger(i) || i < 0 || i >= at.length) {
-        throw new CommandError(`template: error calling index: reflect: slice index out of range: ${show(key)}`);
+        throw new SwarmtsError(
+          'invalid-argument',
+          `template: error calling index: reflect: slice index out of range: ${show(key)}`,
+        );
       }
       at = at[i];
     } else if (typeof at === 'object' && at !== null) {
@@ -45,7 +50,11 @@ function index(of: unknown, ...keys: readonly unknown[]): unknown {
       at = Object.hasOwn(at, name) ? Reflect.get(at, name) : '';
     } else if (at === undefined || at === null) {
       return '';
-    } else throw new CommandError(`template: error calling index: can't index item of type ${typeof at}`);
+    } else
+      throw new SwarmtsError(
+        'invalid-argument',
+        `template: error calling index: can't index item of type ${typeof at}`,
+      );
   }
   return at;
 }
@@ -55,7 +64,7 @@ function length(v: unknown): number {
   if (Array.isArray(v)) return v.length;
   if (typeof v === 'object' && v !== null) return Object.keys(v).length;
   if (v === undefined || v === null) return 0;
-  throw new CommandError(`template: error calling len: len of type ${typeof v}`);
+  throw new SwarmtsError('invalid-argument', `template: error calling len: len of type ${typeof v}`);
 }
 
 function compare(a: unknown, b: unknown): number {
@@ -67,7 +76,7 @@ function compare(a: unknown, b: unknown): number {
 /** %s %v %d %q %t %f %x with width and precision: what a format for a table line needs. */
 function printf(format: unknown, ...args: readonly unknown[]): string {
   let next = 0;
-  return text(format, 'printf').replace(
+  return textArgument(format, 'printf').replace(
     /%([-0]*)(\d+)?(?:\.(\d+))?([svdqtfx%])/g,
     (_, flags: string, width: string | undefined, precision: string | undefined, verb: string) => {
       if (verb === '%') return '%';
@@ -92,24 +101,7 @@ function sprint(...args: readonly unknown[]): string {
   }, '');
 }
 
-/** Keys as they are, functions left out, as one line. */
-export function toJson(v: unknown): string {
-  return JSON.stringify(v ?? null) ?? 'null';
-}
-
-export const templateFunctions: Readonly<Record<string, TemplateFunction>> = {
-  json: (v) => toJson(v),
-  split: (v, sep) => text(v, 'split').split(text(sep, 'split')),
-  join: (v, sep) => (Array.isArray(v) ? v : []).map(show).join(text(sep, 'join')),
-  title: (v) =>
-    text(v, 'title').replace(/(^|[^\p{L}\p{N}_'])(\p{L})/gu, (_, a: string, b: string) => a + b.toUpperCase()),
-  lower: (v) => text(v, 'lower').toLowerCase(),
-  upper: (v) => text(v, 'upper').toUpperCase(),
-  pad: (v, before, after) => {
-    const s = text(v, 'pad');
-    return s === '' ? '' : ' '.repeat(Number(before)) + s + ' '.repeat(Number(after));
-  },
-  truncate: (v, n) => [...text(v, 'truncate')].slice(0, Number(n)).join(''),
+export const goFunctions: TemplateFunctions = {
   print: sprint,
   println: (...args) => `${args.map(show).join(' ')}\n`,
   printf,
@@ -117,7 +109,7 @@ export const templateFunctions: Readonly<Record<string, TemplateFunction>> = {
   index,
   slice: (v, from, to) => {
     const [a, b] = [Number(from ?? 0), to === undefined ? undefined : Number(to)];
-    return Array.isArray(v) ? v.slice(a, b) : text(v, 'slice').slice(a, b);
+    return Array.isArray(v) ? v.slice(a, b) : textArgument(v, 'slice').slice(a, b);
   },
   eq: (a, ...rest) => rest.some((b) => a === b || (a ?? '') === (b ?? '')),
   ne: (a, b) => a !== b,

@@ -1,8 +1,8 @@
 /**
- * Reads the part of Go's template language that people use in `--format`: fields, functions, pipes, variables, if, with,
+ * Reads the part of Go's template language that people use in `--format` and in placeholders: fields, functions, pipes, variables, if, with,
  * range. The result is a plain tree; nothing is evaluated here. Errors name the place in the template.
  */
-import { CommandError } from '../exit.js';
+import { SwarmtsError } from './errors.js';
 
 export type Operand =
   | { readonly kind: 'dot' }
@@ -36,8 +36,8 @@ const MAX_DEPTH = 64;
 
 type Piece = { readonly text: string } | { readonly action: string };
 
-function failure(why: string): CommandError {
-  return new CommandError(`template parsing error: template: :1: ${why}`);
+function failure(why: string): SwarmtsError {
+  return new SwarmtsError('invalid-argument', `template parsing error: template: :1: ${why}`);
 }
 
 function pieces(source: string): Piece[] {
