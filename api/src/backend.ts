@@ -508,7 +508,8 @@ export interface ContainerLogLine {
 export interface NodeBackend {
   containers(): Promise<readonly ContainerSummary[]>;
   /** Resolves to the id. */
-  createContainer(c: ContainerCreate): Promise<string>;
+  /** `warnings` say what the container is made without. */
+  createContainer(c: ContainerCreate): Promise<{ readonly id: string; readonly warnings: readonly string[] }>;
   /** By id, unique prefix or name; 'not-found' "No such container: X". */
   container(ref: string): Promise<ContainerSummary>;
   containerLogs(ref: string, query: LogQuery, signal: AbortSignal): AsyncIterable<ContainerLogLine>;
@@ -584,6 +585,18 @@ export interface SystemInfo {
   readonly images: number;
   readonly debug: boolean;
   readonly warnings: readonly string[];
+  readonly limits: LimitSupport;
+}
+
+/** Which limits of containers the machine's kernel can keep. */
+export interface LimitSupport {
+  readonly memory: boolean;
+  readonly swap: boolean;
+  readonly cpuShares: boolean;
+  readonly cpuQuota: boolean;
+  readonly cpuset: boolean;
+  readonly pids: boolean;
+  readonly oomKillDisable: boolean;
 }
 
 /** One line of `swarmts doctor`. */

@@ -123,10 +123,11 @@ export interface ContainerBackend {
   pause(container: string): Promise<void>;
   unpause(container: string): Promise<void>;
   rename(container: string, name: string): Promise<void>;
+  /** Returns warnings about limits that the machine cannot keep. */
   update(
     container: string,
     change: { readonly resources: Partial<ContainerLimits>; readonly restart?: RestartPolicy },
-  ): Promise<void>;
+  ): Promise<readonly string[]>;
   wait(
     container: string,
     condition: WaitCondition,

@@ -3,6 +3,7 @@
  * Containers of tasks were given nothing by a client: theirs is what the engine knows.
  */
 import type { ContainerSummary } from '../backend.js';
+import type { Throttle } from '../container-limits.js';
 import { timeJson } from '../json/write.js';
 import { mountsJson, networksJson, portMapJson } from './container.js';
 
@@ -146,17 +147,9 @@ const HOST_DEFAULTS = {
   ShmSize: 67_108_864,
   Isolation: '',
   CgroupParent: '',
-  BlkioWeight: 0,
-  BlkioWeightDevice: [],
-  BlkioDeviceReadBps: [],
-  BlkioDeviceWriteBps: [],
-  BlkioDeviceReadIOps: [],
-  BlkioDeviceWriteIOps: [],
   Devices: [],
   DeviceCgroupRules: null,
   DeviceRequests: null,
-  MemorySwappiness: null,
-  OomKillDisable: null,
   Ulimits: null,
 };
 
@@ -192,8 +185,20 @@ function hostConfigJson(c: ContainerSummary): Record<string, unknown> {
     Memory: memory,
     MemoryReservation: r.memoryReservationBytes ?? 0,
     MemorySwap: swap === 0 ? memory * 2 : swap,
+    MemorySwappiness: r.memorySwappiness ?? null,
+    OomKillDisable: r.oomKillDisable ?? null,
     PidsLimit: r.pidsLimit ? r.pidsLimit : null,
+    BlkioWeight: r.blkioWeight ?? 0,
+    BlkioWeightDevice: throttlesJson(r.blkioWeightDevice, 'Weight'),
+    BlkioDeviceReadBps: throttlesJson(r.blkioReadBps, 'Rate'),
+    BlkioDeviceWriteBps: throttlesJson(r.blkioWriteBps, 'Rate'),
+    BlkioDeviceReadIOps: throttlesJson(r.blkioReadIops, 'Rate'),
+    BlkioDeviceWriteIOps: throttlesJson(r.blkioWriteIops, 'Rate'),
   };
+}
+
+function throttlesJson(throttles: readonly Throttle[] = [], field: string): Record<string, unknown>[] {
+  return throttles.map(({ path, value }) => ({ Path: path, [field]: value }));
 }
 
 function logOptions(c: ContainerSummary): unknown {

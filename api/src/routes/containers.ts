@@ -37,7 +37,8 @@ export function containerRoutes(c: RouteContext): Route[] {
     route('GET', '/containers/json', async (call) => json(await list(c, call))),
     route('POST', '/containers/create', async (call) => {
       const spec = readContainerCreate(await readJson(call), call.query.get('name') ?? '');
-      return json({ Id: await node.createContainer(spec), Warnings: [] }, 201);
+      const { id: Id, warnings } = await node.createContainer(spec);
+      return json({ Id, Warnings: warnings }, 201);
     }),
     route('GET', '/containers/{id}/json', async (call) => {
       const container = await node.container(id(call));
@@ -95,8 +96,8 @@ export function containerRoutes(c: RouteContext): Route[] {
       const o = await readJson(call);
       const container = await node.container(id(call));
       const restart = readRestartPolicy(o.object('RestartPolicy'));
-      await containers.update(container.id, { resources: readLimitChanges(o), ...(restart ? { restart } : {}) });
-      return json({ Warnings: [] });
+      const change = { resources: readLimitChanges(o), ...(restart ? { restart } : {}) };
+      return json({ Warnings: await containers.update(container.id, change) });
     }),
     route('POST', '/containers/{id}/wait', (call) => wait(c, call)),
     route('POST', '/containers/prune', (call) => prune(c, call)),

@@ -50,10 +50,10 @@ export class MemoryNode implements NodeBackend {
     return this.containerList;
   }
 
-  async createContainer(c: ContainerCreate): Promise<string> {
+  async createContainer(c: ContainerCreate): ReturnType<NodeBackend['createContainer']> {
     const id = `${this.containerList.length}`.padEnd(64, 'e');
     this.containerList.push({ ...container(id, c.name), image: c.image, state: 'created' });
-    return id;
+    return { id, warnings: [] };
   }
 
   async container(ref: string): Promise<ContainerSummary> {
@@ -182,6 +182,15 @@ class MemorySystem implements SystemBackend {
       images: 1,
       debug: false,
       warnings: [],
+      limits: {
+        memory: true,
+        swap: true,
+        cpuShares: true,
+        cpuQuota: true,
+        cpuset: true,
+        pids: true,
+        oomKillDisable: false,
+      },
     };
   }
 

@@ -105,8 +105,9 @@ export class MemoryContainers implements ContainerBackend {
     await this.#node.change(ref, { name });
   }
 
-  async update(_ref: string, change: Parameters<ContainerBackend['update']>[1]): Promise<void> {
+  async update(_ref: string, change: Parameters<ContainerBackend['update']>[1]): Promise<readonly string[]> {
     this.updates.push(change);
+    return [];
   }
 
   async wait(ref: string): ReturnType<ContainerBackend['wait']> {

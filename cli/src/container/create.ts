@@ -21,21 +21,26 @@ export async function createFromFlags(
     throw new CommandError('conflicting options: cannot specify both --restart and --rm', 125);
   }
   const body = createBody(f, image, cmd, { env: ctx.env, attached });
-  const create = () =>
-    ctx.api.post<{ readonly Id: string }>('/containers/create', body, f.name === '' ? {} : { name: f.name });
+  const create = () => ctx.api.post<Created>('/containers/create', body, f.name === '' ? {} : { name: f.name });
   if (f.pull === 'always') await pull(ctx, image, f.quiet);
-  let id: string;
+  let made: Created;
   try {
-    id = (await create()).Id;
+    made = await create();
   } catch (e) {
     if (!(e instanceof ApiError) || e.status !== 404 || f.pull !== 'missing' || !/No such image/.test(e.message))
       throw e;
     ctx.err.write(`Unable to find image '${image}' locally\n`);
     await pull(ctx, image, f.quiet);
-    id = (await create()).Id;
+    made = await create();
   }
-  if (f.cidfile !== '') writeFileSync(f.cidfile, id, { flag: 'wx' });
-  return id;
+  for (const w of made.Warnings ?? []) ctx.err.write(`WARNING: ${w}\n`);
+  if (f.cidfile !== '') writeFileSync(f.cidfile, made.Id, { flag: 'wx' });
+  return made.Id;
+}
+
+interface Created {
+  readonly Id: string;
+  readonly Warnings?: readonly string[] | null;
 }
 
 /** What it shows is not the output of the command. */

@@ -29,10 +29,10 @@ export class EngineContainers implements ContainerBackend {
     await this.#engine.rename(container, name);
   }
 
-  async update(container: string, change: Parameters<ContainerBackend['update']>[1]): Promise<void> {
+  async update(container: string, change: Parameters<ContainerBackend['update']>[1]): Promise<readonly string[]> {
     const { resources, restart } = change;
     const limited = Object.keys(resources).length > 0;
-    await this.#engine.update(container, { ...(limited ? { resources } : {}), ...(restart ? { restart } : {}) });
+    return this.#engine.update(container, { ...(limited ? { resources } : {}), ...(restart ? { restart } : {}) });
   }
 
   async wait(container: string, condition: WaitCondition, signal: AbortSignal) {

@@ -31,13 +31,16 @@ export class EngineNodeBackend implements NodeBackend {
     return summaryOf(this.#find(ref), this.#engine);
   }
 
-  async createContainer(c: ContainerCreate): Promise<string> {
-    const { publishAllPorts: _all, exposedPorts: _exposed, name, ports, ...config } = c;
-    return this.#engine.create({
-      ...config,
+  async createContainer(c: ContainerCreate): ReturnType<NodeBackend['createContainer']> {
+    const { publishAllPorts: _all, exposedPorts: _exposed, name, ports, ...rest } = c;
+    const config = {
+      ...rest,
       name: name || freshName(this.#engine),
       ports: [...ports, ...(await this.#exposed(c))],
-    });
+    };
+    const warnings: string[] = [];
+    const id = await this.#engine.create(config, (w) => warnings.push(w));
+    return { id, warnings };
   }
 
   /** With --publish-all: what is exposed and not published anyway. */

@@ -1,7 +1,7 @@
 /** The machine part of the API's backend. */
 import { release } from 'node:os';
 import { basename } from 'node:path';
-import type { DoctorCheck, SystemBackend, SystemInfo } from '@swarmts/api';
+import type { DoctorCheck, LimitSupport, SystemBackend, SystemInfo } from '@swarmts/api';
 import type { MetricsRegistry } from '@swarmts/lib';
 import { CLIENT_ADDRESS_WARNING, keepsClientAddress } from '@swarmts/netplugins';
 import type { ContainerEngine } from '@swarmts/worker';
@@ -47,9 +47,13 @@ export class DaemonSystemBackend implements SystemBackend {
       stopped: c.stopped,
       images: c.images,
       debug: config.debug,
-      warnings: [...config.warnings, ...escapeWarnings(await engine.runtimeVersion()), ...addressWarnings()].map(
-        (w) => `WARNING: ${w}`,
-      ),
+      limits: c.limits,
+      warnings: [
+        ...config.warnings,
+        ...limitWarnings(c.limits),
+        ...escapeWarnings(await engine.runtimeVersion()),
+        ...addressWarnings(),
+      ].map((w) => `WARNING: ${w}`),
     };
   }
 
@@ -60,6 +64,18 @@ export class DaemonSystemBackend implements SystemBackend {
   metrics(): string {
     return this.#o.metrics.print();
   }
+}
+
+function limitWarnings(limits: LimitSupport): readonly string[] {
+  const missing: readonly (readonly [boolean, string])[] = [
+    [limits.memory, 'memory limit'],
+    [limits.swap, 'swap limit'],
+    [limits.cpuQuota, 'cpu cfs quota'],
+    [limits.cpuQuota, 'cpu cfs period'],
+    [limits.cpuShares, 'cpu shares'],
+    [limits.cpuset, 'cpuset'],
+  ];
+  return missing.flatMap(([supported, what]) => (supported ? [] : [`No ${what} support`]));
 }
 
 function addressWarnings(): readonly string[] {

@@ -114,7 +114,7 @@ export function writeBundle(context: BundleContext, request: BundleRequest): voi
     capabilities,
     ownOomScoreAdj: context.facts.ownOomScoreAdj,
     mayLowerOomScore: context.facts.mayLowerOomScore,
-    swapAccounting: context.facts.swapAccounting,
+    swapAccounting: context.facts.support.swap,
     hostDevices: [...(privileged ? hostDevices() : given.devices), ...cdi.devices],
     deviceRules: [...given.rules, ...cdi.rules, ...deviceRules.map(deviceRule)],
     sharedNamespaces: request.shared.namespaces,

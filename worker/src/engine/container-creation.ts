@@ -3,6 +3,7 @@ import { mkdir, rm, stat } from 'node:fs/promises';
 import { type Clock, errnoOf, messageOf, newHexId, SwarmtsError } from '@swarmts/lib';
 import type { ImageService } from '../images/image-service.js';
 import { chooseCapabilities } from '../runtime/capabilities.js';
+import type { LimitSupport } from '../runtime/limit-support.js';
 import { signalNumber } from '../runtime/signals.js';
 import { tmpfsOptions } from '../runtime/tmpfs-options.js';
 import type { VolumeStore } from '../volumes/volume-store.js';
@@ -11,6 +12,7 @@ import { checkModes } from './container-namespaces.js';
 import { type ContainerRecord, type ResolvedMount, saveRecord } from './container-record.js';
 import type { ContainerConfig, MountConfig } from './engine-api.js';
 import { healthOf, mergeConfig, mountsOf } from './merge-config.js';
+import { supportedLimits } from './supported-limits.js';
 
 export interface CreationContext {
   readonly images: ImageService;
@@ -18,6 +20,9 @@ export interface CreationContext {
   readonly clock: Clock;
   readonly directoryOf: (id: string) => string;
   readonly limits: MachineLimits;
+  readonly support: LimitSupport;
+  /** Takes what the caller should know of a container that is made all the same. */
+  readonly warn: (text: string) => void;
   readonly runtimes: ReadonlyMap<string, string>;
   /** The mounts of another container; 'not-found' when there is none. */
   readonly mountsOf: (container: string) => readonly ResolvedMount[];
@@ -32,6 +37,7 @@ export async function createContainer(
   if (!image) throw new SwarmtsError('image-not-found', `No such image: ${config.image}`);
   const merged = mergeConfig(id, config, image.config);
   checkSettings(config, context.limits);
+  const { resources, warnings } = supportedLimits(config.resources, context.support);
   checkModes(config);
   checkRuntime(config.runtime, context.runtimes);
   const mounts = withVolumesFrom(mountsOf(config, image.config), config.volumesFrom ?? [], context.mountsOf);
@@ -50,7 +56,7 @@ export async function createContainer(
     for (const m of mounts) resolved.push(await resolveMount(m, context.volumes, made));
     const record: ContainerRecord = {
       id,
-      config: { ...config, labels: merged.labels },
+      config: { ...config, resources, labels: merged.labels },
       imageId: image.id,
       chain: context.images.chainOf(image.id),
       createdAtMs: context.clock.now(),
@@ -70,6 +76,7 @@ export async function createContainer(
     };
     await mkdir(context.directoryOf(id), { recursive: true, mode: 0o710 });
     await saveRecord(context.directoryOf(id), record);
+    for (const w of warnings) context.warn(w);
     return record;
   } catch (e) {
     await rm(context.directoryOf(id), { recursive: true, force: true });

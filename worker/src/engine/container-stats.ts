@@ -94,7 +94,8 @@ function readV2(directory: string): Used {
       usage: numberOf(text('memory.current')),
       maxUsage: numberOf(text('memory.peak')),
       limit: numberOf(text('memory.max')),
-      failures: fieldsOf(text('memory.events')).max ?? 0,
+      // Docker's choice: how often the OOM killer was about to be called.
+      failures: fieldsOf(text('memory.events')).oom ?? 0,
       details: fieldsOf(text('memory.stat')),
     },
     pids: { current: numberOf(text('pids.current')), limit: numberOf(text('pids.max')) },

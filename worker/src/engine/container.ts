@@ -198,7 +198,7 @@ export class Container {
       }
       if (this.isRunning && change.resources) {
         const { privileged = false } = config;
-        const limits = resourcesOf(resources, privileged, this.#context.bundle.facts.swapAccounting);
+        const limits = resourcesOf(resources, privileged, this.#context.bundle.facts.support.swap);
         await this.#context.runtime.update(this.#record.id, this.#paths.bundle, limits);
       }
       await this.#save({ ...this.#record, config: { ...config, resources, restart } });

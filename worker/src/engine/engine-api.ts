@@ -10,6 +10,7 @@ import type { PathStat } from '../files/files-request.js';
 import type { FileChange } from '../files/upper-changes.js';
 import type { CommitOptions, ImageEngine } from '../images/image-api.js';
 import type { RuntimeVersion } from '../runtime/known-escapes.js';
+import type { LimitSupport } from '../runtime/limit-support.js';
 import type { AttachOptions, ExecConfig, ExecInfo, Session, TerminalSize } from './session-api.js';
 
 export type ContainerState = 'created' | 'running' | 'paused' | 'restarting' | 'exited' | 'dead';
@@ -512,8 +513,8 @@ export interface ContainerEngine {
     pathOf(name: string): string;
     remove(name: string, force: boolean): Promise<void>;
   };
-  /** Returns the id. Name taken: SwarmtsError 'conflict' as Docker words it. Nothing is left behind on failure. */
-  create(config: ContainerConfig): Promise<string>;
+  /** Returns the id; `warn` hears what the container is made without. Name taken: SwarmtsError 'conflict' as Docker words it. Nothing is left behind on failure. */
+  create(config: ContainerConfig, warn?: (text: string) => void): Promise<string>;
   /**
    * Resolves when the process runs; running already is no error. When it cannot be started, the container keeps the state
    * it had and `exit` of its info says why (exit code 127: command not found, 126: not executable, 128: anything else).
@@ -538,8 +539,8 @@ export interface ContainerEngine {
   restart(id: string, timeoutSeconds?: number, signal?: string): Promise<void>;
   /** The new name is unique: 'conflict'. */
   rename(id: string, name: string): Promise<void>;
-  /** Changes limits, also of one that runs, and the restart policy. */
-  update(id: string, change: ContainerUpdate): Promise<void>;
+  /** Changes limits, also of one that runs, and the restart policy. Returns warnings about limits that this machine cannot keep. */
+  update(id: string, change: ContainerUpdate): Promise<readonly string[]>;
   /** Undefined when it does not run. */
   stats(id: string): ContainerStats | undefined;
   /** The processes of a running container, as ps(1) of the host prints them with these arguments; default -ef. */
@@ -604,6 +605,7 @@ export interface ContainerEngine {
     readonly images: number;
     /** Path of the OCI runtime that new containers get. */
     readonly runtime: string;
+    readonly limits: LimitSupport;
   };
   /** What the OCI runtime of new containers says of itself; undefined for one that is not known. */
   runtimeVersion(): Promise<RuntimeVersion | undefined>;

@@ -40,6 +40,7 @@ import type { EngineEvents } from './events.js';
 import { checkName } from './merge-config.js';
 import type { MonitorWatch } from './monitor-watch.js';
 import type { AttachOptions, ExecConfig, ExecInfo, Session, TerminalSize } from './session-api.js';
+import { supportedLimits } from './supported-limits.js';
 
 export interface EngineParts {
   readonly context: ContainerContext;
@@ -71,7 +72,7 @@ export class Engine implements ContainerEngine {
     this.volumes = parts.volumes;
   }
 
-  async create(config: ContainerConfig): Promise<string> {
+  async create(config: ContainerConfig, warn: (text: string) => void = () => undefined): Promise<string> {
     checkName(config.name);
     const { registry, context, images, volumes, clock } = this.#parts;
     const id = newContainerId();
@@ -85,6 +86,8 @@ export class Engine implements ContainerEngine {
         clock,
         directoryOf,
         limits: facts.limits,
+        support: facts.support,
+        warn,
         runtimes: context.runtimes,
         mountsOf: (other) => registry.get(other).record.mounts,
       });
@@ -120,11 +123,14 @@ export class Engine implements ContainerEngine {
     await registry.rename(container, name, () => container.rename(name));
   }
 
-  async update(id: string, change: ContainerUpdate): Promise<void> {
+  async update(id: string, change: ContainerUpdate): Promise<readonly string[]> {
+    const { facts } = this.#parts.context.bundle;
     const container = this.#parts.registry.get(id);
     const merged = { ...container.record.config.resources, ...change.resources };
-    checkResources(merged, this.#parts.context.bundle.facts.limits, true);
-    await container.update(change);
+    checkResources(merged, facts.limits, true);
+    const { resources, warnings } = supportedLimits(merged, facts.support);
+    await container.update({ ...change, ...(change.resources ? { resources } : {}) });
+    return warnings;
   }
 
   stats(id: string): ContainerStats | undefined {
@@ -304,6 +310,7 @@ export class Engine implements ContainerEngine {
       stopped: states.length - running - paused,
       images: this.#parts.images.count,
       runtime: this.#parts.context.runtime.program,
+      limits: this.#parts.context.bundle.facts.support,
     };
   }
 

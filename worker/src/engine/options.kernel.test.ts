@@ -6,8 +6,6 @@ import { join } from 'node:path';
 import type { ContainerConfig, MountConfig } from './engine-api.js';
 import { busyboxLayer, containerConfig, EngineBed, runToEnd, TestRegistry } from './engine-bed.js';
 
-const NO_LIMITS = { nanoCpus: 0, memoryBytes: 0, memoryReservationBytes: 0, pidsLimit: 0 };
-
 describe('options of containers', function () {
   this.timeout(60_000);
   let bed: EngineBed;
@@ -43,29 +41,6 @@ describe('options of containers', function () {
   });
   const refused = (more: Partial<ContainerConfig>, message: RegExp) =>
     assert.rejects(bed.engine.create(containerConfig(image, ['true'], more)), message);
-
-  it('cpu, cpuset, swappiness and weights reach the cgroup', async () => {
-    const id = await bed.engine.create(
-      containerConfig(image, ['sleep', '1000'], {
-        resources: {
-          ...NO_LIMITS,
-          cpuPeriodUs: 50_000,
-          cpuQuotaUs: 25_000,
-          cpusetCpus: '0',
-          cpuShares: 512,
-          memoryBytes: 64 << 20,
-        },
-      }),
-    );
-    await bed.engine.start(id);
-    const file = (v1: string, v2: string) => {
-      const path = join('/sys/fs/cgroup', v1.split('.')[0] ?? '', bed.cgroupParent, id, v1);
-      return readFileSync(existsSync(path) ? path : join('/sys/fs/cgroup', bed.cgroupParent, id, v2), 'utf8').trim();
-    };
-    assert.match(file('cpu.cfs_quota_us', 'cpu.max'), /^25000( 50000)?$/);
-    assert.equal(file('cpuset.cpus', 'cpuset.cpus'), '0');
-    await bed.engine.remove(id, { force: true, volumes: false });
-  });
 
   it('namespaces are shared with the host or with another container', async () => {
     const other = await bed.engine.create(

@@ -5,13 +5,14 @@ import { join } from 'node:path';
 import { findProgram, isExecutable, SwarmtsError } from '@swarmts/lib';
 import type { MachineLimits } from '../engine/check-settings.js';
 import { availableCapabilities } from './capabilities.js';
+import { type LimitSupport, limitSupport } from './limit-support.js';
 import type { OciDevice } from './oci-spec.js';
 
 export interface MachineFacts {
   readonly capabilities: readonly string[];
   readonly ownOomScoreAdj: number;
   readonly mayLowerOomScore: boolean;
-  readonly swapAccounting: boolean;
+  readonly support: LimitSupport;
   /** What the kernel knows of security labels. */
   readonly labels: { readonly apparmor: boolean; readonly selinux: boolean };
   readonly limits: MachineLimits;
@@ -34,8 +35,7 @@ export function machineFacts(): MachineFacts {
     capabilities,
     ownOomScoreAdj: Number(readFileSync('/proc/self/oom_score_adj', 'utf8')),
     mayLowerOomScore: capabilities.includes('CAP_SYS_RESOURCE'),
-    swapAccounting:
-      !existsSync('/sys/fs/cgroup/memory') || existsSync('/sys/fs/cgroup/memory/memory.memsw.limit_in_bytes'),
+    support: limitSupport(),
     labels: {
       apparmor: textOf('/sys/module/apparmor/parameters/enabled') === 'Y',
       selinux: existsSync('/sys/fs/selinux/enforce'),

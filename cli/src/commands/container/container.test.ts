@@ -24,7 +24,7 @@ describe('the container commands', () => {
     const routes: FakeRoutes = {
       'POST /containers/create': (r) => {
         body = r.body as typeof body;
-        return { status: 201, json: { Id: 'c1' } };
+        return { status: 201, json: { Id: 'c1', Warnings: ['Limitation discarded.'] } };
       },
     };
     const argv =
@@ -35,7 +35,7 @@ describe('the container commands', () => {
     assert.deepEqual([code, out], [1, ''], 'no such route');
     assert.equal(requests[0]?.path, '/containers/create');
     const made = await runCli([...argv.split(' '), ...more.split(' '), 'image', 'cmd', '-x'], routes);
-    assert.equal(made.out, 'c1\n', made.err);
+    assert.deepEqual([made.out, made.err], ['c1\n', 'WARNING: Limitation discarded.\n']);
     const host = body.HostConfig as Record<string, unknown>;
     assert.deepEqual([body.Image, body.Cmd, body.Env, body.Tty], ['image', ['cmd', '-x'], ['A=b'], true]);
     assert.deepEqual(host.PortBindings, { '80/tcp': [{ HostIp: '127.0.0.1', HostPort: '8080' }] });

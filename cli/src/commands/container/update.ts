@@ -26,7 +26,7 @@ export const command = containerCommand(
     restart: optional('string', 'Restart policy to apply when a container exits', parseRestart),
   },
   async (ctx, path, f) => {
-    await ctx.api.post(`${path}/update`, {
+    const { Warnings } = await ctx.api.post<{ readonly Warnings?: readonly string[] | null }>(`${path}/update`, {
       BlkioWeight: f['blkio-weight'],
       CpuPeriod: f['cpu-period'],
       CpuQuota: f['cpu-quota'],
@@ -40,5 +40,6 @@ export const command = containerCommand(
       PidsLimit: f['pids-limit'],
       RestartPolicy: f.restart,
     });
+    for (const w of Warnings ?? []) ctx.err.write(`WARNING: ${w}\n`);
   },
 );
