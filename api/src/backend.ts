@@ -289,6 +289,8 @@ export interface ContainerSummary {
   readonly mac: string;
   /** Beside the node's local network, while it runs. */
   readonly networks: readonly ContainerNetwork[];
+  /** On the node's local network. */
+  readonly links: readonly ContainerLink[];
   readonly hostname: string;
   readonly user: string;
   readonly workingDir: string;
@@ -334,6 +336,13 @@ export interface ContainerNetwork {
   readonly ipv6Gateway: string;
   readonly mac: string;
   readonly aliases: readonly string[];
+  readonly links?: readonly ContainerLink[];
+}
+
+/** Another container, by its name, under a name of one's own. */
+export interface ContainerLink {
+  readonly container: string;
+  readonly alias: string;
 }
 
 /** A network that a container is to be on. */
@@ -344,6 +353,8 @@ export interface NetworkWish {
   /** Fixed addresses. */
   readonly addresses: readonly string[];
   readonly mac?: string;
+  /** Names that this container alone has for others on the network. */
+  readonly links: readonly ContainerLink[];
 }
 
 export interface ContainerMountWish {
@@ -420,6 +431,8 @@ export interface ContainerCreate {
   readonly exposedPorts: readonly { readonly protocol: 'tcp' | 'udp' | 'sctp'; readonly targetPort: number }[];
   readonly mounts: readonly ContainerMountWish[];
   readonly volumesFrom: readonly string[];
+  /** Containers of the node's local network that it knows by name. */
+  readonly links: readonly ContainerLink[];
   /** Lines of /etc/hosts. */
   readonly extraHosts: readonly string[];
   readonly dns?: {

@@ -5,6 +5,7 @@ export * from './hosts-file.js';
 export * from './local/local-network.js';
 export { probeByBinding } from './local/port-probe.js';
 export type { PortProbe, PortProtocol, PortRequest, PublishedPort } from './local/ports.js';
+export type { LinkedPort } from './local/ruleset.js';
 export * from './mac-address.js';
 export * from './net-executor.js';
 export * from './overlay/index.js';

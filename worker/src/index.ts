@@ -14,6 +14,7 @@ export * from './engine/container-network.js';
 export * from './engine/engine-api.js';
 export { LocalContainerNetwork } from './engine/local-container-network.js';
 export { LocalNetworks } from './engine/local-networks.js';
+export { distinctPorts, exposedByImage } from './engine/merge-config.js';
 export { NetworkUpkeep } from './engine/network-upkeep.js';
 export {
   type EndpointSource,

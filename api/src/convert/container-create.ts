@@ -3,10 +3,11 @@
  * it would make the container behave otherwise than asked.
  */
 import { SwarmtsError } from '@swarmts/lib';
-import type { ContainerCreate, GivenConfig, NetworkWish } from '../backend.js';
+import type { ContainerCreate, ContainerLink, GivenConfig, NetworkWish } from '../backend.js';
 import { JsonObject } from '../json/object.js';
 import { consoleSize } from './console-size.js';
 import { readLimits, readRestartPolicy } from './container-limits.js';
+import { readLink } from './container-link.js';
 import { readMounts } from './container-mounts.js';
 import { readDevices, readLog, readSecurity } from './container-security.js';
 
@@ -100,6 +101,7 @@ function networkOf(o: JsonObject, host: JsonObject) {
     const text = `conflicting options: ${what} and the container type network mode`;
     throw new SwarmtsError('invalid-argument', text);
   }
+  const links = linksOf(mode, host.strings('Links'));
   const dns = { servers: host.strings('Dns'), search: host.strings('DnsSearch'), options: host.strings('DnsOptions') };
   return {
     networkMode: modeOf(mode),
@@ -108,6 +110,7 @@ function networkOf(o: JsonObject, host: JsonObject) {
     ports,
     publishAllPorts: host.boolean('PublishAllPorts'),
     exposedPorts: Object.keys(o.object('ExposedPorts')?.value ?? {}).map(exposedPort),
+    links,
     extraHosts: host.strings('ExtraHosts').map(extraHostOf),
     ...(dns.servers.length + dns.search.length + dns.options.length > 0 ? { dns } : {}),
   };
@@ -138,7 +141,6 @@ function consoleSizeOf(host: JsonObject | undefined): Pick<ContainerCreate, 'con
 
 function refuseUnsupported(host: JsonObject): void {
   const asked: readonly (readonly [boolean, string])[] = [
-    [host.strings('Links').length > 0, '--link'],
     [!['', 'host'].includes(host.string('UsernsMode')), '--userns'],
     [Object.keys(host.map('StorageOpt')).length > 0, '--storage-opt'],
   ];
@@ -162,6 +164,18 @@ function networksOf(mode: string, configs: JsonObject | undefined): readonly Net
   return [...new Set([...first, ...configured])].map((target) => readWish(target, configs?.object(target)));
 }
 
+/** On networks that users have made, links are those of the endpoint. */
+function linksOf(mode: string, links: readonly string[]): readonly ContainerLink[] {
+  if (links.length === 0) return [];
+  const shared =
+    mode === 'host' ? 'host type networking' : mode.startsWith('container:') ? 'container type network' : '';
+  if (shared !== '') {
+    const text = `conflicting options: ${shared} can't be used with links. This would result in undefined behavior`;
+    throw new SwarmtsError('invalid-argument', text);
+  }
+  return DEFAULT_MODES.includes(mode) ? links.map(readLink) : [];
+}
+
 /** An entry of EndpointsConfig, or the body of a connect. */
 export function readWish(target: string, o: JsonObject | undefined): NetworkWish {
   const ipam = o?.object('IPAMConfig');
@@ -169,6 +183,7 @@ export function readWish(target: string, o: JsonObject | undefined): NetworkWish
   return {
     target,
     aliases: o?.strings('Aliases') ?? [],
+    links: (o?.strings('Links') ?? []).map(readLink),
     addresses: [ipam?.string('IPv4Address') ?? '', ipam?.string('IPv6Address') ?? ''].filter((a) => a !== ''),
     ...(mac === '' ? {} : { mac }),
   };

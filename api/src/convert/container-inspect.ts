@@ -6,6 +6,7 @@ import type { ContainerSummary } from '../backend.js';
 import type { Throttle } from '../container-limits.js';
 import { timeJson } from '../json/write.js';
 import { mountsJson, networksJson, portMapJson } from './container.js';
+import { linkJson } from './container-link.js';
 
 export function containerInspectJson(c: ContainerSummary): Record<string, unknown> {
   const running = c.state === 'running' || c.state === 'paused' || c.state === 'restarting';
@@ -137,7 +138,6 @@ const HOST_DEFAULTS = {
   GroupAdd: null,
   IpcMode: 'private',
   Cgroup: '',
-  Links: null,
   OomScoreAdj: 0,
   PidMode: '',
   PublishAllPorts: false,
@@ -163,6 +163,7 @@ function hostConfigJson(c: ContainerSummary): Record<string, unknown> {
     LogConfig: { Type: c.logDriver, Config: logOptions(c) },
     NetworkMode: c.networkMode === 'local' ? 'default' : c.networkMode,
     PortBindings: portMapJson(c),
+    Links: orNull(c.links.map((l) => linkJson(c.name, l))),
     RestartPolicy: { Name: c.restart.name, MaximumRetryCount: c.restart.maxRetries },
     AutoRemove: c.autoRemove,
     CapAdd: orNull(c.capAdd),

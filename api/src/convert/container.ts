@@ -81,7 +81,7 @@ const NO_NETWORK: ContainerNetwork = {
 function endpointJson(n: ContainerNetwork): Record<string, unknown> {
   return {
     IPAMConfig: null,
-    Links: null,
+    Links: n.links && n.links.length > 0 ? n.links.map((l) => `${l.container}:${l.alias}`) : null,
     Aliases: n.aliases.length === 0 ? null : n.aliases,
     NetworkID: n.id,
     EndpointID: n.endpointId,

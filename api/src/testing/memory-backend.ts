@@ -52,7 +52,7 @@ export class MemoryNode implements NodeBackend {
 
   async createContainer(c: ContainerCreate): ReturnType<NodeBackend['createContainer']> {
     const id = `${this.containerList.length}`.padEnd(64, 'e');
-    this.containerList.push({ ...container(id, c.name), image: c.image, state: 'created' });
+    this.containerList.push({ ...container(id, c.name), image: c.image, state: 'created', links: c.links });
     return { id, warnings: [] };
   }
 
@@ -103,7 +103,7 @@ export class MemoryNode implements NodeBackend {
   async connectContainer(ref: string, wish: NetworkWish): Promise<void> {
     const networks = [
       ...(await this.container(ref)).networks,
-      { ...NO_NETWORK, id: wish.target, aliases: wish.aliases },
+      { ...NO_NETWORK, id: wish.target, aliases: wish.aliases, links: wish.links },
     ];
     await this.change(ref, { networks });
   }
@@ -257,6 +257,7 @@ export function container(id: string, name: string): ContainerSummary {
     gateway: '10.0.0.1',
     mac: '02:00:00:00:00:01',
     networks: [],
+    links: [],
     hostname: name,
     user: '',
     workingDir: '/',

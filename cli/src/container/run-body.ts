@@ -87,6 +87,7 @@ function hostConfigOf(f: CreateFlags): Record<string, unknown> {
     SecurityOpt: options,
     ...(unconfined ? { MaskedPaths: [], ReadonlyPaths: [] } : {}),
     GroupAdd: f['group-add'],
+    Links: f.link,
     Dns: f.dns,
     DnsOptions: f['dns-option'],
     DnsSearch: f['dns-search'],
@@ -151,9 +152,10 @@ function securityOption(option: string): string {
 function networksOf(f: CreateFlags): object {
   const [first = 'default', ...more] = f.network;
   const ipam = { IPv4Address: f.ip, IPv6Address: f.ip6 };
-  const special = f.ip !== '' || f.ip6 !== '' || f['network-alias'].length > 0 || f['mac-address'] !== '';
+  const special =
+    f.ip !== '' || f.ip6 !== '' || f['network-alias'].length + f.link.length > 0 || f['mac-address'] !== '';
   if (!special && more.length === 0) return {};
-  const own = { IPAMConfig: ipam, Aliases: f['network-alias'], MacAddress: f['mac-address'] };
+  const own = { IPAMConfig: ipam, Aliases: f['network-alias'], Links: f.link, MacAddress: f['mac-address'] };
   const rest = more.map((name) => [name, {}] as const);
   return { NetworkingConfig: { EndpointsConfig: Object.fromEntries([[first, own], ...rest]) } };
 }

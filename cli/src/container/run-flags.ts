@@ -58,6 +58,7 @@ export const createFlags = {
   ip6: text('IPv6 address (e.g., 2001:db8::33)'),
   ipc: text('IPC mode to use'),
   label: texts('Set meta data on a container', { short: 'l' }),
+  link: texts('Add link to another container', { type: 'list' }),
   'log-driver': text('Logging driver for the container'),
   'log-opt': texts('Log driver options'),
   'mac-address': text('Container MAC address (e.g., 92:d0:c6:0a:29:33)'),

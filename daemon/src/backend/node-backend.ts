@@ -11,7 +11,15 @@ import type {
 } from '@swarmts/api';
 import { isSwarmtsError, SwarmtsError, unusedName } from '@swarmts/lib';
 import type { LogQuery, Network, NetworkSpec } from '@swarmts/proto';
-import type { ContainerEngine, ContainerInfo, LocalNetworks, PublishedPort } from '@swarmts/worker';
+import {
+  type ContainerEngine,
+  type ContainerInfo,
+  distinctPorts,
+  type ExposedPort,
+  exposedByImage,
+  type LocalNetworks,
+  type PublishedPort,
+} from '@swarmts/worker';
 import { credentialsOf } from './image-backend.js';
 
 export class EngineNodeBackend implements NodeBackend {
@@ -32,7 +40,7 @@ export class EngineNodeBackend implements NodeBackend {
   }
 
   async createContainer(c: ContainerCreate): ReturnType<NodeBackend['createContainer']> {
-    const { publishAllPorts: _all, exposedPorts: _exposed, name, ports, ...rest } = c;
+    const { publishAllPorts: _all, name, ports, ...rest } = c;
     const config = {
       ...rest,
       name: name || freshName(this.#engine),
@@ -47,16 +55,10 @@ export class EngineNodeBackend implements NodeBackend {
   async #exposed(c: ContainerCreate): Promise<readonly PublishedPort[]> {
     if (!c.publishAllPorts) return [];
     const image = await this.#engine.images.find(c.image);
-    const ofImage = Object.keys(image?.config.ExposedPorts ?? {}).map((key) => {
-      const [port = '', protocol = 'tcp'] = key.split('/');
-      return {
-        targetPort: Number(port),
-        protocol: protocol === 'udp' || protocol === 'sctp' ? protocol : 'tcp',
-      } as const;
-    });
-    const known = new Set(c.ports.map((p) => `${p.targetPort}/${p.protocol}`));
-    const all = new Map([...ofImage, ...c.exposedPorts].map((p) => [`${p.targetPort}/${p.protocol}`, p]));
-    return [...all].filter(([key]) => !known.has(key)).map(([, p]) => ({ ...p, publishedPort: 0 }));
+    const isPublished = (e: ExposedPort) =>
+      c.ports.some((p) => p.targetPort === e.targetPort && p.protocol === e.protocol);
+    const all = distinctPorts([...exposedByImage(image?.config), ...c.exposedPorts]);
+    return all.filter((p) => !isPublished(p)).map((p) => ({ ...p, publishedPort: 0 }));
   }
 
   #find(ref: string): ContainerInfo {
@@ -198,6 +200,7 @@ function summaryOf(c: ContainerInfo, engine: ContainerEngine): ContainerSummary 
     gateway: c.network?.gateway ?? '',
     mac: c.network?.mac ?? '',
     networks: c.networks ?? [],
+    links: c.links,
     hostname: c.hostname ?? config.hostname ?? c.id.slice(0, 12),
     user: c.user ?? '',
     workingDir: c.workingDir ?? '',

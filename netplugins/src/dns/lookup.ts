@@ -28,6 +28,20 @@ export function lookUp(
   return { code: ResponseCode.noError, records: records.length > 1 ? shuffled(records, random) : records };
 }
 
+/** What a name stands for that the container alone has, and where that is looked for; undefined for other names. */
+export function linkedNetwork(
+  alias: string,
+  networks: readonly NetworkNames[],
+  links: Readonly<Record<string, Readonly<Record<string, string>>>>,
+): { readonly name: string; readonly network: NetworkNames } | undefined {
+  for (const network of networks) {
+    const of = links[network.id] ?? {};
+    const name = Object.hasOwn(of, alias) ? of[alias] : undefined;
+    if (name !== undefined) return { name, network };
+  }
+  return undefined;
+}
+
 const IPV4_BYTES = 4;
 const IPV6_BYTES = 16;
 

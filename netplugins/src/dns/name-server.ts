@@ -4,7 +4,7 @@ import { type Clock, type Logger, messageOf, type Random } from '@swarmts/lib';
 import { bindUdp, type NftLibrary, withNetns } from 'vxlan-tools';
 import { ContainerSockets } from './container-sockets.js';
 import type { Forwarder } from './forwarder.js';
-import { lookUp, RecordCache, TTL_SECONDS } from './lookup.js';
+import { linkedNetwork, lookUp, RecordCache, TTL_SECONDS } from './lookup.js';
 import { encodeAnswer, parseQuery, ResponseCode } from './message.js';
 import type { NetworkNames } from './names.js';
 import type { DnsAcknowledgement, DnsContainer, DnsUpdate } from './protocol.js';
@@ -88,7 +88,9 @@ export class NameServer {
     try {
       if (query.opcode !== 0) return reply(ResponseCode.notImplemented);
       const networks = container.networkIds.flatMap((n) => this.#networks.get(n) ?? []);
-      const own = lookUp(query.name, query.type, networks, this.#o.random, this.#records);
+      const link = container.links && linkedNetwork(query.name, networks, container.links);
+      const [name, where] = link ? [link.name, [link.network]] : [query.name, networks];
+      const own = lookUp(name, query.type, where, this.#o.random, this.#records);
       if (own) return reply(own.code, own.records);
       if (container.isInternal) return reply(ResponseCode.noSuchName);
       return this.#forward(container, message, overUdp).then(

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { seededRandom } from '@swarmts/lib';
 import { EndpointMode } from '@swarmts/proto';
 import { endpoint, service, testView } from '../overlay/testing.js';
-import { addressOfPointer, lookUp } from './lookup.js';
+import { addressOfPointer, linkedNetwork, lookUp } from './lookup.js';
 import { RecordType, ResponseCode } from './message.js';
 import { namesOf } from './names.js';
 
@@ -42,6 +42,19 @@ describe('the names of a network', () => {
     const view = testView({ endpoints: [plain] });
     assert.deepEqual(ask('box', RecordType.A, view)?.addresses, ['10.1.0.9']);
     assert.deepEqual(ask('db', RecordType.A, view)?.addresses, ['10.1.0.9']);
+  });
+
+  it('that a container alone has lead to those of the network that it has them on', () => {
+    const networks = [namesOf(testView())];
+    const links: Record<string, Record<string, string>> = {
+      [networks[0]?.id ?? '']: { db: 'web' },
+      other: { cache: 'web' },
+    };
+    const link = linkedNetwork('db', networks, links);
+    assert.deepEqual(ask(link?.name ?? '')?.addresses, ['10.1.0.2']);
+    assert.equal(link?.network, networks[0]);
+    for (const name of ['cache', 'web', 'toString'])
+      assert.equal(linkedNetwork(name, networks, links), undefined, name);
   });
 
   it('are not asked of others when an address lies in our own subnet', () => {

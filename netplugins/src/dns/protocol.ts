@@ -5,7 +5,7 @@
 import type { NetworkNames } from './names.js';
 
 /** Another number means another build: the old process ends, and the daemon starts its own. */
-export const DNS_PROTOCOL = 1;
+export const DNS_PROTOCOL = 2;
 
 /** What the name server has to know of a container. */
 export interface DnsContainer {
@@ -17,6 +17,8 @@ export interface DnsContainer {
   readonly servers: readonly string[];
   /** Nothing is asked outside. */
   readonly isInternal: boolean;
+  /** Names that this container alone has for others: by network, name by alias, both in lower case. */
+  readonly links?: Readonly<Record<string, Readonly<Record<string, string>>>>;
 }
 
 export interface DnsUpdate {

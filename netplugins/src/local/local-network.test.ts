@@ -106,6 +106,23 @@ describe('the local network', () => {
     );
   });
 
+  it('opens the ports of linked containers to the one that is linked, until it is gone', async () => {
+    const { executor, network } = await started();
+    await network.attach('a', { netns: '/n/a' });
+    const port = (address: string) => ({ address, protocol: 'tcp' as const, port: 80 });
+    await network.link('a', [port('172.30.0.9')]);
+    await network.link('a', [port('172.30.0.9')]);
+    await network.link('a', [port('172.30.0.8')]);
+    await network.detach('a');
+    const element = (verb: string, address: string) =>
+      `${verb} element inet swarmts linked { 172.30.0.2 . ${address} . tcp . 80 }\n`;
+    assert.deepEqual(executor.documents, [
+      element('add', '172.30.0.9'),
+      element('delete', '172.30.0.9') + element('add', '172.30.0.8'),
+      element('delete', '172.30.0.8'),
+    ]);
+  });
+
   it('adds only what is new, and withdraws all', async () => {
     const { executor, network } = await started();
     await network.attach('a', { netns: '/n/a' });

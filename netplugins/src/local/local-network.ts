@@ -21,7 +21,9 @@ import { type PortProbe, type PortRequest, PortTable, type PublishedPort } from 
 import {
   elementDocument,
   elementsOf,
+  elementsWithout,
   GATEWAY_MARK,
+  type LinkedPort,
   parseListing,
   type RulesetOptions,
   removalDocument,
@@ -70,6 +72,13 @@ export interface LocalEndpoint {
   readonly mac: string;
   readonly mtu: number;
   readonly ports: readonly PublishedPort[];
+  /** Reached also where containers do not reach each other. */
+  readonly links?: readonly LinkedPort[];
+}
+
+/** Whether the container is on the network itself, and does not only go out through it. */
+export function isOnLocalNetwork(endpoint: LocalEndpoint): boolean {
+  return endpoint.containerIface !== GATEWAY_IFACE;
 }
 
 export interface RejectedEndpoint {
@@ -147,7 +156,7 @@ export class LocalNetwork {
     }
     const endpoint = known ?? this.#newEndpoint(containerId, options);
     this.#endpoints.set(containerId, endpoint);
-    const { containerId: _id, ports: _ports, ...spec } = endpoint;
+    const { containerId: _id, ports: _ports, links: _links, ...spec } = endpoint;
     try {
       await this.#executor.attachLocal(options.sysctls === undefined ? spec : { ...spec, sysctls: options.sysctls });
     } catch (e) {
@@ -162,6 +171,7 @@ export class LocalNetwork {
     const endpoint = this.#endpoints.get(containerId);
     if (endpoint === undefined) return;
     await this.unpublish(containerId);
+    await this.link(containerId, []);
     await this.#executor.detachLocal(endpoint.netns);
     this.#forget(endpoint);
   }
@@ -173,17 +183,7 @@ export class LocalNetwork {
     try {
       await this.#change(async () => {
         const endpoint = this.#require(containerId);
-        const before = elementsOf([endpoint]);
-        const after = { ...endpoint, ports: [...endpoint.ports, ...ports] };
-        const added = elementsOf([after]);
-        const elements = {
-          published: added.published.slice(before.published.length),
-          published_on: added.published_on.slice(before.published_on.length),
-          self: added.self.slice(before.self.length),
-        };
-        const document = elementDocument('add', this.#ruleset.table, elements);
-        if (document !== '') await this.#executor.nft(document);
-        this.#endpoints.set(containerId, after);
+        await this.#replace(endpoint, { ...endpoint, ports: [...endpoint.ports, ...ports] });
       });
     } catch (e) {
       this.#ports.release(ports);
@@ -196,14 +196,21 @@ export class LocalNetwork {
     return ports;
   }
 
+  /** From now on these ports of others, and only these, are open to the container where containers do not reach each other. */
+  async link(containerId: string, links: readonly LinkedPort[]): Promise<void> {
+    await this.#change(async () => {
+      const endpoint = this.#require(containerId);
+      await this.#replace(endpoint, { ...endpoint, links });
+    });
+  }
+
   /** Takes all ports of a container back. Unknown containers and those without ports are no error. */
   async unpublish(containerId: string): Promise<void> {
     await this.#change(async () => {
       const endpoint = this.#endpoints.get(containerId);
       if (endpoint === undefined || endpoint.ports.length === 0) return;
-      await this.#deleteElements(endpoint);
+      await this.#replace(endpoint, { ...endpoint, ports: [] });
       this.#ports.release(endpoint.ports);
-      this.#endpoints.set(containerId, { ...endpoint, ports: [] });
       // Flows that the old rules sent to this container would go on to whoever gets its address next.
       if (endpoint.ports.some((p) => p.protocol === 'udp')) await this.#flush({ backend: endpoint.address });
     });
@@ -322,12 +329,19 @@ export class LocalNetwork {
   }
 
   /** One that somebody has flushed is written anew, without the container. */
-  async #deleteElements(endpoint: LocalEndpoint): Promise<void> {
+  /** What a container publishes and what it is linked to, from now on: one transaction of what differs. */
+  async #replace(before: LocalEndpoint, after: LocalEndpoint): Promise<void> {
+    const [was, is] = [elementsOf([before]), elementsOf([after])];
+    const { table } = this.#ruleset;
+    const gone = elementDocument('delete', table, elementsWithout(was, is));
+    const added = elementDocument('add', table, elementsWithout(is, was));
     try {
-      await this.#executor.nft(elementDocument('delete', this.#ruleset.table, elementsOf([endpoint])));
+      if (gone !== '' || added !== '') await this.#executor.nft(gone + added);
+      this.#endpoints.set(after.containerId, after);
     } catch (e) {
-      this.#logger.warn('published ports were gone before they were withdrawn', { error: e });
-      this.#endpoints.set(endpoint.containerId, { ...endpoint, ports: [] });
+      if (gone === '') throw e;
+      this.#logger.warn('rules of a container were gone before they were withdrawn', { error: e });
+      this.#endpoints.set(after.containerId, after);
       await this.#writeTable();
     }
   }

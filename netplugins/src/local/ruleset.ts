@@ -3,7 +3,7 @@
  * rules does not depend on the number of containers: published ports are elements of maps. The `swarmts-user` chain is
  * the administrator's, consulted before our own rules and never touched once it exists.
  */
-import type { PublishedPort } from './ports.js';
+import type { PortProtocol, PublishedPort } from './ports.js';
 
 export interface RulesetOptions {
   /** Name of the table of family inet. */
@@ -16,10 +16,18 @@ export interface RulesetOptions {
   readonly ifacePrefix: string;
 }
 
-/** A container that publishes ports. */
+/** A port of another container that is reached although containers do not reach each other. */
+export interface LinkedPort {
+  readonly address: string;
+  readonly protocol: PortProtocol;
+  readonly port: number;
+}
+
+/** A container that publishes ports, or is linked to others. */
 export interface Publication {
   readonly address: string;
   readonly ports: readonly PublishedPort[];
+  readonly links?: readonly LinkedPort[];
 }
 
 /** Elements by the map or set that they belong to, in the words in which nft lists them. */
@@ -30,15 +38,19 @@ export interface Elements {
   readonly published_on: readonly string[];
   /** Containers that may reach themselves through a published port: masqueraded then. */
   readonly self: readonly string[];
+  /** Container, linked container, protocol and port. */
+  readonly linked: readonly string[];
 }
 
-const ELEMENT_SETS = ['published', 'published_on', 'self'] as const;
+const ELEMENT_SETS = ['published', 'published_on', 'self', 'linked'] as const;
 
 export function elementsOf(publications: readonly Publication[]): Elements {
   const published: string[] = [];
   const publishedOn: string[] = [];
   const self: string[] = [];
-  for (const { address, ports } of publications) {
+  const linked: string[] = [];
+  for (const { address, ports, links = [] } of publications) {
+    for (const l of links) linked.push(`${address} . ${l.address} . ${l.protocol} . ${l.port}`);
     if (ports.length > 0) self.push(`${address} . ${address}`);
     for (const port of ports) {
       const key = `${port.protocol} . ${port.publishedPort}`;
@@ -47,10 +59,24 @@ export function elementsOf(publications: readonly Publication[]): Elements {
       else publishedOn.push(`${port.hostIp} . ${key} : ${target}`);
     }
   }
-  return { published, published_on: publishedOn, self };
+  return { published, published_on: publishedOn, self, linked };
 }
 
-/** Adds or deletes what one container publishes: one transaction of at most three commands. */
+/** What is in the first and not in the second. */
+export function elementsWithout(all: Elements, without: Elements): Elements {
+  const left = (set: keyof Elements) => {
+    const gone = new Set(without[set]);
+    return all[set].filter((e) => !gone.has(e));
+  };
+  return {
+    published: left('published'),
+    published_on: left('published_on'),
+    self: left('self'),
+    linked: left('linked'),
+  };
+}
+
+/** Adds or deletes what one container publishes: one transaction of a command per set. */
 export function elementDocument(verb: 'add' | 'delete', table: string, elements: Elements): string {
   return ELEMENT_SETS.filter((set) => elements[set].length > 0)
     .map(
@@ -122,7 +148,12 @@ function chains({ subnet, icc, ifacePrefix }: RulesetOptions): Chain[] {
         // Containers of other networks do not meet here.
         `iifname ${gateways} oifname ${legs} drop`,
         `iifname ${legs} oifname ${gateways} drop`,
-        `iifname ${legs} oifname ${legs} ${icc ? 'accept' : 'drop'}`,
+        ...(icc
+          ? [`iifname ${legs} oifname ${legs} accept`]
+          : [
+              `iifname ${legs} oifname ${legs} ip saddr . ip daddr . meta l4proto . th dport @linked accept`,
+              `iifname ${legs} oifname ${legs} drop`,
+            ]),
         // Ports that are not published are not reached from outside, whatever routes others may have.
         `oifname ${legs} drop`,
         // A container that is gone: without this its packets would follow the host's default route.
@@ -141,12 +172,14 @@ export function tableDocument(options: RulesetOptions, elements: Elements): stri
     `add map inet ${table} published { type inet_proto . inet_service : ipv4_addr . inet_service; }`,
     `add map inet ${table} published_on { type ipv4_addr . inet_proto . inet_service : ipv4_addr . inet_service; }`,
     `add set inet ${table} self { type ipv4_addr . ipv4_addr; }`,
+    `add set inet ${table} linked { type ipv4_addr . ipv4_addr . inet_proto . inet_service; }`,
     `add chain inet ${table} ${USER_CHAIN}`,
     ...own.map(({ name, hook }) => `add chain inet ${table} ${name}${hook === '' ? '' : ` { ${hook} }`}`),
     ...own.map(({ name }) => `flush chain inet ${table} ${name}`),
     `flush map inet ${table} published`,
     `flush map inet ${table} published_on`,
     `flush set inet ${table} self`,
+    `flush set inet ${table} linked`,
     ...own.flatMap(({ name, rules }) => rules.map((rule) => `add rule inet ${table} ${name} ${rule}`)),
   ];
   return `${lines.join('\n')}\n${elementDocument('add', table, elements)}`;
@@ -184,6 +217,7 @@ export function parseListing(listing: string): ListedTable {
       published: found.published ?? [],
       published_on: found.published_on ?? [],
       self: found.self ?? [],
+      linked: found.linked ?? [],
     },
   };
 }

@@ -181,8 +181,11 @@ describe('plain containers on networks', () => {
 
   it('are joined and taken off while they run', async () => {
     assert.ok(!(await reaches('w1', 'stranger', '172.28.0.80')));
-    ok(await lab.docker('w1', 'network', 'connect', '--alias', 'guest', 'mine', 'stranger'));
+    ok(await lab.docker('w1', 'network', 'connect', '--alias', 'guest', '--link', 'web:mate', 'mine', 'stranger'));
     assert.ok(await reaches('w1', 'stranger', '172.28.0.80'));
+    // It was started without names, and has some now; one of them is its own.
+    for (const name of ['www', 'mate']) ok(await lab.docker('w1', 'exec', 'stranger', 'ping', '-c1', '-W1', name));
+    assert.deepEqual(await resolveIn(await pidOf(lab, 'w1', 'ask'), 'mate'), []);
     assert.equal((await resolveIn(await pidOf(lab, 'w1', 'ask'), 'guest')).length, 1);
     assert.match(failed(await lab.docker('w1', 'network', 'connect', 'mine', 'stranger')), /already/);
     ok(await lab.docker('w1', 'network', 'disconnect', 'mine', 'stranger'));

@@ -26,11 +26,13 @@ import type { LayerStore } from '../snapshots/layer-store.js';
 import { mountRootfs, rootfsPaths } from '../snapshots/rootfs.js';
 import { byteString, bytesOf, kindOf, resolveScoped } from '../snapshots/scoped-path.js';
 import { copyUp } from '../volumes/copy-up.js';
+import { type LinkedContainer, linkHostLines, linkVariables, movedHosts } from './container-links.js';
 import type { SharedNamespaces } from './container-namespaces.js';
 import type { NetworkAttachment } from './container-network.js';
 import type { ContainerPaths } from './container-paths.js';
 import type { ContainerRecord, ResolvedMount } from './container-record.js';
 import type { InjectedFile } from './engine-api.js';
+import { withVariables } from './merge-config.js';
 
 export interface BundleContext {
   readonly helper: HelperApi;
@@ -52,6 +54,7 @@ export interface BundleRequest {
   readonly volumes: ReadonlyMap<string, string>;
   readonly network: NetworkNamespace;
   readonly attachment: NetworkAttachment | undefined;
+  readonly linked: readonly LinkedContainer[];
 }
 
 const INIT_TARGET = '/sbin/docker-init';
@@ -71,7 +74,7 @@ export function cgroupOf(
 /** Mounts the root file system and fills empty volumes; separate, because it does not depend on the network. */
 export async function prepareRootfs(
   context: BundleContext,
-  request: Omit<BundleRequest, 'network' | 'attachment' | 'shared' | 'etcFrom'>,
+  request: Omit<BundleRequest, 'network' | 'attachment' | 'shared' | 'etcFrom' | 'linked'>,
 ): Promise<string> {
   const { record, paths, volumes } = request;
   const rootfs = await mountRootfs(context.helper, context.layers, record.chain, paths.container);
@@ -104,7 +107,7 @@ export function writeBundle(context: BundleContext, request: BundleRequest): voi
     config: record.config,
     rootfs,
     args: argsOf(record),
-    env: [...record.env, ...cdi.env],
+    env: [...withVariables(linkVariables(record.config.name, request.linked), record.env), ...cdi.env],
     cwd: record.workingDir,
     user,
     hostname: record.hostname,
@@ -222,10 +225,9 @@ function writeEtcFiles(context: BundleContext, request: BundleRequest): OciMount
     gateway: attachment.gateway,
     names: [...(fqdn ? [fqdn] : []), record.hostname],
   };
-  const extra = config.extraHosts ?? [];
+  const extra = [...(config.extraHosts ?? []), ...linkHostLines(request.linked)];
   const hosts = shared ? hostNetworkHostsFile(readHostFile('/etc/hosts'), extra) : hostsFile(extra, own);
-  const wishes = dnsWithServer(config.dns ?? context.dns, attachment?.nameserver);
-  const resolv = resolvConf(readHostFile('/etc/resolv.conf'), wishes, shared);
+  const resolv = resolvConfOf(context, record, attachment, shared);
   const contents = { hosts, hostname: `${record.hostname}\n`, 'resolv.conf': resolv };
   const mounts: OciMount[] = [];
   for (const [name, text] of Object.entries(contents)) {
@@ -234,6 +236,32 @@ function writeEtcFiles(context: BundleContext, request: BundleRequest): OciMount
     mounts.push(bind(path, `/etc/${basename(name)}`, config.readOnlyRootfs ?? false));
   }
   return mounts;
+}
+
+function resolvConfOf(
+  context: BundleContext,
+  { config }: ContainerRecord,
+  attachment: NetworkAttachment | undefined,
+  shared: boolean,
+): string {
+  const wishes = dnsWithServer(config.dns ?? context.dns, attachment?.nameserver);
+  return resolvConf(readHostFile('/etc/resolv.conf'), wishes, shared);
+}
+
+/** For a container that runs and has joined its first network with names. In place: the container has the file itself. */
+export function moveNameServer(
+  context: BundleContext,
+  record: ContainerRecord,
+  paths: ContainerPaths,
+  attachment: NetworkAttachment,
+): void {
+  writeFileSync(join(paths.container, 'resolv.conf'), resolvConfOf(context, record, attachment, false));
+}
+
+/** In place: the container has the file itself. */
+export function moveHosts(paths: ContainerPaths, linked: readonly LinkedContainer[]): void {
+  const path = join(paths.container, 'hosts');
+  writeFileSync(path, movedHosts(readFileSync(path, 'utf8'), linked));
 }
 
 /** On networks with names the container asks us, and we ask the servers that it would have asked. */

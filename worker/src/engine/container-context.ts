@@ -4,10 +4,12 @@ import type { HelperApi } from '../helper/helper-api.js';
 import type { OciRuntime } from '../runtime/oci-runtime.js';
 import type { VolumeStore } from '../volumes/volume-store.js';
 import type { BundleContext } from './container-bundle.js';
+import type { LinkedContainer } from './container-links.js';
 import type { PeerOf } from './container-namespaces.js';
 import type { ContainerNetwork } from './container-network.js';
 import type { EngineRoots } from './container-paths.js';
 import type { ContainerRecord } from './container-record.js';
+import type { ContainerLink } from './engine-api.js';
 
 export interface ContainerContext extends EngineRoots {
   readonly helper: HelperApi;
@@ -21,6 +23,10 @@ export interface ContainerContext extends EngineRoots {
   readonly runtimes: ReadonlyMap<string, string>;
   /** Another container that runs; 'conflict' when it does not. */
   readonly peerOf: PeerOf;
+  /** The containers that one is linked to, as they are now; `strict`: throws Docker's words unless all of them run. */
+  readonly linkedTo: (record: ContainerRecord, strict: boolean) => readonly LinkedContainer[];
+  /** The same, by their names. */
+  readonly linksOf: (record: ContainerRecord) => readonly ContainerLink[];
   /** Whether another running container has the volume mounted. */
   readonly volumeBusy: (volume: string, exceptId: string) => boolean;
   /** A container that is to be removed when it ends has ended. */

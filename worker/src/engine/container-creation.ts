@@ -11,7 +11,7 @@ import { checkSettings, type MachineLimits } from './check-settings.js';
 import { checkModes } from './container-namespaces.js';
 import { type ContainerRecord, type ResolvedMount, saveRecord } from './container-record.js';
 import type { ContainerConfig, MountConfig } from './engine-api.js';
-import { healthOf, mergeConfig, mountsOf } from './merge-config.js';
+import { distinctPorts, exposedByImage, healthOf, mergeConfig, mountsOf } from './merge-config.js';
 import { supportedLimits } from './supported-limits.js';
 
 export interface CreationContext {
@@ -69,6 +69,11 @@ export async function createContainer(
       user: merged.user,
       workingDir: merged.workingDir,
       hostname: merged.hostname,
+      exposedPorts: distinctPorts([
+        ...exposedByImage(image.config),
+        ...(config.exposedPorts ?? []),
+        ...config.ports.map(({ protocol, targetPort }) => ({ protocol, targetPort })),
+      ]),
       stopSignal: merged.stopSignal,
       mounts: resolved,
       volumesFilled: false,

@@ -1,14 +1,17 @@
 /** A container's record as the engine's callers see it. Pure. */
 import { dirname, isAbsolute } from 'node:path';
 import type { ContainerRecord } from './container-record.js';
-import type { ContainerInfo } from './engine-api.js';
+import type { ContainerInfo, ContainerLink } from './engine-api.js';
 import type { HealthState } from './health-state.js';
 
-export function describeContainer(
-  record: ContainerRecord,
-  logPath: string,
-  health: HealthState | undefined,
-): ContainerInfo {
+export interface Circumstances {
+  readonly logPath: string;
+  readonly health: HealthState | undefined;
+  /** By the names of now. */
+  readonly links: readonly ContainerLink[];
+}
+
+export function describeContainer(record: ContainerRecord, { logPath, health, links }: Circumstances): ContainerInfo {
   const { network, exit, process } = record;
   return {
     id: record.id,
@@ -26,6 +29,7 @@ export function describeContainer(
     ...(network ? { network: networkOf(network) } : {}),
     ...(network?.networks ? { networks: network.networks } : {}),
     ports: network?.ports ?? record.config.ports,
+    links,
     entrypoint: record.entrypoint,
     cmd: record.cmd,
     env: record.env,

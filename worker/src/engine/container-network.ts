@@ -1,4 +1,5 @@
 /** What the engine needs from the node's networks. It knows addresses and ports; how they are made is the networks' business. */
+import type { LinkedPort } from '@swarmts/netplugins';
 import type { ContainerNetworkInfo, NetworkWish, PublishedPort } from './engine-api.js';
 
 export interface AttachRequest {
@@ -11,6 +12,8 @@ export interface AttachRequest {
   readonly name?: string;
   /** Its own choice of name servers, where it has made one. */
   readonly dnsServers?: readonly string[];
+  /** Of the node's local network, open to it in any case. */
+  readonly links?: readonly LinkedPort[];
 }
 
 export interface NetworkAttachment {
@@ -46,6 +49,10 @@ export interface ContainerNetwork {
   ): Promise<NetworkAttachment>;
   /** Takes a running container off a network. 'not-found' when it is not on it. */
   disconnect?(id: string, attachment: NetworkAttachment, networkId: string): Promise<NetworkAttachment>;
+  /** Where containers that are linked to a running one reach it; undefined when it is not on the node's local network. */
+  linkAddress?(id: string): string | undefined;
+  /** Replaces the ports of others that are open to a running container in any case. */
+  link?(id: string, attachment: NetworkAttachment, links: readonly LinkedPort[]): Promise<NetworkAttachment>;
   /** Withdraws the ports and drops the namespace; unknown ids are no error. */
   detach(id: string): Promise<void>;
   /**

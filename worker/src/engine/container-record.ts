@@ -6,7 +6,14 @@ import { join } from 'node:path';
 import { readFileIfThere, SwarmtsError, writeFileAtomic } from '@swarmts/lib';
 import type { ProcessIdentity } from '../runtime/process-identity.js';
 import type { NetworkAttachment } from './container-network.js';
-import type { ContainerConfig, ContainerState, ExitInfo, HealthConfig, MountConfig } from './engine-api.js';
+import type {
+  ContainerConfig,
+  ContainerState,
+  ExitInfo,
+  ExposedPort,
+  HealthConfig,
+  MountConfig,
+} from './engine-api.js';
 import type { HealthState } from './health-state.js';
 
 /** A mount with the volume's name settled. */
@@ -48,6 +55,8 @@ export interface ContainerRecord {
   readonly user: string;
   readonly workingDir: string;
   readonly hostname: string;
+  /** What it listens at, as image and configuration say. */
+  readonly exposedPorts?: readonly ExposedPort[];
   readonly stopSignal: string;
   readonly mounts: readonly ResolvedMount[];
   /** Empty volumes have been filled from the image. */

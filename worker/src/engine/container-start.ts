@@ -11,6 +11,7 @@ import { identifyProcess } from '../runtime/process-identity.js';
 import { type StartFailure, startFailure } from '../runtime/runtime-errors.js';
 import { hasFiles, placeFiles, prepareRootfs, writeBundle } from './container-bundle.js';
 import type { ContainerContext } from './container-context.js';
+import { type LinkedContainer, linkedPorts } from './container-links.js';
 import { sharedNamespaces } from './container-namespaces.js';
 import type { AttachRequest, NetworkAttachment } from './container-network.js';
 import { type ContainerPaths, containerPaths } from './container-paths.js';
@@ -45,10 +46,11 @@ export async function createProcess(
   await placeFilesOnce(context, record, paths, files);
   mkdirSync(dirname(paths.log), { recursive: true, mode: 0o700 });
   await checkLogSink(context, record);
+  const linked = context.linkedTo(record, true);
   const volumes = await acquireVolumes(context, record);
   const [rootfs, network] = await Promise.allSettled([
     prepareRootfs(context.bundle, { record, paths, volumes }),
-    attachNetwork(context, record, paths),
+    attachNetwork(context, record, paths, linked),
   ]);
   if (rootfs.status === 'rejected') throw rootfs.reason;
   if (network.status === 'rejected') throw network.reason;
@@ -57,7 +59,7 @@ export async function createProcess(
     ...sharedNamespaces(record.config, context.peerOf),
     ...(await sharedMemory(context, record, paths)),
   };
-  writeBundle(context.bundle, { record, paths, volumes, network: namespace, attachment, shared, etcFrom });
+  writeBundle(context.bundle, { record, paths, volumes, network: namespace, attachment, shared, etcFrom, linked });
   return { process: await startMonitor(context, record, paths), attachment };
 }
 
@@ -119,6 +121,7 @@ async function attachNetwork(
   context: ContainerContext,
   record: ContainerRecord,
   paths: ContainerPaths,
+  linked: readonly LinkedContainer[],
 ): Promise<{ namespace: NetworkNamespace; attachment: NetworkAttachment | undefined; etcFrom?: string }> {
   const { config, id } = record;
   if (config.networkNamespace) {
@@ -132,11 +135,15 @@ async function attachNetwork(
   if (config.networkMode === 'host') return { namespace: { kind: 'host' }, attachment: undefined };
   if (config.networkMode === 'none') return { namespace: { kind: 'private' }, attachment: undefined };
   mkdirSync(dirname(paths.netns), { recursive: true, mode: 0o700 });
-  const attachment = await context.network.attach(id, attachRequest(record, paths));
+  const attachment = await context.network.attach(id, attachRequest(record, paths, linked));
   return { namespace: { kind: 'path', path: paths.netns }, attachment };
 }
 
-export function attachRequest(record: ContainerRecord, paths: ContainerPaths): AttachRequest {
+export function attachRequest(
+  record: ContainerRecord,
+  paths: ContainerPaths,
+  linked: readonly LinkedContainer[],
+): AttachRequest {
   const { config } = record;
   return {
     netnsPath: paths.netns,
@@ -144,6 +151,7 @@ export function attachRequest(record: ContainerRecord, paths: ContainerPaths): A
     networks: config.networks ?? [],
     name: config.name,
     dnsServers: config.dns?.servers ?? [],
+    links: linkedPorts(linked),
   };
 }
 

@@ -24,12 +24,13 @@ import { signalNumber } from '../runtime/signals.js';
 import { runChild } from '../snapshots/child-report.js';
 import { rootfsPaths } from '../snapshots/rootfs.js';
 import { ContainerAttachment } from './container-attachment.js';
-import { bundleProcess, cgroupOf, lookUpUser } from './container-bundle.js';
+import { bundleProcess, cgroupOf, lookUpUser, moveHosts, moveNameServer } from './container-bundle.js';
 import { emptyMountsOf } from './container-commit.js';
 import type { ContainerContext } from './container-context.js';
 import { execProcess } from './container-exec.js';
 import { bareRoot, lowerOf, runningRoot, stoppedRoot } from './container-files.js';
 import { describeContainer } from './container-info.js';
+import { linkedPorts } from './container-links.js';
 import { type ContainerPaths, containerPaths } from './container-paths.js';
 import { type ContainerRecord, saveRecord, withoutContents } from './container-record.js';
 import { attachRequest, createProcess, StartError } from './container-start.js';
@@ -110,7 +111,11 @@ export class Container {
   }
 
   info(): ContainerInfo {
-    return describeContainer(this.#record, this.logPath, this.#health?.state);
+    return describeContainer(this.#record, {
+      logPath: this.logPath,
+      health: this.#health?.state,
+      links: this.#context.linksOf(this.#record),
+    });
   }
 
   /** Calls back once when the container is not running any more; returns the unsubscribe function. */
@@ -240,8 +245,11 @@ export class Container {
       let attached = network;
       if (this.isRunning && network) {
         if (!this.#context.network.connect) throw new SwarmtsError('unsupported', 'this network cannot be changed');
-        const request = attachRequest(this.#record, this.#paths);
+        const request = attachRequest(this.#record, this.#paths, []);
         attached = await this.#context.network.connect(this.#record.id, network, request, wish);
+        if (attached.nameserver !== network.nameserver) {
+          moveNameServer(this.#context.bundle, this.#record, this.#paths, attached);
+        }
       }
       const networks = [...(config.networks ?? []).filter((n) => n.target !== wish.target), wish];
       await this.#save({
@@ -271,6 +279,18 @@ export class Container {
         config: { ...config, networks },
         ...(attached ? { network: attached } : {}),
       });
+    });
+  }
+
+  /** One that it is linked to has been started or has ended. */
+  async renewLinks(): Promise<void> {
+    await this.#lock.run(async () => {
+      const { network } = this.#record;
+      if (!this.isRunning || !network) return;
+      const linked = this.#context.linkedTo(this.#record, false);
+      moveHosts(this.#paths, linked);
+      const attached = await this.#context.network.link?.(this.#record.id, network, linkedPorts(linked));
+      if (attached) await this.#save({ ...this.#record, network: attached });
     });
   }
 

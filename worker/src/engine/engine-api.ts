@@ -61,6 +61,18 @@ export interface PublishedPort {
   readonly hostIp?: string;
 }
 
+export interface ExposedPort {
+  readonly protocol: PublishedPort['protocol'];
+  readonly targetPort: number;
+}
+
+/** Another container under a name of one's own. */
+export interface ContainerLink {
+  /** Name or id. */
+  readonly container: string;
+  readonly alias: string;
+}
+
 /** A network that a container is to be on. */
 export interface NetworkWish {
   /** Id or name. */
@@ -69,6 +81,8 @@ export interface NetworkWish {
   /** Fixed addresses, without prefix lengths. */
   readonly addresses: readonly string[];
   readonly mac?: string;
+  /** Names that this container alone has for others on the network. */
+  readonly links?: readonly ContainerLink[];
   /** What the managers have given a task already. */
   readonly given?: { readonly endpointId: string; readonly attachment: SwarmAttachment };
 }
@@ -86,6 +100,7 @@ export interface ContainerNetworkInfo {
   readonly ipv6Gateway: string;
   readonly mac: string;
   readonly aliases: readonly string[];
+  readonly links?: readonly ContainerLink[];
 }
 
 export interface HealthConfig {
@@ -193,6 +208,10 @@ export interface ContainerConfig {
   /** With mode 'local': the networks to be on instead of the node's local one. */
   readonly networks?: readonly NetworkWish[];
   readonly ports: readonly PublishedPort[];
+  /** What it listens at, beside what its image says. */
+  readonly exposedPorts?: readonly ExposedPort[];
+  /** Containers of the node's local network that it knows by name and environment; they must run when it starts. */
+  readonly links?: readonly ContainerLink[];
   /** "IP name" lines for /etc/hosts. */
   readonly extraHosts?: readonly string[];
   readonly dns?: {
@@ -311,6 +330,8 @@ export interface ContainerInfo {
   readonly networks?: readonly ContainerNetworkInfo[];
   /** With the ports that were chosen. */
   readonly ports: readonly PublishedPort[];
+  /** Containers that it is linked to, by the names that they have now. */
+  readonly links: readonly ContainerLink[];
   readonly entrypoint: readonly string[];
   readonly cmd: readonly string[];
   readonly env: readonly string[];

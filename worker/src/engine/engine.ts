@@ -18,6 +18,7 @@ import { Container } from './container.js';
 import { changesOf, commitContainer } from './container-commit.js';
 import type { ContainerContext } from './container-context.js';
 import { createContainer, newContainerId } from './container-creation.js';
+import { resolveLinks } from './container-links.js';
 import { buildsRoot, containerPaths } from './container-paths.js';
 import type { ContainerRegistry } from './container-registry.js';
 import { listProcesses } from './container-top.js';
@@ -80,7 +81,8 @@ export class Engine implements ContainerEngine {
     try {
       const directoryOf = (i: string) => containerPaths(context, i).container;
       const { facts } = context.bundle;
-      const record = await createContainer(id, config, {
+      const links = resolveLinks(config.links ?? [], registry);
+      const record = await createContainer(id, links.length === 0 ? config : { ...config, links }, {
         images,
         volumes,
         clock,

@@ -66,6 +66,70 @@ describe('a container on the local network', function () {
     assert.equal(existsSync(join(bed.execRoot, 'netns', server)), false);
   });
 
+  it('reaches what it is linked to by names and variables, also after that has another address', async () => {
+    const exposed = { exposedPorts: [{ protocol: 'tcp', targetPort: 80 }], env: ['MODE=fast'] } as const;
+    const db = await started(SERVE, { name: 'link-db', hostname: 'box', ...exposed });
+    const address = () => bed.engine.find(db)?.network?.address ?? '';
+    await served(`http://${address()}/`);
+    const links = [{ container: 'link-db', alias: 'my-db' }];
+    const web = await started('wget -q -O - http://my-db/; env; cat /etc/hosts; sleep 1000', {
+      name: 'link-web',
+      links,
+    });
+    const { network: own } = bed.engine.find(web) ?? {};
+    const told = () => outputOf(bed.engine, web);
+    await eventually(
+      async () => /link-web\n$/.test(await told()) || (await told()).includes(own?.address ?? '-'),
+      'it is told',
+    );
+    const text = await told();
+    assert.match(text, /^served\n/);
+    assert.match(text, new RegExp(`^MY_DB_PORT_80_TCP=tcp://${address()}:80$`, 'm'));
+    assert.match(text, /^MY_DB_ENV_MODE=fast$/m);
+    assert.match(text, /^MY_DB_NAME=\/link-web\/my-db$/m);
+    assert.match(text, new RegExp(`^${address()}\tmy-db box link-db$`, 'm'));
+    assert.deepEqual(bed.engine.find(web)?.links, links);
+
+    const before = address();
+    await bed.engine.stop(db, 0);
+    const other = await started('sleep 1000', {});
+    await bed.engine.start(db);
+    assert.notEqual(address(), before, 'somebody else has the address now');
+    const asked = () => bed.engine.exec(web, ['sh', '-c', 'wget -q -O - http://my-db/ || true'], {});
+    await eventually(async () => /^served/.test((await asked()).stdout.toString()), 'the new address is known');
+    await bed.engine.rename(db, 'link-db2');
+    assert.deepEqual(bed.engine.find(web)?.links, [{ container: 'link-db2', alias: 'my-db' }]);
+    for (const id of [web, db, other]) await bed.engine.remove(id, { force: true, volumes: false });
+  });
+
+  it('is linked to what is there and runs on the same network only', async () => {
+    const linkedTo = (container: string) =>
+      containerConfig(image, ['true'], { networkMode: 'local', links: [{ container, alias: 'x' }] });
+    await assert.rejects(bed.engine.create(linkedTo('nobody')), {
+      code: 'invalid-argument',
+      message: 'could not get container for nobody: No such container: nobody',
+    });
+    const onHost = await bed.engine.create(containerConfig(image, ['true'], { networkMode: 'host' }));
+    await assert.rejects(bed.engine.create(linkedTo(onHost)), /host type networking can't be used with links/);
+    const alone = await bed.engine.create(
+      containerConfig(image, ['sleep', '1000'], { networkMode: 'none', name: 'link-alone' }),
+    );
+    const web = await bed.engine.create({ ...linkedTo('link-alone'), name: 'link-strict' });
+    await assert.rejects(
+      bed.engine.start(web),
+      /^SwarmtsError: Cannot link to a non running container: \/link-alone AS \/link-strict\/x$/,
+    );
+    await bed.engine.start(alone);
+    await assert.rejects(
+      bed.engine.start(web),
+      /Cannot link to \/link-alone, as it does not belong to the default network/,
+    );
+    await bed.engine.remove(alone, { force: true, volumes: false });
+    await bed.engine.start(web);
+    assert.deepEqual(bed.engine.find(web)?.links, [], 'what is removed is not linked to');
+    await bed.engine.wait(web);
+  });
+
   it('chooses ports that are not given, refuses taken ones, and leaves nothing of the refused container', async () => {
     const first = await started('sleep 1000', { ports: [{ protocol: 'tcp', targetPort: 80, publishedPort: 0 }] });
     const port = bed.engine.find(first)?.ports[0]?.publishedPort ?? 0;

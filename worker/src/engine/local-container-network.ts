@@ -1,5 +1,5 @@
 /** The node's local network (netplugins) as the engine needs it: attachment and published ports in one step. */
-import type { LocalEndpoint, LocalNetwork } from '@swarmts/netplugins';
+import { isOnLocalNetwork, type LinkedPort, type LocalEndpoint, type LocalNetwork } from '@swarmts/netplugins';
 import type { AttachRequest, ContainerNetwork, NetworkAttachment, RestoredAttachment } from './container-network.js';
 
 export class LocalContainerNetwork implements ContainerNetwork {
@@ -13,10 +13,25 @@ export class LocalContainerNetwork implements ContainerNetwork {
     await this.#network.attach(id, { netns: request.netnsPath });
     try {
       if (request.ports.length > 0) await this.#network.publish(id, request.ports);
+      if (request.links && request.links.length > 0) await this.#network.link(id, request.links);
     } catch (e) {
       await this.#network.detach(id);
       throw e;
     }
+    return this.#attachmentOf(id);
+  }
+
+  linkAddress(id: string): string | undefined {
+    const endpoint = this.#network.endpoint(id);
+    return endpoint && isOnLocalNetwork(endpoint) ? endpoint.address : undefined;
+  }
+
+  async link(id: string, _attachment: NetworkAttachment, links: readonly LinkedPort[]): Promise<NetworkAttachment> {
+    await this.#network.link(id, links);
+    return this.#attachmentOf(id);
+  }
+
+  #attachmentOf(id: string): NetworkAttachment {
     const endpoint = this.#network.endpoint(id);
     if (!endpoint) throw new Error(`endpoint of ${id} vanished while it was attached`);
     const { address, prefixLength, gateway, mac, ports } = endpoint;

@@ -1,6 +1,6 @@
 /** Puts a container's configuration on top of its image's, by Docker's rules. Pure. */
 import { SwarmtsError } from '@swarmts/lib';
-import type { ContainerConfig, HealthConfig, ImageConfig, MountConfig } from './engine-api.js';
+import type { ContainerConfig, ExposedPort, HealthConfig, ImageConfig, MountConfig } from './engine-api.js';
 
 export interface MergedConfig {
   readonly entrypoint: readonly string[];
@@ -62,6 +62,19 @@ export function withVariables(base: readonly string[], changes: readonly string[
     else out.push(change);
   }
   return out;
+}
+
+/** What the image says that its containers listen at. */
+export function exposedByImage(image: ImageConfig | undefined): readonly ExposedPort[] {
+  return Object.keys(image?.ExposedPorts ?? {}).map((key) => {
+    const [port = '', protocol = 'tcp'] = key.split('/');
+    return { targetPort: Number(port), protocol: protocol === 'udp' || protocol === 'sctp' ? protocol : 'tcp' };
+  });
+}
+
+/** Each port once. */
+export function distinctPorts(ports: readonly ExposedPort[]): readonly ExposedPort[] {
+  return [...new Map(ports.map((p) => [`${p.targetPort}/${p.protocol}`, p])).values()];
 }
 
 /** The health check that applies: the container's own fields over the image's; undefined for none. */

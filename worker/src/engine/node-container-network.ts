@@ -7,6 +7,7 @@ import { rm } from 'node:fs/promises';
 import { type Logger, messageOf, SwarmtsError } from '@swarmts/lib';
 import {
   type DnsContainer,
+  type LinkedPort,
   type LocalEndpoint,
   type LocalNetwork,
   macvlanOf,
@@ -84,7 +85,7 @@ export class NodeContainerNetwork implements ContainerNetwork {
         local = await this.#p.local.attach(id, { netns: request.netnsPath, gatewayOnly: true });
       } else await this.#p.helper.createNetns(request.netnsPath);
       for (const [i, e] of endpoints.entries()) made.push(await this.#join(id, request, e, `eth${i}`, local));
-      const named = namedOf(id, request, made, isInternal);
+      const named = namedOf(id, request, made, isInternal, linksByNetwork(endpoints));
       await this.#p.names.put(named);
       if (local && request.ports.length > 0) await this.#p.local.publish(id, request.ports);
       const name = request.name ?? id;
@@ -120,7 +121,8 @@ export class NodeContainerNetwork implements ContainerNetwork {
       const joined = await this.#join(id, request, { ...endpoint, wish }, freeInterface(before), undefined);
       const routed = [...before.routed, joined];
       const isInternal = before.named.isInternal && (joined.network.spec?.internal ?? false);
-      const named = namedOf(id, request, routed, isInternal);
+      const links = { ...before.named.links, ...linksByNetwork([{ ...endpoint, wish }]) };
+      const named = namedOf(id, request, routed, isInternal, links);
       await this.#p.names.put(named);
       return this.#keep(id, { ...before, routed, named, obtained: [...before.obtained, ...obtained] });
     } catch (e) {
@@ -140,6 +142,16 @@ export class NodeContainerNetwork implements ContainerNetwork {
     await this.#p.names.put(named);
     const obtained = before.obtained.filter((o) => o !== gone.endpointId);
     return this.#keep(id, { ...before, routed, named, obtained });
+  }
+
+  linkAddress(id: string): string | undefined {
+    return this.#plain.linkAddress(id);
+  }
+
+  async link(id: string, attachment: NetworkAttachment, links: readonly LinkedPort[]): Promise<NetworkAttachment> {
+    const details = this.#attached.get(id);
+    const linked = await this.#plain.link(id, attachment, links);
+    return details ? this.#keep(id, details) : linked;
   }
 
   async detach(id: string): Promise<void> {
@@ -203,7 +215,7 @@ export class NodeContainerNetwork implements ContainerNetwork {
 
   #keep(id: string, details: RoutedDetails): NetworkAttachment {
     this.#attached.set(id, details);
-    const networks = details.routed.map(infoOf);
+    const networks = details.routed.map((r) => infoOf(r, details.named.links?.[r.networkId] ?? {}));
     const [first] = networks;
     const local = this.#p.local.endpoint(id);
     return {
@@ -247,7 +259,7 @@ function detailsOfPlain(id: string, attachment: NetworkAttachment, request: Atta
     routed: [],
     obtained: [],
     name: request.name ?? id,
-    named: namedOf(id, request, [], false),
+    named: namedOf(id, request, [], false, {}),
   };
 }
 
@@ -256,14 +268,27 @@ function namedOf(
   request: AttachRequest,
   routed: readonly RoutedAttachment[],
   isInternal: boolean,
+  links: NonNullable<DnsContainer['links']>,
 ): DnsContainer {
   return {
+    links,
     id,
     netns: request.netnsPath,
     networkIds: routed.map((r) => r.networkId),
     servers: request.dnsServers ?? [],
     isInternal,
   };
+}
+
+function linksByNetwork(
+  endpoints: readonly (ObtainedEndpoint & { readonly wish: NetworkWish })[],
+): NonNullable<DnsContainer['links']> {
+  return Object.fromEntries(
+    endpoints.map(({ attachment, wish }) => {
+      const names = (wish.links ?? []).map((l) => [l.alias.toLowerCase(), l.container.toLowerCase()]);
+      return [attachment.network?.id ?? '', Object.fromEntries(names) as Record<string, string>];
+    }),
+  );
 }
 
 function freeInterface(details: RoutedDetails): string {
@@ -273,7 +298,7 @@ function freeInterface(details: RoutedDetails): string {
   return `eth${n}`;
 }
 
-function infoOf(r: RoutedAttachment): ContainerNetworkInfo {
+function infoOf(r: RoutedAttachment, links: Readonly<Record<string, string>>): ContainerNetworkInfo {
   const v4 = r.leg.addresses.find((a) => !a.address.includes(':'));
   const v6 = r.leg.addresses.find((a) => a.address.includes(':'));
   return {
@@ -288,5 +313,6 @@ function infoOf(r: RoutedAttachment): ContainerNetworkInfo {
     ipv6Gateway: v6?.gateway ?? '',
     mac: r.leg.mac,
     aliases: r.aliases,
+    links: Object.entries(links).map(([alias, container]) => ({ container, alias })),
   };
 }

@@ -35,6 +35,7 @@ import { removeTree } from '../snapshots/remove-tree.js';
 import { VolumeStore } from '../volumes/volume-store.js';
 import { Container } from './container.js';
 import type { ContainerContext } from './container-context.js';
+import { linkedContainers, linksOf } from './container-links.js';
 import type { ContainerNetwork, RestoredAttachment } from './container-network.js';
 import {
   buildsRoot,
@@ -153,9 +154,14 @@ export async function openEngine(options: EngineOptions): Promise<ContainerEngin
     },
     runtimes: new Map([...namedRuntimes(options.runtimes ?? {})]),
     peerOf: (container, what) => runningPeer({ dataRoot, execRoot }, registry, container, what),
+    linkedTo: (record, strict) => linkedContainers(record, registry, options.network, strict),
+    linksOf: (record) => linksOf(record, registry),
     volumeBusy: (volume, exceptId) => registry.volumeBusy(volume, exceptId),
     autoRemove: (id) => onAutoRemove(id),
-    emit: (action, record, attributes) => emit(containerEvent(action, record, attributes, clock)),
+    emit: (action, record, attributes) => {
+      emit(containerEvent(action, record, attributes, clock));
+      if (action === 'start' || action === 'die') tellLinking(registry, record.id, logger);
+    },
   };
   await loadContainers(context, registry, logger);
   await adoptContainers(context, registry);
@@ -190,6 +196,14 @@ function runningPeer(roots: EngineRoots, registry: ContainerRegistry, container:
     return { id: record.id, pid, shm };
   }
   throw new SwarmtsError('conflict', `cannot join ${what} namespace of a non running container: ${record.id}`);
+}
+
+/** A container that was started has another address, and one that has ended has none: whoever is linked to it has to know. */
+function tellLinking(registry: ContainerRegistry, id: string, logger: Logger): void {
+  for (const c of registry.all()) {
+    if (!c.isRunning || !c.record.config.links?.some((l) => l.container === id)) continue;
+    supervise(c.renewLinks(), 'a container was not told of the new address of one that it is linked to', logger);
+  }
 }
 
 /** Kernels before 6.0 do not know the flag: containers start all the same, only later. */

@@ -120,6 +120,21 @@ describe('the local network in the kernel', function () {
     assert.equal(await host.ping(a.netns, b.address), true);
   });
 
+  it('lets linked containers alone reach each other where containers do not', async () => {
+    network = new LocalNetwork(host.helper, { icc: false, probe: () => Promise.resolve(true) });
+    await network.restore([]);
+    const [a, b] = [await attach('a'), await attach('b')];
+    for (const port of [80, 81]) host.serve(b.netns, port);
+    const reached = async () =>
+      (await Promise.all([80, 81].map((port) => host.fetch(a.netns, `http://${b.address}:${port}/`)))) as unknown[];
+    assert.deepEqual(await reached(), [undefined, undefined]);
+    await network.link('a', [{ address: b.address, protocol: 'tcp', port: 80 }]);
+    assert.deepEqual(await reached(), [a.address, undefined]);
+    assert.equal(await network.repair(), false);
+    await network.link('a', []);
+    assert.deepEqual(await reached(), [undefined, undefined]);
+  });
+
   it('answers for containers that are gone instead of asking the default route', async () => {
     const a = await attach('a');
     await host.run(host.netns, 'ip', 'route', 'add', 'default', 'via', `${OUTSIDE}.2`);

@@ -30,7 +30,7 @@ describe('the container commands', () => {
     const argv =
       'create --name n -e A=b -it -p 127.0.0.1:8080:80 -v v:/v -v /anon --restart on-failure:3 --memory 64m --cpus 1.5';
     const more =
-      '--ulimit nofile=1:2 --device /dev/fuse:rw --tmpfs /t:size=1m --network back --network-alias x --gpus all';
+      '--ulimit nofile=1:2 --device /dev/fuse:rw --tmpfs /t:size=1m --network back --network-alias x --link db:d --gpus all';
     const { code, out, requests } = await runCli([...argv.split(' '), ...more.split(' '), 'image', 'cmd', '-x']);
     assert.deepEqual([code, out], [1, ''], 'no such route');
     assert.equal(requests[0]?.path, '/containers/create');
@@ -46,6 +46,8 @@ describe('the container commands', () => {
       { PathOnHost: '/dev/fuse', PathInContainer: '/dev/fuse', CgroupPermissions: 'rw' },
     ]);
     assert.deepEqual([host.Tmpfs, host.NetworkMode], [{ '/t': 'size=1m' }, 'back']);
+    const { EndpointsConfig } = body.NetworkingConfig as { EndpointsConfig: Record<string, { Links: unknown }> };
+    assert.deepEqual([host.Links, EndpointsConfig.back?.Links], [['db:d'], ['db:d']]);
     assert.deepEqual((host.DeviceRequests as { Count: number }[])[0]?.Count, -1);
   });
 

@@ -10,6 +10,7 @@ export const command = defineCommand({
     'driver-opt': list('strings', 'driver options for the network', parsePair),
     ip: text('IPv4 address (e.g., "172.30.100.104")'),
     ip6: text('IPv6 address (e.g., "2001:db8::33")'),
+    link: texts('Add link to another container', { type: 'list' }),
   },
   arity: exactly(2),
   completes: 'network',
@@ -18,6 +19,7 @@ export const command = defineCommand({
       Container: container,
       EndpointConfig: {
         Aliases: f.alias,
+        Links: f.link,
         IPAMConfig: { IPv4Address: f.ip, IPv6Address: f.ip6 },
         DriverOpts: Object.fromEntries(f['driver-opt']),
       },

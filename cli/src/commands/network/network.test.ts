@@ -66,10 +66,18 @@ describe('network', () => {
   });
 
   it('connect and disconnect name container, aliases and addresses', async () => {
-    const r = await runCli(['network', 'connect', '--alias', 'db', '--ip', '10.9.0.7', 'back', 'box'], routes);
+    const r = await runCli(
+      ['network', 'connect', '--alias', 'db', '--ip', '10.9.0.7', '--link', 'c:d', 'back', 'box'],
+      routes,
+    );
     assert.deepEqual(r.requests[0]?.body, {
       Container: 'box',
-      EndpointConfig: { Aliases: ['db'], IPAMConfig: { IPv4Address: '10.9.0.7', IPv6Address: '' }, DriverOpts: {} },
+      EndpointConfig: {
+        Aliases: ['db'],
+        Links: ['c:d'],
+        IPAMConfig: { IPv4Address: '10.9.0.7', IPv6Address: '' },
+        DriverOpts: {},
+      },
     });
     const off = await runCli(['network', 'disconnect', '-f', 'back', 'box'], routes);
     assert.deepEqual(off.requests[0]?.body, { Container: 'box', Force: true });
