@@ -424,6 +424,8 @@ export interface ContainerCreate {
     readonly protocol: 'tcp' | 'udp' | 'sctp';
     readonly targetPort: number;
     readonly publishedPort: number;
+    /** Any free port from `publishedPort` up to this one. */
+    readonly lastPublishedPort?: number;
     readonly hostIp?: string;
   }[];
   /** Ports that the image or the container exposes are published too, where the node chooses. */

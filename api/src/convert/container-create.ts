@@ -96,11 +96,7 @@ function networkOf(o: JsonObject, host: JsonObject) {
   const shared = mode.startsWith('container:') ? mode.slice('container:'.length) : '';
   const networks = networksOf(mode, o.object('NetworkingConfig')?.object('EndpointsConfig'));
   const ports = portsOf(host.object('PortBindings'));
-  if (shared !== '' && (o.string('Hostname') !== '' || ports.length > 0)) {
-    const what = ports.length > 0 ? 'port publishing' : 'hostname';
-    const text = `conflicting options: ${what} and the container type network mode`;
-    throw new SwarmtsError('invalid-argument', text);
-  }
+  if (shared !== '') refuseOwnNetworking(o, host);
   const links = linksOf(mode, host.strings('Links'));
   const dns = { servers: host.strings('Dns'), search: host.strings('DnsSearch'), options: host.strings('DnsOptions') };
   return {
@@ -114,6 +110,24 @@ function networkOf(o: JsonObject, host: JsonObject) {
     extraHosts: host.strings('ExtraHosts').map(extraHostOf),
     ...(dns.servers.length + dns.search.length + dns.options.length > 0 ? { dns } : {}),
   };
+}
+
+/** What belongs to the network is the other container's. */
+function refuseOwnNetworking(o: JsonObject, host: JsonObject): void {
+  const publishes = Object.keys(host.object('PortBindings')?.value ?? {}).length > 0 || host.boolean('PublishAllPorts');
+  const asked: readonly (readonly [boolean, string])[] = [
+    [o.string('Hostname') !== '', 'hostname and the network mode'],
+    [host.strings('Dns').length > 0, 'dns and the network mode'],
+    [host.strings('ExtraHosts').length > 0, 'custom host-to-IP mapping and the network mode'],
+    [o.string('MacAddress') !== '', 'mac-address and the network mode'],
+    [publishes, 'port publishing and the container type network mode'],
+    [
+      Object.keys(o.object('ExposedPorts')?.value ?? {}).length > 0,
+      'port exposing and the container type network mode',
+    ],
+  ];
+  const conflict = asked.find(([is]) => is);
+  if (conflict) throw new SwarmtsError('invalid-argument', `conflicting options: ${conflict[1]}`);
 }
 
 function modeOf(mode: string): ContainerCreate['networkMode'] {
@@ -140,12 +154,14 @@ function consoleSizeOf(host: JsonObject | undefined): Pick<ContainerCreate, 'con
 }
 
 function refuseUnsupported(host: JsonObject): void {
-  const asked: readonly (readonly [boolean, string])[] = [
-    [!['', 'host'].includes(host.string('UsernsMode')), '--userns'],
-    [Object.keys(host.map('StorageOpt')).length > 0, '--storage-opt'],
-  ];
-  for (const [is, flag] of asked) {
-    if (is) throw new SwarmtsError('unsupported', `${flag} is not supported by this release of swarmts`);
+  const userns = host.string('UsernsMode');
+  if (userns !== '' && userns !== 'host') {
+    throw new SwarmtsError('invalid-argument', `invalid user namespace mode: ${userns}; the only one is "host"`);
+  }
+  // The size of an upper directory is a project quota, which the file systems of nodes rarely have.
+  if (Object.keys(host.map('StorageOpt')).length > 0) {
+    const what = "--storage-opt is supported only for overlay over xfs with 'pquota' mount option";
+    throw new SwarmtsError('unsupported', what);
   }
 }
 
@@ -198,19 +214,24 @@ function portsOf(bindings: JsonObject | undefined): ContainerCreate['ports'] {
       throw new SwarmtsError('invalid-argument', `invalid port specification: "${key}"`);
     }
     return bindings.objects(key).map((b) => {
-      const text = b.string('HostPort');
-      const publishedPort = text === '' ? 0 : Number(text);
-      if (!Number.isInteger(publishedPort) || publishedPort < 0 || publishedPort > 65535) {
-        throw new SwarmtsError('invalid-argument', `invalid port specification: "${text}"`);
-      }
       return {
         protocol,
         targetPort,
-        publishedPort,
+        ...publishedPorts(b.string('HostPort')),
         ...(b.string('HostIp') === '' ? {} : { hostIp: b.string('HostIp') }),
       };
     });
   });
+}
+
+/** "8000", or "8000-8010" for any of them; '' and "0" for any at all. */
+function publishedPorts(text: string): Pick<ContainerCreate['ports'][number], 'publishedPort' | 'lastPublishedPort'> {
+  const [, first = '0', last = first] = /^(?:(\d{1,5})(?:-(\d{1,5}))?)?$/.exec(text) ?? [undefined, 'none'];
+  const [publishedPort, lastPublishedPort] = [Number(first), Number(last)];
+  if (!(lastPublishedPort <= 65535 && publishedPort <= lastPublishedPort)) {
+    throw new SwarmtsError('invalid-argument', `invalid port specification: "${text}"`);
+  }
+  return { publishedPort, ...(lastPublishedPort > publishedPort ? { lastPublishedPort } : {}) };
 }
 
 /** "80/tcp" in parts. */

@@ -47,14 +47,14 @@ export function statusText(c: ContainerSummary, nowMs: number): string {
 }
 
 export function portMapJson(c: ContainerSummary): Record<string, unknown> {
-  return Object.fromEntries(
-    c.ports.map((p) => [
-      `${p.targetPort}/${p.protocol}`,
-      p.publishedPort === 0
-        ? null
-        : [{ HostIp: p.hostIp === '' ? '0.0.0.0' : p.hostIp, HostPort: String(p.publishedPort) }],
-    ]),
-  );
+  const map: Record<string, { HostIp: string; HostPort: string }[] | null> = {};
+  for (const p of c.ports) {
+    const key = `${p.targetPort}/${p.protocol}`;
+    const HostIp = p.hostIp === '' ? '0.0.0.0' : p.hostIp;
+    if (p.publishedPort === 0) map[key] ??= null;
+    else map[key] = [...(map[key] ?? []), { HostIp, HostPort: String(p.publishedPort) }];
+  }
+  return map;
 }
 
 export function networksJson(c: ContainerSummary): Record<string, unknown> {

@@ -76,7 +76,7 @@ describe('the build route', () => {
   it('refuses what it cannot do, before anything is built', async () => {
     for (const [query, status, message] of [
       ['version=2', 501, /BuildKit is not supported/],
-      ['squash=1', 501, /squash/],
+      ['squash=1', 400, /squash is only supported with experimental mode/],
       ['remote=https://x.test/y.git', 501, /build context at an address/],
       ['buildargs={', 400, /error reading buildargs/],
       ['buildargs=[]', 400, /an object is expected/],

@@ -68,7 +68,9 @@ function buildRequest(call: Call): BuildRequest {
   if (text('version') === BUILDKIT) {
     throw new SwarmtsError('unsupported', 'BuildKit is not supported by this daemon: set DOCKER_BUILDKIT=0');
   }
-  if (flag(query, 'squash')) throw new SwarmtsError('unsupported', 'squash is not supported by this daemon');
+  if (flag(query, 'squash')) {
+    throw new SwarmtsError('invalid-argument', 'squash is only supported with experimental mode');
+  }
   if (text('remote') !== '' && text('remote') !== 'client-session') {
     throw new SwarmtsError('unsupported', 'a build context at an address is not supported: download it and send it');
   }

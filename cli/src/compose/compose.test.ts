@@ -354,6 +354,13 @@ describe('ports', () => {
         ['', 3001],
       ],
     );
+    for (const one of ['8000-8001:80', { target: 80, published: '8000-8001' }]) {
+      const pairs = parsePort(one).map((p) => [p.published, p.target]);
+      assert.deepEqual(pairs, [
+        ['8000', 80],
+        ['8001', 80],
+      ]);
+    }
     assert.deepEqual(parsePort('[::1]:80:80')[0]?.host_ip, '::1');
   });
   for (const bad of ['', 'x', '80:', '80:80:80:80', '1-3:1-2', '80/icmp', '70000', '3-1'])

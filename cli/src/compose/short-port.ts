@@ -16,10 +16,12 @@ export function parsePort(value: unknown): readonly Port[] {
   const sources = published === '' ? [] : range(published, text);
   if (sources.length > 0 && sources.length !== targets.length && targets.length !== 1)
     throw new Error(`invalid port ${text}: the ranges are of different lengths`);
-  return targets.map((t, i) => ({
+  // A range before a single port publishes it under each of them.
+  const pairs =
+    targets.length === 1 && sources.length > 0 ? sources.map((s) => [targets[0] ?? 0, s] as const) : undefined;
+  return (pairs ?? targets.map((t, i) => [t, sources[i]] as const)).map(([t, source]) => ({
     target: t,
-    // A range before a single port: any one of them.
-    published: targets.length === 1 ? published : String(sources[i] ?? ''),
+    published: source === undefined ? '' : String(source),
     protocol,
     mode: 'ingress',
     ...(ip === undefined ? {} : { host_ip: ip.replace(/^\[|\]$/g, '') }),
@@ -30,16 +32,14 @@ function longForm(v: Partial<Record<keyof Port, unknown>>): readonly Port[] {
   const target = Number(v.target);
   if (!Number.isInteger(target) || target < 1 || target > MAX_PORT) throw new Error(`invalid target port ${v.target}`);
   const published = v.published === undefined ? '' : String(v.published);
-  if (published !== '') range(published, published);
-  return [
-    {
-      target,
-      published,
-      protocol: String(v.protocol ?? 'tcp'),
-      mode: String(v.mode ?? 'ingress'),
-      ...(v.host_ip === undefined || v.host_ip === '' ? {} : { host_ip: String(v.host_ip) }),
-    },
-  ];
+  const sources = published === '' ? [''] : range(published, published).map(String);
+  return sources.map((source) => ({
+    target,
+    published: source,
+    protocol: String(v.protocol ?? 'tcp'),
+    mode: String(v.mode ?? 'ingress'),
+    ...(v.host_ip === undefined || v.host_ip === '' ? {} : { host_ip: String(v.host_ip) }),
+  }));
 }
 
 function range(text: string, whole: string): readonly number[] {

@@ -9,7 +9,10 @@ describe('the published ports of a container', () => {
     });
   });
 
-  it('cannot be a range before a single port', () => {
-    assert.throws(() => portBindings(['8000-8001:80']), /a range needs a range of container ports/);
+  it('are one of a range before a single port', () => {
+    assert.deepEqual(portBindings(['[::1]:8000-8001:80/udp']), {
+      '80/udp': [{ HostIp: '::1', HostPort: '8000-8001' }],
+    });
+    assert.throws(() => portBindings(['8001-8000:80']), /invalid range specified for port: 8001-8000/);
   });
 });

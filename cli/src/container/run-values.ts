@@ -18,13 +18,13 @@ export function portBindings(flags: readonly string[]): Record<string, { HostIp:
   for (const flag of flags) {
     const [hostIp, rest] = splitHost(flag);
     const ports = parsePublish(rest.replace(/^:/, ''));
-    if (new Set(ports.map((p) => p.TargetPort)).size < ports.length) {
-      throw new Error(`invalid published port ${flag}: a range needs a range of container ports`);
-    }
-    for (const p of ports) {
+    // A range before a single port: the daemon takes whichever is free.
+    const isChoice = ports.length > 1 && ports.every((p) => p.TargetPort === ports[0]?.TargetPort);
+    for (const p of isChoice ? ports.slice(0, 1) : ports) {
       const key = `${p.TargetPort}/${p.Protocol ?? 'tcp'}`;
-      const binding = { HostIp: hostIp, HostPort: p.PublishedPort ? String(p.PublishedPort) : '' };
-      bindings[key] = [...(bindings[key] ?? []), binding];
+      const first = p.PublishedPort ? String(p.PublishedPort) : '';
+      const HostPort = isChoice ? `${first}-${ports.at(-1)?.PublishedPort}` : first;
+      bindings[key] = [...(bindings[key] ?? []), { HostIp: hostIp, HostPort }];
     }
   }
   return bindings;

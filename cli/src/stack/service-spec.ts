@@ -390,8 +390,6 @@ function endpoint(s: ComposeService): ServiceSpec['EndpointSpec'] {
       throw new Error(
         `port ${p.published || p.target} is published on every node, not on ${p.host_ip}: use mode: host`,
       );
-    if (p.published.includes('-'))
-      throw new Error(`port ${p.published} is a range; name one port, or none for a free one`);
     return {
       Protocol: p.protocol,
       TargetPort: p.target,

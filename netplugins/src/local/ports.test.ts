@@ -34,6 +34,18 @@ describe('published ports', () => {
     await assert.rejects(table.reserve('d', [request(81, '127.0.0.1')]), /already allocated/);
   });
 
+  it('of a range are the first that is free', async () => {
+    const table = new PortTable((_protocol, _ip, port) => Promise.resolve(port !== 8001));
+    const range = { ...request(8000), lastPublishedPort: 8002 };
+    await table.reserve('a', [request(8000)]);
+    assert.deepEqual(await table.reserve('b', [range]), [request(8002)]);
+    await assert.rejects(table.reserve('c', [range]), /0\.0\.0\.0:8002\/tcp: port is already allocated .* b/);
+    await assert.rejects(
+      table.reserve('d', [{ ...range, lastPublishedPort: 7999 }]),
+      /no valid range of ports: 8000-7999/,
+    );
+  });
+
   it('are reserved all or none', async () => {
     const table = new PortTable(free);
     await table.reserve('a', [request(443)]);

@@ -2,7 +2,7 @@
  * Who has which port of the host. A port without an address takes it on every address; two owners never overlap. Whether a
  * process outside of our control listens there is asked through a probe.
  */
-import { SwarmtsError } from '@swarmts/lib';
+import { isSwarmtsError, SwarmtsError } from '@swarmts/lib';
 
 export type PortProtocol = 'tcp' | 'udp' | 'sctp';
 
@@ -12,6 +12,8 @@ export interface PortRequest {
   readonly hostIp?: string;
   /** 0 lets us choose. */
   readonly publishedPort: number;
+  /** Any free port from `publishedPort` up to this one. */
+  readonly lastPublishedPort?: number;
   readonly targetPort: number;
 }
 
@@ -50,7 +52,7 @@ export class PortTable {
   async reserve(owner: string, requests: readonly PortRequest[]): Promise<PublishedPort[]> {
     const reserved: PublishedPort[] = [];
     try {
-      for (const request of requests) reserved.push(await this.#reserveOne(owner, normalized(request)));
+      for (const request of requests) reserved.push(await this.#reserveOne(owner, normalized(request), request));
     } catch (e) {
       for (const port of reserved) this.#free(port);
       throw e;
@@ -76,8 +78,20 @@ export class PortTable {
     for (const port of ports) this.#free(port);
   }
 
-  async #reserveOne(owner: string, request: PublishedPort): Promise<PublishedPort> {
-    if (request.publishedPort === 0) return this.#reserveDynamic(owner, request);
+  async #reserveOne(owner: string, port: PublishedPort, request: PortRequest): Promise<PublishedPort> {
+    const { publishedPort, lastPublishedPort = publishedPort } = request;
+    if (publishedPort === 0) return this.#reserveDynamic(owner, port);
+    for (let n = publishedPort; n < lastPublishedPort; n++) {
+      try {
+        return await this.#reserveFixed(owner, { ...port, publishedPort: n });
+      } catch (e) {
+        if (!isSwarmtsError(e, 'port-conflict')) throw e;
+      }
+    }
+    return this.#reserveFixed(owner, { ...port, publishedPort: lastPublishedPort });
+  }
+
+  async #reserveFixed(owner: string, request: PublishedPort): Promise<PublishedPort> {
     this.#take(owner, request);
     if (await this.#isFree(request)) return request;
     this.#free(request);
@@ -150,10 +164,13 @@ function portText(port: PublishedPort): string {
 const MAX_PORT = 65535;
 
 function normalized(request: PortRequest): PublishedPort {
-  const { protocol, publishedPort, targetPort } = request;
+  const { protocol, publishedPort, targetPort, lastPublishedPort = publishedPort } = request;
   const hostIp = request.hostIp === undefined || request.hostIp === '0.0.0.0' ? '' : request.hostIp;
   if (!isPort(targetPort) || targetPort === 0 || !isPort(publishedPort)) {
     throw new SwarmtsError('invalid-argument', `no valid ports: ${publishedPort}:${targetPort}/${protocol}`);
+  }
+  if (!isPort(lastPublishedPort) || lastPublishedPort < publishedPort) {
+    throw new SwarmtsError('invalid-argument', `no valid range of ports: ${publishedPort}-${lastPublishedPort}`);
   }
   if (hostIp !== '' && !IPV4.test(hostIp)) {
     throw new SwarmtsError('invalid-argument', `the host address of a published port is IPv4, not ${hostIp}`);

@@ -1,6 +1,6 @@
 /** What is refused before anything of a container is made, in Docker's words. Pure, except for what it is told of the machine. */
 import { SwarmtsError } from '@swarmts/lib';
-import { checkSyslogOptions } from '../logs/syslog-format.js';
+import { checkLogOptions } from '../logs/log-options.js';
 import type { ContainerConfig, ContainerResources } from './engine-api.js';
 
 const MIN_MEMORY_BYTES = 6 << 20;
@@ -28,7 +28,7 @@ export function checkSettings(config: ContainerConfig, machine: MachineLimits): 
   for (const d of config.deviceRules ?? []) {
     if (!/^[acb] (\d+|\*):(\d+|\*) [rwm]{1,3}$/.test(d)) refuse(`invalid device cgroup rule format: '${d}'`);
   }
-  if (config.log?.driver === 'syslog') checkSyslogOptions(config.log.options ?? {});
+  if (config.log) checkLogOptions(config.log.driver, config.log.options ?? {});
   if (health) checkHealth(health);
   checkResources(config.resources, machine);
 }

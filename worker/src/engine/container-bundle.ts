@@ -44,10 +44,17 @@ export interface BundleContext {
   readonly dns: DnsConfig | undefined;
 }
 
+export interface NetworkOwner {
+  readonly hostname: string;
+  readonly domainname: string | undefined;
+  /** Where its /etc files are. */
+  readonly directory: string;
+}
+
 export interface BundleRequest {
   readonly shared: SharedNamespaces;
-  /** The directory of the container whose network this one shares: names belong to the network. */
-  readonly etcFrom?: string | undefined;
+  /** The container whose network this one shares: names belong to the network. */
+  readonly networkOf?: NetworkOwner | undefined;
   readonly record: ContainerRecord;
   readonly paths: ContainerPaths;
   /** Host paths of the volumes by name. */
@@ -74,7 +81,7 @@ export function cgroupOf(
 /** Mounts the root file system and fills empty volumes; separate, because it does not depend on the network. */
 export async function prepareRootfs(
   context: BundleContext,
-  request: Omit<BundleRequest, 'network' | 'attachment' | 'shared' | 'etcFrom' | 'linked'>,
+  request: Omit<BundleRequest, 'network' | 'attachment' | 'shared' | 'networkOf' | 'linked'>,
 ): Promise<string> {
   const { record, paths, volumes } = request;
   const rootfs = await mountRootfs(context.helper, context.layers, record.chain, paths.container);
@@ -103,14 +110,16 @@ export function writeBundle(context: BundleContext, request: BundleRequest): voi
   const given = givenDevices(devices);
   const shm = request.shared.shm === undefined ? [] : [bind(request.shared.shm, '/dev/shm', false)];
   const capabilities = capabilitiesOf(context, record);
+  const { networkOf } = request;
+  const { hostname } = networkOf ?? record;
   const config = ociConfig({
-    config: record.config,
+    config: { ...record.config, ...(networkOf?.domainname ? { domainname: networkOf.domainname } : {}) },
     rootfs,
     args: argsOf(record),
-    env: [...withVariables(linkVariables(record.config.name, request.linked), record.env), ...cdi.env],
+    env: [...withVariables(linkVariables(record.config.name, request.linked), envIn(record, hostname)), ...cdi.env],
     cwd: record.workingDir,
     user,
-    hostname: record.hostname,
+    hostname,
     mounts: [...etc, ...shm, ...cdi.mounts].filter((m) => !taken.has(m.destination)).concat(init, mounts),
     network: request.network,
     cgroupsPath: cgroupOf(context, record),
@@ -126,6 +135,11 @@ export function writeBundle(context: BundleContext, request: BundleRequest): voi
     labels: context.facts.labels,
   });
   writeFileSync(join(paths.bundle, 'config.json'), JSON.stringify(config), { mode: 0o600 });
+}
+
+/** HOSTNAME is what the kernel says, unless the container sets it otherwise. */
+function envIn(record: ContainerRecord, hostname: string): readonly string[] {
+  return record.env.map((e) => (e === `HOSTNAME=${record.hostname}` ? `HOSTNAME=${hostname}` : e));
 }
 
 /** The process of a container as its bundle has it; what `exec` starts from. */
@@ -214,9 +228,10 @@ function makeWorkingDir(rootfs: string, path: string): void {
 function writeEtcFiles(context: BundleContext, request: BundleRequest): OciMount[] {
   const { record, paths, attachment } = request;
   const { config } = record;
-  const { etcFrom } = request;
-  if (etcFrom !== undefined) {
-    return ['hosts', 'hostname', 'resolv.conf'].map((name) => bind(join(etcFrom, name), `/etc/${name}`, false));
+  const { networkOf } = request;
+  if (networkOf !== undefined) {
+    const { directory } = networkOf;
+    return ['hosts', 'hostname', 'resolv.conf'].map((name) => bind(join(directory, name), `/etc/${name}`, false));
   }
   const shared = request.network.kind === 'host';
   const fqdn = config.domainname ? `${record.hostname}.${config.domainname}` : undefined;

@@ -18,6 +18,8 @@ export interface ContainerContext extends EngineRoots {
   readonly volumes: VolumeStore;
   readonly bundle: BundleContext;
   readonly clock: Clock;
+  /** Where journald takes lines. */
+  readonly journalSocket: string;
   readonly logger: Logger;
   /** Programs of the OCI runtimes that containers may ask for, by name. */
   readonly runtimes: ReadonlyMap<string, string>;

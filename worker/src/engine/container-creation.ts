@@ -1,5 +1,6 @@
 /** Turns a configuration into a container's record and directory. When anything fails, nothing is left behind. */
 import { mkdir, rm, stat } from 'node:fs/promises';
+import { hostname as machineName } from 'node:os';
 import { type Clock, errnoOf, messageOf, newHexId, SwarmtsError } from '@swarmts/lib';
 import type { ImageService } from '../images/image-service.js';
 import { chooseCapabilities } from '../runtime/capabilities.js';
@@ -35,7 +36,7 @@ export async function createContainer(
 ): Promise<ContainerRecord> {
   const image = await context.images.find(config.image);
   if (!image) throw new SwarmtsError('image-not-found', `No such image: ${config.image}`);
-  const merged = mergeConfig(id, config, image.config);
+  const merged = mergeConfig(id, config, image.config, machineName());
   checkSettings(config, context.limits);
   const { resources, warnings } = supportedLimits(config.resources, context.support);
   checkModes(config);

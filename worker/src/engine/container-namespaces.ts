@@ -5,10 +5,15 @@ import type { ContainerConfig } from './engine-api.js';
 const CONTAINER = 'container:';
 
 /** A running container by its name or id. Throws Docker's words when there is none. */
-export type PeerOf = (
-  container: string,
-  what: string,
-) => { readonly id: string; readonly pid: number; readonly shm: string | undefined };
+export type PeerOf = (container: string, what: string) => Peer;
+
+export interface Peer {
+  readonly id: string;
+  readonly pid: number;
+  readonly shm: string | undefined;
+  readonly hostname: string;
+  readonly domainname: string | undefined;
+}
 
 /** The container that a mode names, '' when it names none. */
 export function sharedWith(mode: string | undefined): string {

@@ -9,7 +9,7 @@ import { openLogSink } from '../logs/log-forwarder.js';
 import { DEFAULT_SHM_BYTES, type NetworkNamespace } from '../runtime/oci-config.js';
 import { identifyProcess } from '../runtime/process-identity.js';
 import { type StartFailure, startFailure } from '../runtime/runtime-errors.js';
-import { hasFiles, placeFiles, prepareRootfs, writeBundle } from './container-bundle.js';
+import { hasFiles, type NetworkOwner, placeFiles, prepareRootfs, writeBundle } from './container-bundle.js';
 import type { ContainerContext } from './container-context.js';
 import { type LinkedContainer, linkedPorts } from './container-links.js';
 import { sharedNamespaces } from './container-namespaces.js';
@@ -54,12 +54,12 @@ export async function createProcess(
   ]);
   if (rootfs.status === 'rejected') throw rootfs.reason;
   if (network.status === 'rejected') throw network.reason;
-  const { namespace, attachment, etcFrom } = network.value;
+  const { namespace, attachment, networkOf } = network.value;
   const shared = {
     ...sharedNamespaces(record.config, context.peerOf),
     ...(await sharedMemory(context, record, paths)),
   };
-  writeBundle(context.bundle, { record, paths, volumes, network: namespace, attachment, shared, etcFrom, linked });
+  writeBundle(context.bundle, { record, paths, volumes, network: namespace, attachment, shared, networkOf, linked });
   return { process: await startMonitor(context, record, paths), attachment };
 }
 
@@ -86,7 +86,9 @@ async function checkLogSink(context: ContainerContext, record: ContainerRecord):
   const { log } = record.config;
   if (log?.driver !== 'syslog' && log?.driver !== 'journald') return;
   try {
-    await (await openLogSink(log.driver, log.options ?? {}, context.helper)).sink.close();
+    const { journalSocket, helper } = context;
+    const sink = await openLogSink({ driver: log.driver, options: log.options ?? {}, journalSocket }, helper);
+    await sink.sink.close();
   } catch (e) {
     const what = 'failed to create task for container: failed to initialize logging driver';
     throw new SwarmtsError('failed-precondition', `${what}: ${messageOf(e)}`, { cause: e });
@@ -122,15 +124,15 @@ async function attachNetwork(
   record: ContainerRecord,
   paths: ContainerPaths,
   linked: readonly LinkedContainer[],
-): Promise<{ namespace: NetworkNamespace; attachment: NetworkAttachment | undefined; etcFrom?: string }> {
+): Promise<{ namespace: NetworkNamespace; attachment: NetworkAttachment | undefined; networkOf?: NetworkOwner }> {
   const { config, id } = record;
   if (config.networkNamespace) {
     return { namespace: { kind: 'path', path: config.networkNamespace }, attachment: undefined };
   }
   if (config.networkContainer) {
-    const { id: peer, pid } = context.peerOf(config.networkContainer, 'network');
-    const etcFrom = containerPaths(context, peer).container;
-    return { namespace: { kind: 'path', path: `/proc/${pid}/ns/net` }, attachment: undefined, etcFrom };
+    const { id: peer, pid, hostname, domainname } = context.peerOf(config.networkContainer, 'network');
+    const networkOf = { hostname, domainname, directory: containerPaths(context, peer).container };
+    return { namespace: { kind: 'path', path: `/proc/${pid}/ns/net` }, attachment: undefined, networkOf };
   }
   if (config.networkMode === 'host') return { namespace: { kind: 'host' }, attachment: undefined };
   if (config.networkMode === 'none') return { namespace: { kind: 'private' }, attachment: undefined };

@@ -807,15 +807,16 @@ export class Container {
     const { config, id } = this.#record;
     const driver = config.log?.driver;
     if (driver !== 'syslog' && driver !== 'journald') return;
-    const { helper, clock, logger } = this.#context;
+    const { helper, clock, logger, journalSocket } = this.#context;
     const source = {
       logPath: this.logPath,
       isLive: () => this.isRunning,
       onEnd: (fn: () => void) => this.onEnd(fn),
       clock,
     };
-    const origin = { id, name: config.name, image: config.image, options: config.log?.options ?? {} };
-    const forwarder = new LogForwarder({ driver, source, origin }, helper, clock, logger);
+    const { name, image, labels } = config;
+    const origin = { id, name, image, labels, env: this.#record.env, options: config.log?.options ?? {} };
+    const forwarder = new LogForwarder({ driver, journalSocket, source, origin }, helper, clock, logger);
     this.#forwarders.add(forwarder);
     void forwarder.done.finally(() => this.#forwarders.delete(forwarder));
   }

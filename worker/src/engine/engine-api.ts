@@ -58,6 +58,8 @@ export interface PublishedPort {
   readonly targetPort: number;
   /** 0 lets the engine choose. */
   readonly publishedPort: number;
+  /** Any free port from `publishedPort` up to this one. */
+  readonly lastPublishedPort?: number;
   readonly hostIp?: string;
 }
 

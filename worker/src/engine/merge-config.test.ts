@@ -9,7 +9,7 @@ const ID = 'abcdef0123456789'.repeat(4);
 
 function merge(config: Partial<ContainerConfig>, image: ImageConfig) {
   const { cmd: _, ...base } = containerConfig('image', []);
-  return mergeConfig(ID, { ...base, ...config }, image);
+  return mergeConfig(ID, { ...base, ...config }, image, 'node1');
 }
 
 describe('merging a configuration with an image', () => {

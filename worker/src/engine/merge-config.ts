@@ -18,9 +18,15 @@ export const DEFAULT_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/
 const DEFAULT_STOP_SIGNAL = 'SIGTERM';
 const NAME = /^[a-zA-Z0-9][a-zA-Z0-9_.-]+$/;
 
-export function mergeConfig(id: string, config: ContainerConfig, image: ImageConfig): MergedConfig {
+/** `machineName` is the hostname of the node: a container with the node's network is called the same. */
+export function mergeConfig(
+  id: string,
+  config: ContainerConfig,
+  image: ImageConfig,
+  machineName: string,
+): MergedConfig {
   const [entrypoint, cmd] = commandOf(config, image);
-  const hostname = config.hostname || id.slice(0, 12);
+  const hostname = config.hostname || (config.networkMode === 'host' ? machineName : id.slice(0, 12));
   return {
     entrypoint,
     cmd,

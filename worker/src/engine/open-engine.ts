@@ -77,6 +77,8 @@ export interface EngineOptions {
   readonly initPath?: string;
   /** For containers without their own DNS setting; default: the host's. */
   readonly dns?: DnsConfig;
+  /** Default: systemd's. */
+  readonly journalSocket?: string;
   readonly platform?: Platform;
   /** "host", "host:port" or CIDR blocks. */
   readonly insecureRegistries?: readonly string[];
@@ -95,6 +97,7 @@ const CONTAINER_ID = /^[0-9a-f]{64}$/;
 /** Docker's defaults of the "local" log driver; "json-file" has no limit. */
 const LOCAL_LOG_MAX_BYTES = 20 << 20;
 const LOCAL_LOG_MAX_FILES = 5;
+const JOURNAL_SOCKET = '/run/systemd/journal/socket';
 const UNKEPT_LOG_BYTES = 1 << 20;
 
 export async function openEngine(options: EngineOptions): Promise<ContainerEngine> {
@@ -142,6 +145,7 @@ export async function openEngine(options: EngineOptions): Promise<ContainerEngin
     volumes,
     clock,
     logger,
+    journalSocket: options.journalSocket ?? JOURNAL_SOCKET,
     dataRoot,
     execRoot,
     bundle: {
@@ -193,7 +197,8 @@ function runningPeer(roots: EngineRoots, registry: ContainerRegistry, container:
   const pid = record.process?.init.pid;
   if (isRunning && pid !== undefined) {
     const shm = record.config.ipcMode === 'shareable' ? containerPaths(roots, record.id).shm : undefined;
-    return { id: record.id, pid, shm };
+    const { hostname, config } = record;
+    return { id: record.id, pid, shm, hostname, domainname: config.domainname };
   }
   throw new SwarmtsError('conflict', `cannot join ${what} namespace of a non running container: ${record.id}`);
 }

@@ -80,7 +80,15 @@ describe('options of containers', function () {
     await bed.engine.start(other);
     const shared = { networkMode: 'local', networkContainer: other } as const;
     assert.match(await output('cat /etc/hosts /etc/hostname', shared), /192\.0\.2\.7\tone[\s\S]*one\n$/);
+    assert.equal(await output('hostname; echo $HOSTNAME', shared), 'one\none\n');
+    assert.equal(await output('echo $HOSTNAME', { ...shared, env: ['HOSTNAME=own'] }), 'own\n');
     await bed.engine.remove(other, { force: true, volumes: false });
+  });
+
+  it('a container in the network of the host has its name, unless it has one of its own', async () => {
+    const name = readFileSync('/proc/sys/kernel/hostname', 'utf8');
+    assert.equal(await output('hostname; echo $HOSTNAME', { networkMode: 'host' }), `${name}${name}`);
+    assert.equal(await output('hostname', { networkMode: 'host', hostname: 'other' }), 'other\n');
   });
 
   it('devices and their rules', async () => {

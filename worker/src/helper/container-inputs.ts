@@ -1,6 +1,7 @@
 /**
  * What users type into containers: connections to monitors' attach sockets. conmon passes on what it gets, stops reading while the
- * container does not take it, and takes the end of a connection for the end of the input. The output is read from the log.
+ * container does not take it, and takes the end of a connection for the end of the input. The output is read from the log. Sockets of
+ * datagrams (syslog, journald) are written to in the same way, each write being one datagram.
  */
 import { SwarmtsError } from '@swarmts/lib';
 import { closeFd, connectPacketSocket, type PacketKind, trySendPacket } from 'vxlan-tools';
@@ -11,23 +12,20 @@ const FIRST_RETRY_MS = 2;
 const LAST_RETRY_MS = 100;
 
 export class ContainerInputs {
-  readonly #open = new Map<number, Promise<void>>();
+  readonly #open = new Map<number, { readonly maxBytes: number; last: Promise<void> }>();
 
   open(socket: string, kind: PacketKind): number {
     const fd = connectPacketSocket(socket, kind);
-    this.#open.set(fd, Promise.resolve());
+    this.#open.set(fd, { maxBytes: kind === 'datagram' ? Infinity : MAX_PACKET_BYTES, last: Promise.resolve() });
     return fd;
   }
 
   /** One after the other, in the order of the calls. */
   write(input: number, bytes: Uint8Array): Promise<void> {
-    const before = this.#open.get(input);
-    if (before === undefined) return Promise.reject(gone());
-    const written = before.then(() => this.#writeAll(input, bytes));
-    this.#open.set(
-      input,
-      written.catch(() => undefined),
-    );
+    const open = this.#open.get(input);
+    if (open === undefined) return Promise.reject(gone());
+    const written = open.last.then(() => this.#writeAll(input, bytes, open.maxBytes));
+    open.last = written.catch(() => undefined);
     return written;
   }
 
@@ -40,11 +38,11 @@ export class ContainerInputs {
     for (const input of [...this.#open.keys()]) this.close(input);
   }
 
-  async #writeAll(input: number, bytes: Uint8Array): Promise<void> {
+  async #writeAll(input: number, bytes: Uint8Array, maxBytes: number): Promise<void> {
     let wait = FIRST_RETRY_MS;
     for (let at = 0; at < bytes.length; ) {
       if (!this.#open.has(input)) throw gone();
-      const packet = Buffer.from(bytes.subarray(at, at + MAX_PACKET_BYTES));
+      const packet = Buffer.from(bytes.subarray(at, at + maxBytes));
       if (trySendPacket(input, packet)) {
         at += packet.length;
         wait = FIRST_RETRY_MS;

@@ -3,21 +3,23 @@
  * it from there: lines that come while the daemon is down, or while nobody takes them, are passed on later, as long as the log
  * keeps them. How far it has come is on disk, beside the log.
  */
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { dirname, join } from 'node:path';
-import { type Clock, type Logger, messageOf, sleep, writeFileAtomic } from '@swarmts/lib';
+import { type Clock, type Logger, messageOf, SwarmtsError, sleep, writeFileAtomic } from '@swarmts/lib';
 import type { LogEntry } from '../engine/engine-api.js';
 import type { HelperApi } from '../helper/helper-api.js';
+import { journalMessage } from './journal-format.js';
 import { type LogSource, readLogs } from './log-reader.js';
-import { JOURNAL_SOCKET, type LogSink, openSink, parseSinkAddress } from './log-sink.js';
-import { journalMessage, type LogOrigin, syslogMessage } from './syslog-format.js';
+import { type LogSink, openSink, parseSinkAddress, type SinkAddress } from './log-sink.js';
+import { type LogOrigin, syslogMessage } from './syslog-format.js';
 
 const RETRY_MS = 2_000;
 const SAVE_EVERY_MS = 1_000;
 
 export interface ForwardedLog {
   readonly driver: 'syslog' | 'journald';
+  readonly journalSocket: string;
   readonly source: LogSource;
   readonly origin: Omit<LogOrigin, 'hostname'>;
 }
@@ -68,7 +70,8 @@ export class LogForwarder {
   }
 
   async #forward(signal: AbortSignal): Promise<void> {
-    const sink = await openLogSink(this.#log.driver, this.#log.origin.options, this.#helper);
+    const { driver, journalSocket, origin: of } = this.#log;
+    const sink = await openLogSink({ driver, options: of.options, journalSocket }, this.#helper);
     const origin = { ...this.#log.origin, hostname: hostname() };
     try {
       const options = { stdout: true, stderr: true, follow: true, tail: -1, sinceNs: this.#sentNs + 1n };
@@ -99,15 +102,18 @@ export class LogForwarder {
 
 /** Whether somebody takes the lines: asked before a container starts. */
 export async function openLogSink(
-  driver: ForwardedLog['driver'],
-  options: Readonly<Record<string, string>>,
+  log: Pick<ForwardedLog, 'driver' | 'journalSocket'> & { readonly options: Readonly<Record<string, string>> },
   helper: HelperApi,
 ): Promise<{ readonly sink: LogSink; readonly local: boolean }> {
+  const { driver, options, journalSocket } = log;
   const address =
-    driver === 'journald'
-      ? ({ kind: 'datagram', host: '', port: 0, path: JOURNAL_SOCKET } as const)
-      : parseSinkAddress(options['syslog-address'] ?? '');
+    driver === 'journald' ? journalAddress(journalSocket) : parseSinkAddress(options['syslog-address'] ?? '');
   return { sink: await openSink(address, options, helper), local: address.path !== '' };
+}
+
+function journalAddress(path: string): SinkAddress {
+  if (existsSync(path)) return { kind: 'datagram', host: '', port: 0, path };
+  throw new SwarmtsError('failed-precondition', 'journald is not enabled on this host');
 }
 
 function readPosition(file: string): bigint {

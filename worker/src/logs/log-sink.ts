@@ -19,7 +19,6 @@ export interface SinkAddress {
   readonly path: string;
 }
 
-export const JOURNAL_SOCKET = '/run/systemd/journal/socket';
 const LOCAL_SYSLOG = ['/dev/log', '/var/run/syslog', '/var/run/log'];
 const SYSLOG_PORT = 514;
 const CONNECT_MS = 10_000;

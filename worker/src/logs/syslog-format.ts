@@ -1,4 +1,4 @@
-/** Lines of containers in the formats of syslog (RFC 3164, RFC 5424) and journald. Pure. */
+/** Lines of containers in the format of syslog (RFC 3164, RFC 5424). Pure. */
 import { SwarmtsError } from '@swarmts/lib';
 import type { LogEntry } from '../engine/engine-api.js';
 
@@ -7,6 +7,9 @@ export interface LogOrigin {
   readonly name: string;
   readonly image: string;
   readonly hostname: string;
+  readonly labels: Readonly<Record<string, string>>;
+  /** "KEY=value" */
+  readonly env: readonly string[];
   readonly options: Readonly<Record<string, string>>;
 }
 
@@ -17,9 +20,10 @@ const FACILITIES: readonly string[] = [
 const FORMATS: readonly string[] = ['', 'rfc3164', 'rfc5424', 'rfc5424micro'];
 const OPTIONS: readonly string[] = [
   ...['env', 'env-regex', 'labels', 'labels-regex', 'tag', 'syslog-address', 'syslog-facility', 'syslog-format'],
-  ...['syslog-tls-ca-cert', 'syslog-tls-cert', 'syslog-tls-key', 'syslog-tls-skip-verify', 'max-size', 'max-file'],
+  ...['syslog-tls-ca-cert', 'syslog-tls-cert', 'syslog-tls-key', 'syslog-tls-skip-verify'],
 ];
-const SEVERITY = { stdout: 6, stderr: 3 } as const;
+/** Of both formats. */
+export const SEVERITY = { stdout: 6, stderr: 3 } as const;
 
 /** Throws 'invalid-argument' in Docker's words. */
 export function checkSyslogOptions(options: Readonly<Record<string, string>>): void {
@@ -45,27 +49,6 @@ export function syslogMessage(e: LogEntry, o: LogOrigin, local: boolean): Buffer
   return Buffer.from(`<${priority}>${stampOf(time)} ${host}${tag}[${process.pid}]: ${text}`);
 }
 
-/** journald's native protocol: fields, of which those with line breaks carry their length. */
-export function journalMessage(e: LogEntry, o: LogOrigin): Buffer {
-  const text = Buffer.from(e.line);
-  const message = text.at(-1) === 0x0a ? text.subarray(0, -1) : text;
-  const tag = tagOf(o);
-  const fields = {
-    PRIORITY: String(SEVERITY[e.stream]),
-    CONTAINER_ID: o.id.slice(0, 12),
-    CONTAINER_ID_FULL: o.id,
-    CONTAINER_NAME: o.name,
-    CONTAINER_TAG: tag,
-    IMAGE_NAME: o.image,
-    SYSLOG_IDENTIFIER: tag,
-    SYSLOG_TIMESTAMP: micro(e.timeNs),
-  };
-  const length = Buffer.alloc(8);
-  length.writeBigUInt64LE(BigInt(message.length));
-  const head = Object.entries(fields).map(([k, v]) => `${k}=${v.replaceAll('\n', ' ')}\n`);
-  return Buffer.concat([Buffer.from(head.join('')), Buffer.from('MESSAGE\n'), length, message, Buffer.from('\n')]);
-}
-
 function facilityOf(text: string | undefined): number {
   if (text === undefined || text === '') return FACILITIES.indexOf('daemon');
   const n = /^\d+$/.test(text) ? Number(text) : FACILITIES.indexOf(text);
@@ -73,7 +56,7 @@ function facilityOf(text: string | undefined): number {
   throw bad(`invalid syslog facility`);
 }
 
-function tagOf(o: LogOrigin): string {
+export function tagOf(o: LogOrigin): string {
   const values: Readonly<Record<string, string>> = {
     ID: o.id.slice(0, 12),
     FullID: o.id,
@@ -94,7 +77,8 @@ function stampOf(t: Date): string {
   return `${MONTHS[t.getMonth()]} ${String(t.getDate()).padStart(2)} ${clock}`;
 }
 
-function micro(ns: bigint): string {
+/** With microseconds. */
+export function micro(ns: bigint): string {
   const iso = new Date(Number(ns / 1_000_000n)).toISOString();
   return iso.replace('Z', `${String((ns / 1000n) % 1000n).padStart(3, '0')}Z`);
 }

@@ -39,13 +39,13 @@ describe('config.json', () => {
     assert.ok(all.indexOf('/proc') < all.indexOf('/a'));
   });
 
-  it('has a private network, the one of a path, or the one of the host without its sysctls and host name', () => {
+  it('has a private network, the one of a path, or the one of the host without its sysctls', () => {
     const network = (kind: OciConfigInput['network']) => ociConfig(input({}, { network: kind }));
     const types = (s: ReturnType<typeof ociConfig>) => s.linux.namespaces.map((n) => n.type);
     assert.deepEqual(types(network({ kind: 'private' })), ['mount', 'pid', 'ipc', 'uts', 'cgroup', 'network']);
     assert.equal(network({ kind: 'path', path: '/n' }).linux.namespaces.at(-1)?.path, '/n');
     const host = network({ kind: 'host' });
-    assert.deepEqual([types(host).includes('network'), host.linux.sysctl, host.hostname], [false, {}, undefined]);
+    assert.deepEqual([types(host).includes('network'), host.linux.sysctl, host.hostname], [false, {}, 'box']);
   });
 
   it('takes the seccomp profile, the masks and the device rules away from privileged containers', () => {

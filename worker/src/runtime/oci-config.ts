@@ -83,7 +83,7 @@ export function ociConfig(input: OciConfigInput): OciSpec {
     ociVersion: OCI_VERSION,
     process: processOf(input),
     root: { path: input.rootfs, readonly: config.readOnlyRootfs ?? false },
-    ...(input.network.kind === 'host' || shared.uts !== undefined ? {} : { hostname: input.hostname }),
+    ...(shared.uts !== undefined ? {} : { hostname: input.hostname }),
     mounts: mountsOf(input),
     ...(config.annotations && Object.keys(config.annotations).length > 0 ? { annotations: config.annotations } : {}),
     ...(input.hooks && Object.keys(input.hooks).length > 0 ? { hooks: input.hooks } : {}),
@@ -173,7 +173,6 @@ function namespacesOf(
     if (path === undefined) return [{ type }];
     return path === '' ? [] : [{ type, path }];
   });
-  // With the host's network Docker shares the host's UTS name as well, but not its namespace.
   if (network.kind === 'host') return own;
   return [...own, network.kind === 'path' ? { type: 'network', path: network.path } : { type: 'network' }];
 }

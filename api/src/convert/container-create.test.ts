@@ -1,0 +1,51 @@
+import assert from 'node:assert/strict';
+import { isSwarmtsError } from '@swarmts/lib';
+import { JsonObject } from '../json/object.js';
+import { readContainerCreate } from './container-create.js';
+
+describe('the body of a create', () => {
+  const read = (host: Record<string, unknown>, config: Record<string, unknown> = {}) =>
+    readContainerCreate(new JsonObject({ Image: 'x', ...config, HostConfig: host }), 'name');
+  const refused = (host: Record<string, unknown>, message: string, config: Record<string, unknown> = {}) =>
+    assert.throws(
+      () => read(host, config),
+      (e) => isSwarmtsError(e) && e.message === message,
+      message,
+    );
+
+  it('publishes a port, any port of a range, or one that the node chooses', () => {
+    const ports = (HostPort: string) =>
+      read({ PortBindings: { '80/tcp': [{ HostPort }] } }).ports.map((p) => [p.publishedPort, p.lastPublishedPort]);
+    assert.deepEqual(ports('8000'), [[8000, undefined]]);
+    assert.deepEqual(ports('8000-8002'), [[8000, 8002]]);
+    assert.deepEqual([ports(''), ports('0')], [[[0, undefined]], [[0, undefined]]]);
+    for (const bad of ['8002-8000', '70000', 'x', '80-', '-80', '1-2-3']) {
+      refused({ PortBindings: { '80/tcp': [{ HostPort: bad }] } }, `invalid port specification: "${bad}"`);
+    }
+  });
+
+  it('leaves what belongs to the network to the container whose network it is', () => {
+    const shared = { NetworkMode: 'container:web' };
+    assert.equal(read(shared).networkContainer, 'web');
+    const conflicts: [Record<string, unknown>, Record<string, unknown>, string][] = [
+      [{}, { Hostname: 'h' }, 'hostname and the network mode'],
+      [{ Dns: ['192.0.2.1'] }, {}, 'dns and the network mode'],
+      [{ ExtraHosts: ['a:192.0.2.1'] }, {}, 'custom host-to-IP mapping and the network mode'],
+      [{}, { MacAddress: '92:d0:c6:0a:29:33' }, 'mac-address and the network mode'],
+      [{ PortBindings: { '80/tcp': [{}] } }, {}, 'port publishing and the container type network mode'],
+      [{ PublishAllPorts: true }, {}, 'port publishing and the container type network mode'],
+      [{}, { ExposedPorts: { '80/tcp': {} } }, 'port exposing and the container type network mode'],
+    ];
+    for (const [host, config, what] of conflicts)
+      refused({ ...shared, ...host }, `conflicting options: ${what}`, config);
+  });
+
+  it('has no user namespaces but the host’s, and no quota of a root file system', () => {
+    assert.equal(read({ UsernsMode: 'host' }).name, 'name');
+    refused({ UsernsMode: 'private' }, 'invalid user namespace mode: private; the only one is "host"');
+    refused(
+      { StorageOpt: { size: '10G' } },
+      "--storage-opt is supported only for overlay over xfs with 'pquota' mount option",
+    );
+  });
+});
