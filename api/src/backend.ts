@@ -319,6 +319,8 @@ export interface ContainerSummary {
   readonly execIds: readonly string[];
   /** Where hosts, hostname and resolv.conf of the container are. */
   readonly directory: string;
+  /** Those of its image's layers, topmost first. */
+  readonly layers: readonly string[];
   /** Of containers that were made through the API. */
   readonly given?: GivenConfig;
 }
@@ -503,6 +505,8 @@ export interface ImageSummary {
   readonly comment: string;
   /** 0 when it was never tagged on this node. */
   readonly taggedAtMs: number;
+  /** Of the unpacked layers, topmost first. */
+  readonly directories: readonly string[];
 }
 
 export interface VolumeSummary {

@@ -7,6 +7,7 @@ import type { Throttle } from '../container-limits.js';
 import { timeJson } from '../json/write.js';
 import { mountsJson, networksJson, portMapJson } from './container.js';
 import { linkJson } from './container-link.js';
+import { containerDirectories } from './graph-driver.js';
 
 export function containerInspectJson(c: ContainerSummary): Record<string, unknown> {
   const running = c.state === 'running' || c.state === 'paused' || c.state === 'restarting';
@@ -43,7 +44,7 @@ export function containerInspectJson(c: ContainerSummary): Record<string, unknow
     AppArmorProfile: '',
     ExecIDs: c.execIds.length === 0 ? null : c.execIds,
     HostConfig: hostConfigJson(c),
-    GraphDriver: { Name: 'overlay2', Data: null },
+    GraphDriver: containerDirectories(c.directory, c.layers),
     Mounts: mountsJson(c),
     Config: configJson(c),
     NetworkSettings: {

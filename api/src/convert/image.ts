@@ -2,6 +2,7 @@
 import type { ImageSummary, VolumeSummary } from '../backend.js';
 import type { HistoryRecord, RemovedImage } from '../image-backend.js';
 import { timeJson, ZERO_TIME } from '../json/write.js';
+import { imageDirectories } from './graph-driver.js';
 
 type ApiVersion = readonly [number, number];
 
@@ -45,7 +46,7 @@ export function imageInspectJson(i: ImageSummary, version: ApiVersion): Record<s
     Os: i.os,
     Size: i.sizeBytes,
     ...(version[1] < NO_VIRTUAL_SIZE_SINCE ? { VirtualSize: i.sizeBytes } : {}),
-    GraphDriver: { Name: 'overlay2', Data: null },
+    GraphDriver: imageDirectories(i.directories),
     RootFS: { Type: 'layers', Layers: i.layers },
     Metadata: { LastTagTime: timeJson(i.taggedAtMs) },
   };

@@ -1,8 +1,9 @@
 /** Where an answered endpoint of the Docker Engine API differs from an engine's: one line each, for docs/api-coverage.md. */
 export const DIFFERENCES: Readonly<Record<string, string>> = {
   'POST /build':
-    'the classic builder alone: BuildKit (`version=2`), `remote`, `squash` are refused with 501; `cachefrom`, `isolation`, `cgroupparent`, `cpusetcpus`, `cpusetmems`, `securityopt` are not read; a step without a command shows no container',
-  'GET /images/{name}/json': '`GraphDriver.Data` is null; `Container` and `ContainerConfig` are left out',
+    'the classic builder alone: BuildKit (`version=2`) and `remote` are refused with 501, `squash` as without experimental mode; `cachefrom`, `isolation`, `cgroupparent`, `cpusetcpus`, `cpusetmems`, `securityopt` are not read; a step without a command shows no container',
+  'PUT /volumes/{name}': 'there are no volumes of the cluster: every name is answered as an unknown one',
+  'GET /images/{name}/json': '`Container` and `ContainerConfig` are left out',
   'POST /images/create': '`fromSrc` takes http and https addresses and the body',
   'GET /images/{name}/get':
     'an OCI layout with `manifest.json` beside it, as from Docker 25 on; layers as they were pulled',

@@ -25,6 +25,16 @@ export interface Call {
 /** Writes to the client; resolves when there is room for more, throws when the client has gone. */
 export type StreamWrite = (chunk: Uint8Array | string) => Promise<void>;
 
+/** The connection is handed over; `abandon` is called instead of `run` when that is not possible any more. */
+export interface HijackReply {
+  readonly kind: 'hijack';
+  readonly contentType: string;
+  /** What the connection speaks from then on: plain bytes, or messages. */
+  readonly protocol?: 'tcp' | 'websocket';
+  readonly run: (connection: Duplex) => Promise<void>;
+  readonly abandon?: () => Promise<void>;
+}
+
 export type Reply =
   | {
       readonly kind: 'json';
@@ -40,13 +50,7 @@ export type Reply =
       readonly headers?: Readonly<Record<string, string>>;
     }
   | { readonly kind: 'empty'; readonly status: number; readonly headers?: Readonly<Record<string, string>> }
-  | {
-      /** The connection is handed over; `abandon` is called instead of `run` when that is not possible any more. */
-      readonly kind: 'hijack';
-      readonly contentType: string;
-      readonly run: (connection: Duplex) => Promise<void>;
-      readonly abandon?: () => Promise<void>;
-    }
+  | HijackReply
   | {
       readonly kind: 'stream';
       readonly contentType: string;

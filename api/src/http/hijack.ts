@@ -11,10 +11,14 @@ import { MAX_JSON_BODY_BYTES } from './exchange.js';
 const HIJACKED =
   /^(?:\/v\d+\.\d+)?\/(?:containers\/[^/]+\/attach|exec\/[^/]+\/start|swarmts\/v1\/nodes\/[^/]+\/tunnel)(?:\?.*)?$/;
 
+/** These are asked for with GET. */
+const WEBSOCKET = /^(?:\/v\d+\.\d+)?\/containers\/[^/]+\/attach\/ws(?:\?.*)?$/;
+
 /** Node reads `upgrade` after method and URL are known, to decide whether a request is one. */
 export class HijackableMessage extends IncomingMessage {
   get upgrade(): boolean {
-    return this.method === 'POST' && HIJACKED.test(this.url ?? '');
+    const url = this.url ?? '';
+    return (this.method === 'POST' && HIJACKED.test(url)) || (this.method === 'GET' && WEBSOCKET.test(url));
   }
 
   set upgrade(_asked: boolean | null) {

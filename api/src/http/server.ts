@@ -5,10 +5,11 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { asSwarmtsError, errorTable, type Logger, messageOf, SwarmtsError } from '@swarmts/lib';
-import { type Call, headersOf, type Reply, type StreamWrite } from './exchange.js';
+import { type Call, type HijackReply, headersOf, type Reply, type StreamWrite } from './exchange.js';
 import { acceptHijack, answerAndEnd, readHijackedBody } from './hijack.js';
 import { openListener, type TlsFiles } from './listen.js';
 import { type Router, splitVersion } from './router.js';
+import { WebSockets } from './websocket.js';
 
 export const MAX_API_VERSION: readonly [number, number] = [1, 43];
 export const MIN_API_VERSION: readonly [number, number] = [1, 24];
@@ -28,6 +29,7 @@ export class HttpApiServer implements ApiServer {
   readonly #log: Logger;
   readonly #servers: Server[] = [];
   readonly #hijacked = new Set<Duplex>();
+  readonly #webSockets = new WebSockets();
   readonly #closing = new AbortController();
 
   constructor(router: Router, version: string, log: Logger) {
@@ -93,13 +95,25 @@ export class HttpApiServer implements ApiServer {
         await reply.abandon?.();
         return;
       }
-      acceptHijack(request, connection, reply.contentType);
-      await reply.run(connection);
+      await reply.run(await this.#handOver(reply, request, connection));
     } catch (e) {
       if (gone.signal.aborted) return;
       const error = this.#logged(e, request);
       const value = jsonBody({ message: messageOf(error) });
       answerAndEnd(connection, errorTable[error.code].http, this.#headers('application/json'), value);
+    }
+  }
+
+  async #handOver(reply: HijackReply, request: IncomingMessage, connection: Duplex): Promise<Duplex> {
+    if (reply.protocol !== 'websocket') {
+      acceptHijack(request, connection, reply.contentType);
+      return connection;
+    }
+    try {
+      return await this.#webSockets.accept(request, connection);
+    } catch (e) {
+      await reply.abandon?.();
+      throw e;
     }
   }
 

@@ -1,8 +1,10 @@
 /** Attach and exec over connections that stop being HTTP. */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
+import type { IncomingMessage } from 'node:http';
 import { connect, type Socket } from 'node:net';
 import { SwarmtsError } from '@swarmts/lib';
+import { WebSocket } from 'ws';
 import { Harness } from '../testing/harness.js';
 
 const CONTAINER = 'c'.repeat(64);
@@ -98,6 +100,50 @@ describe('hijacked connections', () => {
       `POST /exec/${await newExec()}/start HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n`,
     );
     assert.match((await rest(chunked)).toString(), /needs a Content-Length/);
+  });
+
+  describe('that are WebSockets', () => {
+    const attach = (path = `/v1.43/containers/${CONTAINER}/attach/ws?stream=1&stdin=1&stdout=1`) =>
+      new WebSocket(`ws+unix://${api.socket}:${path}`);
+    const refusal = async (ws: WebSocket) => {
+      const [, response] = (await once(ws, 'unexpected-response')) as [unknown, IncomingMessage];
+      const chunks: Buffer[] = [];
+      for await (const c of response) chunks.push(Buffer.from(c as Uint8Array));
+      return [response.statusCode, JSON.parse(Buffer.concat(chunks).toString())];
+    };
+
+    it('pass messages both ways, without frames', async () => {
+      const ws = attach();
+      await once(ws, 'open');
+      ws.send('typed');
+      const [shown] = (await once(ws, 'message')) as [Buffer];
+      assert.equal(shown.toString(), 'typed');
+      ws.close();
+      await once(ws, 'close');
+      for (let i = 0; i < 100 && api.backend.containers.sessions[0]?.closed !== true; i++)
+        await new Promise((resolve) => setTimeout(resolve, 10));
+      assert.equal(api.backend.containers.sessions[0]?.closed, true);
+    });
+
+    it('are refused for containers that are not there, and to those who ask for no WebSocket', async () => {
+      assert.deepEqual(await refusal(attach('/containers/nosuch/attach/ws')), [
+        404,
+        { message: 'No such container: nosuch' },
+      ]);
+      const plain = await api.send('GET', `/containers/${CONTAINER}/attach/ws?stream=1&stdout=1`);
+      assert.equal(plain.status, 400);
+      assert.match(String(plain.body), /this path is for WebSockets: Invalid Upgrade header/);
+      assert.equal(api.backend.containers.sessions[0]?.closed, true);
+    });
+
+    it('end with a message that is larger than anybody types', async () => {
+      const ws = attach();
+      await once(ws, 'open');
+      ws.send(Buffer.alloc((1 << 20) + 1));
+      const [code] = await once(ws, 'close');
+      assert.equal(code, 1009);
+      assert.equal((await api.send('GET', '/_ping')).status, 200);
+    });
   });
 
   it('end when the client goes away', async () => {

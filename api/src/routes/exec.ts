@@ -29,7 +29,8 @@ export function execRoutes(c: RouteContext): Route[] {
       await containers.resize((await node.container(id(call))).id, sizeOf(call));
       return empty(200);
     }),
-    route('POST', '/containers/{id}/attach', (call) => attach(c, call)),
+    route('POST', '/containers/{id}/attach', (call) => attach(c, call, 'tcp')),
+    route('GET', '/containers/{id}/attach/ws', (call) => attach(c, call, 'websocket')),
   ];
 }
 
@@ -55,7 +56,7 @@ async function startExec({ backend }: RouteContext, call: Call): Promise<Reply> 
     run: async (connection) => {
       try {
         const session = await backend.containers.startExec(id, options);
-        await joinSession(connection, session, { detachKeys, stdin: config.attachStdin });
+        await joinSession(connection, session, { detachKeys, stdin: config.attachStdin, framed: true });
       } catch (e) {
         // The connection is the client's terminal by now: the reason is shown there, the exit code can be asked for.
         const text = Buffer.from(`${messageOf(e)}\r\n`);
@@ -65,7 +66,8 @@ async function startExec({ backend }: RouteContext, call: Call): Promise<Reply> 
   };
 }
 
-async function attach({ backend }: RouteContext, call: Call): Promise<Reply> {
+/** Over a WebSocket both outputs come as they are. */
+async function attach({ backend }: RouteContext, call: Call, protocol: 'tcp' | 'websocket'): Promise<Reply> {
   const { query } = call;
   const detachKeys = parseDetachKeys(query.get('detachKeys') ?? '');
   const container = await backend.node.container(call.params.id ?? '');
@@ -79,8 +81,10 @@ async function attach({ backend }: RouteContext, call: Call): Promise<Reply> {
   const session = await backend.containers.attach(container.id, options);
   return {
     kind: 'hijack',
+    protocol,
     contentType: streamType(container.tty, call.apiVersion),
-    run: (connection) => joinSession(connection, session, { detachKeys, stdin: options.stdin }),
+    run: (connection) =>
+      joinSession(connection, session, { detachKeys, stdin: options.stdin, framed: protocol === 'tcp' }),
     abandon: () => session.close(),
   };
 }

@@ -278,6 +278,33 @@ describe('routes', () => {
     assert.deepEqual(old.json, { VolumesDeleted: ['named'], SpaceReclaimed: 7 });
   });
 
+  it('change volumes of the cluster alone, of which there are none', async () => {
+    const put = async (query: string) => {
+      const a = await api.send('PUT', `/volumes/data${query}`, { body: { Spec: {} } });
+      return [a.status, a.json];
+    };
+    const missing = 'volume update only valid for cluster volumes, but swarm is unavailable';
+    api.backend.swarm.active = false;
+    assert.deepEqual(await put('?version=1'), [503, { message: missing }]);
+    api.backend.swarm.active = true;
+    assert.deepEqual(await put('?version=x'), [400, { message: "invalid swarm object version 'x'" }]);
+    assert.deepEqual(await put('?version=1'), [404, { message: 'volume data not found' }]);
+  });
+
+  it('show where the files of images and containers are', async () => {
+    const dataOf = async (path: string) =>
+      ((await api.send('GET', path)).json as { GraphDriver: { Data: Record<string, string> } }).GraphDriver.Data;
+    const container = await dataOf(`/containers/${'c'.repeat(64)}/json`);
+    assert.deepEqual(container, {
+      LowerDir: '/overlay/b/diff:/overlay/a/diff',
+      MergedDir: '/containers/c/rootfs',
+      UpperDir: '/containers/c/upper',
+      WorkDir: '/containers/c/work',
+    });
+    const image = await dataOf('/images/alpine:3/json');
+    assert.deepEqual([image.UpperDir, image.LowerDir], ['/overlay/b/diff', '/overlay/a/diff']);
+  });
+
   it('remove what does not run any more', async () => {
     assert.deepEqual((await api.send('POST', '/containers/prune')).json, {
       ContainersDeleted: null,

@@ -39,12 +39,24 @@ export function volumeRoutes({ backend }: RouteContext): Route[] {
       return json(volumeJson(await node.createVolume(volume)), 201);
     }),
     route('GET', '/volumes/{name}', async ({ params }) => json(volumeJson(await node.volume(params.name ?? '')))),
+    route('PUT', '/volumes/{name}', (call) => updateVolume(backend, call)),
     route('POST', '/volumes/prune', async (call) => json(await prune(backend, call))),
     route('DELETE', '/volumes/{name}', async ({ params, query }) => {
       await node.removeVolume(params.name ?? '', flag(query, 'force'));
       return empty(204);
     }),
   ];
+}
+
+/** Only volumes of the cluster can be changed, and there are none. */
+async function updateVolume({ swarm }: Backend, call: Call): Promise<never> {
+  if (!(await swarm.info()).controlAvailable) {
+    throw new SwarmtsError('unavailable', 'volume update only valid for cluster volumes, but swarm is unavailable');
+  }
+  const version = call.query.get('version') ?? '';
+  if (!/^\d+$/.test(version)) throw new SwarmtsError('invalid-argument', `invalid swarm object version '${version}'`);
+  await readJson(call);
+  throw new SwarmtsError('not-found', `volume ${call.params.name} not found`);
 }
 
 /** Removes the volumes that no container has. */

@@ -276,6 +276,7 @@ export function container(id: string, name: string): ContainerSummary {
     runtime: 'runc',
     execIds: [],
     directory: '/containers/c',
+    layers: ['/overlay/b/diff', '/overlay/a/diff'],
     stopSignal: 'SIGTERM',
     capAdd: [],
     capDrop: [],

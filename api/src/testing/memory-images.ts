@@ -149,6 +149,7 @@ export function memoryImage(tag: string, more: Partial<ImageSummary> = {}): Imag
     layers: [],
     parent: '',
     hasChildren: false,
+    directories: ['/overlay/b/diff', '/overlay/a/diff'],
     author: '',
     comment: '',
     taggedAtMs: 0,

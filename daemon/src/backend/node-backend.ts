@@ -224,6 +224,7 @@ function summaryOf(c: ContainerInfo, engine: ContainerEngine): ContainerSummary 
     runtime: config.runtime || basename(engine.info().runtime),
     execIds: engine.execsOf(c.id),
     directory: c.directory ?? '',
+    layers: c.layers ?? [],
     // `createContainer` put it there.
     ...(config.given === undefined ? {} : { given: config.given as GivenConfig }),
   };

@@ -9,10 +9,13 @@ export interface Circumstances {
   readonly health: HealthState | undefined;
   /** By the names of now. */
   readonly links: readonly ContainerLink[];
+  /** Directories of the image's layers, topmost first. */
+  readonly layers: readonly string[];
 }
 
-export function describeContainer(record: ContainerRecord, { logPath, health, links }: Circumstances): ContainerInfo {
+export function describeContainer(record: ContainerRecord, now: Circumstances): ContainerInfo {
   const { network, exit, process } = record;
+  const { logPath, health, links, layers } = now;
   return {
     id: record.id,
     config: record.config,
@@ -26,6 +29,7 @@ export function describeContainer(record: ContainerRecord, { logPath, health, li
     ...(record.healthCheck ? { healthConfig: record.healthCheck.config } : {}),
     ...(health ? { healthLog: health.log, healthFailingStreak: health.failingStreak } : {}),
     directory: dirname(dirname(logPath)),
+    layers,
     ...(network ? { network: networkOf(network) } : {}),
     ...(network?.networks ? { networks: network.networks } : {}),
     ports: network?.ports ?? record.config.ports,

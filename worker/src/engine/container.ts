@@ -115,6 +115,7 @@ export class Container {
       logPath: this.logPath,
       health: this.#health?.state,
       links: this.#context.linksOf(this.#record),
+      layers: this.#context.bundle.layers.directories(this.#record.chain),
     });
   }
 

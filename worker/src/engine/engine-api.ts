@@ -318,6 +318,8 @@ export interface ContainerInfo {
   readonly healthConfig?: HealthConfig;
   /** Where hosts, hostname and resolv.conf of the container are. */
   readonly directory?: string;
+  /** The directories of its image's layers, topmost first. */
+  readonly layers?: readonly string[];
   readonly mounts?: readonly ContainerMount[];
   readonly user?: string;
   readonly workingDir?: string;
@@ -368,6 +370,8 @@ export interface ImageInfo {
   readonly comment: string;
   /** 0 when it was never tagged here. */
   readonly taggedAtMs: number;
+  /** Of the unpacked layers, topmost first. */
+  readonly directories: readonly string[];
 }
 
 export interface ImageConfig {

@@ -137,6 +137,7 @@ export class ImageStore {
       author: config.author,
       comment: config.comment,
       taggedAtMs: image.taggedAtMs ?? 0,
+      directories: this.options.layers.directories(image.chain),
     };
   }
 

@@ -76,6 +76,11 @@ export class LayerStore {
     });
   }
 
+  /** Where the files of each layer are, topmost first. */
+  directories(chain: readonly string[]): string[] {
+    return chain.toReversed().map((chainId) => join(this.#directory(chainId), 'diff'));
+  }
+
   /** Unpacks the layer unless it is there already; concurrent calls for one layer share the work. */
   async ensure(layer: LayerSource, signal?: AbortSignal): Promise<void> {
     if (this.has(layer.chainId)) return;
