@@ -59,6 +59,8 @@ export interface BuildRequest {
   readonly labels: Readonly<Record<string, string>>;
   readonly target: string;
   readonly noCache: boolean;
+  /** Images whose steps count as cached. */
+  readonly cacheFrom: readonly string[];
   readonly pull: boolean;
   /** Keep nothing of the containers of steps that succeeded; with `forceRemove` of those that failed either. */
   readonly remove: boolean;

@@ -12,7 +12,7 @@ describe('the build route', () => {
 
   it('reads what the client asks for', async () => {
     const query = [
-      't=a:1&t=b&dockerfile=x/Dockerfile&target=last&nocache=1&pull=1&forcerm=1&q=1&networkmode=host&platform=linux/arm64',
+      't=a:1&t=b&dockerfile=x/Dockerfile&target=last&nocache=1&cachefrom=%5B%22c:1%22%5D&pull=1&forcerm=1&q=1&networkmode=host&platform=linux/arm64',
       'memory=1048576&memswap=-1&cpushares=5&cpuquota=50000&cpuperiod=100000&shmsize=65536&extrahosts=a:1.2.3.4,b:::1',
       jsonParam('buildargs', { A: '1', B: null }),
       jsonParam('labels', { l: 'm' }),
@@ -33,6 +33,7 @@ describe('the build route', () => {
           labels: { l: 'm' },
           target: 'last',
           noCache: true,
+          cacheFrom: ['c:1'],
           pull: true,
           remove: true,
           forceRemove: true,
@@ -80,6 +81,7 @@ describe('the build route', () => {
       ['remote=https://x.test/y.git', 501, /build context at an address/],
       ['buildargs={', 400, /error reading buildargs/],
       ['buildargs=[]', 400, /an object is expected/],
+      ['cachefrom=[', 400, /error reading cachefrom/],
       ['labels=[1]', 400, /labels must be an object/],
       ['memory=much', 400, /invalid memory .{1,2}much/],
       ['ulimits=[3]', 400, /ulimits\[0\] must be an object/],

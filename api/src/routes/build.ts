@@ -81,6 +81,7 @@ function buildRequest(call: Call): BuildRequest {
     labels: mapOf(query, 'labels'),
     target: text('target'),
     noCache: flag(query, 'nocache'),
+    cacheFrom: cacheFrom(query),
     pull: flag(query, 'pull'),
     remove: !query.has('rm') || flag(query, 'rm'),
     forceRemove: flag(query, 'forcerm'),
@@ -136,6 +137,11 @@ function buildArgs(query: URLSearchParams): Map<string, string> {
 function mapOf(query: URLSearchParams, name: string): Readonly<Record<string, string>> {
   const value = parsed(query, name);
   return value === undefined ? {} : new JsonObject({ [name]: value }).map(name);
+}
+
+function cacheFrom(query: URLSearchParams): readonly string[] {
+  const value = parsed(query, 'cachefrom');
+  return value === undefined ? [] : new JsonObject({ cachefrom: value }).strings('cachefrom');
 }
 
 function ulimits(query: URLSearchParams): BuildRequest['ulimits'] {

@@ -154,9 +154,11 @@ function givenFields(config: Readonly<Record<string, unknown>>): ImageConfig {
 }
 
 function buildOptions(r: BuildRequest): Omit<BuildOptions, 'report' | 'signal'> {
-  const { dockerfile, tags, buildArgs, labels, target, noCache, pull, remove, forceRemove, shmSizeBytes, context } = r;
+  const { dockerfile, tags, buildArgs, labels, target, noCache, cacheFrom, pull, context } = r;
+  const { remove, forceRemove, shmSizeBytes } = r;
   return {
-    ...{ dockerfile, tags, buildArgs, labels, target, noCache, pull, remove, forceRemove, shmSizeBytes, context },
+    ...{ dockerfile, tags, buildArgs, labels, target, noCache, cacheFrom, pull, context },
+    ...{ remove, forceRemove, shmSizeBytes },
     networkMode: networkOf(r.networkMode),
     extraHosts: r.extraHosts.map(hostLine),
     resources: {

@@ -11,6 +11,8 @@ export interface BuildOptions {
   /** Name or number of the stage to end with, '' for the last. */
   readonly target: string;
   readonly noCache: boolean;
+  /** Images whose steps count as cached, in place of those that were built here. Those that are not here are left out. */
+  readonly cacheFrom: readonly string[];
   /** Ask the registry for every base image, even when it is here. */
   readonly pull: boolean;
   /** Remove the containers of steps that succeeded. */

@@ -68,6 +68,7 @@ describe('a build', function () {
       labels: {},
       target: '',
       noCache: false,
+      cacheFrom: [],
       pull: false,
       remove: true,
       forceRemove: true,
@@ -206,6 +207,27 @@ describe('a build', function () {
     assert.equal(await outputOf((await x('2')).id, 'cat', '/x'), '2\n');
     await bed.engine.images.remove(one.id, true);
     assert.equal(await outputOf((await x('1')).id, 'cat', '/x'), '1\n');
+  });
+
+  it('takes steps from images of elsewhere that are named, and only from those', async () => {
+    const file = 'FROM BASE\nENV A=1\nRUN echo once >/once\nCOPY f /f\nCMD ["cat", "/f"]\n';
+    const name = `${registry.address}/cached:1`;
+    const first = await build(file, [{ name: 'f', content: '1' }], { tags: [name] });
+    await bed.engine.images.push(name, {});
+    const { images } = bed.engine;
+    await images.remove(name, true);
+    assert.equal(await images.find(first.id), undefined);
+    await images.pull(name, {});
+    const build2 = (content: string, cacheFrom: readonly string[]) =>
+      build(file, [{ name: 'f', content }], { cacheFrom });
+    const same = await build2('1', ['not-here', name]);
+    assert.deepEqual([same.out.match(/Using cache/g)?.length, same.id], [4, first.id]);
+    const other = await build2('2', [name]);
+    assert.equal(other.out.match(/Using cache/g)?.length, 2);
+    assert.equal(await outputOf(other.id, 'cat', '/once', '/f'), 'once\n2');
+    assert.equal((await build2('2', [base])).out.includes('Using cache'), false, 'what was built here does not count');
+    assert.equal((await build2('2', [other.id])).id, other.id);
+    assert.equal((await build2('1', ['not-here'])).out.includes('Using cache'), false);
   });
 
   it('copies by the rules of Docker', async () => {

@@ -7,8 +7,10 @@ import { DEFAULT_PATH } from '../engine/merge-config.js';
 import { createImage, type LayerBlob } from '../images/image-creation.js';
 import type { StoredImage } from '../images/image-index.js';
 import { shortId } from '../images/image-puller.js';
+import type { ImageStore } from '../images/image-store.js';
 import { parsePlatform } from '../images/manifest.js';
 import type { BuildContext } from './builder.js';
+import { type CacheSource, stepFromSources } from './cache-sources.js';
 import {
   applyConfigInstruction,
   type ConfigState,
@@ -49,6 +51,8 @@ export class StageBuilder {
   readonly #args = new Map<string, string>();
   #image: StoredImage | undefined;
   #state: ConfigState = { config: {}, author: '', cmdSet: false };
+  /** The images named with --cache-from that may still give steps. */
+  #sources: readonly CacheSource[] | undefined;
   /** After the first step that was not in the cache nothing is looked up any more. */
   #useCache: boolean;
 
@@ -140,7 +144,7 @@ export class StageBuilder {
     const fits = known !== undefined && (!wanted || (await store.config(known)).architecture === wanted.architecture);
     if (known === undefined || !fits || options.pull) await this.#pull(name, wanted);
     const image = store.image(name);
-    this.context.hold([image.id, image.manifest, ...image.chain, ...image.layers.map((l) => l.digest)]);
+    this.context.hold(heldOf(image));
     return image;
   }
 
@@ -190,32 +194,56 @@ export class StageBuilder {
   }
 
   async #perform(step: StepPlan): Promise<void> {
-    const { parts, hold, options, say } = this.context;
-    const { store } = parts.images;
+    const { hold, say } = this.context;
     const cacheKey = keyOf(step);
-    const cached = this.#useCache ? this.#cached(cacheKey) : undefined;
+    const cached = this.#useCache ? await this.#cachedImage(step, cacheKey) : undefined;
     if (cached) {
-      hold([cached.id, cached.manifest, ...cached.chain, ...cached.layers.map((l) => l.digest)]);
+      hold(heldOf(cached));
       await say(' ---> Using cache\n');
       this.#image = cached;
     } else {
       this.#useCache = false;
-      const layer = await step.layer?.();
-      const { author, config } = step.config;
-      const platform = this.#image ? undefined : options.platform;
-      const image = { parent: this.#image, layer, config, author, createdBy: step.createdBy, cacheKey };
-      this.#image = await createImage(store, { ...image, ...(platform ? { platform } : {}) }, [], hold, options.signal);
+      this.#image = await this.#make(step, cacheKey, await step.layer?.());
     }
     this.#state = step.config;
   }
 
+  #make(step: StepPlan, cacheKey: string, layer: LayerBlob | undefined): Promise<StoredImage> {
+    const { parts, hold, options } = this.context;
+    const { author, config } = step.config;
+    const platform = this.#image ? undefined : options.platform;
+    const image = { parent: this.#image, layer, config, author, createdBy: step.createdBy, cacheKey };
+    return createImage(parts.images.store, { ...image, ...(platform ? { platform } : {}) }, [], hold, options.signal);
+  }
+
+  async #cachedImage(step: StepPlan, cacheKey: string): Promise<StoredImage | undefined> {
+    if (this.context.options.cacheFrom.length === 0) return this.#cached(cacheKey);
+    const { store } = this.context.parts.images;
+    this.#sources ??= await cacheSources(store, this.context);
+    const base = this.#image ? await store.config(this.#image.id) : undefined;
+    const found = stepFromSources(this.#sources, base, step.createdBy);
+    if (!found) return undefined;
+    // From the first step on that an image has given, the others are another story.
+    this.#sources = [found.source];
+    const source = store.image(found.source.id);
+    if (found.isLast) return source;
+    const blob = found.layer && source.layers[found.layer.index];
+    const layer = found.layer && blob && { diffId: found.layer.diffId, size: blob.size, blob };
+    const restored = (i: StoredImage) => i.chain.every((c, n) => source.chain[n] === c);
+    return this.#cached(cacheKey, restored) ?? this.#make(step, cacheKey, layer);
+  }
+
   /** The newest image that the same step on the same image has made. */
-  #cached(cacheKey: string): StoredImage | undefined {
+  #cached(cacheKey: string, accepts: (i: StoredImage) => boolean = () => true): StoredImage | undefined {
     const { store } = this.context.parts.images;
     const parent = this.#image?.id;
     return Object.values(store.refs.images)
       .filter(
-        (i) => i.cacheKey === cacheKey && i.parent === parent && i.chain.every((c) => store.options.layers.has(c)),
+        (i) =>
+          i.cacheKey === cacheKey &&
+          i.parent === parent &&
+          i.chain.every((c) => store.options.layers.has(c)) &&
+          accepts(i),
       )
       .sort((a, b) => b.storedAtMs - a.storedAtMs)[0];
   }
@@ -233,6 +261,23 @@ export async function buildStage(
     await builder.instruction(i);
   }
   return builder.result();
+}
+
+/** What is not here gives nothing: Docker does not pull it either. */
+async function cacheSources(store: ImageStore, { options, hold }: BuildContext): Promise<readonly CacheSource[]> {
+  const ids = options.cacheFrom.flatMap((name) => store.resolve(name) ?? []);
+  return Promise.all(
+    [...new Set(ids)].map(async (id) => {
+      hold(heldOf(store.image(id)));
+      const { history, diffIds } = await store.config(id);
+      return { id, history, diffIds };
+    }),
+  );
+}
+
+/** What an image consists of: none of it may go while a build stands on it. */
+function heldOf(image: StoredImage): readonly string[] {
+  return [image.id, image.manifest, ...image.chain, ...image.layers.map((l) => l.digest)];
 }
 
 function keyOf(step: StepPlan): string {

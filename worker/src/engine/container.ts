@@ -62,6 +62,8 @@ export class Container {
   readonly #lock = new SerialLock();
   readonly #paths: ContainerPaths;
   readonly #ended = new Set<() => void>();
+  /** Those who wait for the end of a run: a start that failed is none. */
+  readonly #nextExit = new Set<() => void>();
   readonly #started = new Set<() => void>();
   readonly #forwarders = new Set<LogForwarder>();
   readonly #onRemoved = new Set<() => void>();
@@ -703,6 +705,7 @@ export class Container {
     if (oomKilled) this.#emit('oom');
     const seconds = Math.max(0, Math.round((exit.finishedAtMs - kept.startedAtMs) / 1000));
     this.#emit('die', { exitCode: String(how.exitCode), execDuration: String(seconds) });
+    fireOnce(this.#nextExit);
     this.#fireEnded();
     await this.#tearDown();
     if (again) this.#scheduleRestart(exit.finishedAtMs - kept.startedAtMs);
@@ -767,6 +770,7 @@ export class Container {
     await eraseContainer(this.#context, this.#record, this.#paths);
     this.#removed = true;
     this.#emit('destroy');
+    fireOnce(this.#nextExit);
     fireOnce(this.#onRemoved);
   }
 
@@ -777,7 +781,7 @@ export class Container {
   }
 
   #nextEnd(): Promise<void> {
-    return new Promise((resolve) => this.onEnd(resolve));
+    return new Promise((resolve) => this.#nextExit.add(resolve));
   }
 
   #untilRemoved(): Promise<void> {

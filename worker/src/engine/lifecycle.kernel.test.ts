@@ -101,6 +101,19 @@ describe('the life of a container', function () {
     await eventually(() => info(failing) === undefined, 'one that did not start goes as well');
   });
 
+  it('has no exit when it did not start: those who wait for the next one go on waiting', async () => {
+    const id = await bed.engine.create(containerConfig(image, ['nosuch']));
+    let waiting = true;
+    const next = bed.engine.wait(id, undefined, 'next-exit').finally(() => {
+      waiting = false;
+    });
+    await assert.rejects(bed.engine.start(id));
+    assert.equal((await bed.engine.wait(id)).exitCode, 127);
+    assert.equal(waiting, true);
+    await bed.engine.remove(id, { force: false, volumes: true });
+    await next;
+  });
+
   it('restart keeps what removes itself, and starts what is stopped', async () => {
     const id = await started('sleep 1000', { autoRemove: true });
     const before = info(id)?.pid;

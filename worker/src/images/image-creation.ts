@@ -30,6 +30,8 @@ export interface NewImage {
 export interface LayerBlob {
   readonly diffId: string;
   readonly size: number;
+  /** Where the blob is not the plain archive. */
+  readonly blob?: StoredImage['layers'][number];
 }
 
 /** Packs or unwraps into the blob store; undefined when there is nothing in it. The blob is held. */
@@ -69,13 +71,14 @@ export async function createImage(
   const chain = chainIds(diffIds);
   hold(chain);
   if (layer) {
-    const source = { chainId: chain.at(-1) ?? '', diffId: layer.diffId, blob: store.blobs.path(layer.diffId) };
+    const blob = store.blobs.path(layer.blob?.digest ?? layer.diffId);
+    const source = { chainId: chain.at(-1) ?? '', diffId: layer.diffId, blob };
     await store.options.layers.ensure(source, signal);
   }
   const config = Buffer.from(JSON.stringify(await configDocument(store, image, diffIds)));
   const layers = [
     ...(parent?.layers ?? []),
-    ...(layer ? [{ mediaType: mediaTypes.ociLayer, digest: layer.diffId, size: layer.size }] : []),
+    ...(layer ? [layer.blob ?? { mediaType: mediaTypes.ociLayer, digest: layer.diffId, size: layer.size }] : []),
   ];
   const manifest = localManifest(config, layers);
   const stored: StoredImage = {

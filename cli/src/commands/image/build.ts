@@ -15,6 +15,7 @@ export const command = defineCommand({
   flags: {
     'add-host': texts('Add a custom host-to-IP mapping ("host:ip")'),
     'build-arg': texts('Set build-time variables'),
+    'cache-from': texts('Images to consider as cache sources'),
     file: text('Name of the Dockerfile (default "PATH/Dockerfile")', { short: 'f' }),
     'force-rm': bool('Always remove intermediate containers'),
     iidfile: text('Write the image ID to the file'),
@@ -45,6 +46,7 @@ export const command = defineCommand({
       dockerfile: context.dockerfile,
       buildargs: JSON.stringify(Object.fromEntries(f['build-arg'].map((a) => pair(a, ctx.env)))),
       labels: JSON.stringify(Object.fromEntries(f.label.map((l) => pair(l, {})))),
+      cachefrom: f['cache-from'].length > 0 ? JSON.stringify(f['cache-from']) : undefined,
       extrahosts: f['add-host'].join(',') || undefined,
       forcerm: f['force-rm'] ? '1' : undefined,
       memory: f.memory === undefined ? undefined : String(f.memory),
