@@ -8,6 +8,7 @@ export * from './clock.js';
 export * from './control-loop.js';
 export * from './errors.js';
 export * from './find-program.js';
+export * from './fixed-subnets.js';
 export * from './framed-duplex.js';
 export * from './invariant.js';
 export * from './ip-prefix.js';

@@ -52,7 +52,9 @@ describe('a new network', () => {
     for (const rest of [{ gateway: '10.8.0.1' }, { reserved: { printer: '10.8.0.1' } }, { ipRange: '10.8.0.0/28' }]) {
       assert.throws(
         () => make('a', withSubnet('10.9.0.0/24', rest), view()),
-        (e) => isSwarmtsError(e, 'invalid-argument') && /no matching subnet/.test(e.message),
+        (e) =>
+          isSwarmtsError(e, 'invalid-argument') &&
+          /^invalid network config:\ninvalid (gateway|auxiliary|ip-range) /.test(e.message),
       );
     }
   });

@@ -4,15 +4,13 @@
  */
 import {
   firstFreePrefix,
-  formatIp,
+  fixedSubnets,
   formatIpPrefix,
   type IpPrefix,
   parseIp,
   parseIpPrefix,
-  prefixContains,
-  prefixesOverlap,
-  prefixSize,
   SwarmtsError,
+  withGateway,
 } from '@swarmts/lib';
 import {
   type Cluster,
@@ -45,7 +43,7 @@ export interface AllocationView {
 /** The driver state and addressing of a new network. Throws 'conflict' on overlap, 'resource-exhausted' when a pool is used up. */
 export function allocateNetwork(spec: NetworkSpec, view: AllocationView): Pick<Network, 'driverState' | 'ipam'> {
   const taken = view.networks.flatMap(subnetsOf);
-  const configs = (spec.ipam?.configs ?? []).filter((c) => c.subnet !== '').map((c) => fixedConfig(c, taken));
+  const configs = [...fixedSubnets(spec.ipam?.configs ?? [], { ipv6: spec.ipv6Enabled, taken, overlap })];
   const families = new Set(configs.map((c) => parseIpPrefix(c.subnet).family));
   if (!families.has(4)) configs.unshift(withGateway(freeSubnet(spec, view, taken)));
   if (spec.ipv6Enabled && !families.has(6)) configs.push(withGateway(freeIpv6Subnet(taken)));
@@ -70,35 +68,9 @@ export function subnetsOf(n: Network): readonly IpPrefix[] {
   return (n.ipam?.configs ?? []).map((c) => parseIpPrefix(c.subnet));
 }
 
-function fixedConfig(c: IpamConfig, taken: readonly IpPrefix[]): IpamConfig {
-  const subnet = parseIpPrefix(c.subnet);
-  const clash = taken.find((t) => prefixesOverlap(t, subnet));
-  if (clash) {
-    throw new SwarmtsError(
-      'conflict',
-      `Pool overlaps with other one on this address space: ${c.subnet} and ${formatIpPrefix(clash)}`,
-    );
-  }
-  if (prefixSize(subnet) < 4n) {
-    throw new SwarmtsError('invalid-argument', `subnet ${c.subnet} has no room for containers`);
-  }
-  for (const [what, text] of [['gateway', c.gateway], ...Object.entries(c.reserved)] as const) {
-    if (text !== '' && !prefixContains(subnet, parseIp(text)))
-      throw new SwarmtsError('invalid-argument', `no matching subnet for ${what} ${text}`);
-  }
-  if (c.ipRange !== '') {
-    const range = parseIpPrefix(c.ipRange);
-    if (range.bits < subnet.bits || !prefixesOverlap(range, subnet))
-      throw new SwarmtsError('invalid-argument', `no matching subnet for range ${c.ipRange}`);
-  }
-  return withGateway({ ...c, subnet: formatIpPrefix(subnet) });
-}
-
-/** The first address, where none is given. */
-function withGateway(c: IpamConfig): IpamConfig {
-  if (c.gateway !== '') return c;
-  const { family, base } = parseIpPrefix(c.subnet);
-  return { ...c, gateway: formatIp({ family, value: base + 1n }) };
+function overlap(subnet: string, other: string): SwarmtsError {
+  const what = 'Pool overlaps with other one on this address space';
+  return new SwarmtsError('conflict', `${what}: ${subnet} and ${other}`);
 }
 
 function freeSubnet(spec: NetworkSpec, view: AllocationView, taken: readonly IpPrefix[]): IpamConfig {

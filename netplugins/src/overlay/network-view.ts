@@ -2,7 +2,7 @@
  * What the managers say of one network, as this node keeps it: the full set first, then changes. Unknown networks are those that
  * the node does not take part in. The state survives a restart of the daemon as one message.
  */
-import { parseIpPrefix, SwarmtsError } from '@swarmts/lib';
+import { parseIp, parseIpPrefix, prefixContains, SwarmtsError } from '@swarmts/lib';
 import {
   isEncrypted,
   type Network,
@@ -102,6 +102,12 @@ export function subnetsOf(n: Network): readonly Subnet[] {
     const { family, bits } = parseIpPrefix(c.subnet);
     return { cidr: c.subnet, family: family === 6 ? 'ipv6' : 'ipv4', bits, gateway: c.gateway };
   });
+}
+
+/** Of the subnet that the address lies in. */
+export function gatewayFor(address: string, subnets: readonly Subnet[]): string {
+  const own = subnets.find((s) => prefixContains(parseIpPrefix(s.cidr), parseIp(address)));
+  return (own ?? subnets[0])?.gateway ?? '';
 }
 
 export function nameOf(v: NetworkView): string {

@@ -22,6 +22,7 @@ import { EncryptedTunnels, NO_ENCRYPTION } from './encrypted-tunnels.js';
 import { MESH_TABLE, meshRules } from './mesh-rules.js';
 import {
   applyState,
+  gatewayFor,
   isIngress,
   macvlanOf,
   mtuOf,
@@ -478,7 +479,7 @@ export class RoutedNetworks {
       return {
         address,
         prefixLength: Number(bits),
-        gateway: mine[0]?.gateway ?? '',
+        gateway: gatewayFor(address, mine),
         subnets: mine.map((s) => s.cidr),
       };
     });

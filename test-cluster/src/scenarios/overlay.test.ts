@@ -26,7 +26,9 @@ describe('an overlay network', () => {
     ok(await lab.docker('m1', 'network', 'create', '-d', 'overlay', '--subnet', '10.77.0.0/24', 'other'));
     ok(await lab.docker('m1', 'network', 'create', '-d', 'overlay', '--internal', 'inner'));
     await create('web', '--replicas', '3', '--network', 'name=back,alias=www', 'registry:5000/whoami');
-    await create('client', '--mode', 'global', '--network', 'back', 'registry:5000/busybox', 'sleep', '100000');
+    // Its process takes no SIGTERM, and a new task of a node waits for the old one to be gone.
+    const client = ['--mode', 'global', '--stop-grace-period', '1s', '--network', 'back'];
+    await create('client', ...client, 'registry:5000/busybox', 'sleep', '100000');
     await create('far', '--mode', 'global', '--network', 'other', 'registry:5000/busybox', 'sleep', '100000');
     await create('shut', '--mode', 'global', '--network', 'inner', 'registry:5000/busybox', 'sleep', '100000');
   });
@@ -51,6 +53,44 @@ describe('an overlay network', () => {
     assert.match(inspect, /vxlanid_list:4\d\d\d/);
     const overlap = await lab.docker('m1', 'network', 'create', '-d', 'overlay', '--subnet', '10.77.0.128/25', 'clash');
     assert.match(failed(overlap), /Pool overlaps with other one on this address space/);
+    const outside = ['--subnet', '10.78.0.0/24', '--subnet', '10.79.0.0/24', '--aux-address', 'a=10.78.0.1'];
+    assert.match(
+      failed(await lab.docker('m1', 'network', 'create', '-d', 'overlay', ...outside, 'clash')),
+      /failed to allocate secondary ip address \(a:10\.78\.0\.1\): Address already in use/,
+    );
+    const crooked = ['--subnet', '10.78.0.9/24', '--ip-range', '10.78.0.0/16'];
+    assert.match(
+      failed(await lab.docker('m1', 'network', 'create', '-d', 'overlay', ...crooked, 'clash')),
+      /invalid network config:\n\* invalid subnet 10\.78\.0\.9\/24: it should be 10\.78\.0\.0\/24\n\* invalid ip-range 10\.78\.0\.0\/16: CIDR block is bigger/,
+    );
+  });
+
+  it('gives tasks what is left of its subnets, ranges and reserved addresses, and they reach each other', async () => {
+    const wish = [
+      ...['--subnet', '10.78.0.0/24', '--ip-range', '10.78.0.16/29', '--gateway', '10.78.0.254'],
+      ...['--aux-address', 'printer=10.78.0.17', '--subnet', '10.79.0.0/24', '--gateway', '10.79.0.9'],
+    ];
+    ok(await lab.docker('m1', 'network', 'create', '-d', 'overlay', ...wish, 'parts'));
+    await create('asks', '-d', '--mode', 'global', '--network', 'parts', 'registry:5000/busybox', 'sleep', '100000');
+    await create('part', '-d', '--replicas', '8', '--network', 'parts', 'registry:5000/whoami');
+    await untilRunning(lab, 'm1', 'asks', 3);
+    await untilRunning(lab, 'm1', 'part', 8);
+    const pid = await pidOf(lab, 'w1', 'asks');
+    const addresses = await waitFor('all are found', 5_000, async () => {
+      const found = await resolveIn(pid, 'tasks.part');
+      return found.length === 8 ? found : undefined;
+    });
+    const first = addresses.filter((a) => /^10\.78\.0\.(16|18|19|2[0-3])$/.test(a));
+    const second = addresses.filter((a) => a.startsWith('10.79.0.') && a !== '10.79.0.9');
+    assert.ok(first.length > 0 && second.length > 0, addresses.join());
+    assert.equal(first.length + second.length, 8, addresses.join());
+    for (const a of addresses) parseVisit(await inNetworkOf(pid, ...curl(visitUrl(a))));
+    const inspect = ok(await lab.docker('m1', 'network', 'inspect', 'parts', '-f', '{{json .IPAM.Config}}'));
+    assert.match(
+      inspect,
+      /"IPRange":"10\.78\.0\.16\/29","Gateway":"10\.78\.0\.254","AuxiliaryAddresses":\{"printer":"10\.78\.0\.17"\}/,
+    );
+    ok(await lab.docker('m1', 'service', 'rm', 'part', 'asks'));
   });
 
   it('gives every task an address that all others reach directly', async () => {

@@ -166,6 +166,29 @@ describe('plain containers on networks', () => {
     ok(await lab.docker('w1', 'network', 'rm', 'taken', 'cfg'));
   });
 
+  it('get addresses of a range of the subnet, and none that is reserved', async () => {
+    const wish = ['--subnet', '172.26.0.0/24', '--ip-range', '172.26.0.64/29', '--aux-address', 'printer=172.26.0.65'];
+    ok(await lab.docker('w1', 'network', 'create', ...wish, '--ipv6', 'narrow'));
+    await run('w1', 'wide1', '--network', 'narrow', ...BUSYBOX);
+    await run('w1', 'wide2', '--network', 'narrow', '--ip', '172.26.0.200', WHOAMI);
+    assert.equal(await addressOn('w1', 'wide1', 'narrow'), '172.26.0.66', 'behind gateway and printer');
+    assert.ok(await reaches('w1', 'wide1', '172.26.0.200'));
+    const config = ok(await lab.docker('w1', 'network', 'inspect', 'narrow', '-f', '{{json .IPAM.Config}}'));
+    assert.match(config, /"IPRange":"172\.26\.0\.64\/29","Gateway":"172\.26\.0\.64"/);
+    const [six = ''] = await resolveIn(await pidOf(lab, 'w1', 'wide1'), 'wide2', 'AAAA');
+    assert.match(six, /^fd5a:7274:/);
+    assert.ok(await reaches('w1', 'wide1', `[${six}]`));
+    for (const [flags, why] of [
+      [['--subnet', '172.26.0.0/25'], /Pool overlaps with other one on this address space/],
+      [['--subnet', '172.25.0.0/24', '--subnet', '172.24.0.0/24'], /bridge driver doesn't support multiple subnets/],
+      [['--subnet', '172.25.0.0/24', '--ip-range', '172.25.0.0/16'], /CIDR block is bigger than its parent subnet/],
+    ] as const) {
+      assert.match(failed(await lab.docker('w1', 'network', 'create', ...flags, 'clash')), why);
+    }
+    await remove('w1', 'wide1', 'wide2');
+    ok(await lab.docker('w1', 'network', 'rm', 'narrow'));
+  });
+
   it('do not reach each other without icc', async () => {
     const icc = 'com.docker.network.bridge.enable_icc=false';
     ok(await lab.swarmts('w1', 'network', 'create', '-o', icc, 'apart'));

@@ -9,17 +9,18 @@ import { join } from 'node:path';
 import {
   allocateAddresses,
   type Clock,
+  checkSubnets,
   firstFreePrefix,
-  formatIp,
+  fixedSubnets,
   formatIpPrefix,
   type IpPrefix,
   isSwarmtsError,
   parseIp,
   parseIpPrefix,
   prefixContains,
-  prefixesOverlap,
   SubnetPool,
   SwarmtsError,
+  withGateway,
   writeFileAtomic,
 } from '@swarmts/lib';
 import { macvlanOf, type RoutedAttachment, type RoutedNetworks } from '@swarmts/netplugins';
@@ -43,6 +44,10 @@ const POOLS = [
   { pool: '172.16.0.0/12', bits: 16, leftOut: ['172.16.0.0/16'] },
   { pool: '192.168.0.0/16', bits: 20, leftOut: [] },
 ] as const;
+
+/** Unique local prefix of networks of one node; those of the swarm have another one. */
+const IPV6_POOL = 'fd5a:7274::/48';
+const IPV6_SUBNET_BITS = 64;
 
 export interface LocalNetworksOptions {
   readonly dir: string;
@@ -124,7 +129,7 @@ export class LocalNetworks implements EndpointSource {
       driverState: Driver.create({ name: driver, options: spec.driver?.options ?? {} }),
       ipam: IpamOptions.create({
         driver: Driver.create({ name: 'default' }),
-        configs: spec.configOnly ? (spec.ipam?.configs ?? []) : this.#subnets(spec),
+        configs: this.#subnets(spec),
       }),
     });
     macvlanOf(network);
@@ -224,15 +229,22 @@ export class LocalNetworks implements EndpointSource {
   }
 
   #subnets(spec: NetworkSpec): readonly IpamConfig[] {
+    if (spec.configOnly) {
+      checkSubnets(spec.ipam?.configs ?? [], spec.ipv6Enabled);
+      return spec.ipam?.configs ?? [];
+    }
     const taken = [
       ...this.#o.taken.map((t) => parseIpPrefix(t)),
       ...this.list()
         .filter((n) => !n.spec?.configOnly)
         .flatMap((n) => (n.ipam?.configs ?? []).map((c) => parseIpPrefix(c.subnet))),
     ];
-    const configs = (spec.ipam?.configs ?? []).filter((c) => c.subnet !== '').map((c) => fixedSubnet(c, taken));
-    const hasIpv4 = configs.some((c) => !c.subnet.includes(':'));
-    return hasIpv4 ? configs : [freeSubnet([...taken, ...hostSubnets()]), ...configs];
+    const configs = [...fixedSubnets(spec.ipam?.configs ?? [], { ipv6: spec.ipv6Enabled, taken, overlap })];
+    if (spec.driver?.name !== 'macvlan') refuseSeveral(configs);
+    const families = new Set(configs.map((c) => parseIpPrefix(c.subnet).family));
+    if (!families.has(4)) configs.unshift(freeSubnet([...taken, ...hostSubnets()]));
+    if (spec.ipv6Enabled && !families.has(6)) configs.push(freeIpv6Subnet(taken));
+    return configs;
   }
 
   #entry(id: string): Entry {
@@ -259,34 +271,34 @@ function addressesFor(pools: readonly SubnetPool[], owner: string, wishes: reado
   }
 }
 
-function fixedSubnet(c: IpamConfig, taken: readonly IpPrefix[]): IpamConfig {
-  const subnet = parseIpPrefix(c.subnet);
-  if (taken.some((t) => prefixesOverlap(t, subnet))) {
-    throw new SwarmtsError(
-      'permission-denied',
-      'invalid pool request: Pool overlaps with other one on this address space',
-    );
-  }
-  if (c.gateway !== '' && !prefixContains(subnet, parseIp(c.gateway))) {
-    throw new SwarmtsError('invalid-argument', `no matching subnet for gateway ${c.gateway}`);
-  }
-  return withGateway({ ...c, subnet: formatIpPrefix(subnet) }, subnet);
+function overlap(): SwarmtsError {
+  const what = 'invalid pool request: Pool overlaps with other one on this address space';
+  return new SwarmtsError('permission-denied', what);
 }
 
-function withGateway(c: IpamConfig, { family, base }: IpPrefix): IpamConfig {
-  return c.gateway === '' ? { ...c, gateway: formatIp({ family, value: base + 1n }) } : c;
+/** A bridge has one subnet of each family. */
+function refuseSeveral(configs: readonly IpamConfig[]): void {
+  const families = configs.map((c) => parseIpPrefix(c.subnet).family);
+  if (new Set(families).size === families.length) return;
+  throw new SwarmtsError('permission-denied', "bridge driver doesn't support multiple subnets");
 }
 
 function freeSubnet(taken: readonly IpPrefix[]): IpamConfig {
   for (const { pool, bits, leftOut } of POOLS) {
     const inTheWay = [...taken, ...leftOut.map((text) => parseIpPrefix(text))];
     const found = firstFreePrefix(parseIpPrefix(pool), bits, inTheWay);
-    if (found) return withGateway(IpamConfig.create({ subnet: formatIpPrefix(found) }), found);
+    if (found) return withGateway(IpamConfig.create({ subnet: formatIpPrefix(found) }));
   }
   throw new SwarmtsError(
     'resource-exhausted',
     'all predefined address pools have been fully subnetted: remove networks, or give --subnet',
   );
+}
+
+function freeIpv6Subnet(taken: readonly IpPrefix[]): IpamConfig {
+  const found = firstFreePrefix(parseIpPrefix(IPV6_POOL), IPV6_SUBNET_BITS, taken);
+  if (!found) throw new SwarmtsError('resource-exhausted', `all subnets of ${IPV6_POOL} are in use: give --subnet`);
+  return withGateway(IpamConfig.create({ subnet: formatIpPrefix(found) }));
 }
 
 /** What the host itself is connected to. */
