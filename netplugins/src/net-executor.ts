@@ -35,4 +35,4 @@ export interface NetExecutor {
 /** Which tracked connections: those that end at a container, or those to a port of the host. */
 export type ConnectionFilter =
   | { readonly backend: string }
-  | { readonly protocol: 'udp'; readonly destinationPort: number };
+  | { readonly protocol: 'udp' | 'sctp'; readonly destinationPort: number };

@@ -189,9 +189,9 @@ export class LocalNetwork {
       this.#ports.release(ports);
       throw e;
     }
-    // A client that has been sending keeps the verdict of its first packet: let it see the new port.
+    // A client that has been sending keeps the verdict of its first packet: let it see the new port. SCTP's come from one port, often.
     for (const { protocol, publishedPort } of ports) {
-      if (protocol === 'udp') await this.#flush({ protocol, destinationPort: publishedPort });
+      if (protocol !== 'tcp') await this.#flush({ protocol, destinationPort: publishedPort });
     }
     return ports;
   }
@@ -212,7 +212,7 @@ export class LocalNetwork {
       await this.#replace(endpoint, { ...endpoint, ports: [] });
       this.#ports.release(endpoint.ports);
       // Flows that the old rules sent to this container would go on to whoever gets its address next.
-      if (endpoint.ports.some((p) => p.protocol === 'udp')) await this.#flush({ backend: endpoint.address });
+      if (endpoint.ports.some((p) => p.protocol !== 'tcp')) await this.#flush({ backend: endpoint.address });
     });
   }
 

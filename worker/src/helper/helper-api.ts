@@ -122,7 +122,7 @@ export interface HelperApi {
 
 export type ConnectionFilter =
   | { readonly backend: string }
-  | { readonly protocol: 'udp'; readonly destinationPort: number };
+  | { readonly protocol: 'udp' | 'sctp'; readonly destinationPort: number };
 
 /** What the node's network drivers need beyond HelperApi; routers of networks as netplugins describes them. */
 export interface PrivilegedHelper extends HelperApi, RouterExecutor {

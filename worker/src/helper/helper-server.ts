@@ -319,7 +319,7 @@ export class HelperServer {
     this.#netfilter ??= new NetlinkSocket(NETLINK_NETFILTER);
     flushConnections(
       this.#netfilter,
-      'backend' in filter ? filter : { protocol: ipProtocol.udp, destinationPort: filter.destinationPort },
+      'backend' in filter ? filter : { protocol: ipProtocol[filter.protocol], destinationPort: filter.destinationPort },
     );
   }
 

@@ -7,15 +7,13 @@ import {
   IpamConfig,
   IpamOptions,
   Network,
-  NetworkAttachment,
   NetworkEndpoint,
   NetworkPeer,
   NetworkService,
   NetworkSpec,
   NetworkState,
 } from '@swarmts/proto';
-import { startTestHost, type TestHost } from './test-host.js';
-import { joinHosts } from './test-wire.js';
+import { startTwoHosts, type TwoHosts, tell } from './test-two-hosts.js';
 
 const NETWORK = Network.create({
   id: 'net1',
@@ -25,55 +23,16 @@ const NETWORK = Network.create({
 });
 const VIP = '10.9.0.100';
 
-interface Side {
-  readonly name: 'a' | 'b';
-  readonly host: TestHost;
-  readonly networks: RoutedNetworks;
-  readonly container: string;
-  readonly address: string;
-}
-
 describe('networks over two hosts', () => {
-  let sides: { readonly a: Side; readonly b: Side };
+  let sides: TwoHosts;
 
   beforeEach(async () => {
-    const [a, b] = [await newSide('a', '10.9.0.5'), await newSide('b', '10.9.0.6')];
-    sides = { a, b };
-    joinHosts(a.host.netns, b.host.netns);
-    for (const side of [a, b]) {
-      side.networks.setNode(side.name);
-      tell(side, state());
-      await attach(side);
-    }
+    sides = await startTwoHosts(NETWORK, state(), { a: '10.9.0.5', b: '10.9.0.6' });
   });
 
   afterEach(async () => {
-    for (const side of [sides.a, sides.b]) {
-      await side.networks.leave();
-      await side.host.helper.detachLocal(side.container);
-      await side.host.close();
-    }
+    await sides.close();
   });
-
-  async function newSide(name: 'a' | 'b', address: string): Promise<Side> {
-    const host = await startTestHost();
-    const networks = new RoutedNetworks({ executor: host.helper, dir: join(host.dir, 'routers') });
-    return { name, host, networks, address, container: host.path('container') };
-  }
-
-  const attach = async (side: Side) => {
-    await side.host.helper.createNetns(side.container);
-    return side.networks.attach({
-      containerId: `container-${side.name}`,
-      containerNetns: side.container,
-      endpointId: `t-${side.name}`,
-      attachment: NetworkAttachment.create({ network: NETWORK, addresses: [`${side.address}/24`] }),
-      iface: 'eth0',
-    });
-  };
-
-  const tell = (side: Side, networks: NetworkState) =>
-    side.networks.apply({ complete: true, networks: [networks], removedNetworkIds: [], dataPathPort: 4789 });
 
   it('reach each other, with a peer’s routes and without anything to learn', async () => {
     const { a, b } = sides;
