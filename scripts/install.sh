@@ -31,6 +31,8 @@ install_packages "${node_packages[@]}"
 build
 ln -sf "$root/cli/bin/swarmts.js" "$bin/swarmts"
 ln -sf "$root/daemon/bin/swarmtsd.js" "$bin/swarmtsd"
+# Its members may use the daemon's socket, and are root thereby: nobody is put in.
+getent group swarmts >/dev/null || groupadd --system swarmts
 mkdir -p /etc/swarmts
 [ -e /etc/swarmts/daemon.json ] || echo '{}' >/etc/swarmts/daemon.json
 

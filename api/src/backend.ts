@@ -5,6 +5,7 @@
  */
 import type { Duplex } from 'node:stream';
 import type {
+  ClientRole,
   Cluster,
   Config,
   Driver,
@@ -161,6 +162,19 @@ export interface SwarmEvent {
   readonly timeMs: number;
 }
 
+export interface ClientCertificateOrder {
+  readonly name: string;
+  readonly role: ClientRole;
+  readonly validForMs: number;
+}
+
+/** PEM texts. */
+export interface ClientCertificate {
+  readonly ca: string;
+  readonly certificate: string;
+  readonly key: string;
+}
+
 export interface SwarmBackend {
   init(r: InitRequest): Promise<string>;
   join(r: JoinRequest, signal: AbortSignal): Promise<void>;
@@ -172,6 +186,8 @@ export interface SwarmBackend {
   unlockKey(): Promise<string>;
   /** A new certificate for a node whose own has expired; no addresses: the managers that it knows. */
   recover(token: string, remoteAddrs: readonly string[], signal: AbortSignal): Promise<void>;
+  /** A certificate of the cluster's CA for a client of the API, with its key. Throws 'invalid-argument'. */
+  createClientCertificate(order: ClientCertificateOrder): Promise<ClientCertificate>;
   /** Throws 'conflict' when the node is not locked, 'invalid-argument' for a wrong key. */
   unlock(key: string): Promise<void>;
 

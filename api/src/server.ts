@@ -2,8 +2,9 @@
 import type { Logger } from '@swarmts/lib';
 import type { Backend } from './backend.js';
 import { type Route, Router } from './http/router.js';
-import { type ApiServer, HttpApiServer } from './http/server.js';
+import { type ApiServer, HttpApiServer, type RequestObserver } from './http/server.js';
 import { buildRoutes } from './routes/build.js';
+import { clientCertificateRoutes } from './routes/client-certificates.js';
 import { commitRoutes } from './routes/commit.js';
 import { containerFileRoutes } from './routes/container-files.js';
 import { containerUsageRoutes } from './routes/container-usage.js';
@@ -29,6 +30,7 @@ export interface ApiServerOptions {
   readonly log: Logger;
   /** Milliseconds since the epoch. */
   readonly now?: () => number;
+  readonly observe?: RequestObserver;
 }
 
 export function createApiServer(options: ApiServerOptions): ApiServer {
@@ -39,9 +41,9 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
     now: options.now ?? Date.now,
   };
   const { routes, hub } = engineRoutes(c);
-  const server = new HttpApiServer(new Router(routes), options.version, options.log);
+  const server = new HttpApiServer(new Router(routes), options.version, options.log, options.observe);
   return {
-    listen: (address, tls) => server.listen(address, tls),
+    listen: (address, listening) => server.listen(address, listening),
     close: async () => {
       hub.close();
       await server.close();
@@ -55,6 +57,7 @@ export function engineRoutes(c: RouteContext): { readonly routes: readonly Route
   const routes = [
     ...systemRoutes(c),
     ...swarmRoutes(c),
+    ...clientCertificateRoutes(c),
     ...nodeRoutes(c),
     ...serviceRoutes(c),
     ...taskRoutes(c),

@@ -114,6 +114,15 @@ const systemInfo = leaf('Display system-wide information', () => import('./comma
 
 export const commandTree: CommandTree = {
   groups: {
+    'client-cert': {
+      summary: 'Manage certificates of clients of the API',
+      verbs: {
+        create: leaf(
+          'Create a certificate for a client of the API on TCP',
+          () => import('./commands/client-cert/create.js'),
+        ),
+      },
+    },
     config: {
       summary: 'Manage Swarm configs',
       verbs: {

@@ -1,5 +1,5 @@
 /** From the words of the command line to one command: global flags, the path in the command table, help, errors. */
-import { bool, text } from './args/flag.js';
+import { bool, optionalBool, text } from './args/flag.js';
 import { type FlagLookup, parseArguments } from './args/parse.js';
 import { parseFor } from './command.js';
 import { type CommandTree, commandTree, type Group, type Leaf } from './command-tree.js';
@@ -10,6 +10,11 @@ import { chooseHost, type Host } from './http/host.js';
 
 export const globalFlags: FlagLookup = {
   host: text('Daemon socket to connect to', { short: 'H' }),
+  tls: bool('Use TLS; implied by --tlsverify'),
+  tlscacert: text('Trust certs signed only by this CA'),
+  tlscert: text('Path to TLS certificate file'),
+  tlskey: text('Path to TLS key file'),
+  tlsverify: optionalBool('Use TLS and verify the remote'),
   node: text('Node of the swarm to work on, through the managers'),
   version: bool('Print version information and quit', { short: 'v' }),
 } as FlagLookup;
@@ -54,8 +59,17 @@ async function dispatch(argv: readonly string[], terminal: Terminal): Promise<vo
     terminal.out.write(groupHelp(found.name, found.group));
     return;
   }
-  const host = () => chooseHost(String(globals.values.host ?? ''), terminal.env);
-  await runLeaf(found, terminal, host, String(globals.values.node ?? ''));
+  const given = (name: string) => String(globals.values[name] ?? '');
+  const { tls, tlsverify } = globals.values;
+  const flags = {
+    tls: tls === true,
+    verify: typeof tlsverify === 'boolean' ? tlsverify : undefined,
+    ca: given('tlscacert'),
+    cert: given('tlscert'),
+    key: given('tlskey'),
+  };
+  const host = () => chooseHost(given('host'), terminal.env, flags);
+  await runLeaf(found, terminal, host, given('node'));
 }
 
 async function runLeaf(found: Found, terminal: Terminal, host: () => Host, node: string): Promise<void> {

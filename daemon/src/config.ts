@@ -29,13 +29,9 @@ export interface DaemonConfig {
   readonly logLevel: LogLevel;
   readonly debug: boolean;
   readonly metricsAddr: string;
-  readonly tls: {
-    readonly enabled: boolean;
-    readonly verify: boolean;
-    readonly ca: string;
-    readonly cert: string;
-    readonly key: string;
-  };
+  /** Group of the unix sockets; '' for the default one, where it exists. */
+  readonly group: string;
+  readonly tls: TlsConfig;
   readonly bridgeSubnet: string;
   /** '' for all of it. */
   readonly fixedCidr: string;
@@ -49,7 +45,17 @@ export interface DaemonConfig {
   readonly warnings: readonly string[];
 }
 
+/** What TCP addresses ask of their clients. */
+export type TlsConfig =
+  /** A certificate of the cluster's CA, as `client-cert create` makes them. */
+  | { readonly kind: 'cluster' }
+  /** `ca` is '' where everybody is let in, by `--tlsverify=false`. */
+  | { readonly kind: 'files'; readonly ca: string; readonly cert: string; readonly key: string }
+  /** Nothing, and no TLS, by `--tls=false`. */
+  | { readonly kind: 'insecure' };
+
 export const DEFAULT_HOST = 'unix:///run/swarmts/swarmts.sock';
+export const DEFAULT_GROUP = 'swarmts';
 export const DEFAULT_CONFIG_FILE = '/etc/swarmts/daemon.json';
 
 type Kind = 'string' | 'list' | 'boolean' | 'number';
@@ -101,8 +107,12 @@ const OPTIONS: Readonly<Record<string, Option>> = {
   'log-level': { kind: 'string', short: 'l', help: 'debug, info, warn or error' },
   debug: { kind: 'boolean', short: 'D', help: 'Enable debug mode' },
   'metrics-addr': { kind: 'string', help: 'Address to serve Prometheus metrics on' },
-  tls: { kind: 'boolean', help: 'Use TLS; implied by --tlsverify' },
-  tlsverify: { kind: 'boolean', help: 'Use TLS and verify the client' },
+  group: { kind: 'string', short: 'G', help: `Group of the unix socket (default "${DEFAULT_GROUP}" where it exists)` },
+  tls: { kind: 'boolean', help: 'TLS on TCP; implied by --tlsverify. --tls=false: in clear, for everybody' },
+  tlsverify: {
+    kind: 'boolean',
+    help: "Verify clients by --tlscacert instead of the cluster's CA. --tlsverify=false: TLS for everybody",
+  },
   tlscacert: { kind: 'string', help: 'Trust certs signed only by this CA' },
   tlscert: { kind: 'string', help: 'Path to the TLS certificate' },
   tlskey: { kind: 'string', help: 'Path to the TLS key' },
@@ -133,7 +143,6 @@ const IGNORED: Readonly<Record<string, Kind>> = {
   'storage-opt': 'list',
   'exec-opt': 'list',
   experimental: 'boolean',
-  group: 'string',
   'log-driver': 'string',
   'log-opt': 'list',
   'oom-score-adjust': 'number',
@@ -266,13 +275,14 @@ function merge(flags: Values, file: Values): DaemonConfig {
     logLevel: debug ? 'debug' : levelOf(text('log-level', 'info')),
     debug,
     metricsAddr: text('metrics-addr', ''),
-    tls: {
-      enabled: bool('tls') || bool('tlsverify'),
-      verify: bool('tlsverify'),
+    group: text('group', ''),
+    tls: tlsOf({
+      tls: value('tls'),
+      verify: value('tlsverify'),
       ca: text('tlscacert', ''),
       cert: text('tlscert', ''),
       key: text('tlskey', ''),
-    },
+    }),
     cgroupParent: text('cgroup-parent', ''),
     cgroupFavorDynmods: bool('cgroup-favor-dynmods', true),
     bridgeSubnet: text('bip', '172.30.0.0/16'),
@@ -309,6 +319,32 @@ function checkMirror(mirror: string): string {
   const isPlain = url && url.username + url.password + url.search + url.hash === '';
   if (isPlain && (url.protocol === 'http:' || url.protocol === 'https:')) return mirror;
   throw new SwarmtsError('invalid-argument', `invalid mirror: "${mirror}" is no address such as https://mirror:5000`);
+}
+
+/** Everybody is let in only where that is asked for in so many words. Throws SwarmtsError 'invalid-argument'. */
+function tlsOf(o: {
+  readonly tls: unknown;
+  readonly verify: unknown;
+  readonly ca: string;
+  readonly cert: string;
+  readonly key: string;
+}): TlsConfig {
+  const bad = (message: string) => new SwarmtsError('invalid-argument', message);
+  const files = { ca: o.ca, cert: o.cert, key: o.key };
+  const isOwn = o.tls === true || o.verify !== undefined || Object.values(files).some((f) => f !== '');
+  if (o.tls === false) {
+    if (o.verify === true) throw bad('--tls=false and --tlsverify exclude each other');
+    return { kind: 'insecure' };
+  }
+  if (!isOwn) return { kind: 'cluster' };
+  if (o.cert === '' || o.key === '') throw bad('TLS of your own needs --tlscert and --tlskey');
+  if (o.verify === false) return { kind: 'files', ...files, ca: '' };
+  if (o.verify !== true)
+    throw bad(
+      'clients that are not verified are root on this machine: add --tlsverify and --tlscacert, or --tlsverify=false to let everybody in',
+    );
+  if (o.ca === '') throw bad('--tlsverify needs --tlscacert, the CA of the clients');
+  return { kind: 'files', ...files };
 }
 
 function checkHost(host: string): string {

@@ -29,9 +29,11 @@ import { EngineNodeBackend } from './backend/node-backend.js';
 import { NodeSwarmBackend } from './backend/swarm-backend.js';
 import { DaemonSystemBackend } from './backend/system-backend.js';
 import { type DaemonConfig, parseDaemonArgs } from './config.js';
+import { listenOptionsOf } from './listening.js';
 import { registerMetrics } from './metrics.js';
 import { openNetworks } from './networks.js';
 import { claimPidFile } from './pid-file.js';
+import { ApiCertificate } from './swarm/api-certificate.js';
 import { NetworkAttacher } from './swarm/network-attacher.js';
 import { SwarmNode } from './swarm/swarm-node.js';
 import { VERSION } from './version.js';
@@ -179,6 +181,18 @@ async function runDaemon(config: DaemonConfig): Promise<void> {
       version: VERSION,
       metrics,
     });
+    const certificate = new ApiCertificate({
+      credentials: () => node.credentials,
+      record: () => node.record,
+      managers: () => node.knownManagers().map((m) => m.addr),
+      clock: systemClock,
+      random: Math.random,
+      log,
+    });
+    if (config.tls.kind === 'cluster' && config.hosts.some((h) => h.startsWith('tcp://'))) {
+      node.onChange(() => certificate.mark());
+      end.push(() => certificate.stop());
+    }
     const backend = {
       system,
       node: new EngineNodeBackend(engine, networks.own),
@@ -189,7 +203,7 @@ async function runDaemon(config: DaemonConfig): Promise<void> {
     const api = createApiServer({ backend, version: VERSION, log });
     end.push(() => api.close());
     for (const address of config.hosts) {
-      await api.listen(address, tlsOf(config, address));
+      await api.listen(address, listenOptionsOf(config, address, certificate, log));
       log.info('API listens', { address });
     }
     if (config.metricsAddr !== '') {
@@ -244,13 +258,6 @@ async function engineId(dataRoot: string): Promise<string> {
   const id = randomUUID();
   await writeFileAtomic(path, `${id}\n`, 0o644);
   return id;
-}
-
-function tlsOf(config: DaemonConfig, address: string) {
-  if (!address.startsWith('tcp://') || !config.tls.enabled) return undefined;
-  const { ca, cert, key, verify } = config.tls;
-  if (cert === '' || key === '') throw new SwarmtsError('invalid-argument', '--tls needs --tlscert and --tlskey');
-  return { certFile: cert, keyFile: key, ...(verify ? { clientCaFile: ca } : {}) };
 }
 
 /** SIGHUP: the log level follows the config file; everything else needs a restart. */

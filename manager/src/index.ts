@@ -1,4 +1,4 @@
-export { joinCluster, recoverCertificate, renewCertificate } from './ca/ca-client.js';
+export { joinCluster, recoverCertificate, renewCertificate, requestApiCertificate } from './ca/ca-client.js';
 export {
   createRequest,
   createRootCa,

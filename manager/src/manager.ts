@@ -47,8 +47,10 @@ import {
   toJson,
   type WeightedManager,
 } from '@swarmts/proto';
+import { type ClientOrder, checkClientOrder } from './ca/api-certificates.js';
 import { CaServer } from './ca/ca-server.js';
-import { type Credentials, managerChannelOptions } from './ca/credentials.js';
+import { createRequest } from './ca/certificates.js';
+import { type CredentialFiles, type Credentials, managerChannelOptions } from './ca/credentials.js';
 import { createNetwork } from './control/network-operations.js';
 import {
   type OperationArgs,
@@ -96,6 +98,7 @@ export interface ManagerOptions {
 
 /** The part of the CA operation that a follower forwards. */
 const ISSUE = 'ca.issue';
+const ISSUE_CLIENT = 'ca.issueClient';
 const RAFT_JOIN = 'raft.join';
 
 /** The network of the routing mesh, as every swarm begins with. */
@@ -278,6 +281,15 @@ export class Manager {
     return this.#ca.issue(request, this.#o.credentials.identity.nodeId);
   }
 
+  /** A key with the cluster's certificate for a client of the API. Only the request goes to the leader. Throws SwarmtsError. */
+  async issueForClient(order: Omit<ClientOrder, 'csrPem'>): Promise<CredentialFiles> {
+    checkClientOrder(order);
+    const { keyPem, csrPem } = await createRequest();
+    const answer = await this.#callLeader(ISSUE_CLIENT, { ...order, csrPem } satisfies ClientOrder);
+    const { certPem, rootCaPem } = answer as Awaited<ReturnType<CaServer['issueForClient']>>;
+    return { keyPem, certPem, rootPem: rootCaPem };
+  }
+
   #onStuck(e: unknown): void {
     const nowMs = this.#o.clock.monotonic();
     if (!this.raft.isLeader || nowMs - this.#lastHandOverMs < HAND_OVER_MIN_MS) return;
@@ -334,6 +346,7 @@ export class Manager {
       const a = args as { readonly request: IssueCertificateRequest; readonly callerId: string };
       return this.#ca.issue(a.request, a.callerId);
     }
+    if (name === ISSUE_CLIENT) return this.#ca.issueForClient(args as ClientOrder);
     if (name === RAFT_JOIN) return this.#takeMember(args as RaftMember);
     if (!operationNames.has(name))
       throw new SwarmtsError('unsupported', `unknown operation ${name}: the managers are of different releases`);

@@ -1,3 +1,4 @@
+export * from './client-role.js';
 export * from './codec.js';
 export * from './defaults.js';
 export * from './gen/index.js';

@@ -19,8 +19,9 @@ export function clusterInfoJson(c: Cluster): Record<string, unknown> {
   };
 }
 
-export function swarmJson(c: Cluster): Record<string, unknown> {
-  const tokens = c.rootCa?.joinTokens;
+/** `withTokens`: for those who may let nodes in. */
+export function swarmJson(c: Cluster, withTokens: boolean): Record<string, unknown> {
+  const tokens = withTokens ? c.rootCa?.joinTokens : undefined;
   return { ...clusterInfoJson(c), JoinTokens: { Worker: tokens?.worker ?? '', Manager: tokens?.manager ?? '' } };
 }
 

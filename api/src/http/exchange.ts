@@ -6,9 +6,13 @@ import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { SwarmtsError } from '@swarmts/lib';
 import { JsonObject } from '../json/object.js';
+import type { Caller } from './access.js';
 
 /** JSON bodies; a spec with a 1000 KiB config in base64 fits twice. */
 export const MAX_JSON_BODY_BYTES = 4 * 1024 * 1024;
+/** They are small: whoever takes longer holds a connection for nothing. */
+export const MAX_JSON_BODY_MS = 60_000;
+export const LATE_BODY = `the request body did not come within ${MAX_JSON_BODY_MS / 1000} seconds`;
 
 export interface Call {
   readonly method: string;
@@ -19,6 +23,7 @@ export interface Call {
   readonly apiVersion: readonly [number, number];
   /** Aborted when the client goes away or the server closes. */
   readonly signal: AbortSignal;
+  readonly caller: Caller;
   readonly body: AsyncIterable<Uint8Array>;
 }
 
@@ -87,7 +92,7 @@ export async function readOptionalJson(call: Call): Promise<JsonObject> {
 }
 
 async function readJsonValue(call: Call): Promise<unknown> {
-  const bytes = await readBody(call.body, MAX_JSON_BODY_BYTES);
+  const bytes = await within(MAX_JSON_BODY_MS, LATE_BODY, readBody(call.body, MAX_JSON_BODY_BYTES));
   if (bytes.byteLength === 0) return {};
   try {
     return JSON.parse(bytes.toString('utf8'));
@@ -112,6 +117,30 @@ export function objectVersion(query: URLSearchParams): number {
     );
   }
   return Number(text);
+}
+
+/** Gives up, with an error of the client's, on what takes longer. */
+export async function within<T>(ms: number, message: string, work: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new SwarmtsError('invalid-argument', message)), ms);
+  });
+  try {
+    return await Promise.race([work, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** A body of which some must come all the time. */
+export async function* flowing(body: AsyncIterable<Uint8Array>, idleMs: number): AsyncGenerator<Uint8Array> {
+  const chunks = body[Symbol.asyncIterator]();
+  const late = `no more of the request body came for ${idleMs / 1000} seconds`;
+  for (;;) {
+    const next = await within(idleMs, late, chunks.next());
+    if (next.done === true) return;
+    yield next.value;
+  }
 }
 
 export function headersOf(request: IncomingMessage): Record<string, string> {

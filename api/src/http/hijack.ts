@@ -3,10 +3,10 @@
  * path and going on with raw bytes, which Node's parser would take for the next request. So these requests count as upgrades
  * whatever their headers say: Node stops reading behind the head and hands the connection over.
  */
-import { IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http';
+import { IncomingMessage, STATUS_CODES } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { SwarmtsError } from '@swarmts/lib';
-import { MAX_JSON_BODY_BYTES } from './exchange.js';
+import { LATE_BODY, MAX_JSON_BODY_BYTES, MAX_JSON_BODY_MS, within } from './exchange.js';
 
 const HIJACKED =
   /^(?:\/v\d+\.\d+)?\/(?:containers\/[^/]+\/attach|exec\/[^/]+\/start|swarmts\/v1\/nodes\/[^/]+\/tunnel)(?:\?.*)?$/;
@@ -37,7 +37,7 @@ export async function readHijackedBody(request: IncomingMessage, connection: Dup
   }
   let bytes = head;
   while (bytes.length < length) {
-    const chunk = await nextChunk(connection);
+    const chunk = await within(MAX_JSON_BODY_MS, LATE_BODY, nextChunk(connection));
     if (chunk === undefined) throw new SwarmtsError('aborted', 'the client has gone');
     bytes = Buffer.concat([bytes, chunk]);
   }
@@ -82,5 +82,3 @@ export function answerAndEnd(
     Buffer.concat([Buffer.from(`HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\n${lines.join('')}\r\n`), body]),
   );
 }
-
-export type Headers = ReturnType<ServerResponse['getHeaders']>;

@@ -2,20 +2,48 @@
  * Opening of the API's addresses. A Unix socket is made with mode 0660 before anybody can connect; a stale one is
  * replaced, one that still answers is refused.
  */
-import { readFileSync } from 'node:fs';
-import { chmod, lstat, mkdir, unlink } from 'node:fs/promises';
+import { constants } from 'node:crypto';
+import { chmod, chown, lstat, mkdir, unlink } from 'node:fs/promises';
 import { createServer, type RequestListener, type Server } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
-import { connect } from 'node:net';
+import { connect, type Socket } from 'node:net';
 import { dirname } from 'node:path';
+import type { TlsOptions } from 'node:tls';
 import { errnoOf, SwarmtsError } from '@swarmts/lib';
 import { HijackableMessage } from './hijack.js';
 
-export interface TlsFiles {
-  readonly certFile: string;
-  readonly keyFile: string;
-  /** Clients must then show a certificate signed by this CA. */
-  readonly clientCaFile?: string;
+/** Of one listener; those beyond are closed. A client that watches events or logs keeps one open. */
+const MAX_CONNECTIONS = 8192;
+/** Of one address, on TCP. */
+export const MAX_CONNECTIONS_PER_ADDRESS = 1024;
+/** As much as dockerd takes: credentials for many registries travel in a header. */
+const MAX_HEADER_BYTES = 1024 * 1024;
+const HEADERS_TIMEOUT_MS = 30_000;
+const KEEP_ALIVE_TIMEOUT_MS = 60_000;
+const HANDSHAKE_TIMEOUT_MS = 10_000;
+const CHECK_INTERVAL_MS = 5_000;
+
+/** What a listener shows to its clients and asks of them. */
+export interface TlsMaterial {
+  readonly certPem: string;
+  readonly keyPem: string;
+  /** Clients must show a certificate signed by one of these; without it anybody may do anything. */
+  readonly clientCaPem?: string;
+  /** Of the cluster whose CA that is. */
+  readonly clusterId?: string;
+}
+
+/** Changes while the listener is open: certificates are renewed. Without material nobody is let in. */
+export interface TlsSource {
+  readonly material: TlsMaterial | undefined;
+  onChange(listener: () => void): void;
+}
+
+export interface ListenOptions {
+  /** Of TCP addresses; absent: in clear, and for everybody. */
+  readonly tls?: TlsSource;
+  /** Number of the group whose members may use a unix socket; absent: the one of this process. */
+  readonly groupId?: number;
 }
 
 export type Address =
@@ -34,10 +62,11 @@ export function parseAddress(text: string): Address {
   return { kind: 'tcp', host: tcp[1] ?? tcp[2] ?? '', port };
 }
 
-export async function openListener(text: string, tls: TlsFiles | undefined, handler: RequestListener): Promise<Server> {
+export async function openListener(text: string, options: ListenOptions, handler: RequestListener): Promise<Server> {
   const address = parseAddress(text);
   if (address.kind === 'unix') await clearSocket(address.path);
-  const server = makeServer(tls, handler);
+  const server = makeServer(options.tls, handler);
+  limitConnections(server);
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
     const done = () => {
@@ -56,31 +85,59 @@ export async function openListener(text: string, tls: TlsFiles | undefined, hand
       process.umask(before);
     }
   });
-  if (address.kind === 'unix') await chmod(address.path, 0o660);
+  if (address.kind === 'unix') {
+    if (options.groupId !== undefined) await chown(address.path, process.getuid?.() ?? 0, options.groupId);
+    await chmod(address.path, 0o660);
+  }
   return server;
 }
 
-function makeServer(tls: TlsFiles | undefined, handler: RequestListener): Server {
+function makeServer(tls: TlsSource | undefined, handler: RequestListener): Server {
   // Streams stay open and images load slowly: requests have no deadline, headers have one.
   const options = {
     IncomingMessage: HijackableMessage,
     requestTimeout: 0,
-    headersTimeout: 30_000,
-    keepAliveTimeout: 60_000,
+    headersTimeout: HEADERS_TIMEOUT_MS,
+    keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
+    connectionsCheckingInterval: CHECK_INTERVAL_MS,
+    maxHeaderSize: MAX_HEADER_BYTES,
   };
   if (tls === undefined) return createServer(options, handler);
-  return createTlsServer(
-    {
-      ...options,
-      cert: readFileSync(tls.certFile),
-      key: readFileSync(tls.keyFile),
-      minVersion: 'TLSv1.2',
-      ...(tls.clientCaFile === undefined
-        ? {}
-        : { ca: readFileSync(tls.clientCaFile), requestCert: true, rejectUnauthorized: true }),
-    },
-    handler,
-  );
+  // A client that has nothing more to type ends its side alone, and waits for the rest of the output.
+  const more = { handshakeTimeout: HANDSHAKE_TIMEOUT_MS, allowHalfOpen: true };
+  const server = createTlsServer({ ...options, ...more, ...secureContextOf(tls.material) }, handler);
+  tls.onChange(() => server.setSecureContext(secureContextOf(tls.material)));
+  return server;
+}
+
+function secureContextOf(m: TlsMaterial | undefined): TlsOptions {
+  // A session that is taken up again would be judged by roots that may be trusted no more.
+  const strict = { minVersion: 'TLSv1.2' as const, secureOptions: constants.SSL_OP_NO_TICKET };
+  if (m === undefined) return { ...strict, requestCert: true, rejectUnauthorized: true };
+  return {
+    ...strict,
+    cert: m.certPem,
+    key: m.keyPem,
+    ...(m.clientCaPem === undefined ? {} : { ca: m.clientCaPem, requestCert: true, rejectUnauthorized: true }),
+  };
+}
+
+/** What is beyond the limits is closed at once: who holds connections open cannot keep others out from elsewhere. */
+function limitConnections(server: Server): void {
+  server.maxConnections = MAX_CONNECTIONS;
+  const open = new Map<string, number>();
+  server.on('connection', (connection: Socket) => {
+    const from = connection.remoteAddress;
+    if (from === undefined) return;
+    const count = (open.get(from) ?? 0) + 1;
+    open.set(from, count);
+    connection.once('close', () => {
+      const left = (open.get(from) ?? 1) - 1;
+      if (left === 0) open.delete(from);
+      else open.set(from, left);
+    });
+    if (count > MAX_CONNECTIONS_PER_ADDRESS) connection.destroy();
+  });
 }
 
 async function clearSocket(path: string): Promise<void> {

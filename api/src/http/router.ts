@@ -2,6 +2,7 @@
  * Routes by method and path. `{x}` is one path segment, `{x:*}` may contain slashes (image names). A path that is known
  * with other methods answers 405, any other 404.
  */
+import { posix } from 'node:path';
 import { SwarmtsError } from '@swarmts/lib';
 import type { Handler } from './exchange.js';
 
@@ -34,6 +35,8 @@ export type Match =
       readonly handler: Handler;
       readonly params: Readonly<Record<string, string>>;
       readonly refused: string | undefined;
+      /** Method and pattern: the same for all requests to it. */
+      readonly endpoint: string;
     }
   | { readonly kind: 'no-page' }
   | { readonly kind: 'no-method' };
@@ -53,12 +56,17 @@ export class Router {
       known = true;
       if (r.method !== method) continue;
       const params = decodeParams(m.groups ?? {});
-      return params === undefined
-        ? { kind: 'no-page' }
-        : { kind: 'found', handler: r.handler, params, refused: r.refused };
+      if (params === undefined) return { kind: 'no-page' };
+      return { kind: 'found', handler: r.handler, params, refused: r.refused, endpoint: `${r.method} ${r.pattern}` };
     }
     return { kind: known ? 'no-method' : 'no-page' };
   }
+}
+
+/** As dockerd: without empty segments, "." and ".."; a slash at the end stays. */
+export function cleanPath(path: string): string {
+  const clean = posix.normalize(`/${path}`);
+  return clean.startsWith('/') ? clean : `/${clean}`;
 }
 
 /** "/v1.43/info" -> [[1, 43], "/info"]; a path without version leaves it undefined. */

@@ -4,8 +4,9 @@ import { once } from 'node:events';
 import { stat, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { join } from 'node:path';
-import { SwarmtsError } from '@swarmts/lib';
+import { isSwarmtsError, SwarmtsError } from '@swarmts/lib';
 import { Harness } from '../testing/harness.js';
+import { flowing, within } from './exchange.js';
 import { openListener, parseAddress } from './listen.js';
 
 describe('the API server', () => {
@@ -78,13 +79,44 @@ describe('the API server', () => {
     assert.equal((await api.send('GET', '/_ping')).status, 200);
   });
 
+  it('sends clients of unclean paths to the clean one, as dockerd does', async () => {
+    for (const [path, location] of [
+      ['//_ping', '/_ping'],
+      ['/v1.43//containers/../info?x=1', '/v1.43/info?x=1'],
+      ['/v1.43/./info', '/v1.43/info'],
+      ['/../../info', '/info'],
+    ] as const) {
+      const a = await api.send('GET', path);
+      assert.deepEqual([a.status, a.headers.location], [301, location]);
+    }
+    const hijacked = await api.send('POST', '/v1.43//exec/x/start', { raw: '' });
+    assert.equal(hijacked.status, 301);
+    assert.equal((await api.send('GET', 'http://docker/v1.43/info')).status, 200);
+  });
+
+  it('answers a request that breaks in its body, or has too many headers', async () => {
+    const ask = async (text: string) => {
+      const socket = connect(api.socket);
+      socket.write(text);
+      let answer = '';
+      for await (const chunk of socket) answer += String(chunk);
+      return answer;
+    };
+    const chunked = 'POST /services/create HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n';
+    assert.match(await ask(chunked), /^HTTP\/1\.1 400 [\s\S]*the request is not valid HTTP/);
+    const large = `GET /info HTTP/1.1\r\nHost: x\r\nX-Large: ${'x'.repeat(2 * 1024 * 1024)}\r\n\r\n`;
+    assert.match(await ask(large), /^HTTP\/1\.1 431 [\s\S]*headers of the request are too large/);
+    const registries = `GET /_ping HTTP/1.1\r\nHost: x\r\nConnection: close\r\nX-Registry-Config: ${'x'.repeat(200_000)}\r\n\r\n`;
+    assert.match(await ask(registries), /^HTTP\/1\.1 200/);
+  });
+
   it('makes its socket for owner and group only', async () => {
     assert.equal((await stat(api.socket)).mode & 0o777, 0o660);
   });
 
   it('refuses a socket on which somebody listens, and takes over a dead one', async () => {
     await assert.rejects(
-      openListener(`unix://${api.socket}`, undefined, () => {}),
+      openListener(`unix://${api.socket}`, {}, () => {}),
       /another process listens/,
     );
     const dead = join(api.dir, 'dead.sock');
@@ -124,6 +156,25 @@ describe('addresses', () => {
     for (const bad of ['', 'x', 'tcp://host', 'tcp://host:70000', 'http://x:1', 'unix://']) {
       assert.throws(() => parseAddress(bad), SwarmtsError, bad);
     }
+  });
+});
+
+describe('bodies that do not come', () => {
+  it('are given up after a while, with an error of the client', async () => {
+    await assert.rejects(
+      within(5, 'too late', new Promise(() => {})),
+      (e) => isSwarmtsError(e, 'invalid-argument') && e.message === 'too late',
+    );
+    assert.equal(await within(1000, 'too late', Promise.resolve(1)), 1);
+    const body = (async function* () {
+      yield Buffer.from('a');
+      await new Promise(() => {});
+    })();
+    const chunks: string[] = [];
+    await assert.rejects(async () => {
+      for await (const chunk of flowing(body, 5)) chunks.push(String(chunk));
+    }, /no more of the request body came for 0\.005 seconds/);
+    assert.deepEqual(chunks, ['a']);
   });
 });
 

@@ -4,24 +4,37 @@
  */
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
+import type { TLSSocket } from 'node:tls';
 import { asSwarmtsError, errorTable, type Logger, messageOf, SwarmtsError } from '@swarmts/lib';
-import { type Call, type HijackReply, headersOf, type Reply, type StreamWrite } from './exchange.js';
+import { ADMIN, type Caller, callerOf, checkAccess } from './access.js';
+import { checkVersion, MAX_API_VERSION } from './api-version.js';
+import { type Call, flowing, type HijackReply, headersOf, type Reply } from './exchange.js';
 import { acceptHijack, answerAndEnd, readHijackedBody } from './hijack.js';
-import { openListener, type TlsFiles } from './listen.js';
-import { type Router, splitVersion } from './router.js';
+import { type ListenOptions, openListener, type TlsSource } from './listen.js';
+import { cleanPath, type Router, splitVersion } from './router.js';
+import { jsonBody, send, sendJson, setHeaders } from './send.js';
 import { WebSockets } from './websocket.js';
-
-export const MAX_API_VERSION: readonly [number, number] = [1, 43];
-export const MIN_API_VERSION: readonly [number, number] = [1, 24];
 
 /** How long open requests may take to end when the server closes. */
 const CLOSE_GRACE_MS = 2000;
+/** A client may pause between parts of a large body, while it packs the next ones. */
+const BODY_IDLE_MS = 300_000;
+/** What Node's parser says of a request, and the status for it; anything else is 400. */
+const BROKEN_REQUESTS: Readonly<Record<string, readonly [status: number, message: string]>> = {
+  HPE_HEADER_OVERFLOW: [431, 'the headers of the request are too large'],
+  ERR_HTTP_REQUEST_TIMEOUT: [408, 'the headers of the request took too long'],
+};
 
 export interface ApiServer {
   /** unix:///path or tcp://host:port; may be called for several addresses. */
-  listen(address: string, tls?: TlsFiles): Promise<void>;
+  listen(address: string, options?: ListenOptions): Promise<void>;
   close(): Promise<void>;
 }
+
+/** Told of every request to a route: its method and pattern, and how long it took until the answer began. */
+export type RequestObserver = (endpoint: string, status: number, seconds: number) => void;
+
+type Identify = (request: IncomingMessage) => Caller;
 
 export class HttpApiServer implements ApiServer {
   readonly #router: Router;
@@ -31,29 +44,33 @@ export class HttpApiServer implements ApiServer {
   readonly #hijacked = new Set<Duplex>();
   readonly #webSockets = new WebSockets();
   readonly #closing = new AbortController();
+  /** The answer that each connection waits for. */
+  readonly #pending = new WeakMap<Duplex, ServerResponse>();
+  readonly #observe: RequestObserver;
 
-  constructor(router: Router, version: string, log: Logger) {
+  constructor(router: Router, version: string, log: Logger, observe: RequestObserver = () => undefined) {
     this.#router = router;
     this.#version = version;
     this.#log = log;
+    this.#observe = observe;
   }
 
-  async listen(address: string, tls?: TlsFiles): Promise<void> {
-    const server = await openListener(address, tls, (request, response) => {
-      this.#serve(request, response).catch((e: unknown) => {
+  async listen(address: string, options: ListenOptions = {}): Promise<void> {
+    const identify = identifyBy(options.tls);
+    const server = await openListener(address, options, (request, response) => {
+      this.#serve(request, response, identify).catch((e: unknown) => {
         this.#log.error('a request failed outside of its handler', { error: e });
         response.destroy();
       });
     });
     server.on('upgrade', (request, connection, head) => {
-      this.#serveHijack(request, connection, head).catch((e: unknown) => {
+      this.#serveHijack(request, connection, head, identify).catch((e: unknown) => {
         this.#log.error('a connection failed outside of its handler', { error: e });
         connection.destroy();
       });
     });
-    server.on('clientError', (_, socket) => {
-      if (socket.writable) socket.end('HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n');
-    });
+    server.on('clientError', (e, connection) => this.#refuseBroken(e, connection));
+    server.on('tlsClientError', (e) => this.#log.debug('a client of the API was not let in', { address, error: e }));
     server.on('error', (e) => this.#log.error('API listener failed', { address, error: e }));
     this.#servers.push(server);
   }
@@ -76,7 +93,24 @@ export class HttpApiServer implements ApiServer {
     );
   }
 
-  async #serveHijack(request: IncomingMessage, connection: Duplex, head: Buffer): Promise<void> {
+  /** What cannot be parsed is answered as well, unless an answer is on its way already: then the connection just ends. */
+  #refuseBroken(e: NodeJS.ErrnoException, connection: Duplex): void {
+    const pending = this.#pending.get(connection);
+    if (!connection.writable || pending?.headersSent === true) {
+      connection.destroy();
+      return;
+    }
+    const [status, message] = BROKEN_REQUESTS[e.code ?? ''] ?? [400, 'the request is not valid HTTP'];
+    if (pending === undefined) {
+      answerAndEnd(connection, status, this.#headers('application/json'), jsonBody({ message }));
+      return;
+    }
+    pending.setHeader('Connection', 'close');
+    pending.once('finish', () => connection.end());
+    sendJson(pending, status, { message }, false);
+  }
+
+  async #serveHijack(request: IncomingMessage, connection: Duplex, head: Buffer, identify: Identify): Promise<void> {
     const gone = new AbortController();
     connection.on('close', () => gone.abort());
     connection.on('error', () => gone.abort());
@@ -85,10 +119,11 @@ export class HttpApiServer implements ApiServer {
     try {
       const body = await readHijackedBody(request, connection, head);
       const signal = AbortSignal.any([gone.signal, this.#closing.signal]);
-      const reply = await this.#route(request, signal, [body]);
+      const reply = await this.#route(request, signal, asyncOf([body]), identify);
       if (reply.kind !== 'hijack') {
-        const [status, value] = reply.kind === 'json' ? [reply.status, jsonBody(reply.value)] : [200, Buffer.alloc(0)];
-        answerAndEnd(connection, status, this.#headers('application/json'), value);
+        const status = reply.kind === 'stream' ? 200 : reply.status;
+        const value = reply.kind === 'json' ? jsonBody(reply.value) : Buffer.alloc(0);
+        answerAndEnd(connection, status, { ...this.#headers('application/json'), ...reply.headers }, value);
         return;
       }
       if (gone.signal.aborted) {
@@ -127,17 +162,23 @@ export class HttpApiServer implements ApiServer {
     };
   }
 
-  async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+  async #serve(request: IncomingMessage, response: ServerResponse, identify: Identify): Promise<void> {
     const gone = new AbortController();
-    response.on('close', () => gone.abort());
+    this.#pending.set(request.socket, response);
+    response.on('close', () => {
+      gone.abort();
+      if (this.#pending.get(request.socket) === response) this.#pending.delete(request.socket);
+    });
     // Without these a reset by the client would be an uncaught error.
     request.on('error', () => gone.abort());
     response.on('error', () => gone.abort());
     setHeaders(response, this.#headers(''));
     const signal = AbortSignal.any([gone.signal, this.#closing.signal]);
     try {
-      const reply = await this.#route(request, signal, request);
-      if (gone.signal.aborted) return;
+      // A refused body is not read to its end, and the answer still has to go out on the same connection.
+      const body = flowing(request.iterator({ destroyOnReturn: false }), BODY_IDLE_MS);
+      const reply = await this.#route(request, signal, body, identify);
+      if (gone.signal.aborted || response.headersSent) return;
       await send(reply, request.method === 'HEAD', response, signal);
     } catch (e) {
       if (gone.signal.aborted) return;
@@ -145,25 +186,44 @@ export class HttpApiServer implements ApiServer {
     }
   }
 
-  async #route(request: IncomingMessage, signal: AbortSignal, body: Call['body'] | readonly Buffer[]): Promise<Reply> {
-    const [path = '/', search = ''] = splitOnce(request.url ?? '/', '?');
+  async #route(request: IncomingMessage, signal: AbortSignal, body: Call['body'], identify: Identify): Promise<Reply> {
+    const [path = '/', search = ''] = splitOnce(withoutAuthority(request.url ?? '/'), '?');
+    const clean = cleanPath(path);
+    if (clean !== path) return movedTo(search === '' ? clean : `${clean}?${search}`);
     const [version, rest] = splitVersion(path);
-    if (version !== undefined) checkVersion(version);
     const method = request.method ?? 'GET';
     const match = this.#router.match(method, rest);
     if (match.kind === 'no-page') throw new SwarmtsError('not-found', 'page not found');
     if (match.kind === 'no-method')
       return { kind: 'json', status: 405, value: { message: `method ${method} not allowed` } };
-    const call: Call = {
-      method,
-      params: match.params,
-      query: new URLSearchParams(search),
-      headers: headersOf(request),
-      apiVersion: version ?? MAX_API_VERSION,
-      signal,
-      body: Symbol.asyncIterator in body ? body : asyncOf(body),
-    };
-    return match.handler(call);
+    return this.#observed(match.endpoint, async () => {
+      if (version !== undefined) checkVersion(version);
+      const caller = identify(request);
+      checkAccess(caller, match.endpoint);
+      return match.handler({
+        method,
+        params: match.params,
+        query: new URLSearchParams(search),
+        headers: headersOf(request),
+        apiVersion: version ?? MAX_API_VERSION,
+        signal,
+        caller,
+        body,
+      });
+    });
+  }
+
+  async #observed(endpoint: string, answer: () => Promise<Reply>): Promise<Reply> {
+    const startMs = performance.now();
+    const end = (status: number) => this.#observe(endpoint, status, (performance.now() - startMs) / 1000);
+    try {
+      const reply = await answer();
+      end('status' in reply ? reply.status : 200);
+      return reply;
+    } catch (e) {
+      end(errorTable[asSwarmtsError(e).code].http);
+      throw e;
+    }
   }
 
   #logged(e: unknown, request: IncomingMessage): SwarmtsError {
@@ -188,88 +248,27 @@ export class HttpApiServer implements ApiServer {
   }
 }
 
-function checkVersion(version: readonly [number, number]): void {
-  const text = version.join('.');
-  const compare = (a: readonly [number, number], b: readonly [number, number]) => a[0] - b[0] || a[1] - b[1];
-  if (compare(version, MAX_API_VERSION) > 0) {
-    const max = MAX_API_VERSION.join('.');
-    throw new SwarmtsError(
-      'invalid-argument',
-      `client version ${text} is too new. Maximum supported API version is ${max}`,
-    );
-  }
-  if (compare(version, MIN_API_VERSION) < 0) {
-    throw new SwarmtsError(
-      'invalid-argument',
-      `client version ${text} is too old. Minimum supported API version is ${MIN_API_VERSION.join('.')}, please upgrade your client to a newer version`,
-    );
-  }
+/** On TCP with certificates everybody shows who they are; elsewhere whoever can connect is an administrator. */
+function identifyBy(tls: TlsSource | undefined): Identify {
+  return ({ socket }) => {
+    if (tls === undefined) return ADMIN;
+    const { material } = tls;
+    if (material === undefined)
+      throw new SwarmtsError('permission-denied', 'this node is not part of a swarm any more, which knew its clients');
+    // A listener with a TLS source has TLS connections alone.
+    return material.clientCaPem === undefined ? ADMIN : callerOf(socket as TLSSocket, material.clusterId);
+  };
 }
 
-async function send(reply: Reply, head: boolean, response: ServerResponse, signal: AbortSignal): Promise<void> {
-  switch (reply.kind) {
-    case 'json':
-      setHeaders(response, reply.headers);
-      sendJson(response, reply.status, reply.value, head);
-      return;
-    case 'text':
-      setHeaders(response, reply.headers);
-      response.writeHead(reply.status, { 'Content-Type': reply.contentType });
-      response.end(head ? undefined : reply.text);
-      return;
-    case 'empty':
-      setHeaders(response, reply.headers);
-      response.writeHead(reply.status).end();
-      return;
-    case 'hijack':
-      await reply.abandon?.();
-      throw new SwarmtsError('internal', 'this connection cannot be handed over');
-    case 'stream':
-      setHeaders(response, reply.headers);
-      response.writeHead(200, { 'Content-Type': reply.contentType });
-      response.flushHeaders();
-      await reply.run(writer(response, signal)).catch((e: unknown) => {
-        if (!signal.aborted) throw e;
-      });
-      response.end();
-  }
-}
+const movedTo = (location: string): Reply => ({ kind: 'empty', status: 301, headers: { Location: location } });
 
-function sendJson(response: ServerResponse, status: number, value: unknown, head: boolean): void {
-  const body = jsonBody(value);
-  response.writeHead(status, { 'Content-Type': 'application/json', 'Content-Length': body.byteLength });
-  response.end(head ? undefined : body);
-}
-
-function jsonBody(value: unknown): Buffer {
-  return Buffer.from(`${JSON.stringify(value)}\n`);
+/** "http://host/path", as clients of proxies ask, is "/path". */
+function withoutAuthority(url: string): string {
+  return url.replace(/^https?:\/\/[^/?]*/i, '');
 }
 
 async function* asyncOf(chunks: readonly Buffer[]): AsyncGenerator<Uint8Array> {
   yield* chunks;
-}
-
-function setHeaders(response: ServerResponse, headers: Readonly<Record<string, string>> | undefined): void {
-  for (const [k, v] of Object.entries(headers ?? {})) response.setHeader(k, v);
-}
-
-function writer(response: ServerResponse, signal: AbortSignal): StreamWrite {
-  return async (chunk) => {
-    signal.throwIfAborted();
-    if (response.write(chunk)) return;
-    await new Promise<void>((resolve, reject) => {
-      const drained = () => {
-        signal.removeEventListener('abort', gone);
-        resolve();
-      };
-      const gone = () => {
-        response.off('drain', drained);
-        reject(new SwarmtsError('aborted', 'the client has gone'));
-      };
-      response.once('drain', drained);
-      signal.addEventListener('abort', gone, { once: true });
-    });
-  };
 }
 
 function splitOnce(text: string, separator: string): [string, string] {

@@ -13,7 +13,7 @@ import type { RouteContext } from './context.js';
 export function swarmRoutes({ backend }: RouteContext): Route[] {
   const { swarm } = backend;
   return [
-    route('GET', '/swarm', async () => json(swarmJson(await swarm.inspect()))),
+    route('GET', '/swarm', async ({ caller }) => json(swarmJson(await swarm.inspect(), caller.role === 'admin'))),
     route('POST', '/swarm/init', async (call) => json(await swarm.init(readInit(await readJson(call))))),
     route('POST', '/swarm/join', async (call) => {
       const o = await readJson(call);

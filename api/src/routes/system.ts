@@ -3,9 +3,9 @@ import type { SystemInfo } from '../backend.js';
 import { swarmInfoJson } from '../convert/cluster.js';
 import { containerListJson } from '../convert/container.js';
 import { imageListJson, volumeJson } from '../convert/image.js';
+import { MAX_API_VERSION, MIN_API_VERSION } from '../http/api-version.js';
 import { type Call, json, type Reply } from '../http/exchange.js';
 import { type Route, route } from '../http/router.js';
-import { MAX_API_VERSION, MIN_API_VERSION } from '../http/server.js';
 import { sizesJson } from './containers.js';
 import type { RouteContext } from './context.js';
 

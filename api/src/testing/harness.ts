@@ -5,6 +5,7 @@ import { type IncomingHttpHeaders, type IncomingMessage, request } from 'node:ht
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { silentLogger } from '@swarmts/lib';
+import type { ListenOptions } from '../http/listen.js';
 import { createApiServer } from '../server.js';
 import { type MemoryBackend, memoryBackend } from './memory-backend.js';
 import { NOW_MS } from './memory-swarm.js';
@@ -61,8 +62,8 @@ export class Harness {
     await rm(this.dir, { recursive: true, force: true });
   }
 
-  listen(address: string): Promise<void> {
-    return this.#server.listen(address);
+  listen(address: string, options?: ListenOptions): Promise<void> {
+    return this.#server.listen(address, options);
   }
 
   /** Ends the API server but keeps its directory. */

@@ -22,7 +22,15 @@ import {
   Task,
   TaskState,
 } from '@swarmts/proto';
-import type { ServiceLogLine, ServiceWithCounts, SwarmBackend, SwarmEvent, SwarmInfo } from '../backend.js';
+import type {
+  ClientCertificate,
+  ClientCertificateOrder,
+  ServiceLogLine,
+  ServiceWithCounts,
+  SwarmBackend,
+  SwarmEvent,
+  SwarmInfo,
+} from '../backend.js';
 
 export const NODE_ID = 'node1aaaaaaaaaaaaaaaaaaaa';
 export const NOW_MS = Date.UTC(2026, 0, 2, 3, 4, 5);
@@ -129,6 +137,10 @@ export class MemorySwarm implements SwarmBackend {
 
   async recover(token: string): Promise<void> {
     if (token === '') throw new SwarmtsError('invalid-argument', 'invalid join token');
+  }
+
+  async createClientCertificate(order: ClientCertificateOrder): Promise<ClientCertificate> {
+    return { ca: 'ca', certificate: `${order.name} ${order.role} ${order.validForMs}`, key: 'key' };
   }
 
   async unlock(key: string): Promise<void> {

@@ -2,10 +2,10 @@
  * HTTP to the daemon. Every request carries the version of the Docker Engine API that this client speaks; an answer of
  * 400 or above becomes an ApiError with the daemon's message, a failure to connect one sentence that says what to do.
  */
-import { Agent, request as httpRequest, type IncomingMessage } from 'node:http';
+import { type Agent, request as httpRequest, type IncomingMessage } from 'node:http';
 import type { Duplex, Readable } from 'node:stream';
 import { CommandError } from '../exit.js';
-import type { Host } from './host.js';
+import { agentOf, type Host, targetOf } from './host.js';
 
 export const API_VERSION = '1.43';
 /** An error body is one short JSON object; whatever is longer is not shown. */
@@ -35,11 +35,13 @@ export interface RequestOptions {
 export class ApiClient {
   readonly host: Host;
   readonly #agent: Agent;
+  readonly #target: object;
 
-  /** `agent` makes the connections; default: to the host itself. */
-  constructor(host: Host, agent: Agent = new Agent({ keepAlive: true, maxSockets: 16 })) {
+  /** `agent` makes the connections, which are not TLS then; default: to the host itself. */
+  constructor(host: Host, agent?: Agent) {
     this.host = host;
-    this.#agent = agent;
+    this.#agent = agent ?? agentOf(host);
+    this.#target = agent ? {} : targetOf(host);
   }
 
   close(): void {
@@ -90,7 +92,7 @@ export class ApiClient {
     return new Promise((resolve, reject) => {
       const json = options.body === undefined ? undefined : Buffer.from(JSON.stringify(options.body));
       const req = httpRequest({
-        ...this.#target(),
+        ...this.#target,
         agent: this.#agent,
         method: 'POST',
         path: `/v${API_VERSION}${path}${queryString(options.query)}`,
@@ -118,18 +120,11 @@ export class ApiClient {
     });
   }
 
-  #target() {
-    return this.host.kind === 'unix'
-      ? { socketPath: this.host.socketPath, host: 'swarmts' }
-      : { host: this.host.hostname, port: this.host.port };
-  }
-
   #send(method: string, path: string, options: RequestOptions): Promise<IncomingMessage> {
     const json = options.body === undefined ? undefined : Buffer.from(JSON.stringify(options.body));
-    const target = this.#target();
     return new Promise((resolve, reject) => {
       const req = httpRequest({
-        ...target,
+        ...this.#target,
         agent: this.#agent,
         method,
         path: `/v${API_VERSION}${path}${queryString(options.query)}`,
@@ -173,6 +168,11 @@ function connectError(host: Host, e: NodeJS.ErrnoException, method: string, path
   }
   if (['ENOENT', 'ECONNREFUSED', 'ENOTSOCK', 'EHOSTUNREACH', 'ENETUNREACH', 'ETIMEDOUT'].includes(e.code ?? '')) {
     return new CommandError(`Cannot connect to the swarmts daemon at ${host.url}. Is swarmtsd running?`);
+  }
+  if (e.message.includes('certificate required') || e.code === 'EPROTO' || e.code === 'ECONNRESET') {
+    return new CommandError(
+      `the swarmts daemon at ${host.url} did not take this connection (${e.message}): where it wants TLS, give --tlsverify and a certificate of \`swarmts client-cert create\``,
+    );
   }
   return new CommandError(`error during connect: ${method} "${host.url}${path}": ${e.message}`);
 }

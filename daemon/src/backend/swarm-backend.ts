@@ -1,6 +1,8 @@
 /** The swarm part of the API's backend: membership through the node, everything else through the manager's control. */
 import type { Duplex } from 'node:stream';
 import type {
+  ClientCertificate,
+  ClientCertificateOrder,
   ClusterUpdate,
   InitRequest,
   JoinRequest,
@@ -150,6 +152,11 @@ export class NodeSwarmBackend implements SwarmBackend {
 
   async recover(token: string, remoteAddrs: readonly string[], signal: AbortSignal): Promise<void> {
     await this.#node.recover(token, remoteAddrs, signal);
+  }
+
+  async createClientCertificate(order: ClientCertificateOrder): Promise<ClientCertificate> {
+    const { rootPem, certPem, keyPem } = await this.#manager.issueForClient(order);
+    return { ca: rootPem, certificate: certPem, key: keyPem };
   }
 
   async unlock(key: string): Promise<void> {

@@ -90,6 +90,7 @@ export class SwarmNode {
   #left = new AbortController();
   /** The node's record as the managers see it. */
   #record: Node | undefined;
+  readonly #listeners = new Set<() => void>();
 
   constructor(options: SwarmNodeOptions) {
     this.#o = options;
@@ -177,6 +178,20 @@ export class SwarmNode {
   /** The keys are sealed, and nobody has given the unlock key since the daemon started. */
   get locked(): boolean {
     return this.#store?.locked ?? false;
+  }
+
+  /** The node as its managers have it; undefined until they have told. */
+  get record(): Node | undefined {
+    return this.#record;
+  }
+
+  /** Called when membership, record or certificate may have changed. */
+  onChange(listener: () => void): void {
+    this.#listeners.add(listener);
+  }
+
+  #changed(): void {
+    for (const l of this.#listeners) l();
   }
 
   get nodeId(): string {
@@ -382,6 +397,7 @@ export class SwarmNode {
       },
       onNode: (node) => {
         this.#record = node;
+        this.#changed();
         this.#reconcileRole();
       },
       onRejected: (message) => this.#onRejected(message),
@@ -479,6 +495,7 @@ export class SwarmNode {
       if (store !== this.#store || rootPem === store.credentials.files.rootPem) return;
       await store.replace({ ...store.credentials.files, rootPem });
       this.#agent?.describe();
+      this.#changed();
     }).catch((error: unknown) => this.#o.log.error('the roots of the swarm were not written', { error }));
   }
 
@@ -616,6 +633,7 @@ export class SwarmNode {
     this.#store = undefined;
     this.#record = undefined;
     this.#error = '';
+    this.#changed();
     await this.#o.networks
       .leave()
       .catch((e: unknown) => this.#o.log.error('networks of the swarm were not taken down', { error: e }));

@@ -94,6 +94,17 @@ export async function renewCertificate(
   return filesOf(keyPem, answer);
 }
 
+/** A certificate for the API of a member. */
+export async function requestApiCertificate(
+  addr: string,
+  current: Credentials,
+  signal: AbortSignal,
+): Promise<CredentialFiles> {
+  const { keyPem, csrPem } = await createRequest();
+  const request = IssueCertificateRequest.create({ csrPem: Buffer.from(csrPem), apiServer: true });
+  return filesOf(keyPem, await issue(addr, current.client(), request, signal));
+}
+
 async function fetchRoot(addr: string, signal: AbortSignal): Promise<GetRootCaResponse> {
   const unverified = grpc.credentials.createSsl(null, null, null, {
     rejectUnauthorized: false,

@@ -13,8 +13,10 @@ import {
   NodeSpec,
   NodeState,
   NodeStatus,
+  type RootCa,
 } from '@swarmts/proto';
 import type { Store } from '../store/store.js';
+import { type ClientOrder, signApiServerCertificate, signClientCertificate } from './api-certificates.js';
 import { signNodeCertificate, verifyNodeCertificate } from './certificates.js';
 import { parseJoinToken, sameToken } from './join-token.js';
 import { bundleOf, signerOf } from './root-bundle.js';
@@ -44,6 +46,7 @@ export class CaServer {
    * join token of its role besides. Leader only: it writes.
    */
   async issue(request: IssueCertificateRequest, tlsCallerId: string): Promise<IssueCertificateResponse> {
+    if (request.apiServer) return this.#issueForApi(request, tlsCallerId);
     const callerId = request.expiredCertPem.length > 0 ? this.#recovering(request) : tlsCallerId;
     const nodeId = callerId === '' ? newId() : callerId;
     const role = callerId === '' ? this.#roleOfToken(request.token) : this.#roleOfMember(callerId);
@@ -54,7 +57,7 @@ export class CaServer {
       nodeId,
       clusterId: cluster.id,
       role,
-      validForMs: (cluster.spec?.ca?.nodeCertExpiryNs || defaults.nodeCertExpiryNs) / 1e6,
+      validForMs: this.#validForMs(),
       nowMs: this.#o.now(),
     });
     await this.#o.store.update((tx) => {
@@ -79,12 +82,35 @@ export class CaServer {
         );
       }
     });
-    return IssueCertificateResponseCodec.create({
-      nodeId,
-      certPem: Buffer.from(certPem),
-      rootCaPem: Buffer.from(bundleOf(root)),
-      role,
+    return answerOf(nodeId, certPem, root, role);
+  }
+
+  async #issueForApi(request: IssueCertificateRequest, callerId: string): Promise<IssueCertificateResponse> {
+    const role = this.#roleOfMember(callerId);
+    const root = this.#root();
+    const node = Node.create({ ...this.#o.store.get('node', callerId) });
+    const hostname = node.description?.hostname ?? '';
+    const namesakes = this.#o.store.view((tx) => tx.by('node', 'hostname', hostname));
+    const certPem = await signApiServerCertificate(signerOf(root), node, {
+      csrPem: Buffer.from(request.csrPem).toString(),
+      clusterId: this.#cluster().id,
+      // Nodes choose their hostname: one that two of them have says nothing.
+      hostname: namesakes.length === 1 ? hostname : '',
+      validForMs: this.#validForMs(),
+      nowMs: this.#o.now(),
     });
+    return answerOf(callerId, certPem, root, role);
+  }
+
+  /** For somebody who works with the API from another machine. Throws SwarmtsError 'invalid-argument'. */
+  async issueForClient(order: ClientOrder): Promise<{ readonly certPem: string; readonly rootCaPem: string }> {
+    const root = this.#root();
+    const signing = { clusterId: this.#cluster().id, nowMs: this.#o.now() };
+    return { certPem: await signClientCertificate(signerOf(root), order, signing), rootCaPem: bundleOf(root) };
+  }
+
+  #validForMs(): number {
+    return (this.#cluster().spec?.ca?.nodeCertExpiryNs || defaults.nodeCertExpiryNs) / 1e6;
   }
 
   /** The node that shows its expired certificate, and that it has the key of it. */
@@ -137,4 +163,9 @@ export class CaServer {
     const stillInRaft = node.managerStatus !== undefined && node.spec?.role === NodeRole.WORKER;
     return stillInRaft ? NodeRole.MANAGER : (node.spec?.role ?? NodeRole.WORKER);
   }
+}
+
+function answerOf(nodeId: string, certPem: string, root: RootCa, role: NodeRole): IssueCertificateResponse {
+  const [cert, roots] = [Buffer.from(certPem), Buffer.from(bundleOf(root))];
+  return IssueCertificateResponseCodec.create({ nodeId, certPem: cert, rootCaPem: roots, role });
 }

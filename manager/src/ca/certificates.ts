@@ -125,12 +125,40 @@ export interface SigningOrder {
   readonly nowMs: number;
 }
 
-/** Signs a request. Throws SwarmtsError 'invalid-argument' for a malformed or wrongly signed one. */
-export async function signNodeCertificate(root: KeyAndCert, order: SigningOrder): Promise<string> {
+/** Signs a node's request. Throws SwarmtsError 'invalid-argument' for a malformed or wrongly signed one. */
+export function signNodeCertificate(root: KeyAndCert, order: SigningOrder): Promise<string> {
+  const unit = order.role === NodeRole.MANAGER ? MANAGER_OU : WORKER_OU;
+  return signCertificate(root, {
+    ...order,
+    unit,
+    name: order.nodeId,
+    usages: [x509.ExtendedKeyUsage.serverAuth, x509.ExtendedKeyUsage.clientAuth],
+    dnsNames: [unit, order.nodeId],
+  });
+}
+
+export interface CertificateOrder {
+  readonly csrPem: string;
+  readonly clusterId: string;
+  /** What the holder may be, as the organizational unit of the subject. */
+  readonly unit: string;
+  readonly name: string;
+  readonly usages: readonly x509.ExtendedKeyUsage[];
+  readonly dnsNames: readonly string[];
+  readonly ipAddresses?: readonly string[];
+  readonly validForMs: number;
+  readonly nowMs: number;
+}
+
+/** Signs a request: of it only the key is taken. Throws SwarmtsError 'invalid-argument' for a malformed or wrongly signed one. */
+export async function signCertificate(root: KeyAndCert, order: CertificateOrder): Promise<string> {
   const csr = await parseRequest(order.csrPem);
-  const ou = order.role === NodeRole.MANAGER ? MANAGER_OU : WORKER_OU;
+  const names = [
+    ...order.dnsNames.map((value) => ({ type: 'dns' as const, value })),
+    ...(order.ipAddresses ?? []).map((value) => ({ type: 'ip' as const, value })),
+  ];
   const cert = await x509.X509CertificateGenerator.create({
-    subject: [{ O: [order.clusterId] }, { OU: [ou] }, { CN: [order.nodeId] }],
+    subject: [{ O: [order.clusterId] }, { OU: [order.unit] }, { CN: [order.name] }],
     issuer: new x509.X509Certificate(root.certPem).subject,
     notBefore: new Date(order.nowMs - BACKDATE_MS),
     notAfter: new Date(order.nowMs + order.validForMs),
@@ -142,11 +170,8 @@ export async function signNodeCertificate(root: KeyAndCert, order: SigningOrder)
       // Roots have equal names: the key tells which of two is meant.
       await x509.AuthorityKeyIdentifierExtension.create(new x509.X509Certificate(root.certPem).publicKey),
       new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature | x509.KeyUsageFlags.keyEncipherment, true),
-      new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.serverAuth, x509.ExtendedKeyUsage.clientAuth]),
-      new x509.SubjectAlternativeNameExtension([
-        { type: 'dns', value: ou },
-        { type: 'dns', value: order.nodeId },
-      ]),
+      new x509.ExtendedKeyUsageExtension([...order.usages]),
+      ...(names.length === 0 ? [] : [new x509.SubjectAlternativeNameExtension(names)]),
     ],
   });
   return cert.toString('pem');

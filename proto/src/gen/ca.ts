@@ -84,6 +84,8 @@ export interface IssueCertificateRequest extends WithUnknownFields {
   /** Of a member whose certificate has expired, so that TLS does not say who it is: that certificate, and a signature of the request by its key. */
   readonly expiredCertPem: Uint8Array;
   readonly proof: Uint8Array;
+  /** Of a member: a certificate for its API on TCP instead, in the names and addresses that the managers know of it. */
+  readonly apiServer: boolean;
 }
 
 export const IssueCertificateRequest: Codec<IssueCertificateRequest> = {
@@ -93,6 +95,7 @@ export const IssueCertificateRequest: Codec<IssueCertificateRequest> = {
     availability: 0,
     expiredCertPem: EMPTY,
     proof: EMPTY,
+    apiServer: false,
     ...partial,
   }),
   write(m, w) {
@@ -101,11 +104,12 @@ export const IssueCertificateRequest: Codec<IssueCertificateRequest> = {
     if (m.availability !== 0) w.uint32(24).int32(m.availability);
     if (m.expiredCertPem.length > 0) w.uint32(34).bytes(m.expiredCertPem);
     if (m.proof.length > 0) w.uint32(42).bytes(m.proof);
+    if (m.apiServer) w.uint32(48).bool(m.apiServer);
     return writeUnknown(m, w);
   },
   encode: (m) => IssueCertificateRequest.write(m, newWriter()).finish(),
   read(r, end) {
-    const m: { csrPem: Uint8Array; token: string; availability: NodeAvailability; expiredCertPem: Uint8Array; proof: Uint8Array; unknownFields?: Uint8Array } = { csrPem: EMPTY, token: '', availability: 0, expiredCertPem: EMPTY, proof: EMPTY };
+    const m: { csrPem: Uint8Array; token: string; availability: NodeAvailability; expiredCertPem: Uint8Array; proof: Uint8Array; apiServer: boolean; unknownFields?: Uint8Array } = { csrPem: EMPTY, token: '', availability: 0, expiredCertPem: EMPTY, proof: EMPTY, apiServer: false };
     while (r.pos < end) {
       const start = r.pos;
       const tag = r.uint32();
@@ -124,6 +128,9 @@ export const IssueCertificateRequest: Codec<IssueCertificateRequest> = {
           break;
         case 42:
           m.proof = copyBytes(r.bytes());
+          break;
+        case 48:
+          m.apiServer = r.bool();
           break;
         default:
           keepUnknown(m, r, start, tag);

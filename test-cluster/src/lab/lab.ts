@@ -223,6 +223,11 @@ export class Lab {
     return join(DATA_ROOT, this.name, node, 'data');
   }
 
+  /** Where the node's daemon is reached from the others. */
+  address(node: string): string {
+    return this.#node(node).address;
+  }
+
   describe(node: string): string {
     const n = this.#node(node);
     const state = n.pid > 0 && isAlive(n.pid) ? (isStopped(n.pid) ? 'stopped' : 'running') : 'off';
