@@ -3,9 +3,19 @@
  * folder synced. Only the syncs wait in the thread pool: the other calls touch memory, and a trip through the pool costs a
  * multiple of each.
  */
-import { closeSync, fdatasync, fsync, mkdirSync, openSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  fdatasync,
+  fsync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { readFile } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { errnoOf } from './errors.js';
 
@@ -13,6 +23,8 @@ const syncData = promisify(fdatasync);
 const syncAll = promisify(fsync);
 
 let counter = 0;
+/** As `writeFileAtomic` names what it has not finished. */
+const UNFINISHED = /\.tmp-\d+-\d+$/;
 
 /** Replaces `path` atomically. `mode` is the new file's permission bits. Missing folders are made. */
 export async function writeFileAtomic(path: string, data: string | Uint8Array, mode = 0o600): Promise<void> {
@@ -36,6 +48,11 @@ export async function writeFileAtomic(path: string, data: string | Uint8Array, m
   } finally {
     closeSync(folder);
   }
+}
+
+/** Removes what processes that were killed have left in a folder. Only while nobody writes there. */
+export function sweepUnfinished(folder: string): void {
+  for (const name of readdirSync(folder)) if (UNFINISHED.test(name)) rmSync(join(folder, name), { force: true });
 }
 
 function openNew(path: string, mode: number): number {

@@ -2,6 +2,7 @@
 import { createReadStream, mkdirSync } from 'node:fs';
 import { readRequest, reportFrom } from '../snapshots/child-report.js';
 import { decompressed } from '../snapshots/decompress.js';
+import { dieWithParent } from '../snapshots/die-with-parent.js';
 import { applyLayer } from '../snapshots/layer-applier.js';
 import { byteString } from '../snapshots/scoped-path.js';
 import { TarReader } from '../snapshots/tar-reader.js';
@@ -31,4 +32,5 @@ async function work(r: BuildChildRequest): Promise<unknown> {
   }
 }
 
+dieWithParent();
 await reportFrom(async () => (await work(await readRequest<BuildChildRequest>())) ?? null);

@@ -3,7 +3,7 @@
  * of state. Contents of injected files are never written.
  */
 import { join } from 'node:path';
-import { readFileIfThere, SwarmtsError, writeFileAtomic } from '@swarmts/lib';
+import { readFileIfThere, SwarmtsError, sweepUnfinished, writeFileAtomic } from '@swarmts/lib';
 import type { ProcessIdentity } from '../runtime/process-identity.js';
 import type { NetworkAttachment } from './container-network.js';
 import type {
@@ -74,6 +74,7 @@ export async function saveRecord(directory: string, record: ContainerRecord): Pr
 
 /** Undefined when there is no record: the container was never completely created. */
 export async function loadRecord(directory: string): Promise<ContainerRecord | undefined> {
+  sweepUnfinished(directory);
   const text = await readFileIfThere(join(directory, 'state.json'));
   if (text === undefined) return undefined;
   // Written by saveRecord alone; the format number guards against a newer release's file.

@@ -1,10 +1,11 @@
 /**
  * A daemon for the crash tests: opens an engine, does one thing, and kills itself or its helper at one of the calls that it makes to
- * the helper. Exits with 0 when the thing was done without coming to that call.
+ * the helper, or itself at one of those with which it changes files (crash-files.ts). Exits with 0 when the thing was done without coming to that call.
  */
 import { silentLogger } from '@swarmts/lib';
 import type { PrivilegedHelper } from '../helper/helper-api.js';
 import { startHelper } from '../helper/spawn-helper.js';
+import { arm } from './crash-files.js';
 import type { ContainerEngine } from './engine-api.js';
 import { containerConfig, RecordingNetwork } from './engine-bed.js';
 import { openEngine } from './open-engine.js';
@@ -15,7 +16,7 @@ export interface CrashPlan {
   readonly cgroupParent: string;
   readonly image: string;
   readonly operation: keyof typeof OPERATIONS;
-  /** The call at which it happens, from 1. */
+  /** The call to the helper at which it happens, from 1; 0 leaves it to `CRASH_FILES_AT`. */
   readonly at: number;
   readonly when: 'before' | 'after';
   readonly victim: 'daemon' | 'helper';
@@ -35,6 +36,7 @@ const OPERATIONS = {
   stop: async (engine: ContainerEngine) => engine.stop(CRASH_NAME, 0),
   restart: async (engine: ContainerEngine) => engine.restart(CRASH_NAME, 0),
   pause: async (engine: ContainerEngine) => engine.pause(CRASH_NAME),
+  pull: async (engine: ContainerEngine, image: string) => void (await engine.images.pull(image, {})),
   remove: async (engine: ContainerEngine) => engine.remove(CRASH_NAME, { force: true, volumes: true }),
 } as const;
 
@@ -52,6 +54,7 @@ async function main(): Promise<void> {
     ...(runtime === undefined ? {} : { runtime }),
   });
   counting.armed = true;
+  if (plan.at === 0) arm();
   // What fails because the helper has gone is the test's to look at.
   await OPERATIONS[plan.operation](engine, plan.image).catch(() => undefined);
   process.exit(counting.happened ? 0 : EXIT_PAST);

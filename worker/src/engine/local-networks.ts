@@ -20,6 +20,7 @@ import {
   prefixContains,
   SubnetPool,
   SwarmtsError,
+  sweepUnfinished,
   withGateway,
   writeFileAtomic,
 } from '@swarmts/lib';
@@ -74,6 +75,7 @@ export class LocalNetworks implements EndpointSource {
   static async open(options: LocalNetworksOptions): Promise<LocalNetworks> {
     const networks = new LocalNetworks(options);
     await mkdir(options.dir, { recursive: true, mode: 0o700 });
+    sweepUnfinished(options.dir);
     for (const file of await readdir(options.dir)) {
       if (!file.endsWith('.bin')) continue;
       networks.#put(Network.decode(await readFile(join(options.dir, file))));

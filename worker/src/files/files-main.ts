@@ -17,6 +17,7 @@ import {
 } from 'node:fs';
 import { basename, posix } from 'node:path';
 import { errnoOf, isSwarmtsError, messageOf, SwarmtsError } from '@swarmts/lib';
+import { dieWithParent } from '../snapshots/die-with-parent.js';
 import { extractTree } from '../snapshots/layer-applier.js';
 import { packTree } from '../snapshots/pack-tree.js';
 import { byteString } from '../snapshots/scoped-path.js';
@@ -161,4 +162,5 @@ function report(r: object): void {
   writeSync(STDERR, `${JSON.stringify(r)}\n`);
 }
 
+dieWithParent();
 await main();

@@ -8,6 +8,7 @@ import { closeSync, createReadStream, mkdirSync, openSync, writeFileSync, writeS
 import { join } from 'node:path';
 import { errnoOf, isSwarmtsError, messageOf, SwarmtsError } from '@swarmts/lib';
 import { decompressed } from '../snapshots/decompress.js';
+import { dieWithParent } from '../snapshots/die-with-parent.js';
 import { DiskBudget } from '../snapshots/disk-budget.js';
 import { TarReader } from '../snapshots/tar-reader.js';
 import type { UnpackReport } from '../snapshots/unpack-report.js';
@@ -63,6 +64,7 @@ function failure(e: unknown): UnpackReport {
   return { ok: false, code, message: full ? `no space left on device: ${messageOf(e)}` : messageOf(e) };
 }
 
+dieWithParent();
 const [archive = '', directory = ''] = process.argv.slice(2);
 const report = await extract(archive, directory).catch(failure);
 process.stdout.write(`${JSON.stringify(report)}\n`);

@@ -4,7 +4,7 @@
  */
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
-import { readFileIfThere, SwarmtsError, writeFileAtomic } from '@swarmts/lib';
+import { readFileIfThere, SwarmtsError, sweepUnfinished, writeFileAtomic } from '@swarmts/lib';
 import type { Descriptor } from './manifest.js';
 
 export interface StoredImage {
@@ -44,6 +44,7 @@ export class ImageIndexFile {
   }
 
   static async open(root: string): Promise<ImageIndexFile> {
+    sweepUnfinished(root);
     const path = join(root, 'refs.json');
     const text = await readFileIfThere(path);
     return new ImageIndexFile(path, text === undefined ? EMPTY : parseRefs(text, path));

@@ -10,6 +10,7 @@ import { pipeline } from 'node:stream/promises';
 import { createGzip } from 'node:zlib';
 import { readRequest, reportFrom } from './child-report.js';
 import { decompressed } from './decompress.js';
+import { dieWithParent } from './die-with-parent.js';
 import { DiskBudget } from './disk-budget.js';
 import type { PackedLayer, PackRequest } from './pack-request.js';
 import { packTree } from './pack-tree.js';
@@ -113,4 +114,5 @@ async function compress(source: string, target: string): Promise<PackedLayer> {
   return { entries: 0, sizeBytes: 0, digest: `sha256:${hash.digest('hex')}`, size };
 }
 
+dieWithParent();
 await reportFrom(async () => work(await readRequest<PackRequest>()));

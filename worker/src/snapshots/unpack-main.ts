@@ -7,6 +7,7 @@ import { createHash } from 'node:crypto';
 import { closeSync, createReadStream, mkdirSync, openSync } from 'node:fs';
 import { errnoOf, isSwarmtsError, messageOf, SwarmtsError } from '@swarmts/lib';
 import { decompressed } from './decompress.js';
+import { dieWithParent } from './die-with-parent.js';
 import { applyLayer } from './layer-applier.js';
 import { syncfs } from './posix-calls.js';
 import { TarReader } from './tar-reader.js';
@@ -53,6 +54,7 @@ function failure(e: unknown): UnpackReport {
   return { ok: false, code, message };
 }
 
+dieWithParent();
 const [blob = '', directory = '', diffId = ''] = process.argv.slice(2);
 const report = await unpack(blob, directory, diffId).catch(failure);
 process.stdout.write(`${JSON.stringify(report)}\n`);

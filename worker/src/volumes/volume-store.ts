@@ -4,7 +4,7 @@
  */
 import { mkdir, readdir, readFile, rename } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type Clock, type Logger, newHexId, SwarmtsError, writeFileAtomic } from '@swarmts/lib';
+import { type Clock, type Logger, newHexId, SwarmtsError, sweepUnfinished, writeFileAtomic } from '@swarmts/lib';
 import type { EngineEvent, VolumeInfo } from '../engine/engine-api.js';
 import type { HelperApi, MountSpec } from '../helper/helper-api.js';
 import { removeTree } from '../snapshots/remove-tree.js';
@@ -138,6 +138,7 @@ export class VolumeStore {
       return;
     }
     try {
+      sweepUnfinished(this.#directory(name));
       // Written by `create` alone.
       const record = JSON.parse(await readFile(join(this.#directory(name), 'volume.json'), 'utf8')) as VolumeRecord;
       this.#volumes.set(name, record);
