@@ -643,11 +643,20 @@ export interface DoctorCheck {
   readonly fix: string;
 }
 
+export interface HealthCheckResult {
+  readonly name: string;
+  readonly ok: boolean;
+  /** Why not, '' when ok. */
+  readonly detail: string;
+}
+
 export interface SystemBackend {
   info(): Promise<SystemInfo>;
   doctor(): Promise<readonly DoctorCheck[]>;
   /** Prometheus text. */
-  metrics(): string;
+  metrics(): Promise<string>;
+  /** What this node needs to do its work, and whether it is there. */
+  readiness(): Promise<readonly HealthCheckResult[]>;
 }
 
 export interface Backend {

@@ -12,6 +12,7 @@ import { containerRoutes } from './routes/containers.js';
 import type { RouteContext } from './routes/context.js';
 import { EventHub, eventRoutes } from './routes/events.js';
 import { execRoutes } from './routes/exec.js';
+import { healthRoutes } from './routes/health.js';
 import { imageTransferRoutes } from './routes/image-transfer.js';
 import { imageRoutes } from './routes/images.js';
 import { networkRoutes } from './routes/networks.js';
@@ -56,6 +57,7 @@ export function engineRoutes(c: RouteContext): { readonly routes: readonly Route
   const hub = new EventHub(c);
   const routes = [
     ...systemRoutes(c),
+    ...healthRoutes(c),
     ...swarmRoutes(c),
     ...clientCertificateRoutes(c),
     ...nodeRoutes(c),

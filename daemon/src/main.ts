@@ -2,7 +2,6 @@
 
 import { randomUUID } from 'node:crypto';
 import { mkdir, rm } from 'node:fs/promises';
-import { createServer, type Server } from 'node:http';
 import { connect } from 'node:net';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
@@ -12,7 +11,6 @@ import {
   createLogger,
   isSwarmtsError,
   type LogLevel,
-  MetricsRegistry,
   messageOf,
   readFileIfThere,
   SwarmtsError,
@@ -30,7 +28,8 @@ import { NodeSwarmBackend } from './backend/swarm-backend.js';
 import { DaemonSystemBackend } from './backend/system-backend.js';
 import { type DaemonConfig, parseDaemonArgs } from './config.js';
 import { listenOptionsOf } from './listening.js';
-import { registerMetrics } from './metrics.js';
+import { DaemonMetrics } from './metrics/daemon-metrics.js';
+import { serveMetrics } from './metrics/metrics-server.js';
 import { openNetworks } from './networks.js';
 import { claimPidFile } from './pid-file.js';
 import { ApiCertificate } from './swarm/api-certificate.js';
@@ -154,6 +153,7 @@ async function runDaemon(config: DaemonConfig): Promise<void> {
         dataPathKeysUnknown: networks.routed.keys === undefined,
       });
     };
+    const metrics = new DaemonMetrics();
     const node = new SwarmNode({
       dir: join(config.dataRoot, 'swarm'),
       engine,
@@ -165,21 +165,23 @@ async function runDaemon(config: DaemonConfig): Promise<void> {
       defaultAdvertiseAddr: config.swarmDefaultAdvertiseAddr,
       describe,
       leaseMs: config.leaseMs,
+      timings: metrics.timings,
       connectApi: () => connectApi(config.hosts),
       onFatal,
     });
     end.push(() => node.stop());
     networks.join(new NetworkAttacher(node, log), () => node.describe());
-    const metrics = new MetricsRegistry();
-    registerMetrics(metrics, node, engine);
+    const id = await engineId(config.dataRoot);
+    metrics.register(node, engine, { ...facts, id, version: VERSION }, systemClock);
     const system = new DaemonSystemBackend({
       config,
       engine,
       facts,
       hostname: host,
-      id: await engineId(config.dataRoot),
+      id,
       version: VERSION,
       metrics,
+      node,
     });
     const certificate = new ApiCertificate({
       credentials: () => node.credentials,
@@ -200,14 +202,15 @@ async function runDaemon(config: DaemonConfig): Promise<void> {
       containers: new EngineContainers(engine),
       swarm: new NodeSwarmBackend(node, systemClock, log),
     };
-    const api = createApiServer({ backend, version: VERSION, log });
+    const observe = metrics.api.observe.bind(metrics.api);
+    const api = createApiServer({ backend, version: VERSION, log, observe });
     end.push(() => api.close());
     for (const address of config.hosts) {
       await api.listen(address, listenOptionsOf(config, address, certificate, log));
       log.info('API listens', { address });
     }
     if (config.metricsAddr !== '') {
-      const server = await serveMetrics(config.metricsAddr, metrics);
+      const server = await serveMetrics(config.metricsAddr, system, log);
       end.push(async () => server.close());
     }
     await node.start();
@@ -276,19 +279,4 @@ function reload(
   } catch (e) {
     log.warn('configuration was not reloaded, the old one stays', { error: messageOf(e), level: config.logLevel });
   }
-}
-
-function serveMetrics(addr: string, metrics: MetricsRegistry): Promise<Server> {
-  const [, host = '127.0.0.1', port = '9323'] = /^(?:(.*):)?(\d+)$/.exec(addr) ?? [];
-  const server = createServer((request, response) => {
-    if (request.url !== '/metrics') {
-      response.writeHead(404).end();
-      return;
-    }
-    response.writeHead(200, { 'content-type': 'text/plain; version=0.0.4' }).end(metrics.print());
-  });
-  return new Promise((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(Number(port), host, () => resolve(server));
-  });
 }

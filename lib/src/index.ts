@@ -13,7 +13,6 @@ export * from './framed-duplex.js';
 export * from './invariant.js';
 export * from './ip-prefix.js';
 export * from './log.js';
-export * from './metrics.js';
 export * from './random.js';
 export * from './random-name.js';
 export * from './subnet-pool.js';

@@ -17,8 +17,8 @@ export type { OperationArgs, OperationName, OperationResult, ServiceCounts } fro
 export type { ServicePlan } from './control/plan-service.js';
 export { validateClusterSpec } from './control/validate-cluster.js';
 export { Manager, type ManagerOptions } from './manager.js';
-export { forceNewGroup, hasRaftState, NO_LEADER } from './raft/raft-group.js';
+export { forceNewGroup, hasRaftState, NO_LEADER, type RaftTimings } from './raft/raft-group.js';
 export { callUnary, fromServiceError, LEADER_KEY } from './rpc/unary.js';
 export { SchedulingLoop } from './scheduling/scheduling-loop.js';
-export { localStore, Store } from './store/store.js';
+export { localStore, Store, type StoreEvents } from './store/store.js';
 export type { AnyChange, Kind, Tables } from './store/tables.js';

@@ -60,7 +60,7 @@ import {
   operationNames,
 } from './control/operations.js';
 import { LeaderRuntime } from './leader-runtime.js';
-import { ChunkAssembler, NO_LEADER, RaftGroup } from './raft/raft-group.js';
+import { ChunkAssembler, NO_LEADER, RaftGroup, type RaftTimings } from './raft/raft-group.js';
 import { Authoriser } from './rpc/authorise.js';
 import { RpcServer } from './rpc/server.js';
 import { callUnary, fromServiceError, toStatus } from './rpc/unary.js';
@@ -71,6 +71,13 @@ const LEADER_POLL_MS = 50;
 const FORWARD_TIMEOUT_MS = 15_000;
 /** Leadership is handed over at most so often by a loop that cannot go on. */
 const HAND_OVER_MIN_MS = 60_000;
+
+export interface LeaderLoad {
+  /** Agents that are connected. */
+  readonly sessions: number;
+  /** Tasks that have no node yet. */
+  readonly pendingTasks: number;
+}
 
 export interface ManagerOptions {
   readonly dir: string;
@@ -94,6 +101,7 @@ export interface ManagerOptions {
   readonly onFatal: (e: Error) => void;
   /** This manager was removed from Raft (demoted). */
   readonly onRemoved: () => void;
+  readonly timings?: RaftTimings;
 }
 
 /** The part of the CA operation that a follower forwards. */
@@ -172,6 +180,12 @@ export class Manager {
 
   get isLeader(): boolean {
     return this.#leads && this.#runtime !== undefined;
+  }
+
+  /** What the leader's loops have to do; undefined on followers. */
+  get load(): LeaderLoad | undefined {
+    const runtime = this.#runtime;
+    return runtime && { sessions: runtime.dispatcher.sessionCount, pendingTasks: runtime.scheduling.pendingCount };
   }
 
   get store() {

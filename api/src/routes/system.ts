@@ -37,7 +37,7 @@ export function systemRoutes(c: RouteContext): Route[] {
     route('GET', '/swarmts/v1/metrics', async () => ({
       kind: 'text',
       status: 200,
-      text: c.backend.system.metrics(),
+      text: await c.backend.system.metrics(),
       contentType: 'text/plain; version=0.0.4; charset=utf-8',
     })),
   ];

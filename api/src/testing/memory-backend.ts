@@ -6,6 +6,7 @@ import type {
   ContainerCreate,
   ContainerLogLine,
   ContainerSummary,
+  HealthCheckResult,
   NetworkWish,
   NodeBackend,
   SystemBackend,
@@ -156,7 +157,7 @@ export class MemoryNode implements NodeBackend {
   }
 }
 
-class MemorySystem implements SystemBackend {
+export class MemorySystem implements SystemBackend {
   async info(): Promise<SystemInfo> {
     return {
       id: 'engine-1',
@@ -198,7 +199,13 @@ class MemorySystem implements SystemBackend {
     return [{ name: 'runtime', ok: true, detail: 'runc', fix: '' }];
   }
 
-  metrics(): string {
+  readonly failedChecks: HealthCheckResult[] = [];
+
+  async readiness(): Promise<readonly HealthCheckResult[]> {
+    return [{ name: 'member', ok: true, detail: '' }, ...this.failedChecks];
+  }
+
+  async metrics(): Promise<string> {
     return '# TYPE swarm_manager_leader gauge\nswarm_manager_leader 1\n';
   }
 }
@@ -208,6 +215,7 @@ export interface MemoryBackend extends Backend {
   readonly containers: MemoryContainers;
   readonly swarm: MemorySwarm;
   readonly images: MemoryImages;
+  readonly system: MemorySystem;
 }
 
 export function memoryBackend(): MemoryBackend {

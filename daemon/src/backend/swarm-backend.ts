@@ -16,7 +16,7 @@ import type {
   SwarmInfo,
   TaskExplanation,
 } from '@swarmts/api';
-import { type Clock, isSwarmtsError, type Logger, SwarmtsError, unusedName, type Watch } from '@swarmts/lib';
+import { type Clock, isSwarmtsError, type Logger, SwarmtsError, unusedName } from '@swarmts/lib';
 import type { AnyChange, Manager, OperationArgs, OperationName, OperationResult } from '@swarmts/manager';
 import {
   type Cluster,
@@ -36,6 +36,7 @@ import {
   taskStateName,
 } from '@swarmts/proto';
 import { splitHostPort } from '../swarm/addresses.js';
+import { watchManager } from '../swarm/manager-watch.js';
 import type { SwarmNode } from '../swarm/swarm-node.js';
 import { callLeader, leaderError } from './leader-calls.js';
 
@@ -46,12 +47,12 @@ export class NodeSwarmBackend implements SwarmBackend {
   readonly #clock: Clock;
   readonly #log: Logger;
   readonly #listeners = new Set<(e: SwarmEvent) => void>();
-  #watched: { readonly manager: Manager; readonly watch: Watch } | undefined;
 
   constructor(node: SwarmNode, clock: Clock, log: Logger) {
     this.#node = node;
     this.#clock = clock;
     this.#log = log;
+    watchManager(node, { change: (c) => this.#publish(c) });
   }
 
   get #manager(): Manager {
@@ -65,14 +66,11 @@ export class NodeSwarmBackend implements SwarmBackend {
   }
 
   async init(r: InitRequest): Promise<string> {
-    const id = await this.#node.init(r);
-    this.#follow();
-    return id;
+    return this.#node.init(r);
   }
 
   async join(r: JoinRequest, signal: AbortSignal): Promise<void> {
     await this.#node.join(r, signal);
-    this.#follow();
   }
 
   async leave(force: boolean): Promise<void> {
@@ -161,7 +159,6 @@ export class NodeSwarmBackend implements SwarmBackend {
 
   async unlock(key: string): Promise<void> {
     await this.#node.unlock(key);
-    this.#follow();
   }
 
   async nodes(): Promise<readonly Node[]> {
@@ -341,16 +338,7 @@ export class NodeSwarmBackend implements SwarmBackend {
 
   onEvent(listener: (e: SwarmEvent) => void): () => void {
     this.#listeners.add(listener);
-    this.#follow();
     return () => this.#listeners.delete(listener);
-  }
-
-  /** Watches the store of the manager that this node is now. */
-  #follow(): void {
-    const manager = this.#node.managerIfAny;
-    if (!manager || this.#watched?.manager === manager || this.#listeners.size === 0) return;
-    this.#watched?.watch.close();
-    this.#watched = { manager, watch: manager.store.watch({ change: (c) => this.#publish(c) }) };
   }
 
   #publish(c: AnyChange): void {

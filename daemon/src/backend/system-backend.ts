@@ -1,11 +1,13 @@
 /** The machine part of the API's backend. */
 import { release } from 'node:os';
 import { basename } from 'node:path';
-import type { DoctorCheck, LimitSupport, SystemBackend, SystemInfo } from '@swarmts/api';
-import type { MetricsRegistry } from '@swarmts/lib';
+import type { DoctorCheck, HealthCheckResult, LimitSupport, SystemBackend, SystemInfo } from '@swarmts/api';
+import { NO_LEADER } from '@swarmts/manager';
 import { CLIENT_ADDRESS_WARNING, keepsClientAddress } from '@swarmts/netplugins';
 import type { ContainerEngine } from '@swarmts/worker';
 import type { DaemonConfig } from '../config.js';
+import type { DaemonMetrics } from '../metrics/daemon-metrics.js';
+import type { SwarmNode } from '../swarm/swarm-node.js';
 import { diagnose, escapeWarnings, type MachineFacts } from './machine.js';
 
 export interface SystemBackendOptions {
@@ -15,7 +17,8 @@ export interface SystemBackendOptions {
   readonly hostname: string;
   readonly id: string;
   readonly version: string;
-  readonly metrics: MetricsRegistry;
+  readonly metrics: DaemonMetrics;
+  readonly node: SwarmNode;
 }
 
 export class DaemonSystemBackend implements SystemBackend {
@@ -61,9 +64,28 @@ export class DaemonSystemBackend implements SystemBackend {
     return diagnose(this.#o.engine.info().runtime, await this.#o.engine.runtimeVersion());
   }
 
-  metrics(): string {
+  metrics(): Promise<string> {
     return this.#o.metrics.print();
   }
+
+  async readiness(): Promise<readonly HealthCheckResult[]> {
+    return readinessOf(this.#o.node);
+  }
+}
+
+/** A node without a swarm is ready for containers; one in a swarm needs its managers. Pure but for the look at the node. */
+export function readinessOf(
+  node: Pick<SwarmNode, 'state' | 'locked' | 'error' | 'connected' | 'managerIfAny'>,
+): readonly HealthCheckResult[] {
+  const check = (name: string, ok: boolean, why: string) => ({ name, ok, detail: ok ? '' : why });
+  if (!node.state) return [];
+  const { managerIfAny: manager } = node;
+  return [
+    check('unlocked', !node.locked, 'this manager is locked: `swarmts swarm unlock`'),
+    check('member', node.error === '', node.error),
+    check('agent', node.connected, 'the agent of this node is not connected to a manager'),
+    ...(manager ? [check('leader', manager.raft.leader !== undefined, NO_LEADER)] : []),
+  ];
 }
 
 function limitWarnings(limits: LimitSupport): readonly string[] {

@@ -29,6 +29,7 @@ import {
   Manager,
   managerChannelOptions,
   parseUnlockKey,
+  type RaftTimings,
   recoverCertificate,
   renewCertificate,
 } from '@swarmts/manager';
@@ -63,6 +64,7 @@ export interface SwarmNodeOptions {
   readonly leaseMs: number;
   /** A connection to this node's own API. */
   readonly connectApi: () => Duplex;
+  readonly timings: RaftTimings;
   /** The process must end: the manager's disk failed. */
   readonly onFatal: (e: Error) => void;
 }
@@ -185,7 +187,7 @@ export class SwarmNode {
     return this.#record;
   }
 
-  /** Called when membership, record or certificate may have changed. */
+  /** Called when membership, role, record or certificate may have changed. */
   onChange(listener: () => void): void {
     this.#listeners.add(listener);
   }
@@ -426,10 +428,12 @@ export class SwarmNode {
       ...(bootstrap ? { bootstrap } : {}),
       ...(state.takeOver ? { takeOver: true } : {}),
       ...(state.joinAddr === '' ? {} : { joinAddr: state.joinAddr }),
+      timings: this.#o.timings,
       onFatal: this.#o.onFatal,
       onRemoved: () => this.#reconcileRole(),
     });
     this.#manager = manager;
+    this.#changed();
     if (state.joinAddr !== '') await this.#remember({ joinAddr: '' });
     if (bootstrap || state.takeOver) await this.#untilLeading(manager);
     if (state.takeOver) {
@@ -599,6 +603,7 @@ export class SwarmNode {
   async #dropManager(): Promise<void> {
     const manager = this.#manager;
     this.#manager = undefined;
+    this.#changed();
     this.#autolock?.close();
     await manager?.stop();
     await this.#store?.dropDataKeys();

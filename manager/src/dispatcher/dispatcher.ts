@@ -69,6 +69,11 @@ export class Dispatcher implements LeaderComponent {
     });
   }
 
+  /** Agents that are connected. */
+  get sessionCount(): number {
+    return this.#sessions.size;
+  }
+
   start(): void {
     this.#watch = this.#o.store.watch({ change: (c) => this.#onChange(c) });
     this.#o.store.view((tx) => this.#networks.rebuild(tx));

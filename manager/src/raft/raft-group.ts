@@ -6,7 +6,7 @@ import { mkdir, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Clock, invariant, type Logger, SwarmtsError } from '@swarmts/lib';
 import { type RaftChunk, RaftMember } from '@swarmts/proto';
-import { decodeMessage, isRaftError, type LeaderChange, RaftNode, type RaftStatus } from 'raft-ts';
+import { decodeMessage, isRaftError, type LeaderChange, type RaftMetrics, RaftNode, type RaftStatus } from 'raft-ts';
 import type { Credentials } from '../ca/credentials.js';
 import { Store } from '../store/store.js';
 import { AddressBook } from './address-book.js';
@@ -19,6 +19,14 @@ export const NO_LEADER =
 
 /** A member that was not heard of for so long (three election timeouts) is shown as unreachable. */
 const REACHABLE_MS = 3_000;
+
+/** Told how long things took, in seconds. */
+export interface RaftTimings {
+  /** From the proposal of an entry until it was applied here. */
+  transaction(seconds: number): void;
+  /** Making of a snapshot of the store. */
+  snapshot(seconds: number): void;
+}
 
 export interface RaftGroupOptions {
   /** Folder of the manager's state. */
@@ -37,6 +45,7 @@ export interface RaftGroupOptions {
   readonly onFatal: (e: Error) => void;
   readonly onLeaderChange: (c: LeaderChange) => void;
   readonly onRemoved: () => void;
+  readonly timings?: RaftTimings;
 }
 
 export class RaftGroup {
@@ -84,7 +93,12 @@ export class RaftGroup {
         apply: (entries) => {
           for (const e of entries) group.store.applyEntry(e.index, e.data);
         },
-        snapshot: () => group.store.snapshot(book.list()),
+        snapshot: () => {
+          const startMs = o.clock.monotonic();
+          const data = group.store.snapshot(book.list());
+          o.timings?.snapshot((o.clock.monotonic() - startMs) / 1000);
+          return data;
+        },
         restore: (data) => book.put(group.store.restore(data)),
       },
     });
@@ -111,9 +125,16 @@ export class RaftGroup {
     return leader === 0 ? undefined : this.book.get(leader);
   }
 
+  get metrics(): RaftMetrics {
+    return this.#raft.metrics();
+  }
+
   async #propose(data: Uint8Array): Promise<void> {
+    const { clock, timings } = this.#o;
+    const startMs = clock.monotonic();
     try {
       await this.#raft.propose(data);
+      timings?.transaction((clock.monotonic() - startMs) / 1000);
     } catch (e) {
       throw fromRaft(e);
     }

@@ -183,6 +183,11 @@ export class SchedulingLoop implements LeaderComponent {
     this.#nodes.get(v.nodeId)?.removeTask(v.taskId);
   }
 
+  /** Tasks that have no node yet. */
+  get pendingCount(): number {
+    return this.#pending.size;
+  }
+
   /** The nodes as the scheduler sees them; not to be changed. */
   get nodes(): readonly NodeInfo[] {
     return [...this.#nodes.values()];

@@ -98,6 +98,21 @@ describe('clients of the API', () => {
       assert.match(failed(answer), new RegExp(`certificate of ${id} is not one of a client of this cluster`));
     });
 
+    it('read metrics and health, and see events of a manager that was started again', async () => {
+      const get = async (path: string) => {
+        const file = (f: string) => join(folderOf('rob'), f);
+        const certs = ['--cacert', file('ca.pem'), '--cert', file('cert.pem'), '--key', file('key.pem')];
+        return ok(await inLab('curl', '-sf', ...certs, `https://m1:${PORT}/swarmts/v1/${path}`));
+      };
+      assert.match(await get('metrics'), /^swarm_manager_nodes\{state="ready"\} 2$/m);
+      assert.match(await get('health/ready'), /"Status":"ready"/);
+      assert.match(await get('health'), /"Status":"healthy"/);
+      await lab.restart('m1');
+      ok(await lab.swarmts('m1', 'secret', 'create', 'seen', '/etc/hostname'));
+      const until = ['--since', '1m', '--until', String(Math.floor(Date.now() / 1000) + 1)];
+      assert.match(ok(await lab.docker('m1', 'events', ...until)), /secret create .*name=seen/);
+    });
+
     it('take our own command line as well', async () => {
       const own = (client: string, ...args: readonly string[]) =>
         inLab(process.execPath, lab.cliProgram, ...tls(client), '-H', hostOf('m1'), ...args);
