@@ -3,9 +3,10 @@
  * the nodes that they talk to. Neither is any use among nodes, which take certificates of managers and workers alone.
  */
 import { isIP } from 'node:net';
-import * as x509 from '@peculiar/x509';
 import { SwarmtsError } from '@swarmts/lib';
 import { type ClientRole, clientRoles, clientUnit, type Node } from '@swarmts/proto';
+import 'reflect-metadata';
+import * as x509 from '@peculiar/x509';
 import { type KeyAndCert, signCertificate } from './certificates.js';
 
 const API_SERVER_UNIT = 'swarmts-api';
