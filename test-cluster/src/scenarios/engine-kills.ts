@@ -3,11 +3,11 @@
  * processes, exit codes of what ended meanwhile are right, and nothing is left behind in the end.
  */
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
 import { seededRandom } from '@swarmts/lib';
 import { api, callApi } from '../client.js';
 import type { Lab } from '../lab/lab.js';
 import { waitFor } from '../wait.js';
+import { commandOf, emptyNode } from './emptied-node.js';
 import { newLab, ok } from './testing.js';
 
 const IMAGE = 'registry:5000/busybox';
@@ -75,7 +75,7 @@ export function describeEngineKills({ kills, containers, seed }: KillOptions): v
         await lab.start('m1');
         return;
       }
-      const helper = lab.processes('m1').find((p) => p !== daemon && nameOf(p).startsWith('swarmts-helper'));
+      const helper = lab.processes('m1').find((p) => p !== daemon && commandOf(p).startsWith('swarmts-helper'));
       if (helper !== undefined) process.kill(helper, 'SIGKILL');
     }
 
@@ -109,27 +109,6 @@ export function describeEngineKills({ kills, containers, seed }: KillOptions): v
       }
     });
 
-    it('leave nothing behind', async () => {
-      const all = () => api<readonly { readonly Id: string }[]>(socket(), 'GET', '/containers/json?all=1');
-      for (const c of await all()) await api(socket(), 'DELETE', `/containers/${c.Id}?force=1&v=1`);
-      assert.deepEqual(await all(), []);
-      await waitFor('the node runs nothing but swarmts', REPAIR_MS, () =>
-        lab.processes('m1').every((p) => /swarmts/.test(nameOf(p)) || nameOf(p) === ''),
-      );
-      const mounts = ok(await lab.exec('m1', ['cat', '/proc/self/mountinfo'])).split('\n');
-      assert.deepEqual(
-        mounts.filter((l) => /\/(containers|netns|files)\/[0-9a-f]{64}/.test(l)),
-        [],
-      );
-      assert.doesNotMatch(ok(await lab.exec('m1', ['ip', '-o', 'link'])), /swl[0-9a-f]{6,}/);
-    });
+    it('leave nothing behind', () => emptyNode(lab, 'm1', REPAIR_MS));
   });
-}
-
-function nameOf(pid: number): string {
-  try {
-    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0').slice(0, 2).join(' ');
-  } catch {
-    return '';
-  }
 }

@@ -14,7 +14,6 @@ import type { FileChange } from '../files/upper-changes.js';
 import { throwIfAborted, untilAborted } from '../images/shared-jobs.js';
 import { resizeConsole } from '../logs/log-files.js';
 import { LogForwarder } from '../logs/log-forwarder.js';
-import { readMounts } from '../runtime/mountinfo.js';
 import { resourcesOf } from '../runtime/oci-config.js';
 import { controlFifo } from '../runtime/oci-runtime.js';
 import type { OciProcess } from '../runtime/oci-spec.js';
@@ -477,7 +476,7 @@ export class Container {
     if (!this.isRunning) return undefined;
     const { bundle, clock } = this.#context;
     return readStats({
-      mounts: readMounts(),
+      mounts: this.#context.cgroupMounts,
       cgroupsPath: cgroupOf(bundle, this.#record),
       pid: this.#record.process?.init.pid ?? 0,
       machineMemoryBytes: totalmem(),
@@ -493,7 +492,7 @@ export class Container {
     }
     if (!this.isRunning) throw notRunning(id);
     this.#emit('top');
-    return pidsIn(readMounts(), cgroupOf(this.#context.bundle, this.#record));
+    return pidsIn(this.#context.cgroupMounts, cgroupOf(this.#context.bundle, this.#record));
   }
 
   attach(options: AttachOptions): Session {
@@ -582,7 +581,7 @@ export class Container {
 
   /** A daemon that died between freezing and writing it down. What is frozen does not even die from SIGKILL. */
   async #noteFrozen(): Promise<void> {
-    const frozen = isFrozen(readMounts(), cgroupOf(this.#context.bundle, this.#record));
+    const frozen = isFrozen(this.#context.cgroupMounts, cgroupOf(this.#context.bundle, this.#record));
     const state = frozen ? 'paused' : 'running';
     if (frozen !== undefined && state !== this.#record.state) await this.#save({ ...this.#record, state });
   }

@@ -145,6 +145,7 @@ export async function openEngine(options: EngineOptions): Promise<ContainerEngin
     volumes,
     clock,
     logger,
+    cgroupMounts: readMounts().filter((m) => m.fstype === 'cgroup' || m.fstype === 'cgroup2'),
     journalSocket: options.journalSocket ?? JOURNAL_SOCKET,
     dataRoot,
     execRoot,
