@@ -19,6 +19,9 @@ import type {
   Service,
   ServiceSpec,
   Task,
+  Volume,
+  VolumeAvailability,
+  VolumeSpec,
 } from '@swarmts/proto';
 import type { ContainerBackend, RestartPolicy, TerminalSize } from './container-backend.js';
 import type { ContainerLimits } from './container-limits.js';
@@ -154,6 +157,13 @@ export interface ScheduleDescription {
   }[];
 }
 
+/** What of a cluster volume can change. */
+export interface VolumeChange {
+  readonly availability: VolumeAvailability;
+  /** undefined: as they are. */
+  readonly labels: Readonly<Record<string, string>> | undefined;
+}
+
 export interface SwarmEvent {
   readonly type: 'service' | 'node' | 'secret' | 'config' | 'network';
   readonly action: 'create' | 'update' | 'remove';
@@ -244,6 +254,12 @@ export interface SwarmBackend {
   network(ref: string): Promise<Network>;
   createNetwork(spec: NetworkSpec): Promise<string>;
   removeNetwork(ref: string): Promise<void>;
+  volumes(): Promise<readonly Volume[]>;
+  /** By id, name or unique id prefix. */
+  volume(ref: string): Promise<Volume>;
+  createVolume(spec: VolumeSpec): Promise<Volume>;
+  updateVolume(ref: string, version: number, change: VolumeChange): Promise<void>;
+  removeVolume(ref: string, force: boolean): Promise<void>;
 
   onEvent(listener: (e: SwarmEvent) => void): () => void;
 }

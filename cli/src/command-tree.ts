@@ -160,6 +160,7 @@ export const commandTree: CommandTree = {
         ls: leaf('List volumes', () => import('./commands/volume/ls.js')),
         prune: leaf('Remove unused local volumes', () => import('./commands/volume/prune.js')),
         rm: leaf('Remove one or more volumes', () => import('./commands/volume/rm.js')),
+        update: leaf('Update a volume (cluster volumes only)', () => import('./commands/volume/update.js')),
       },
     },
     container: {

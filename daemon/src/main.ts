@@ -19,7 +19,7 @@ import {
 } from '@swarmts/lib';
 import { tlsInfoOf } from '@swarmts/manager';
 import { FEATURE_LEVEL, NodeDescription } from '@swarmts/proto';
-import { openEngine, startHelper } from '@swarmts/worker';
+import { CsiPlugins, openEngine, startHelper } from '@swarmts/worker';
 import { EngineContainers } from './backend/engine-containers.js';
 import { EngineImageBackend } from './backend/image-backend.js';
 import { machineFacts } from './backend/machine.js';
@@ -151,9 +151,12 @@ async function runDaemon(config: DaemonConfig): Promise<void> {
         dataPathEncryption: encryption,
         dataPathKeys: [...(networks.routed.keys ?? [])],
         dataPathKeysUnknown: networks.routed.keys === undefined,
+        csi: csiPlugins.infos,
       });
     };
     const metrics = new DaemonMetrics();
+    const csiPlugins = new CsiPlugins({ dir: join(config.execRoot, 'csi'), clock: systemClock, log });
+    end.push(async () => csiPlugins.close());
     const node = new SwarmNode({
       dir: join(config.dataRoot, 'swarm'),
       engine,
@@ -163,6 +166,7 @@ async function runDaemon(config: DaemonConfig): Promise<void> {
       log,
       hostname: host,
       defaultAdvertiseAddr: config.swarmDefaultAdvertiseAddr,
+      csiPlugins,
       describe,
       leaseMs: config.leaseMs,
       timings: metrics.timings,
@@ -213,6 +217,7 @@ async function runDaemon(config: DaemonConfig): Promise<void> {
       const server = await serveMetrics(config.metricsAddr, system, log);
       end.push(async () => server.close());
     }
+    await csiPlugins.start(() => node.describe());
     await node.start();
     log.info('swarmtsd is ready', { version: VERSION });
   } catch (e) {

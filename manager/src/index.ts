@@ -22,3 +22,4 @@ export { callUnary, fromServiceError, LEADER_KEY } from './rpc/unary.js';
 export { SchedulingLoop } from './scheduling/scheduling-loop.js';
 export { localStore, Store, type StoreEvents } from './store/store.js';
 export type { AnyChange, Kind, Tables } from './store/tables.js';
+export { noVolumePlugins, type VolumePlugins } from './volumes/volume-plugins.js';

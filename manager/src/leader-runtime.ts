@@ -15,11 +15,14 @@ import { ServiceOrchestrator } from './orchestrator/service-orchestrator.js';
 import { TaskReaper } from './orchestrator/task-reaper.js';
 import type { RaftGroup } from './raft/raft-group.js';
 import { SchedulingLoop } from './scheduling/scheduling-loop.js';
+import { VolumeManager } from './volumes/volume-manager.js';
+import type { VolumePlugins } from './volumes/volume-plugins.js';
 
 export interface LeaderRuntimeOptions extends LeaderContext {
   readonly raft: RaftGroup;
   readonly nodeId: string;
   readonly managers: () => readonly WeightedManager[];
+  readonly volumePlugins: VolumePlugins;
 }
 
 export class LeaderRuntime {
@@ -53,6 +56,7 @@ export class LeaderRuntime {
       new Rebalancer(o, () => this.scheduling.nodes),
       new RoleManager(o, o.raft),
       new RootRotator(o),
+      new VolumeManager(o, o.volumePlugins),
     ];
   }
 

@@ -64,6 +64,7 @@ import { ChunkAssembler, NO_LEADER, RaftGroup, type RaftTimings } from './raft/r
 import { Authoriser } from './rpc/authorise.js';
 import { RpcServer } from './rpc/server.js';
 import { callUnary, fromServiceError, toStatus } from './rpc/unary.js';
+import type { VolumePlugins } from './volumes/volume-plugins.js';
 
 /** How long a request waits for a leader to be elected before it fails. */
 const LEADER_WAIT_MS = 3_000;
@@ -98,6 +99,7 @@ export interface ManagerOptions {
   readonly takeOver?: boolean;
   /** Address of a manager to join at; without it the log on disk is used. */
   readonly joinAddr?: string;
+  readonly volumePlugins: VolumePlugins;
   readonly onFatal: (e: Error) => void;
   /** This manager was removed from Raft (demoted). */
   readonly onRemoved: () => void;
@@ -227,7 +229,7 @@ export class Manager {
     if (this.#o.bootstrap && this.store.count('cluster') === 0) await this.#writeFirstObjects(this.#o.bootstrap);
     if (this.#o.takeOver) await this.#forgetOtherManagers();
     if (!this.#leads) return;
-    const { clock, random, log } = this.#o;
+    const { clock, random, log, volumePlugins } = this.#o;
     this.#runtime = new LeaderRuntime({
       clock,
       random,
@@ -237,6 +239,7 @@ export class Manager {
       nodeId: this.#o.credentials.identity.nodeId,
       managers: () => this.managers(),
       onStuck: (e) => this.#onStuck(e),
+      volumePlugins,
     });
     this.#runtime.start();
     log.info('this manager leads the swarm', { term: this.raft.status.term });

@@ -177,13 +177,14 @@ ${Object.entries(e.values)
 function genService(s) {
   const methods = s.methodsArray.map((m) => {
     const roles = m.options?.['(roles)'] ?? m.parsedOptions?.find?.((o) => o['(roles)'])?.['(roles)'];
-    if (!roles) throw new Error(`${m.fullName} declares no roles`);
-    const list = roles.split(',').map((r) => `'${r.trim()}'`);
+    const own = s.parent?.fullName === '.swarmts';
+    if (own && !roles) throw new Error(`${m.fullName} declares no roles`);
+    const list = (roles ?? '').split(',').flatMap((r) => (r === '' ? [] : [`'${r.trim()}'`]));
     const req = m.resolvedRequestType.name;
     const res = m.resolvedResponseType.name;
     const name = m.name[0].toLowerCase() + m.name.slice(1);
     return `  ${name}: method<${req}, ${res}>({
-    path: '/swarmts.${s.name}/${m.name}',
+    path: '/${s.fullName.slice(1)}/${m.name}',
     requestStream: ${Boolean(m.requestStream)},
     responseStream: ${Boolean(m.responseStream)},
     roles: [${list.join(', ')}],
@@ -191,7 +192,8 @@ function genService(s) {
     response: ${res},
   }),`;
   });
-  return `export const ${s.name}Service = {\n${methods.join('\n')}\n};\n`;
+  const prefix = s.parent?.fullName === '.csi.v1' ? 'Csi' : '';
+  return `export const ${prefix}${s.name}Service = {\n${methods.join('\n')}\n};\n`;
 }
 
 const owner = new Map();
@@ -204,7 +206,7 @@ const walk = (ns) => {
     else if (n instanceof protobuf.Enum && g) g.enums.push(n);
     else if (n instanceof protobuf.Service && g) g.services.push(n);
     else if (n instanceof protobuf.Namespace && n.name !== 'google') walk(n);
-    if (g) owner.set(n.name, file.replace('.proto', ''));
+    if (g && !(n instanceof protobuf.Service)) owner.set(n.name, file.replace('.proto', ''));
   }
 };
 walk(root);
@@ -213,7 +215,7 @@ const out = new Map();
 for (const g of groups) {
   const body = [...g.enums.map(genEnum), ...g.types.map(genMessage), ...g.services.map(genService)].join('\n');
   const mine = g.file.replace('.proto', '');
-  const code = body.replace(/\/\*\*.*?\*\//g, '');
+  const code = body.replace(/\/\*\*.*?\*\/|path: '.*?'/g, '');
   const imports = new Map();
   for (const [name, from] of owner) {
     if (from === mine || !new RegExp(`\\b${name}\\b`).test(code)) continue;

@@ -2,6 +2,7 @@
 import { isEncrypted, type Task } from '@swarmts/proto';
 import { type Constraint, matchesConstraint, normaliseArch, parseConstraints } from './constraint.js';
 import { hostPortKeys, type NodeInfo } from './node-info.js';
+import { clusterMounts, type VolumeSet } from './volume-set.js';
 
 export interface Filter {
   readonly name: string;
@@ -131,6 +132,29 @@ function hostPorts(task: Task): Filter | undefined {
       return `${owner} has published the same port on this node`;
     },
     explain: (count) => `host-mode port already in use on ${nodes(count)}`,
+  };
+}
+
+/**
+ * For tasks with cluster volumes. Other than the rest it depends on the very task and on what other nodes have, and is
+ * asked again for each task.
+ */
+export function volumeFilter(task: Task, volumes: VolumeSet): Filter | undefined {
+  if (clusterMounts(task).length === 0) return undefined;
+  const problem = (n: NodeInfo): string => {
+    const choice = volumes.choose(task, n);
+    return choice.attachments ? '' : choice.reason;
+  };
+  let last = '';
+  return {
+    name: 'volumes',
+    check: (n) => {
+      const reason = problem(n);
+      if (reason !== '') last = reason;
+      return reason === '';
+    },
+    reason: problem,
+    explain: (count) => `cannot fulfill requested CSI volume mounts on ${nodes(count)}: ${last}`,
   };
 }
 

@@ -7,3 +7,4 @@ export * from './place.js';
 export * from './rank.js';
 export * from './rebalance.js';
 export * from './spread-tree.js';
+export * from './volume-set.js';

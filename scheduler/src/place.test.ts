@@ -12,6 +12,7 @@ import fc from 'fast-check';
 import { failureKey, type NodeInfo } from './node-info.js';
 import { checkAssigned, explainNode, placeGroup } from './place.js';
 import { type NodeShape, type TaskShape, testNodeInfo, testTask } from './testing.js';
+import { VolumeSet } from './volume-set.js';
 
 const NOW = 1_700_000_000_000;
 const GIB = 1024 ** 3;
@@ -132,9 +133,9 @@ describe('placement', () => {
   it('checks a node that was given beforehand', () => {
     const [a] = nodes({ id: 'a', labels: { zone: 'x' } });
     assert.ok(a);
-    assert.equal(checkAssigned(testTask({ id: 't', constraints: ['node.labels.zone==x'] }), a), '');
+    assert.equal(checkAssigned(testTask({ id: 't', constraints: ['node.labels.zone==x'] }), a, new VolumeSet()), '');
     assert.match(
-      checkAssigned(testTask({ id: 't', constraints: ['node.labels.zone!=x'] }), a),
+      checkAssigned(testTask({ id: 't', constraints: ['node.labels.zone!=x'] }), a, new VolumeSet()),
       /constraints not satisfied/,
     );
   });
@@ -142,7 +143,11 @@ describe('placement', () => {
   it('explains every filter of a node', () => {
     const [a] = nodes({ id: 'a', cpus: 1 });
     assert.ok(a);
-    const verdicts = explainNode(testTask({ id: 't', cpus: 2, constraints: ['node.role==manager'] }), a);
+    const verdicts = explainNode(
+      testTask({ id: 't', cpus: 2, constraints: ['node.role==manager'] }),
+      a,
+      new VolumeSet(),
+    );
     assert.deepEqual(
       verdicts.map((v) => [v.name, v.ok]),
       [

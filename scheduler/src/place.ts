@@ -3,9 +3,10 @@
  * group and again for a node after each task that it took.
  */
 import type { Task } from '@swarmts/proto';
-import { type Filter, filtersFor } from './filters.js';
+import { type Filter, filtersFor, volumeFilter } from './filters.js';
 import { failureKey, type NodeInfo } from './node-info.js';
 import { SpreadTree } from './spread-tree.js';
+import { VolumeSet } from './volume-set.js';
 
 export interface Placement {
   readonly task: Task;
@@ -19,12 +20,13 @@ export interface PlacementResult {
   readonly explanation: string;
 }
 
-/** Places what fits and counts it on the nodes (`assigned` makes the task that is counted). */
+/** Places what fits and counts it on the nodes and volumes (`assigned` makes the task that is counted). */
 export function placeGroup(
   tasks: readonly Task[],
   nodes: readonly NodeInfo[],
   nowMs: number,
   assigned: (task: Task, node: NodeInfo) => Task,
+  volumes = new VolumeSet(),
 ): PlacementResult {
   const sample = tasks[0];
   if (!sample) return { placed: [], unplaced: [], explanation: '' };
@@ -36,9 +38,11 @@ export function placeGroup(
   const tree = new SpreadTree(spread, nodes, suitable, context);
   const placed: Placement[] = [];
   for (const task of tasks) {
-    const node = tree.take();
+    const node = takeFor(tree, volumeFilter(task, volumes), refused);
     if (!node) break;
-    node.addTask(assigned(task, node));
+    const counted = assigned(task, node);
+    node.addTask(counted);
+    volumes.track(counted);
     tree.count(node);
     placed.push({ task, node });
     if (admits(filters, node, refused)) tree.put(node);
@@ -47,10 +51,29 @@ export function placeGroup(
   return { placed, unplaced, explanation: unplaced.length > 0 ? explanationOf(refused) : '' };
 }
 
+/** The best node that has the task's volumes too; those before it stay for others. */
+function takeFor(tree: SpreadTree, volumes: Filter | undefined, refused: Map<Filter, number>): NodeInfo | undefined {
+  if (!volumes) return tree.take();
+  const without: NodeInfo[] = [];
+  let node = tree.take();
+  while (node && !volumes.check(node)) {
+    without.push(node);
+    node = tree.take();
+  }
+  for (const n of without) tree.put(n);
+  if (!node && without.length > 0) refused.set(volumes, without.length);
+  return node;
+}
+
+function allFilters(task: Task, volumes: VolumeSet): readonly Filter[] {
+  const last = volumeFilter(task, volumes);
+  return last ? [...filtersFor(task), last] : filtersFor(task);
+}
+
 /** Whether a task that has its node already (global service) may run there; '' or the reason. */
-export function checkAssigned(task: Task, node: NodeInfo): string {
+export function checkAssigned(task: Task, node: NodeInfo, volumes: VolumeSet): string {
   const refused = new Map<Filter, number>();
-  return admits(filtersFor(task), node, refused) ? '' : explanationOf(refused);
+  return admits(allFilters(task, volumes), node, refused) ? '' : explanationOf(refused);
 }
 
 function admits(filters: readonly Filter[], node: NodeInfo, refused: Map<Filter, number>): boolean {
@@ -71,8 +94,8 @@ export interface FilterVerdict {
 }
 
 /** Every filter's word on one node. */
-export function explainNode(task: Task, node: NodeInfo): readonly FilterVerdict[] {
-  return filtersFor(task).map((f) => {
+export function explainNode(task: Task, node: NodeInfo, volumes: VolumeSet): readonly FilterVerdict[] {
+  return allFilters(task, volumes).map((f) => {
     const ok = f.check(node);
     return { name: f.name, ok, reason: ok ? '' : f.reason(node) };
   });

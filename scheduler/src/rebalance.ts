@@ -6,6 +6,7 @@ import type { Task } from '@swarmts/proto';
 import { filtersFor } from './filters.js';
 import type { NodeInfo } from './node-info.js';
 import { parseSpread } from './spread-tree.js';
+import { clusterMounts } from './volume-set.js';
 
 export interface Move {
   readonly taskId: string;
@@ -23,7 +24,8 @@ interface Kind {
 /** `tasks` are those of one service that run; `nodes` all nodes, which are not changed. */
 export function planMoves(tasks: readonly Task[], nodes: readonly NodeInfo[]): readonly Move[] {
   const [sample] = tasks;
-  if (!sample) return [];
+  // Tasks with volumes stay where those are.
+  if (!sample || clusterMounts(sample).length > 0) return [];
   const levels = (sample.spec?.placement?.preferences ?? []).map((p) => parseSpread(p.spreadDescriptor));
   const branchesOf = (n: NodeInfo) =>
     levels.map((_, i) =>

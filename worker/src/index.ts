@@ -10,6 +10,7 @@ export {
 export { Agent, type AgentOptions } from './agent/agent.js';
 export type { BuildOptions, BuildRecord } from './build/build-api.js';
 export { applyChanges } from './build/changes.js';
+export { CsiPlugins } from './csi/csi-plugins.js';
 export * from './engine/container-network.js';
 export * from './engine/engine-api.js';
 export { LocalContainerNetwork } from './engine/local-container-network.js';

@@ -1,5 +1,5 @@
-/** Images and volumes of the node. */
-import type { ImageSummary, VolumeSummary } from '../backend.js';
+/** Images of the node. */
+import type { ImageSummary } from '../backend.js';
 import type { HistoryRecord, RemovedImage } from '../image-backend.js';
 import { timeJson, ZERO_TIME } from '../json/write.js';
 import { imageDirectories } from './graph-driver.js';
@@ -88,17 +88,5 @@ export function removedJson(r: RemovedImage): Record<string, unknown> {
   return {
     ...(r.untagged === undefined ? {} : { Untagged: r.untagged }),
     ...(r.deleted === undefined ? {} : { Deleted: r.deleted }),
-  };
-}
-
-export function volumeJson(v: VolumeSummary): Record<string, unknown> {
-  return {
-    CreatedAt: timeJson(v.createdAtMs),
-    Driver: v.driver,
-    Labels: v.labels,
-    Mountpoint: v.mountpoint,
-    Name: v.name,
-    Options: v.options,
-    Scope: 'local',
   };
 }

@@ -4,6 +4,7 @@ import type { JsonObject } from '../json/object.js';
 import { base64, omitEmpty, wordOf } from '../json/write.js';
 import { annotationsJson, metaJson, platformJson, readAnnotations } from './annotations.js';
 import { resourcesJson } from './resources.js';
+import { topologyJson } from './volume.js';
 
 export const roles: Readonly<Record<string, NodeRole>> = { worker: NodeRole.WORKER, manager: NodeRole.MANAGER };
 export const availabilities: Readonly<Record<string, NodeAvailability>> = {
@@ -56,6 +57,13 @@ export function nodeJson(n: Node): Record<string, unknown> {
         Plugins: (d?.engine?.plugins ?? []).map((p) => ({ Type: p.type, Name: p.name })),
       }),
       TLSInfo: tlsInfoJson(d?.tlsInfo),
+      ...omitEmpty({
+        CSIInfo: d?.csi.map((c) => ({
+          PluginName: c.plugin,
+          NodeID: c.nodeId,
+          ...omitEmpty({ MaxVolumesPerNode: c.maxVolumes, AccessibleTopology: c.topology && topologyJson(c.topology) }),
+        })),
+      }),
     },
     Status: {
       State: wordOf(states, n.status?.state ?? NodeState.UNKNOWN),

@@ -111,10 +111,7 @@ export function flag(query: URLSearchParams, name: string): boolean {
 export function objectVersion(query: URLSearchParams): number {
   const text = query.get('version') ?? '';
   if (!/^\d+$/.test(text)) {
-    throw new SwarmtsError(
-      'invalid-argument',
-      `invalid version "${text}": it must be the number of the object's version`,
-    );
+    throw new SwarmtsError('invalid-argument', `invalid swarm object version '${text}'`);
   }
   return Number(text);
 }

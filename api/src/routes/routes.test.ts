@@ -278,7 +278,37 @@ describe('routes', () => {
     assert.deepEqual(old.json, { VolumesDeleted: ['named'], SpaceReclaimed: 7 });
   });
 
-  it('change volumes of the cluster alone, of which there are none', async () => {
+  it('of the cluster are made, listed, changed and removed beside the node’s own', async () => {
+    const spec = { Group: 'g', AccessMode: { Scope: 'multi', Sharing: 'all', MountVolume: {} } };
+    const body = { Name: 'shared', Driver: 'disk.csi', ClusterVolumeSpec: spec };
+    const made = await api.send('POST', '/volumes/create', { body });
+    assert.equal(made.status, 201);
+    const listed = async (path: string) => {
+      const { Volumes } = (await api.send('GET', path)).json as { Volumes: { Name: string }[] };
+      return Volumes.some((v) => v.Name === 'shared');
+    };
+    assert.deepEqual([await listed('/volumes'), await listed('/v1.41/volumes')], [true, false]);
+    const inspected = (await api.send('GET', '/volumes/shared')).json as {
+      Scope: string;
+      ClusterVolume: { ID: string; Version: { Index: number }; Spec: Record<string, unknown> };
+    };
+    assert.deepEqual([inspected.Scope, inspected.ClusterVolume.Spec.Group], ['global', 'g']);
+    const { ID, Version, Spec } = inspected.ClusterVolume;
+    const Paused = { ...Spec, Availability: 'pause' };
+    const changed = await api.send('PUT', `/volumes/${ID}?version=${Version.Index}`, { body: { Spec: Paused } });
+    assert.equal(changed.status, 200);
+    const after = (await api.send('GET', '/volumes/shared')).json as typeof inspected;
+    assert.equal(after.ClusterVolume.Spec.Availability, 'pause');
+    const block = { ...body, Name: 'raw', ClusterVolumeSpec: { AccessMode: { BlockVolume: {} } } };
+    assert.equal((await api.send('POST', '/volumes/create', { body: block })).status, 501);
+    assert.equal((await api.send('DELETE', '/volumes/shared')).status, 204);
+    assert.equal((await api.send('GET', '/volumes/shared')).status, 404);
+    api.backend.swarm.active = false;
+    assert.equal((await api.send('POST', '/volumes/create', { body })).status, 503);
+    api.backend.swarm.active = true;
+  });
+
+  it('change when they are the cluster’s alone', async () => {
     const put = async (query: string) => {
       const a = await api.send('PUT', `/volumes/data${query}`, { body: { Spec: {} } });
       return [a.status, a.json];

@@ -2,7 +2,8 @@
 import type { SystemInfo } from '../backend.js';
 import { swarmInfoJson } from '../convert/cluster.js';
 import { containerListJson } from '../convert/container.js';
-import { imageListJson, volumeJson } from '../convert/image.js';
+import { imageListJson } from '../convert/image.js';
+import { volumeJson } from '../convert/volume.js';
 import { MAX_API_VERSION, MIN_API_VERSION } from '../http/api-version.js';
 import { type Call, json, type Reply } from '../http/exchange.js';
 import { type Route, route } from '../http/router.js';

@@ -1,9 +1,10 @@
-/** /volumes of the node. */
-import { SwarmtsError } from '@swarmts/lib';
-import type { Backend } from '../backend.js';
-import { volumeJson } from '../convert/image.js';
-import { accepts, acceptsLabels, booleanFilter, parseFilters } from '../filters.js';
-import { type Call, empty, flag, json, readJson } from '../http/exchange.js';
+/** /volumes: those of the node, and on managers the cluster's. */
+import { isSwarmtsError, SwarmtsError } from '@swarmts/lib';
+import type { Volume } from '@swarmts/proto';
+import type { Backend, VolumeSummary } from '../backend.js';
+import { clusterVolumeJson, readAvailability, readVolumeSpec, volumeJson } from '../convert/volume.js';
+import { accepts, acceptsLabels, booleanFilter, type FilterArgs, parseFilters } from '../filters.js';
+import { type Call, empty, flag, json, objectVersion, type Reply, readJson } from '../http/exchange.js';
 import { type Route, route } from '../http/router.js';
 import type { RouteContext } from './context.js';
 
@@ -11,26 +12,23 @@ import type { RouteContext } from './context.js';
 const ANONYMOUS_LABEL = 'com.docker.volume.anonymous';
 /** From this version on named volumes are spared unless they are asked for. */
 const SPARES_NAMED = 42;
+/** From this version on clients know of cluster volumes. */
+const KNOWS_CLUSTER = 42;
 
 export function volumeRoutes({ backend }: RouteContext): Route[] {
-  const { node } = backend;
+  const { node, swarm } = backend;
   return [
-    route('GET', '/volumes', async ({ query }) => {
-      const filters = parseFilters(query, ['name', 'driver', 'label', 'dangling']);
-      const containers = filters.has('dangling') ? await node.containers() : [];
-      const dangling = booleanFilter(filters, 'dangling');
-      const used = new Set(containers.flatMap((x) => x.mounts.map((m) => m.name)));
-      const volumes = (await node.volumes()).filter(
-        (v) =>
-          accepts(filters, 'name', (n) => v.name.includes(n)) &&
-          accepts(filters, 'driver', (d) => v.driver === d) &&
-          (dangling === undefined || dangling === !used.has(v.name)) &&
-          acceptsLabels(filters, 'label', v.labels),
-      );
-      return json({ Volumes: volumes.map(volumeJson), Warnings: null });
+    route('GET', '/volumes', async (call) => {
+      const filters = parseFilters(call.query, ['name', 'driver', 'label', 'dangling']);
+      const { volumes, warnings } = await clusterVolumes(backend, call, filters);
+      const own = (await localVolumes(backend, filters)).map(volumeJson);
+      const Warnings = warnings.length > 0 ? warnings : null;
+      return json({ Volumes: [...own, ...volumes.map(clusterVolumeJson)], Warnings });
     }),
     route('POST', '/volumes/create', async (call) => {
       const o = await readJson(call);
+      const cluster = o.object('ClusterVolumeSpec');
+      if (cluster) return json(clusterVolumeJson(await swarm.createVolume(readVolumeSpec(o, cluster))), 201);
       const driver = o.string('Driver');
       if (driver !== '' && driver !== 'local') {
         throw new SwarmtsError('not-found', `error looking up volume plugin ${driver}: plugin "${driver}" not found`);
@@ -38,25 +36,89 @@ export function volumeRoutes({ backend }: RouteContext): Route[] {
       const volume = { name: o.string('Name'), labels: o.map('Labels'), options: o.map('DriverOpts') };
       return json(volumeJson(await node.createVolume(volume)), 201);
     }),
-    route('GET', '/volumes/{name}', async ({ params }) => json(volumeJson(await node.volume(params.name ?? '')))),
+    route('GET', '/volumes/{name}', async ({ params }) => {
+      const name = params.name ?? '';
+      return json(
+        await hereOrInCluster(
+          async () => volumeJson(await node.volume(name)),
+          async () => clusterVolumeJson(await swarm.volume(name)),
+        ),
+      );
+    }),
     route('PUT', '/volumes/{name}', (call) => updateVolume(backend, call)),
     route('POST', '/volumes/prune', async (call) => json(await prune(backend, call))),
     route('DELETE', '/volumes/{name}', async ({ params, query }) => {
-      await node.removeVolume(params.name ?? '', flag(query, 'force'));
+      const [name, force] = [params.name ?? '', flag(query, 'force')];
+      await hereOrInCluster(
+        () => node.removeVolume(name, force),
+        () => swarm.removeVolume(name, force),
+      );
       return empty(204);
     }),
   ];
 }
 
-/** Only volumes of the cluster can be changed, and there are none. */
-async function updateVolume({ swarm }: Backend, call: Call): Promise<never> {
+async function updateVolume({ swarm }: Backend, call: Call): Promise<Reply> {
   if (!(await swarm.info()).controlAvailable) {
     throw new SwarmtsError('unavailable', 'volume update only valid for cluster volumes, but swarm is unavailable');
   }
-  const version = call.query.get('version') ?? '';
-  if (!/^\d+$/.test(version)) throw new SwarmtsError('invalid-argument', `invalid swarm object version '${version}'`);
-  await readJson(call);
-  throw new SwarmtsError('not-found', `volume ${call.params.name} not found`);
+  const version = objectVersion(call.query);
+  const spec = (await readJson(call)).object('Spec');
+  if (!spec) throw new SwarmtsError('invalid-argument', 'Spec is missing: only cluster volumes can be updated');
+  const labels = spec.has('Labels') ? spec.map('Labels') : undefined;
+  await swarm.updateVolume(call.params.name ?? '', version, { availability: readAvailability(spec), labels });
+  return empty();
+}
+
+/** A volume of the node goes before one of the cluster; what is in neither is not found on the node. */
+async function hereOrInCluster<T>(here: () => Promise<T>, inCluster: () => Promise<T>): Promise<T> {
+  try {
+    return await here();
+  } catch (e) {
+    if (!isSwarmtsError(e, 'not-found')) throw e;
+    try {
+      return await inCluster();
+    } catch (other) {
+      throw isSwarmtsError(other, 'not-found', 'not-a-manager') ? e : other;
+    }
+  }
+}
+
+async function localVolumes({ node }: Backend, filters: FilterArgs): Promise<readonly VolumeSummary[]> {
+  const containers = filters.has('dangling') ? await node.containers() : [];
+  const dangling = booleanFilter(filters, 'dangling');
+  const used = new Set(containers.flatMap((x) => x.mounts.map((m) => m.name)));
+  return (await node.volumes()).filter(
+    (v) =>
+      accepts(filters, 'name', (n) => v.name.includes(n)) &&
+      accepts(filters, 'driver', (d) => v.driver === d) &&
+      (dangling === undefined || dangling === !used.has(v.name)) &&
+      acceptsLabels(filters, 'label', v.labels),
+  );
+}
+
+/** Without a leader the node's own are still listed, with a warning. */
+async function clusterVolumes(
+  { swarm }: Backend,
+  call: Call,
+  filters: FilterArgs,
+): Promise<{ readonly volumes: readonly Volume[]; readonly warnings: readonly string[] }> {
+  if (call.apiVersion[1] < KNOWS_CLUSTER) return { volumes: [], warnings: [] };
+  try {
+    const dangling = booleanFilter(filters, 'dangling');
+    const volumes = (await swarm.volumes()).filter(
+      ({ spec, publishStatus }) =>
+        accepts(filters, 'name', (n) => (spec?.annotations?.name ?? '').includes(n)) &&
+        accepts(filters, 'driver', (d) => spec?.driver?.name === d) &&
+        (dangling === undefined || dangling === (publishStatus.length === 0)) &&
+        acceptsLabels(filters, 'label', spec?.annotations?.labels ?? {}),
+    );
+    return { volumes, warnings: [] };
+  } catch (e) {
+    if (isSwarmtsError(e, 'not-a-manager')) return { volumes: [], warnings: [] };
+    if (!(e instanceof SwarmtsError)) throw e;
+    return { volumes: [], warnings: [`cluster volumes could not be listed: ${e.message}`] };
+  }
 }
 
 /** Removes the volumes that no container has. */

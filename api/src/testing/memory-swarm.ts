@@ -21,6 +21,8 @@ import {
   type ServiceSpec,
   Task,
   TaskState,
+  Volume,
+  type VolumeSpec,
 } from '@swarmts/proto';
 import type {
   ClientCertificate,
@@ -30,6 +32,7 @@ import type {
   SwarmBackend,
   SwarmEvent,
   SwarmInfo,
+  VolumeChange,
 } from '../backend.js';
 
 export const NODE_ID = 'node1aaaaaaaaaaaaaaaaaaaa';
@@ -67,6 +70,7 @@ export class MemorySwarm implements SwarmBackend {
   readonly #tasks = new Map<string, Task>();
   readonly #secrets = new Map<string, Secret>();
   readonly #configs = new Map<string, Config>();
+  readonly #volumes = new Map<string, Volume>();
   readonly #networks = new Map<string, Network>([
     ['ingress1aaaaaaaaaaaaaaaaa', Network.create({ id: 'ingress1aaaaaaaaaaaaaaaaa', meta: this.#meta() })],
   ]);
@@ -357,6 +361,35 @@ export class MemorySwarm implements SwarmBackend {
     this.#networks.delete((await this.network(ref)).id);
   }
 
+  async volumes(): Promise<readonly Volume[]> {
+    this.#requireManager();
+    return [...this.#volumes.values()];
+  }
+
+  async volume(ref: string): Promise<Volume> {
+    const found = (await this.volumes()).find((v) => v.id === ref || v.spec?.annotations?.name === ref);
+    if (found === undefined) throw new SwarmtsError('not-found', `volume ${ref} not found`);
+    return found;
+  }
+
+  async createVolume(spec: VolumeSpec): Promise<Volume> {
+    this.#requireManager();
+    const volume = Volume.create({ id: this.#id('volume'), meta: this.#meta(), spec });
+    this.#volumes.set(volume.id, volume);
+    return volume;
+  }
+
+  async updateVolume(ref: string, version: number, change: VolumeChange): Promise<void> {
+    const volume = await this.volume(ref);
+    if (volume.meta?.version?.index !== version) throw new SwarmtsError('out-of-sequence', 'update out of sequence');
+    const spec = volume.spec && { ...volume.spec, availability: change.availability };
+    this.#volumes.set(volume.id, { ...volume, spec });
+  }
+
+  async removeVolume(ref: string): Promise<void> {
+    this.#volumes.delete((await this.volume(ref)).id);
+  }
+
   onEvent(listener: (e: SwarmEvent) => void): () => void {
     this.#listeners.add(listener);
     return () => {
@@ -458,6 +491,7 @@ export class MemorySwarm implements SwarmBackend {
         dataPathEncryption: '',
         dataPathKeys: [],
         dataPathKeysUnknown: false,
+        csi: [],
       },
       status: { state: NodeState.NODE_READY, message: '', addr: '10.1.1.1', leaseUntilMs: 0 },
       managerStatus: { raftId: 1, addr: '10.1.1.1:2377', leader: true, reachability: Reachability.REACHABLE },

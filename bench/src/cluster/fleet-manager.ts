@@ -1,6 +1,6 @@
 /** The manager of the fleet benchmark, in a process of its own: takes its order from the parent, and tells its address. */
 import { silentLogger, systemClock } from '@swarmts/lib';
-import { Credentials, Manager, newJoinToken } from '@swarmts/manager';
+import { Credentials, Manager, newJoinToken, noVolumePlugins } from '@swarmts/manager';
 import { Cluster, ClusterSpec, Node, NodeRole, NodeSpec, NodeState, NodeStatus, RootCa } from '@swarmts/proto';
 import type { FleetOrder } from './fleet-bench.js';
 
@@ -32,6 +32,7 @@ async function run(order: FleetOrder): Promise<void> {
       throw e;
     },
     onRemoved: () => undefined,
+    volumePlugins: noVolumePlugins,
   });
   while (!manager.isLeader) await new Promise((resolve) => setTimeout(resolve, 20));
   await manager.store.batch(

@@ -15,6 +15,7 @@ import type {
   SwarmEvent,
   SwarmInfo,
   TaskExplanation,
+  VolumeChange,
 } from '@swarmts/api';
 import { type Clock, isSwarmtsError, type Logger, SwarmtsError, unusedName } from '@swarmts/lib';
 import type { AnyChange, Manager, OperationArgs, OperationName, OperationResult } from '@swarmts/manager';
@@ -34,6 +35,8 @@ import {
   type ServiceSpec,
   type Task,
   taskStateName,
+  type Volume,
+  type VolumeSpec,
 } from '@swarmts/proto';
 import { splitHostPort } from '../swarm/addresses.js';
 import { watchManager } from '../swarm/manager-watch.js';
@@ -334,6 +337,26 @@ export class NodeSwarmBackend implements SwarmBackend {
 
   async removeNetwork(ref: string): Promise<void> {
     await this.#call('removeNetwork', { ref });
+  }
+
+  async volumes(): Promise<readonly Volume[]> {
+    return this.#call('listVolumes', {});
+  }
+
+  async volume(ref: string): Promise<Volume> {
+    return this.#call('getVolume', { ref });
+  }
+
+  async createVolume(spec: VolumeSpec): Promise<Volume> {
+    return this.#call('createVolume', { spec });
+  }
+
+  async updateVolume(ref: string, version: number, change: VolumeChange): Promise<void> {
+    await this.#call('updateVolume', { ref, version, ...change });
+  }
+
+  async removeVolume(ref: string, force: boolean): Promise<void> {
+    await this.#call('removeVolume', { ref, force });
   }
 
   onEvent(listener: (e: SwarmEvent) => void): () => void {

@@ -35,7 +35,7 @@ import {
 } from '@swarmts/manager';
 import type { RoutedNetworks } from '@swarmts/netplugins';
 import { defaults, type Node, type NodeDescription, NodeRole } from '@swarmts/proto';
-import { Agent, type ContainerEngine } from '@swarmts/worker';
+import { Agent, type ContainerEngine, type CsiPlugins } from '@swarmts/worker';
 import {
   joinHostPort,
   resolveAdvertiseAddr,
@@ -49,6 +49,7 @@ import { askManagers } from './join-request.js';
 import { ALREADY_PART, LOCKED, leaveWarning, NOT_A_MANAGER, WORKER_ONLY } from './membership-messages.js';
 import { type NodeFiles, newCluster, newRaftId } from './new-cluster.js';
 import { decodeBootstrap, encodeBootstrap, type NodeState, NodeStateFile } from './node-state.js';
+import { controllerSide } from './volume-controller.js';
 
 export interface SwarmNodeOptions {
   /** Folder of everything that belongs to the membership. */
@@ -60,6 +61,7 @@ export interface SwarmNodeOptions {
   readonly log: Logger;
   readonly hostname: string;
   readonly defaultAdvertiseAddr: string;
+  readonly csiPlugins: CsiPlugins;
   readonly describe: () => NodeDescription;
   readonly leaseMs: number;
   /** A connection to this node's own API. */
@@ -387,6 +389,7 @@ export class SwarmNode {
     const agent = new Agent({
       ...this.#o,
       dir: join(this.#o.dir, 'worker'),
+      volumesDir: join(this.#o.dir, 'volumes'),
       nodeHostname: this.#o.hostname,
       addr: state.dataPathAddr,
       managers: () => this.knownManagers(),
@@ -429,6 +432,7 @@ export class SwarmNode {
       ...(state.takeOver ? { takeOver: true } : {}),
       ...(state.joinAddr === '' ? {} : { joinAddr: state.joinAddr }),
       timings: this.#o.timings,
+      volumePlugins: controllerSide(this.#o.csiPlugins),
       onFatal: this.#o.onFatal,
       onRemoved: () => this.#reconcileRole(),
     });

@@ -12,7 +12,7 @@ function pick<T>(kind: string, ref: string, matches: readonly T[]): T | undefine
 }
 
 /** Throws 'not-found' or, for an ambiguous prefix, 'invalid-argument'. */
-export function findByNameOrId<K extends 'service' | 'secret' | 'config' | 'network'>(
+export function findByNameOrId<K extends 'service' | 'secret' | 'config' | 'network' | 'volume'>(
   tx: ReadTx,
   kind: K,
   ref: string,

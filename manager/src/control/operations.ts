@@ -35,6 +35,8 @@ import {
   UpdateOrder,
   UpdateState,
   UpdateStatus,
+  type Volume,
+  type VolumeSpec,
   validateSecretName,
 } from '@swarmts/proto';
 import type { FilterVerdict } from '@swarmts/scheduler';
@@ -58,6 +60,7 @@ import { createAttachment, createNetwork, removeAttachment, removeNetwork } from
 import { planService, type ServicePlan } from './plan-service.js';
 import { validateClusterSpec } from './validate-cluster.js';
 import { validateServiceSpec } from './validate-service.js';
+import { createVolume, removeVolume, updateVolume, type VolumeChange } from './volume-operations.js';
 
 export interface ServiceCounts {
   readonly service: Service;
@@ -374,7 +377,9 @@ export class Operations {
       const next = Service.create({ ...service, id: service?.id ?? newId(), spec: a.spec, specVersion, endpoint });
       const tasks = tx.list('task');
       const own = service ? tx.by('task', 'service', service.id) : [];
-      return planService({ service, next, tasks: own, nodes: tx.list('node'), placed: tasks, nowMs: this.#c.now() });
+      const volumes = tx.list('volume');
+      const nodes = tx.list('node');
+      return planService({ service, next, tasks: own, nodes, placed: tasks, volumes, nowMs: this.#c.now() });
     });
   }
 
@@ -460,6 +465,12 @@ export class Operations {
       refuseIfUsed(tx, 'secret', secret.spec?.annotations?.name ?? '', (s) =>
         s.task?.container?.secrets.some((r) => r.secretId === secret.id),
       );
+      const volume = tx.list('volume').find((v) => v.spec?.secrets.some((s) => s.secretId === secret.id));
+      if (volume)
+        throw new SwarmtsError(
+          'failed-precondition',
+          `secret '${secret.spec?.annotations?.name}' is in use by volume ${volume.spec?.annotations?.name}`,
+        );
       tx.remove('secret', secret.id);
     });
   }
@@ -504,6 +515,29 @@ export class Operations {
       );
       tx.remove('config', config.id);
     });
+  }
+
+  // Volumes
+
+  listVolumes(_: Record<string, never>): readonly Volume[] {
+    return this.#view((tx) => tx.list('volume'));
+  }
+
+  getVolume(a: Ref): Volume {
+    return this.#view((tx) => findByNameOrId(tx, 'volume', a.ref));
+  }
+
+  async createVolume(a: { readonly spec: VolumeSpec }): Promise<Volume> {
+    const { id } = await this.#update((tx) => createVolume(tx, a.spec));
+    return this.getVolume({ ref: id });
+  }
+
+  async updateVolume(a: Ref & { readonly version: number } & VolumeChange): Promise<void> {
+    await this.#update((tx) => updateVolume(tx, a.ref, a.version, a));
+  }
+
+  async removeVolume(a: Ref & { readonly force: boolean }): Promise<void> {
+    await this.#update((tx) => removeVolume(tx, a.ref, a.force));
   }
 
   // Networks

@@ -10,8 +10,9 @@ import {
   type ServiceSpec,
   type Task,
   TaskState,
+  type Volume,
 } from '@swarmts/proto';
-import { NodeInfo, occupiesNode, placeGroup } from '@swarmts/scheduler';
+import { NodeInfo, occupiesNode, placeGroup, VolumeSet } from '@swarmts/scheduler';
 import { fitsPlacement, isDirty, isDrained, newTask } from '../orchestrator/new-task.js';
 import { replicasOf } from '../orchestrator/replicas.js';
 import { freeSlots, groupBySeat, isOccupied, slotsToRemove, wanted } from '../orchestrator/slots.js';
@@ -50,6 +51,7 @@ export interface PlanInput {
   readonly nodes: readonly Node[];
   /** All tasks that take up room, of every service. */
   readonly placed: readonly Task[];
+  readonly volumes: readonly Volume[];
   readonly nowMs: number;
 }
 
@@ -117,13 +119,21 @@ function planGlobal(p: PlanInput): readonly PlannedTask[] {
 /** Asks the scheduler, on copies of the nodes from which the tasks that leave have gone. */
 function place(p: PlanInput, wishes: readonly Wish[], leaving: ReadonlySet<string>): readonly PlannedTask[] {
   const infos = new Map(p.nodes.map((n) => [n.id, new NodeInfo(n)]));
-  for (const t of p.placed) if (!leaving.has(t.id) && occupiesNode(t)) infos.get(t.nodeId)?.addTask(t);
+  const volumes = new VolumeSet();
+  for (const v of p.volumes) volumes.put(v);
+  for (const t of p.placed) {
+    if (leaving.has(t.id) || !occupiesNode(t)) continue;
+    infos.get(t.nodeId)?.addTask(t);
+    volumes.track(t);
+  }
   const tasks = wishes.map((w) => newTask(p.next, { slot: w.slot, nodeId: '' }, TaskState.RUNNING, p.nowMs));
-  const result = placeGroup(tasks, [...infos.values()], p.nowMs, (t, n) => ({
+  const assigned = (t: Task, n: NodeInfo): Task => ({
     ...t,
     nodeId: n.id,
     assignedGenericResources: n.generic.claim(t.spec?.resources?.reservations?.generic ?? []) ?? [],
-  }));
+    volumes: volumes.choose(t, n).attachments ?? [],
+  });
+  const result = placeGroup(tasks, [...infos.values()], p.nowMs, assigned, volumes);
   const at = new Map(result.placed.map((x) => [x.task.id, nameOf(x.node.node)]));
   return wishes.map((w, i) => {
     const toNode = at.get(tasks[i]?.id ?? '') ?? '';

@@ -153,7 +153,9 @@ function validateMounts(task: TaskSpec): void {
       throw bad(`invalid bind mount source, must be an absolute path: ${m.source}`);
     }
     if (m.type === MountType.TMPFS && m.source !== '') throw bad('invalid tmpfs source, source must be empty');
-    if (m.type === MountType.NAMED_PIPE || m.type === MountType.CLUSTER) {
+    if (m.type === MountType.CLUSTER && m.source === '')
+      throw bad(`ContainerSpec: a mount of type cluster needs a source, a volume or group:NAME: ${m.target}`);
+    if (m.type === MountType.NAMED_PIPE) {
       throw new SwarmtsError(
         'unsupported',
         `mounts of this type are not supported: ${m.target}; use bind, volume or tmpfs`,

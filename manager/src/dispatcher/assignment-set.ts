@@ -1,5 +1,5 @@
 /**
- * What one node is assigned: its tasks, the secrets and configs that they use, and the networks that it takes part in. Computes the full set and, from
+ * What one node is assigned: its tasks, the secrets and configs that they use, the networks that it takes part in, and the cluster volumes that were brought to it. Computes the full set and, from
  * changes, the increments; a node never sees anything of another node's tasks.
  */
 import {
@@ -14,6 +14,7 @@ import {
 import type { ReadTx } from '../store/transaction.js';
 import { NetworkAssignments } from './network-assignments.js';
 import type { NetworkIndex, TouchedNetwork } from './network-index.js';
+import { VolumeAssignments } from './volume-assignments.js';
 
 /** Tasks are sent from ASSIGNED on, and stay with the node until they are deleted. A plain container's is not run by the agent. */
 function belongsToNode(t: Task, nodeId: string): boolean {
@@ -26,11 +27,13 @@ export class AssignmentSet {
   readonly #secrets = new Map<string, number>();
   readonly #configs = new Map<string, number>();
   readonly #networks: NetworkAssignments;
+  readonly #volumes: VolumeAssignments;
   #sequence = 0;
 
   constructor(nodeId: string, index: NetworkIndex) {
     this.#nodeId = nodeId;
     this.#networks = new NetworkAssignments(nodeId, index);
+    this.#volumes = new VolumeAssignments(nodeId);
   }
 
   complete(tx: ReadTx): Assignments {
@@ -47,15 +50,17 @@ export class AssignmentSet {
       secrets: this.#newSecrets(tx),
       configs: this.#newConfigs(tx),
       networks: this.#networks.complete(tx),
+      ...this.#volumes.complete(tx),
       dataPathPort: tx.list('cluster')[0]?.dataPathPort ?? 0,
     });
   }
 
-  /** The increment for the tasks (and secrets, configs, networks) that were touched; undefined when nothing matters to the node. */
+  /** The increment for the tasks (and secrets, configs, networks, volumes) that were touched; undefined when nothing matters to the node. */
   increment(
     tx: ReadTx,
     touched: ReadonlySet<string>,
     touchedNetworks: ReadonlyMap<string, TouchedNetwork>,
+    touchedVolumes: ReadonlySet<string>,
   ): Assignments | undefined {
     const tasks: Task[] = [];
     const removedTaskIds: string[] = [];
@@ -76,7 +81,10 @@ export class AssignmentSet {
     const removedSecretIds = this.#unused(this.#secrets, secretIdsOf);
     const removedConfigIds = this.#unused(this.#configs, configIdsOf);
     const { networks, removedNetworkIds } = this.#networks.increment(tx, touchedNetworks);
+    const { volumes, removedVolumeIds } = this.#volumes.increment(tx, touchedVolumes);
     const size =
+      volumes.length +
+      removedVolumeIds.length +
       networks.length +
       removedNetworkIds.length +
       tasks.length +
@@ -99,6 +107,8 @@ export class AssignmentSet {
       removedConfigIds,
       networks,
       removedNetworkIds,
+      volumes,
+      removedVolumeIds,
     });
   }
 

@@ -19,6 +19,8 @@ import {
   type Task,
   TaskState,
   type TaskUsage,
+  type Volume,
+  VolumePublishState,
   type WeightedManager,
 } from '@swarmts/proto';
 import type { NodeIdentity } from '../ca/certificates.js';
@@ -26,6 +28,7 @@ import { bundleOf } from '../ca/root-bundle.js';
 import type { LeaderComponent, LeaderContext } from '../leader-component.js';
 import { toStatus } from '../rpc/unary.js';
 import type { AnyChange } from '../store/tables.js';
+import { changePublishStatus } from '../volumes/publish-status.js';
 import { NetworkIndex } from './network-index.js';
 import { NodeMonitor } from './node-monitor.js';
 import { type AgentStream, Session } from './session.js';
@@ -137,6 +140,7 @@ export class Dispatcher implements LeaderComponent {
     if (m.description) await this.#describe(nodeId, m.description);
     if (m.applied) this.#tellWithdrawn(this.#withdrawals.applied(session, m.applied.sequence));
     if (m.logs) this.#o.onLogs(nodeId, m.logs);
+    if (m.volumesUnpublished) await this.#onUnpublished(nodeId, m.volumesUnpublished.volumeIds);
     if (m.tunnel) session.tunnels.receive(m.tunnel);
     // A node speaks for its own tasks alone.
     if (m.usage) this.#o.onUsage(m.usage.tasks.filter((u) => this.#o.store.get('task', u.taskId)?.nodeId === nodeId));
@@ -231,6 +235,7 @@ export class Dispatcher implements LeaderComponent {
       this.#o.store.view((tx) => this.#networks.onService(tx, c.object, c.action === 'remove'));
       this.#loop.mark();
     } else if (c.kind === 'network') this.#onNetworkChange();
+    else if (c.kind === 'volume') this.#onVolumeChange(c.object, c.old);
     else if (c.kind === 'cluster') for (const s of this.#sessions.values()) s.sendInfo(this.#info(s));
   }
 
@@ -251,6 +256,23 @@ export class Dispatcher implements LeaderComponent {
       (node.spec !== old?.spec || node.certificateRole !== old?.certificateRole || node.certificateRotating)
     )
       mine.sendInfo(this.#info(mine));
+  }
+
+  #onVolumeChange(volume: Volume, old: Volume | undefined): void {
+    for (const { nodeId } of [...volume.publishStatus, ...(old?.publishStatus ?? [])])
+      this.#sessions.get(nodeId)?.touchVolume(volume.id);
+    this.#loop.mark();
+  }
+
+  /** What the node has let go of, the controller may take away. */
+  async #onUnpublished(nodeId: string, volumeIds: readonly string[]): Promise<void> {
+    const { PENDING_NODE_UNPUBLISH, PENDING_UNPUBLISH } = VolumePublishState;
+    await this.#o.store.update((tx) => {
+      for (const id of volumeIds)
+        changePublishStatus(tx, id, nodeId, (s) =>
+          s.state === PENDING_NODE_UNPUBLISH ? { ...s, state: PENDING_UNPUBLISH } : s,
+        );
+    });
   }
 
   /** A network that came or went may be the ingress network, which concerns every service with a published port. */

@@ -16,6 +16,7 @@ export class Session {
   readonly #assignments: AssignmentSet;
   readonly tunnels: Tunnels;
   readonly #touched = new Set<string>();
+  readonly #touchedVolumes = new Set<string>();
   #full = false;
   #closed = false;
 
@@ -36,6 +37,7 @@ export class Session {
 
   sendComplete(tx: ReadTx): void {
     this.#touched.clear();
+    this.#touchedVolumes.clear();
     this.#full = true;
     this.#send(DispatcherMessage.create({ assignments: this.#assignments.complete(tx) }));
   }
@@ -45,12 +47,19 @@ export class Session {
     this.#touched.add(taskId);
   }
 
+  /** A cluster volume that is, was or will be on this node has changed. */
+  touchVolume(volumeId: string): void {
+    this.#touchedVolumes.add(volumeId);
+  }
+
   /** Sends the increment for all that was touched. Returns its sequence when it says something of networks, else 0. */
   flush(tx: ReadTx, networks: ReadonlyMap<string, TouchedNetwork>): number {
-    if (!this.#full || (this.#touched.size === 0 && networks.size === 0)) return 0;
+    if (!this.#full || this.#touched.size + networks.size + this.#touchedVolumes.size === 0) return 0;
     const touched = new Set(this.#touched);
+    const volumes = new Set(this.#touchedVolumes);
     this.#touched.clear();
-    const assignments = this.#assignments.increment(tx, touched, networks);
+    this.#touchedVolumes.clear();
+    const assignments = this.#assignments.increment(tx, touched, networks, volumes);
     if (!assignments) return 0;
     this.#send(DispatcherMessage.create({ assignments }));
     return assignments.networks.length + assignments.removedNetworkIds.length > 0 ? assignments.resultsIn : 0;

@@ -12,12 +12,12 @@ import {
   type Service,
   type Task,
   TaskState,
-  TaskStatus,
 } from '@swarmts/proto';
 import { NodeInfo } from '@swarmts/scheduler';
 import type { LeaderComponent, LeaderContext } from '../leader-component.js';
 import { isGlobal } from './job.js';
 import { fitsPlacement } from './new-task.js';
+import { rejectTask } from './reject-task.js';
 
 const DEBOUNCE_MS = 50;
 const MAX_DELAY_MS = 500;
@@ -106,19 +106,7 @@ export class ConstraintEnforcer implements LeaderComponent {
     );
     await this.#c.store.batch(
       verdicts,
-      (tx, v) => {
-        const task = tx.get('task', v.taskId);
-        if (!task || observedState(task) > TaskState.RUNNING) return;
-        const atMs = this.#c.clock.now();
-        const state = {
-          state: TaskState.REJECTED,
-          message: v.reason,
-          err: v.reason,
-          timestampMs: atMs,
-          appliedAtMs: atMs,
-        };
-        tx.update('task', { ...task, status: TaskStatus.create({ ...task.status, ...state }) });
-      },
+      (tx, v) => rejectTask(tx, v.taskId, v.reason, this.#c.clock.now()),
       (v, error) => this.#c.log.warn('task could not be taken away', { task: v.taskId, error }),
     );
   }

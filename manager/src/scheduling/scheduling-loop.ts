@@ -2,7 +2,7 @@
  * Gives PENDING tasks a node: keeps a mirror of nodes and what is placed on them, places like tasks as a group, and writes
  * either the node or the reason why there is none. Tasks without a node are tried again on every later pass.
  */
-import { ControlLoop, type Watch } from '@swarmts/lib';
+import { ControlLoop, messageOf, type Watch } from '@swarmts/lib';
 import {
   type GenericResource,
   isWanted,
@@ -11,6 +11,7 @@ import {
   type Task,
   TaskState,
   TaskStatus,
+  type VolumeAttachment,
 } from '@swarmts/proto';
 import {
   checkAssigned,
@@ -20,10 +21,12 @@ import {
   NodeInfo,
   occupiesNode,
   placeGroup,
+  VolumeSet,
 } from '@swarmts/scheduler';
 import type { LeaderComponent, LeaderContext } from '../leader-component.js';
 import type { AnyChange } from '../store/tables.js';
 import type { WriteTx } from '../store/transaction.js';
+import { publishToNodes } from '../volumes/publish-status.js';
 import { NodeReturn } from './node-return.js';
 
 /** Changes are gathered so long before a pass; quick on a quiet cluster, batched on a busy one. */
@@ -35,6 +38,7 @@ interface Verdict {
   readonly nodeId: string;
   /** What it is given there of what the user defined. */
   readonly generic: readonly GenericResource[];
+  readonly volumes: readonly VolumeAttachment[];
   /** '' when the task got its node. */
   readonly reason: string;
 }
@@ -44,6 +48,7 @@ export class SchedulingLoop implements LeaderComponent {
   readonly #loop: ControlLoop;
   readonly #nodes = new Map<string, NodeInfo>();
   readonly #pending = new Map<string, Task>();
+  readonly #volumes = new VolumeSet();
   #watch: Watch | undefined;
   #nodeReturn: NodeReturn | undefined;
 
@@ -64,6 +69,7 @@ export class SchedulingLoop implements LeaderComponent {
       const nodes = tx.list('node');
       this.#nodeReturn = new NodeReturn(this.#c.clock, nodes, () => this.#loop.mark());
       for (const n of nodes) this.#nodes.set(n.id, new NodeInfo(n));
+      for (const v of tx.list('volume')) this.#volumes.put(v);
       for (const t of tx.list('task')) this.#track(t);
     });
     this.#loop.mark();
@@ -78,6 +84,8 @@ export class SchedulingLoop implements LeaderComponent {
   #onChange(c: AnyChange): void {
     if (c.kind === 'node') this.#onNode(c.object, c.old, c.action === 'remove');
     else if (c.kind === 'task') this.#onTask(c.object, c.old, c.action === 'remove');
+    else if (c.kind === 'volume' && c.action === 'remove') this.#volumes.remove(c.object);
+    else if (c.kind === 'volume') this.#volumes.put(c.object);
     else return;
     if (this.#pending.size > 0) this.#loop.mark();
   }
@@ -105,6 +113,7 @@ export class SchedulingLoop implements LeaderComponent {
     if (removed) {
       this.#pending.delete(task.id);
       this.#nodes.get(task.nodeId)?.removeTask(task.id);
+      this.#volumes.release(task);
       return;
     }
     const state = observedState(task);
@@ -124,6 +133,7 @@ export class SchedulingLoop implements LeaderComponent {
     const node = this.#nodes.get(task.nodeId);
     if (occupiesNode(task)) node?.addTask(task);
     else node?.removeTask(task.id);
+    this.#volumes.track(task);
   }
 
   async #work(): Promise<void> {
@@ -136,51 +146,55 @@ export class SchedulingLoop implements LeaderComponent {
     try {
       await this.#c.store.batch(verdicts, writeVerdict, (v, e) => this.#undo(v, e));
     } catch (e) {
-      for (const v of verdicts) if (v.reason === '') this.#nodes.get(v.nodeId)?.removeTask(v.taskId);
+      for (const v of verdicts) if (v.reason === '') this.#forget(v);
       throw e;
     }
   }
 
   #confirm(task: Task): Verdict {
     const node = this.#nodes.get(task.nodeId);
-    const reason = node ? checkAssigned(task, node) : 'no suitable node (its node is gone)';
-    const assigned = node && reason === '' ? assignedTo(task, node) : undefined;
-    if (assigned) node?.addTask(assigned);
-    return { taskId: task.id, nodeId: task.nodeId, generic: assigned?.assignedGenericResources ?? [], reason };
+    const reason = node ? checkAssigned(task, node, this.#volumes) : 'no suitable node (its node is gone)';
+    if (!node || reason !== '') return { ...nothing(task), nodeId: task.nodeId, reason };
+    const assigned = this.#assignedTo(task, node);
+    node.addTask(assigned);
+    this.#volumes.track(assigned);
+    return verdictOf(assigned);
   }
 
   #place(group: readonly Task[]): readonly Verdict[] {
     try {
-      const assigned = new Map<string, Task>();
-      const result = placeGroup(group, [...this.#nodes.values()], this.#c.clock.now(), (t, n) => {
-        const task = assignedTo(t, n);
-        assigned.set(t.id, task);
+      const placed: Verdict[] = [];
+      const assigned = (t: Task, n: NodeInfo) => {
+        const task = this.#assignedTo(t, n);
+        placed.push(verdictOf(task));
         return task;
-      });
-      return [
-        ...result.placed.map((p) => ({
-          taskId: p.task.id,
-          nodeId: p.node.id,
-          generic: assigned.get(p.task.id)?.assignedGenericResources ?? [],
-          reason: '',
-        })),
-        ...result.unplaced.map((t) => ({ taskId: t.id, nodeId: '', generic: [], reason: result.explanation })),
-      ];
+      };
+      const nodes = [...this.#nodes.values()];
+      const result = placeGroup(group, nodes, this.#c.clock.now(), assigned, this.#volumes);
+      return [...placed, ...result.unplaced.map((t) => ({ ...nothing(t), reason: result.explanation }))];
     } catch (e) {
       // One service with a spec that cannot be judged must not stop the others.
       this.#c.log.error('service cannot be scheduled', { service: group[0]?.serviceId, error: e });
-      return group.map((t) => ({
-        taskId: t.id,
-        nodeId: '',
-        generic: [],
-        reason: `cannot be scheduled: ${e instanceof Error ? e.message : e}`,
-      }));
+      return group.map((t) => ({ ...nothing(t), reason: `cannot be scheduled: ${messageOf(e)}` }));
     }
+  }
+
+  /** The task as it will be on the node: with what it reserves of user-defined resources, and its volumes. */
+  #assignedTo(task: Task, node: NodeInfo): Task {
+    const wanted = task.spec?.resources?.reservations?.generic ?? [];
+    const assignedGenericResources = wanted.length === 0 ? [] : (node.generic.claim(wanted) ?? []);
+    const volumes = this.#volumes.choose(task, node).attachments ?? [];
+    return { ...task, nodeId: node.id, assignedGenericResources, volumes };
   }
 
   #undo(v: Verdict, e: unknown): void {
     this.#c.log.warn('placement was refused', { task: v.taskId, error: e });
+    this.#forget(v);
+  }
+
+  #forget(v: Verdict): void {
     this.#nodes.get(v.nodeId)?.removeTask(v.taskId);
+    this.#volumes.release({ id: v.taskId, volumes: v.volumes });
   }
 
   /** Tasks that have no node yet. */
@@ -195,15 +209,17 @@ export class SchedulingLoop implements LeaderComponent {
 
   /** Every node's verdicts for a task, for `explain`. */
   explain(task: Task): readonly { readonly node: Node; readonly filters: readonly FilterVerdict[] }[] {
-    return [...this.#nodes.values()].map((n) => ({ node: n.node, filters: explainNode(task, n) }));
+    return [...this.#nodes.values()].map((n) => ({ node: n.node, filters: explainNode(task, n, this.#volumes) }));
   }
 }
 
-/** The task as it will be on the node: with what it reserves of user-defined resources. */
-function assignedTo(task: Task, node: NodeInfo): Task {
-  const wanted = task.spec?.resources?.reservations?.generic ?? [];
-  const assignedGenericResources = wanted.length === 0 ? [] : (node.generic.claim(wanted) ?? []);
-  return { ...task, nodeId: node.id, assignedGenericResources };
+function verdictOf(assigned: Task): Verdict {
+  const { id, nodeId, assignedGenericResources, volumes } = assigned;
+  return { taskId: id, nodeId, generic: assignedGenericResources, volumes, reason: '' };
+}
+
+function nothing(task: Task): Verdict {
+  return { taskId: task.id, nodeId: '', generic: [], volumes: [], reason: '' };
 }
 
 /** Tasks of the same service and spec version together, in the order of their creation. */
@@ -237,5 +253,6 @@ function writeVerdict(tx: WriteTx, v: Verdict): void {
     message: 'scheduler assigned task to node',
     err: '',
   });
-  tx.update('task', { ...task, nodeId: v.nodeId, assignedGenericResources: v.generic, status });
+  tx.update('task', { ...task, nodeId: v.nodeId, assignedGenericResources: v.generic, volumes: v.volumes, status });
+  publishToNodes(tx, v.nodeId, v.volumes);
 }

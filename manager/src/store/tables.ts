@@ -49,7 +49,7 @@ export const tables: { readonly [K in Kind]: TableDefinition<Tables[K]> } = {
   network: { codec: Network, indexes: { name: (n) => n.spec?.annotations?.name ?? '' } },
   secret: { codec: Secret, indexes: { name: (s) => s.spec?.annotations?.name ?? '' } },
   config: { codec: Config, indexes: { name: (c) => c.spec?.annotations?.name ?? '' } },
-  volume: { codec: Volume, indexes: { name: (v) => v.annotations?.name ?? '' } },
+  volume: { codec: Volume, indexes: { name: (v) => v.spec?.annotations?.name ?? '' } },
   resource: { codec: Resource, indexes: { kind: (r) => r.kind } },
 };
 

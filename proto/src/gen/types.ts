@@ -164,6 +164,47 @@ export const EndpointModeName: Readonly<Record<number, keyof typeof EndpointMode
   1: 'DNSRR',
 };
 
+/** On how many nodes a cluster volume may be at a time. */
+export const VolumeScope = {
+  SINGLE_NODE: 0,
+  MULTI_NODE: 1,
+} as const;
+export type VolumeScope = (typeof VolumeScope)[keyof typeof VolumeScope];
+
+export const VolumeScopeName: Readonly<Record<number, keyof typeof VolumeScope>> = {
+  0: 'SINGLE_NODE',
+  1: 'MULTI_NODE',
+};
+
+/** What tasks may do with it at the same time. */
+export const VolumeSharing = {
+  UNSHARED: 0,
+  SHARED_READ_ONLY: 1,
+  SHARED_ONE_WRITER: 2,
+  SHARED_BY_ALL: 3,
+} as const;
+export type VolumeSharing = (typeof VolumeSharing)[keyof typeof VolumeSharing];
+
+export const VolumeSharingName: Readonly<Record<number, keyof typeof VolumeSharing>> = {
+  0: 'UNSHARED',
+  1: 'SHARED_READ_ONLY',
+  2: 'SHARED_ONE_WRITER',
+  3: 'SHARED_BY_ALL',
+};
+
+export const VolumeAvailability = {
+  VOLUME_ACTIVE: 0,
+  VOLUME_PAUSE: 1,
+  VOLUME_DRAIN: 2,
+} as const;
+export type VolumeAvailability = (typeof VolumeAvailability)[keyof typeof VolumeAvailability];
+
+export const VolumeAvailabilityName: Readonly<Record<number, keyof typeof VolumeAvailability>> = {
+  0: 'VOLUME_ACTIVE',
+  1: 'VOLUME_PAUSE',
+  2: 'VOLUME_DRAIN',
+};
+
 export interface Annotations extends WithUnknownFields {
   readonly name: string;
   readonly labels: Readonly<Record<string, string>>;
@@ -2602,4 +2643,240 @@ export const ClusterSpec: Codec<ClusterSpec> = {
     return m;
   },
   decode: (bytes) => decodeWith(ClusterSpec, bytes, 'ClusterSpec'),
+};
+
+export interface VolumeTopology extends WithUnknownFields {
+  readonly segments: Readonly<Record<string, string>>;
+}
+
+export const VolumeTopology: Codec<VolumeTopology> = {
+  create: (partial) => ({
+    segments: {},
+    ...partial,
+  }),
+  write(m, w) {
+    for (const [key, value] of Object.entries(m.segments)) {
+      w.uint32(10).fork().uint32(10).string(key);
+      w.uint32(18).string(value);
+      w.ldelim();
+    }
+    return writeUnknown(m, w);
+  },
+  encode: (m) => VolumeTopology.write(m, newWriter()).finish(),
+  read(r, end) {
+    const m: { segments: Record<string, string>; unknownFields?: Uint8Array } = { segments: {} };
+    while (r.pos < end) {
+      const start = r.pos;
+      const tag = r.uint32();
+      switch (tag) {
+        case 10: {
+          const end2 = readEnd(r);
+          let key = '';
+          let value: string = '';
+          while (r.pos < end2) {
+            const t = r.uint32();
+            if (t === 10) key = r.string();
+            else if (t === 18) value = r.string();
+            else r.skipType(t & 7);
+          }
+          setEntry(m.segments, key, value);
+          break;
+        }
+        default:
+          keepUnknown(m, r, start, tag);
+      }
+    }
+    return m;
+  },
+  decode: (bytes) => decodeWith(VolumeTopology, bytes, 'VolumeTopology'),
+};
+
+/** A secret of the cluster that the plugin is given under a key of its own. */
+export interface VolumeSecret extends WithUnknownFields {
+  readonly key: string;
+  readonly secretId: string;
+}
+
+export const VolumeSecret: Codec<VolumeSecret> = {
+  create: (partial) => ({
+    key: '',
+    secretId: '',
+    ...partial,
+  }),
+  write(m, w) {
+    if (m.key !== '') w.uint32(10).string(m.key);
+    if (m.secretId !== '') w.uint32(18).string(m.secretId);
+    return writeUnknown(m, w);
+  },
+  encode: (m) => VolumeSecret.write(m, newWriter()).finish(),
+  read(r, end) {
+    const m: { key: string; secretId: string; unknownFields?: Uint8Array } = { key: '', secretId: '' };
+    while (r.pos < end) {
+      const start = r.pos;
+      const tag = r.uint32();
+      switch (tag) {
+        case 10:
+          m.key = r.string();
+          break;
+        case 18:
+          m.secretId = r.string();
+          break;
+        default:
+          keepUnknown(m, r, start, tag);
+      }
+    }
+    return m;
+  },
+  decode: (bytes) => decodeWith(VolumeSecret, bytes, 'VolumeSecret'),
+};
+
+export interface VolumeSpec extends WithUnknownFields {
+  readonly annotations: Annotations | undefined;
+  readonly group: string;
+  readonly driver: Driver | undefined;
+  readonly scope: VolumeScope;
+  readonly sharing: VolumeSharing;
+  readonly fsType: string;
+  readonly mountFlags: readonly string[];
+  readonly secrets: readonly VolumeSecret[];
+  readonly requisiteTopology: readonly VolumeTopology[];
+  readonly preferredTopology: readonly VolumeTopology[];
+  /** 0 = no wish. */
+  readonly requiredBytes: number;
+  readonly limitBytes: number;
+  readonly availability: VolumeAvailability;
+}
+
+export const VolumeSpec: Codec<VolumeSpec> = {
+  create: (partial) => ({
+    annotations: undefined,
+    group: '',
+    driver: undefined,
+    scope: 0,
+    sharing: 0,
+    fsType: '',
+    mountFlags: [],
+    secrets: [],
+    requisiteTopology: [],
+    preferredTopology: [],
+    requiredBytes: 0,
+    limitBytes: 0,
+    availability: 0,
+    ...partial,
+  }),
+  write(m, w) {
+    if (m.annotations !== undefined) Annotations.write(m.annotations, w.uint32(10).fork()).ldelim();
+    if (m.group !== '') w.uint32(18).string(m.group);
+    if (m.driver !== undefined) Driver.write(m.driver, w.uint32(26).fork()).ldelim();
+    if (m.scope !== 0) w.uint32(32).int32(m.scope);
+    if (m.sharing !== 0) w.uint32(40).int32(m.sharing);
+    if (m.fsType !== '') w.uint32(50).string(m.fsType);
+    for (const v of m.mountFlags) w.uint32(58).string(v);
+    for (const v of m.secrets) VolumeSecret.write(v, w.uint32(66).fork()).ldelim();
+    for (const v of m.requisiteTopology) VolumeTopology.write(v, w.uint32(74).fork()).ldelim();
+    for (const v of m.preferredTopology) VolumeTopology.write(v, w.uint32(82).fork()).ldelim();
+    if (m.requiredBytes !== 0) w.uint32(88).int64(m.requiredBytes);
+    if (m.limitBytes !== 0) w.uint32(96).int64(m.limitBytes);
+    if (m.availability !== 0) w.uint32(104).int32(m.availability);
+    return writeUnknown(m, w);
+  },
+  encode: (m) => VolumeSpec.write(m, newWriter()).finish(),
+  read(r, end) {
+    const m: { annotations: Annotations | undefined; group: string; driver: Driver | undefined; scope: VolumeScope; sharing: VolumeSharing; fsType: string; mountFlags: string[]; secrets: VolumeSecret[]; requisiteTopology: VolumeTopology[]; preferredTopology: VolumeTopology[]; requiredBytes: number; limitBytes: number; availability: VolumeAvailability; unknownFields?: Uint8Array } = { annotations: undefined, group: '', driver: undefined, scope: 0, sharing: 0, fsType: '', mountFlags: [], secrets: [], requisiteTopology: [], preferredTopology: [], requiredBytes: 0, limitBytes: 0, availability: 0 };
+    while (r.pos < end) {
+      const start = r.pos;
+      const tag = r.uint32();
+      switch (tag) {
+        case 10:
+          m.annotations = Annotations.read(r, readEnd(r));
+          break;
+        case 18:
+          m.group = r.string();
+          break;
+        case 26:
+          m.driver = Driver.read(r, readEnd(r));
+          break;
+        case 32:
+          m.scope = r.int32() as VolumeScope;
+          break;
+        case 40:
+          m.sharing = r.int32() as VolumeSharing;
+          break;
+        case 50:
+          m.fsType = r.string();
+          break;
+        case 58:
+          m.mountFlags.push(r.string());
+          break;
+        case 66:
+          m.secrets.push(VolumeSecret.read(r, readEnd(r)));
+          break;
+        case 74:
+          m.requisiteTopology.push(VolumeTopology.read(r, readEnd(r)));
+          break;
+        case 82:
+          m.preferredTopology.push(VolumeTopology.read(r, readEnd(r)));
+          break;
+        case 88:
+          m.requiredBytes = toNumber(r.int64());
+          break;
+        case 96:
+          m.limitBytes = toNumber(r.int64());
+          break;
+        case 104:
+          m.availability = r.int32() as VolumeAvailability;
+          break;
+        default:
+          keepUnknown(m, r, start, tag);
+      }
+    }
+    return m;
+  },
+  decode: (bytes) => decodeWith(VolumeSpec, bytes, 'VolumeSpec'),
+};
+
+/** The volume that a task was given for one of its mounts. */
+export interface VolumeAttachment extends WithUnknownFields {
+  readonly volumeId: string;
+  /** As the mount names it: a volume, or "group:" and a group. */
+  readonly source: string;
+  readonly target: string;
+}
+
+export const VolumeAttachment: Codec<VolumeAttachment> = {
+  create: (partial) => ({
+    volumeId: '',
+    source: '',
+    target: '',
+    ...partial,
+  }),
+  write(m, w) {
+    if (m.volumeId !== '') w.uint32(10).string(m.volumeId);
+    if (m.source !== '') w.uint32(18).string(m.source);
+    if (m.target !== '') w.uint32(26).string(m.target);
+    return writeUnknown(m, w);
+  },
+  encode: (m) => VolumeAttachment.write(m, newWriter()).finish(),
+  read(r, end) {
+    const m: { volumeId: string; source: string; target: string; unknownFields?: Uint8Array } = { volumeId: '', source: '', target: '' };
+    while (r.pos < end) {
+      const start = r.pos;
+      const tag = r.uint32();
+      switch (tag) {
+        case 10:
+          m.volumeId = r.string();
+          break;
+        case 18:
+          m.source = r.string();
+          break;
+        case 26:
+          m.target = r.string();
+          break;
+        default:
+          keepUnknown(m, r, start, tag);
+      }
+    }
+    return m;
+  },
+  decode: (bytes) => decodeWith(VolumeAttachment, bytes, 'VolumeAttachment'),
 };

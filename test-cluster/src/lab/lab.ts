@@ -219,6 +219,10 @@ export class Lab {
     return join(DATA_ROOT, this.name, node, 'swarmtsd.log');
   }
 
+  execRoot(node: string): string {
+    return join(RUN_ROOT, this.name, this.#node(node).name);
+  }
+
   dataRoot(node: string): string {
     return join(DATA_ROOT, this.name, node, 'data');
   }
@@ -245,7 +249,7 @@ export class Lab {
   async start(node: string, extraArgs: readonly string[] = []): Promise<void> {
     const n = this.#node(node);
     if (n.pid > 0 && isAlive(n.pid)) return;
-    const exec = join(RUN_ROOT, this.name, node);
+    const exec = this.execRoot(node);
     mkdirSync(exec, { recursive: true });
     mkdirSync(join(DATA_ROOT, this.name, node), { recursive: true });
     const out = openSync(this.logFile(node), 'a');
@@ -262,23 +266,29 @@ export class Lab {
       ...this.#daemonArgs,
       ...extraArgs,
     ];
-    // The shell moves into the cgroup before it becomes the daemon, so that nothing is ever outside of it.
-    const child = spawn('sh', ['-c', 'kill -STOP $$; exec "$@"', 'sh', 'nsenter', ...args], {
-      stdio: ['ignore', out, out],
-      detached: true,
-    });
-    child.unref();
-    const pid = child.pid;
-    if (pid === undefined) throw new Error('could not start a shell');
-    await waitFor('the shell waits', START_TIMEOUT_MS, () => isStopped(pid));
-    enterCgroup(`${this.#cgroup(node)}/daemon`, pid);
-    killPid(pid, 'SIGCONT');
+    const pid = await this.#spawnInCgroup(`${this.#cgroup(node)}/daemon`, args, out);
     n.pid = pid;
     this.#save();
     await waitFor(`${node} answers`, START_TIMEOUT_MS, async () => {
       if (!isAlive(pid)) throw new Error(`the daemon ended: ${tail(this.logFile(node))}`);
       return (await callApi(this.socket(node), 'GET', '/_ping')).status === 200;
     });
+  }
+
+  /** Runs nsenter with these arguments. */
+  async #spawnInCgroup(cgroup: string, args: readonly string[], out: number): Promise<number> {
+    // The shell moves into the cgroup before it becomes the program, so that nothing is ever outside of it.
+    const child = spawn('sh', ['-c', 'kill -STOP $$; exec "$@"', 'sh', 'nsenter', ...args], {
+      stdio: ['ignore', out, out],
+      detached: true,
+    });
+    child.unref();
+    const { pid } = child;
+    if (pid === undefined) throw new Error('could not start a shell');
+    await waitFor('the shell waits', START_TIMEOUT_MS, () => isStopped(pid));
+    enterCgroup(cgroup, pid);
+    killPid(pid, 'SIGCONT');
+    return pid;
   }
 
   /** SIGTERM, and waits for the end. */
@@ -355,6 +365,12 @@ export class Lab {
   /** Runs a program in the node's namespaces. */
   exec(node: string, argv: readonly string[]): Promise<RunResult> {
     return runAsync('nsenter', [...enter(this.#machine(node)), ...argv]);
+  }
+
+  /** Starts a program that stays, in the node's namespaces and cgroup: it ends with the node. */
+  async spawn(node: string, argv: readonly string[]): Promise<number> {
+    const out = openSync(join(DATA_ROOT, this.name, node, 'programs.log'), 'a');
+    return this.#spawnInCgroup(`${this.#cgroup(node)}/programs`, [...enter(this.#machine(node)), ...argv], out);
   }
 
   /** The swarmts command line against the node's daemon. */

@@ -17,6 +17,7 @@ import {
   type TaskStatus,
   type WeightedManager,
 } from '@swarmts/proto';
+import type { CsiPlugins } from '../csi/csi-plugins.js';
 import type { ContainerEngine } from '../engine/engine-api.js';
 import { LogServer } from './log-server.js';
 import { type NetworkReceiver, TaskManager } from './task-manager.js';
@@ -39,6 +40,9 @@ export interface AgentOptions {
   readonly dir: string;
   readonly engine: ContainerEngine;
   readonly networks: NetworkReceiver;
+  readonly csiPlugins: CsiPlugins;
+  /** Where cluster volumes are mounted. */
+  readonly volumesDir: string;
   readonly nodeHostname: string;
   readonly clock: Clock;
   readonly random: Random;
@@ -77,7 +81,11 @@ export class Agent {
 
   constructor(options: AgentOptions) {
     this.#o = options;
-    this.tasks = new TaskManager({ ...options, report: (id, status) => this.#queueStatus(id, status) });
+    this.tasks = new TaskManager({
+      ...options,
+      report: (id, status) => this.#queueStatus(id, status),
+      volumesUnpublished: (volumeIds) => this.#send(AgentMessage.create({ volumesUnpublished: { volumeIds } })),
+    });
     this.#logs = new LogServer({
       engine: options.engine,
       log: options.log,

@@ -19,7 +19,7 @@ import {
 } from '@swarmts/proto';
 import { containerConfigOf } from './container-config.js';
 
-const NO_FILES = { secret: () => undefined, config: () => undefined };
+const NO_FILES = { secret: () => undefined, config: () => undefined, volumePath: (id: string) => `/volumes/${id}` };
 
 function task(container: Partial<ContainerSpec>, spec: Partial<TaskSpec> = {}, extra: Partial<Task> = {}): Task {
   return Task.create({
@@ -137,6 +137,7 @@ describe('the container of a task', () => {
     const files = configOf(t, {
       secret: (id: string) => (id === 's' ? secret : undefined),
       config: () => config,
+      volumePath: NO_FILES.volumePath,
     } as never).files;
     assert.deepEqual(
       files?.map((f) => [f.path, [...f.content], f.uid, f.gid, f.mode]),
@@ -169,6 +170,7 @@ describe('payloads with a template', () => {
     const files = {
       secret: (id: string) => (id === 'template' ? secret(template, driver) : plain),
       config: () => configFile,
+      volumePath: NO_FILES.volumePath,
     };
     const [out] = containerConfigOf(t, 'host1', files).files ?? [];
     return Buffer.from(out?.content ?? []).toString();

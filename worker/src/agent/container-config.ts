@@ -30,6 +30,8 @@ import { genericResourceEnv } from './generic-resource-env.js';
 export interface TaskFiles {
   secret(id: string): Secret | undefined;
   config(id: string): Config | undefined;
+  /** Where a cluster volume is mounted. */
+  volumePath(id: string): string;
 }
 
 export const TASK_ID_LABEL = 'com.docker.swarm.task.id';
@@ -62,7 +64,9 @@ export function containerConfigOf(task: Task, nodeHostname: string, files: TaskF
     init: c?.init ?? false,
     ...optional('stopSignal', c?.stopSignal),
     stopTimeoutSeconds: (c?.hasStopGracePeriod ? c.stopGracePeriodNs : defaults.stopGracePeriodNs) / 1e9,
-    mounts: (c?.mounts ?? []).map((m) => mountOf(m, context)),
+    mounts: (c?.mounts ?? []).map((m) =>
+      m.type === MountType.CLUSTER ? volumeMount(m, context, files) : mountOf(m, context),
+    ),
     files: [...secretFiles(c?.secrets ?? [], payloads), ...configFiles(c?.configs ?? [], payloads)],
     networkMode: networkModeOf(task),
     ...(task.networks.length > 0 ? { networks: wishesOf(task) } : {}),
@@ -139,6 +143,15 @@ function hostPorts(task: Task): readonly PublishedPort[] {
       const hostIp = p.hostIp || hostIps[`${p.targetPort}/${protocol}`];
       return { protocol, targetPort: p.targetPort, publishedPort: p.publishedPort, ...(hostIp ? { hostIp } : {}) };
     });
+}
+
+/** A cluster volume: where the node has it mounted. */
+function volumeMount(m: Mount, context: TemplateContext, files: TaskFiles): MountConfig {
+  const target = expandTemplate(m.target, context);
+  const volume = context.task.volumes.find((v) => v.target === target);
+  if (!volume) throw new SwarmtsError('not-found', `the task was given no volume for ${target}`);
+  const source = files.volumePath(volume.volumeId);
+  return { type: 'bind', source, target, readOnly: m.readOnly, bindCreateSource: false };
 }
 
 function mountOf(m: Mount, context: TemplateContext): MountConfig {

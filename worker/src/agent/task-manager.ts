@@ -11,8 +11,11 @@ import {
   observedState,
   type Secret,
   type Task,
+  TaskState,
   type TaskStatus,
 } from '@swarmts/proto';
+import { ClusterVolumes } from '../csi/cluster-volumes.js';
+import type { CsiPlugins } from '../csi/csi-plugins.js';
 import type { ContainerEngine } from '../engine/engine-api.js';
 import { AssignmentFile } from './assignment-file.js';
 import { TASK_ID_LABEL } from './container-config.js';
@@ -25,6 +28,10 @@ export interface TaskManagerOptions {
   readonly clock: Clock;
   readonly log: Logger;
   readonly networks: NetworkReceiver;
+  readonly csiPlugins: CsiPlugins;
+  /** Where cluster volumes are mounted. */
+  readonly volumesDir: string;
+  readonly volumesUnpublished: (volumeIds: readonly string[]) => void;
   readonly report: (taskId: string, status: TaskStatus) => void;
 }
 
@@ -52,15 +59,25 @@ export class TaskManager {
   /** Tasks that no node sends new connections to any more, and those that wait for that. */
   readonly #withdrawn = new Set<string>();
   readonly #waiting = new Map<string, () => void>();
+  readonly #volumes: ClusterVolumes;
   #sequence = -1;
 
   constructor(options: TaskManagerOptions) {
     this.#o = options;
     this.#file = new AssignmentFile(options.dir);
+    this.#volumes = new ClusterVolumes({
+      dir: options.volumesDir,
+      plugins: options.csiPlugins,
+      clock: options.clock,
+      log: options.log,
+      inUse: (id, path) => this.#usesVolume(id, path),
+      unpublished: options.volumesUnpublished,
+    });
   }
 
   /** Takes up the tasks of the last run; their containers are running, perhaps. */
   async restore(): Promise<void> {
+    await this.#volumes.restore();
     const { tasks, networks } = await this.#file.load();
     this.#o.networks.apply({ complete: true, networks, removedNetworkIds: [], dataPathPort: 0 });
     for (const task of tasks) this.#start(task);
@@ -89,6 +106,7 @@ export class TaskManager {
     // Before the tasks that need them.
     const { networks, removedNetworkIds, dataPathPort } = a;
     this.#o.networks.apply({ complete, networks, removedNetworkIds, dataPathPort });
+    this.#volumes.apply({ complete, volumes: a.volumes, removedVolumeIds: a.removedVolumeIds });
     if (complete) this.#startOver(a);
     for (const s of a.secrets) this.#secrets.set(s.id, s);
     for (const c of a.configs) this.#configs.set(c.id, c);
@@ -131,13 +149,26 @@ export class TaskManager {
     const runner = new TaskRunner(task, {
       ...this.#o,
       withdrawn: (id) => this.#untilWithdrawn(id),
-      files: { secret: (id) => this.#secrets.get(id), config: (id) => this.#configs.get(id) },
+      files: {
+        secret: (id) => this.#secrets.get(id),
+        config: (id) => this.#configs.get(id),
+        volumePath: (id) => this.#volumes.pathOf(id),
+      },
+      volumesReady: (t, signal) => this.#volumes.ready(t, signal),
       report: (id, status) => {
         this.#o.report(id, status);
         this.save();
       },
     });
     this.#runners.set(task.id, runner);
+  }
+
+  /** A task that has not ended, or a container that is still there. */
+  #usesVolume(id: string, path: string): boolean {
+    const tasks = [...this.#runners.values()].filter((r) => r.status.state <= TaskState.RUNNING);
+    if (tasks.some((r) => r.task.volumes.some((v) => v.volumeId === id))) return true;
+    const ended = (state: string) => state === 'exited' || state === 'dead';
+    return this.#o.engine.list().some((c) => !ended(c.state) && c.config.mounts.some((m) => m.source === path));
   }
 
   /** The managers say that these tasks may be stopped. */
@@ -183,6 +214,7 @@ export class TaskManager {
 
   /** Lets go of all tasks; their containers go on. */
   async close(): Promise<void> {
+    this.#volumes.close();
     for (const r of this.#runners.values()) r.close();
     await Promise.all([...this.#runners.values()].map((r) => r.done));
     await Promise.all(this.#leaving);
@@ -193,6 +225,7 @@ export class TaskManager {
   async removeAll(): Promise<void> {
     for (const id of [...this.#runners.keys()]) this.#remove(id);
     await Promise.all(this.#leaving);
+    await this.#volumes.removeAll();
     await this.#file.flushed();
   }
 }

@@ -21,6 +21,8 @@ import { nextAction } from './task-machine.js';
 export interface TaskRunnerOptions {
   readonly engine: ContainerEngine;
   readonly files: TaskFiles;
+  /** Resolves when the task's cluster volumes are mounted. */
+  readonly volumesReady: (task: Task, signal: AbortSignal) => Promise<void>;
   readonly nodeHostname: string;
   readonly clock: Clock;
   readonly log: Logger;
@@ -130,6 +132,8 @@ export class TaskRunner {
     try {
       if (!this.#container()) {
         await this.#pullImage(signal);
+        await this.#o.volumesReady(this.#task, signal);
+        if (signal.aborted) return;
         await this.#create();
       }
       this.#report(TaskState.READY, 'prepared');

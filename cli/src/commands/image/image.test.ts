@@ -161,7 +161,7 @@ describe('image commands', () => {
       const env = { DOCKER_CONFIG: dir, PATH: `${dir}:${process.env.PATH}` };
       const run = (...argv: string[]) => runCli(argv, routes, { env });
       const none = await run('push', 'reg:5000/a');
-      assert.equal(none.requests[0]?.headers['x-registry-auth'], Buffer.from('{}').toString('base64url'));
+      assert.equal(none.requests[0]?.headers['x-registry-auth'], Buffer.from('{}').toString('base64url'), none.err);
       await runCli(['login', '-u', 'me', '--password-stdin', 'reg:5000'], routes, { env, stdin: 'secret\n' });
       assert.deepEqual(JSON.parse(readFileSync(kept, 'utf8')), {
         ServerURL: 'reg:5000',

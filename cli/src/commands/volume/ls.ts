@@ -11,6 +11,11 @@ interface Volume {
   readonly Mountpoint?: string;
   readonly Scope?: string;
   readonly Labels?: Readonly<Record<string, string>> | null;
+  readonly ClusterVolume?: {
+    readonly Spec?: { readonly Group?: string; readonly Availability?: string };
+    readonly Info?: { readonly VolumeID?: string };
+    readonly PublishStatus?: readonly object[];
+  };
 }
 
 const layout: RowLayout = {
@@ -26,9 +31,21 @@ const layout: RowLayout = {
   quiet: '{{.Name}}',
 };
 
+const clusterLayout: RowLayout = {
+  table: '{{.Name}}\t{{.Group}}\t{{.Driver}}\t{{.Availability}}\t{{.Status}}',
+  headers: {
+    ...layout.headers,
+    Group: 'GROUP',
+    Availability: 'AVAILABILITY',
+    Status: 'STATUS',
+  },
+  quiet: '{{.Name}}',
+};
+
 export const command = defineCommand({
   synopsis: '',
   flags: {
+    cluster: bool('Display only cluster volumes, and use cluster volume list formatting'),
     filter: filters("Provide filter values (e.g. 'dangling=true')"),
     format: text("Format output using a custom template: 'table', 'table TEMPLATE', 'json' or a Go template"),
     quiet: bool('Only display volume names', { short: 'q' }),
@@ -39,6 +56,7 @@ export const command = defineCommand({
       filters: filterQuery(f.filter),
     });
     const rows = (answer.Volumes ?? [])
+      .filter((v) => !f.cluster || v.ClusterVolume)
       .toSorted((a, b) => compareNatural(a.Name, b.Name))
       .map((v) => ({
         Driver: v.Driver ?? '',
@@ -49,7 +67,18 @@ export const command = defineCommand({
           .map(([k, value]) => `${k}=${value}`)
           .join(','),
         Label: (name: unknown) => v.Labels?.[String(name)] ?? '',
+        Group: v.ClusterVolume ? (v.ClusterVolume.Spec?.Group ?? '') : 'N/A',
+        Availability: v.ClusterVolume?.Spec?.Availability ?? 'N/A',
+        Status: statusOf(v),
       }));
-    printRows(ctx.out, layout, rows, f);
+    printRows(ctx.out, f.cluster ? clusterLayout : layout, rows, f);
   },
 });
+
+function statusOf({ ClusterVolume: volume }: Volume): string {
+  if (!volume) return 'N/A';
+  if (!volume.Info?.VolumeID) return 'pending creation';
+  const nodes = volume.PublishStatus?.length ?? 0;
+  if (nodes === 0) return 'created';
+  return `in use (${nodes} node${nodes === 1 ? '' : 's'})`;
+}

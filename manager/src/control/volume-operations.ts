@@ -1,0 +1,73 @@
+/** Making, changing and removing cluster volumes. Words: Docker's. */
+import { newId, SwarmtsError } from '@swarmts/lib';
+import {
+  observedState,
+  TaskState,
+  Volume,
+  type VolumeAvailability,
+  type VolumeSpec,
+  validateSecretName,
+} from '@swarmts/proto';
+import type { ReadTx, WriteTx } from '../store/transaction.js';
+import { findByNameOrId } from './find.js';
+
+export function createVolume(tx: WriteTx, spec: VolumeSpec): Volume {
+  const name = spec.annotations?.name ?? '';
+  if (name === '') throw new SwarmtsError('invalid-argument', 'Volume name is required');
+  validateSecretName(name);
+  if ((spec.driver?.name ?? '') === '') throw new SwarmtsError('invalid-argument', 'Volume driver must be specified');
+  if (spec.requiredBytes < 0 || spec.limitBytes < 0)
+    throw new SwarmtsError('invalid-argument', 'capacities of a volume must not be negative');
+  if (spec.limitBytes > 0 && spec.requiredBytes > spec.limitBytes)
+    throw new SwarmtsError(
+      'invalid-argument',
+      `required ${spec.requiredBytes} bytes are more than the limit of ${spec.limitBytes}`,
+    );
+  if (tx.by('volume', 'name', name).length > 0)
+    throw new SwarmtsError('already-exists', `name conflicts with an existing object: volume ${name} already exists`);
+  const secrets = spec.secrets.map((s) => ({ ...s, secretId: findByNameOrId(tx, 'secret', s.secretId).id }));
+  const volume = Volume.create({ id: newId(), spec: { ...spec, secrets } });
+  tx.create('volume', volume);
+  return volume;
+}
+
+/** Only its availability and labels can change, as with Docker. */
+export interface VolumeChange {
+  readonly availability: VolumeAvailability;
+  /** undefined: as they are. */
+  readonly labels: Readonly<Record<string, string>> | undefined;
+}
+
+export function updateVolume(tx: WriteTx, ref: string, version: number, change: VolumeChange): void {
+  const volume = findByNameOrId(tx, 'volume', ref);
+  if (!volume.spec) return;
+  if ((volume.meta?.version?.index ?? 0) !== version)
+    throw new SwarmtsError(
+      'out-of-sequence',
+      'update out of sequence: the volume was changed meanwhile, read it again',
+    );
+  const labels = change.labels ?? volume.spec.annotations?.labels ?? {};
+  const annotations = { name: volume.spec.annotations?.name ?? '', labels };
+  tx.update('volume', { ...volume, spec: { ...volume.spec, availability: change.availability, annotations } });
+}
+
+/** `force` forgets it at once, whatever its plugin says. */
+export function removeVolume(tx: WriteTx, ref: string, force: boolean): void {
+  const volume = findByNameOrId(tx, 'volume', ref);
+  if (force) {
+    tx.remove('volume', volume.id);
+    return;
+  }
+  const user = userOf(tx, volume.id);
+  if (user !== undefined || volume.publishStatus.length > 0) {
+    const by = user === undefined ? 'is still published to a node' : `is in use by task ${user}`;
+    throw new SwarmtsError('failed-precondition', `volume ${volume.spec?.annotations?.name} ${by}`);
+  }
+  tx.update('volume', { ...volume, pendingDelete: true });
+}
+
+function userOf(tx: ReadTx, volumeId: string): string | undefined {
+  const uses = (t: { readonly volumes: readonly { readonly volumeId: string }[] }) =>
+    t.volumes.some((a) => a.volumeId === volumeId);
+  return tx.list('task').find((t) => uses(t) && observedState(t) <= TaskState.RUNNING)?.id;
+}

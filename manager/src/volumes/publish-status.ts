@@ -1,0 +1,32 @@
+/** On which nodes a cluster volume is, and how far it got there. Changes of its publish statuses, within a transaction. */
+import { type VolumeAttachment, VolumePublishState, type VolumePublishStatus } from '@swarmts/proto';
+import type { WriteTx } from '../store/transaction.js';
+
+/** Volumes that a task was given on a node are to be brought there. */
+export function publishToNodes(tx: WriteTx, nodeId: string, attachments: readonly VolumeAttachment[]): void {
+  for (const { volumeId } of attachments) {
+    const volume = tx.get('volume', volumeId);
+    if (!volume || volume.publishStatus.some((s) => s.nodeId === nodeId)) continue;
+    const status = {
+      nodeId,
+      state: VolumePublishState.PENDING_PUBLISH,
+      publishContext: {},
+      message: '',
+      csiNodeId: '',
+    };
+    tx.update('volume', { ...volume, publishStatus: [...volume.publishStatus, status] });
+  }
+}
+
+/** Changes a volume's status on one node; undefined takes it away. What is gone is left alone. */
+export function changePublishStatus(
+  tx: WriteTx,
+  volumeId: string,
+  nodeId: string,
+  change: (s: VolumePublishStatus) => VolumePublishStatus | undefined,
+): void {
+  const volume = tx.get('volume', volumeId);
+  if (!volume?.publishStatus.some((s) => s.nodeId === nodeId)) return;
+  const publishStatus = volume.publishStatus.flatMap((s) => (s.nodeId === nodeId ? (change(s) ?? []) : [s]));
+  tx.update('volume', { ...volume, publishStatus });
+}

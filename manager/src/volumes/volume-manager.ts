@@ -1,0 +1,278 @@
+/**
+ * Has the CSI plugins do what the cluster's volumes need: makes them, brings them to the nodes whose tasks were given them,
+ * takes them away when the last such task has ended (the node first, then the controller), and deletes them.
+ * One call per volume at a time; what fails is tried again.
+ */
+import { Backoff, ControlLoop, messageOf, type TimerHandle, type Watch } from '@swarmts/lib';
+import {
+  isWanted,
+  type Task,
+  type Volume,
+  VolumeAvailability,
+  VolumePublishState,
+  type VolumePublishStatus,
+} from '@swarmts/proto';
+import { occupiesNode } from '@swarmts/scheduler';
+import type { LeaderComponent, LeaderContext } from '../leader-component.js';
+import { rejectTask } from '../orchestrator/reject-task.js';
+import type { AnyChange } from '../store/tables.js';
+import type { WriteTx } from '../store/transaction.js';
+import { changePublishStatus } from './publish-status.js';
+import type { MadeVolume, VolumePlugins } from './volume-plugins.js';
+import { volumeSecretsOf } from './volume-secrets.js';
+
+const DEBOUNCE_MS = 5;
+const MAX_DELAY_MS = 100;
+const RETRY_INITIAL_MS = 500;
+const RETRY_MAX_MS = 60_000;
+
+const { PENDING_PUBLISH, PUBLISHED, PENDING_NODE_UNPUBLISH, PENDING_UNPUBLISH } = VolumePublishState;
+
+/** A call of a plugin, and how its result is written. */
+interface Call {
+  run(): Promise<(tx: WriteTx) => void>;
+  /** Where its failure is told. */
+  failed(tx: WriteTx, message: string): void;
+}
+
+export class VolumeManager implements LeaderComponent {
+  readonly #c: LeaderContext;
+  readonly #plugins: VolumePlugins;
+  readonly #loop: ControlLoop;
+  readonly #dirty = new Set<string>();
+  /** Tasks by volume. */
+  readonly #users = new Map<string, Map<string, Task>>();
+  readonly #busy = new Map<string, Promise<void>>();
+  readonly #retries = new Map<string, { readonly backoff: Backoff; timer: TimerHandle | undefined }>();
+  #watch: Watch | undefined;
+  #stopped = false;
+
+  constructor(context: LeaderContext, plugins: VolumePlugins) {
+    this.#c = context;
+    this.#plugins = plugins;
+    this.#loop = new ControlLoop({
+      ...context,
+      name: 'volumes',
+      debounceMs: DEBOUNCE_MS,
+      maxDelayMs: MAX_DELAY_MS,
+      work: () => this.#work(),
+    });
+  }
+
+  start(): void {
+    this.#watch = this.#c.store.watch({ change: (c) => this.#onChange(c) });
+    this.#c.store.view((tx) => {
+      for (const t of tx.list('task')) this.#track(t, false);
+      for (const v of tx.list('volume')) this.#mark(v.id);
+    });
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    this.#watch?.close();
+    for (const r of this.#retries.values()) r.timer?.cancel();
+    await this.#loop.stop();
+    await Promise.all(this.#busy.values());
+  }
+
+  #mark(volumeId: string): void {
+    this.#dirty.add(volumeId);
+    this.#loop.mark();
+  }
+
+  #onChange(c: AnyChange): void {
+    if (c.kind === 'volume') this.#mark(c.object.id);
+    else if (c.kind === 'task') this.#track(c.object, c.action === 'remove');
+    else if (c.kind === 'node' && (c.action === 'remove' || c.object.description?.csi !== c.old?.description?.csi)) {
+      this.#c.store.view((tx) => {
+        for (const v of tx.list('volume')) if (isOn(v, c.object.id)) this.#mark(v.id);
+      });
+    }
+  }
+
+  #track(task: Task, removed: boolean): void {
+    for (const { volumeId } of task.volumes) {
+      const users = this.#users.get(volumeId) ?? new Map<string, Task>();
+      if (removed || !occupiesNode(task)) users.delete(task.id);
+      else users.set(task.id, task);
+      if (users.size > 0) this.#users.set(volumeId, users);
+      else this.#users.delete(volumeId);
+      this.#mark(volumeId);
+    }
+  }
+
+  #usersOf(volumeId: string): readonly Task[] {
+    return [...(this.#users.get(volumeId)?.values() ?? [])];
+  }
+
+  async #work(): Promise<void> {
+    const ids = [...this.#dirty];
+    this.#dirty.clear();
+    await this.#c.store.batch(
+      ids,
+      (tx, id) => this.#settle(tx, id),
+      (id, error) => this.#c.log.warn('a volume could not be looked after', { volume: id, error: messageOf(error) }),
+    );
+    for (const id of ids) this.#call(id);
+  }
+
+  /** What needs no plugin: tasks of drained volumes end, and volumes that no task has any more are to leave their nodes. */
+  #settle(tx: WriteTx, id: string): void {
+    const volume = tx.get('volume', id);
+    if (!volume) return;
+    const users = this.#usersOf(id);
+    if (volume.spec?.availability === VolumeAvailability.VOLUME_DRAIN) {
+      const reason = `volume ${volume.spec.annotations?.name} is drained`;
+      for (const t of users) if (isWanted(t)) rejectTask(tx, t.id, reason, this.#c.clock.now());
+    }
+    for (const s of volume.publishStatus) {
+      const state = nextState(
+        s,
+        users.some((t) => t.nodeId === s.nodeId),
+        tx.get('node', s.nodeId) !== undefined,
+      );
+      if (state !== s.state) changePublishStatus(tx, id, s.nodeId, (old) => ({ ...old, state, message: '' }));
+    }
+  }
+
+  /** Begins the plugin's next work on the volume, if there is any. */
+  #call(id: string): void {
+    if (this.#stopped || this.#busy.has(id) || this.#retries.get(id)?.timer) return;
+    const volume = this.#c.store.get('volume', id);
+    const call = volume && this.#nextCall(volume);
+    if (!call) {
+      if (!volume) this.#retries.delete(id);
+      return;
+    }
+    const done = this.#run(id, call)
+      .catch((e: unknown) => this.#c.onStuck(e))
+      .finally(() => {
+        this.#busy.delete(id);
+        if (!this.#stopped) this.#mark(id);
+      });
+    this.#busy.set(id, done);
+  }
+
+  async #run(id: string, call: Call): Promise<void> {
+    let write: (tx: WriteTx) => void;
+    try {
+      write = await call.run();
+      this.#retries.delete(id);
+    } catch (e) {
+      const message = messageOf(e);
+      this.#c.log.warn('a CSI plugin could not do its work', { volume: id, error: message });
+      this.#retryLater(id);
+      write = (tx) => call.failed(tx, message);
+    }
+    if (!this.#stopped) await this.#c.store.update(write);
+  }
+
+  #retryLater(id: string): void {
+    const known = this.#retries.get(id);
+    const { random } = this.#c;
+    const backoff = known?.backoff ?? new Backoff({ initialMs: RETRY_INITIAL_MS, maxMs: RETRY_MAX_MS, random });
+    const timer = this.#c.clock.after(backoff.next(), () => {
+      this.#retries.set(id, { backoff, timer: undefined });
+      this.#mark(id);
+    });
+    this.#retries.set(id, { backoff, timer });
+  }
+
+  #nextCall(volume: Volume): Call | undefined {
+    const { spec, info } = volume;
+    if (!spec) return undefined;
+    if (!info) return volume.pendingDelete ? this.#forget(volume) : this.#create(volume);
+    const made = () => ({ spec, info, secrets: this.#c.store.view((tx) => volumeSecretsOf(tx, spec)) });
+    const leaving = volume.publishStatus.find((s) => s.state === PENDING_UNPUBLISH);
+    if (leaving) return this.#unpublish(volume, made, leaving);
+    const coming = volume.publishStatus.find((s) => s.state === PENDING_PUBLISH);
+    if (coming) return this.#publish(volume, made, coming);
+    return volume.pendingDelete && volume.publishStatus.length === 0 ? this.#remove(volume, made) : undefined;
+  }
+
+  #create(volume: Volume): Call {
+    return {
+      run: async () => {
+        const { spec } = volume;
+        if (!spec) return () => undefined;
+        const secrets = this.#c.store.view((tx) => volumeSecretsOf(tx, spec));
+        const info = await this.#plugins.create(spec, secrets);
+        return (tx) => updateVolume(tx, volume.id, (v) => ({ ...v, info, message: '' }));
+      },
+      failed: (tx, message) => updateVolume(tx, volume.id, (v) => ({ ...v, message })),
+    };
+  }
+
+  /** It was never made. */
+  #forget(volume: Volume): Call {
+    return {
+      run: async () => (tx) => removeVolume(tx, volume.id),
+      failed: () => undefined,
+    };
+  }
+
+  #remove(volume: Volume, made: () => MadeVolume): Call {
+    return {
+      run: async () => {
+        await this.#plugins.remove(made());
+        return (tx) => removeVolume(tx, volume.id);
+      },
+      failed: (tx, message) => updateVolume(tx, volume.id, (v) => ({ ...v, message })),
+    };
+  }
+
+  #publish(volume: Volume, made: () => MadeVolume, s: VolumePublishStatus): Call {
+    return {
+      run: async () => {
+        const { csi = [], hostname = s.nodeId } = this.#c.store.get('node', s.nodeId)?.description ?? {};
+        const driver = volume.spec?.driver?.name ?? '';
+        const csiNodeId = csi.find((c) => c.plugin === driver)?.nodeId;
+        if (csiNodeId === undefined) throw new Error(`CSI plugin ${driver} does not answer on node ${hostname}`);
+        const publishContext = await this.#plugins.publish(made(), csiNodeId);
+        const state = PUBLISHED;
+        return (tx) =>
+          changePublishStatus(tx, volume.id, s.nodeId, (old) =>
+            old.state === PENDING_PUBLISH ? { ...old, state, publishContext, csiNodeId, message: '' } : old,
+          );
+      },
+      failed: failedOn(volume.id, s.nodeId),
+    };
+  }
+
+  #unpublish(volume: Volume, made: () => MadeVolume, s: VolumePublishStatus): Call {
+    return {
+      run: async () => {
+        // Without a name the plugin was never asked to publish it, or at least has not answered.
+        const csi = this.#c.store.get('node', s.nodeId)?.description?.csi ?? [];
+        const known = csi.find((c) => c.plugin === volume.spec?.driver?.name)?.nodeId;
+        const csiNodeId = s.csiNodeId || known;
+        if (csiNodeId !== undefined) await this.#plugins.unpublish(made(), csiNodeId);
+        return (tx) => changePublishStatus(tx, volume.id, s.nodeId, () => undefined);
+      },
+      failed: failedOn(volume.id, s.nodeId),
+    };
+  }
+}
+
+function failedOn(volumeId: string, nodeId: string): Call['failed'] {
+  return (tx, message) => changePublishStatus(tx, volumeId, nodeId, (s) => ({ ...s, message }));
+}
+
+/** Where the status goes by itself: on from a node without users, and past a node that is gone. */
+function nextState(s: VolumePublishStatus, used: boolean, nodeKnown: boolean): VolumePublishState {
+  if (!nodeKnown) return PENDING_UNPUBLISH;
+  if (used) return s.state;
+  if (s.state === PENDING_PUBLISH) return PENDING_UNPUBLISH;
+  return s.state === PUBLISHED ? PENDING_NODE_UNPUBLISH : s.state;
+}
+
+const isOn = (v: Volume, nodeId: string) => v.publishStatus.some((s) => s.nodeId === nodeId);
+
+function updateVolume(tx: WriteTx, id: string, change: (v: Volume) => Volume): void {
+  const volume = tx.get('volume', id);
+  if (volume) tx.update('volume', change(volume));
+}
+
+function removeVolume(tx: WriteTx, id: string): void {
+  if (tx.get('volume', id)) tx.remove('volume', id);
+}

@@ -1,0 +1,213 @@
+/**
+ * The cluster volumes of this node: mounts what the managers have published to it when a task needs it, and lets go of it
+ * when they say so and no container has it any more. What is mounted is written down, so that a restarted agent finds it.
+ */
+import { mkdir, rmdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import {
+  Backoff,
+  type Clock,
+  type Logger,
+  messageOf,
+  readFileIfThere,
+  SwarmtsError,
+  sleep,
+  writeFileAtomic,
+} from '@swarmts/lib';
+import type { Task, VolumeAssignment } from '@swarmts/proto';
+import type { NodePaths } from './csi-plugin.js';
+import type { CsiPlugins } from './csi-plugins.js';
+
+/** So long a task waits for its volumes, as in Swarm. */
+const READY_TIMEOUT_MS = 5 * 60_000;
+const USE_POLL_MS = 200;
+const RETRY = { initialMs: 500, maxMs: 30_000 };
+
+export interface ClusterVolumesOptions {
+  /** Where volumes are mounted, each in a folder of its id. */
+  readonly dir: string;
+  readonly plugins: Pick<CsiPlugins, 'plugin'>;
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** Whether a container, or a task that is about to have one, uses what is mounted there. */
+  readonly inUse: (volumeId: string, path: string) => boolean;
+  /** The node has let go of these. */
+  readonly unpublished: (volumeIds: readonly string[]) => void;
+}
+
+interface Mounted {
+  readonly driver: string;
+  /** The plugin's name for it. */
+  readonly csiId: string;
+}
+
+export class ClusterVolumes {
+  readonly #o: ClusterVolumesOptions;
+  readonly #file: string;
+  readonly #assigned = new Map<string, VolumeAssignment>();
+  /** What a plugin was asked to mount, by this run or an earlier one. */
+  readonly #mounted = new Map<string, Mounted>();
+  /** What it has mounted in this run: the machine may have been started anew since the one before. */
+  readonly #ready = new Set<string>();
+  /** The last thing that is done with each volume; the next one waits for it. */
+  readonly #tails = new Map<string, Promise<void>>();
+  readonly #waiting = new Set<() => void>();
+  #closed = false;
+
+  constructor(options: ClusterVolumesOptions) {
+    this.#o = options;
+    this.#file = join(options.dir, 'mounted.json');
+  }
+
+  /** Takes up what an earlier run has mounted. */
+  async restore(): Promise<void> {
+    const text = await readFileIfThere(this.#file);
+    if (text === undefined) return;
+    try {
+      const list = JSON.parse(text) as readonly (Mounted & { readonly id: string })[];
+      for (const { id, ...mounted } of list) this.#mounted.set(id, mounted);
+    } catch (e) {
+      throw new SwarmtsError('corrupt', `${this.#file} cannot be read: unmount what is below and remove it`, {
+        cause: e,
+      });
+    }
+  }
+
+  apply(a: {
+    readonly complete: boolean;
+    readonly volumes: readonly VolumeAssignment[];
+    readonly removedVolumeIds: readonly string[];
+  }): void {
+    const leaving = new Set(a.removedVolumeIds);
+    if (a.complete) {
+      this.#assigned.clear();
+      for (const id of this.#mounted.keys()) leaving.add(id);
+    }
+    for (const v of a.volumes) {
+      this.#assigned.set(v.id, v);
+      leaving.delete(v.id);
+    }
+    for (const id of leaving) {
+      this.#assigned.delete(id);
+      void this.#queue(id, () => this.#leave(id));
+    }
+    for (const wake of this.#waiting) wake();
+  }
+
+  /** Where a volume is, or will be, mounted. */
+  pathOf(id: string): string {
+    return this.#paths(id).target;
+  }
+
+  /** Resolves when all volumes of the task are mounted. Throws SwarmtsError 'timeout', or what the plugin said. */
+  async ready(task: Task, signal: AbortSignal): Promise<void> {
+    for (const { volumeId } of task.volumes) {
+      const v = await this.#untilAssigned(volumeId, signal);
+      await this.#queue(volumeId, () => this.#mount(v));
+    }
+  }
+
+  close(): void {
+    this.#closed = true;
+    for (const wake of this.#waiting) wake();
+  }
+
+  /** The node leaves the swarm: everything is unmounted. */
+  async removeAll(): Promise<void> {
+    this.#assigned.clear();
+    await Promise.all([...this.#mounted.keys()].map((id) => this.#queue(id, () => this.#leave(id))));
+  }
+
+  async #untilAssigned(id: string, signal: AbortSignal): Promise<VolumeAssignment> {
+    const deadline = this.#o.clock.monotonic() + READY_TIMEOUT_MS;
+    for (;;) {
+      const v = this.#assigned.get(id);
+      if (v) return v;
+      if (signal.aborted || this.#closed) throw new SwarmtsError('aborted', 'waiting for volumes was given up');
+      const left = deadline - this.#o.clock.monotonic();
+      if (left <= 0) throw new SwarmtsError('timeout', `volume ${id} was not published to this node in five minutes`);
+      await this.#news(left, signal);
+    }
+  }
+
+  /** Waits for assignments, for the end of the wait, or so long. */
+  #news(timeoutMs: number, signal: AbortSignal): Promise<void> {
+    return new Promise((resolve) => {
+      const done = () => {
+        timer.cancel();
+        signal.removeEventListener('abort', done);
+        this.#waiting.delete(done);
+        resolve();
+      };
+      const timer = this.#o.clock.after(timeoutMs, done);
+      signal.addEventListener('abort', done, { once: true });
+      this.#waiting.add(done);
+    });
+  }
+
+  #queue(id: string, work: () => Promise<void>): Promise<void> {
+    const next = (this.#tails.get(id) ?? Promise.resolve()).catch(() => undefined).then(work);
+    this.#tails.set(id, next);
+    next
+      .catch((e: unknown) =>
+        this.#o.log.warn('a volume was not mounted or unmounted', { volume: id, error: messageOf(e) }),
+      )
+      .finally(() => {
+        if (this.#tails.get(id) === next) this.#tails.delete(id);
+      });
+    return next;
+  }
+
+  async #mount(v: VolumeAssignment): Promise<void> {
+    const { spec, info } = v;
+    if (!spec || !info || this.#ready.has(v.id)) return;
+    const driver = spec.driver?.name ?? '';
+    const plugin = this.#o.plugins.plugin(driver);
+    const paths = this.#paths(v.id);
+    await mkdir(paths.staging, { recursive: true, mode: 0o700 });
+    // Written down first: what was begun is undone, also after a failure or crash.
+    this.#mounted.set(v.id, { driver, csiId: info.volumeId });
+    await this.#save();
+    await plugin.mount({ spec, info, secrets: v.secrets }, v.publishContext, paths);
+    this.#ready.add(v.id);
+  }
+
+  /** Until it has worked, or the volume is wanted again. */
+  async #leave(id: string): Promise<void> {
+    const backoff = new Backoff({ ...RETRY, random: Math.random });
+    const paths = this.#paths(id);
+    for (;;) {
+      while (this.#o.inUse(id, paths.target) && !this.#closed) await sleep(this.#o.clock, USE_POLL_MS);
+      if (this.#closed || this.#assigned.has(id)) return;
+      try {
+        await this.#unmount(id, paths);
+        this.#o.unpublished([id]);
+        return;
+      } catch (e) {
+        this.#o.log.warn('a volume was not unmounted, trying again', { volume: id, error: messageOf(e) });
+        await sleep(this.#o.clock, backoff.next());
+      }
+    }
+  }
+
+  async #unmount(id: string, paths: NodePaths): Promise<void> {
+    const m = this.#mounted.get(id);
+    if (!m) return;
+    this.#ready.delete(id);
+    await this.#o.plugins.plugin(m.driver).unmount(m.csiId, paths);
+    // Only empty folders go: what is still mounted must not lose its files.
+    for (const path of [paths.target, paths.staging, join(this.#o.dir, id)]) await rmdir(path).catch(() => undefined);
+    this.#mounted.delete(id);
+    await this.#save();
+  }
+
+  #paths(id: string): NodePaths {
+    return { staging: join(this.#o.dir, id, 'stage'), target: join(this.#o.dir, id, 'mount') };
+  }
+
+  async #save(): Promise<void> {
+    await mkdir(this.#o.dir, { recursive: true, mode: 0o700 });
+    const list = [...this.#mounted].map(([id, m]) => ({ id, ...m }));
+    await writeFileAtomic(this.#file, `${JSON.stringify(list)}\n`);
+  }
+}
