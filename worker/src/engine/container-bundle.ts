@@ -11,6 +11,7 @@ import { errnoOf, SwarmtsError } from '@swarmts/lib';
 import type { HelperApi } from '../helper/helper-api.js';
 import { chooseCapabilities } from '../runtime/capabilities.js';
 import { cdiEdits } from '../runtime/cdi.js';
+import type { CompiledFilters } from '../runtime/compiled-filters.js';
 import { deviceRule, givenDevices } from '../runtime/devices.js';
 import type { DnsConfig } from '../runtime/etc-files.js';
 import { hostNetworkHostsFile, hostsFile, resolvConf } from '../runtime/etc-files.js';
@@ -18,7 +19,7 @@ import { findInit, hostDevices, type MachineFacts } from '../runtime/machine-fac
 import { restrictionsOf } from '../runtime/mount-restrictions.js';
 import { type MountInfo, readMounts } from '../runtime/mountinfo.js';
 import { type NetworkNamespace, ociConfig } from '../runtime/oci-config.js';
-import type { LinuxSeccomp, OciMount, OciProcess } from '../runtime/oci-spec.js';
+import type { LinuxSeccomp, OciMount, OciProcess, OciSpec } from '../runtime/oci-spec.js';
 import { seccompFromProfile } from '../runtime/seccomp-profile-file.js';
 import { tmpfsOptions } from '../runtime/tmpfs-options.js';
 import { type ResolvedUser, resolveUser } from '../runtime/user-lookup.js';
@@ -40,6 +41,7 @@ export interface BundleContext {
   readonly facts: MachineFacts;
   readonly cgroupParent: string;
   readonly initPath: string | undefined;
+  readonly filters: CompiledFilters;
   /** The engine's own DNS setting, for containers that have none. */
   readonly dns: DnsConfig | undefined;
 }
@@ -52,6 +54,8 @@ export interface NetworkOwner {
 }
 
 export interface BundleRequest {
+  /** Path of the OCI runtime. */
+  readonly program: string;
   readonly shared: SharedNamespaces;
   /** The container whose network this one shares: names belong to the network. */
   readonly networkOf?: NetworkOwner | undefined;
@@ -81,7 +85,7 @@ export function cgroupOf(
 /** Mounts the root file system and fills empty volumes; separate, because it does not depend on the network. */
 export async function prepareRootfs(
   context: BundleContext,
-  request: Omit<BundleRequest, 'network' | 'attachment' | 'shared' | 'networkOf' | 'linked'>,
+  request: Omit<BundleRequest, 'network' | 'attachment' | 'shared' | 'networkOf' | 'linked' | 'program'>,
 ): Promise<string> {
   const { record, paths, volumes } = request;
   const rootfs = await mountRootfs(context.helper, context.layers, record.chain, paths.container);
@@ -93,8 +97,11 @@ export async function prepareRootfs(
   return rootfs;
 }
 
-/** Writes config.json into the bundle. The root file system is mounted. A few small files: the thread pool would cost more. */
-export function writeBundle(context: BundleContext, request: BundleRequest): void {
+/**
+ * Writes config.json into the bundle. The root file system is mounted. A few small files: the thread pool would cost more. Returns the
+ * configuration without what the engine adds for the runtime at hand.
+ */
+export function writeBundle(context: BundleContext, request: BundleRequest): OciSpec {
   const { record, paths } = request;
   const rootfs = rootfsPaths(paths.container).target;
   const user = lookUpUser(rootfs, record.user, record.config.groups ?? []);
@@ -112,7 +119,7 @@ export function writeBundle(context: BundleContext, request: BundleRequest): voi
   const capabilities = capabilitiesOf(context, record);
   const { networkOf } = request;
   const { hostname } = networkOf ?? record;
-  const config = ociConfig({
+  const spec = ociConfig({
     config: { ...record.config, ...(networkOf?.domainname ? { domainname: networkOf.domainname } : {}) },
     rootfs,
     args: argsOf(record),
@@ -134,7 +141,9 @@ export function writeBundle(context: BundleContext, request: BundleRequest): voi
     hooks: cdi.hooks,
     labels: context.facts.labels,
   });
+  const config = context.filters.annotate(spec, request.program);
   writeFileSync(join(paths.bundle, 'config.json'), JSON.stringify(config), { mode: 0o600 });
+  return spec;
 }
 
 /** HOSTNAME is what the kernel says, unless the container sets it otherwise. */

@@ -59,8 +59,16 @@ export async function createProcess(
     ...sharedNamespaces(record.config, context.peerOf),
     ...(await sharedMemory(context, record, paths)),
   };
-  writeBundle(context.bundle, { record, paths, volumes, network: namespace, attachment, shared, networkOf, linked });
-  return { process: await startMonitor(context, record, paths), attachment };
+  const program = programOf(context, record);
+  const request = { record, paths, volumes, network: namespace, attachment, shared, networkOf, linked, program };
+  const spec = writeBundle(context.bundle, request);
+  const process = await startMonitor(context, record, paths, program);
+  context.bundle.filters.learn(spec, program, context.runtime.stateDirectory(record.id, program));
+  return { process, attachment };
+}
+
+function programOf(context: ContainerContext, { config }: ContainerRecord): string {
+  return config.runtime ? (context.runtimes.get(config.runtime) ?? config.runtime) : context.runtime.program;
 }
 
 /** Others may join this container's IPC namespace: its shared memory is where they can mount it as well. */
@@ -99,6 +107,7 @@ async function startMonitor(
   context: ContainerContext,
   record: ContainerRecord,
   paths: ContainerPaths,
+  program: string,
 ): Promise<RunningProcess> {
   const { id, config } = record;
   let started: { monitorPid: number; pid: number };
@@ -108,7 +117,7 @@ async function startMonitor(
       tty: config.tty ?? false,
       openStdin: config.openStdin ?? false,
       stdinOnce: config.stdinOnce ?? false,
-      ...(config.runtime ? { program: context.runtimes.get(config.runtime) ?? config.runtime } : {}),
+      program,
     });
   } catch (e) {
     throw new StartError(messageOf(e), e);

@@ -635,7 +635,8 @@ export class Container {
     // Written while the runtime works: whoever opens the engine after a crash finds the process either way.
     const [saved, running] = await Promise.allSettled([
       saveRecord(this.#paths.container, started),
-      this.#context.runtime.start(started.id),
+      // Hooks come with devices that are described by CDI.
+      this.#context.runtime.start(started.id, (started.config.cdiDevices ?? []).length > 0),
     ]);
     if (running.status === 'rejected') throw running.reason;
     if (saved.status === 'rejected') throw saved.reason;

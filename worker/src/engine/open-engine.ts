@@ -25,6 +25,7 @@ import { reopenLog } from '../logs/log-files.js';
 import { LogRotation, type RotatingLog } from '../logs/log-rotation.js';
 import { favorDynmodsMount } from '../runtime/cgroup-mount.js';
 import { chooseRuntime, prepareForCrun } from '../runtime/choose-runtime.js';
+import { CompiledFilters } from '../runtime/compiled-filters.js';
 import type { DnsConfig } from '../runtime/etc-files.js';
 import { ExitWatch } from '../runtime/exit-watch.js';
 import { machineFacts, requireProgram } from '../runtime/machine-facts.js';
@@ -155,6 +156,7 @@ export async function openEngine(options: EngineOptions): Promise<ContainerEngin
       facts: machineFacts(),
       cgroupParent: options.cgroupParent ?? `/swarmts/${options.instance ?? instanceOf(dataRoot)}`,
       initPath: options.initPath,
+      filters: new CompiledFilters(),
       dns: options.dns,
     },
     runtimes: new Map([...namedRuntimes(options.runtimes ?? {})]),

@@ -4,7 +4,15 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { ContainerConfig, MountConfig } from './engine-api.js';
-import { busyboxLayer, containerConfig, EngineBed, runToEnd, TestRegistry } from './engine-bed.js';
+import {
+  busyboxLayer,
+  containerConfig,
+  EngineBed,
+  eventually,
+  outputOf,
+  runToEnd,
+  TestRegistry,
+} from './engine-bed.js';
 
 describe('options of containers', function () {
   this.timeout(60_000);
@@ -108,6 +116,30 @@ describe('options of containers', function () {
       bed.engine.start(missing),
       /error gathering device information while adding custom device "\/dev\/nosuch": no such file or directory/,
     );
+  });
+
+  it('the default filter, compiled for the first container and used by the next ones and their execs', async () => {
+    const script = 'grep Seccomp: /proc/self/status; unshare -U true 2>&1 | grep -c "not permitted"; sleep 1000';
+    const ids: string[] = [];
+    for (let i = 0; i < 2; i++) {
+      const id = await bed.engine.create(containerConfig(image, ['sh', '-c', script]));
+      await bed.engine.start(id);
+      ids.push(id);
+      await eventually(
+        async () => (await outputOf(bed.engine, id)) === 'Seccomp:\t2\n1\n',
+        `container ${i} is confined`,
+      );
+      const { stdout } = await bed.engine.exec(
+        id,
+        ['sh', '-c', 'unshare -U true 2>&1; grep Seccomp: /proc/self/status'],
+        {},
+      );
+      assert.match(Buffer.from(stdout).toString(), /not permitted\nSeccomp:\t2\n/);
+    }
+    const last = JSON.parse(readFileSync(join(bed.execRoot, 'containers', ids[1] ?? '', 'config.json'), 'utf8'));
+    const isCrun = bed.engine.info().runtime.endsWith('crun');
+    assert.equal('run.oci.seccomp_bpf_data' in (last.annotations ?? {}), isCrun);
+    for (const id of ids) await bed.engine.remove(id, { force: true, volumes: false });
   });
 
   it('a seccomp profile of one’s own', async () => {

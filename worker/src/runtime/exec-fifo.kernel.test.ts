@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { closeSync, constants, existsSync, mkdtempSync, openSync, readSync, rmSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { SimulatedClock, systemClock } from '@swarmts/lib';
-import { releaseInit } from './exec-fifo.js';
+import { releaseReader, releaseWriter } from './exec-fifo.js';
 
 describe('the release of a created container', () => {
   let dir: string;
@@ -22,19 +22,35 @@ describe('the release of a created container', () => {
       await f.write('0');
       await f.close();
     });
-    assert.equal(await releaseInit(fifo, systemClock), true);
+    assert.equal(await releaseWriter(fifo, systemClock), true);
     await writer;
     assert.equal(existsSync(fifo), false);
   });
 
+  it('gives the waiting reader a byte and takes the pipe away', async () => {
+    execFileSync('mkfifo', [fifo]);
+    const reader = openSync(fifo, constants.O_RDONLY | constants.O_NONBLOCK);
+    assert.equal(releaseReader(fifo), true);
+    assert.equal(readSync(reader, Buffer.alloc(2)), 1);
+    closeSync(reader);
+    assert.equal(existsSync(fifo), false);
+  });
+
+  it('leaves it to the runtime when nobody reads, and keeps the pipe', () => {
+    assert.equal(releaseReader(fifo), false);
+    execFileSync('mkfifo', [fifo]);
+    assert.equal(releaseReader(fifo), false);
+    assert.equal(existsSync(fifo), true);
+  });
+
   it('leaves it to the runtime when there is no pipe', async () => {
-    assert.equal(await releaseInit(fifo, systemClock), false);
+    assert.equal(await releaseWriter(fifo, systemClock), false);
   });
 
   it('leaves it to the runtime when nobody writes, and keeps the pipe', async () => {
     execFileSync('mkfifo', [fifo]);
     const clock = new SimulatedClock();
-    const released = releaseInit(fifo, clock);
+    const released = releaseWriter(fifo, clock);
     await clock.advance(1_100);
     assert.equal(await released, false);
     assert.equal(existsSync(fifo), true);

@@ -1,9 +1,10 @@
 /**
- * The release of a container that runc has created. Its init waits in an open for writing of the named pipe `exec.fifo` in the
- * container's state directory; whoever reads from it lets init go on, and takes the pipe away as the mark that it did. That is
- * all that `runc start` does for a container without hooks, and a process of its own costs a multiple of it.
+ * The release of a container that the OCI runtime has created. Its init waits at the named pipe `exec.fifo` in the container's state
+ * directory: runc's in an open for writing, until somebody reads from it; crun's for a byte to read. Whoever brings that about takes the
+ * pipe away as the mark that it did. That is all that the runtime's `start` does for a container without hooks, and a process of its
+ * own costs a multiple of it.
  */
-import { closeSync, constants, openSync, readSync, unlinkSync } from 'node:fs';
+import { closeSync, constants, openSync, readSync, unlinkSync, writeSync } from 'node:fs';
 import { type Clock, errnoOf, sleep } from '@swarmts/lib';
 
 /** Init writes as soon as the scheduler lets it; later than this something is wrong, and the runtime knows what. */
@@ -12,11 +13,11 @@ const FIRST_DELAY_MS = 0;
 const DELAY_MS = 1;
 
 /**
- * True when the container runs now. False when there is no such pipe or nobody wrote into it: the OCI runtime's own `start` is
- * to be asked, which says why.
+ * runc's way. True when the container runs now. False when there is no such pipe or nobody wrote into it: the OCI runtime's own `start`
+ * is to be asked, which says why.
  */
-export async function releaseInit(fifo: string, clock: Clock): Promise<boolean> {
-  const fd = openFifo(fifo);
+export async function releaseWriter(fifo: string, clock: Clock): Promise<boolean> {
+  const fd = openFifo(fifo, constants.O_RDONLY);
   if (fd === undefined) return false;
   try {
     const end = clock.monotonic() + LONGEST_WAIT_MS;
@@ -33,11 +34,25 @@ export async function releaseInit(fifo: string, clock: Clock): Promise<boolean> 
   }
 }
 
-function openFifo(path: string): number | undefined {
+/** crun's way; the same answers. It has the pipe open from when it was created. */
+export function releaseReader(fifo: string): boolean {
+  const fd = openFifo(fifo, constants.O_WRONLY);
+  if (fd === undefined) return false;
   try {
-    return openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+    unlinkSync(fifo);
+    writeSync(fd, Buffer.alloc(1));
+    return true;
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** Undefined when there is none, or, for writing, nobody who reads. */
+function openFifo(path: string, flags: number): number | undefined {
+  try {
+    return openSync(path, flags | constants.O_NONBLOCK);
   } catch (e) {
-    if (errnoOf(e) === 'ENOENT') return undefined;
+    if (errnoOf(e) === 'ENOENT' || errnoOf(e) === 'ENXIO') return undefined;
     throw e;
   }
 }

@@ -7,7 +7,7 @@ import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { type Clock, messageOf, newHexId, SwarmtsError } from '@swarmts/lib';
 import type { HelperApi, MonitorStarted, ProcessSpec, RunResult, TerminalSpec } from '../helper/helper-api.js';
-import { releaseInit } from './exec-fifo.js';
+import { releaseReader, releaseWriter } from './exec-fifo.js';
 import type { OciProcess, OciResources } from './oci-spec.js';
 import { runtimeMessage, startFailure } from './runtime-errors.js';
 
@@ -32,8 +32,8 @@ export interface CreateOptions {
   readonly openStdin: boolean;
   /** The input ends when whoever types into it leaves. */
   readonly stdinOnce: boolean;
-  /** Another program than the usual one. */
-  readonly program?: string;
+  /** Path of the OCI runtime. */
+  readonly program: string;
 }
 
 export interface ExecRunOptions {
@@ -77,8 +77,8 @@ export class OciRuntime {
     await this.forgetExit(id);
     const persist = join(bundle, 'persist');
     mkdirSync(persist, { recursive: true, mode: 0o700 });
-    const program = options.program ?? this.#options.runtimePath;
-    if (options.program) await mkdir(this.#rootOf(program), { recursive: true, mode: 0o700 });
+    const { program } = options;
+    if (program !== this.program) await mkdir(this.#rootOf(program), { recursive: true, mode: 0o700 });
     const argv = [
       this.#options.conmonPath,
       ...['--api-version', '1', '-c', id, '-u', id, '-r', program, '-b', bundle],
@@ -99,10 +99,18 @@ export class OciRuntime {
     }
   }
 
-  async start(id: string): Promise<void> {
+  /** Where `program` keeps what it knows of a container. */
+  stateDirectory(id: string, program: string): string {
+    return join(this.#rootOf(program), id);
+  }
+
+  /** `hasHooks`: the runtime's own `start` has more to do than to release the process. */
+  async start(id: string, hasHooks: boolean): Promise<void> {
     const program = this.#programOf(id);
-    const fifo = join(this.#rootOf(program), id, 'exec.fifo');
-    if (basename(program) === 'runc' && (await releaseInit(fifo, this.#options.clock))) return;
+    const fifo = join(this.stateDirectory(id, program), 'exec.fifo');
+    const name = basename(program);
+    if (!hasHooks && name === 'runc' && (await releaseWriter(fifo, this.#options.clock))) return;
+    if (!hasHooks && name === 'crun' && releaseReader(fifo)) return;
     const result = await this.#run(id, ['start', id]);
     if (result.code !== 0) throw startFailure(textOf(result.stderr)).error;
   }
