@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { isSwarmtsError } from '@swarmts/lib';
-import { readContainerExtensions, readExtensions } from './service-extensions.js';
+import { preferLocalPorts, readContainerExtensions, readExtensions } from './service-extensions.js';
 
 describe('extensions of services', () => {
   it('have defaults', () => {
@@ -46,6 +46,12 @@ describe('extensions of services', () => {
     });
   });
 
+  it('name ports with or without a protocol', () => {
+    const labels = { 'swarmts.publish.prefer-local': '80, 53/udp' };
+    assert.deepEqual([...preferLocalPorts(labels)], ['80/tcp', '53/udp']);
+    assert.deepEqual([...preferLocalPorts({})], []);
+  });
+
   for (const [label, value, message] of [
     ['swarmts.autoscal', 'x', /unknown label swarmts\.autoscal/],
     ['swarmts.update.progress-deadline', 'soon', /progress-deadline=soon/],
@@ -56,6 +62,8 @@ describe('extensions of services', () => {
     ['swarmts.gpus', 'many', /use all, a number/],
     ['swarmts.security-opt', 'seccomp=none', /seccomp=unconfined/],
     ['swarmts.publish.host-ip', '80=here', /PORT\[\/PROTOCOL\]=ADDRESS/],
+    ['swarmts.publish.prefer-local', 'http', /use PORT\[\/PROTOCOL\], the port being the target/],
+    ['swarmts.publish.prefer-local', '80/icmp', /use PORT\[\/PROTOCOL\]/],
     ['swarmts.rebalance', 'yes', /use auto or off/],
     ['swarmts.privileged', '1', /use true or false/],
     ['swarmts.shm-size', 'big', /shm-size=big/],

@@ -97,6 +97,7 @@ export function readExtensions(labels: Labels): ServiceExtensions {
       );
   }
   readContainerExtensions(labels);
+  preferLocalPorts(labels);
   const deadline = labels[extensionLabels.progressDeadline];
   const schedule = readSchedule(labels);
   const autoscale = labels[extensionLabels.autoscale];
@@ -162,6 +163,18 @@ function readSecurity(options: readonly string[]): SecurityOptions {
       throw bad(extensionLabels.securityOpt, option, 'use no-new-privileges, seccomp=unconfined or apparmor=PROFILE');
   }
   return out;
+}
+
+/** Published ports that keep to the tasks of the node that was asked, as "<target>/<protocol>". */
+export function preferLocalPorts(labels: Labels): ReadonlySet<string> {
+  return new Set(listOf(labels, extensionLabels.preferLocal).map(readPreferLocal));
+}
+
+/** TARGET[/PROTOCOL]. */
+function readPreferLocal(text: string): string {
+  const m = /^(\d+)(?:\/(tcp|udp|sctp))?$/.exec(text);
+  if (!m) throw bad(extensionLabels.preferLocal, text, 'use PORT[/PROTOCOL], the port being the target');
+  return `${Number(m[1])}/${m[2] ?? 'tcp'}`;
 }
 
 /** TARGET[/PROTOCOL]=ADDRESS. */

@@ -61,11 +61,18 @@ function editLabels(old: ServiceSpec['Labels'], e: Edits): Record<string, string
     if (value === '' || value === false) delete labels[label];
     else if (value !== undefined) labels[label] = String(value);
   }
+  return editPreferLocal(labels, e);
+}
+
+function editPreferLocal(labels: Record<string, string>, e: Edits): Record<string, string> {
   const preferred = e.add.publish.flat().filter((p) => p.PreferLocal);
-  if (preferred.length === 0) return labels;
+  const removed = new Set(e.remove.publish.map(removedPort).map((t) => `${t.port}/${t.protocol}`));
+  if (preferred.length + removed.size === 0) return labels;
   const before = (labels[PREFER_LOCAL_LABEL] ?? '').split(',').filter((p) => p !== '');
-  const all = new Set([...before, ...preferred.map((p) => `${p.TargetPort}/${p.Protocol ?? 'tcp'}`)]);
-  return { ...labels, [PREFER_LOCAL_LABEL]: [...all].join(',') };
+  const kept = before.filter((p) => !removed.has(p.includes('/') ? p : `${p}/tcp`));
+  const all = new Set([...kept, ...preferred.map((p) => `${p.TargetPort}/${p.Protocol ?? 'tcp'}`)]);
+  const { [PREFER_LOCAL_LABEL]: _, ...others } = labels;
+  return all.size === 0 ? others : { ...others, [PREFER_LOCAL_LABEL]: [...all].join(',') };
 }
 
 function editTask(old: TaskTemplate, e: Edits): TaskTemplate {

@@ -3,7 +3,14 @@
  * from 30000 to 32767. A port that was chosen once stays with its target as long as the service asks for it.
  */
 import { SwarmtsError } from '@swarmts/lib';
-import { AUTO_PORT_RANGE, type PortConfig, PublishMode, type Service, type ServiceSpec } from '@swarmts/proto';
+import {
+  AUTO_PORT_RANGE,
+  type PortConfig,
+  PortProtocol,
+  PublishMode,
+  type Service,
+  type ServiceSpec,
+} from '@swarmts/proto';
 
 /**
  * The endpoint's ports with every ingress port filled in. Throws 'invalid-argument' naming the owner of a port that is taken: an ingress
@@ -59,6 +66,17 @@ function choose(p: PortConfig, previous: readonly PortConfig[], free: (p: PortCo
 
 export function isIngress(p: PortConfig): boolean {
   return p.publishMode === PublishMode.INGRESS;
+}
+
+const PROTOCOLS: Readonly<Record<number, string>> = {
+  [PortProtocol.TCP]: 'tcp',
+  [PortProtocol.UDP]: 'udp',
+  [PortProtocol.SCTP]: 'sctp',
+};
+
+/** "80/tcp" */
+export function targetOf(p: PortConfig): string {
+  return `${p.targetPort}/${PROTOCOLS[p.protocol] ?? 'tcp'}`;
 }
 
 /** One number for protocol and port. */

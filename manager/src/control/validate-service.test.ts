@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import {
+  Annotations,
   ConfigReference,
   ContainerSpec,
   EndpointSpec,
@@ -69,6 +70,35 @@ describe('a service spec', () => {
     refused(/unclosed action/, { hostname: '{{.Node' });
     const mounts = [Mount.create({ type: MountType.VOLUME, source: 'data-{{.Task.Nope}}', target: '/d' })];
     refused(/"data-\{\{\.Task\.Nope\}\}": .*field Nope/, { mounts });
+  });
+
+  it('wishes nothing of ports that are not published that way', () => {
+    const labels = (name: string, value: string) => ({
+      annotations: Annotations.create({ name: 'web', labels: { [`swarmts.publish.${name}`]: value } }),
+    });
+    const { HOST, INGRESS } = PublishMode;
+    const published = (publishMode: PublishMode) => ({
+      endpoint: EndpointSpec.create({ ports: [PortConfig.create({ publishMode, targetPort: 80 })] }),
+    });
+    accepted({}, { ...labels('prefer-local', '80'), ...published(INGRESS) });
+    accepted({}, { ...labels('host-ip', '80=127.0.0.1'), ...published(HOST) });
+    refused(
+      /prefer-local names 80\/tcp, which is not published with mode=ingress/,
+      {},
+      {
+        ...labels('prefer-local', '80/tcp'),
+        ...published(HOST),
+      },
+    );
+    refused(
+      /prefer-local names 81\/udp, which is not published/,
+      {},
+      {
+        ...labels('prefer-local', '80,81/udp'),
+        ...published(INGRESS),
+      },
+    );
+    refused(/host-ip names 80\/tcp, which is not published with mode=host/, {}, labels('host-ip', '80=127.0.0.1'));
   });
 
   it('publishes a port once', () => {

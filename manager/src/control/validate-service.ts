@@ -14,7 +14,9 @@ import {
   MountType,
   type PortConfig,
   parseReference,
+  preferLocalPorts,
   type Resources,
+  readContainerExtensions,
   readExtensions,
   type ServiceSpec,
   Task,
@@ -23,7 +25,7 @@ import {
   validateServiceName,
 } from '@swarmts/proto';
 import { parseConstraints, parseSpread } from '@swarmts/scheduler';
-import { isIngress } from '../allocator/published-ports.js';
+import { isIngress, targetOf } from '../allocator/published-ports.js';
 import { isGlobal, isJobSpec } from '../orchestrator/job.js';
 import { validateSchedule } from '../orchestrator/schedule.js';
 
@@ -48,6 +50,7 @@ function validateExtensions(spec: ServiceSpec, nowMs: number): void {
     if (!isJobSpec(spec)) throw bad(`${extensionLabels.schedule} is for jobs: use --mode replicated-job or global-job`);
     validateSchedule(schedule, nowMs);
   }
+  validatePortLabels(spec);
   if (autoscale && !spec.mode?.replicated) throw bad(`${extensionLabels.autoscale} is for replicated services`);
 }
 
@@ -225,6 +228,24 @@ function validateEndpoint(spec: ServiceSpec): void {
     sameNumber.push(p);
     published.set(key, sameNumber);
   }
+}
+
+/** A wish for a port that is not published that way does nothing: more likely than not it is a typing error. */
+function validatePortLabels(spec: ServiceSpec): void {
+  const labels = spec.annotations?.labels ?? {};
+  const ports = spec.endpoint?.ports ?? [];
+  const refuse = (label: string, targets: Iterable<string>, published: readonly PortConfig[], mode: string) => {
+    const known = new Set(published.map(targetOf));
+    const unknown = [...targets].find((t) => !known.has(t));
+    if (unknown === undefined) return;
+    throw bad(
+      `${label} names ${unknown}, which is not published with mode=${mode}: publish it so, or change the label`,
+    );
+  };
+  const inIngress = ports.filter(isIngress);
+  const onNodes = ports.filter((p) => !isIngress(p));
+  refuse(extensionLabels.preferLocal, preferLocalPorts(labels), inIngress, 'ingress');
+  refuse(extensionLabels.hostIp, Object.keys(readContainerExtensions(labels).hostIps), onNodes, 'host');
 }
 
 function validatePort(p: PortConfig): void {

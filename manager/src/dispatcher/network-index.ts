@@ -14,13 +14,13 @@ import {
   NodeState,
   observedState,
   type PortConfig,
-  PortProtocol,
+  preferLocalPorts,
   type Service,
   type Task,
   TaskState,
 } from '@swarmts/proto';
 import { ingressNetwork, wantedNetworks } from '../allocator/attachments.js';
-import { isIngress } from '../allocator/published-ports.js';
+import { isIngress, targetOf } from '../allocator/published-ports.js';
 import type { ReadTx } from '../store/transaction.js';
 
 /** What has changed on one network since nodes were last told. */
@@ -202,21 +202,10 @@ function isEndpoint(t: Task): boolean {
   return t.networks.length > 0 && t.nodeId !== '' && state >= TaskState.ASSIGNED && !isTerminal(state);
 }
 
-/** Where Docker's clients have no word for a wish, it stands in a label. */
-const PREFER_LOCAL_LABEL = 'swarmts.publish.prefer-local';
-
 function ingressPorts(s: Service): readonly PortConfig[] {
-  const wishes = new Set((s.spec?.annotations?.labels[PREFER_LOCAL_LABEL] ?? '').split(',').map((w) => w.trim()));
-  return (s.endpoint?.ports ?? [])
-    .filter(isIngress)
-    .map((p) => ({ ...p, preferLocal: wishes.has(`${p.targetPort}/${PROTOCOLS[p.protocol] ?? 'tcp'}`) }));
+  const wishes = preferLocalPorts(s.spec?.annotations?.labels ?? {});
+  return (s.endpoint?.ports ?? []).filter(isIngress).map((p) => ({ ...p, preferLocal: wishes.has(targetOf(p)) }));
 }
-
-const PROTOCOLS: Readonly<Record<number, string>> = {
-  [PortProtocol.TCP]: 'tcp',
-  [PortProtocol.UDP]: 'udp',
-  [PortProtocol.SCTP]: 'sctp',
-};
 
 function networksOfService(tx: ReadTx, s: Service): readonly string[] {
   const ids = wantedNetworks(tx, s.spec?.task).map((w) => w.network.id);

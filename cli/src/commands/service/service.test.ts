@@ -26,6 +26,22 @@ async function sent(argv: readonly string[]): Promise<ServiceSpec> {
   return body;
 }
 
+describe('ports that keep to their node', () => {
+  it('are told by a label, and forgotten when they are withdrawn', async () => {
+    const label = 'swarmts.publish.prefer-local';
+    const made = await sent(['service', 'create', '-d', '-p', 'target=80,published=8080,local=prefer', 'whoami']);
+    assert.deepEqual(made.Labels, { [label]: '80/tcp' });
+    const old = { ...service(), Spec: { ...service().Spec, Labels: { [label]: '80,81/udp' } } };
+    const update = async (...flags: string[]) => {
+      const argv = ['service', 'update', '-d', ...flags, 'web'];
+      const { requests } = await runCli(argv, { ...answers, 'GET /services/web': () => ({ json: old }) });
+      return (requests.find((r) => r.method === 'POST')?.body as ServiceSpec).Labels;
+    };
+    assert.deepEqual(await update('--publish-rm', '80'), { [label]: '81/udp' });
+    assert.deepEqual(await update('--publish-rm', '80', '--publish-rm', '81/udp'), {});
+  });
+});
+
 describe('service create', () => {
   it('turns flags into the spec and leaves what follows the image alone', async () => {
     const spec = await sent([
