@@ -97,7 +97,7 @@ async function runDaemon(config: DaemonConfig): Promise<void> {
   process.on('unhandledRejection', onFatal);
 
   try {
-    const helper = await startHelper({ logger: log });
+    const helper = await startHelper({ logger: log, forwardingFile: join(config.execRoot, 'forwarding.json') });
     end.push(() => helper.close());
     const networks = await openNetworks(config, helper, log);
     const engine = await openEngine({
@@ -121,7 +121,7 @@ async function runDaemon(config: DaemonConfig): Promise<void> {
     networks.upkeep.start();
     end.push(async () => {
       await networks.upkeep.close();
-      networks.close();
+      await networks.close();
     });
     const facts = machineFacts();
     const host = hostname();

@@ -1,5 +1,5 @@
 /** The node's networks, wired: the local one, those of the swarm, names, and the loop that looks after them. */
-import { release } from 'node:os';
+import { release as kernelRelease } from 'node:os';
 import { join } from 'node:path';
 import { type Logger, SwarmtsError, systemClock } from '@swarmts/lib';
 import {
@@ -29,8 +29,8 @@ export interface NodeNetworks {
   /** Networks that users have made on this node. */
   readonly own: LocalNetworks;
   readonly upkeep: NetworkUpkeep;
-  /** Lets go of the name server, which goes on. */
-  close(): void;
+  /** Lets go of the name server, which goes on; the host's settings are as they were where no container needs others. */
+  close(): Promise<void>;
   /** From now on containers can be attached to networks of the swarm. `onKeys`: what `routed.keys` has is news. */
   join(source: EndpointSource, onKeys: () => void): void;
 }
@@ -40,6 +40,9 @@ export async function openNetworks(
   helper: Awaited<ReturnType<typeof startHelper>>,
   logger: Logger,
 ): Promise<NodeNetworks> {
+  const release = async () => {
+    if (local.isEmpty && !routed.usesHost) await helper.restoreForwarding();
+  };
   const local = new LocalNetwork(helper, {
     subnet: config.bridgeSubnet,
     fixedCidr: config.fixedCidr,
@@ -54,8 +57,9 @@ export async function openNetworks(
     logger,
     onChange: () => names.changed(),
     afterwards: () => names.inForce(),
-    keepsClientAddress: keepsClientAddress(release()),
+    keepsClientAddress: keepsClientAddress(kernelRelease()),
     onKeys: () => tellKeys(),
+    onLeave: release,
   });
   const socketPath = join(config.execRoot, 'dns.sock');
   const logFile = join(config.execRoot, 'dns.log');
@@ -102,7 +106,10 @@ export async function openNetworks(
     routed,
     containers: new NodeContainerNetwork({ local, routed, helper, source, names, logger }),
     upkeep: new NetworkUpkeep({ local, routed, names, source, clock: systemClock, logger }),
-    close: () => names.close(),
+    async close() {
+      names.close();
+      await release();
+    },
     join: (s, onKeys) => {
       swarm = s;
       tellKeys = onKeys;

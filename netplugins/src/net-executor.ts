@@ -27,7 +27,6 @@ export interface NetExecutor {
   nft(document: string): Promise<void>;
   /** Output of an nft command, with options in front as with nft(8): "-a list chains". */
   nftList(command: string): Promise<string>;
-  setSysctls(values: Readonly<Record<string, string>>): Promise<void>;
   /** Forgets tracked connections, so that packets of a running flow are looked at anew. */
   flushConnections(filter: ConnectionFilter): Promise<void>;
 }

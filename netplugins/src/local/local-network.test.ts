@@ -11,7 +11,6 @@ class RecordingExecutor implements NetExecutor {
   readonly attached: LocalAttachmentSpec[] = [];
   readonly detached: string[] = [];
   readonly flushed: ConnectionFilter[] = [];
-  readonly sysctls: Record<string, string> = {};
   readonly listings = new Map<string, string>();
   failNext = '';
 
@@ -30,9 +29,6 @@ class RecordingExecutor implements NetExecutor {
   }
   async nftList(command: string): Promise<string> {
     return this.listings.get(command) ?? '';
-  }
-  async setSysctls(values: Readonly<Record<string, string>>): Promise<void> {
-    Object.assign(this.sysctls, values);
   }
   async flushConnections(filter: ConnectionFilter): Promise<void> {
     this.flushed.push(filter);
@@ -55,9 +51,13 @@ async function started(): Promise<{ executor: RecordingExecutor; network: LocalN
 const http = { protocol: 'tcp' as const, publishedPort: 8080, targetPort: 80 };
 
 describe('the local network', () => {
-  it('turns forwarding on before anything is attached', async () => {
-    const { executor } = await started();
-    assert.equal(executor.sysctls['net.ipv4.ip_forward'], '1');
+  it('is empty until a container needs it, and again afterwards', async () => {
+    const { network } = await started();
+    assert.equal(network.isEmpty, true);
+    await network.attach('a', { netns: '/n/a' });
+    assert.equal(network.isEmpty, false);
+    await network.detach('a');
+    assert.equal(network.isEmpty, true);
   });
 
   it('attaches without touching the rules', async () => {

@@ -121,12 +121,17 @@ export class LocalNetwork {
     return this.#subnet.cidr;
   }
 
+  /** No container needs the network. */
+  get isEmpty(): boolean {
+    return this.#endpoints.size === 0;
+  }
+
   endpoint(containerId: string): LocalEndpoint | undefined {
     return this.#endpoints.get(containerId);
   }
 
   /**
-   * Takes up the endpoints that are alive (none on a fresh node), turns forwarding on and writes the rules. Call it
+   * Takes up the endpoints that are alive (none on a fresh node) and writes the rules. Call it
    * once, before anything else. Connections that are established go on. Endpoints that cannot be taken up (the subnet was
    * changed, or an address or port has another owner) come back: their containers must be replaced.
    */
@@ -140,7 +145,6 @@ export class LocalNetwork {
         rejected.push({ endpoint, error: asSwarmtsError(e) });
       }
     }
-    await this.#executor.setSysctls({ 'net.ipv4.ip_forward': '1' });
     await this.#change(async () => {
       await this.#writeTable();
       await this.#openForeignChains();

@@ -119,6 +119,11 @@ export function usesTunnels(v: NetworkView): boolean {
   return vniOf(v.network) > 0 && isEncrypted(v.network.spec);
 }
 
+/** Of the ingress network: whether anybody is reached through it, or still has connections. */
+export function publishesPorts(v: NetworkView): boolean {
+  return v.endpoints.size > 0 || [...v.services.values()].some((s) => s.ports.length > 0);
+}
+
 export function isIngress(v: NetworkView): boolean {
   return v.network.spec?.ingress ?? false;
 }

@@ -27,6 +27,7 @@ import {
   macvlanOf,
   mtuOf,
   type NetworkView,
+  publishesPorts,
   stateOf,
   subnetsOf,
   usesTunnels,
@@ -58,6 +59,8 @@ export interface RoutedNetworksOptions {
   readonly keepsClientAddress?: boolean;
   /** What has to follow a change before it is in force: names. */
   readonly afterwards?: () => Promise<void>;
+  /** Told when the node is in no swarm any more, and nothing of it is left. */
+  readonly onLeave?: () => Promise<void>;
   /** Told when other nodes have to know other keys of this node's part in encrypted networks. */
   readonly onKeys?: (keys: readonly DataPathKey[]) => void;
 }
@@ -175,6 +178,12 @@ export class RoutedNetworks {
       this.#meshRules = undefined;
       await this.#o.executor.removeRules('', [`inet ${MESH_TABLE}`]);
     });
+    await this.#o.onLeave?.();
+  }
+
+  /** Whether the host forwards for the routing mesh. */
+  get usesHost(): boolean {
+    return [...this.#views.values()].some((v) => isIngress(v) && this.#routers.has(v.id) && publishesPorts(v));
   }
 
   /** What the managers said last, as one message per network: to be kept over a restart. */

@@ -13,7 +13,7 @@ import {
   UPLINK_TABLE,
   uplinkAddresses,
 } from './data-path.js';
-import { isIngress, mtuOf, type NetworkView, subnetsOf, usesTunnels, vniOf } from './network-view.js';
+import { isIngress, mtuOf, type NetworkView, publishesPorts, subnetsOf, usesTunnels, vniOf } from './network-view.js';
 import {
   type PeerSpec,
   type RouterSpec,
@@ -61,7 +61,7 @@ export function routerOf(input: RouterInput): RouterSpec {
     ...(hasVxlan
       ? { vxlan: { vni, port: input.dataPathPort, ...underlayOf(input, self), mac: macOfIndex(self.index), mtu } }
       : {}),
-    ...(ingress ? { uplink: uplinkOf(subnets, mtu) } : {}),
+    ...(ingress ? { uplink: uplinkOf(view, subnets, mtu) } : {}),
     gateways: [
       ...subnets.map((s) => s.gateway),
       ...(substitutes && self ? Object.values(substitutesOf(self.index)) : []),
@@ -112,11 +112,12 @@ function hostRoute(address: string): { readonly destination: string; readonly fa
   return { destination: `${address}/${family === 'ipv4' ? 32 : 128}`, family };
 }
 
-function uplinkOf(subnets: ReturnType<typeof subnetsOf>, mtu: number) {
+function uplinkOf(view: NetworkView, subnets: ReturnType<typeof subnetsOf>, mtu: number) {
   const { host, router } = uplinkAddresses;
   return {
     hostAddresses: [host.ipv4, host.ipv6],
     routerAddresses: [router.ipv4, router.ipv6],
+    isUsed: publishesPorts(view),
     hostRoutes: subnets.map((s) => ({ subnet: s.cidr, gateway: router[s.family] })),
     mtu,
   };

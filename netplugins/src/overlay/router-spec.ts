@@ -30,6 +30,8 @@ export interface UplinkSpec {
   readonly hostAddresses: readonly string[];
   readonly routerAddresses: readonly string[];
   /** Subnets that the host reaches through the router, each with the router's address of that family. */
+  /** Whether any port is published; without one the host has no routes to the network, and need not forward. */
+  readonly isUsed: boolean;
   readonly hostRoutes: readonly { readonly subnet: string; readonly gateway: string }[];
   readonly mtu: number;
 }
@@ -136,7 +138,6 @@ export interface RouterExecutor extends TunnelExecutor {
   underlayMtu(address: string): Promise<number>;
   /** Forgets tracked connections that are answered by one of the addresses. */
   flushBackends(netns: string, addresses: readonly string[]): Promise<void>;
-  setSysctls(values: Readonly<Record<string, string>>): Promise<void>;
 }
 
 export interface FoundLink {

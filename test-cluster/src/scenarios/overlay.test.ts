@@ -22,6 +22,7 @@ describe('an overlay network', () => {
   let lab: Lab;
   before(async () => {
     lab = await newLab({ managers: 1, workers: 2 });
+    forwardedBefore = await forwards('w2');
     ok(await lab.docker('m1', 'network', 'create', '-d', 'overlay', 'back'));
     ok(await lab.docker('m1', 'network', 'create', '-d', 'overlay', '--subnet', '10.77.0.0/24', 'other'));
     ok(await lab.docker('m1', 'network', 'create', '-d', 'overlay', '--internal', 'inner'));
@@ -44,6 +45,14 @@ describe('an overlay network', () => {
     return all.map(parseVisit);
   };
   let vip = '';
+  let forwardedBefore = '';
+  const forwards = async (node: string) => ok(await lab.exec(node, ['cat', '/proc/sys/net/ipv4/ip_forward']));
+
+  it('leaves the host alone as long as nothing is published', async () => {
+    for (const node of NODES) {
+      assert.doesNotMatch(ok(await lab.exec(node, ['ip', 'route'])), /10\.0\.0\.0\/16/, node);
+    }
+  });
 
   it('has a subnet, a gateway and a VNI, and refuses another one on top of it', async () => {
     const inspect = ok(
@@ -80,10 +89,11 @@ describe('an overlay network', () => {
       const found = await resolveIn(pid, 'tasks.part');
       return found.length === 8 ? found : undefined;
     });
-    const first = addresses.filter((a) => /^10\.78\.0\.(16|18|19|2[0-3])$/.test(a));
-    const second = addresses.filter((a) => a.startsWith('10.79.0.') && a !== '10.79.0.9');
-    assert.ok(first.length > 0 && second.length > 0, addresses.join());
-    assert.equal(first.length + second.length, 8, addresses.join());
+    const all = [...addresses, ...(await resolveIn(pid, 'tasks.asks'))];
+    const first = all.filter((a) => /^10\.78\.0\.(16|18|19|2[0-3])$/.test(a));
+    const second = all.filter((a) => a.startsWith('10.79.0.') && a !== '10.79.0.9');
+    assert.ok(first.length > 0 && second.length > 0, all.join());
+    assert.equal(first.length + second.length, all.length, all.join());
     for (const a of addresses) parseVisit(await inNetworkOf(pid, ...curl(visitUrl(a))));
     const inspect = ok(await lab.docker('m1', 'network', 'inspect', 'parts', '-f', '{{json .IPAM.Config}}'));
     assert.match(
@@ -298,6 +308,7 @@ describe('an overlay network', () => {
     });
     assert.doesNotMatch(ok(await lab.exec('w2', ['nft', 'list', 'tables'])), /swarmts-mesh/);
     assert.doesNotMatch(ok(await lab.exec('w2', ['ip', 'route'])), /10\.0\.0\.0\/16/);
+    assert.equal(await forwards('w2'), forwardedBefore);
   });
 });
 

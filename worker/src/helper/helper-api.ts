@@ -130,6 +130,8 @@ export interface PrivilegedHelper extends HelperApi, RouterExecutor {
   createNetns(netns: string, sysctls?: Readonly<Record<string, string>>): Promise<void>;
   /** Starts a process that outlives daemon and helper; nobody waits for it. Resolves to its pid. Output goes to the spec's files. */
   startDetached(spec: ProcessSpec): Promise<number>;
+  /** Legs and uplinks have turned on that the host forwards; nobody needs it any more, and its settings are as they were before. */
+  restoreForwarding(): Promise<void>;
   /** Writes `net.*` sysctls in the host's (or the named) namespace. */
   setSysctls(values: Readonly<Record<string, string>>, netns?: string): Promise<void>;
   /**

@@ -159,6 +159,10 @@ export class HelperClient implements PrivilegedHelper {
     await this.#call('createNetns', { netns, sysctls });
   }
 
+  async restoreForwarding(): Promise<void> {
+    await this.#call('restoreForwarding', {});
+  }
+
   async setSysctls(values: Readonly<Record<string, string>>, netns = ''): Promise<void> {
     await this.#call('setSysctls', { values, netns });
   }

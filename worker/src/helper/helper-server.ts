@@ -29,6 +29,7 @@ import {
 import { ContainerInputs } from './container-inputs.js';
 import { encodeFrame, FrameDecoder } from './frame.js';
 import type { ConnectionFilter, ProcessSpec, TerminalSpec } from './helper-api.js';
+import { HostForwarding } from './host-forwarding.js';
 import { ensureLoopbackNetns, LocalEndpoints, writeSysctls } from './local-endpoint.js';
 import { attachMacvlan, detachDevice } from './macvlan.js';
 import type { WireCancel, WireHello, WireProcess, WireRequest } from './protocol.js';
@@ -66,8 +67,9 @@ export class HelperServer {
   readonly #decoder = new FrameDecoder();
   readonly #reaper = new Reaper();
   readonly #home = new NetlinkSocket();
-  readonly #endpoints = new LocalEndpoints(this.#home);
-  readonly #routers = new Routers(this.#home);
+  readonly #forwarding: HostForwarding;
+  readonly #endpoints: LocalEndpoints;
+  readonly #routers: Routers;
   readonly #tunnels = new Tunnels(this.#home, this.#reaper);
   readonly #running = new Map<number, RunningProcess>();
   readonly #terminals = new Terminals();
@@ -77,8 +79,11 @@ export class HelperServer {
   #netfilter: NetlinkSocket | undefined;
 
   /** `onEnd` is called once, when the daemon has closed the socket or sent something that is no frame. */
-  constructor(socket: Duplex, onEnd: () => void) {
+  constructor(socket: Duplex, onEnd: () => void, forwardingFile: string | undefined) {
     this.#socket = socket;
+    this.#forwarding = new HostForwarding(forwardingFile);
+    this.#endpoints = new LocalEndpoints(this.#home, this.#forwarding);
+    this.#routers = new Routers(this.#home, this.#forwarding);
     let ended = false;
     const end = () => {
       if (ended) return;
@@ -163,6 +168,9 @@ export class HelperServer {
       case 'createNetns':
         ensureLoopbackNetns(request.netns, request.sysctls);
         return DONE;
+      case 'restoreForwarding':
+        this.#forwarding.restore();
+        return DONE;
       case 'setSysctls':
         inNetns(request.netns, () => writeSysctls(request.values));
         return DONE;
@@ -214,7 +222,7 @@ export class HelperServer {
         this.#flushBackends(request.netns, request.addresses);
         return DONE;
       case 'encryption':
-        return { result: this.#tunnels.encryption() };
+        return this.#tunnels.encryption().then((result) => ({ result }));
       case 'observeTunnels':
         return this.#tunnels.observe(request.netns).then((result) => ({ result }));
       case 'ensureTunnels':

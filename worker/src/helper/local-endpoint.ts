@@ -23,6 +23,7 @@ import {
   withNetns,
 } from 'vxlan-tools';
 import type { LocalEndpointSpec } from './helper-api.js';
+import type { HostForwarding } from './host-forwarding.js';
 import { findLink, gatewayMac, requireAll, withSocket } from './netns-links.js';
 
 const LOOPBACK_INDEX = 1;
@@ -31,11 +32,13 @@ const FIRST_INDEX = 2;
 
 export class LocalEndpoints {
   readonly #home: NetlinkSocket;
+  readonly #forwarding: HostForwarding;
   readonly #hasIpv6 = existsSync('/proc/sys/net/ipv6');
 
   /** `home` is a socket in the host's namespace. */
-  constructor(home: NetlinkSocket) {
+  constructor(home: NetlinkSocket, forwarding: HostForwarding) {
     this.#home = home;
+    this.#forwarding = forwarding;
   }
 
   attach(spec: LocalEndpointSpec): void {
@@ -129,6 +132,7 @@ export class LocalEndpoints {
   #configureHost(spec: LocalEndpointSpec): void {
     const leg = findLink(this.#home, spec.hostIface);
     if (leg === undefined) throw new SwarmtsError('internal', `interface ${spec.hostIface} vanished`);
+    this.#forwarding.require('ipv4');
     const { index } = leg;
     const mac = gatewayMac(spec.gateway);
     requireAll(

@@ -1,6 +1,6 @@
 /**
  * `swarmts-helper`, the daemon's privileged hands. The daemon starts it with one end of a socket pair as fd 3; it lives
- * exactly as long as that socket. Signals that the terminal sends to everybody are for the daemon to decide about.
+ * exactly as long as that socket. Its argument is the file that keeps what the host's forwarding was before. Signals that the terminal sends to everybody are for the daemon to decide about.
  */
 import { readdirSync } from 'node:fs';
 import { Socket } from 'node:net';
@@ -27,4 +27,6 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGUSR1', 'SIGUSR2'] as co
 }
 process.title = 'swarmts-helper';
 keepDescriptorsPrivate();
-new HelperServer(new Socket({ fd: SOCKET_FD, readable: true, writable: true }), () => process.exit(0));
+const [, , forwardingFile] = process.argv;
+const daemon = new Socket({ fd: SOCKET_FD, readable: true, writable: true });
+new HelperServer(daemon, () => process.exit(0), forwardingFile);

@@ -41,6 +41,7 @@ export interface Methods {
   attachLocal: { readonly endpoint: LocalEndpointSpec };
   detachLocal: { readonly netns: string };
   createNetns: { readonly netns: string; readonly sysctls: Readonly<Record<string, string>> };
+  restoreForwarding: Record<string, never>;
   setSysctls: { readonly values: Readonly<Record<string, string>>; readonly netns: string };
   nft: { readonly document: string; readonly netns: string };
   nftList: { readonly command: string; readonly netns: string };
@@ -79,6 +80,7 @@ export interface Results {
   attachLocal: null;
   detachLocal: null;
   createNetns: null;
+  restoreForwarding: null;
   setSysctls: null;
   nft: null;
   nftList: string;

@@ -2,7 +2,7 @@
  * Carries out what `planRouter` decides: makes and repairs the namespaces of networks, their devices, routes and rules. Everything
  * is derived from the specification and from what the kernel has, so that a crash in the middle is completed by the next call.
  */
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import {
   type LegSpec,
   MESH_DEVICE,
@@ -39,11 +39,13 @@ import {
   parseLink,
   parseRule,
   type Request,
+  type Route,
   setFdb,
   setLink,
   setNeighbour,
   withNetns,
 } from 'vxlan-tools';
+import type { HostForwarding } from './host-forwarding.js';
 import { writeSysctls } from './local-endpoint.js';
 import { findLink, gatewayMac, requireAll, withSocket } from './netns-links.js';
 import { observeRouter } from './router-observer.js';
@@ -54,11 +56,13 @@ const UPLINK_BITS = { ipv4: 30, ipv6: 64 } as const;
 
 export class Routers {
   readonly #home: NetlinkSocket;
+  readonly #forwarding: HostForwarding;
   readonly #hasIpv6 = existsSync('/proc/sys/net/ipv6');
 
   /** `home` is a socket in the host's namespace. */
-  constructor(home: NetlinkSocket) {
+  constructor(home: NetlinkSocket, forwarding: HostForwarding) {
     this.#home = home;
+    this.#forwarding = forwarding;
   }
 
   /** Makes the router as specified. Returns the legs that are missing. */
@@ -80,7 +84,9 @@ export class Routers {
     return missingLegs;
   }
 
+  /** The kernel takes a namespace down in its own time; what leads into it from the host goes at once. */
   remove(netns: string): void {
+    if (isNamespaceFile(netns)) withNetns(netns, () => withSocket((s) => deleteIfThere(s, UPLINK_DEVICE)));
     deleteNetns(netns);
   }
 
@@ -142,7 +148,6 @@ export class Routers {
   }
 
   #makeUplink(netns: string, u: UplinkSpec): void {
-    if (this.#hasIpv6 && u.hostRoutes.some((r) => r.subnet.includes(':'))) forwardIpv6();
     deleteIfThere(this.#home, MESH_DEVICE);
     withNetns(netns, (homeFd) =>
       withSocket((s) => {
@@ -187,9 +192,21 @@ export class Routers {
     const index = findLink(this.#home, MESH_DEVICE)?.index;
     if (index === undefined) return;
     const routes = u.hostRoutes.filter((r) => this.#hasIpv6 || !r.subnet.includes(':'));
+    if (!u.isUsed) {
+      this.#deleteRoutes(routes.map((r) => ({ destination: r.subnet, index })));
+      return;
+    }
+    for (const family of ['ipv4', 'ipv6'] as const) {
+      if (routes.some((r) => r.subnet.includes(':') === (family === 'ipv6'))) this.#forwarding.require(family);
+    }
     requireAll(
       this.#home.batch(routes.map((r) => addRoute({ destination: r.subnet, gateway: r.gateway, index }, true))),
     );
+  }
+
+  #deleteRoutes(routes: readonly Route[]): void {
+    const failed = this.#home.batch(routes.map((r) => deleteRoute(r))).filter((e) => e && !GONE.has(e.code));
+    requireAll(failed);
   }
 
   #addresses(
@@ -334,20 +351,6 @@ function isIpv6Step(s: RouterStep): boolean {
   if ('address' in s) return s.address.includes(':');
   if ('route' in s) return s.route.family === 'ipv6';
   return 'rule' in s && s.rule.family === 'ipv6';
-}
-
-/**
- * The kernel forwards IPv6 for all interfaces or for none, and a router ignores advertisements unless it is told otherwise: without
- * that the host would lose the address and default route that it got from one.
- */
-function forwardIpv6(): void {
-  const root = '/proc/sys/net/ipv6/conf';
-  if (readFileSync(`${root}/all/forwarding`, 'utf8').trim() !== '0') return;
-  for (const name of readdirSync(root)) {
-    const file = `${root}/${name}/accept_ra`;
-    if (existsSync(file) && readFileSync(file, 'utf8').trim() === '1') writeFileSync(file, '2');
-  }
-  writeFileSync(`${root}/all/forwarding`, '1');
 }
 
 /** A table of their own for packets with the former leg's address. */

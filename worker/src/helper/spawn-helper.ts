@@ -14,6 +14,8 @@ export interface StartHelperOptions {
   readonly clock?: Clock;
   /** Runs the helper inside of this network namespace (a file) instead of the daemon's own: tests do. */
   readonly netnsPath?: string;
+  /** Keeps the host's own settings while networks need others; gone after a reboot. Without one they are not restored. */
+  readonly forwardingFile?: string;
   /** Program file of the helper, where it is not beside this module. */
   readonly mainFile?: string;
 }
@@ -36,7 +38,7 @@ export async function startHelper(options: StartHelperOptions = {}): Promise<Pri
 
 function spawnHelper(options: StartHelperOptions): HelperProcess {
   const main = options.mainFile ?? fileURLToPath(new URL('./main.js', import.meta.url));
-  const node = [process.execPath, ...NODE_FLAGS, main];
+  const node = [process.execPath, ...NODE_FLAGS, main, ...(options.forwardingFile ? [options.forwardingFile] : [])];
   const [program = '', ...args] =
     options.netnsPath === undefined ? node : ['nsenter', `--net=${options.netnsPath}`, '--', ...node];
   const child = spawn(program, args, {

@@ -50,7 +50,7 @@ export async function startTestHost(): Promise<TestHost> {
   const paths = [netns];
   const servers: Server[] = [];
   createNetns(netns, () => request(setLink({ index: 1 }, { up: true })));
-  const helper = await startHelper({ netnsPath: netns });
+  const helper = await startHelper({ netnsPath: netns, forwardingFile: join(dir, 'forwarding.json') });
   const run = (where: string, ...argv: string[]) =>
     helper.run({ argv, netns: where, env: { PATH: process.env.PATH ?? '' } });
   return {

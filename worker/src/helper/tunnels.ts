@@ -4,6 +4,7 @@
  * Private keys are made here and go nowhere but into the device.
  */
 import { accessSync, constants, readFileSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { SwarmtsError } from '@swarmts/lib';
 import {
   type Encryption,
@@ -59,6 +60,7 @@ import {
 import { writeSysctls } from './local-endpoint.js';
 import { findLink, requireAll, withSocket } from './netns-links.js';
 import { startDetached } from './run-process.js';
+import { removeStaleSockets } from './stale-sockets.js';
 
 const LOOPBACK_INDEX = 1;
 /** Node's name of EOPNOTSUPP: the kernel knows no such device. */
@@ -80,8 +82,9 @@ export class Tunnels {
     this.#reaper = reaper;
   }
 
-  /** Asking the kernel for a device loads its module, where there is one. */
-  encryption(): Encryption {
+  /** Asking the kernel for a device loads its module, where there is one. What killed processes have left goes. */
+  async encryption(): Promise<Encryption> {
+    await removeStaleSockets(dirname(uapiSocketPath(DEVICE_PREFIX)), DEVICE_PREFIX);
     const [error] = this.#home.batch([createLink({ kind: 'wireguard', name: PROBE_NAME })]);
     if (error === undefined || error.code === 'EEXIST') {
       this.#home.batch([deleteLink({ name: PROBE_NAME })]);
