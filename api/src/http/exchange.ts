@@ -10,6 +10,9 @@ import type { Caller } from './access.js';
 
 /** JSON bodies; a spec with a 1000 KiB config in base64 fits twice. */
 export const MAX_JSON_BODY_BYTES = 4 * 1024 * 1024;
+/** As Go's server. */
+const MAX_DRAINED_BYTES = 256 * 1024;
+const MAX_DRAIN_MS = 500;
 /** They are small: whoever takes longer holds a connection for nothing. */
 export const MAX_JSON_BODY_MS = 60_000;
 export const LATE_BODY = `the request body did not come within ${MAX_JSON_BODY_MS / 1000} seconds`;
@@ -117,27 +120,59 @@ export function objectVersion(query: URLSearchParams): number {
 }
 
 /** Gives up, with an error of the client's, on what takes longer. */
-export async function within<T>(ms: number, message: string, work: Promise<T>): Promise<T> {
+export async function within<T>(ms: number, message: string, work: Promise<T>, signal?: AbortSignal): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
+  let onGone = () => {};
   const late = new Promise<never>((_, reject) => {
     timer = setTimeout(() => reject(new SwarmtsError('invalid-argument', message)), ms);
+    onGone = () => reject(new SwarmtsError('aborted', 'the client has gone'));
+    if (signal?.aborted) onGone();
+    signal?.addEventListener('abort', onGone, { once: true });
   });
   try {
     return await Promise.race([work, late]);
   } finally {
     clearTimeout(timer);
+    signal?.removeEventListener('abort', onGone);
   }
 }
 
-/** A body of which some must come all the time. */
-export async function* flowing(body: AsyncIterable<Uint8Array>, idleMs: number): AsyncGenerator<Uint8Array> {
+/** A body of which some must come all the time. `gone`: the client has gone, of which the body itself does not always tell. */
+export async function* flowing(
+  body: AsyncIterable<Uint8Array>,
+  idleMs: number,
+  gone?: AbortSignal,
+): AsyncGenerator<Uint8Array> {
   const chunks = body[Symbol.asyncIterator]();
   const late = `no more of the request body came for ${idleMs / 1000} seconds`;
   for (;;) {
-    const next = await within(idleMs, late, chunks.next());
+    const next = await within(idleMs, late, chunks.next(), gone);
     if (next.done === true) return;
     yield next.value;
   }
+}
+
+/**
+ * Reads a body that nobody wants, as far as it is small: an answer that comes while the client still sends is lost when the
+ * connection is closed with it.
+ */
+export async function drain(request: IncomingMessage): Promise<void> {
+  if (request.complete || request.destroyed) return;
+  await new Promise<void>((resolve) => {
+    let left = MAX_DRAINED_BYTES;
+    const timer = setTimeout(resolve, MAX_DRAIN_MS);
+    const take = (chunk: Buffer) => {
+      left -= chunk.length;
+      if (left < 0) done();
+    };
+    const done = () => {
+      clearTimeout(timer);
+      request.off('data', take);
+      resolve();
+    };
+    request.on('data', take);
+    for (const name of ['end', 'close', 'error']) request.once(name, done);
+  });
 }
 
 export function headersOf(request: IncomingMessage): Record<string, string> {

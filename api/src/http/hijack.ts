@@ -8,6 +8,9 @@ import type { Duplex } from 'node:stream';
 import { SwarmtsError } from '@swarmts/lib';
 import { LATE_BODY, MAX_JSON_BODY_BYTES, MAX_JSON_BODY_MS, within } from './exchange.js';
 
+/** A client that does not end its side of an answered connection loses it after so long. */
+const LINGER_MS = 2000;
+
 const HIJACKED =
   /^(?:\/v\d+\.\d+)?\/(?:containers\/[^/]+\/attach|exec\/[^/]+\/start|swarmts\/v1\/nodes\/[^/]+\/tunnel)(?:\?.*)?$/;
 
@@ -78,7 +81,16 @@ export function answerAndEnd(
   const lines = Object.entries({ ...headers, 'Content-Length': body.length, Connection: 'close' }).map(
     ([k, v]) => `${k}: ${v}\r\n`,
   );
-  connection.end(
+  connection.write(
     Buffer.concat([Buffer.from(`HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\n${lines.join('')}\r\n`), body]),
   );
+  endAndDrain(connection);
+}
+
+/** What the client still sends is read and dropped: else its end would never be seen, and the connection would stay. */
+export function endAndDrain(connection: Duplex): void {
+  connection.end();
+  connection.resume();
+  const timer = setTimeout(() => connection.destroy(), LINGER_MS);
+  connection.once('close', () => clearTimeout(timer));
 }

@@ -20,6 +20,7 @@ export const MAX_CONNECTIONS_PER_ADDRESS = 1024;
 const MAX_HEADER_BYTES = 1024 * 1024;
 const HEADERS_TIMEOUT_MS = 30_000;
 const KEEP_ALIVE_TIMEOUT_MS = 60_000;
+const KEEP_ALIVE_PROBE_MS = 15_000;
 const HANDSHAKE_TIMEOUT_MS = 10_000;
 const CHECK_INTERVAL_MS = 5_000;
 
@@ -101,6 +102,9 @@ function makeServer(tls: TlsSource | undefined, handler: RequestListener): Serve
     keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
     connectionsCheckingInterval: CHECK_INTERVAL_MS,
     maxHeaderSize: MAX_HEADER_BYTES,
+    // Who has gone without a word, while there was nothing to show, is noticed on TCP.
+    keepAlive: true,
+    keepAliveInitialDelay: KEEP_ALIVE_PROBE_MS,
   };
   if (tls === undefined) return createServer(options, handler);
   // A client that has nothing more to type ends its side alone, and waits for the rest of the output.

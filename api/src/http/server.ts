@@ -8,8 +8,8 @@ import type { TLSSocket } from 'node:tls';
 import { asSwarmtsError, errorTable, type Logger, messageOf, SwarmtsError } from '@swarmts/lib';
 import { ADMIN, type Caller, callerOf, checkAccess } from './access.js';
 import { checkVersion, MAX_API_VERSION } from './api-version.js';
-import { type Call, flowing, type HijackReply, headersOf, type Reply } from './exchange.js';
-import { acceptHijack, answerAndEnd, readHijackedBody } from './hijack.js';
+import { type Call, drain, flowing, type HijackReply, headersOf, type Reply } from './exchange.js';
+import { acceptHijack, answerAndEnd, endAndDrain, readHijackedBody } from './hijack.js';
 import { type ListenOptions, openListener, type TlsSource } from './listen.js';
 import { cleanPath, type Router, splitVersion } from './router.js';
 import { jsonBody, send, sendJson, setHeaders } from './send.js';
@@ -57,11 +57,17 @@ export class HttpApiServer implements ApiServer {
 
   async listen(address: string, options: ListenOptions = {}): Promise<void> {
     const identify = identifyBy(options.tls);
-    const server = await openListener(address, options, (request, response) => {
+    const serve = (request: IncomingMessage, response: ServerResponse) => {
       this.#serve(request, response, identify).catch((e: unknown) => {
         this.#log.error('a request failed outside of its handler', { error: e });
         response.destroy();
       });
+    };
+    const server = await openListener(address, options, serve);
+    server.on('checkContinue', (request, response) => {
+      // While another answer has the connection, Node would write this into the one that waits, behind its head.
+      if (response.socket !== null) response.writeContinue();
+      serve(request, response);
     });
     server.on('upgrade', (request, connection, head) => {
       this.#serveHijack(request, connection, head, identify).catch((e: unknown) => {
@@ -106,7 +112,7 @@ export class HttpApiServer implements ApiServer {
       return;
     }
     pending.setHeader('Connection', 'close');
-    pending.once('finish', () => connection.end());
+    pending.once('finish', () => endAndDrain(connection));
     sendJson(pending, status, { message }, false);
   }
 
@@ -115,6 +121,9 @@ export class HttpApiServer implements ApiServer {
     connection.on('close', () => gone.abort());
     connection.on('error', () => gone.abort());
     this.#hijacked.add(connection);
+    // Behind another request: its answer comes first.
+    const before = this.#pending.get(connection);
+    if (before !== undefined) await new Promise((resolve) => before.once('close', resolve));
     connection.once('close', () => this.#hijacked.delete(connection));
     try {
       const body = await readHijackedBody(request, connection, head);
@@ -176,13 +185,13 @@ export class HttpApiServer implements ApiServer {
     const signal = AbortSignal.any([gone.signal, this.#closing.signal]);
     try {
       // A refused body is not read to its end, and the answer still has to go out on the same connection.
-      const body = flowing(request.iterator({ destroyOnReturn: false }), BODY_IDLE_MS);
+      const body = flowing(request.iterator({ destroyOnReturn: false }), BODY_IDLE_MS, gone.signal);
       const reply = await this.#route(request, signal, body, identify);
       if (gone.signal.aborted || response.headersSent) return;
       await send(reply, request.method === 'HEAD', response, signal);
     } catch (e) {
       if (gone.signal.aborted) return;
-      this.#fail(e, request, response);
+      await this.#fail(e, request, response);
     }
   }
 
@@ -234,14 +243,16 @@ export class HttpApiServer implements ApiServer {
     return error;
   }
 
-  #fail(e: unknown, request: IncomingMessage, response: ServerResponse): void {
+  async #fail(e: unknown, request: IncomingMessage, response: ServerResponse): Promise<void> {
     const error = this.#logged(e, request);
     const { http } = errorTable[error.code];
     if (response.headersSent) {
       response.destroy();
       return;
     }
-    // What is left of a refused body is not read: the connection ends with the answer.
+    await drain(request);
+    if (response.headersSent) return;
+    // What is left of a large body is not read: the connection ends with the answer.
     if (!request.complete) response.setHeader('Connection', 'close');
     if (http === 304) response.writeHead(304).end();
     else sendJson(response, http, { message: messageOf(error) }, request.method === 'HEAD');

@@ -4,8 +4,9 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { type IncomingHttpHeaders, type IncomingMessage, request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { silentLogger } from '@swarmts/lib';
+import { type Logger, silentLogger } from '@swarmts/lib';
 import type { ListenOptions } from '../http/listen.js';
+import type { ApiServer } from '../http/server.js';
 import { createApiServer } from '../server.js';
 import { type MemoryBackend, memoryBackend } from './memory-backend.js';
 import { NOW_MS } from './memory-swarm.js';
@@ -39,20 +40,16 @@ export class Harness {
   readonly backend: MemoryBackend = memoryBackend();
   readonly dir: string;
   readonly socket: string;
-  readonly #server = createApiServer({
-    backend: this.backend,
-    version: '0.1.0',
-    log: silentLogger,
-    now: () => NOW_MS + 180_000,
-  });
+  readonly #server: ApiServer;
 
-  private constructor(dir: string) {
+  private constructor(dir: string, log: Logger) {
     this.dir = dir;
+    this.#server = createApiServer({ backend: this.backend, version: '0.1.0', log, now: () => NOW_MS + 180_000 });
     this.socket = join(dir, 'api.sock');
   }
 
-  static async start(): Promise<Harness> {
-    const harness = new Harness(await mkdtemp(join(tmpdir(), 'swarmts-api-')));
+  static async start(log: Logger = silentLogger): Promise<Harness> {
+    const harness = new Harness(await mkdtemp(join(tmpdir(), 'swarmts-api-')), log);
     await harness.#server.listen(`unix://${harness.socket}`);
     return harness;
   }
