@@ -353,6 +353,9 @@ export interface ContainerSummary {
   readonly directory: string;
   /** Those of its image's layers, topmost first. */
   readonly layers: readonly string[];
+  /** Of its processes, '' where there are none. */
+  readonly apparmorProfile: string;
+  readonly selinuxLabel: string;
   /** Of containers that were made through the API. */
   readonly given?: GivenConfig;
 }
@@ -637,6 +640,8 @@ export interface SystemInfo {
   readonly debug: boolean;
   readonly warnings: readonly string[];
   readonly limits: LimitSupport;
+  /** What the kernel labels processes with: "apparmor", "selinux". */
+  readonly securityModules: readonly string[];
 }
 
 /** Which limits of containers the machine's kernel can keep. */

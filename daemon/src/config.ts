@@ -147,7 +147,7 @@ const IGNORED: Readonly<Record<string, Kind>> = {
   'log-opt': 'list',
   'oom-score-adjust': 'number',
   'raw-logs': 'boolean',
-  selinux_enabled: 'boolean',
+  'selinux-enabled': 'boolean',
   'shutdown-timeout': 'number',
   init: 'boolean',
   'default-shm-size': 'string',

@@ -1,5 +1,6 @@
 /** Privileges, namespaces, devices and logs of containers, as HostConfig has them. */
 import { parseSizeBytes, SwarmtsError } from '@swarmts/lib';
+import { selinuxLabel } from '@swarmts/proto';
 import type { ContainerCreate } from '../backend.js';
 import type { JsonObject } from '../json/object.js';
 
@@ -31,8 +32,8 @@ export function readSecurity(host: JsonObject): Security {
     else if (key === 'systempaths' && value === 'unconfined') out = { ...out, maskedPaths: [], readonlyPaths: [] };
     else throw new SwarmtsError('invalid-argument', `invalid --security-opt 2: ${JSON.stringify(option)}`);
   }
-  const { user = 'system_u', role = 'system_r', type, level = 's0' } = labels;
-  return { ...out, ...(type ? { selinuxLabel: `${user}:${role}:${type}:${level}` } : {}) };
+  const label = selinuxLabel(labels);
+  return { ...out, ...(label === '' ? {} : { selinuxLabel: label }) };
 }
 
 /** "type:svirt_t" and the like; "disable" is none. */

@@ -145,7 +145,11 @@ function infoJson(s: SystemInfo, nowMs: number): Record<string, unknown> {
     ContainerdCommit: { ID: '', Expected: '' },
     RuncCommit: { ID: '', Expected: '' },
     InitCommit: { ID: '', Expected: '' },
-    SecurityOptions: ['name=seccomp,profile=builtin', 'name=cgroupns'],
+    SecurityOptions: [
+      ...s.securityModules.map((name) => `name=${name}`),
+      'name=seccomp,profile=builtin',
+      'name=cgroupns',
+    ],
     Warnings: s.warnings,
   };
 }

@@ -192,6 +192,7 @@ export class MemorySystem implements SystemBackend {
         pids: true,
         oomKillDisable: false,
       },
+      securityModules: ['apparmor'],
     };
   }
 
@@ -285,6 +286,8 @@ export function container(id: string, name: string): ContainerSummary {
     execIds: [],
     directory: '/containers/c',
     layers: ['/overlay/b/diff', '/overlay/a/diff'],
+    apparmorProfile: '',
+    selinuxLabel: '',
     stopSignal: 'SIGTERM',
     capAdd: [],
     capDrop: [],

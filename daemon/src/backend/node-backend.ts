@@ -225,6 +225,8 @@ function summaryOf(c: ContainerInfo, engine: ContainerEngine): ContainerSummary 
     execIds: engine.execsOf(c.id),
     directory: c.directory ?? '',
     layers: c.layers ?? [],
+    apparmorProfile: c.apparmorProfile ?? '',
+    selinuxLabel: c.selinuxLabel ?? '',
     // `createContainer` put it there.
     ...(config.given === undefined ? {} : { given: config.given as GivenConfig }),
   };

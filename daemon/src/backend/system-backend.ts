@@ -51,6 +51,7 @@ export class DaemonSystemBackend implements SystemBackend {
       images: c.images,
       debug: config.debug,
       limits: c.limits,
+      securityModules: (['apparmor', 'selinux'] as const).filter((name) => c.labels[name]),
       warnings: [
         ...config.warnings,
         ...limitWarnings(c.limits),

@@ -9,6 +9,7 @@ import {
   Mount,
   MountType,
   PortConfig,
+  Privileges,
   PublishMode,
   ResourceRequirements,
   Resources,
@@ -66,6 +67,14 @@ describe('the container of a task', () => {
 
   it('keeps a grace period of zero', () =>
     assert.equal(configOf(task({ hasStopGracePeriod: true })).stopTimeoutSeconds, 0));
+
+  it('takes the SELinux label of the spec, unless labels are disabled', () => {
+    const labelOf = (context: object) =>
+      configOf(task({ privileges: Privileges.create({ selinuxJson: JSON.stringify(context) }) })).selinuxLabel;
+    assert.equal(labelOf({ Type: 'svirt_t', Level: 's0:c1' }), 'system_u:system_r:svirt_t:s0:c1');
+    assert.equal(labelOf({ Disable: true, Type: 'svirt_t' }), undefined);
+    assert.equal(labelOf({ User: 'u', Role: 'r', Type: '', Level: '' }), undefined);
+  });
 
   it('takes limits and reservations', () => {
     const resources = ResourceRequirements.create({

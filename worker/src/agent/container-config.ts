@@ -19,6 +19,7 @@ import {
   readContainerExtensions,
   type Secret,
   type SecretReference,
+  selinuxLabel,
   type Task,
   type TemplateContext,
   taskName,
@@ -269,7 +270,7 @@ function logOf(task: Task): ContainerConfig['log'] {
 
 type Confinement = Pick<
   ContainerConfig,
-  'noNewPrivileges' | 'seccompUnconfined' | 'seccompProfile' | 'apparmorProfile'
+  'noNewPrivileges' | 'seccompUnconfined' | 'seccompProfile' | 'apparmorProfile' | 'selinuxLabel'
 >;
 
 function privilegesOf(p: Privileges | undefined): Confinement {
@@ -279,7 +280,18 @@ function privilegesOf(p: Privileges | undefined): Confinement {
     seccompUnconfined: p?.seccompMode === 'unconfined',
     ...(p?.seccompMode === 'custom' && profile.length > 0 ? { seccompProfile: Buffer.from(profile).toString() } : {}),
     ...(p?.apparmorMode === 'disabled' ? { apparmorProfile: 'unconfined' } : {}),
+    ...selinuxOf(p?.selinuxJson ?? ''),
   };
+}
+
+/** Docker's SELinuxContext, as the API has kept it. */
+function selinuxOf(json: string): Pick<Confinement, 'selinuxLabel'> {
+  if (json === '') return {};
+  const o = JSON.parse(json) as Partial<Record<'Disable' | 'User' | 'Role' | 'Type' | 'Level', unknown>>;
+  const text = (v: unknown) => (typeof v === 'string' ? v : '');
+  const context = { user: text(o.User), role: text(o.Role), type: text(o.Type), level: text(o.Level) };
+  const label = o.Disable === true ? '' : selinuxLabel(context);
+  return label === '' ? {} : { selinuxLabel: label };
 }
 
 /** What services can ask for here beyond Docker's spec. */

@@ -1,5 +1,6 @@
 /** A container's record as the engine's callers see it. Pure. */
 import { dirname, isAbsolute } from 'node:path';
+import { type LabelSupport, securityLabels } from '../runtime/security-labels.js';
 import type { ContainerRecord } from './container-record.js';
 import type { ContainerInfo, ContainerLink } from './engine-api.js';
 import type { HealthState } from './health-state.js';
@@ -11,11 +12,12 @@ export interface Circumstances {
   readonly links: readonly ContainerLink[];
   /** Directories of the image's layers, topmost first. */
   readonly layers: readonly string[];
+  readonly labels: LabelSupport;
 }
 
 export function describeContainer(record: ContainerRecord, now: Circumstances): ContainerInfo {
   const { network, exit, process } = record;
-  const { logPath, health, links, layers } = now;
+  const { logPath, health, links, layers, labels } = now;
   return {
     id: record.id,
     config: record.config,
@@ -30,6 +32,7 @@ export function describeContainer(record: ContainerRecord, now: Circumstances): 
     ...(health ? { healthLog: health.log, healthFailingStreak: health.failingStreak } : {}),
     directory: dirname(dirname(logPath)),
     layers,
+    ...securityLabels(record.config, labels),
     ...(network ? { network: networkOf(network) } : {}),
     ...(network?.networks ? { networks: network.networks } : {}),
     ports: network?.ports ?? record.config.ports,

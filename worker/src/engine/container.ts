@@ -117,6 +117,7 @@ export class Container {
       health: this.#health?.state,
       links: this.#context.linksOf(this.#record),
       layers: this.#context.bundle.layers.directories(this.#record.chain),
+      labels: this.#context.bundle.facts.labels,
     });
   }
 

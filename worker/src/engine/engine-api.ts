@@ -11,6 +11,7 @@ import type { FileChange } from '../files/upper-changes.js';
 import type { CommitOptions, ImageEngine } from '../images/image-api.js';
 import type { RuntimeVersion } from '../runtime/known-escapes.js';
 import type { LimitSupport } from '../runtime/limit-support.js';
+import type { LabelSupport } from '../runtime/security-labels.js';
 import type { AttachOptions, ExecConfig, ExecInfo, Session, TerminalSize } from './session-api.js';
 
 export type ContainerState = 'created' | 'running' | 'paused' | 'restarting' | 'exited' | 'dead';
@@ -320,6 +321,9 @@ export interface ContainerInfo {
   readonly directory?: string;
   /** The directories of its image's layers, topmost first. */
   readonly layers?: readonly string[];
+  /** Of its processes, where the kernel has them. */
+  readonly apparmorProfile?: string;
+  readonly selinuxLabel?: string;
   readonly mounts?: readonly ContainerMount[];
   readonly user?: string;
   readonly workingDir?: string;
@@ -633,6 +637,7 @@ export interface ContainerEngine {
     /** Path of the OCI runtime that new containers get. */
     readonly runtime: string;
     readonly limits: LimitSupport;
+    readonly labels: LabelSupport;
   };
   /** What the OCI runtime of new containers says of itself; undefined for one that is not known. */
   runtimeVersion(): Promise<RuntimeVersion | undefined>;

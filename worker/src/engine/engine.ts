@@ -313,6 +313,7 @@ export class Engine implements ContainerEngine {
       images: this.#parts.images.count,
       runtime: this.#parts.context.runtime.program,
       limits: this.#parts.context.bundle.facts.support,
+      labels: this.#parts.context.bundle.facts.labels,
     };
   }
 

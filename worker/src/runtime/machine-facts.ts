@@ -1,5 +1,5 @@
 /** What the container configuration needs to know about this machine; read from /proc, /sys and /dev. */
-import { existsSync, lstatSync, readdirSync, readFileSync } from 'node:fs';
+import { lstatSync, readdirSync, readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { findProgram, isExecutable, SwarmtsError } from '@swarmts/lib';
@@ -7,6 +7,7 @@ import type { MachineLimits } from '../engine/check-settings.js';
 import { availableCapabilities } from './capabilities.js';
 import { type LimitSupport, limitSupport } from './limit-support.js';
 import type { OciDevice } from './oci-spec.js';
+import { type LabelSupport, labelSupport } from './security-labels.js';
 
 export interface MachineFacts {
   readonly capabilities: readonly string[];
@@ -14,7 +15,7 @@ export interface MachineFacts {
   readonly mayLowerOomScore: boolean;
   readonly support: LimitSupport;
   /** What the kernel knows of security labels. */
-  readonly labels: { readonly apparmor: boolean; readonly selinux: boolean };
+  readonly labels: LabelSupport;
   readonly limits: MachineLimits;
 }
 
@@ -36,10 +37,7 @@ export function machineFacts(): MachineFacts {
     ownOomScoreAdj: Number(readFileSync('/proc/self/oom_score_adj', 'utf8')),
     mayLowerOomScore: capabilities.includes('CAP_SYS_RESOURCE'),
     support: limitSupport(),
-    labels: {
-      apparmor: textOf('/sys/module/apparmor/parameters/enabled') === 'Y',
-      selinux: existsSync('/sys/fs/selinux/enforce'),
-    },
+    labels: labelSupport(),
     limits: {
       cpus: availableParallelism(),
       cpuList: textOf('/sys/devices/system/cpu/online') || '0',

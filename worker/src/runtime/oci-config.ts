@@ -16,6 +16,7 @@ import type {
   OciSpec,
 } from './oci-spec.js';
 import { defaultSeccomp } from './seccomp-profile.js';
+import { type LabelSupport, securityLabels } from './security-labels.js';
 import type { ResolvedUser } from './user-lookup.js';
 
 export type NetworkNamespace =
@@ -50,7 +51,7 @@ export interface OciConfigInput {
   readonly seccomp?: LinuxSeccomp;
   readonly hooks?: Readonly<Record<string, readonly OciHook[]>>;
   /** What the kernel knows of security labels. */
-  readonly labels?: { readonly apparmor: boolean; readonly selinux: boolean };
+  readonly labels?: LabelSupport;
 }
 
 const OCI_VERSION = '1.0.2';
@@ -124,8 +125,7 @@ export function processOf(input: OciConfigInput): OciProcess {
     ...(rlimits.length > 0 ? { rlimits } : {}),
     noNewPrivileges: config.noNewPrivileges ?? false,
     ...(scoreAllowed ? { oomScoreAdj: score } : {}),
-    ...(config.apparmorProfile && input.labels?.apparmor ? { apparmorProfile: config.apparmorProfile } : {}),
-    ...(config.selinuxLabel && input.labels?.selinux ? { selinuxLabel: config.selinuxLabel } : {}),
+    ...(input.labels ? securityLabels(config, input.labels) : {}),
   };
 }
 
