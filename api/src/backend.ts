@@ -157,6 +157,14 @@ export interface ScheduleDescription {
   }[];
 }
 
+/** A new version of a secret or config. */
+export interface PayloadVersion {
+  readonly id: string;
+  readonly version: number;
+  /** Names of those that are updated to it. */
+  readonly services: readonly string[];
+}
+
 /** What of a cluster volume can change. */
 export interface VolumeChange {
   readonly availability: VolumeAvailability;
@@ -249,6 +257,8 @@ export interface SwarmBackend {
   createConfig(spec: Config['spec']): Promise<string>;
   updateConfig(ref: string, version: number, spec: Config['spec']): Promise<void>;
   removeConfig(ref: string): Promise<void>;
+  /** With `follow` the services that use it are updated to the new version. */
+  addPayloadVersion(kind: 'secret' | 'config', ref: string, data: Uint8Array, follow: boolean): Promise<PayloadVersion>;
   networks(): Promise<readonly Network[]>;
   /** By id, name or unique id prefix. */
   network(ref: string): Promise<Network>;

@@ -134,6 +134,7 @@ export const commandTree: CommandTree = {
         ls: leaf('List configs', () => import('./commands/config/ls.js')),
         prune: leaf('Remove configs that no service uses', () => import('./commands/config/prune.js')),
         rm: leaf('Remove one or more configs', () => import('./commands/config/rm.js')),
+        update: leaf('Make a new version of a config', () => import('./commands/config/update.js')),
       },
     },
     secret: {
@@ -147,6 +148,7 @@ export const commandTree: CommandTree = {
         ls: leaf('List secrets', () => import('./commands/secret/ls.js')),
         prune: leaf('Remove secrets that no service uses', () => import('./commands/secret/prune.js')),
         rm: leaf('Remove one or more secrets', () => import('./commands/secret/rm.js')),
+        update: leaf('Make a new version of a secret', () => import('./commands/secret/update.js')),
       },
     },
     volume: {

@@ -59,6 +59,8 @@ export interface SecretReference {
   readonly SecretID: string;
   readonly SecretName: string;
   readonly File?: FileReference;
+  /** Not of the API: the variable that is to hold it, which becomes a label. */
+  readonly Env?: string;
 }
 export interface ConfigReference {
   readonly ConfigID: string;

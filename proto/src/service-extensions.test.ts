@@ -5,7 +5,15 @@ import { preferLocalPorts, readContainerExtensions, readExtensions } from './ser
 describe('extensions of services', () => {
   it('have defaults', () => {
     assert.deepEqual(readExtensions({ other: 'x' }), { progressDeadlineMs: 600_000, rebalance: false });
-    const nothing = { privileged: false, shmSizeBytes: 0, devices: [], cdiDevices: [], security: {}, hostIps: {} };
+    const nothing = {
+      privileged: false,
+      shmSizeBytes: 0,
+      devices: [],
+      cdiDevices: [],
+      security: {},
+      hostIps: {},
+      secretEnv: {},
+    };
     assert.deepEqual(readContainerExtensions({}), nothing);
   });
 
@@ -31,6 +39,7 @@ describe('extensions of services', () => {
       'swarmts.gpus': '2',
       'swarmts.security-opt': 'no-new-privileges,apparmor=x',
       'swarmts.publish.host-ip': '80=127.0.0.1,53/udp=::1',
+      'swarmts.secrets.env': 'DB_PASSWORD=db,API=api.key',
     });
     assert.deepEqual(container, {
       privileged: true,
@@ -43,6 +52,7 @@ describe('extensions of services', () => {
       cdiDevices: ['nvidia.com/gpu=0', 'nvidia.com/gpu=1'],
       security: { noNewPrivileges: true, apparmorProfile: 'x' },
       hostIps: { '80/tcp': '127.0.0.1', '53/udp': '::1' },
+      secretEnv: { DB_PASSWORD: 'db', API: 'api.key' },
     });
   });
 
@@ -61,6 +71,8 @@ describe('extensions of services', () => {
     ['swarmts.devices', '/dev/a:/dev/b:x', /use \/dev\/SOURCE/],
     ['swarmts.gpus', 'many', /use all, a number/],
     ['swarmts.security-opt', 'seccomp=none', /seccomp=unconfined/],
+    ['swarmts.secrets.env', '1X=db', /VARIABLE=SECRET/],
+    ['swarmts.secrets.env', 'X', /VARIABLE=SECRET/],
     ['swarmts.publish.host-ip', '80=here', /PORT\[\/PROTOCOL\]=ADDRESS/],
     ['swarmts.publish.prefer-local', 'http', /use PORT\[\/PROTOCOL\], the port being the target/],
     ['swarmts.publish.prefer-local', '80/icmp', /use PORT\[\/PROTOCOL\]/],

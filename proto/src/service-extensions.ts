@@ -22,6 +22,7 @@ export const extensionLabels = {
   gpus: 'swarmts.gpus',
   securityOpt: 'swarmts.security-opt',
   hostIp: 'swarmts.publish.host-ip',
+  secretEnv: 'swarmts.secrets.env',
 } as const;
 
 const KNOWN: ReadonlySet<string> = new Set(Object.values(extensionLabels));
@@ -66,6 +67,8 @@ export interface ContainerExtensions {
   readonly security: SecurityOptions;
   /** By target port and protocol, "80/tcp": the address that a host-mode port listens on. */
   readonly hostIps: Readonly<Record<string, string>>;
+  /** By variable: the name of the service's secret that it holds. */
+  readonly secretEnv: Readonly<Record<string, string>>;
 }
 
 export interface DeviceRequest {
@@ -119,6 +122,7 @@ export function readContainerExtensions(labels: Labels): ContainerExtensions {
     cdiDevices: readGpus(labels[extensionLabels.gpus]),
     security: readSecurity(listOf(labels, extensionLabels.securityOpt)),
     hostIps: Object.fromEntries(listOf(labels, extensionLabels.hostIp).map(readHostIp)),
+    secretEnv: Object.fromEntries(listOf(labels, extensionLabels.secretEnv).map(readSecretEnv)),
   };
 }
 
@@ -184,6 +188,13 @@ function readHostIp(text: string): readonly [string, string] {
   if (!m || isIP(address) === 0)
     throw bad(extensionLabels.hostIp, text, 'use PORT[/PROTOCOL]=ADDRESS, the port being the target');
   return [`${Number(port)}/${protocol}`, address];
+}
+
+/** VARIABLE=SECRET. */
+function readSecretEnv(text: string): readonly [string, string] {
+  const [, variable = '', secret = ''] = /^([A-Za-z_]\w*)=([\w.-]+)$/.exec(text) ?? [];
+  if (secret === '') throw bad(extensionLabels.secretEnv, text, 'use VARIABLE=SECRET');
+  return [variable, secret];
 }
 
 function bad(label: string, value: string, way: string): SwarmtsError {

@@ -1,8 +1,9 @@
 /** /secrets and /configs. */
 import type { Config, Secret } from '@swarmts/proto';
+import type { SwarmBackend } from '../backend.js';
 import { configJson, readConfigSpec, readSecretSpec, secretJson } from '../convert/secret.js';
 import { accepts, acceptsLabels, type FilterArgs, parseFilters } from '../filters.js';
-import { empty, json, objectVersion, readJson } from '../http/exchange.js';
+import { type Call, empty, json, objectVersion, type Reply, readJson } from '../http/exchange.js';
 import { type Route, route } from '../http/router.js';
 import type { RouteContext } from './context.js';
 
@@ -28,6 +29,7 @@ export function secretRoutes({ backend }: RouteContext): Route[] {
       await swarm.updateSecret(call.params.id ?? '', version, readSecretSpec(await readJson(call)));
       return empty();
     }),
+    route('POST', '/swarmts/v1/secrets/{id}/versions', (call) => addVersion(swarm, 'secret', call)),
     route('GET', '/configs', async ({ query }) => {
       const filters = parseFilters(query, FILTERS);
       return json((await swarm.configs()).filter((s) => matches(s, filters)).map(configJson));
@@ -45,7 +47,14 @@ export function secretRoutes({ backend }: RouteContext): Route[] {
       await swarm.updateConfig(call.params.id ?? '', version, readConfigSpec(await readJson(call)));
       return empty();
     }),
+    route('POST', '/swarmts/v1/configs/{id}/versions', (call) => addVersion(swarm, 'config', call)),
   ];
+}
+
+async function addVersion(swarm: SwarmBackend, kind: 'secret' | 'config', call: Call): Promise<Reply> {
+  const body = await readJson(call);
+  const made = await swarm.addPayloadVersion(kind, call.params.id ?? '', body.bytes('Data'), body.boolean('Update'));
+  return json({ ID: made.id, Version: made.version, Services: made.services }, 201);
 }
 
 function matches(s: Secret | Config, filters: FilterArgs): boolean {

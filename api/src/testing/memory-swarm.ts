@@ -27,6 +27,7 @@ import {
 import type {
   ClientCertificate,
   ClientCertificateOrder,
+  PayloadVersion,
   ServiceLogLine,
   ServiceWithCounts,
   SwarmBackend,
@@ -336,6 +337,11 @@ export class MemorySwarm implements SwarmBackend {
 
   async removeConfig(ref: string): Promise<void> {
     this.#configs.delete((await this.config(ref)).id);
+  }
+
+  async addPayloadVersion(kind: 'secret' | 'config', ref: string): Promise<PayloadVersion> {
+    const old = kind === 'secret' ? await this.secret(ref) : await this.config(ref);
+    return { id: `${old.id.slice(0, -1)}2`, version: 2, services: [] };
   }
 
   async networks(): Promise<readonly Network[]> {

@@ -64,7 +64,8 @@ export function createCommand(kind: PayloadKind): Command {
   });
 }
 
-async function readPayload(ctx: Context, kind: PayloadKind, file: string): Promise<Buffer> {
+/** Of a file, or of stdin for "-". Throws CommandError. */
+export async function readPayload(ctx: Context, kind: PayloadKind, file: string): Promise<Buffer> {
   const tooLarge = () => new CommandError(`${kind} is too large: the limit is ${MAX_BYTES[kind]} bytes`);
   if (file !== '-') {
     let data: Buffer;

@@ -25,9 +25,9 @@ export function editContainer(old: ContainerSpec, e: Edits): ContainerSpec {
     StopGracePeriod: f['stop-grace-period'] ?? old.StopGracePeriod,
     Mounts: nonEmpty(editList(old.Mounts, checkMounts(add.mount), remove.mount, (m) => m.Target ?? '')),
     Secrets: nonEmpty(
-      editList(old.Secrets, add.secret, [], (s) => s.File?.Name ?? s.SecretName).filter(
-        (s) => !remove.secret.includes(s.SecretName),
-      ),
+      editList(old.Secrets, add.secret, [], (s) => s.File?.Name ?? s.SecretName)
+        .filter((s) => !remove.secret.includes(s.SecretName))
+        .map(({ Env: _, ...s }) => s),
     ),
     Configs: nonEmpty(
       editList(old.Configs, add.config, [], (c) => c.File?.Name ?? c.ConfigName).filter(

@@ -38,6 +38,9 @@ export function editSpec(old: ServiceSpec, e: Edits): ServiceSpec {
 /** Published ports that keep to the tasks of the node that the client came to: target ports with their protocol. */
 const PREFER_LOCAL_LABEL = 'swarmts.publish.prefer-local';
 
+/** VARIABLE=SECRET for each secret that a variable holds as well. */
+const SECRET_ENV_LABEL = 'swarmts.secrets.env';
+
 /** Flags that are kept as labels, because Docker's spec has no place for them. An empty value takes the label away. */
 const LABEL_FLAGS = {
   'update-progress-deadline': 'swarmts.update.progress-deadline',
@@ -61,6 +64,7 @@ function editLabels(old: ServiceSpec['Labels'], e: Edits): Record<string, string
     if (value === '' || value === false) delete labels[label];
     else if (value !== undefined) labels[label] = String(value);
   }
+  editSecretVariables(labels, e);
   return editPreferLocal(labels, e);
 }
 
@@ -73,6 +77,17 @@ function editPreferLocal(labels: Record<string, string>, e: Edits): Record<strin
   const all = new Set([...kept, ...preferred.map((p) => `${p.TargetPort}/${p.Protocol ?? 'tcp'}`)]);
   const { [PREFER_LOCAL_LABEL]: _, ...others } = labels;
   return all.size === 0 ? others : { ...others, [PREFER_LOCAL_LABEL]: [...all].join(',') };
+}
+
+/** Which variables hold secrets: without those of secrets that are removed, or are added again. */
+function editSecretVariables(labels: Record<string, string>, e: Edits): void {
+  const touched = new Set([...e.remove.secret, ...e.add.secret.map((s) => s.SecretName)]);
+  const before = (labels[SECRET_ENV_LABEL] ?? '').split(',').filter((v) => v !== '');
+  const kept = before.filter((v) => !touched.has(v.slice(v.indexOf('=') + 1)));
+  const added = e.add.secret.flatMap((s) => (s.Env === undefined ? [] : [`${s.Env}=${s.SecretName}`]));
+  const all = [...kept, ...added];
+  if (all.length > 0) labels[SECRET_ENV_LABEL] = all.join(',');
+  else if (before.length > 0) delete labels[SECRET_ENV_LABEL];
 }
 
 function editTask(old: TaskTemplate, e: Edits): TaskTemplate {

@@ -13,6 +13,8 @@ import { csvFields } from './mount.js';
 export interface FileRequest {
   readonly source: string;
   readonly file: FileReference;
+  /** Secrets only: a variable that is to hold it as well. */
+  readonly env?: string;
 }
 
 export const parseSecret = (text: string): FileRequest => parseFile(text, 'secret');
@@ -26,12 +28,18 @@ function parseFile(text: string, what: 'secret' | 'config'): FileRequest {
     return { source: only, file: { Name: what === 'config' ? `/${only}` : only, ...blank } };
   }
   let source = '';
+  let env = '';
   const file = { Name: '', ...blank };
   for (const field of fields) {
     const eq = field.indexOf('=');
     if (eq < 0) throw new Error(`invalid field '${field}' must be a key=value pair`);
     const value = field.slice(eq + 1);
-    switch (field.slice(0, eq).toLowerCase()) {
+    const key = field.slice(0, eq).toLowerCase();
+    switch (key === 'env' && what === 'config' ? '' : key) {
+      case 'env':
+        if (!/^[A-Za-z_]\w*$/.test(value)) throw new Error(`invalid variable ${value}`);
+        env = value;
+        break;
       case 'source':
       case 'src':
         source = value;
@@ -56,7 +64,7 @@ function parseFile(text: string, what: 'secret' | 'config'): FileRequest {
   }
   if (source === '') throw new Error('source is required');
   if (file.Name === '') file.Name = what === 'config' ? `/${source}` : source;
-  return { source, file };
+  return { source, file, ...(env === '' ? {} : { env }) };
 }
 
 /** `NAME` or `name=NAME,alias=A,driver-opt=K=V,ip=ADDRESS`. */

@@ -32,7 +32,12 @@ function checkTargets(kind: string, requests: readonly FileRequest[]): void {
 
 export async function lookUpSecrets(ctx: Context, requests: readonly FileRequest[]): Promise<SecretReference[]> {
   const ids = await idsByName(ctx, 'secret', requests);
-  return requests.map((r) => ({ SecretID: ids.get(r.source) ?? '', SecretName: r.source, File: r.file }));
+  return requests.map((r) => ({
+    SecretID: ids.get(r.source) ?? '',
+    SecretName: r.source,
+    File: r.file,
+    ...(r.env === undefined ? {} : { Env: r.env }),
+  }));
 }
 
 export async function lookUpConfigs(ctx: Context, requests: readonly FileRequest[]): Promise<ConfigReference[]> {

@@ -14,7 +14,13 @@ type Kind = 'secrets' | 'configs';
 /** A secret or config as it is to be; without a spec it is external and has to exist. */
 export interface WantedPayload {
   readonly name: string;
-  readonly spec?: { readonly Name: string };
+  readonly spec?: WantedSpec;
+}
+
+interface WantedSpec {
+  readonly Name: string;
+  /** Base64. */
+  readonly Data: string;
 }
 
 interface Payload {
@@ -42,7 +48,7 @@ export function wantedPayloads(
   });
 }
 
-/** Creates what is missing, brings labels up to date, and gives the ids of all of them by name. */
+/** Creates what is missing, brings labels and data up to date, and gives the ids of all of them by name. */
 export async function putPayloads(
   ctx: Context,
   kind: Kind,
@@ -60,7 +66,7 @@ export async function putPayloads(
         throw new CommandError(`${word} ${name} is declared as external, but there is none: create it first`);
       continue;
     }
-    if (existing) await updatePayload(ctx, kind, existing, spec, word);
+    if (existing) ids.set(name, await updatePayload(ctx, kind, existing, spec, word));
     else {
       ctx.out.write(`Creating ${word} ${name}\n`);
       ids.set(name, (await ctx.api.post<{ readonly ID: string }>(`/${kind}/create`, spec)).ID);
@@ -69,21 +75,28 @@ export async function putPayloads(
   return ids;
 }
 
+/** Labels are changed in place; other data becomes a new version, which the services of the stack then take. Returns the id. */
 async function updatePayload(
   ctx: Context,
-  kind: string,
+  kind: Kind,
   existing: Payload,
-  spec: { readonly Name: string },
+  spec: WantedSpec,
   word: string,
-): Promise<void> {
+): Promise<string> {
+  const update = (id: string, version: number, body: object) =>
+    ctx.api.post(`/${kind}/${id}/update`, body, { version });
   try {
-    await ctx.api.post(`/${kind}/${existing.ID}/update`, spec, { version: existing.Version?.Index ?? 0 });
+    await update(existing.ID, existing.Version?.Index ?? 0, spec);
+    return existing.ID;
   } catch (e) {
     if (!(e instanceof ApiError) || e.status !== 400) throw e;
-    throw new CommandError(
-      `${word} ${spec.Name} cannot be changed (${e.message}): give it a new name, such as name: ${spec.Name}_2, in the file`,
-    );
   }
+  const path = `/swarmts/v1/${kind}/${existing.ID}/versions`;
+  const made = await ctx.api.post<{ readonly ID: string; readonly Version: number }>(path, { Data: spec.Data });
+  ctx.out.write(`Updating ${word} ${spec.Name} (version ${made.Version})\n`);
+  const now = await ctx.api.get<Payload>(`/${kind}/${made.ID}`);
+  await update(made.ID, now.Version?.Index ?? 0, spec);
+  return made.ID;
 }
 
 function payloadData(p: ComposePayload, word: string, key: string, ctx: Context): Buffer {

@@ -22,6 +22,9 @@ import {
 } from '@swarmts/worker';
 import { credentialsOf } from './image-backend.js';
 
+/** In the place of what is secret. */
+const MASK = '******';
+
 export class EngineNodeBackend implements NodeBackend {
   readonly #engine: ContainerEngine;
   readonly #networks: LocalNetworks;
@@ -204,7 +207,7 @@ function summaryOf(c: ContainerInfo, engine: ContainerEngine): ContainerSummary 
     hostname: c.hostname ?? config.hostname ?? c.id.slice(0, 12),
     user: c.user ?? '',
     workingDir: c.workingDir ?? '',
-    env: c.env,
+    env: [...c.env, ...(c.config.secretEnv ?? []).map((v) => `${v.name}=${MASK}`)],
     entrypoint: c.entrypoint,
     cmd: c.cmd,
     tty: config.tty ?? false,

@@ -6,6 +6,7 @@ import type {
   ClusterUpdate,
   InitRequest,
   JoinRequest,
+  PayloadVersion,
   PlacementExplanation,
   ScheduleDescription,
   ServiceLogLine,
@@ -321,6 +322,15 @@ export class NodeSwarmBackend implements SwarmBackend {
 
   async removeConfig(ref: string): Promise<void> {
     await this.#call('removeConfig', { ref });
+  }
+
+  async addPayloadVersion(
+    kind: 'secret' | 'config',
+    ref: string,
+    data: Uint8Array,
+    follow: boolean,
+  ): Promise<PayloadVersion> {
+    return this.#call('addPayloadVersion', { kind, ref, data, follow });
   }
 
   async networks(): Promise<readonly Network[]> {

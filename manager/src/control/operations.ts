@@ -2,18 +2,15 @@
  * The control operations, run on the leader: each takes one plain argument object, so that a follower can forward it
  * under its name. Reads see everything that was committed before they were asked.
  */
-import { isDeepStrictEqual } from 'node:util';
 import { allocateAddresses, type Clock, messageOf, newId, SubnetPool, SwarmtsError } from '@swarmts/lib';
 import {
   type Cluster,
   type ClusterSpec,
-  Config,
-  ConfigSpec,
+  type Config,
+  type ConfigSpec,
   Endpoint,
   isTerminal,
   isWanted,
-  MAX_CONFIG_BYTES,
-  MAX_SECRET_BYTES,
   type Network,
   type NetworkAttachment,
   type NetworkSpec,
@@ -25,8 +22,8 @@ import {
   Reachability,
   type RootCa,
   RootRotation,
-  Secret,
-  SecretSpec,
+  type Secret,
+  type SecretSpec,
   Service,
   type ServiceSpec,
   type Task,
@@ -37,7 +34,6 @@ import {
   UpdateStatus,
   type Volume,
   type VolumeSpec,
-  validateSecretName,
 } from '@swarmts/proto';
 import type { FilterVerdict } from '@swarmts/scheduler';
 import { ingressNetwork, isNodeNetwork } from '../allocator/attachments.js';
@@ -54,9 +50,25 @@ import { sameSpec } from '../orchestrator/same-spec.js';
 import type { RaftGroup } from '../raft/raft-group.js';
 import type { SchedulingLoop } from '../scheduling/scheduling-loop.js';
 import type { ReadTx, WriteTx } from '../store/transaction.js';
+import { checkVersion, nameTaken } from './conflicts.js';
 import { describeSchedule, type ScheduleDescription } from './describe-schedule.js';
 import { findByNameOrId, findNode, findTask } from './find.js';
 import { createAttachment, createNetwork, removeAttachment, removeNetwork } from './network-operations.js';
+import {
+  addVersion,
+  createConfig,
+  createSecret,
+  followed,
+  followers,
+  type NewVersion,
+  nameOfVersion,
+  type PayloadKind,
+  removeConfig,
+  removeSecret,
+  updateConfig,
+  updateSecret,
+  withoutPayload,
+} from './payload-operations.js';
 import { planService, type ServicePlan } from './plan-service.js';
 import { validateClusterSpec } from './validate-cluster.js';
 import { validateServiceSpec } from './validate-service.js';
@@ -318,29 +330,33 @@ export class Operations {
       if (modeName(spec) !== modeName(service.spec)) {
         throw new SwarmtsError('unsupported', 'service mode change is not allowed: create a new service');
       }
-      checkReferences(tx, spec);
-      const endpoint = endpointOf(tx, spec, service);
-      const changed = !sameSpec(withoutScale(spec), withoutScale(service.spec));
-      tx.update('service', {
-        ...service,
-        spec,
-        endpoint,
-        specVersion: changed ? { index: (service.specVersion?.index ?? 0) + 1 } : service.specVersion,
-        previousSpec: service.spec,
-        previousSpecVersion: service.specVersion,
-        jobStatus: nextJobStatus(spec, service.jobStatus, this.#c.now(), isForced(spec, service.spec)),
-        // What the user says now counts from now on.
-        autoscaleStatus: replicasIn(spec) === replicasIn(service.spec) ? service.autoscaleStatus : undefined,
-        updateStatus: a.rollback
-          ? UpdateStatus.create({
-              state: UpdateState.ROLLBACK_STARTED,
-              startedAtMs: this.#c.now(),
-              message: 'manually requested rollback',
-            })
-          : changed
-            ? undefined
-            : service.updateStatus,
-      });
+      this.#putSpec(tx, service, spec, a.rollback);
+    });
+  }
+
+  #putSpec(tx: WriteTx, service: Service, spec: ServiceSpec, rollback: boolean): void {
+    checkReferences(tx, spec);
+    const endpoint = endpointOf(tx, spec, service);
+    const changed = !sameSpec(withoutScale(spec), withoutScale(service.spec));
+    tx.update('service', {
+      ...service,
+      spec,
+      endpoint,
+      specVersion: changed ? { index: (service.specVersion?.index ?? 0) + 1 } : service.specVersion,
+      previousSpec: service.spec,
+      previousSpecVersion: service.specVersion,
+      jobStatus: nextJobStatus(spec, service.jobStatus, this.#c.now(), isForced(spec, service.spec)),
+      // What the user says now counts from now on.
+      autoscaleStatus: replicasIn(spec) === replicasIn(service.spec) ? service.autoscaleStatus : undefined,
+      updateStatus: rollback
+        ? UpdateStatus.create({
+            state: UpdateState.ROLLBACK_STARTED,
+            startedAtMs: this.#c.now(),
+            message: 'manually requested rollback',
+          })
+        : changed
+          ? undefined
+          : service.updateStatus,
     });
   }
 
@@ -436,43 +452,15 @@ export class Operations {
   }
 
   async createSecret(a: { readonly spec: SecretSpec }): Promise<{ readonly id: string }> {
-    const name = a.spec.annotations?.name ?? '';
-    validateSecretName(name);
-    checkPayload('secret', a.spec.data, MAX_SECRET_BYTES);
-    const id = newId();
-    await this.#update((tx) => {
-      if (tx.by('secret', 'name', name).length > 0) throw nameTaken('secret', name);
-      tx.create('secret', Secret.create({ id, spec: a.spec }));
-    });
-    return { id };
+    return this.#update((tx) => ({ id: createSecret(tx, a.spec) }));
   }
 
   async updateSecret(a: Versioned<SecretSpec>): Promise<void> {
-    await this.#update((tx) => {
-      const secret = findByNameOrId(tx, 'secret', a.ref);
-      checkVersion('secret', secret, a.version);
-      const sameName = a.spec.annotations?.name === secret.spec?.annotations?.name;
-      if (!sameName || (a.spec.data.length > 0 && !isDeepStrictEqual(bytes(a.spec.data), bytes(secret.spec?.data)))) {
-        throw new SwarmtsError('invalid-argument', 'only updates to Labels are allowed');
-      }
-      tx.update('secret', { ...secret, spec: SecretSpec.create({ ...secret.spec, annotations: a.spec.annotations }) });
-    });
+    await this.#update((tx) => updateSecret(tx, a.ref, a.version, a.spec));
   }
 
   async removeSecret(a: Ref): Promise<void> {
-    await this.#update((tx) => {
-      const secret = findByNameOrId(tx, 'secret', a.ref);
-      refuseIfUsed(tx, 'secret', secret.spec?.annotations?.name ?? '', (s) =>
-        s.task?.container?.secrets.some((r) => r.secretId === secret.id),
-      );
-      const volume = tx.list('volume').find((v) => v.spec?.secrets.some((s) => s.secretId === secret.id));
-      if (volume)
-        throw new SwarmtsError(
-          'failed-precondition',
-          `secret '${secret.spec?.annotations?.name}' is in use by volume ${volume.spec?.annotations?.name}`,
-        );
-      tx.remove('secret', secret.id);
-    });
+    await this.#update((tx) => removeSecret(tx, a.ref));
   }
 
   listConfigs(_: Record<string, never>): readonly Config[] {
@@ -484,37 +472,34 @@ export class Operations {
   }
 
   async createConfig(a: { readonly spec: ConfigSpec }): Promise<{ readonly id: string }> {
-    const name = a.spec.annotations?.name ?? '';
-    validateSecretName(name);
-    checkPayload('config', a.spec.data, MAX_CONFIG_BYTES);
-    const id = newId();
-    await this.#update((tx) => {
-      if (tx.by('config', 'name', name).length > 0) throw nameTaken('config', name);
-      tx.create('config', Config.create({ id, spec: a.spec }));
-    });
-    return { id };
+    return this.#update((tx) => ({ id: createConfig(tx, a.spec) }));
   }
 
   async updateConfig(a: Versioned<ConfigSpec>): Promise<void> {
-    await this.#update((tx) => {
-      const config = findByNameOrId(tx, 'config', a.ref);
-      checkVersion('config', config, a.version);
-      const sameName = a.spec.annotations?.name === config.spec?.annotations?.name;
-      if (!sameName || !isDeepStrictEqual(bytes(a.spec.data), bytes(config.spec?.data))) {
-        throw new SwarmtsError('invalid-argument', 'only updates to Labels are allowed');
-      }
-      tx.update('config', { ...config, spec: ConfigSpec.create({ ...config.spec, annotations: a.spec.annotations }) });
-    });
+    await this.#update((tx) => updateConfig(tx, a.ref, a.version, a.spec));
   }
 
   async removeConfig(a: Ref): Promise<void> {
-    await this.#update((tx) => {
-      const config = findByNameOrId(tx, 'config', a.ref);
-      refuseIfUsed(tx, 'config', config.spec?.annotations?.name ?? '', (s) =>
-        s.task?.container?.configs.some((r) => r.configId === config.id),
-      );
-      tx.remove('config', config.id);
-    });
+    await this.#update((tx) => removeConfig(tx, a.ref));
+  }
+
+  /** A new version of a secret or config under its name. With `follow` the services that use it are updated to it. */
+  async addPayloadVersion(a: {
+    readonly kind: PayloadKind;
+    readonly ref: string;
+    readonly data: Uint8Array;
+    readonly follow: boolean;
+  }): Promise<NewVersion & { readonly services: readonly string[] }> {
+    const made = await this.#update((tx) => addVersion(tx, a.kind, a.ref, a.data));
+    if (!a.follow) return { ...made, services: [] };
+    const users = this.#view((tx) => followers(tx, a.kind, made.id));
+    for (const { id } of users) {
+      await this.#update((tx) => {
+        const service = tx.get('service', id);
+        if (service?.spec) this.#putSpec(tx, service, followed(tx, a.kind, service.spec, made.id), false);
+      });
+    }
+    return { ...made, services: users.map((s) => s.spec?.annotations?.name ?? s.id) };
   }
 
   // Volumes
@@ -621,55 +606,6 @@ function nextUnlockKey(cluster: Cluster, spec: ClusterSpec, rotate: boolean): Ui
   return rotate || cluster.unlockKey.length === 0 ? newUnlockKey() : cluster.unlockKey;
 }
 
-interface HasVersion {
-  readonly meta: { readonly version: { readonly index: number } | undefined } | undefined;
-}
-
-function checkVersion(kind: string, object: HasVersion, version: number): void {
-  if ((object.meta?.version?.index ?? 0) !== version) {
-    throw new SwarmtsError(
-      'out-of-sequence',
-      `rpc error: code = Unknown desc = update out of sequence: the ${kind} was changed meanwhile, read it again`,
-    );
-  }
-}
-
-function nameTaken(kind: string, name: string): SwarmtsError {
-  return new SwarmtsError(
-    'already-exists',
-    `rpc error: code = AlreadyExists desc = name conflicts with an existing object: ${kind} ${name} already exists`,
-  );
-}
-
-function withoutPayload(s: Secret): Secret {
-  return { ...s, spec: s.spec && { ...s.spec, data: new Uint8Array(0) } };
-}
-
-const bytes = (b: Uint8Array | undefined) => Buffer.from(b ?? []);
-
-function checkPayload(kind: string, data: Uint8Array, limit: number): void {
-  if (data.length === 0 || data.length >= limit) {
-    throw new SwarmtsError(
-      'invalid-argument',
-      `${kind} data must be larger than 0 and less than ${limit} bytes, not ${data.length}`,
-    );
-  }
-}
-
-function refuseIfUsed(tx: ReadTx, kind: string, name: string, uses: (s: ServiceSpec) => boolean | undefined): void {
-  const users = tx
-    .list('service')
-    .filter((s) => s.spec && uses(s.spec))
-    .map((s) => s.spec?.annotations?.name);
-  if (users.length > 0) {
-    const plural = users.length === 1 ? 'service' : 'services';
-    throw new SwarmtsError(
-      'invalid-argument',
-      `rpc error: code = InvalidArgument desc = ${kind} '${name}' is in use by the following ${plural}: ${users.join(', ')}`,
-    );
-  }
-}
-
 function counts(tx: ReadTx, service: Service): ServiceCounts {
   const tasks = tx.by('task', 'service', service.id);
   const up = (t: Task) => {
@@ -722,11 +658,11 @@ function endpointOf(tx: ReadTx, spec: ServiceSpec, service: Service | undefined)
 function checkReferences(tx: ReadTx, spec: ServiceSpec): void {
   const c = spec.task?.container;
   for (const r of c?.secrets ?? []) {
-    if (tx.get('secret', r.secretId)?.spec?.annotations?.name !== r.secretName)
+    if (nameOfVersion(tx.get('secret', r.secretId)) !== r.secretName)
       throw new SwarmtsError('invalid-argument', `secret not found: ${r.secretName || r.secretId}`);
   }
   for (const r of c?.configs ?? []) {
-    if (tx.get('config', r.configId)?.spec?.annotations?.name !== r.configName)
+    if (nameOfVersion(tx.get('config', r.configId)) !== r.configName)
       throw new SwarmtsError('invalid-argument', `config not found: ${r.configName || r.configId}`);
   }
   for (const n of spec.task?.networks ?? []) {

@@ -31,6 +31,16 @@ const refused = (why: RegExp, container: Partial<ContainerSpec>, more: Partial<S
   assert.throws(() => validateServiceSpec(specOf(container, more), NOW), why);
 
 describe('a service spec', () => {
+  it('has variables for secrets of its own alone', () => {
+    const secrets = [SecretReference.create({ secretId: 's', secretName: 'db', file: { name: 'db' } as never })];
+    const labelled = (value: string) => ({
+      annotations: { name: 'web', labels: { 'swarmts.secrets.env': value } },
+    });
+    accepted({ secrets }, labelled('PASSWORD=db'));
+    refused(/the service has no secret other, which KEY is to hold/, { secrets }, labelled('KEY=other'));
+    refused(/PASSWORD has a value already/, { secrets, env: ['PASSWORD=x'] }, labelled('PASSWORD=db'));
+  });
+
   it('names an image that there can be', () => {
     for (const image of ['app', 'registry:5000/team/app:1.2', `app@sha256:${'0'.repeat(64)}`]) accepted({ image });
     for (const image of ['a//b', ':x', 'registry:5000/app:a:b', 'app@sha256:abc', 'App', 'a b'])

@@ -51,7 +51,19 @@ function validateExtensions(spec: ServiceSpec, nowMs: number): void {
     validateSchedule(schedule, nowMs);
   }
   validatePortLabels(spec);
+  validateSecretEnv(spec);
   if (autoscale && !spec.mode?.replicated) throw bad(`${extensionLabels.autoscale} is for replicated services`);
+}
+
+/** A secret that is to be a variable is one of the service's, and the variable has no other value. */
+function validateSecretEnv(spec: ServiceSpec): void {
+  const { env = [], secrets = [] } = spec.task?.container ?? {};
+  for (const [variable, secret] of Object.entries(readContainerExtensions(spec.annotations?.labels ?? {}).secretEnv)) {
+    if (!secrets.some((r) => r.secretName === secret))
+      throw bad(`${extensionLabels.secretEnv}: the service has no secret ${secret}, which ${variable} is to hold`);
+    if (env.some((e) => e.startsWith(`${variable}=`)))
+      throw bad(`${extensionLabels.secretEnv}: ${variable} has a value already, and the secret ${secret}`);
+  }
 }
 
 function validateTaskSpec(task: TaskSpec): void {

@@ -1,10 +1,12 @@
 /** The unmodified docker command drives a cluster. */
 import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { api } from '../client.js';
 import type { Lab } from '../lab/lab.js';
 import { tryRun } from '../lab/run.js';
 import { waitFor } from '../wait.js';
-import { newLab, ok, untilRunning } from './testing.js';
+import { failed, newLab, nodesOf, ok, untilRunning } from './testing.js';
 
 describe('the docker command', () => {
   let lab: Lab;
@@ -140,6 +142,46 @@ describe('the docker command', () => {
     await docker('service', 'rm', 'reader');
     await docker('secret', 'rm', 'password');
     await docker('config', 'rm', 'motd');
+  });
+
+  it('secrets have versions, which services follow, and can be variables', async () => {
+    const swarmts = async (...args: readonly string[]) => ok(await lab.swarmts('m1', ...args));
+    const put = async (verb: string, text: string, ...flags: readonly string[]) => {
+      const file = join(lab.dataRoot('m1'), 'payload');
+      writeFileSync(file, text);
+      return swarmts('secret', verb, ...flags, 'db', file);
+    };
+    await put('create', 'first\n');
+    const flags = ['-d', '--name', 'reader', '--secret', 'source=db,env=DB_PASSWORD', '--stop-grace-period', '0s'];
+    const script = 'echo "$DB_PASSWORD and $(cat /run/secrets/db)."; sleep 1000';
+    await swarmts('service', 'create', ...flags, 'registry:5000/busybox', 'sh', '-c', script);
+    const said = (what: string) =>
+      waitFor(`it said ${what}`, 30_000, async () =>
+        (await swarmts('service', 'logs', '--raw', 'reader')).includes(what),
+      );
+    await said('first and first.');
+    const [task] = await untilRunning(lab, 'm1', 'reader', 1);
+    const node = (await nodesOf(lab, 'm1')).find((n) => n.ID === task?.NodeID)?.Description.Hostname ?? '';
+    const container = task?.Status.ContainerStatus?.ContainerID ?? '';
+    const seen = ok(await lab.docker(node, 'inspect', container));
+    assert.match(seen, /DB_PASSWORD=\*{6}/);
+    assert.doesNotMatch(seen, /first/);
+    const grep = await lab.exec(node, ['grep', '-rl', '--exclude=*.log', 'DB_PASSWORD=first', lab.dataRoot(node)]);
+    assert.equal(grep.stdout, '');
+    await put('update', 'second\n');
+    await put('update', 'third\n', '--update');
+    await said('third and third.');
+    assert.match(await swarmts('secret', 'ls', '--format', '{{.Name}}'), /^db\ndb@1\ndb@2\n/);
+    await swarmts('service', 'rollback', '-d', 'reader');
+    await waitFor('it is the first again', 30_000, async () =>
+      /third and third\.[\s\S]*first and first\./.test(await swarmts('service', 'logs', '--raw', 'reader')),
+    );
+    assert.match(failed(await lab.swarmts('m1', 'secret', 'rm', 'db')), /in use by the following service: reader/);
+    await swarmts('secret', 'prune', '-f');
+    assert.match(await swarmts('secret', 'ls', '--format', '{{.Name}}'), /^db\ndb@1\n$/);
+    await swarmts('service', 'rm', 'reader');
+    await swarmts('secret', 'rm', 'db');
+    assert.equal(await swarmts('secret', 'ls', '-q'), '');
   });
 
   it('pull, load and the registry', async () => {

@@ -104,6 +104,16 @@ secrets: {token: {external: true, name: shop_token}}
     assert.match(await docker('stack', 'ls'), /shop\s+1/);
   });
 
+  it('take new versions of configs whose files have changed', async () => {
+    file('greeting.txt', 'good evening');
+    const out = await swarmts('stack', 'deploy', '-c', join(dir, 'shop2.yaml'), 'shop');
+    assert.match(out, /Updating config shop_greeting \(version 2\)[\s\S]*Updating service shop_web/);
+    const names = (await docker('config', 'ls', '--format', '{{.Name}}')).trim().split('\n').toSorted();
+    assert.deepEqual(names, ['shop_greeting', 'shop_greeting@1']);
+    await untilRunning(lab, 'm1', 'shop_web', 3);
+    assert.equal(await swarmts('task', 'exec', 'shop_web.1', 'cat', '/greeting'), 'good evening');
+  });
+
   it('that do not come up say why, and are taken back when asked to', async () => {
     const path = file(
       'bad.yaml',

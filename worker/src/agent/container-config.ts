@@ -95,6 +95,7 @@ export function containerConfigOf(task: Task, nodeHostname: string, files: TaskF
     ...(c?.healthcheck ? { health: c.healthcheck } : {}),
     log: logOf(task),
     ...extensionsOf(task),
+    ...secretEnvOf(task),
   };
 }
 
@@ -176,7 +177,7 @@ function mountOf(m: Mount, context: TemplateContext): MountConfig {
 }
 
 function secretFiles(refs: readonly SecretReference[], p: Payloads): readonly InjectedFile[] {
-  return refs.map((r) => fileOf(r.file, `/run/secrets/${r.file?.name || r.secretName}`, p.secret(r)));
+  return refs.map((r) => fileOf(r.file, secretPath(r), p.secret(r)));
 }
 
 function configFiles(refs: readonly ConfigReference[], p: Payloads): readonly InjectedFile[] {
@@ -235,14 +236,16 @@ export function hasAllFiles(task: Task, files: TaskFiles): boolean {
 
 const DEFAULT_FILE_MODE = 0o444;
 
+const secretPath = (r: SecretReference) => `/run/secrets/${r.file?.name || r.secretName}`;
+
+function filePathOf(target: FileTarget | undefined, defaultPath: string): string {
+  if (target?.name.startsWith('/')) return target.name;
+  return defaultPath.startsWith('/') ? defaultPath : `/${defaultPath}`;
+}
+
 function fileOf(target: FileTarget | undefined, defaultPath: string, content: Uint8Array): InjectedFile {
-  const path = target?.name.startsWith('/')
-    ? target.name
-    : defaultPath.startsWith('/')
-      ? defaultPath
-      : `/${defaultPath}`;
   return {
-    path,
+    path: filePathOf(target, defaultPath),
     content,
     uid: Number(target?.uid || 0),
     gid: Number(target?.gid || 0),
@@ -295,6 +298,17 @@ function selinuxOf(json: string): Pick<Confinement, 'selinuxLabel'> {
 }
 
 /** What services can ask for here beyond Docker's spec. */
+/** Variables that hold secrets: where the file of each is. */
+function secretEnvOf(task: Task): Pick<ContainerConfig, 'secretEnv'> {
+  const { secretEnv } = readContainerExtensions(task.serviceAnnotations?.labels ?? {});
+  const secrets = task.spec?.container?.secrets ?? [];
+  const variables = Object.entries(secretEnv).flatMap(([name, secret]) => {
+    const ref = secrets.find((r) => r.secretName === secret);
+    return ref ? [{ name, path: filePathOf(ref.file, secretPath(ref)) }] : [];
+  });
+  return variables.length > 0 ? { secretEnv: variables } : {};
+}
+
 function extensionsOf(task: Task): Partial<ContainerConfig> {
   const e = readContainerExtensions(task.serviceAnnotations?.labels ?? {});
   return {

@@ -34,6 +34,7 @@ import type { ContainerPaths } from './container-paths.js';
 import type { ContainerRecord, ResolvedMount } from './container-record.js';
 import type { InjectedFile } from './engine-api.js';
 import { withVariables } from './merge-config.js';
+import { secretVariables } from './secret-variables.js';
 
 export interface BundleContext {
   readonly helper: HelperApi;
@@ -123,7 +124,11 @@ export function writeBundle(context: BundleContext, request: BundleRequest): Oci
     config: { ...record.config, ...(networkOf?.domainname ? { domainname: networkOf.domainname } : {}) },
     rootfs,
     args: argsOf(record),
-    env: [...withVariables(linkVariables(record.config.name, request.linked), envIn(record, hostname)), ...cdi.env],
+    env: [
+      ...withVariables(linkVariables(record.config.name, request.linked), envIn(record, hostname)),
+      ...cdi.env,
+      ...secretVariables(record, paths),
+    ],
     cwd: record.workingDir,
     user,
     hostname,

@@ -17,6 +17,7 @@ import type { AttachRequest, NetworkAttachment } from './container-network.js';
 import { type ContainerPaths, containerPaths } from './container-paths.js';
 import { type ContainerRecord, type RunningProcess, volumeNames } from './container-record.js';
 import type { InjectedFile } from './engine-api.js';
+import { keepBundleInMemory } from './secret-variables.js';
 
 export interface CreatedProcess {
   readonly process: RunningProcess;
@@ -43,6 +44,7 @@ export async function createProcess(
 ): Promise<CreatedProcess> {
   // The bundle directory is the mark of a start: whoever finds it tears down what belongs to it.
   mkdirSync(paths.bundle, { recursive: true, mode: 0o700 });
+  if (record.config.secretEnv) await keepBundleInMemory(context.helper, paths.bundle);
   await placeFilesOnce(context, record, paths, files);
   mkdirSync(dirname(paths.log), { recursive: true, mode: 0o700 });
   await checkLogSink(context, record);

@@ -32,6 +32,12 @@ export async function tearDown(
   ];
   done.push(await releaseVolumes(context, record));
   if (done.includes(false)) return false;
+  // Last, as the bundle is the mark that there is something to take down.
+  if (
+    record.config.secretEnv &&
+    !(await attempt(context, record, 'unmount the bundle', () => helper.unmount(paths.bundle)))
+  )
+    return false;
   return attempt(context, record, 'remove the bundle', () => rm(paths.bundle, { recursive: true, force: true }));
 }
 

@@ -122,6 +122,13 @@ export interface Ulimit {
   readonly hard: number;
 }
 
+/** A variable with the content of an injected file, without the line end that the file may end with. */
+export interface SecretVariable {
+  readonly name: string;
+  /** Of the file, in the container. */
+  readonly path: string;
+}
+
 /** A file put into the container on a tmpfs (secrets, configs). */
 export interface InjectedFile {
   readonly path: string;
@@ -205,6 +212,8 @@ export interface ContainerConfig {
   readonly stopTimeoutSeconds?: number;
   readonly mounts: readonly MountConfig[];
   readonly files?: readonly InjectedFile[];
+  /** Variables that hold what one of `files` does; it is told to nobody who asks for the container's configuration. */
+  readonly secretEnv?: readonly SecretVariable[];
   readonly networkMode: 'local' | 'host' | 'none';
   /** Path of an existing network namespace to run in; replaces `networkMode`, and the engine neither makes nor removes it. */
   readonly networkNamespace?: string;

@@ -42,6 +42,25 @@ describe('ports that keep to their node', () => {
   });
 });
 
+describe('secrets in variables', () => {
+  const LABEL = 'swarmts.secrets.env';
+
+  it('are kept as a label beside the file', async () => {
+    const spec = await sent(['service', 'create', '-d', '--secret', 'source=key,env=KEY', 'whoami']);
+    assert.deepEqual(spec.Labels, { [LABEL]: 'KEY=key' });
+    const secrets = spec.TaskTemplate?.ContainerSpec?.Secrets;
+    assert.deepEqual(
+      secrets?.map((s) => Object.keys(s)),
+      [['SecretID', 'SecretName', 'File']],
+    );
+  });
+
+  it('need a name that a variable can have', async () => {
+    const r = await runCli(['service', 'create', '--secret', 'source=key,env=1X', 'whoami'], answers);
+    assert.match(r.err, /invalid variable 1X/);
+  });
+});
+
 describe('service create', () => {
   it('turns flags into the spec and leaves what follows the image alone', async () => {
     const spec = await sent([

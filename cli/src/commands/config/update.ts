@@ -1,0 +1,4 @@
+/** `swarmts config update`. */
+import { newVersionCommand } from '../../payload/new-version.js';
+
+export const command = newVersionCommand('config');

@@ -1,0 +1,4 @@
+/** `swarmts secret update`. */
+import { newVersionCommand } from '../../payload/new-version.js';
+
+export const command = newVersionCommand('secret');
