@@ -3,6 +3,7 @@ import { createSocket, type Socket } from 'node:dgram';
 import { once } from 'node:events';
 import { type AddressInfo, createServer } from 'node:net';
 import { systemClock } from '@swarmts/lib';
+import fc from 'fast-check';
 import { Forwarder, framed } from './forwarder.js';
 import { encodeAnswer, encodeQuery, parseQuery, RecordType } from './message.js';
 
@@ -43,6 +44,22 @@ describe('forwarding questions', () => {
       socket.send(forged, port, '127.0.0.1');
       const other = encodeQuery(m.readUInt16BE(0), 'evil.example', RecordType.A);
       socket.send(answerTo(other, 66), port, '127.0.0.1');
+      socket.send(answerTo(m, 7), port, '127.0.0.1');
+    });
+    const forwarder = new Forwarder(systemClock, server.address().port);
+    const answer = await forwarder.forward({ message: QUESTION, servers: ['127.0.0.1'], overTcp: false });
+    server.close();
+    assert.equal(answer?.at(-1), 7);
+  });
+
+  it('bears answers of any bytes, and waits for a good one', async () => {
+    const server = await udpServer((socket, m, port) => {
+      for (const bytes of fc.sample(fc.uint8Array({ maxLength: 80 }), 100)) socket.send(bytes, port, '127.0.0.1');
+      for (let end = 0; end < m.length; end++) {
+        const cut = Buffer.from(m.subarray(0, end));
+        if (end > 3) cut.writeUInt16BE(0x8180, 2);
+        socket.send(cut, port, '127.0.0.1');
+      }
       socket.send(answerTo(m, 7), port, '127.0.0.1');
     });
     const forwarder = new Forwarder(systemClock, server.address().port);

@@ -66,6 +66,40 @@ describe('DNS messages', () => {
     );
   });
 
+  it('are nothing when anything is cut off, or a label is longer than the rest, or a pointer', () => {
+    for (const whole of [DIG_PLAIN, encodeQuery(1, 'a.long.name.of.five.labels', RecordType.A)]) {
+      for (let end = 0; end < whole.length; end++)
+        assert.equal(parseQuery(whole.subarray(0, end)), undefined, `${end}`);
+      const name = parseQuery(whole)?.question.length ?? 0;
+      for (let at = 12; at < 12 + name - 5; at += 1 + (whole[at] ?? 0)) {
+        for (const length of [64, 0x80, 0xc0, 0xff]) {
+          const changed = Buffer.from(whole);
+          changed[at] = length;
+          assert.equal(parseQuery(changed), undefined, `${at}: ${length}`);
+        }
+      }
+    }
+    const long = Array.from({ length: 5 }, () => 'x'.repeat(60)).join('.');
+    assert.equal(parseQuery(encodeQuery(1, long, RecordType.A)), undefined, 'a name of more than 255 bytes');
+  });
+
+  it('that are nearly questions make no trouble either, and no answer is longer than the client takes', () => {
+    const changes = fc.array(fc.tuple(fc.nat(60), fc.nat(255)), { minLength: 1, maxLength: 4 });
+    const records = Array.from({ length: 200 }, () => Buffer.alloc(16));
+    fc.assert(
+      fc.property(fc.constantFrom(DIG_PLAIN, DIG_EDNS), changes, (whole, list) => {
+        const changed = Buffer.from(whole);
+        for (const [at, value] of list) changed[at % changed.length] = value;
+        const query = parseQuery(changed);
+        if (!query) return;
+        const answer = encodeAnswer(query, { code: 0, records, ttlSeconds: 1 }, true);
+        assert.ok(answer.length <= Math.max(query.udpBytes, 512) && query.udpBytes <= 1232);
+        assert.equal(answer.readUInt16BE(0), changed.readUInt16BE(0));
+      }),
+      { numRuns: 2_000 },
+    );
+  });
+
   it('survive the way there and back', () => {
     const label = fc.stringMatching(/^[a-z0-9-]{1,20}$/);
     fc.assert(

@@ -44,7 +44,7 @@ function groupsOf(part: string): number[] {
 /** Canonical text (RFC 5952 for IPv6) of 4 or 16 bytes. */
 export function decodeAddress(bytes: Buffer): string {
   if (bytes.length === 4) return bytes.join('.');
-  if (bytes.length !== 16) throw new TypeError(`an IP address has 4 or 16 bytes, not ${bytes.length}`);
+  if (bytes.length !== 16) throw new RangeError(`an IP address has 4 or 16 bytes, not ${bytes.length}`);
   const groups = Array.from({ length: 8 }, (_, i) => bytes.readUInt16BE(2 * i));
   const { start, length } = longestZeroRun(groups);
   const hex = groups.map((g) => g.toString(16));
