@@ -37,6 +37,12 @@ const c = {
   sendto: bind<(fd: Int, data: Buffer, len: Int, flags: Int, addr: Buffer, addrLen: Int) => Int>(
     'int64_t sendto(int fd, const uint8_t *data, size_t len, int flags, const uint8_t *addr, uint32_t addrlen)',
   ),
+  recvmmsg: bind<(fd: Int, headers: Buffer, count: Int, flags: Int, timeout: null) => Int>(
+    'int recvmmsg(int fd, void *headers, uint32_t count, int flags, void *timeout)',
+  ),
+  sendmmsg: bind<(fd: Int, headers: Buffer, count: Int, flags: Int) => Int>(
+    'int sendmmsg(int fd, void *headers, uint32_t count, int flags)',
+  ),
   recv: bind<(fd: Int, data: Buffer, len: Int, flags: Int) => Int>(
     'int64_t recv(int fd, uint8_t *data, size_t len, int flags)',
   ),
@@ -113,7 +119,9 @@ export const O_CLOEXEC = 0o2000000;
 export const MNT_DETACH = 2;
 export const WNOHANG = 1;
 const MSG_TRUNC = 0x20;
+const MSG_DONTWAIT = 0x40;
 const MSG_NOSIGNAL = 0x4000;
+const EAGAIN = 11;
 const SEEK_SET = 0;
 const F_SETFD = 2;
 const F_SETFL = 4;
@@ -139,6 +147,22 @@ export function socketName(fd: number): Buffer {
 }
 export function setSocketOption(fd: number, level: number, name: number, value: Buffer): void {
   check(c.setsockopt(fd, level, name, value, value.length), 'setsockopt');
+}
+/** Many datagrams by one call, each as its struct mmsghdr says. How many were received; 0 when none is waiting. */
+export function receiveMany(fd: number, headers: Buffer, count: number): number {
+  const received = c.recvmmsg(fd, headers, count, MSG_DONTWAIT, null);
+  if (received < 0 && koffi.errno() === EAGAIN) return 0;
+  return check(received, 'recvmmsg');
+}
+/** How many were sent: fewer than asked for when the socket has no more room. */
+export function sendMany(fd: number, headers: Buffer, count: number): number {
+  const sent = c.sendmmsg(fd, headers, count, MSG_DONTWAIT | MSG_NOSIGNAL);
+  if (sent < 0 && koffi.errno() === EAGAIN) return 0;
+  return check(sent, 'sendmmsg');
+}
+/** Where a buffer's bytes are. It must be kept for as long as the kernel or a structure knows the address. */
+export function addressOf(buffer: Buffer): bigint {
+  return koffi.address(buffer);
 }
 export function sendTo(fd: number, data: Buffer, address: Buffer): number {
   return check(c.sendto(fd, data, data.length, 0, address, address.length), 'sendto');

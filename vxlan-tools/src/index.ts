@@ -1,5 +1,6 @@
 /** Linux networking from Node without spawning: rtnetlink, namespaces, mounts, processes and nftables. */
 export * from './conntrack.js';
+export { DatagramBatch } from './datagram-batch.js';
 export * from './errors.js';
 export type { NftLibrary } from './ffi.js';
 export {

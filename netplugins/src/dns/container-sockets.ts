@@ -4,7 +4,16 @@
  */
 import { createSocket, type Socket as UdpSocket } from 'node:dgram';
 import { createServer, type Server, type Socket } from 'node:net';
-import { type BoundSocket, bindUdp, closeFd, listenTcp, NftContext, type NftLibrary, withNetns } from 'vxlan-tools';
+import {
+  type BoundSocket,
+  bindUdp,
+  closeFd,
+  type DatagramBatch,
+  listenTcp,
+  NftContext,
+  type NftLibrary,
+  withNetns,
+} from 'vxlan-tools';
 
 export const NAMESERVER = '127.0.0.11';
 const TABLE = 'swarmts-dns';
@@ -12,13 +21,22 @@ const TABLE = 'swarmts-dns';
 const MAX_TCP_CLIENTS = 32;
 const TCP_IDLE_MS = 10_000;
 
-/** Answers one message; undefined: nothing is sent. */
+/** Answers one message, which is the caller's again as soon as this returns; undefined: nothing is sent. */
 export type Answerer = (message: Buffer, overUdp: boolean) => Buffer | undefined | Promise<Buffer | undefined>;
+
+export interface OpenOptions {
+  readonly netns: string;
+  readonly nft: NftLibrary;
+  readonly answer: Answerer;
+  /** May be shared by all sockets of the process. */
+  readonly batch: DatagramBatch;
+}
 
 export class ContainerSockets {
   readonly #udp: UdpSocket;
   readonly #tcp: Server;
   readonly #clients = new Set<Socket>();
+  #closed = false;
 
   private constructor(udp: UdpSocket, tcp: Server) {
     this.#udp = udp;
@@ -26,10 +44,11 @@ export class ContainerSockets {
   }
 
   /** Throws when the namespace is gone or its rules cannot be written. */
-  static async open(netns: string, nft: NftLibrary, answer: Answerer): Promise<ContainerSockets> {
+  static async open(o: OpenOptions): Promise<ContainerSockets> {
+    const { netns, nft, answer, batch } = o;
     const [udpFd, tcpFd] = withNetns(netns, () => openBoth(nft));
     const sockets = new ContainerSockets(createSocket({ type: 'udp4', lookup: isAddress }), createServer());
-    sockets.#serveUdp(answer);
+    sockets.#serveUdp(answer, udpFd.fd, batch);
     sockets.#serveTcp(answer);
     await Promise.all([
       new Promise<void>((resolve, reject) => {
@@ -47,19 +66,41 @@ export class ContainerSockets {
   }
 
   close(): void {
+    this.#closed = true;
     this.#udp.close();
     this.#tcp.close();
     for (const c of this.#clients) c.destroy();
   }
 
-  #serveUdp(answer: Answerer): void {
+  /** Node says that something has come, and brings the first question; those behind it are answered by two calls together. */
+  #serveUdp(answer: Answerer, fd: number, batch: DatagramBatch): void {
     this.#udp.on('message', (message, from) => {
-      const reply = (bytes: Buffer | undefined) => {
-        if (bytes) this.#udp.send(bytes, from.port, from.address);
-      };
       const bytes = answer(message, true);
-      if (bytes instanceof Promise) void bytes.then(reply);
-      else reply(bytes);
+      if (bytes instanceof Promise) this.#replyLater(bytes, from);
+      else if (bytes) this.#udp.send(bytes, from.port, from.address);
+      if (!this.#closed) this.#answerWaiting(answer, fd, batch);
+    });
+  }
+
+  #answerWaiting(answer: Answerer, fd: number, batch: DatagramBatch): void {
+    let count: number;
+    try {
+      count = batch.receive(fd);
+    } catch {
+      // An error of the socket: whoever waits asks again.
+      return;
+    }
+    for (let i = 0; i < count; i++) {
+      const bytes = answer(batch.message(i), true);
+      if (bytes instanceof Promise) this.#replyLater(bytes, batch.sender(i));
+      else if (bytes) batch.answer(i, bytes);
+    }
+    batch.send(fd);
+  }
+
+  #replyLater(bytes: Promise<Buffer | undefined>, to: { readonly address: string; readonly port: number }): void {
+    void bytes.then((b) => {
+      if (b && !this.#closed) this.#udp.send(b, to.port, to.address);
     });
   }
 

@@ -1,11 +1,11 @@
 /** The name server of all containers of a node: their sockets, the names of their networks, and what is asked of others. */
 import { createSocket } from 'node:dgram';
 import { type Clock, type Logger, messageOf, type Random } from '@swarmts/lib';
-import { bindUdp, type NftLibrary, withNetns } from 'vxlan-tools';
+import { bindUdp, DatagramBatch, type NftLibrary, withNetns } from 'vxlan-tools';
 import { ContainerSockets } from './container-sockets.js';
 import type { Forwarder } from './forwarder.js';
 import { linkedNetwork, lookUp, RecordCache, TTL_SECONDS } from './lookup.js';
-import { encodeAnswer, parseQuery, ResponseCode } from './message.js';
+import { encodeAnswer, parseQuery, type Query, ResponseCode } from './message.js';
 import type { NetworkNames } from './names.js';
 import type { DnsAcknowledgement, DnsContainer, DnsUpdate } from './protocol.js';
 
@@ -19,6 +19,11 @@ export interface NameServerOptions {
   readonly log: Logger;
 }
 
+/** Questions that are taken at once. */
+const BATCH_SIZE = 32;
+/** What is longer is no question that anybody asks over UDP; answers are shorter in any case. */
+const MAX_QUERY_BYTES = 4_096;
+
 interface Served {
   readonly container: DnsContainer;
   readonly sockets: ContainerSockets;
@@ -29,6 +34,7 @@ export class NameServer {
   readonly #networks = new Map<string, NetworkNames>();
   readonly #served = new Map<string, Served>();
   readonly #records = new RecordCache();
+  readonly #batch = new DatagramBatch(BATCH_SIZE, MAX_QUERY_BYTES);
 
   constructor(options: NameServerOptions) {
     this.#o = options;
@@ -69,7 +75,8 @@ export class NameServer {
     }
     this.#stop(container.id);
     const answer = (message: Buffer, overUdp: boolean) => this.#answer(container.id, message, overUdp);
-    const sockets = await ContainerSockets.open(container.netns, this.#o.nft, answer);
+    const { netns } = container;
+    const sockets = await ContainerSockets.open({ netns, nft: this.#o.nft, answer, batch: this.#batch });
     this.#served.set(container.id, { container, sockets });
   }
 
@@ -83,28 +90,34 @@ export class NameServer {
     const container = this.#served.get(id)?.container;
     const query = parseQuery(message);
     if (!container || !query) return undefined;
-    const reply = (code: number, records: readonly Buffer[] = []) =>
-      encodeAnswer(query, { code, records, ttlSeconds: TTL_SECONDS }, overUdp);
     try {
-      if (query.opcode !== 0) return reply(ResponseCode.notImplemented);
+      if (query.opcode !== 0) return reply(query, overUdp, ResponseCode.notImplemented);
       const networks = container.networkIds.flatMap((n) => this.#networks.get(n) ?? []);
       const link = container.links && linkedNetwork(query.name, networks, container.links);
       const [name, where] = link ? [link.name, [link.network]] : [query.name, networks];
       const own = lookUp(name, query.type, where, this.#o.random, this.#records);
-      if (own) return reply(own.code, own.records);
-      if (container.isInternal) return reply(ResponseCode.noSuchName);
-      return this.#forward(container, message, overUdp).then(
-        (bytes) => bytes ?? reply(ResponseCode.serverFailure),
-        (e: unknown) => this.#failed(query.name, e, reply),
-      );
+      if (own) return reply(query, overUdp, own.code, own.records);
+      if (container.isInternal) return reply(query, overUdp, ResponseCode.noSuchName);
+      return this.#askOthers(container, query, message, overUdp);
     } catch (e) {
-      return this.#failed(query.name, e, reply);
+      return this.#failed(query, overUdp, e);
     }
   }
 
-  #failed(name: string, e: unknown, reply: (code: number) => Buffer): Buffer {
-    this.#o.log.warn('a question was not answered', { name, error: messageOf(e) });
-    return reply(ResponseCode.serverFailure);
+  /** Until they have answered the bytes of the question are another one's. */
+  async #askOthers(container: DnsContainer, q: Query, message: Buffer, overUdp: boolean): Promise<Buffer> {
+    const query = { ...q, question: Buffer.from(q.question) };
+    try {
+      const bytes = await this.#forward(container, Buffer.from(message), overUdp);
+      return bytes ?? reply(query, overUdp, ResponseCode.serverFailure);
+    } catch (e) {
+      return this.#failed(query, overUdp, e);
+    }
+  }
+
+  #failed(query: Query, overUdp: boolean, e: unknown): Buffer {
+    this.#o.log.warn('a question was not answered', { name: query.name, error: messageOf(e) });
+    return reply(query, overUdp, ResponseCode.serverFailure);
   }
 
   #forward(c: DnsContainer, message: Buffer, overUdp: boolean): Promise<Buffer | undefined> {
@@ -118,6 +131,10 @@ export class NameServer {
       ...(own ? { openUdp: () => socketIn(c.netns) } : {}),
     });
   }
+}
+
+function reply(query: Query, overUdp: boolean, code: number, records: readonly Buffer[] = []): Buffer {
+  return encodeAnswer(query, { code, records, ttlSeconds: TTL_SECONDS }, overUdp);
 }
 
 function socketIn(netns: string) {
