@@ -26,7 +26,6 @@ import {
   ControlService,
   DetachContainerResponse,
   DispatcherService,
-  fromJson,
   IssueCertificateRequest,
   IssueCertificateResponse,
   type LogChunk,
@@ -44,7 +43,6 @@ import {
   RaftStreamEnd,
   RaftTransportService,
   TunnelFrame,
-  toJson,
   type WeightedManager,
 } from '@swarmts/proto';
 import { type ClientOrder, checkClientOrder } from './ca/api-certificates.js';
@@ -52,6 +50,7 @@ import { CaServer } from './ca/ca-server.js';
 import { createRequest } from './ca/certificates.js';
 import { type CredentialFiles, type Credentials, managerChannelOptions } from './ca/credentials.js';
 import { createNetwork } from './control/network-operations.js';
+import { fromWire, toWire } from './control/operation-wire.js';
 import {
   type OperationArgs,
   type OperationName,
@@ -373,7 +372,7 @@ export class Manager {
   }
 
   async #forward(addr: string, operation: string, args: unknown): Promise<unknown> {
-    const request = ControlCall.create({ operation, request: Buffer.from(toJson(args)) });
+    const request = ControlCall.create({ operation, request: toWire(operation, 'args', args) });
     const result = await callUnary(this.#clientOf(addr), ControlService.call, request, {
       timeoutMs: FORWARD_TIMEOUT_MS,
       signal: this.#stop.signal,
@@ -381,7 +380,7 @@ export class Manager {
     if (result.errorCode !== '') {
       throw new SwarmtsError(errorCodes.find((c) => c === result.errorCode) ?? 'internal', result.errorMessage);
     }
-    return result.response.length === 0 ? undefined : fromJson(Buffer.from(result.response).toString());
+    return fromWire(operation, 'result', result.response);
   }
 
   #clientOf(addr: string): grpc.Client {
@@ -530,8 +529,9 @@ export class Manager {
   async #serveControl(call: ControlCall): Promise<ControlResult> {
     try {
       if (!this.isLeader) throw new SwarmtsError('not-leader', 'this manager is not the leader');
-      const result = await this.#runHere(call.operation, fromJson(Buffer.from(call.request).toString()));
-      return ControlResult.create({ response: result === undefined ? new Uint8Array(0) : Buffer.from(toJson(result)) });
+      const { operation } = call;
+      const result = await this.#runHere(operation, fromWire(operation, 'args', call.request));
+      return ControlResult.create({ response: toWire(operation, 'result', result) });
     } catch (e) {
       const error = asSwarmtsError(e);
       return ControlResult.create({ errorCode: error.code, errorMessage: error.message });
