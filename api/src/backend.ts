@@ -346,6 +346,8 @@ export interface ContainerSummary {
   readonly restart: RestartPolicy;
   readonly logPath: string;
   readonly logDriver: string;
+  /** What is shown beside every line of its log with `details`. */
+  readonly logAttributes: Readonly<Record<string, string>>;
   readonly resources: Partial<ContainerLimits>;
   readonly stopSignal: string;
   readonly stopTimeoutSeconds?: number;

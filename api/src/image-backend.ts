@@ -1,5 +1,5 @@
 /** What the API needs of the node's images. Records of streams are Docker's JSON progress objects. */
-import type { ImageSummary } from './backend.js';
+import type { ContainerCreate, ImageSummary } from './backend.js';
 
 export type ProgressRecord = Readonly<Record<string, unknown>>;
 
@@ -74,6 +74,14 @@ export interface BuildRequest {
   readonly memorySwapBytes: number;
   readonly cpuShares: number;
   readonly nanoCpus: number;
+  readonly cpusetCpus: string;
+  readonly cpusetMems: string;
+  /** '' for the daemon's. */
+  readonly cgroupParent: string;
+  readonly security: Pick<
+    ContainerCreate,
+    'noNewPrivileges' | 'seccompUnconfined' | 'seccompProfile' | 'apparmorProfile' | 'selinuxLabel'
+  >;
   readonly shmSizeBytes: number;
   readonly ulimits: readonly { readonly name: string; readonly soft: number; readonly hard: number }[];
   /** Registry host -> credentials. */

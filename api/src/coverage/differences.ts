@@ -1,7 +1,7 @@
 /** Where an answered endpoint of the Docker Engine API differs from an engine's: one line each, for docs/api-coverage.md. */
 export const DIFFERENCES: Readonly<Record<string, string>> = {
   'POST /build':
-    'the classic builder alone: BuildKit (`version=2`) and `remote` are refused with 501, `squash` as without experimental mode; `isolation`, `cgroupparent`, `cpusetcpus`, `cpusetmems`, `securityopt` are not read; a step without a command shows no container',
+    'the classic builder alone: BuildKit (`version=2`) and `remote` are refused with 501, `squash` as without experimental mode; a step without a command shows no container',
   'PUT /volumes/{name}': 'there are no volumes of the cluster: every name is answered as an unknown one',
   'GET /images/{name}/json': '`Container` and `ContainerConfig` are left out',
   'POST /images/create': '`fromSrc` takes http and https addresses and the body',

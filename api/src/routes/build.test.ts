@@ -12,7 +12,7 @@ describe('the build route', () => {
 
   it('reads what the client asks for', async () => {
     const query = [
-      't=a:1&t=b&dockerfile=x/Dockerfile&target=last&nocache=1&cachefrom=%5B%22c:1%22%5D&pull=1&forcerm=1&q=1&networkmode=host&platform=linux/arm64',
+      't=a:1&t=b&dockerfile=x/Dockerfile&target=last&nocache=1&cpusetcpus=0&cgroupparent=/builds&securityopt=%5B%22no-new-privileges%22%5D&cachefrom=%5B%22c:1%22%5D&pull=1&forcerm=1&q=1&networkmode=host&platform=linux/arm64',
       'memory=1048576&memswap=-1&cpushares=5&cpuquota=50000&cpuperiod=100000&shmsize=65536&extrahosts=a:1.2.3.4,b:::1',
       jsonParam('buildargs', { A: '1', B: null }),
       jsonParam('labels', { l: 'm' }),
@@ -45,6 +45,10 @@ describe('the build route', () => {
           memorySwapBytes: -1,
           cpuShares: 5,
           nanoCpus: 5e8,
+          cpusetCpus: '0',
+          cpusetMems: '',
+          cgroupParent: '/builds',
+          security: { noNewPrivileges: true, seccompUnconfined: false },
           shmSizeBytes: 65536,
           ulimits: [{ name: 'nofile', soft: 1, hard: 2 }],
           auths,
@@ -82,6 +86,7 @@ describe('the build route', () => {
       ['buildargs={', 400, /error reading buildargs/],
       ['buildargs=[]', 400, /an object is expected/],
       ['cachefrom=[', 400, /error reading cachefrom/],
+      ['securityopt=["odd"]', 400, /invalid --security-opt/],
       ['labels=[1]', 400, /labels must be an object/],
       ['memory=much', 400, /invalid memory .{1,2}much/],
       ['ulimits=[3]', 400, /ulimits\[0\] must be an object/],

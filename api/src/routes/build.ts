@@ -1,5 +1,6 @@
 /** /build: the classic builder's endpoint, with the context as the body. */
 import { SwarmtsError } from '@swarmts/lib';
+import { readSecurity } from '../convert/container-security.js';
 import { type Call, empty, flag, type Reply } from '../http/exchange.js';
 import { type Route, refuse, route } from '../http/router.js';
 import type { BuildRequest } from '../image-backend.js';
@@ -95,6 +96,10 @@ function buildRequest(call: Call): BuildRequest {
     memorySwapBytes: integer(query, 'memswap'),
     cpuShares: integer(query, 'cpushares'),
     nanoCpus: cpus(integer(query, 'cpuquota'), integer(query, 'cpuperiod')),
+    cpusetCpus: text('cpusetcpus'),
+    cpusetMems: text('cpusetmems'),
+    cgroupParent: text('cgroupparent'),
+    security: readSecurity(new JsonObject({ SecurityOpt: parsed(query, 'securityopt') ?? [] })),
     shmSizeBytes: integer(query, 'shmsize'),
     ulimits: ulimits(query),
     auths: auths(call),

@@ -50,7 +50,7 @@ export function containerRoutes(c: RouteContext): Route[] {
       if (container.logDriver === 'none') {
         throw new SwarmtsError('unsupported', 'configured logging driver does not support reading');
       }
-      return containerLogs(call, container.tty, (q) => node.containerLogs(container.id, q, call.signal));
+      return containerLogs(call, container, (q) => node.containerLogs(container.id, q, call.signal));
     }),
     route('POST', '/containers/{id}/start', async (call) => {
       const container = await node.container(id(call));

@@ -4,7 +4,7 @@
  */
 import { SwarmtsError } from '@swarmts/lib';
 import { LogQuery } from '@swarmts/proto';
-import type { ContainerLogLine, ServiceLogLine } from '../backend.js';
+import type { ContainerLogLine, ContainerSummary, ServiceLogLine } from '../backend.js';
 import { type Call, flag, type Reply } from '../http/exchange.js';
 import { logPayload, streamType, writeLog } from '../http/stdcopy.js';
 import { timeNanoFixed } from '../json/write.js';
@@ -64,7 +64,7 @@ export async function swarmLogs(
           if (warnings.size < MAX_LOG_WARNINGS) warnings.add(line.warning);
           continue;
         }
-        const prefix = `${timestamps ? `${timeNanoFixed(line.timeNs)} ` : ''}${details ? `${detailsOf(line)} ` : ''}`;
+        const prefix = `${timestamps ? `${timeNanoFixed(line.timeNs)} ` : ''}${details ? `${originOf(line)} ` : ''}`;
         await writeLog(write, tty, line.stream, logPayload(prefix, line.data));
       }
       if (warnings.size > 0) {
@@ -75,29 +75,34 @@ export async function swarmLogs(
   };
 }
 
+function originOf(line: ServiceLogLine): string {
+  return detailsText({
+    'com.docker.swarm.node.id': line.nodeId,
+    'com.docker.swarm.service.id': line.serviceId,
+    'com.docker.swarm.task.id': line.taskId,
+  });
+}
+
 /** Sorted by key, values escaped: the docker CLI splits at ',' and '='. */
-function detailsOf(line: ServiceLogLine): string {
-  const pairs = [
-    ['com.docker.swarm.node.id', line.nodeId],
-    ['com.docker.swarm.service.id', line.serviceId],
-    ['com.docker.swarm.task.id', line.taskId],
-  ] as const;
-  return pairs.map(([k, v]) => `${k}=${encodeURIComponent(v)}`).join(',');
+function detailsText(details: Readonly<Record<string, string>>): string {
+  const pairs = Object.entries(details).sort(([a], [b]) => (a < b ? -1 : 1));
+  return pairs.map(([k, v]) => `${encodeURIComponent(k)}=${encodeURIComponent(v)}`).join(',');
 }
 
 export function containerLogs(
   call: Call,
-  tty: boolean,
+  { tty, logAttributes }: Pick<ContainerSummary, 'tty' | 'logAttributes'>,
   lines: (query: LogQuery) => AsyncIterable<ContainerLogLine>,
 ): Reply {
   const query = readLogQuery(call.query);
+  const details = flag(call.query, 'details') ? `${detailsText(logAttributes)} ` : '';
   const timestamps = flag(call.query, 'timestamps');
   return {
     kind: 'stream',
     contentType: streamType(tty, call.apiVersion),
     run: async (write) => {
       for await (const line of lines(query)) {
-        const prefix = timestamps ? `${timeNanoFixed(line.timeNs)} ` : '';
+        const prefix = (timestamps ? `${timeNanoFixed(line.timeNs)} ` : '') + details;
         await writeLog(write, tty, line.stream, logPayload(prefix, line.data));
       }
     },

@@ -169,6 +169,20 @@ describe('routes', () => {
     assert.equal(String((await api.send('GET', '/containers/web.1.task/logs?stdout=1')).body), 'plain\n');
   });
 
+  it('send what the log driver shows of a container, behind the time', async () => {
+    const [first] = api.backend.node.containerList;
+    assert.ok(first);
+    const logAttributes = { tag: 'a b', env: '1,2' };
+    api.backend.node.containerList[0] = { ...first, tty: true, logAttributes };
+    api.backend.node.logLines.push({ stream: 'stdout', timeNs: 0n, data: Buffer.from('plain\n') });
+    const lines = async (more: string) =>
+      String((await api.send('GET', `/containers/web.1.task/logs?stdout=1&details=1${more}`)).body);
+    assert.equal(await lines(''), 'env=1%2C2,tag=a%20b plain\n');
+    assert.equal(await lines('&timestamps=1'), '1970-01-01T00:00:00.000000000Z env=1%2C2,tag=a%20b plain\n');
+    api.backend.node.containerList[0] = { ...first, tty: true, logAttributes: {} };
+    assert.equal(await lines(''), ' plain\n');
+  });
+
   it('report what fails during a pull inside the stream, and before it as an error', async () => {
     const late = await api.send('POST', '/images/create?fromImage=nowhere&tag=1');
     assert.equal(late.status, 200);

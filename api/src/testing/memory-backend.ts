@@ -279,6 +279,7 @@ export function container(id: string, name: string): ContainerSummary {
     restart: { name: 'no', maxRetries: 0 },
     logPath: '',
     logDriver: 'json-file',
+    logAttributes: {},
     resources: {},
     privileged: false,
     autoRemove: false,

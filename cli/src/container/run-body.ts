@@ -139,7 +139,7 @@ function resourcesOf(f: CreateFlags): Record<string, unknown> {
 }
 
 /** A seccomp profile is a file here; the daemon wants what is in it. */
-function securityOption(option: string): string {
+export function securityOption(option: string): string {
   const profile = /^seccomp[=:](.+)$/.exec(option)?.[1];
   if (profile === undefined || profile === 'unconfined' || profile === 'builtin') return option;
   try {

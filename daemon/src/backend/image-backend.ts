@@ -168,8 +168,11 @@ function buildOptions(r: BuildRequest): Omit<BuildOptions, 'report' | 'signal'> 
       pidsLimit: 0,
       ulimits: r.ulimits,
       ...(r.cpuShares ? { cpuShares: r.cpuShares } : {}),
+      ...(r.cpusetCpus ? { cpusetCpus: r.cpusetCpus } : {}),
+      ...(r.cpusetMems ? { cpusetMems: r.cpusetMems } : {}),
       ...(r.memorySwapBytes ? { memorySwapBytes: r.memorySwapBytes } : {}),
     },
+    confinement: { ...r.security, ...(r.cgroupParent ? { cgroupParent: r.cgroupParent } : {}) },
     authOf: (registry) => credentialsOf(r.auths[registry] ?? (registry === 'docker.io' ? r.auths[HUB] : undefined)),
     ...withPlatform(r.platform),
   };

@@ -216,6 +216,7 @@ function summaryOf(c: ContainerInfo, engine: ContainerEngine): ContainerSummary 
     restart: config.restart ?? { name: 'no', maxRetries: 0 },
     logPath: c.logPath,
     logDriver: config.log?.driver ?? 'json-file',
+    logAttributes: c.logAttributes ?? {},
     resources: config.resources,
     stopSignal: config.stopSignal ?? '',
     ...(config.stopTimeoutSeconds === undefined ? {} : { stopTimeoutSeconds: config.stopTimeoutSeconds }),

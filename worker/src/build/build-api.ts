@@ -1,5 +1,5 @@
 /** What a build is asked for and what it tells meanwhile. */
-import type { ContainerResources, PullProgress, RegistryAuth } from '../engine/engine-api.js';
+import type { ContainerConfig, ContainerResources, PullProgress, RegistryAuth } from '../engine/engine-api.js';
 import type { Platform } from '../images/manifest.js';
 
 export interface BuildOptions {
@@ -24,6 +24,8 @@ export interface BuildOptions {
   readonly extraHosts: readonly string[];
   readonly resources: ContainerResources;
   readonly shmSizeBytes: number;
+  /** What else the containers of commands get: where their cgroups are, and how they are confined. */
+  readonly confinement: BuildConfinement;
   /** Credentials by registry host. */
   readonly authOf: (registry: string) => RegistryAuth | undefined;
   /** A tar archive, maybe compressed. */
@@ -32,6 +34,11 @@ export interface BuildOptions {
   readonly report: (record: BuildRecord) => Promise<void>;
   readonly signal?: AbortSignal;
 }
+
+export type BuildConfinement = Pick<
+  ContainerConfig,
+  'cgroupParent' | 'noNewPrivileges' | 'seccompUnconfined' | 'seccompProfile' | 'apparmorProfile' | 'selinuxLabel'
+>;
 
 /** Text of the build itself, or progress of the pull of a base image. */
 export type BuildRecord = { readonly stream: string } | PullProgress;

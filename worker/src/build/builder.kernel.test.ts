@@ -76,6 +76,7 @@ describe('a build', function () {
       extraHosts: [],
       resources: { nanoCpus: 0, memoryBytes: 0, memoryReservationBytes: 0, pidsLimit: 0 },
       shmSizeBytes: 0,
+      confinement: {},
       authOf: () => undefined,
       context,
       report,
@@ -228,6 +229,20 @@ describe('a build', function () {
     assert.equal((await build2('2', [base])).out.includes('Using cache'), false, 'what was built here does not count');
     assert.equal((await build2('2', [other.id])).id, other.id);
     assert.equal((await build2('1', ['not-here'])).out.includes('Using cache'), false);
+  });
+
+  it('limits and confines commands as it is told', async () => {
+    const { out } = await build('FROM BASE\nRUN grep -E "^(NoNewPrivs|Cpus_allowed_list)" /proc/self/status\n', [], {
+      noCache: true,
+      resources: { nanoCpus: 0, memoryBytes: 0, memoryReservationBytes: 0, pidsLimit: 0, cpusetCpus: '0' },
+      confinement: { noNewPrivileges: true },
+    });
+    assert.match(out, /NoNewPrivs:\t1\nCpus_allowed_list:\t0\n/);
+    const nowhere = build('FROM BASE\nRUN true\n', [], {
+      noCache: true,
+      resources: { nanoCpus: 0, memoryBytes: 0, memoryReservationBytes: 0, pidsLimit: 0, cpusetCpus: '99' },
+    });
+    await fails(nowhere, /^Requested CPUs are not available - requested 99, available: /);
   });
 
   it('copies by the rules of Docker', async () => {

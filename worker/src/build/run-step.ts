@@ -85,6 +85,7 @@ function containerFor(stage: StageBuilder, command: readonly string[], image: st
     ports: [],
     extraHosts: options.extraHosts,
     resources: options.resources,
+    ...options.confinement,
     ...(config.User ? { user: config.User } : {}),
     ...(config.WorkingDir ? { workingDir: config.WorkingDir } : {}),
     ...(options.shmSizeBytes > 0 ? { shmSizeBytes: options.shmSizeBytes } : {}),

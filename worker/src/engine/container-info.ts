@@ -1,5 +1,7 @@
 /** A container's record as the engine's callers see it. Pure. */
 import { dirname, isAbsolute } from 'node:path';
+import { logAttributes } from '../logs/log-attributes.js';
+import { tagOf } from '../logs/syslog-format.js';
 import { type LabelSupport, securityLabels } from '../runtime/security-labels.js';
 import type { ContainerRecord } from './container-record.js';
 import type { ContainerInfo, ContainerLink } from './engine-api.js';
@@ -33,6 +35,7 @@ export function describeContainer(record: ContainerRecord, now: Circumstances): 
     directory: dirname(dirname(logPath)),
     layers,
     ...securityLabels(record.config, labels),
+    logAttributes: logAttributesOf(record),
     ...(network ? { network: networkOf(network) } : {}),
     ...(network?.networks ? { networks: network.networks } : {}),
     ports: network?.ports ?? record.config.ports,
@@ -54,6 +57,16 @@ export function describeContainer(record: ContainerRecord, now: Circumstances): 
     workingDir: record.workingDir,
     hostname: record.hostname,
   };
+}
+
+/** Docker keeps them in the log of this driver alone. */
+function logAttributesOf({ id, config, env }: ContainerRecord): Readonly<Record<string, string>> {
+  const { name, image, labels, log } = config;
+  const options = log?.options ?? {};
+  if (log?.driver !== 'json-file' || Object.keys(options).length === 0) return {};
+  const attributes = logAttributes({ labels, env, options });
+  const tag: [string, string][] = options.tag ? [['tag', tagOf({ id, name, image, options })]] : [];
+  return Object.fromEntries([...attributes, ...tag]);
 }
 
 function networkOf(n: NonNullable<ContainerRecord['network']>): NonNullable<ContainerInfo['network']> {

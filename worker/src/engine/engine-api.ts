@@ -330,6 +330,8 @@ export interface ContainerInfo {
   readonly directory?: string;
   /** The directories of its image's layers, topmost first. */
   readonly layers?: readonly string[];
+  /** What its log driver shows beside every line, for drivers whose logs can be read. */
+  readonly logAttributes?: Readonly<Record<string, string>>;
   /** Of its processes, where the kernel has them. */
   readonly apparmorProfile?: string;
   readonly selinuxLabel?: string;

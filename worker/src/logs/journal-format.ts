@@ -1,5 +1,6 @@
 /** Lines of containers in the native protocol of journald (systemd's JOURNAL_NATIVE_PROTOCOL). Pure. */
 import type { LogEntry } from '../engine/engine-api.js';
+import { logAttributes } from './log-attributes.js';
 import { type LogOrigin, micro, SEVERITY, tagOf } from './syslog-format.js';
 
 /** An entry is one datagram. The monitor cuts long lines, and the piece that ends one has its line break. */
@@ -34,23 +35,13 @@ function messageField(message: Buffer): Buffer {
   return Buffer.concat([Buffer.from('MESSAGE\n'), length, message, Buffer.from('\n')]);
 }
 
-/** Labels and variables that the options ask for, under names that journald takes. */
+/** Under names that journald takes. */
 function journalAttributes(o: LogOrigin): Readonly<Record<string, string>> {
-  const variables = o.env.map((e): [string, string] => {
-    const at = e.indexOf('=');
-    return at < 0 ? [e, ''] : [e.slice(0, at), e.slice(at + 1)];
-  });
-  const wanted = [
-    ...chosen(Object.entries(o.labels), o.options.labels, o.options['labels-regex']),
-    ...chosen(variables, o.options.env, o.options['env-regex']),
-  ];
-  return Object.fromEntries(wanted.map(([k, v]) => [fieldName(k), v]).filter(([k]) => k !== ''));
-}
-
-function chosen(all: readonly [string, string][], list = '', pattern = ''): readonly [string, string][] {
-  const names = list.split(',');
-  const regex = pattern === '' ? undefined : new RegExp(pattern);
-  return all.filter(([k]) => names.includes(k) || regex?.test(k));
+  return Object.fromEntries(
+    logAttributes(o)
+      .map(([k, v]) => [fieldName(k), v])
+      .filter(([k]) => k !== ''),
+  );
 }
 
 function fieldName(name: string): string {

@@ -19,6 +19,11 @@ describe('the options of log drivers', () => {
     refused('syslog', { 'syslog-facility': 'nope' }, 'invalid syslog facility');
   });
 
+  it('are refused when they are no patterns', () => {
+    refused('json-file', { 'env-regex': '(' }, /^invalid env-regex '\('/);
+    refused('journald', { 'labels-regex': '[' }, /^invalid labels-regex '\['/);
+  });
+
   it('are taken when it does', () => {
     checkLogOptions('json-file', {
       'max-size': '1m',

@@ -1,5 +1,5 @@
 /** What the options of log drivers may be, checked before a container is made. Pure; the words are Docker's. */
-import { parseSizeBytes, SwarmtsError } from '@swarmts/lib';
+import { messageOf, parseSizeBytes, SwarmtsError } from '@swarmts/lib';
 import { checkSyslogOptions } from './syslog-format.js';
 
 export type LogOptions = Readonly<Record<string, string>>;
@@ -18,10 +18,19 @@ export function checkLogOptions(driver: string, options: LogOptions): void {
   if (driver === 'none') return;
   const { mode = '', 'max-buffer-size': bufferSize, ...own } = options;
   checkMode(mode, bufferSize);
+  for (const name of ['labels-regex', 'env-regex']) checkPattern(name, own[name] ?? '');
   if (driver === 'syslog') checkSyslogOptions(own);
   const unknown = Object.keys(own).find((k) => KNOWN[driver]?.includes(k) === false);
   if (unknown === undefined) return;
   throw bad(`unknown log opt '${unknown}' for ${driver === 'local' ? 'log driver local' : `${driver} log driver`}`);
+}
+
+function checkPattern(name: string, pattern: string): void {
+  try {
+    new RegExp(pattern);
+  } catch (e) {
+    throw bad(`invalid ${name} '${pattern}': ${messageOf(e)}`);
+  }
 }
 
 /** The monitor never makes a container wait for whoever reads its log: both modes are kept. */

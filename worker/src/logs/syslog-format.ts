@@ -1,16 +1,13 @@
 /** Lines of containers in the format of syslog (RFC 3164, RFC 5424). Pure. */
 import { SwarmtsError } from '@swarmts/lib';
 import type { LogEntry } from '../engine/engine-api.js';
+import type { LoggedContainer } from './log-attributes.js';
 
-export interface LogOrigin {
+export interface LogOrigin extends LoggedContainer {
   readonly id: string;
   readonly name: string;
   readonly image: string;
   readonly hostname: string;
-  readonly labels: Readonly<Record<string, string>>;
-  /** "KEY=value" */
-  readonly env: readonly string[];
-  readonly options: Readonly<Record<string, string>>;
 }
 
 const FACILITIES: readonly string[] = [
@@ -56,7 +53,7 @@ function facilityOf(text: string | undefined): number {
   throw bad(`invalid syslog facility`);
 }
 
-export function tagOf(o: LogOrigin): string {
+export function tagOf(o: Pick<LogOrigin, 'id' | 'name' | 'image' | 'options'>): string {
   const values: Readonly<Record<string, string>> = {
     ID: o.id.slice(0, 12),
     FullID: o.id,

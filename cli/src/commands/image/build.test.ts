@@ -123,6 +123,33 @@ describe('build', () => {
     assert.equal(readFileSync(id, 'utf8'), 'sha256:1');
   });
 
+  it('passes on how commands are limited and confined, and what counts as cached', async () => {
+    const flags = '--cpu-period 50000 --cpu-quota 25000 -c 512 --cpuset-cpus 0 --cpuset-mems 0 --memory-swap -1';
+    const more =
+      '--cgroup-parent /b --security-opt seccomp=unconfined --ulimit nofile=1:2 --cache-from a --cache-from b';
+    const r = await build(...flags.split(' '), ...more.split(' '), join(dir, 'ctx'));
+    const {
+      dockerfile: _file,
+      buildargs: _args,
+      labels: _labels,
+      networkmode: _mode,
+      rm: _rm,
+      ...query
+    } = r.requests[0]?.query ?? {};
+    assert.deepEqual(query, {
+      cachefrom: '["a","b"]',
+      cgroupparent: '/b',
+      cpuperiod: '50000',
+      cpuquota: '25000',
+      cpusetcpus: '0',
+      cpusetmems: '0',
+      cpushares: '512',
+      memswap: '-1',
+      securityopt: '["seccomp=unconfined"]',
+      ulimits: '[{"Name":"nofile","Soft":1,"Hard":2}]',
+    });
+  });
+
   it('takes a Dockerfile from elsewhere, inside, outside and from standard input', async () => {
     writeFileSync(join(dir, 'ctx/sub/Other'), 'FROM inside');
     const inside = await build('-f', join(dir, 'ctx/sub/Other'), join(dir, 'ctx'));
