@@ -77,5 +77,6 @@ describe('the configuration of the daemon', () => {
     );
     assert.throws(() => configOf('--mtu', 'big'), /mtu/);
     assert.throws(() => configOf('-H', 'http://x'), /http:\/\/x/);
+    assert.throws(() => configOf('--event-bus', 'kafka://x'), /invalid --event-bus: use nats:/);
   });
 });

@@ -6,6 +6,7 @@ import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { errnoOf, type LogLevel, logLevels, messageOf, SwarmtsError } from '@swarmts/lib';
 import { GenericResource } from '@swarmts/proto';
+import { parseBusUrl } from './event-bus/bus-url.js';
 
 export interface DaemonConfig {
   readonly hosts: readonly string[];
@@ -29,6 +30,10 @@ export interface DaemonConfig {
   readonly logLevel: LogLevel;
   readonly debug: boolean;
   readonly metricsAddr: string;
+  /** '' for none. */
+  readonly eventBus: string;
+  /** What tasks write goes there as well. */
+  readonly eventBusLogs: boolean;
   /** Group of the unix sockets; '' for the default one, where it exists. */
   readonly group: string;
   readonly tls: TlsConfig;
@@ -108,6 +113,8 @@ const OPTIONS: Readonly<Record<string, Option>> = {
   debug: { kind: 'boolean', short: 'D', help: 'Enable debug mode' },
   'metrics-addr': { kind: 'string', help: 'Address to serve Prometheus metrics on' },
   group: { kind: 'string', short: 'G', help: `Group of the unix socket (default "${DEFAULT_GROUP}" where it exists)` },
+  'event-bus': { kind: 'string', help: 'Publish events of the cluster to NATS JetStream: nats://HOST:PORT' },
+  'event-bus-logs': { kind: 'boolean', help: 'Publish what tasks write there, too' },
   tls: { kind: 'boolean', help: 'TLS on TCP; implied by --tlsverify. --tls=false: in clear, for everybody' },
   tlsverify: {
     kind: 'boolean',
@@ -275,6 +282,8 @@ function merge(flags: Values, file: Values): DaemonConfig {
     logLevel: debug ? 'debug' : levelOf(text('log-level', 'info')),
     debug,
     metricsAddr: text('metrics-addr', ''),
+    eventBus: checkEventBus(text('event-bus', '')),
+    eventBusLogs: bool('event-bus-logs'),
     group: text('group', ''),
     tls: tlsOf({
       tls: value('tls'),
@@ -345,6 +354,11 @@ function tlsOf(o: {
     );
   if (o.ca === '') throw bad('--tlsverify needs --tlscacert, the CA of the clients');
   return { kind: 'files', ...files };
+}
+
+function checkEventBus(url: string): string {
+  if (url !== '') parseBusUrl(url);
+  return url;
 }
 
 function checkHost(host: string): string {

@@ -219,6 +219,10 @@ async function runDaemon(config: DaemonConfig): Promise<void> {
     }
     await csiPlugins.start(() => node.describe());
     await node.start();
+    if (config.eventBus !== '') {
+      const { openEventBus } = await import('./event-bus/open-event-bus.js');
+      end.push(openEventBus(config, node, engine, log));
+    }
     log.info('swarmtsd is ready', { version: VERSION });
   } catch (e) {
     log.error('swarmtsd could not start', { error: e });

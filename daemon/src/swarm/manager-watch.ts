@@ -9,7 +9,7 @@ export interface ManagerWatchOptions extends StoreEvents {
   end?(): void;
 }
 
-interface ManagerSource {
+export interface ManagerSource {
   readonly managerIfAny: Manager | undefined;
   onChange(listener: () => void): void;
 }

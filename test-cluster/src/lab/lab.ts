@@ -363,8 +363,8 @@ export class Lab {
   // Commands
 
   /** Runs a program in the node's namespaces. */
-  exec(node: string, argv: readonly string[]): Promise<RunResult> {
-    return runAsync('nsenter', [...enter(this.#machine(node)), ...argv]);
+  exec(node: string, argv: readonly string[], signal?: AbortSignal): Promise<RunResult> {
+    return runAsync('nsenter', [...enter(this.#machine(node)), ...argv], signal ? { signal } : {});
   }
 
   /** Starts a program that stays, in the node's namespaces and cgroup: it ends with the node. */

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { identityOf } from '@swarmts/manager';
 import type { Lab } from '../lab/lab.js';
 import type { RunResult } from '../lab/run.js';
@@ -18,7 +19,11 @@ describe('clients of the API', () => {
   let dir: string;
   before(async () => {
     dir = mkdtempSync(join(tmpdir(), 'swarmts-clients-'));
-    lab = await newLab({ managers: 1, workers: 1, daemonArgs: [`--host=tcp://0.0.0.0:${PORT}`] });
+    lab = await newLab({
+      managers: 1,
+      workers: 1,
+      daemonArgs: [`--host=tcp://0.0.0.0:${PORT}`, '--event-bus=nats://127.0.0.1:4222', '--event-bus-logs'],
+    });
   });
   after(async () => {
     await lab?.down();
@@ -116,11 +121,162 @@ describe('clients of the API', () => {
     it('take our own command line as well', async () => {
       const own = (client: string, ...args: readonly string[]) =>
         inLab(process.execPath, lab.cliProgram, ...tls(client), '-H', hostOf('m1'), ...args);
-      assert.match(ok(await own('ann', 'node', 'ls')), /w1\s+Ready/);
+      assert.match(ok(await own('ann', 'node', 'ls')), /m1\s+Ready[\s\S]*w1/);
       assert.match(ok(await own('ann', '--node', 'w1', 'info')), /Name: w1/);
       assert.match(failed(await own('rob', 'service', 'rm', 'x')), /certificate of rob is read-only/);
       writeFileSync(join(dir, 'broken.pem'), 'nonsense');
       assert.match(failed(await own('ann', '--tlscacert', join(dir, 'none.pem'), 'ps')), /could not read .*none\.pem/);
     });
   });
+
+  describe('of Docker', () => {
+    const unix = () => `DOCKER_HOST=unix://${lab.socket('m1')}`;
+    const program = (name: string) => fileURLToPath(new URL(`../clients/${name}.js`, import.meta.url));
+
+    it('docker-compose brings a project up, runs in it, and takes it down', async () => {
+      const file = join(dir, 'docker-compose.yml');
+      writeFileSync(file, COMPOSE);
+      const compose = (...args: readonly string[]) =>
+        inLab('env', unix(), 'docker-compose', '--no-ansi', '-p', 'shop', '-f', file, ...args);
+      ok(await compose('up', '-d'));
+      assert.match(ok(await compose('ps')), /shop_web_1 .* Up/);
+      assert.match(ok(await compose('exec', '-T', 'box', 'wget', '-qO-', 'http://web:8080/')), /whoami|Hostname|web/i);
+      ok(await compose('up', '-d', '--scale', 'box=2'));
+      assert.equal(
+        ok(await compose('ps', '-q', 'box'))
+          .trim()
+          .split('\n').length,
+        2,
+      );
+      assert.match(ok(await compose('logs', 'web')), /whoami on \w+ listens/);
+      assert.match(ok(await compose('config')), /registry:5000\/whoami/);
+      ok(await compose('down', '-v'));
+      assert.doesNotMatch(ok(await lab.docker('m1', 'ps', '-a')), /shop_/);
+      assert.doesNotMatch(ok(await lab.docker('m1', 'network', 'ls')), /shop_/);
+      assert.doesNotMatch(ok(await lab.docker('m1', 'volume', 'ls')), /shop_/);
+    });
+
+    it('testcontainers starts containers, waits for them, and removes them', async () => {
+      // Its helper that cleans up after crashes is an image of the public registry.
+      const env = [unix(), 'TESTCONTAINERS_RYUK_DISABLED=true'];
+      const out = ok(await inLab('env', ...env, process.execPath, program('use-testcontainers')));
+      const { name, ...seen } = JSON.parse(out) as { readonly name: string };
+      assert.deepEqual(seen, { status: 200, byAlias: 0, file: 'copied' });
+      assert.ok(!ok(await lab.docker('m1', 'ps', '-a')).includes(name));
+    });
+
+    it('Prometheus finds nodes, services and tasks, and reads metrics with a certificate', async () => {
+      ok(await lab.swarmts('m1', 'network', 'create', '-d', 'overlay', 'front'));
+      const flags = ['--name', 'web', '--replicas', '2', '--network', 'front', '-p', '8080:80'];
+      ok(await lab.swarmts('m1', 'service', 'create', ...flags, 'registry:5000/whoami'));
+      const config = join(dir, 'prometheus.yml');
+      writeFileSync(
+        config,
+        prometheusConfig(
+          lab.socket('m1'),
+          folderOf('rob'),
+          ['m1', 'w1'].map((n) => `${lab.address(n)}:${PORT}`),
+        ),
+      );
+      const stop = new AbortController();
+      const listen = ['--web.listen-address=127.0.0.1:9090', `--storage.tsdb.path=${join(dir, 'tsdb')}`];
+      const prometheus = lab.exec('m1', ['prometheus', `--config.file=${config}`, ...listen], stop.signal);
+      try {
+        const get = async <T>(path: string): Promise<T | undefined> => {
+          const r = await inLab('curl', '-sf', `http://127.0.0.1:9090/api/v1/${path}`);
+          return r.code === 0 ? (JSON.parse(r.stdout).data as T) : undefined;
+        };
+        const found = await waitFor('Prometheus has found everything', 30_000, async () => {
+          const data = await get<{ readonly activeTargets: readonly Target[] }>('targets?state=active');
+          const of = (job: string) => data?.activeTargets.filter((t) => t.discoveredLabels.job === job) ?? [];
+          const jobs = { nodes: of('nodes'), services: of('services'), tasks: of('tasks'), swarmts: of('swarmts') };
+          const isThere = jobs.nodes.length === 2 && jobs.services.length > 0 && jobs.tasks.length >= 2;
+          return isThere && jobs.swarmts.every((t) => t.health === 'up') ? jobs : undefined;
+        });
+        const labelsOf = (targets: readonly Target[], label: string) =>
+          [...new Set(targets.map((t) => t.discoveredLabels[`__meta_dockerswarm_${label}`]))].sort();
+        assert.deepEqual(labelsOf(found.nodes, 'node_hostname'), ['m1', 'w1']);
+        assert.deepEqual(labelsOf(found.services, 'service_name'), ['web']);
+        assert.deepEqual(labelsOf(found.tasks, 'task_slot'), ['1', '2']);
+        const query = encodeURIComponent('swarm_manager_tasks_total{state="running"}');
+        const value = await get<{ readonly result: readonly { readonly value: readonly [number, string] }[] }>(
+          `query?query=${query}`,
+        );
+        assert.equal(value?.result[0]?.value[1], '2');
+      } finally {
+        stop.abort();
+        await prometheus;
+      }
+    });
+  });
+
+  describe('of events', () => {
+    it('NATS gets events and logs, also those of while it was away', async () => {
+      const stop = new AbortController();
+      const start = () =>
+        lab.exec('m1', ['nats-server', '-js', '-sd', join(dir, 'nats'), '-a', '127.0.0.1', '-p', '4222'], stop.signal);
+      const server = start();
+      try {
+        const reader = fileURLToPath(new URL('../clients/read-nats.js', import.meta.url));
+        const messages = async (stream: string) =>
+          (await inLab(process.execPath, reader, '127.0.0.1:4222', stream)).stdout.split('\n').filter(Boolean);
+        // The service of the step before, while there was no NATS.
+        await waitFor('the bus has the events of the service and its tasks', 30_000, async () => {
+          const all = await messages('SWARMTS_EVENTS');
+          return [/\.events\.service\.create .*"name":"web"/, /\.events\.task\.running .*"name":"web\./].every(
+            (wanted) => all.some((m) => wanted.test(m)),
+          );
+        });
+        await waitFor('the bus has lines of the tasks on this node', 30_000, async () =>
+          (await messages('SWARMTS_LOGS')).some((m) => /\.logs\.web\.\w+ .*"line":"whoami on /.test(m)),
+        );
+        ok(await lab.swarmts('m1', 'service', 'rm', 'web'));
+        await waitFor('the bus has its removal', 30_000, async () =>
+          (await messages('SWARMTS_EVENTS')).some((m) => /\.events\.service\.remove /.test(m)),
+        );
+      } finally {
+        stop.abort();
+        await server;
+      }
+    });
+  });
 });
+
+interface Target {
+  readonly discoveredLabels: Readonly<Record<string, string>>;
+  readonly health: string;
+}
+
+const COMPOSE = `version: "3.8"
+services:
+  web:
+    image: registry:5000/whoami
+    environment: {PORT: "8080"}
+    networks: [back]
+  box:
+    image: registry:5000/busybox
+    command: sleep 1000
+    stop_grace_period: 1s
+    depends_on: [web]
+    networks: [back]
+    volumes: ["data:/data"]
+networks: {back: {}}
+volumes: {data: {}}
+`;
+
+function prometheusConfig(socket: string, certs: string, targets: readonly string[]): string {
+  const discovery = (role: string) => ({
+    job_name: role,
+    dockerswarm_sd_configs: [{ host: `unix://${socket}`, role, refresh_interval: '1s' }],
+  });
+  const swarmts = {
+    job_name: 'swarmts',
+    scheme: 'https',
+    metrics_path: '/swarmts/v1/metrics',
+    scrape_interval: '1s',
+    tls_config: { ca_file: `${certs}/ca.pem`, cert_file: `${certs}/cert.pem`, key_file: `${certs}/key.pem` },
+    static_configs: [{ targets }],
+  };
+  // JSON is YAML.
+  return JSON.stringify({ scrape_configs: [...['nodes', 'services', 'tasks'].map(discovery), swarmts] });
+}

@@ -1,0 +1,98 @@
+import assert from 'node:assert/strict';
+import { silentLogger, systemClock } from '@swarmts/lib';
+import type { ContainerEngine, ContainerInfo, EngineEvent, LogEntry, LogOptions } from '@swarmts/worker';
+import { LogPublisher } from './log-publisher.js';
+import { MemoryBus } from './memory-bus.js';
+
+interface Line {
+  readonly timeNs: bigint;
+  readonly text: string;
+}
+
+/** Containers with lines; a log that is followed ends after them. */
+class FakeEngine {
+  readonly lines: Line[] = [];
+  readonly containers: ContainerInfo[] = [];
+  #tell: (e: EngineEvent) => void = () => undefined;
+
+  add(id: string, labels: Readonly<Record<string, string>>): void {
+    // What the publisher reads of a container.
+    this.containers.push({ id, state: 'running', config: { labels } } as unknown as ContainerInfo);
+    this.#tell({ type: 'container', action: 'start', id, attributes: {}, timeMs: 0 });
+  }
+
+  list = () => this.containers;
+  find = (id: string) => this.containers.find((c) => c.id === id);
+
+  async *logs(_: string, options: LogOptions): AsyncGenerator<LogEntry> {
+    for (const { timeNs, text } of this.lines) {
+      if (timeNs < (options.sinceNs ?? 0n)) continue;
+      yield { stream: 'stdout', timeNs, line: Buffer.from(`${text}\n`) } as LogEntry;
+    }
+  }
+
+  onEvent = (listener: (e: EngineEvent) => void) => {
+    this.#tell = listener;
+    return () => undefined;
+  };
+}
+
+const LABELS = { 'com.docker.swarm.task.id': 't1', 'com.docker.swarm.service.name': 'web' };
+
+describe('logs on the bus', function () {
+  this.timeout(20_000);
+  let engine: FakeEngine;
+  let bus: MemoryBus;
+  let publisher: LogPublisher | undefined;
+  beforeEach(() => {
+    [engine, bus] = [new FakeEngine(), new MemoryBus()];
+  });
+  afterEach(() => publisher?.stop());
+  const start = () => {
+    const of = { clusterId: () => 'c1', nodeId: () => 'n1', clock: systemClock, log: silentLogger };
+    publisher = new LogPublisher({ ...of, engine: engine as unknown as ContainerEngine, bus });
+  };
+  const until = async (done: () => boolean) => {
+    while (!done()) await new Promise((resolve) => setTimeout(resolve, 5));
+  };
+  const texts = () => bus.kept.map((m) => JSON.parse(m.data).line);
+
+  it('are those of tasks, whether they ran before or start later', async () => {
+    engine.lines.push({ timeNs: 1_000_000_001n, text: 'hello' });
+    engine.add('plain', {});
+    start();
+    engine.add('c1', LABELS);
+    await until(() => bus.kept.length === 1);
+    assert.equal(bus.kept[0]?.subject, 'swarmts.c1.logs.web.t1');
+    assert.deepEqual(JSON.parse(bus.kept[0]?.data ?? ''), {
+      service: 'web',
+      task: 't1',
+      node: 'n1',
+      stream: 'stdout',
+      time: '1970-01-01T00:00:01.000000001Z',
+      line: 'hello',
+    });
+  });
+
+  it('go on behind the last line that is kept, also among lines of the same time', async () => {
+    const line = (timeNs: bigint, text: string) => ({ timeNs, text });
+    engine.lines.push(line(1n, 'a'), line(2n, 'b'), line(2n, 'c'), line(2n, 'd'), line(3n, 'e'));
+    engine.add('c1', LABELS);
+    const headers = { 'Swarmts-Time': '2', 'Swarmts-Number': '1', 'Swarmts-Container': 'c1' };
+    await bus.publish({ subject: 'swarmts.c1.logs.web.t1', id: 'c', headers, data: '{"line":"c"}' });
+    start();
+    await until(() => bus.kept.length === 3);
+    assert.deepEqual(texts(), ['c', 'd', 'e']);
+  });
+
+  it('wait while the bus is away', async () => {
+    engine.lines.push({ timeNs: 1n, text: 'kept' });
+    engine.add('c1', LABELS);
+    bus.away = true;
+    start();
+    await new Promise(setImmediate);
+    bus.away = false;
+    await until(() => bus.kept.length === 1);
+    assert.deepEqual(texts(), ['kept']);
+  });
+});

@@ -1,0 +1,107 @@
+/**
+ * Publishes what the tasks on this node write, at least once each line. Where it stopped is asked of the bus: a daemon that starts
+ * again, and a bus that was away, go on there. A bus that takes nothing keeps lines waiting in the files of their containers.
+ */
+import { type Clock, type Logger, messageOf, sleep } from '@swarmts/lib';
+import type { ContainerEngine, ContainerInfo } from '@swarmts/worker';
+import { type Bus, subjectOf } from './bus.js';
+
+export interface LogPublisherOptions {
+  readonly engine: Pick<ContainerEngine, 'list' | 'logs' | 'onEvent' | 'find'>;
+  readonly clusterId: () => string;
+  readonly nodeId: () => string;
+  readonly bus: Bus;
+  readonly clock: Clock;
+  readonly log: Logger;
+}
+
+const RETRY_MS = 1_000;
+const TIME = 'Swarmts-Time';
+const NUMBER = 'Swarmts-Number';
+
+/** Time of a line in nanoseconds, and its number among those of the same time. */
+interface LinePosition {
+  readonly timeNs: bigint;
+  readonly number: number;
+}
+
+export class LogPublisher {
+  readonly #o: LogPublisherOptions;
+  readonly #stop = new AbortController();
+  /** By container. */
+  readonly #running = new Map<string, Promise<void>>();
+  readonly #unsubscribe: () => void;
+
+  constructor(o: LogPublisherOptions) {
+    this.#o = o;
+    this.#unsubscribe = o.engine.onEvent((e) => {
+      if (e.type === 'container' && e.action === 'start') this.#follow(o.engine.find(e.id));
+    });
+    for (const c of o.engine.list()) this.#follow(c);
+  }
+
+  async stop(): Promise<void> {
+    this.#unsubscribe();
+    this.#stop.abort();
+    await Promise.all(this.#running.values());
+  }
+
+  #follow(c: ContainerInfo | undefined): void {
+    if (c?.state !== 'running' || this.#running.has(c.id)) return;
+    const of = (label: string) => c.config.labels[`com.docker.swarm.${label}`] ?? '';
+    if (of('task.id') === '') return;
+    const done = this.#publishAll(c.id, of('service.name'), of('task.id')).finally(() => this.#running.delete(c.id));
+    this.#running.set(c.id, done);
+  }
+
+  async #publishAll(containerId: string, service: string, taskId: string): Promise<void> {
+    const signal = this.#stop.signal;
+    while (!signal.aborted) {
+      try {
+        await this.#publishFrom(containerId, service, taskId, signal);
+        return;
+      } catch (e) {
+        if (signal.aborted || !this.#o.engine.find(containerId)) return;
+        this.#o.log.warn('log lines wait for the event bus', { task: taskId, error: messageOf(e) });
+        await sleep(this.#o.clock, RETRY_MS, signal).catch(() => undefined);
+      }
+    }
+  }
+
+  async #publishFrom(containerId: string, service: string, taskId: string, signal: AbortSignal): Promise<void> {
+    const subject = subjectOf(this.#o.clusterId(), 'logs', service, taskId);
+    const last = await this.#lastOf(subject, containerId);
+    const options = { stdout: true, stderr: true, follow: true, tail: -1, ...(last ? { sinceNs: last.timeNs } : {}) };
+    let at: LinePosition = { timeNs: -1n, number: 0 };
+    for await (const line of this.#o.engine.logs(containerId, options, signal)) {
+      at = { timeNs: line.timeNs, number: line.timeNs === at.timeNs ? at.number + 1 : 0 };
+      if (last && (at.timeNs < last.timeNs || (at.timeNs === last.timeNs && at.number <= last.number))) continue;
+      await this.#o.bus.publish({
+        subject,
+        id: `${containerId}-${at.timeNs}-${at.number}`,
+        headers: { [TIME]: String(at.timeNs), [NUMBER]: String(at.number), 'Swarmts-Container': containerId },
+        data: JSON.stringify({
+          service,
+          task: taskId,
+          node: this.#o.nodeId(),
+          stream: line.stream,
+          time: timeOf(at.timeNs),
+          line: Buffer.from(line.line).toString('utf8').replace(/\n$/, ''),
+        }),
+      });
+    }
+  }
+
+  async #lastOf(subject: string, containerId: string): Promise<LinePosition | undefined> {
+    const found = await this.#o.bus.lastHeaders('logs', subject);
+    const [time, number] = [found?.[TIME] ?? '', Number(found?.[NUMBER])];
+    if (found?.['Swarmts-Container'] !== containerId || !/^\d+$/.test(time)) return undefined;
+    return { timeNs: BigInt(time), number };
+  }
+}
+
+/** RFC 3339 with nanoseconds. */
+function timeOf(ns: bigint): string {
+  const whole = new Date(Number(ns / 1_000_000_000n) * 1000).toISOString().slice(0, -5);
+  return `${whole}.${String(ns % 1_000_000_000n).padStart(9, '0')}Z`;
+}
