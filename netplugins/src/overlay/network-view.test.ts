@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
-import { NetworkState } from '@swarmts/proto';
-import { applyState, stateOf } from './network-view.js';
+import { Network, NetworkSpec, NetworkState } from '@swarmts/proto';
+import { applyState, publishesPorts, stateOf } from './network-view.js';
 import { endpoint, peers, testState, testView } from './testing.js';
 
 describe('what a node knows of a network', () => {
@@ -29,5 +29,19 @@ describe('what a node knows of a network', () => {
   it('survives a restart as one message', () => {
     const again = NetworkState.decode(NetworkState.encode(stateOf(testView())));
     assert.deepEqual(applyState(undefined, again), testView());
+  });
+});
+
+describe('the ports of the ingress network', () => {
+  const network = Network.create({ id: 'i', spec: NetworkSpec.create({ ingress: true }) });
+  const none = { id: 'i', network, endpoints: new Map(), services: new Map(), peers: new Map() };
+
+  it('are published by a service that has any', () => assert.equal(publishesPorts(none), false));
+
+  it('count as published until it is known: a restart takes no route away', () => {
+    const untold = { ...none, isUntold: true as const };
+    assert.equal(publishesPorts(untold), true);
+    const told = applyState(untold, NetworkState.create({ networkId: 'i', complete: true, network }));
+    assert.equal(told && publishesPorts(told), false);
   });
 });

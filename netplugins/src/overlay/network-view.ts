@@ -18,6 +18,8 @@ export interface NetworkView {
   readonly endpoints: ReadonlyMap<string, NetworkEndpoint>;
   readonly services: ReadonlyMap<string, NetworkService>;
   readonly peers: ReadonlyMap<string, NetworkPeer>;
+  /** A container that was found is on it, and what the managers said of it is not known yet. */
+  readonly isUntold?: true;
 }
 
 /** The view after a message; undefined when there is nothing yet that it could change. */
@@ -119,9 +121,9 @@ export function usesTunnels(v: NetworkView): boolean {
   return vniOf(v.network) > 0 && isEncrypted(v.network.spec);
 }
 
-/** Of the ingress network: whether anybody is reached through it, or still has connections. */
+/** Of the ingress network: whether anybody is reached through it, or still has connections. Yes, while that is not known. */
 export function publishesPorts(v: NetworkView): boolean {
-  return v.endpoints.size > 0 || [...v.services.values()].some((s) => s.ports.length > 0);
+  return v.isUntold || v.endpoints.size > 0 || [...v.services.values()].some((s) => s.ports.length > 0);
 }
 
 export function isIngress(v: NetworkView): boolean {

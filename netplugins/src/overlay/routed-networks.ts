@@ -541,5 +541,5 @@ function macvlanSpec(a: RoutedAttachment): MacvlanSpec | undefined {
 
 /** Until the managers have said more. */
 function onlyNetwork(network: Network): NetworkView {
-  return { id: network.id, network, endpoints: new Map(), services: new Map(), peers: new Map() };
+  return { id: network.id, network, endpoints: new Map(), services: new Map(), peers: new Map(), isUntold: true };
 }

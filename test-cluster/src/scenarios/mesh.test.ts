@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import type { Lab } from '../lab/lab.js';
 import { waitFor } from '../wait.js';
+import { startLoad } from './connection-load.js';
 import {
   curl,
   inContainer,
@@ -174,6 +175,17 @@ describe('the routing mesh', () => {
     await load;
     assert.deepEqual(bad, [], `${good} were good`);
     assert.ok(good > 20);
+  });
+
+  it('refuses no connection while daemons are restarted or killed', async () => {
+    const end = startLoad(outsidePid(lab), Object.values(NODES), 8080, 200);
+    await lab.restart('w1');
+    await lab.kill('m1');
+    await lab.start('m1');
+    await untilRunning(lab, 'm1', 'web', 2);
+    const { good, bad } = await end();
+    assert.deepEqual(bad, {}, `${good} were good`);
+    assert.ok(good > 200, `${good} connections`);
   });
 
   it('refuses at once while there is no task', async () => {
