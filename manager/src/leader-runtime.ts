@@ -4,6 +4,7 @@ import { Allocator } from './allocator/allocator.js';
 import { NetworkKeyRenewal } from './allocator/network-key-renewal.js';
 import { RootRotator } from './ca/root-rotation.js';
 import { Dispatcher } from './dispatcher/dispatcher.js';
+import { FeatureLevel } from './feature-level.js';
 import type { LeaderComponent, LeaderContext } from './leader-component.js';
 import { LogBroker } from './logs/log-broker.js';
 import { Autoscaler } from './orchestrator/autoscaler.js';
@@ -57,6 +58,7 @@ export class LeaderRuntime {
       new RoleManager(o, o.raft),
       new RootRotator(o),
       new VolumeManager(o, o.volumePlugins),
+      new FeatureLevel(o),
     ];
   }
 

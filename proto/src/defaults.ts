@@ -28,5 +28,11 @@ export const GOODBYE_LEASE_MS = 60_000;
 /** Tasks on a DOWN node become ORPHANED after this time. */
 export const ORPHAN_AFTER_MS = 3_600_000;
 
-/** Feature level of this release. */
-export const FEATURE_LEVEL = 1;
+/**
+ * Feature levels: what a manager of an earlier release would not know what to do with is refused until every manager is of
+ * the level that it came with.
+ */
+export const featureLevels = { clusterVolumes: 2 } as const;
+
+/** Of this release: the highest of them. */
+export const FEATURE_LEVEL = 2;

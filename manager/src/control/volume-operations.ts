@@ -1,6 +1,7 @@
 /** Making, changing and removing cluster volumes. Words: Docker's. */
 import { newId, SwarmtsError } from '@swarmts/lib';
 import {
+  featureLevels,
   observedState,
   TaskState,
   Volume,
@@ -8,10 +9,12 @@ import {
   type VolumeSpec,
   validateSecretName,
 } from '@swarmts/proto';
+import { requireLevel } from '../feature-level.js';
 import type { ReadTx, WriteTx } from '../store/transaction.js';
 import { findByNameOrId } from './find.js';
 
 export function createVolume(tx: WriteTx, spec: VolumeSpec): Volume {
+  requireLevel(tx, featureLevels.clusterVolumes, 'cluster volumes');
   const name = spec.annotations?.name ?? '';
   if (name === '') throw new SwarmtsError('invalid-argument', 'Volume name is required');
   validateSecretName(name);

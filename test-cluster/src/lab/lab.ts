@@ -43,6 +43,8 @@ interface NodeEntry {
   readonly holder: number;
   /** 0 while the daemon is not running. */
   pid: number;
+  /** Of another release; absent: this one's daemon. */
+  program?: string;
 }
 
 interface LabState {
@@ -59,6 +61,8 @@ export interface LabOptions {
   /** False leaves the nodes without a swarm. */
   readonly join?: boolean;
   readonly daemonArgs?: readonly string[];
+  /** The daemon of another release, for all nodes. */
+  readonly program?: string;
   readonly onNode?: (line: string) => void;
 }
 
@@ -66,6 +70,7 @@ export class Lab {
   readonly name: string;
   readonly #state: LabState;
   #daemonArgs: readonly string[] = [];
+  #program: string | undefined;
 
   private constructor(state: LabState) {
     this.name = state.name;
@@ -95,6 +100,7 @@ export class Lab {
     };
     const lab = new Lab(state);
     lab.#daemonArgs = o.daemonArgs ?? [];
+    lab.#program = o.program;
     try {
       lab.#save();
       const registry = plugIn(sw, REGISTRY_NAME, registryHolder, state.registry.address);
@@ -127,7 +133,8 @@ export class Lab {
     if (this.#state.nodes.some((n) => n.name === name)) throw new Error(`node ${name} is there already`);
     const address = `${SUBNET_PREFIX}.${10 + this.#state.nodes.length + 1}`;
     const holder = await holdNamespaces();
-    const entry: NodeEntry = { name, role, address, holder, pid: 0 };
+    const program = this.#program;
+    const entry: NodeEntry = { name, role, address, holder, pid: 0, ...(program === undefined ? {} : { program }) };
     this.#state.nodes.push(entry);
     this.#save();
     const machine = plugIn(this.#switch, name, holder, address);
@@ -256,7 +263,7 @@ export class Lab {
     const args = [
       ...enter(this.#machine(node)),
       process.execPath,
-      DAEMON,
+      n.program ?? DAEMON,
       `--data-root=${this.dataRoot(node)}`,
       `--exec-root=${exec}`,
       `--host=unix://${this.socket(node)}`,
@@ -302,6 +309,13 @@ export class Lab {
 
   async restart(node: string): Promise<void> {
     if (this.#node(node).pid > 0) await this.shutdown(node);
+    await this.start(node);
+  }
+
+  /** Goes on with the daemon of this release. */
+  async upgrade(node: string): Promise<void> {
+    await this.shutdown(node);
+    delete this.#node(node).program;
     await this.start(node);
   }
 
