@@ -28,6 +28,7 @@ export * from './engine/session-api.js';
 export type { HelperApi } from './helper/helper-api.js';
 export { type StartHelperOptions, startHelper } from './helper/spawn-helper.js';
 export { fetchArchive } from './images/http-request.js';
+export { noSuchImage } from './images/image-store.js';
 export { type Platform, parsePlatform } from './images/manifest.js';
 export type { RuntimeVersion } from './runtime/known-escapes.js';
 export { signalNumber } from './runtime/signals.js';

@@ -24,6 +24,13 @@ describe('the body of a create', () => {
     }
   });
 
+  it('takes log options without a driver for those of the default one', () => {
+    const log = (LogConfig: object) => read({ LogConfig }).log;
+    assert.equal(log({ Type: '', Config: {} }), undefined);
+    const small = log({ Type: '', Config: { 'max-size': '1m', 'max-file': '3' } });
+    assert.deepEqual([small?.driver, small?.maxSizeBytes, small?.maxFiles], ['json-file', 1 << 20, 3]);
+  });
+
   it('leaves what belongs to the network to the container whose network it is', () => {
     const shared = { NetworkMode: 'container:web' };
     assert.equal(read(shared).networkContainer, 'web');
@@ -38,6 +45,12 @@ describe('the body of a create', () => {
     ];
     for (const [host, config, what] of conflicts)
       refused({ ...shared, ...host }, `conflicting options: ${what}`, config);
+  });
+
+  it('knows no isolation and no kinds of mounts but its own', () => {
+    refused({ Isolation: 'hyperv' }, 'Invalid isolation: "hyperv" - linux only supports \'default\'');
+    const mount = { Type: 'image', Source: 'x', Target: '/y' };
+    refused({ Mounts: [mount] }, 'invalid mount config for type "image": mount type unknown');
   });
 
   it('has no user namespaces but the host’s, and no quota of a root file system', () => {

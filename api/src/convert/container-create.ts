@@ -154,6 +154,10 @@ function consoleSizeOf(host: JsonObject | undefined): Pick<ContainerCreate, 'con
 }
 
 function refuseUnsupported(host: JsonObject): void {
+  const isolation = host.string('Isolation');
+  if (isolation !== '' && isolation !== 'default') {
+    throw new SwarmtsError('invalid-argument', `Invalid isolation: "${isolation}" - linux only supports 'default'`);
+  }
   const userns = host.string('UsernsMode');
   if (userns !== '' && userns !== 'host') {
     throw new SwarmtsError('invalid-argument', `invalid user namespace mode: ${userns}; the only one is "host"`);

@@ -58,6 +58,10 @@ function bindOf(text: string, driver: string): ContainerMountWish {
 
 function mountOf(m: JsonObject): ContainerMountWish {
   const kinds = { bind: 'bind', volume: 'volume', tmpfs: 'tmpfs' } as const;
+  const given = m.string('Type');
+  if (given !== '' && !(given in kinds)) {
+    throw new SwarmtsError('invalid-argument', `invalid mount config for type "${given}": mount type unknown`);
+  }
   const type = m.oneOf<'bind' | 'volume' | 'tmpfs'>('Type', kinds, 'volume');
   const [bind, volume, tmpfs] = [m.object('BindOptions'), m.object('VolumeOptions'), m.object('TmpfsOptions')];
   const wrong = (why: string) =>

@@ -100,13 +100,14 @@ const DRIVERS = {
 
 export function readLog(host: JsonObject): Pick<ContainerCreate, 'log'> {
   const config = host.object('LogConfig');
-  const type = config?.string('Type') ?? '';
-  if (!config || type === '') return {};
+  const options = config?.map('Config') ?? {};
+  // Without a driver the options are those of the default one.
+  const type = config?.string('Type') || (Object.keys(options).length > 0 ? DRIVERS['json-file'] : '');
+  if (type === '') return {};
   const driver = Object.values(DRIVERS).find((d) => d === type);
   if (!driver) {
     throw new SwarmtsError('invalid-argument', `logger: no log driver named '${type}' is registered`);
   }
-  const options = config.map('Config');
   return {
     log: {
       driver,

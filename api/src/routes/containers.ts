@@ -185,6 +185,9 @@ async function list(c: RouteContext, call: Call): Promise<unknown[]> {
   const limit = Number(call.query.get('limit') ?? 0) || 0;
   // A question about a state is a question about all containers.
   const all = flag(call.query, 'all') || limit > 0 || filters.has('status') || filters.has('exited');
+  for (const v of filters.get('exited') ?? []) {
+    if (!/^-?\d+$/.test(v)) throw new SwarmtsError('invalid-argument', `strconv.Atoi: parsing "${v}": invalid syntax`);
+  }
   const sorted = [...(await c.backend.node.containers())].sort((a, b) => b.createdAtMs - a.createdAtMs);
   const reference = (name: string) => {
     const ref = filters.get(name)?.[0];

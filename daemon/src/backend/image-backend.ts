@@ -19,6 +19,7 @@ import {
   fetchArchive,
   type ImageConfig,
   type ImageInfo,
+  noSuchImage,
   type Platform,
   parsePlatform,
   type RegistryAuth,
@@ -41,7 +42,7 @@ export class EngineImageBackend implements ImageBackend {
 
   async find(ref: string): Promise<ImageInfo> {
     const found = await this.#engine.images.find(ref);
-    if (!found) throw new SwarmtsError('image-not-found', `No such image: ${ref}`);
+    if (!found) throw noSuchImage(ref);
     return found;
   }
 

@@ -2,7 +2,7 @@
  * Drives one task on this node, one transition at a time: asks `nextAction`, does it with the container engine, reports the
  * new state, and asks again. Everything it does is safe to repeat, so a restarted agent goes on where the old one stopped.
  */
-import { type Clock, isSwarmtsError, type Logger, messageOf, SwarmtsError } from '@swarmts/lib';
+import { type Clock, isSwarmtsError, type Logger, messageOf } from '@swarmts/lib';
 import {
   ContainerStatus,
   containerName,
@@ -15,6 +15,7 @@ import {
   TaskStatus,
 } from '@swarmts/proto';
 import type { ContainerEngine, ContainerInfo, ExitInfo, RegistryAuth } from '../engine/engine-api.js';
+import { noSuchImage } from '../images/image-store.js';
 import { containerConfigOf, hasAllFiles, TASK_ID_LABEL, type TaskFiles } from './container-config.js';
 import { nextAction } from './task-machine.js';
 
@@ -170,8 +171,7 @@ export class TaskRunner {
         this.#o.log.warn('image was not pulled, the local one is used', { image: ref, error: e });
         return;
       }
-      if (isSwarmtsError(e, 'image-not-found'))
-        throw new SwarmtsError('image-not-found', `No such image: ${ref}`, { cause: e });
+      if (isSwarmtsError(e, 'image-not-found')) throw noSuchImage(ref, e);
       throw e;
     }
   }

@@ -29,7 +29,7 @@ describe('the settings of a container', () => {
       [{ cpuPeriodUs: 10 }, /^CPU cfs period can not be less than 1ms/],
       [{ cpuQuotaUs: 10 }, /^CPU cfs quota can not be less than 1ms/],
       [{ cpusetCpus: '0-9' }, /^Requested CPUs are not available - requested 0-9, available: 0-1$/],
-      [{ cpusetCpus: 'x' }, /^Invalid value x for cpuset cpus$/],
+      [{ cpusetCpus: 'x' }, /^Invalid value x for cpuset cpus: invalid format: x$/],
       [{ cpusetMems: '3' }, /^Requested memory nodes are not available - requested 3, available: 0$/],
       [{ blkioWeight: 5 }, /^Range of blkio weight is from 10 to 1000$/],
       [{ oomScoreAdj: 1001 }, /^Invalid value 1001, range for oom score adj is \[-1000, 1000\]$/],

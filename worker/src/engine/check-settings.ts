@@ -102,7 +102,7 @@ function checkCpu(r: ContainerResources, machine: MachineLimits): void {
 function checkSet(text: string, available: string, name: string, what: string): void {
   if (text === '') return;
   const wanted = parseSet(text);
-  if (!wanted) refuse(`Invalid value ${text} for cpuset ${name}`);
+  if (!wanted) refuse(`Invalid value ${text} for cpuset ${name}: invalid format: ${text}`);
   const there = parseSet(available) ?? new Set();
   if ([...(wanted ?? [])].some((n) => !there.has(n))) {
     refuse(`Requested ${what} are not available - requested ${text}, available: ${available}`);

@@ -1,8 +1,9 @@
 /** Turns a configuration into a container's record and directory. When anything fails, nothing is left behind. */
 import { mkdir, rm, stat } from 'node:fs/promises';
 import { hostname as machineName } from 'node:os';
-import { type Clock, errnoOf, messageOf, newHexId, SwarmtsError } from '@swarmts/lib';
+import { type Clock, errnoOf, isSwarmtsError, messageOf, newHexId, SwarmtsError } from '@swarmts/lib';
 import type { ImageService } from '../images/image-service.js';
+import { noSuchImage } from '../images/image-store.js';
 import { chooseCapabilities } from '../runtime/capabilities.js';
 import type { LimitSupport } from '../runtime/limit-support.js';
 import { signalNumber } from '../runtime/signals.js';
@@ -35,10 +36,10 @@ export async function createContainer(
   context: CreationContext,
 ): Promise<ContainerRecord> {
   const image = await context.images.find(config.image);
-  if (!image) throw new SwarmtsError('image-not-found', `No such image: ${config.image}`);
+  if (!image) throw noSuchImage(config.image);
   const merged = mergeConfig(id, config, image.config, machineName());
-  checkSettings(config, context.limits);
   const { resources, warnings } = supportedLimits(config.resources, context.support);
+  checkSettings({ ...config, resources }, context.limits);
   checkModes(config);
   checkRuntime(config.runtime, context.runtimes);
   const mounts = withVolumesFrom(mountsOf(config, image.config), config.volumesFrom ?? [], context.mountsOf);
@@ -83,6 +84,7 @@ export async function createContainer(
     await mkdir(context.directoryOf(id), { recursive: true, mode: 0o710 });
     await saveRecord(context.directoryOf(id), record);
     for (const w of warnings) context.warn(w);
+    if (config.networkMode === 'host' && config.ports.length > 0) context.warn(PORTS_ON_HOST);
     return record;
   } catch (e) {
     await rm(context.directoryOf(id), { recursive: true, force: true });
@@ -94,6 +96,8 @@ export async function createContainer(
 export function newContainerId(): string {
   return newHexId();
 }
+
+const PORTS_ON_HOST = 'Published ports are discarded when using host network mode';
 
 const PROPAGATIONS: readonly string[] = ['private', 'rprivate', 'slave', 'rslave', 'shared', 'rshared'];
 
@@ -121,15 +125,25 @@ function withVolumesFrom(
   sources: readonly string[],
   mountsOfOther: CreationContext['mountsOf'],
 ): readonly MountConfig[] {
+  // Clients take 'not-found' for an image that has to be pulled first.
+  const mountsIn = (container: string) => {
+    try {
+      return mountsOfOther(container);
+    } catch (e) {
+      throw isSwarmtsError(e, 'not-found') ? new SwarmtsError('invalid-argument', e.message, { cause: e }) : e;
+    }
+  };
   const mounts = new Map(own.map((m) => [m.target, m]));
   const explicit = new Set(own.filter((m) => m.source !== '' || m.type === 'tmpfs').map((m) => m.target));
   for (const text of sources) {
     const [container = '', mode = 'rw'] = text.split(':');
-    if (mode !== 'rw' && mode !== 'ro')
-      throw new SwarmtsError('invalid-argument', `invalid mode for volumes-from: ${mode}`);
-    for (const { anonymous: _own, ...m } of mountsOfOther(container)) {
+    const options = mode.split(',');
+    if (!options.every((o) => ['rw', 'ro', 'z', 'Z'].includes(o))) {
+      throw new SwarmtsError('invalid-argument', `invalid mode: ${mode}`);
+    }
+    for (const { anonymous: _own, ...m } of mountsIn(container)) {
       if (m.type === 'tmpfs' || explicit.has(m.target)) continue;
-      mounts.set(m.target, { ...m, readOnly: m.readOnly || mode === 'ro', volumeNoCopy: true });
+      mounts.set(m.target, { ...m, readOnly: m.readOnly || options.includes('ro'), volumeNoCopy: true });
     }
   }
   return [...mounts.values()];

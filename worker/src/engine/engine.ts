@@ -129,8 +129,8 @@ export class Engine implements ContainerEngine {
     const { facts } = this.#parts.context.bundle;
     const container = this.#parts.registry.get(id);
     const merged = { ...container.record.config.resources, ...change.resources };
-    checkResources(merged, facts.limits, true);
     const { resources, warnings } = supportedLimits(merged, facts.support);
+    checkResources(resources, facts.limits, true);
     await container.update({ ...change, ...(change.resources ? { resources } : {}) });
     return warnings;
   }

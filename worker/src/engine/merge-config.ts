@@ -106,13 +106,13 @@ const DEFAULT_HEALTH = { intervalNs: 30e9, timeoutNs: 30e9, startIntervalNs: 5e9
 export function mountsOf(config: ContainerConfig, image: ImageConfig): MountConfig[] {
   const seen = new Set<string>();
   for (const m of config.mounts) {
-    const target = cleanTarget(m.target);
+    const target = cleanTarget(m.target, prefixOf(m));
     if (seen.has(target)) throw new SwarmtsError('invalid-argument', `Duplicate mount point: ${target}`);
     seen.add(target);
   }
   const own = config.mounts.map((m) => ({ ...m, target: cleanTarget(m.target) }));
   const fromImage = Object.keys(image.Volumes ?? {})
-    .map(cleanTarget)
+    .map((target) => cleanTarget(target))
     .filter((target) => !seen.has(target))
     .map((target): MountConfig => ({ type: 'volume', source: '', target, readOnly: false }));
   return [...own, ...fromImage];
@@ -124,16 +124,23 @@ export function checkName(name: string): void {
   throw new SwarmtsError('invalid-argument', `Invalid container name (${name}), only ${allowed} are allowed`);
 }
 
-function cleanTarget(target: string): string {
+/** What Docker says in front of a complaint about a mount; of --tmpfs it says nothing. */
+function prefixOf({ type, tmpfsOptions }: MountConfig): string {
+  return tmpfsOptions === undefined ? `invalid mount config for type "${type}": ` : '';
+}
+
+function cleanTarget(target: string, prefix = ''): string {
   if (!target.startsWith('/')) {
-    throw new SwarmtsError('invalid-argument', `invalid mount config: mount path must be absolute: '${target}'`);
+    const why = `invalid mount path: '${target}' mount path must be absolute`;
+    throw new SwarmtsError('invalid-argument', prefix + why);
   }
   const parts: string[] = [];
   for (const p of target.split('/')) {
     if (p === '..') parts.pop();
     else if (p !== '' && p !== '.') parts.push(p);
   }
-  if (parts.length === 0) throw new SwarmtsError('invalid-argument', "invalid specification: destination can't be '/'");
+  if (parts.length === 0)
+    throw new SwarmtsError('invalid-argument', `${prefix}invalid specification: destination can't be '/'`);
   return `/${parts.join('/')}`;
 }
 

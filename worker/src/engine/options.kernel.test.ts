@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { isSwarmtsError } from '@swarmts/lib';
 import type { ContainerConfig, MountConfig } from './engine-api.js';
 import {
   busyboxLayer,
@@ -97,6 +98,12 @@ describe('options of containers', function () {
     const name = readFileSync('/proc/sys/kernel/hostname', 'utf8');
     assert.equal(await output('hostname; echo $HOSTNAME', { networkMode: 'host' }), `${name}${name}`);
     assert.equal(await output('hostname', { networkMode: 'host', hostname: 'other' }), 'other\n');
+    const warnings: string[] = [];
+    const ports = [{ protocol: 'tcp', targetPort: 80, publishedPort: 8080 }] as const;
+    const config = containerConfig(image, ['true'], { networkMode: 'host', ports });
+    const id = await bed.engine.create(config, (w) => warnings.push(w));
+    assert.deepEqual(warnings, ['Published ports are discarded when using host network mode']);
+    await bed.engine.remove(id, { force: true, volumes: false });
   });
 
   it('devices and their rules', async () => {
@@ -183,7 +190,15 @@ describe('options of containers', function () {
     await refused({ mounts: [{ ...volume, source: 'new', volumeDriver: 'odd' }] }, /plugin "odd" not found/);
     const from = await output('cat /v/sub/f; touch /v/no 2>&1 | grep -c Read-only', { volumesFrom: [`${owner}:ro`] });
     assert.equal(from, 'x\n1\n');
-    await refused({ volumesFrom: ['nobody'] }, /No such container: nobody/);
+    await assert.rejects(
+      bed.engine.create(containerConfig(image, ['true'], { volumesFrom: ['nobody'] })),
+      (e) => isSwarmtsError(e, 'invalid-argument') && e.message === 'No such container: nobody',
+    );
+    await refused({ volumesFrom: [`${owner}:zz`] }, /^SwarmtsError: invalid mode: zz$/);
+    await refused(
+      { mounts: [{ ...volume, target: 'rel' }] },
+      /for type "volume": invalid mount path: 'rel' mount path/,
+    );
     await bed.engine.remove(owner, { force: true, volumes: false });
     await bed.engine.volumes.remove('shared', false);
   });

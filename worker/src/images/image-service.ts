@@ -144,7 +144,7 @@ export class ImageService implements ImageEngine {
     if (ref.digest) throw new SwarmtsError('invalid-argument', 'refusing to create a tag with a digest reference');
     await this.store.change(async () => {
       const id = this.store.resolve(source);
-      if (!id) throw noSuchImage(longName(source));
+      if (!id) throw noSuchImage(source);
       await tagAll(this.store, id, [ref]);
     });
   }
@@ -206,10 +206,6 @@ export class ImageService implements ImageEngine {
 }
 
 /** As Docker names what is not there: with the tag that was meant. */
-function longName(text: string): string {
-  return /^[0-9a-f]{64}$/.test(text) ? text : familiarString(parseReference(text));
-}
-
 export function imagesRoot(dataRoot: string): string {
   return join(dataRoot, 'images');
 }

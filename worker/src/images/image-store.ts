@@ -200,6 +200,15 @@ export class ImageStore {
   }
 }
 
-export function noSuchImage(ref: string): SwarmtsError {
-  return new SwarmtsError('image-not-found', `No such image: ${ref}`);
+/** Docker names the tag that was looked for; what is no name, such as an id, stays as it is. */
+export function noSuchImage(ref: string, cause?: unknown): SwarmtsError {
+  return new SwarmtsError('image-not-found', `No such image: ${tagged(ref)}`, { cause });
+}
+
+function tagged(ref: string): string {
+  try {
+    return familiarString(parseReference(ref));
+  } catch {
+    return ref;
+  }
 }

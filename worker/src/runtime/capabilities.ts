@@ -72,8 +72,8 @@ export interface CapabilityWishes {
 
 /** The container's capabilities. `available` is what this process may hand out. Throws for unknown names. */
 export function chooseCapabilities(wishes: CapabilityWishes, available: readonly string[]): string[] {
-  const add = wishes.add.map(normalise);
-  const drop = wishes.drop.map(normalise);
+  const add = wishes.add.map((name) => normalise(name, 'CapAdd'));
+  const drop = wishes.drop.map((name) => normalise(name, 'CapDrop'));
   if (wishes.privileged) return [...available];
   const wanted = new Set(add.includes('ALL') ? available : drop.includes('ALL') ? [] : defaultCapabilities);
   for (const c of drop) wanted.delete(c);
@@ -88,12 +88,12 @@ export function availableCapabilities(status: string = readFileSync('/proc/self/
   return allCapabilities.filter((_, i) => (bits >> BigInt(i)) & 1n);
 }
 
-function normalise(name: string): string {
+function normalise(name: string, field: 'CapAdd' | 'CapDrop'): string {
   const upper = name.toUpperCase();
   if (upper === 'ALL') return upper;
   const full = upper.startsWith('CAP_') ? upper : `CAP_${upper}`;
   if (!allCapabilities.includes(full)) {
-    throw new SwarmtsError('invalid-argument', `invalid capability: unknown capability "${name}"`);
+    throw new SwarmtsError('invalid-argument', `invalid ${field}: unknown capability: "${full}"`);
   }
   return full;
 }
