@@ -3,7 +3,7 @@
  * the /etc files and config.json. What it makes is taken down by container-teardown, which bears half-made bundles.
  */
 
-import { mkdirSync, readFileSync, realpathSync, writeFileSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync, readFileSync, realpathSync, writeFileSync } from 'node:fs';
 import { chmod, chown, mkdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { arch, release } from 'node:os';
 import { basename, join } from 'node:path';
@@ -16,7 +16,7 @@ import { deviceRule, givenDevices } from '../runtime/devices.js';
 import type { DnsConfig } from '../runtime/etc-files.js';
 import { hostNetworkHostsFile, hostsFile, resolvConf } from '../runtime/etc-files.js';
 import { findInit, hostDevices, type MachineFacts } from '../runtime/machine-facts.js';
-import { restrictionsOf } from '../runtime/mount-restrictions.js';
+import { checkPropagation, restrictionsOf } from '../runtime/mount-restrictions.js';
 import { type MountInfo, readMounts } from '../runtime/mountinfo.js';
 import { type NetworkNamespace, ociConfig } from '../runtime/oci-config.js';
 import type { LinuxSeccomp, OciMount, OciProcess, OciSpec } from '../runtime/oci-spec.js';
@@ -107,6 +107,7 @@ export function writeBundle(context: BundleContext, request: BundleRequest): Oci
   const rootfs = rootfsPaths(paths.container).target;
   const user = lookUpUser(rootfs, record.user, record.config.groups ?? []);
   makeWorkingDir(rootfs, record.workingDir);
+  if (record.startCount === 0) markRoot(rootfs);
   const etc = writeEtcFiles(context, request);
   const files = (record.config.files ?? []).map((f, i): OciMount => bind(join(paths.files, String(i)), f.path, true));
   const onHost = record.mounts.some((m) => m.type !== 'tmpfs') ? readMounts() : [];
@@ -149,6 +150,15 @@ export function writeBundle(context: BundleContext, request: BundleRequest): Oci
   const config = context.filters.annotate(spec, request.program);
   writeFileSync(join(paths.bundle, 'config.json'), JSON.stringify(config), { mode: 0o600 });
   return spec;
+}
+
+/** By this file programs find out that they are in a container. An image's own stays, and a link in its place leads nowhere. */
+function markRoot(rootfs: string): void {
+  try {
+    closeSync(openSync(join(rootfs, '.dockerenv'), 'wx', 0o755));
+  } catch (e) {
+    if (errnoOf(e) !== 'EEXIST') throw e;
+  }
 }
 
 /** HOSTNAME is what the kernel says, unless the container sets it otherwise. */
@@ -317,7 +327,9 @@ function mountOf(m: ResolvedMount, volumes: ReadonlyMap<string, string>, onHost:
     return { destination: m.target, type: 'tmpfs', source: 'tmpfs', options: tmpfsOptions(given) };
   }
   const source = m.type === 'volume' ? volumeSource(m, volumes.get(m.source) ?? '') : m.source;
-  const restrictions = restrictionsOf(onHost, realPath(source));
+  const path = realPath(source);
+  if (m.propagation) checkPropagation(onHost, path, m.propagation);
+  const restrictions = restrictionsOf(onHost, path);
   const mount = bind(source, m.target, m.readOnly, m.propagation || undefined);
   const options = (mount.options ?? []).map((o) => (o === 'rbind' && m.bindNonRecursive ? 'bind' : o));
   return { ...mount, options: [...new Set([...options, ...restrictions])] };

@@ -28,8 +28,8 @@ export interface CreatedProcess {
 export class StartError extends SwarmtsError {
   readonly failure: StartFailure;
 
-  constructor(text: string, cause: unknown) {
-    const failure = startFailure(text);
+  constructor(text: string, command: string | undefined, cause: unknown) {
+    const failure = startFailure(text, command);
     super(failure.error.code, failure.message, { cause });
     this.failure = failure;
   }
@@ -122,7 +122,7 @@ async function startMonitor(
       program,
     });
   } catch (e) {
-    throw new StartError(messageOf(e), e);
+    throw new StartError(messageOf(e), [...record.entrypoint, ...record.cmd][0], e);
   }
   const init = identifyProcess(started.pid);
   const monitor = identifyProcess(started.monitorPid);

@@ -333,7 +333,9 @@ export class Container {
       await untilAborted(this.#lock.idle(), signal);
       if (this.isActive) await untilAborted(this.#untilEnded(), signal);
     }
-    return this.#record.exit ?? { exitCode: 0, oomKilled: false, error: '', finishedAtMs: 0 };
+    const exit = this.#record.exit ?? { exitCode: 0, oomKilled: false, error: '', finishedAtMs: 0 };
+    // Why one did not start is told to who has started it; its removal was no failure.
+    return condition === 'removed' ? { ...exit, error: '' } : exit;
   }
 
   async exec(

@@ -97,8 +97,11 @@ describe('the life of a container', function () {
     await eventually(() => info(id) === undefined, 'nobody knows it');
     await eventually(async () => (await bed.engine.volumes.list()).length === 0, 'the volume is gone');
     const failing = await bed.engine.create(containerConfig(image, ['nosuch'], { autoRemove: true }));
+    const goes = bed.engine.wait(failing, undefined, 'removed');
     await assert.rejects(bed.engine.start(failing));
     await eventually(() => info(failing) === undefined, 'one that did not start goes as well');
+    const { exitCode, error } = await goes;
+    assert.deepEqual([exitCode, error], [127, ''], 'its removal has not failed');
   });
 
   it('has no exit when it did not start: those who wait for the next one go on waiting', async () => {

@@ -203,6 +203,33 @@ describe('options of containers', function () {
     await bed.engine.volumes.remove('shared', false);
   });
 
+  it('a container finds the file that marks containers, and has not changed anything by it', async () => {
+    const id = await bed.engine.create(containerConfig(image, ['sh', '-c', 'test -f /.dockerenv && echo marked']));
+    await bed.engine.start(id);
+    await eventually(async () => (await outputOf(bed.engine, id)) === 'marked\n', 'it is marked');
+    assert.deepEqual(await bed.engine.changes(id), []);
+    await bed.engine.remove(id, { force: true, volumes: false });
+    const link = { name: '.dockerenv', type: 'symlink', linkname: `${scratch}/led-out` } as const;
+    const hostile = await registry.push('marked', [{ tar: await busyboxLayer([link]) }], { Env: ['PATH=/bin'] });
+    await bed.engine.images.pull(hostile.ref, {});
+    const own = await runToEnd(bed.engine, containerConfig(hostile.ref, ['true']));
+    assert.deepEqual([own.code, existsSync(join(scratch, 'led-out'))], [0, false]);
+    await bed.engine.remove(own.id, { force: true, volumes: false });
+  });
+
+  it('a bind mount is refused a propagation that its source does not have', async () => {
+    const mounts = [mount({ source: scratch, propagation: 'rshared' })];
+    const isShared = /shared:\d+/.test(readFileSync('/proc/self/mountinfo', 'utf8').split('\n')[0] ?? '');
+    const id = await bed.engine.create(containerConfig(image, ['true'], { mounts }));
+    if (isShared) await bed.engine.start(id);
+    else
+      await assert.rejects(
+        bed.engine.start(id),
+        /^SwarmtsError: path \S+ is mounted on \S+ but it is not a shared mount$/,
+      );
+    await bed.engine.remove(id, { force: true, volumes: false });
+  });
+
   it('masked paths can be opened, annotations are taken', async () => {
     assert.equal(
       await output('test -s /proc/interrupts || head -c 4 /proc/interrupts | wc -c', {

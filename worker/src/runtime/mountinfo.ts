@@ -3,6 +3,8 @@ import { readFileSync } from 'node:fs';
 
 export interface MountInfo {
   readonly target: string;
+  /** How mounts below it reach others: "shared:5", "master:3"; nothing of a private one. */
+  readonly propagation?: readonly string[];
   /** Of the mount itself: "ro", "nosuid", "relatime", ... */
   readonly options: readonly string[];
   readonly fstype: string;
@@ -13,6 +15,7 @@ export interface MountInfo {
 
 const TARGET_FIELD = 4;
 const OPTIONS_FIELD = 5;
+const FIRST_OPTIONAL_FIELD = 6;
 
 export function readMounts(): readonly MountInfo[] {
   return parseMountinfo(readFileSync('/proc/self/mountinfo', 'utf8'));
@@ -28,7 +31,8 @@ export function parseMountinfo(text: string): readonly MountInfo[] {
     if (target === undefined) return [];
     const [fstype = '', source = '', superOptions = ''] = filesystem.split(' ');
     const options = (fields[OPTIONS_FIELD] ?? '').split(',');
-    return [{ target: unescaped(target), options, fstype, source, superOptions: superOptions.split(',') }];
+    const propagation = fields.slice(FIRST_OPTIONAL_FIELD);
+    return [{ target: unescaped(target), propagation, options, fstype, source, superOptions: superOptions.split(',') }];
   });
 }
 

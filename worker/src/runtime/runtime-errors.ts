@@ -13,9 +13,9 @@ export interface StartFailure {
 const NOT_FOUND = /executable file.*not found|no such file or directory|system cannot find/i;
 const NOT_EXECUTABLE = /permission denied|operation not permitted|is a directory|exec format error|not a directory/i;
 
-/** `text` is what the runtime or its monitor printed. */
-export function startFailure(text: string): StartFailure {
-  const detail = runtimeMessage(text);
+/** `text` is what the runtime or its monitor printed, `command` what it was to run. */
+export function startFailure(text: string, command?: string): StartFailure {
+  const detail = runtimeMessage(text, command);
   const message = `failed to create task for container: failed to create shim task: OCI runtime create failed: ${detail}: unknown`;
   // Mount problems also say "no such file": only the process counts for the exit code.
   const aboutProcess =
@@ -34,18 +34,18 @@ export function execFailure(text: string): StartFailure {
 }
 
 /** The runtime's message without log decoration: runc prefixes time and level, conmon adds its own line. */
-export function runtimeMessage(text: string): string {
+export function runtimeMessage(text: string, command?: string): string {
   const lines = text
     .split('\n')
     .map((l) => l.trim())
     .filter((l) => l !== '');
   const chosen =
     lines.findLast((l) => /level=error|runc create failed|^\{.*"level":\s*"error"/.test(l)) ?? lines.at(-1) ?? '';
-  return inRuncsWords(unquoted(chosen).replace(/^(container create failed:\s*)+/, ''));
+  return inRuncsWords(unquoted(chosen).replace(/^(container create failed:\s*)+/, ''), command);
 }
 
 /** Docker's users know runc's sentences about the command; crun has others. */
-function inRuncsWords(message: string): string {
+function inRuncsWords(message: string, command: string | undefined): string {
   const [, missing] = /executable file `([^`]*)` not found(?: in \$PATH)?/i.exec(message) ?? [];
   if (missing !== undefined)
     return `unable to start container process: exec: ${JSON.stringify(missing)}: executable file not found in $PATH`;
@@ -53,7 +53,8 @@ function inRuncsWords(message: string): string {
   if (why === undefined) return message;
   // What runc says of a directory; Docker's client knows these words only.
   const known = /operation not permitted/i.test(why) ? 'permission denied' : why.toLowerCase();
-  return `unable to start container process: exec: ${known}`;
+  const what = command === undefined ? '' : `${JSON.stringify(command)}: `;
+  return `unable to start container process: exec: ${what}${known}`;
 }
 
 function unquoted(line: string): string {
