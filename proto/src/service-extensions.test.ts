@@ -4,7 +4,7 @@ import { preferLocalPorts, readContainerExtensions, readExtensions } from './ser
 
 describe('extensions of services', () => {
   it('have defaults', () => {
-    assert.deepEqual(readExtensions({ other: 'x' }), { progressDeadlineMs: 600_000, rebalance: false });
+    assert.deepEqual(readExtensions({ other: 'x' }), { progressDeadlineMs: 600_000, rebalance: false, pinVolumes: false });
     const nothing = {
       privileged: false,
       shmSizeBytes: 0,
@@ -25,12 +25,14 @@ describe('extensions of services', () => {
       'swarmts.schedule.concurrency': 'replace',
       'swarmts.autoscale': 'min=2, max=20,cpu=60%,memory=70,up=1s',
       'swarmts.rebalance': 'auto',
+      'swarmts.volumes.pin': 'true',
     };
     assert.deepEqual(readExtensions(labels), {
       progressDeadlineMs: 30_000,
       schedule: { cron: '0 3 * * *', timezone: 'Europe/Berlin', concurrency: 'replace' },
       autoscale: { min: 2, max: 20, cpuPercent: 60, memoryPercent: 70, upWindowMs: 1000, downWindowMs: 300_000 },
       rebalance: true,
+      pinVolumes: true,
     });
     const container = readContainerExtensions({
       'swarmts.privileged': 'true',

@@ -15,6 +15,7 @@ export const extensionLabels = {
   scheduleConcurrency: 'swarmts.schedule.concurrency',
   autoscale: 'swarmts.autoscale',
   rebalance: 'swarmts.rebalance',
+  pinVolumes: 'swarmts.volumes.pin',
   preferLocal: 'swarmts.publish.prefer-local',
   privileged: 'swarmts.privileged',
   shmSize: 'swarmts.shm-size',
@@ -54,6 +55,8 @@ export interface ServiceExtensions {
   readonly schedule?: Schedule;
   readonly autoscale?: Autoscale;
   readonly rebalance: boolean;
+  /** A slot stays with the node that has its volumes. */
+  readonly pinVolumes: boolean;
 }
 
 /** Changes of these need new containers. */
@@ -110,7 +113,13 @@ export function readExtensions(labels: Labels): ServiceExtensions {
     ...(schedule ? { schedule } : {}),
     ...(autoscale === undefined ? {} : { autoscale: readAutoscale(autoscale) }),
     rebalance: readWord(labels, extensionLabels.rebalance, ['auto', 'off']) === 'auto',
+    pinVolumes: pinsVolumes(labels),
   };
+}
+
+/** Asked for every task that is made: without the checks of the other labels. */
+export function pinsVolumes(labels: Labels): boolean {
+  return readWord(labels, extensionLabels.pinVolumes, ['true', 'false']) === 'true';
 }
 
 export function readContainerExtensions(labels: Labels): ContainerExtensions {

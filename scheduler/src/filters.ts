@@ -135,6 +135,19 @@ function hostPorts(task: Task): Filter | undefined {
   };
 }
 
+/** For tasks whose slot has volumes on a node. Other than the rest it depends on the very task. */
+export function pinFilter(task: Task): Filter | undefined {
+  const { pinnedNodeId } = task;
+  if (pinnedNodeId === '') return undefined;
+  const reason = `the volumes of slot ${task.slot} are on node ${pinnedNodeId}`;
+  return {
+    name: 'pinned volumes',
+    check: (n) => n.id === pinnedNodeId,
+    reason: () => reason,
+    explain: (count) => `${reason}, not on ${nodes(count)}`,
+  };
+}
+
 /**
  * For tasks with cluster volumes. Other than the rest it depends on the very task and on what other nodes have, and is
  * asked again for each task.

@@ -3,7 +3,7 @@
  * group and again for a node after each task that it took.
  */
 import type { Task } from '@swarmts/proto';
-import { type Filter, filtersFor, volumeFilter } from './filters.js';
+import { type Filter, filtersFor, pinFilter, volumeFilter } from './filters.js';
 import { failureKey, type NodeInfo } from './node-info.js';
 import { SpreadTree } from './spread-tree.js';
 import { VolumeSet } from './volume-set.js';
@@ -38,8 +38,11 @@ export function placeGroup(
   const tree = new SpreadTree(spread, nodes, suitable, context);
   const placed: Placement[] = [];
   for (const task of tasks) {
-    const node = takeFor(tree, volumeFilter(task, volumes), refused);
-    if (!node) break;
+    const own = ownFilters(task, volumes);
+    const node = takeFor(tree, own, refused);
+    // What differs from the others in nothing fails as they do.
+    if (!node && own.length === 0) break;
+    if (!node) continue;
     const counted = assigned(task, node);
     node.addTask(counted);
     volumes.track(counted);
@@ -47,27 +50,33 @@ export function placeGroup(
     placed.push({ task, node });
     if (admits(filters, node, refused)) tree.put(node);
   }
-  const unplaced = tasks.slice(placed.length);
+  const done = new Set(placed.map((p) => p.task.id));
+  const unplaced = placed.length === tasks.length ? [] : tasks.filter((t) => !done.has(t.id));
   return { placed, unplaced, explanation: unplaced.length > 0 ? explanationOf(refused) : '' };
 }
 
-/** The best node that has the task's volumes too; those before it stay for others. */
-function takeFor(tree: SpreadTree, volumes: Filter | undefined, refused: Map<Filter, number>): NodeInfo | undefined {
-  if (!volumes) return tree.take();
+/** Filters of the very task, not of its group. */
+function ownFilters(task: Task, volumes: VolumeSet): readonly Filter[] {
+  return [pinFilter(task), volumeFilter(task, volumes)].filter((f): f is Filter => f !== undefined);
+}
+
+/** The best node that these filters admit too; those before it stay for others. */
+function takeFor(tree: SpreadTree, own: readonly Filter[], refused: Map<Filter, number>): NodeInfo | undefined {
+  if (own.length === 0) return tree.take();
   const without: NodeInfo[] = [];
+  const refusedHere = new Map<Filter, number>();
   let node = tree.take();
-  while (node && !volumes.check(node)) {
+  while (node && !admits(own, node, refusedHere)) {
     without.push(node);
     node = tree.take();
   }
   for (const n of without) tree.put(n);
-  if (!node && without.length > 0) refused.set(volumes, without.length);
+  if (!node) for (const [filter, count] of refusedHere) refused.set(filter, count);
   return node;
 }
 
 function allFilters(task: Task, volumes: VolumeSet): readonly Filter[] {
-  const last = volumeFilter(task, volumes);
-  return last ? [...filtersFor(task), last] : filtersFor(task);
+  return [...filtersFor(task), ...ownFilters(task, volumes)];
 }
 
 /** Whether a task that has its node already (global service) may run there; '' or the reason. */

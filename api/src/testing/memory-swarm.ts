@@ -425,6 +425,7 @@ export class MemorySwarm implements SwarmBackend {
       jobStatus: undefined,
       autoscaleStatus: undefined,
       movingTaskIds: [],
+      volumePins: {},
     });
     for (const t of this.#tasks.values()) if (t.serviceId === id) this.#tasks.delete(t.id);
     const replicas = spec.mode?.replicated?.replicas ?? 1;

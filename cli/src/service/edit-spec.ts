@@ -49,6 +49,7 @@ const LABEL_FLAGS = {
   'schedule-concurrency': 'swarmts.schedule.concurrency',
   autoscale: 'swarmts.autoscale',
   rebalance: 'swarmts.rebalance',
+  'pin-volumes': 'swarmts.volumes.pin',
   privileged: 'swarmts.privileged',
   'shm-size': 'swarmts.shm-size',
   device: 'swarmts.devices',

@@ -131,6 +131,7 @@ export const sharedFlags = {
     choices: ['auto', 'off'],
     defaultText: '"off"',
   }),
+  'pin-volumes': optionalBool('Keep each slot on the node that has its named volumes'),
   privileged: optionalBool('Give extended privileges to the containers'),
   'shm-size': optionalText('Size of /dev/shm'),
   device: optionalText('Devices of the node, comma separated: SOURCE[:TARGET[:rwm]] ("" for none)'),

@@ -43,7 +43,7 @@ import { checkOwnRoot, createRootCa, crossSign, sameCertificate } from '../ca/ce
 import { newJoinToken } from '../ca/join-token.js';
 import { newUnlockKey, unlockKeyText } from '../ca/unlock-key.js';
 import { isJob, isOfIteration, nextJobStatus } from '../orchestrator/job.js';
-import { isDirty, newTask } from '../orchestrator/new-task.js';
+import { isDirty, isPinned, newTask } from '../orchestrator/new-task.js';
 import { movesOf } from '../orchestrator/rebalancer.js';
 import { replicasOf } from '../orchestrator/replicas.js';
 import { sameSpec } from '../orchestrator/same-spec.js';
@@ -345,6 +345,7 @@ export class Operations {
       specVersion: changed ? { index: (service.specVersion?.index ?? 0) + 1 } : service.specVersion,
       previousSpec: service.spec,
       previousSpecVersion: service.specVersion,
+      volumePins: isPinned({ ...service, spec }) ? service.volumePins : {},
       jobStatus: nextJobStatus(spec, service.jobStatus, this.#c.now(), isForced(spec, service.spec)),
       // What the user says now counts from now on.
       autoscaleStatus: replicasIn(spec) === replicasIn(service.spec) ? service.autoscaleStatus : undefined,

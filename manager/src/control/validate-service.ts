@@ -45,14 +45,21 @@ export function validateServiceSpec(spec: ServiceSpec, nowMs: number): void {
 }
 
 function validateExtensions(spec: ServiceSpec, nowMs: number): void {
-  const { schedule, autoscale } = readExtensions(spec.annotations?.labels ?? {});
+  const { schedule, autoscale, pinVolumes } = readExtensions(spec.annotations?.labels ?? {});
   if (schedule) {
     if (!isJobSpec(spec)) throw bad(`${extensionLabels.schedule} is for jobs: use --mode replicated-job or global-job`);
     validateSchedule(schedule, nowMs);
   }
   validatePortLabels(spec);
   validateSecretEnv(spec);
+  if (pinVolumes && !hasNamedVolumes(spec))
+    throw bad(`${extensionLabels.pinVolumes} is for replicated services with named volumes`);
   if (autoscale && !spec.mode?.replicated) throw bad(`${extensionLabels.autoscale} is for replicated services`);
+}
+
+function hasNamedVolumes(spec: ServiceSpec): boolean {
+  const mounts = spec.task?.container?.mounts ?? [];
+  return spec.mode?.replicated !== undefined && mounts.some((m) => m.type === MountType.VOLUME && m.source !== '');
 }
 
 /** A secret that is to be a variable is one of the service's, and the variable has no other value. */

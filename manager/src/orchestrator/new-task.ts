@@ -4,6 +4,7 @@ import {
   type Annotations,
   type Node,
   NodeAvailability,
+  pinsVolumes,
   readContainerExtensions,
   type Service,
   Task,
@@ -43,8 +44,18 @@ export function newTask(
     desiredState,
     status: TaskStatus.create({ state: TaskState.NEW, timestampMs: nowMs, appliedAtMs: nowMs, message: 'created' }),
     restartNotBeforeMs: notBeforeMs,
+    pinnedNodeId: pinOf(service, seat.slot),
     ...(isJob(service) ? { jobIteration: { index: iterationOf(service) } } : {}),
   });
+}
+
+/** Whether the service's slots stay with the nodes that have their volumes. */
+export function isPinned(service: Service): boolean {
+  return service.spec?.mode?.replicated !== undefined && pinsVolumes(service.spec.annotations?.labels ?? {});
+}
+
+function pinOf(service: Service, slot: number): string {
+  return (isPinned(service) && service.volumePins[String(slot)]) || '';
 }
 
 /**

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { SimulatedClock, seededRandom, silentLogger } from '@swarmts/lib';
-import { type Node, NodeState, NodeStatus, type Task, TaskState } from '@swarmts/proto';
-import { testNode, testTask } from '../orchestrator/testing.js';
+import { type Node, NodeState, NodeStatus, type Service, type Task, TaskState, TaskStatus } from '@swarmts/proto';
+import { newTask } from '../orchestrator/new-task.js';
+import { testNode, testService, testTask } from '../orchestrator/testing.js';
 import { localStore, type Store } from '../store/store.js';
 import { SchedulingLoop } from './scheduling-loop.js';
 
@@ -34,6 +35,11 @@ class Bed {
       assert.ok(node);
       tx.update('node', { ...node, status: NodeStatus.create({ ...node.status, state }) });
     });
+  }
+
+  /** In steps, between which the store tells what has changed. */
+  async pass(ms = 300): Promise<void> {
+    for (let t = 0; t < ms; t += 10) await this.clock.advance(10);
   }
 
   tasks(): readonly Task[] {
@@ -98,6 +104,53 @@ describe('scheduling loop after a change of leader', () => {
     await bed.store.update((tx) => tx.remove('node', 'n2'));
     await bed.clock.advance(20);
     assert.deepEqual(bed.placement(), { n1: 1 });
+    await bed.loop.stop();
+  });
+});
+
+describe('slots with volumes of their own', () => {
+  const start = async () => {
+    const bed = new Bed();
+    const pinned = testService({ replicas: 2, labels: { 'swarmts.volumes.pin': 'true' } });
+    await bed.store.update((tx) => tx.create('service', pinned));
+    await bed.start([testNode('n1'), testNode('n2')], 2);
+    // A new leader waits for nodes to register again.
+    await bed.pass(2_500);
+    const service = () => bed.store.view((tx) => tx.list('service')[0]);
+    return { bed, service };
+  };
+  /** A successor in the slot, as the orchestrator makes it. */
+  const succeed = async (bed: Bed, service: () => Service | undefined, slot: number) => {
+    const made = service();
+    assert.ok(made);
+    const task = newTask(made, { slot, nodeId: '' }, TaskState.RUNNING, 0);
+    await bed.store.update((tx) =>
+      tx.create('task', { ...task, status: TaskStatus.create({ state: TaskState.PENDING }) }),
+    );
+    await bed.pass();
+    return bed.store.get('task', task.id);
+  };
+
+  it('go where the first task went', async () => {
+    const { bed, service } = await start();
+    const pins = service()?.volumePins ?? {};
+    assert.deepEqual(Object.values(pins).toSorted(), ['n1', 'n2']);
+    const [slot = '', node = ''] = Object.entries(pins)[0] ?? [];
+    for (let n = 0; n < 3; n++) assert.equal((await succeed(bed, service, Number(slot)))?.nodeId, node);
+    await bed.loop.stop();
+  });
+
+  it('wait for a node that is away, and say so, but not for one that was removed', async () => {
+    const { bed, service } = await start();
+    const [slot = '', node = ''] = Object.entries(service()?.volumePins ?? {})[0] ?? [];
+    await bed.nodeTurns(node, NodeState.DOWN);
+    const waiting = await succeed(bed, service, Number(slot));
+    assert.equal(waiting?.nodeId, '');
+    assert.match(waiting?.status?.err ?? '', new RegExp(`the volumes of slot ${slot} are on node ${node}`));
+    await bed.store.update((tx) => tx.remove('node', node));
+    await bed.pass();
+    assert.notEqual(bed.store.get('task', waiting?.id ?? '')?.nodeId, '');
+    assert.notEqual(service()?.volumePins[slot], node);
     await bed.loop.stop();
   });
 });

@@ -24,6 +24,7 @@ import {
   VolumeSet,
 } from '@swarmts/scheduler';
 import type { LeaderComponent, LeaderContext } from '../leader-component.js';
+import { isPinned } from '../orchestrator/new-task.js';
 import type { AnyChange } from '../store/tables.js';
 import type { WriteTx } from '../store/transaction.js';
 import { publishToNodes } from '../volumes/publish-status.js';
@@ -170,13 +171,19 @@ export class SchedulingLoop implements LeaderComponent {
         return task;
       };
       const nodes = [...this.#nodes.values()];
-      const result = placeGroup(group, nodes, this.#c.clock.now(), assigned, this.#volumes);
+      const tasks = group.map((t) => this.#withoutLostPin(t));
+      const result = placeGroup(tasks, nodes, this.#c.clock.now(), assigned, this.#volumes);
       return [...placed, ...result.unplaced.map((t) => ({ ...nothing(t), reason: result.explanation }))];
     } catch (e) {
       // One service with a spec that cannot be judged must not stop the others.
       this.#c.log.error('service cannot be scheduled', { service: group[0]?.serviceId, error: e });
       return group.map((t) => ({ ...nothing(t), reason: `cannot be scheduled: ${messageOf(e)}` }));
     }
+  }
+
+  /** What was on a node that is no part of the cluster any more is lost. */
+  #withoutLostPin(task: Task): Task {
+    return task.pinnedNodeId === '' || this.#nodes.has(task.pinnedNodeId) ? task : { ...task, pinnedNodeId: '' };
   }
 
   /** The task as it will be on the node: with what it reserves of user-defined resources, and its volumes. */
@@ -209,7 +216,10 @@ export class SchedulingLoop implements LeaderComponent {
 
   /** Every node's verdicts for a task, for `explain`. */
   explain(task: Task): readonly { readonly node: Node; readonly filters: readonly FilterVerdict[] }[] {
-    return [...this.#nodes.values()].map((n) => ({ node: n.node, filters: explainNode(task, n, this.#volumes) }));
+    return [...this.#nodes.values()].map((n) => ({
+      node: n.node,
+      filters: explainNode(this.#withoutLostPin(task), n, this.#volumes),
+    }));
   }
 }
 
@@ -255,4 +265,13 @@ function writeVerdict(tx: WriteTx, v: Verdict): void {
   });
   tx.update('task', { ...task, nodeId: v.nodeId, assignedGenericResources: v.generic, volumes: v.volumes, status });
   publishToNodes(tx, v.nodeId, v.volumes);
+  pinSlot(tx, task, v.nodeId);
+}
+
+/** Where its volumes are made now, the slot's later tasks go as well. */
+function pinSlot(tx: WriteTx, task: Task, nodeId: string): void {
+  if (task.pinnedNodeId === nodeId || task.slot === 0) return;
+  const service = tx.get('service', task.serviceId);
+  if (!service || !isPinned(service)) return;
+  tx.update('service', { ...service, volumePins: { ...service.volumePins, [String(task.slot)]: nodeId } });
 }

@@ -858,6 +858,8 @@ export interface Service extends WithUnknownFields {
   readonly autoscaleStatus: AutoscaleStatus | undefined;
   /** Tasks that are to be replaced on other nodes, so that the service is spread evenly again. */
   readonly movingTaskIds: readonly string[];
+  /** By slot: the node that has its volumes. Kept while the service asks for it. */
+  readonly volumePins: Readonly<Record<string, string>>;
 }
 
 export const Service: Codec<Service> = {
@@ -873,6 +875,7 @@ export const Service: Codec<Service> = {
     jobStatus: undefined,
     autoscaleStatus: undefined,
     movingTaskIds: [],
+    volumePins: {},
     ...partial,
   }),
   write(m, w) {
@@ -887,11 +890,16 @@ export const Service: Codec<Service> = {
     if (m.jobStatus !== undefined) JobStatus.write(m.jobStatus, w.uint32(74).fork()).ldelim();
     if (m.autoscaleStatus !== undefined) AutoscaleStatus.write(m.autoscaleStatus, w.uint32(82).fork()).ldelim();
     for (const v of m.movingTaskIds) w.uint32(90).string(v);
+    for (const [key, value] of Object.entries(m.volumePins)) {
+      w.uint32(98).fork().uint32(10).string(key);
+      w.uint32(18).string(value);
+      w.ldelim();
+    }
     return writeUnknown(m, w);
   },
   encode: (m) => Service.write(m, newWriter()).finish(),
   read(r, end) {
-    const m: { id: string; meta: Meta | undefined; spec: ServiceSpec | undefined; specVersion: Version | undefined; previousSpec: ServiceSpec | undefined; previousSpecVersion: Version | undefined; endpoint: Endpoint | undefined; updateStatus: UpdateStatus | undefined; jobStatus: JobStatus | undefined; autoscaleStatus: AutoscaleStatus | undefined; movingTaskIds: string[]; unknownFields?: Uint8Array } = { id: '', meta: undefined, spec: undefined, specVersion: undefined, previousSpec: undefined, previousSpecVersion: undefined, endpoint: undefined, updateStatus: undefined, jobStatus: undefined, autoscaleStatus: undefined, movingTaskIds: [] };
+    const m: { id: string; meta: Meta | undefined; spec: ServiceSpec | undefined; specVersion: Version | undefined; previousSpec: ServiceSpec | undefined; previousSpecVersion: Version | undefined; endpoint: Endpoint | undefined; updateStatus: UpdateStatus | undefined; jobStatus: JobStatus | undefined; autoscaleStatus: AutoscaleStatus | undefined; movingTaskIds: string[]; volumePins: Record<string, string>; unknownFields?: Uint8Array } = { id: '', meta: undefined, spec: undefined, specVersion: undefined, previousSpec: undefined, previousSpecVersion: undefined, endpoint: undefined, updateStatus: undefined, jobStatus: undefined, autoscaleStatus: undefined, movingTaskIds: [], volumePins: {} };
     while (r.pos < end) {
       const start = r.pos;
       const tag = r.uint32();
@@ -929,6 +937,19 @@ export const Service: Codec<Service> = {
         case 90:
           m.movingTaskIds.push(r.string());
           break;
+        case 98: {
+          const end2 = readEnd(r);
+          let key = '';
+          let value: string = '';
+          while (r.pos < end2) {
+            const t = r.uint32();
+            if (t === 10) key = r.string();
+            else if (t === 18) value = r.string();
+            else r.skipType(t & 7);
+          }
+          setEntry(m.volumePins, key, value);
+          break;
+        }
         default:
           keepUnknown(m, r, start, tag);
       }
@@ -1161,6 +1182,8 @@ export interface Task extends WithUnknownFields {
   readonly restartNotBeforeMs: number;
   /** For its mounts of type cluster. */
   readonly volumes: readonly VolumeAttachment[];
+  /** The node that has the volumes of its slot; '' = any may have it. */
+  readonly pinnedNodeId: string;
 }
 
 export const Task: Codec<Task> = {
@@ -1183,6 +1206,7 @@ export const Task: Codec<Task> = {
     assignedGenericResources: [],
     restartNotBeforeMs: 0,
     volumes: [],
+    pinnedNodeId: '',
     ...partial,
   }),
   write(m, w) {
@@ -1204,11 +1228,12 @@ export const Task: Codec<Task> = {
     for (const v of m.assignedGenericResources) GenericResource.write(v, w.uint32(130).fork()).ldelim();
     if (m.restartNotBeforeMs !== 0) w.uint32(136).int64(m.restartNotBeforeMs);
     for (const v of m.volumes) VolumeAttachment.write(v, w.uint32(146).fork()).ldelim();
+    if (m.pinnedNodeId !== '') w.uint32(154).string(m.pinnedNodeId);
     return writeUnknown(m, w);
   },
   encode: (m) => Task.write(m, newWriter()).finish(),
   read(r, end) {
-    const m: { id: string; meta: Meta | undefined; spec: TaskSpec | undefined; specVersion: Version | undefined; serviceId: string; slot: number; nodeId: string; annotations: Annotations | undefined; serviceAnnotations: Annotations | undefined; status: TaskStatus | undefined; desiredState: TaskState; networks: NetworkAttachment[]; endpoint: Endpoint | undefined; logDriver: Driver | undefined; jobIteration: Version | undefined; assignedGenericResources: GenericResource[]; restartNotBeforeMs: number; volumes: VolumeAttachment[]; unknownFields?: Uint8Array } = { id: '', meta: undefined, spec: undefined, specVersion: undefined, serviceId: '', slot: 0, nodeId: '', annotations: undefined, serviceAnnotations: undefined, status: undefined, desiredState: 0, networks: [], endpoint: undefined, logDriver: undefined, jobIteration: undefined, assignedGenericResources: [], restartNotBeforeMs: 0, volumes: [] };
+    const m: { id: string; meta: Meta | undefined; spec: TaskSpec | undefined; specVersion: Version | undefined; serviceId: string; slot: number; nodeId: string; annotations: Annotations | undefined; serviceAnnotations: Annotations | undefined; status: TaskStatus | undefined; desiredState: TaskState; networks: NetworkAttachment[]; endpoint: Endpoint | undefined; logDriver: Driver | undefined; jobIteration: Version | undefined; assignedGenericResources: GenericResource[]; restartNotBeforeMs: number; volumes: VolumeAttachment[]; pinnedNodeId: string; unknownFields?: Uint8Array } = { id: '', meta: undefined, spec: undefined, specVersion: undefined, serviceId: '', slot: 0, nodeId: '', annotations: undefined, serviceAnnotations: undefined, status: undefined, desiredState: 0, networks: [], endpoint: undefined, logDriver: undefined, jobIteration: undefined, assignedGenericResources: [], restartNotBeforeMs: 0, volumes: [], pinnedNodeId: '' };
     while (r.pos < end) {
       const start = r.pos;
       const tag = r.uint32();
@@ -1266,6 +1291,9 @@ export const Task: Codec<Task> = {
           break;
         case 146:
           m.volumes.push(VolumeAttachment.read(r, readEnd(r)));
+          break;
+        case 154:
+          m.pinnedNodeId = r.string();
           break;
         default:
           keepUnknown(m, r, start, tag);

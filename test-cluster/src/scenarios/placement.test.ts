@@ -53,6 +53,30 @@ describe('placement', () => {
     await docker('service', 'rm', 'gpu');
   });
 
+  it('slots stay with the node that has their volumes', async () => {
+    const mount = 'type=volume,source=db-{{.Task.Slot}},target=/data';
+    await create('db', '-d', '--replicas', '2', '--pin-volumes', '--mount', mount, '--stop-grace-period', '0s', WHOAMI);
+    const home = async (slot: number) => (await runningTasks(lab, 'm1', 'db')).find((t) => t.Slot === slot)?.NodeID;
+    await untilRunning(lab, 'm1', 'db', 2);
+    const [first, second] = [await home(1), await home(2)];
+    await swarmts('task', 'exec', 'db.2', 'sh', '-c', 'echo kept >/data/file');
+    await swarmts('service', 'scale', '-d', 'db=0');
+    await waitFor('both are gone', 20_000, async () => (await runningTasks(lab, 'm1', 'db')).length === 0);
+    await swarmts('node', 'update', '--availability', 'drain', second ?? '');
+    await swarmts('service', 'scale', '-d', 'db=2');
+    const waiting = await waitFor('one waits', 20_000, async () =>
+      (await tasksNamed('db')).find((t) => t.Status.State === 'pending' && t.Status.Err),
+    );
+    assert.match(waiting.Status.Err ?? '', new RegExp(`the volumes of slot 2 are on node ${second}`));
+    await swarmts('node', 'update', '--availability', 'active', second ?? '');
+    await untilRunning(lab, 'm1', 'db', 2);
+    assert.deepEqual([await home(1), await home(2)], [first, second]);
+    assert.equal((await swarmts('task', 'exec', 'db.2', 'cat', '/data/file')).trim(), 'kept');
+    const refused = await lab.swarmts('m1', 'service', 'create', '--pin-volumes', '--name', 'none', WHOAMI);
+    assert.match(failed(refused), /is for replicated services with named volumes/);
+    await swarmts('service', 'rm', 'db');
+  });
+
   it('tasks log as the cluster says, and as it says from then on', async () => {
     const logsTo = async (TaskDefaults: object, name: string) => {
       const swarm = (await api(lab.socket('m1'), 'GET', '/swarm')) as { Version: { Index: number }; Spec: object };

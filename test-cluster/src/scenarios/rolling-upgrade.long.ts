@@ -92,7 +92,7 @@ describe('a rolling upgrade', () => {
     const { written, longestMs } = await endWriting();
     const { good, bad } = await endLoad();
     assert.deepEqual(bad, {}, `${good} connections were good`);
-    assert.ok(good > 500 && written > 50, `${good} connections, ${written} writes`);
+    assert.ok(good > 500 && written > 15, `${good} connections, ${written} writes`);
     assert.ok(longestMs < LONGEST_REFUSAL_MS, `for ${longestMs} ms nothing was taken`);
     const after = (await runningTasks(lab, 'm1', 'web')).map((t) => t.ID);
     assert.deepEqual(after.toSorted(), [...before].toSorted());
