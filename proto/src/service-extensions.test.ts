@@ -4,7 +4,11 @@ import { preferLocalPorts, readContainerExtensions, readExtensions } from './ser
 
 describe('extensions of services', () => {
   it('have defaults', () => {
-    assert.deepEqual(readExtensions({ other: 'x' }), { progressDeadlineMs: 600_000, rebalance: false, pinVolumes: false });
+    assert.deepEqual(readExtensions({ other: 'x' }), {
+      progressDeadlineMs: 600_000,
+      rebalance: false,
+      pinVolumes: false,
+    });
     const nothing = {
       privileged: false,
       shmSizeBytes: 0,

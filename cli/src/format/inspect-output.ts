@@ -28,10 +28,21 @@ export async function inspectAll<T>(
   if (failures.length > 0) throw new CommandError(failures.join('\n'));
 }
 
+const EXIT_TEMPLATE = 64;
+
+function parsed(format: string): (object: unknown) => string {
+  try {
+    return compileTemplate(format, 'no-value');
+  } catch (e) {
+    throw new CommandError(errorText(e), EXIT_TEMPLATE);
+  }
+}
+
+/** Throws CommandError with Docker's exit code for a template that cannot be read. */
 export function renderInspect<T>(objects: readonly T[], o: InspectOptions<T>): string {
   if (o.pretty) return objects.map(o.pretty).join('\n');
   if (o.format === '') return `${JSON.stringify(objects, null, 4)}\n`;
   if (o.format === 'json') return objects.map((x) => `${toJson(x)}\n`).join('');
-  const template = compileTemplate(o.format, 'no-value');
+  const template = parsed(o.format);
   return objects.map((x) => `${template(x)}\n`).join('');
 }

@@ -120,7 +120,6 @@ export class SwarmNode {
     });
   }
 
-  /** Goes on with a membership that was locked. Throws 'conflict' when it is not, 'invalid-argument' for a wrong key. */
   /** Gets a certificate for this very node again when its own has expired. Throws SwarmtsError. */
   recover(token: string, remoteAddrs: readonly string[], signal: AbortSignal): Promise<void> {
     return this.#serial(async () => {
@@ -146,6 +145,7 @@ export class SwarmNode {
     });
   }
 
+  /** Goes on with a membership that was locked. Throws 'conflict' when it is not, 'invalid-argument' for a wrong key. */
   unlock(text: string): Promise<void> {
     return this.#serial(async () => {
       if (!this.#store?.locked) throw new SwarmtsError('conflict', 'swarm is not locked');

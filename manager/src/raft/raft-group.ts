@@ -290,6 +290,7 @@ function fromRaft(e: unknown): unknown {
     return new SwarmtsError('no-leader', NO_LEADER, { cause: e });
   if (e.code === 'dropped')
     return new SwarmtsError('resource-exhausted', `the managers are busy, try again: ${e.message}`, { cause: e });
-  if (e.code === 'aborted') return new SwarmtsError('aborted', e.message, { cause: e });
+  // Whoever waited is cut off by a manager that ends: whether the change was made is not known.
+  if (e.code === 'aborted' || e.code === 'stopped') return new SwarmtsError('aborted', e.message, { cause: e });
   return new SwarmtsError('unavailable', e.message, { cause: e });
 }

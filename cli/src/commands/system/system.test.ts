@@ -17,6 +17,11 @@ describe('doctor', () => {
 });
 
 describe('inspect', () => {
+  it('ends with 64 for a template that cannot be read', async () => {
+    const r = await runCli(['inspect', '-f', '{{.Name', 'c1'], { 'GET /containers/c1/json': () => ({ json: {} }) });
+    assert.deepEqual([r.code, r.err], [64, 'template parsing error: template: :1: unclosed action\n']);
+  });
+
   it('asks kind by kind, and says so when there is nothing', async () => {
     const found = await runCli(['inspect', '-f', '{{.NetworkSettings.IPAddress}}', 'c1'], {
       'GET /containers/c1/json': () => ({ json: { NetworkSettings: { IPAddress: '172.30.0.3' } } }),
