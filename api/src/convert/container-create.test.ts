@@ -47,6 +47,17 @@ describe('the body of a create', () => {
       refused({ ...shared, ...host }, `conflicting options: ${what}`, config);
   });
 
+  it('takes volumes that are not absolute from the root on', () => {
+    const { mounts } = read({}, { Volumes: { 'v:/data': {}, '/x': {} } });
+    assert.deepEqual(
+      mounts.map((m) => [m.type, m.target]),
+      [
+        ['volume', '/v:/data'],
+        ['volume', '/x'],
+      ],
+    );
+  });
+
   it('knows no isolation and no kinds of mounts but its own', () => {
     refused({ Isolation: 'hyperv' }, 'Invalid isolation: "hyperv" - linux only supports \'default\'');
     const mount = { Type: 'image', Source: 'x', Target: '/y' };

@@ -16,6 +16,8 @@ export function readMounts(o: JsonObject, host: JsonObject | undefined): Contain
   const taken = new Set(named.map((m) => clean(m.target)));
   const anonymous = Object.keys(o.object('Volumes')?.value ?? {})
     .filter((target) => !taken.has(clean(target)))
+    // Docker takes what is not absolute from the root on; its client sends "v:/data" here, for a drive of Windows.
+    .map((target) => (target.startsWith('/') ? target : `/${target}`))
     .map((target): ContainerMountWish => ({ type: 'volume', source: '', target, readOnly: false }));
   return [...named, ...anonymous];
 }

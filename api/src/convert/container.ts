@@ -8,7 +8,7 @@ export function containerListJson(c: ContainerSummary, nowMs: number): Record<st
     Names: [`/${c.name}`],
     Image: c.image,
     ImageID: c.imageId,
-    Command: c.command.join(' '),
+    Command: c.command.map((arg, i) => (i > 0 && arg.includes(' ') ? `'${arg}'` : arg)).join(' '),
     Created: Math.floor(c.createdAtMs / 1000),
     Ports: c.ports.map((p) => ({
       ...(p.publishedPort === 0 ? {} : { IP: p.hostIp === '' ? '0.0.0.0' : p.hostIp }),

@@ -31,7 +31,8 @@ export function volumeRoutes({ backend }: RouteContext): Route[] {
       if (cluster) return json(clusterVolumeJson(await swarm.createVolume(readVolumeSpec(o, cluster))), 201);
       const driver = o.string('Driver');
       if (driver !== '' && driver !== 'local') {
-        throw new SwarmtsError('not-found', `error looking up volume plugin ${driver}: plugin "${driver}" not found`);
+        const why = `error looking up volume plugin ${driver}: plugin "${driver}" not found`;
+        throw new SwarmtsError('not-found', `create ${o.string('Name')}: ${why}`);
       }
       const volume = { name: o.string('Name'), labels: o.map('Labels'), options: o.map('DriverOpts') };
       return json(volumeJson(await node.createVolume(volume)), 201);

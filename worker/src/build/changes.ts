@@ -13,10 +13,11 @@ export function applyChanges(config: ImageConfig, changes: readonly string[]): I
   let state: ConfigState = { config, author: '', cmdSet: false };
   for (const change of changes) {
     if (change.trim() === '') continue;
-    const instruction = parseInstruction(change);
-    if (!ALLOWED.includes(instruction.keyword)) {
-      throw new SwarmtsError('invalid-argument', `${instruction.keyword.toLowerCase()} is not a valid change command`);
+    const [keyword = ''] = change.trim().split(/\s/);
+    if (!ALLOWED.includes(keyword.toUpperCase())) {
+      throw new SwarmtsError('invalid-argument', `${keyword.toLowerCase()} is not a valid change command`);
     }
+    const instruction = parseInstruction(change);
     try {
       const context = { variables: variablesOf(state.config), escapeChar: '\\' };
       state = applyConfigInstruction(instruction, state, context).state;

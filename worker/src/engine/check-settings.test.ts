@@ -20,7 +20,7 @@ describe('the settings of a container', () => {
       [{ nanoCpus: 8e9 }, /^range of CPUs is from 0.01 to 2.00, as there are only 2 CPUs available$/],
       [{ memoryBytes: 1 << 20 }, /^Minimum memory limit allowed is 6MB$/],
       [{ memoryBytes: 64 << 20, memorySwapBytes: 32 << 20 }, /^Minimum memoryswap limit should be larger/],
-      [{ memorySwapBytes: 64 << 20 }, /^You should always set the Memory limit when using Memoryswap/],
+      [{ memoryBytes: 0, memorySwapBytes: 64 << 20 }, /^You should always set the Memory limit when using Memoryswap/],
       [{ memoryReservationBytes: 1 << 20 }, /^Minimum memory reservation allowed is 6MB$/],
       [{ memoryBytes: 64 << 20, memoryReservationBytes: 65 << 20 }, /can not be less than memory reservation/],
       [{ memorySwappiness: 101 }, /^Invalid value: 101, valid memory swappiness range is 0-100$/],

@@ -48,8 +48,8 @@ function checkHealth(h: NonNullable<ContainerConfig['health']>): void {
   if (h.retries < 0) refuse('Retries in Healthcheck cannot be negative');
 }
 
-export function checkResources(r: ContainerResources, machine: MachineLimits, update = false): void {
-  checkMemory(r, update);
+export function checkResources(r: ContainerResources, machine: MachineLimits): void {
+  checkMemory(r);
   checkCpu(r, machine);
   const weight = r.blkioWeight ?? 0;
   if (weight !== 0 && (weight < 10 || weight > 1000)) refuse('Range of blkio weight is from 10 to 1000');
@@ -63,13 +63,13 @@ export function checkResources(r: ContainerResources, machine: MachineLimits, up
   }
 }
 
-function checkMemory(r: ContainerResources, update: boolean): void {
+function checkMemory(r: ContainerResources): void {
   const { memoryBytes, memoryReservationBytes: reserved, memorySwapBytes: swap = 0 } = r;
   if (memoryBytes !== 0 && memoryBytes < MIN_MEMORY_BYTES) refuse('Minimum memory limit allowed is 6MB');
   if (memoryBytes > 0 && swap > 0 && swap < memoryBytes) {
     refuse('Minimum memoryswap limit should be larger than memory limit, see usage');
   }
-  if (memoryBytes === 0 && swap > 0 && !update) {
+  if (memoryBytes === 0 && swap > 0) {
     refuse('You should always set the Memory limit when using Memoryswap limit, see usage');
   }
   const { memorySwappiness: swappiness } = r;

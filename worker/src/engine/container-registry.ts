@@ -50,14 +50,17 @@ export class ContainerRegistry {
     return this.#containers.get(id);
   }
 
-  /** By id, name, or unique id prefix, in this order. */
+  /** By id, name, or unique id prefix, in this order. Throws 'invalid-argument' for a prefix of several. */
   find(text: string): Container | undefined {
     const name = text.startsWith('/') ? text.slice(1) : text;
     const exact = this.#containers.get(text) ?? this.#containers.get(this.#names.get(name) ?? '');
     if (exact) return exact;
     if (!/^[0-9a-f]{1,63}$/.test(text)) return undefined;
     const matching = [...this.#containers.keys()].filter((id) => id.startsWith(text));
-    return matching.length === 1 ? this.#containers.get(matching[0] ?? '') : undefined;
+    if (matching.length > 1) {
+      throw new SwarmtsError('invalid-argument', `Multiple IDs found with provided prefix: ${text}`);
+    }
+    return this.#containers.get(matching[0] ?? '');
   }
 
   get(text: string): Container {

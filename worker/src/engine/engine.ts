@@ -130,7 +130,7 @@ export class Engine implements ContainerEngine {
     const container = this.#parts.registry.get(id);
     const merged = { ...container.record.config.resources, ...change.resources };
     const { resources, warnings } = supportedLimits(merged, facts.support);
-    checkResources(resources, facts.limits, true);
+    checkResources(resources, facts.limits);
     await container.update({ ...change, ...(change.resources ? { resources } : {}) });
     return warnings;
   }

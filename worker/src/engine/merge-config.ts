@@ -112,7 +112,7 @@ export function mountsOf(config: ContainerConfig, image: ImageConfig): MountConf
   }
   const own = config.mounts.map((m) => ({ ...m, target: cleanTarget(m.target) }));
   const fromImage = Object.keys(image.Volumes ?? {})
-    .map((target) => cleanTarget(target))
+    .map((target) => cleanTarget(target.startsWith('/') ? target : `/${target}`))
     .filter((target) => !seen.has(target))
     .map((target): MountConfig => ({ type: 'volume', source: '', target, readOnly: false }));
   return [...own, ...fromImage];

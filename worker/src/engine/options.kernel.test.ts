@@ -230,6 +230,17 @@ describe('options of containers', function () {
     await bed.engine.remove(id, { force: true, volumes: false });
   });
 
+  it('containers are found by the beginnings of their ids that no others have', async () => {
+    const ids: string[] = [];
+    // Seventeen ids have two that begin alike.
+    for (let i = 0; i < 17; i++) ids.push(await bed.engine.create(containerConfig(image, ['true'])));
+    const first = ids.map((id) => id[0] ?? '').sort();
+    const twice = first.find((c, i) => first[i + 1] === c) ?? '';
+    assert.throws(() => bed.engine.find(twice), { message: `Multiple IDs found with provided prefix: ${twice}` });
+    assert.equal(bed.engine.find((ids[0] ?? '').slice(0, 20))?.id, ids[0]);
+    for (const id of ids) await bed.engine.remove(id, { force: true, volumes: false });
+  });
+
   it('masked paths can be opened, annotations are taken', async () => {
     assert.equal(
       await output('test -s /proc/interrupts || head -c 4 /proc/interrupts | wc -c', {

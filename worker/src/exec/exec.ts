@@ -136,7 +136,7 @@ export class Exec {
     if (pid === undefined) {
       const result = await running.catch((e: unknown) => messageOf(e));
       const text = await streams.leftover();
-      const failure = execFailure(typeof result === 'string' ? result : text);
+      const failure = execFailure(typeof result === 'string' ? result : text, this.config.argv[0]);
       this.#finish(failure.exitCode, directory);
       throw failure.error;
     }

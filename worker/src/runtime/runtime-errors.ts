@@ -26,8 +26,8 @@ export function startFailure(text: string, command?: string): StartFailure {
 }
 
 /** As Docker reports an exec that could not be started; it knows no 128. */
-export function execFailure(text: string): StartFailure {
-  const detail = runtimeMessage(text).replace(/^exec failed:\s*/, '');
+export function execFailure(text: string, command?: string): StartFailure {
+  const detail = runtimeMessage(text, command).replace(/^exec failed:\s*/, '');
   const message = `OCI runtime exec failed: exec failed: ${detail}: unknown`;
   const exitCode = NOT_FOUND.test(detail) ? 127 : 126;
   return { exitCode, message, error: new SwarmtsError('invalid-argument', message) };

@@ -43,16 +43,16 @@ describe('the volume store', () => {
 
   it('creates, finds, lists and removes, over restarts', async () => {
     const store = await open();
-    const made = await store.create({ name: 'v', labels: { a: 'b' } });
-    assert.equal(made.mountpoint, join(dir, 'volumes', 'v', '_data'));
+    const made = await store.create({ name: 'vol', labels: { a: 'b' } });
+    assert.equal(made.mountpoint, join(dir, 'volumes', 'vol', '_data'));
     assert.ok(existsSync(made.mountpoint));
     writeFileSync(join(made.mountpoint, 'data'), 'kept');
-    assert.deepEqual(await store.create({ name: 'v' }), made);
+    assert.deepEqual(await store.create({ name: 'vol' }), made);
     const again = await open();
     assert.deepEqual(await again.list(), [made]);
-    await again.remove('v', false);
+    await again.remove('vol', false);
     assert.deepEqual(readdirSync(join(dir, 'volumes')), []);
-    assert.deepEqual(events, ['create v', 'destroy v']);
+    assert.deepEqual(events, ['create vol', 'destroy vol']);
   });
 
   it('makes up names for anonymous volumes and marks them', async () => {
@@ -63,11 +63,11 @@ describe('the volume store', () => {
 
   it('refuses to remove what is used or not there', async () => {
     const store = await open();
-    await store.create({ name: 'v' });
+    await store.create({ name: 'vol' });
     users = ['c1', 'c2'];
     await assert.rejects(
-      store.remove('v', true),
-      (e) => isSwarmtsError(e, 'conflict') && e.message === 'remove v: volume is in use - [c1, c2]',
+      store.remove('vol', true),
+      (e) => isSwarmtsError(e, 'conflict') && e.message === 'remove vol: volume is in use - [c1, c2]',
     );
     await assert.rejects(
       store.remove('none', false),
@@ -80,10 +80,14 @@ describe('the volume store', () => {
     const store = await open();
     for (const name of ['../x', 'a/b', '.hidden', 'a b'])
       await assert.rejects(store.create({ name }), /includes invalid characters for a local volume name/);
-    await assert.rejects(store.create({ name: 'v', options: { nope: '1' } }), /invalid option: "nope"/);
-    await assert.rejects(store.create({ name: 'v', options: { type: 'nfs' } }), /missing device in volume options/);
-    await store.create({ name: 'v', options: { type: 'tmpfs', device: 'tmpfs' } });
-    await assert.rejects(store.create({ name: 'v', options: { device: 'other' } }), (e) =>
+    await assert.rejects(store.create({ name: 'v' }), /^SwarmtsError: create v: volume name is too short/);
+    await assert.rejects(
+      store.create({ name: 'vol', options: { nope: '1' } }),
+      /^SwarmtsError: create vol: invalid option: "nope"$/,
+    );
+    await assert.rejects(store.create({ name: 'vol', options: { type: 'nfs' } }), /missing device in volume options/);
+    await store.create({ name: 'vol', options: { type: 'tmpfs', device: 'tmpfs' } });
+    await assert.rejects(store.create({ name: 'vol', options: { device: 'other' } }), (e) =>
       isSwarmtsError(e, 'conflict'),
     );
   });

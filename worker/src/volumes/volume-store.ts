@@ -57,7 +57,7 @@ export class VolumeStore {
     const name = v.name === '' ? newHexId() : v.name;
     checkName(name);
     const options = v.options ?? {};
-    checkOptions(options);
+    checkOptions(name, options);
     return this.#exclusive(async () => {
       const known = this.#volumes.get(name);
       if (known) return this.#reuse(known, options);
@@ -186,18 +186,22 @@ function needsMount(options: Readonly<Record<string, string>>): boolean {
 }
 
 function checkName(name: string): void {
-  if (NAME.test(name) && name.length <= MAX_NAME_LENGTH) return;
+  if (NAME.test(name) && name.length >= 2 && name.length <= MAX_NAME_LENGTH) return;
+  if (name.length === 1) {
+    const why = 'volume name is too short, names should be at least two alphanumeric characters';
+    throw new SwarmtsError('invalid-argument', `create ${name}: ${why}`);
+  }
   throw new SwarmtsError(
     'invalid-argument',
     `create ${name}: "${name}" includes invalid characters for a local volume name, only "[a-zA-Z0-9][a-zA-Z0-9_.-]" are allowed. If you intended to pass a host directory, use absolute path`,
   );
 }
 
-function checkOptions(options: Readonly<Record<string, string>>): void {
+function checkOptions(name: string, options: Readonly<Record<string, string>>): void {
   const unknown = Object.keys(options).find((k) => !OPTIONS.includes(k));
-  if (unknown !== undefined) throw new SwarmtsError('invalid-argument', `invalid option: "${unknown}"`);
+  if (unknown !== undefined) throw new SwarmtsError('invalid-argument', `create ${name}: invalid option: "${unknown}"`);
   if (options.type !== undefined && options.device === undefined) {
-    throw new SwarmtsError('invalid-argument', `missing device in volume options`);
+    throw new SwarmtsError('invalid-argument', `create ${name}: missing device in volume options`);
   }
 }
 
