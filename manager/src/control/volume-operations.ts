@@ -11,6 +11,7 @@ import {
 } from '@swarmts/proto';
 import { requireLevel } from '../feature-level.js';
 import type { ReadTx, WriteTx } from '../store/transaction.js';
+import { checkVersion, nameTaken } from './conflicts.js';
 import { findByNameOrId } from './find.js';
 
 export function createVolume(tx: WriteTx, spec: VolumeSpec): Volume {
@@ -26,8 +27,7 @@ export function createVolume(tx: WriteTx, spec: VolumeSpec): Volume {
       'invalid-argument',
       `required ${spec.requiredBytes} bytes are more than the limit of ${spec.limitBytes}`,
     );
-  if (tx.by('volume', 'name', name).length > 0)
-    throw new SwarmtsError('already-exists', `name conflicts with an existing object: volume ${name} already exists`);
+  if (tx.by('volume', 'name', name).length > 0) throw nameTaken('volume', name);
   const secrets = spec.secrets.map((s) => ({ ...s, secretId: findByNameOrId(tx, 'secret', s.secretId).id }));
   const volume = Volume.create({ id: newId(), spec: { ...spec, secrets } });
   tx.create('volume', volume);
@@ -44,11 +44,7 @@ export interface VolumeChange {
 export function updateVolume(tx: WriteTx, ref: string, version: number, change: VolumeChange): void {
   const volume = findByNameOrId(tx, 'volume', ref);
   if (!volume.spec) return;
-  if ((volume.meta?.version?.index ?? 0) !== version)
-    throw new SwarmtsError(
-      'out-of-sequence',
-      'update out of sequence: the volume was changed meanwhile, read it again',
-    );
+  checkVersion('volume', volume, version);
   const labels = change.labels ?? volume.spec.annotations?.labels ?? {};
   const annotations = { name: volume.spec.annotations?.name ?? '', labels };
   tx.update('volume', { ...volume, spec: { ...volume.spec, availability: change.availability, annotations } });
