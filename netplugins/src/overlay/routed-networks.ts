@@ -5,6 +5,7 @@
  */
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
+import { setImmediate as immediate } from 'node:timers/promises';
 import {
   type Clock,
   isSwarmtsError,
@@ -104,6 +105,8 @@ export class RoutedNetworks {
   /** Backends' addresses that rules have led to, by network. */
   readonly #addresses = new Map<string, ReadonlySet<string>>();
   readonly #routers = new Set<string>();
+  /** What the routers were like when they were looked at last, apart from their legs. */
+  readonly #ensured = new Map<string, string>();
   readonly #tunnels: EncryptedTunnels;
   #meshRules: RuleState | undefined;
   #nodeId = '';
@@ -114,6 +117,8 @@ export class RoutedNetworks {
   readonly #dirty = new Set<string>();
   #tail: Promise<void> = Promise.resolve();
   #scheduled = false;
+  /** Until what is scheduled is in the queue. */
+  #soon: Promise<void> | undefined;
 
   constructor(options: RoutedNetworksOptions) {
     this.#o = options;
@@ -229,6 +234,7 @@ export class RoutedNetworks {
         const macvlan = macvlanSpec(made);
         if (macvlan) return this.#o.executor.attachMacvlan(macvlan);
         await this.#reconcileTunnels();
+        if (this.#routers.has(network.id) && (await this.#joinKnownRouter(made))) return;
         await this.#reconcile(network.id);
         await this.#o.executor.attachLeg(made.leg);
       });
@@ -240,6 +246,21 @@ export class RoutedNetworks {
     }
     this.#o.onChange?.();
     return made;
+  }
+
+  /** To a router that was complete when it was looked at last. False when it is not any more. */
+  async #joinKnownRouter({ networkId, leg }: RoutedAttachment): Promise<boolean> {
+    const view = this.#views.get(networkId);
+    if (!view) return false;
+    try {
+      await this.#writeRouterRules(networkId, view, leg.routerNetns);
+      await this.#o.executor.attachLeg(leg);
+      return true;
+    } catch (e) {
+      this.#log.debug('a router is not as it was', { network: networkId, error: messageOf(e) });
+      this.#ensured.delete(networkId);
+      return false;
+    }
   }
 
   /** The container's namespace is gone, or about to go. Its routers go with their last leg. */
@@ -276,6 +297,7 @@ export class RoutedNetworks {
   /** Looks at everything that is on the node and mends what differs. */
   async repair(): Promise<void> {
     this.#underlayMtu = 0;
+    this.#ensured.clear();
     for (const id of [...this.#views.keys(), ...this.#routers]) this.#dirty.add(id);
     this.#schedule();
     await this.settled();
@@ -283,7 +305,10 @@ export class RoutedNetworks {
 
   /** Resolves when all that is known has been carried out, or has failed and waits for the next repair. */
   async settled(): Promise<void> {
-    while (this.#scheduled) await this.#tail;
+    do {
+      await this.#soon;
+      await this.#tail;
+    } while (this.#scheduled);
   }
 
   /** Resolves when what was applied before is in force on this node, names included. */
@@ -295,23 +320,29 @@ export class RoutedNetworks {
   #schedule(): void {
     if (this.#scheduled) return;
     this.#scheduled = true;
-    void this.#serial(async () => {
-      this.#scheduled = false;
-      const ids = [...this.#dirty];
-      this.#dirty.clear();
-      await this.#reconcileTunnels().catch((e: unknown) =>
-        this.#log.error('the encrypted data path is not as it should be; it is tried again', { error: messageOf(e) }),
-      );
-      for (const id of ids) {
-        await this.#reconcile(id).catch((e: unknown) =>
-          this.#log.error('a network is not as it should be; it is tried again', { network: id, error: messageOf(e) }),
-        );
-      }
-      await this.#reconcileMesh().catch((e: unknown) =>
-        this.#log.error('the rules of published ports were not written; it is tried again', { error: messageOf(e) }),
-      );
+    // A container that is just about to be attached goes first: somebody waits for it.
+    this.#soon = immediate().then(() => {
+      this.#soon = undefined;
+      void this.#serial(() => this.#reconcileDirty());
     });
     this.#o.onChange?.();
+  }
+
+  async #reconcileDirty(): Promise<void> {
+    this.#scheduled = false;
+    const ids = [...this.#dirty];
+    this.#dirty.clear();
+    await this.#reconcileTunnels().catch((e: unknown) =>
+      this.#log.error('the encrypted data path is not as it should be; it is tried again', { error: messageOf(e) }),
+    );
+    for (const id of ids) {
+      await this.#reconcile(id).catch((e: unknown) =>
+        this.#log.error('a network is not as it should be; it is tried again', { network: id, error: messageOf(e) }),
+      );
+    }
+    await this.#reconcileMesh().catch((e: unknown) =>
+      this.#log.error('the rules of published ports were not written; it is tried again', { error: messageOf(e) }),
+    );
   }
 
   #serial<T>(fn: () => Promise<T>): Promise<T> {
@@ -347,9 +378,15 @@ export class RoutedNetworks {
       ]),
     );
     this.#routers.add(id);
-    const missing = await this.#ensureRouter(routerOf({ ...input, legs: legNames }));
-    for (const a of legs?.values() ?? []) {
-      if (missing.includes(a.leg.leg) && !this.#attaching.has(a.leg.leg)) await this.#reattach(a);
+    const spec = routerOf({ ...input, legs: legNames });
+    const core = coreOf(spec);
+    if (this.#ensured.get(id) !== core) {
+      this.#ensured.delete(id);
+      const missing = await this.#ensureRouter(spec);
+      for (const a of legs?.values() ?? []) {
+        if (missing.includes(a.leg.leg) && !this.#attaching.has(a.leg.leg)) await this.#reattach(a);
+      }
+      this.#ensured.set(id, core);
     }
     await this.#writeRouterRules(id, view, netns);
     await this.#forgetDeadBackends(id, view, netns);
@@ -455,6 +492,7 @@ export class RoutedNetworks {
 
   async #removeRouter(id: string, netns: string): Promise<void> {
     this.#legs.delete(id);
+    this.#ensured.delete(id);
     this.#rules.delete(id);
     this.#addresses.delete(id);
     if (!this.#routers.has(id)) return;
@@ -529,6 +567,12 @@ export class RoutedNetworks {
   #netnsOf(networkId: string): string {
     return join(this.#o.dir, networkId);
   }
+}
+
+/** Legs come and go with their routes by themselves: for those the router need not be looked at. */
+function coreOf(spec: RouterSpec): string {
+  const routes = spec.routes.filter((r) => !r.device.startsWith(LEG_PREFIX));
+  return JSON.stringify({ ...spec, legs: [], routes });
 }
 
 function macvlanSpec(a: RoutedAttachment): MacvlanSpec | undefined {

@@ -84,9 +84,12 @@ export class NodeContainerNetwork implements ContainerNetwork {
       if (!hasOwnWayOut && (!isInternal || request.ports.length > 0)) {
         local = await this.#p.local.attach(id, { netns: request.netnsPath, gatewayOnly: true });
       } else await this.#p.helper.createNetns(request.netnsPath);
-      for (const [i, e] of endpoints.entries()) made.push(await this.#join(id, request, e, `eth${i}`, local));
-      const named = namedOf(id, request, made, isInternal, linksByNetwork(endpoints));
-      await this.#p.names.put(named);
+      const named = namedOf(id, request, endpoints.map(networkIdOf), isInternal, linksByNetwork(endpoints));
+      const way = local;
+      const join = async () => {
+        for (const [i, e] of endpoints.entries()) made.push(await this.#join(id, request, e, `eth${i}`, way));
+      };
+      await together(join(), this.#p.names.put(named));
       if (local && request.ports.length > 0) await this.#p.local.publish(id, request.ports);
       const name = request.name ?? id;
       const details: RoutedDetails = {
@@ -111,24 +114,47 @@ export class NodeContainerNetwork implements ContainerNetwork {
     wish: NetworkWish,
   ): Promise<NetworkAttachment> {
     const before = this.#attached.get(id) ?? detailsOfPlain(id, attachment, request);
+    const refuse = (networks: readonly (string | undefined)[]) => {
+      if (!before.routed.some((r) => networks.includes(r.networkId) || networks.includes(r.networkName))) return;
+      throw new SwarmtsError('conflict', `container ${id} is on network ${wish.target} already`);
+    };
+    refuse([wish.target]);
     const obtained: string[] = [];
+    let joined: RoutedAttachment | undefined;
     try {
-      const endpoint = await this.#obtain(wish, id, request, obtained);
-      const networkId = endpoint.attachment.network?.id;
-      if (before.routed.some((r) => r.networkId === networkId)) {
-        throw new SwarmtsError('conflict', `container ${id} is on network ${wish.target} already`);
-      }
-      const joined = await this.#join(id, request, { ...endpoint, wish }, freeInterface(before), undefined);
-      const routed = [...before.routed, joined];
-      const isInternal = before.named.isInternal && (joined.network.spec?.internal ?? false);
-      const links = { ...before.named.links, ...linksByNetwork([{ ...endpoint, wish }]) };
-      const named = namedOf(id, request, routed, isInternal, links);
-      await this.#p.names.put(named);
+      const endpoint = { ...(await this.#obtain(wish, id, request, obtained)), wish };
+      refuse([endpoint.attachment.network?.id]);
+      const isInternal = before.named.isInternal && (endpoint.attachment.network?.spec?.internal ?? false);
+      const links = { ...before.named.links, ...linksByNetwork([endpoint]) };
+      const named = namedOf(id, request, [...before.named.networkIds, networkIdOf(endpoint)], isInternal, links);
+      const join = async () => {
+        joined = await this.#join(id, request, endpoint, freeInterface(before), undefined);
+        return joined;
+      };
+      const routed = [...before.routed, await together(join(), this.#p.names.put(named))];
       return this.#keep(id, { ...before, routed, named, obtained: [...before.obtained, ...obtained] });
     } catch (e) {
-      for (const o of obtained) await this.#p.source.giveBack(o);
+      await this.#takeBack(id, before, joined, obtained);
       throw e;
     }
+  }
+
+  /** What a connection that failed has made of a container that goes on. */
+  async #takeBack(
+    id: string,
+    before: RoutedDetails,
+    joined: RoutedAttachment | undefined,
+    obtained: readonly string[],
+  ): Promise<void> {
+    if (joined) await this.#p.routed.disconnect(joined);
+    if (!this.#attached.has(id)) this.#p.names.remove(id);
+    else await this.#p.names.put(before.named).catch((e: unknown) => this.#unnamed(id, e));
+    // It is the container's already where it is on the network already.
+    for (const o of obtained) if (!before.obtained.includes(o)) await this.#p.source.giveBack(o);
+  }
+
+  #unnamed(container: string, e: unknown): void {
+    this.#p.logger.warn('a container has no name server for now', { container, error: messageOf(e) });
   }
 
   async disconnect(id: string, _attachment: NetworkAttachment, networkId: string): Promise<NetworkAttachment> {
@@ -177,11 +203,7 @@ export class NodeContainerNetwork implements ContainerNetwork {
       const details = a.attachment.details as RoutedDetails;
       this.#attached.set(a.id, details);
       for (const r of details.routed) this.#p.source.adopt?.(r, details.name);
-      await this.#p.names
-        .put(details.named)
-        .catch((e: unknown) =>
-          this.#p.logger.warn('a container has no name server for now', { container: a.id, error: messageOf(e) }),
-        );
+      await this.#p.names.put(details.named).catch((e: unknown) => this.#unnamed(a.id, e));
     }
     return [...lost];
   }
@@ -266,7 +288,7 @@ function detailsOfPlain(id: string, attachment: NetworkAttachment, request: Atta
 function namedOf(
   id: string,
   request: AttachRequest,
-  routed: readonly RoutedAttachment[],
+  networkIds: readonly string[],
   isInternal: boolean,
   links: NonNullable<DnsContainer['links']>,
 ): DnsContainer {
@@ -274,10 +296,22 @@ function namedOf(
     links,
     id,
     netns: request.netnsPath,
-    networkIds: routed.map((r) => r.networkId),
+    networkIds,
     servers: request.dnsServers ?? [],
     isInternal,
   };
+}
+
+function networkIdOf(e: ObtainedEndpoint): string {
+  return e.attachment.network?.id ?? '';
+}
+
+/** Both at once; when one fails, the other one has ended as well. */
+async function together<T>(work: Promise<T>, beside: Promise<void>): Promise<T> {
+  const [done, other] = await Promise.allSettled([work, beside]);
+  if (done.status === 'rejected') throw done.reason;
+  if (other.status === 'rejected') throw other.reason;
+  return done.value;
 }
 
 function linksByNetwork(

@@ -7,6 +7,7 @@ import {
   IpamConfig,
   IpamOptions,
   Network,
+  NetworkAttachment,
   NetworkEndpoint,
   NetworkPeer,
   NetworkService,
@@ -70,6 +71,31 @@ describe('networks over two hosts', () => {
     await a.host.helper.removeRouter(router);
     await a.networks.repair();
     assert.ok(await a.host.ping(a.container, b.address));
+  });
+
+  it('take a further container also where somebody has just removed the router, or its rules', async () => {
+    const { a } = sides;
+    const router = join(a.host.dir, 'routers', 'net1');
+    const further = async (n: number) => {
+      const netns = a.host.path(`further${n}`);
+      await a.host.helper.createNetns(netns);
+      const attachment = NetworkAttachment.create({ network: NETWORK, addresses: [`10.9.0.${20 + n}/24`] });
+      await a.networks.attach({
+        containerId: `further-${n}`,
+        containerNetns: netns,
+        endpointId: `f-${n}`,
+        attachment,
+        iface: 'eth0',
+      });
+      return netns;
+    };
+    assert.ok(await a.host.ping(await further(1), a.address));
+    await a.host.helper.removeRouter(router);
+    assert.ok(await a.host.ping(await further(2), a.address));
+    assert.equal((await a.host.run(router, 'nft', 'flush', 'ruleset')).code, 0);
+    await further(3);
+    const rules = await a.host.run(router, 'nft', 'list', 'ruleset');
+    assert.match(Buffer.from(rules.stdout).toString(), /chain sources/);
   });
 
   it('do nothing when nothing has changed', async () => {
