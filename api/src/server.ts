@@ -1,8 +1,10 @@
 /** The API server, assembled: Docker's routes over a Backend. */
 import type { Logger } from '@swarmts/lib';
 import type { Backend } from './backend.js';
-import { type Route, Router } from './http/router.js';
+import { json } from './http/exchange.js';
+import { type Route, Router, route } from './http/router.js';
 import { type ApiServer, HttpApiServer, type RequestObserver } from './http/server.js';
+import { openApiDocument, ownEndpointsOf } from './openapi/openapi.js';
 import { buildRoutes } from './routes/build.js';
 import { clientCertificateRoutes } from './routes/client-certificates.js';
 import { commitRoutes } from './routes/commit.js';
@@ -77,5 +79,7 @@ export function engineRoutes(c: RouteContext): { readonly routes: readonly Route
     ...eventRoutes(c, hub),
     ...pluginRoutes(),
   ];
-  return { routes, hub };
+  const own = [...ownEndpointsOf(routes), 'GET /swarmts/v1/openapi.json'];
+  const document = route('GET', '/swarmts/v1/openapi.json', async () => json(openApiDocument(own)));
+  return { routes: [...routes, document], hub };
 }

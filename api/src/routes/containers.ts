@@ -133,7 +133,9 @@ async function wait({ backend }: RouteContext, call: Call): Promise<Reply> {
     contentType: 'application/json',
     run: async (write) => {
       const { exitCode, error } = await end;
-      const body = { StatusCode: exitCode, ...(error === '' ? {} : { Error: { Message: error } }) };
+      // A container that is removed as it was asked to is no error, whatever it ended with.
+      const failed = error !== '' && condition !== 'removed';
+      const body = { StatusCode: exitCode, ...(failed ? { Error: { Message: error } } : {}) };
       await write(`${JSON.stringify(body)}\n`);
     },
   };

@@ -3,6 +3,7 @@ import { SwarmtsError } from '@swarmts/lib';
 import { readExtensions, type Service, type ServiceSpec } from '@swarmts/proto';
 import type { ServiceWithCounts } from '../backend.js';
 import { serviceJson } from '../convert/service.js';
+import { withDefaults } from '../convert/service-defaults.js';
 import { readServiceSpec } from '../convert/service-spec.js';
 import { accepts, acceptsLabels, checkWords, type FilterArgs, parseFilters } from '../filters.js';
 import { type Call, empty, flag, json, objectVersion, readJson } from '../http/exchange.js';
@@ -34,9 +35,13 @@ export function serviceRoutes(c: RouteContext): Route[] {
       const { id, warnings } = await swarm.createService(pinned.spec);
       return json({ ID: id, ...warningsJson([...pinned.warnings, ...warnings]) }, 201);
     }),
-    route('GET', '/services/{id}', async ({ params }) =>
-      json(serviceJson(await swarm.service(params.id ?? ''), false)),
-    ),
+    route('GET', '/services/{id}', async ({ params, query }) => {
+      const found = await swarm.service(params.id ?? '');
+      const { spec } = found.service;
+      const complete =
+        flag(query, 'insertDefaults') && spec ? { ...found.service, spec: withDefaults(spec) } : found.service;
+      return json(serviceJson({ ...found, service: complete }, false));
+    }),
     route('DELETE', '/services/{id}', async ({ params }) => {
       await swarm.removeService(params.id ?? '');
       return empty();
