@@ -42,6 +42,8 @@ export function pruneCommand(kind: 'secret' | 'config'): Command {
         } catch (e) {
           // Somebody began to use it meanwhile: it stays.
           if (!(e instanceof ApiError)) throw e;
+          // It went with a newer version of its own.
+          if (e.status === 404) continue;
           failures.push(e.message);
         }
       }

@@ -4,6 +4,7 @@ import { atLeast, defineCommand } from '../../command.js';
 import type { Context } from '../../context.js';
 import type { Task } from '../../engine-types.js';
 import { CommandError, errorText, forEachTarget } from '../../exit.js';
+import { ApiError } from '../../http/client.js';
 import { filterQuery } from '../../http/filters.js';
 import { servicesOf } from '../../stack/deploy.js';
 import { checkStackName, stackFilter } from '../../stack/names.js';
@@ -57,7 +58,11 @@ async function removeStack(ctx: Context, stack: string, detach: boolean): Promis
     ctx.out.write(`Removing ${o.kind} ${o.name}\n`);
     await ctx.api
       .delete(o.path)
-      .catch((e: unknown) => failures.push(`Failed to remove ${o.kind} ${o.name}: ${errorText(e)}`));
+      .catch((e: unknown) => {
+        // An earlier version of a secret or config goes with the newest one.
+        if (e instanceof ApiError && e.status === 404) return;
+        failures.push(`Failed to remove ${o.kind} ${o.name}: ${errorText(e)}`);
+      });
   }
   if (failures.length > 0) throw new CommandError(failures.join('\n'));
 }
