@@ -172,6 +172,29 @@ export interface ComposeVolume {
   readonly driver_opts?: Dictionary;
   readonly external?: boolean;
   readonly labels?: Dictionary;
+  readonly 'x-cluster-spec'?: ComposeClusterVolume;
+}
+
+interface Topology {
+  readonly segments?: Dictionary;
+}
+
+/** What makes a volume one of the cluster. */
+export interface ComposeClusterVolume {
+  readonly group?: string;
+  readonly access_mode?: {
+    readonly scope?: string;
+    readonly sharing?: string;
+    readonly mount_volume?: { readonly fs_type?: string; readonly mount_flags?: readonly string[] } | null;
+    readonly block_volume?: object | null;
+  };
+  readonly accessibility_requirements?: {
+    readonly requisite?: readonly Topology[];
+    readonly preferred?: readonly Topology[];
+  };
+  readonly capacity_range?: { readonly required_bytes?: string | number; readonly limit_bytes?: string | number };
+  readonly secrets?: readonly { readonly key: string; readonly secret: string }[];
+  readonly availability?: string;
 }
 
 /** A secret or config. */

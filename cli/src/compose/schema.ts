@@ -284,6 +284,23 @@ const network = orNull(
   }),
 );
 
+const topologies = listOf(object({ segments: dictionary }));
+
+/** Of Docker's stack files. */
+const clusterSpec = object({
+  group: string,
+  access_mode: object({
+    scope: choice('single', 'multi'),
+    sharing: choice('none', 'readonly', 'onewriter', 'all'),
+    mount_volume: orNull(object({ fs_type: string, mount_flags: strings })),
+    block_volume: orNull(object({})),
+  }),
+  accessibility_requirements: object({ requisite: topologies, preferred: topologies }),
+  capacity_range: object({ required_bytes: size, limit_bytes: size }),
+  secrets: listOf(object({ key: string, secret: string }, ['key', 'secret'])),
+  availability: choice('active', 'pause', 'drain'),
+});
+
 const volume = orNull(
   object({
     name: string,
@@ -291,6 +308,7 @@ const volume = orNull(
     driver_opts: { type: 'object', additionalProperties: scalar },
     external,
     labels: dictionary,
+    'x-cluster-spec': clusterSpec,
   }),
 );
 

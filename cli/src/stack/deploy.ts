@@ -16,6 +16,7 @@ import { createNetworks } from './networks.js';
 import { putPayloads, wantedPayloads } from './payloads.js';
 import { type ConvertContext, IGNORED_KEYS, serviceSpec, withPayloadIds } from './service-spec.js';
 import { fulfils, isUp } from './state.js';
+import { createVolumes } from './volumes.js';
 import { type Wanted, watchServices } from './watch-services.js';
 
 export interface DeployOptions {
@@ -49,6 +50,7 @@ export async function deployStack(ctx: Context, project: ComposeProject, o: Depl
   await createNetworks(ctx, o.stack, project);
   const secretIds = await putPayloads(ctx, 'secrets', secrets);
   const configIds = await putPayloads(ctx, 'configs', configs);
+  await createVolumes(ctx, o.stack, project);
   const display = o.quiet ? undefined : new ProgressDisplay(ctx.out);
   const deadlineMs = o.waitTimeoutMs === 0 ? Number.POSITIVE_INFINITY : ctx.now() + o.waitTimeoutMs;
   const done = new Map<string, Done>();

@@ -34,10 +34,12 @@ function mountOf(m: VolumeMount, stack: string, volumes: Readonly<Record<string,
     });
     return { ...common, ...(Object.keys(options).length > 0 ? { TmpfsOptions: options } : {}) };
   }
-  if (m.type !== 'volume') throw new Error(`mounts of type ${m.type} are not supported: use volume, bind or tmpfs`);
+  if (m.type === 'cluster') return { ...common, Source: clusterSource(m, stack, volumes) };
+  if (m.type !== 'volume')
+    throw new Error(`mounts of type ${m.type} are not supported: use volume, cluster, bind or tmpfs`);
   if (m.source === undefined) return common;
   const volume = volumes[m.source];
-  const name = volume?.name ?? (volume?.external ? m.source : scoped(stack, m.source));
+  const name = volumeName(m.source, stack, volume);
   if (volume?.external) return { ...common, Source: name, ...volumeOptions(m, {}) };
   const driver =
     volume?.driver || volume?.driver_opts
@@ -49,6 +51,19 @@ function mountOf(m: VolumeMount, stack: string, volumes: Readonly<Record<string,
     Source: name,
     ...volumeOptions(m, defined({ Labels: nonEmptyMap(labels), DriverConfig: driver })),
   };
+}
+
+export function volumeName(key: string, stack: string, volume: ComposeVolume | undefined): string {
+  return volume?.name ?? (volume?.external ? key : scoped(stack, key));
+}
+
+/** A volume of the file, or "group:NAME" for any of a group. */
+function clusterSource(m: VolumeMount, stack: string, volumes: Readonly<Record<string, ComposeVolume>>): string {
+  const { source = '' } = m;
+  if (source.startsWith('group:')) return source;
+  const volume = volumes[source];
+  if (!volume) throw new Error(`the mount at ${m.target} names no volume of the file: ${source || '(none)'}`);
+  return volumeName(source, stack, volume);
 }
 
 function volumeOptions(m: VolumeMount, more: object): Pick<Mount, 'VolumeOptions'> {

@@ -178,8 +178,35 @@ describe('cluster volumes', () => {
     await swarmts('service', 'rm', 'later');
   });
 
+  it('are made by stack files, as Docker writes them', async () => {
+    const file = join(store, 'stack.yaml');
+    writeFileSync(
+      file,
+      `
+services:
+  db:
+    image: ${WHOAMI}
+    volumes: [{type: cluster, source: files, target: /data}]
+volumes:
+  files:
+    driver: ${DRIVER}
+    x-cluster-spec: {access_mode: {scope: multi, sharing: all}, secrets: [{key: password, secret: storage}]}
+`,
+    );
+    const out = await swarmts('stack', 'deploy', '-d', '-c', file, 'shop');
+    assert.match(out, /Creating volume shop_files[\s\S]*Creating service shop_db/);
+    await untilRunning(lab, 'm1', 'shop_db', 1);
+    assert.doesNotMatch(await swarmts('stack', 'deploy', '-d', '-c', file, 'shop'), /Creating volume/);
+    await swarmts('stack', 'rm', 'shop');
+    writeFileSync(file, `services: {db: {image: a, volumes: [{type: cluster, source: nope, target: /d}]}}`);
+    assert.match(
+      failed(await lab.swarmts('m1', 'stack', 'deploy', '-c', file, 'shop')),
+      /names no volume of the file: nope/,
+    );
+  });
+
   it('are deleted by their plugin', async () => {
-    for (const name of ['data', 'many', 'late', 'g1', 'g2']) {
+    for (const name of ['data', 'many', 'late', 'g1', 'g2', 'shop_files']) {
       await waitFor(`${name} is nowhere`, 30_000, () => attached(name).length === 0);
       await waitFor(
         `${name} is removed`,

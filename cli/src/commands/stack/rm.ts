@@ -56,13 +56,11 @@ async function removeStack(ctx: Context, stack: string, detach: boolean): Promis
   const failures: string[] = [];
   for (const o of rest) {
     ctx.out.write(`Removing ${o.kind} ${o.name}\n`);
-    await ctx.api
-      .delete(o.path)
-      .catch((e: unknown) => {
-        // An earlier version of a secret or config goes with the newest one.
-        if (e instanceof ApiError && e.status === 404) return;
-        failures.push(`Failed to remove ${o.kind} ${o.name}: ${errorText(e)}`);
-      });
+    await ctx.api.delete(o.path).catch((e: unknown) => {
+      // An earlier version of a secret or config goes with the newest one.
+      if (e instanceof ApiError && e.status === 404) return;
+      failures.push(`Failed to remove ${o.kind} ${o.name}: ${errorText(e)}`);
+    });
   }
   if (failures.length > 0) throw new CommandError(failures.join('\n'));
 }
