@@ -40,6 +40,13 @@ export function drawingChains(family: Family, key: string, map: string, balance:
     .flatMap((n) => chain(chainName(family, n), '', [`dnat ${ip} to ${key} . numgen random mod ${n} map @${map}`]));
 }
 
+/** Chain that refuses what comes to it at once. */
+export const REFUSAL = 'refusal';
+
+export function refusalChain(): string[] {
+  return chain(REFUSAL, '', ['meta l4proto tcp reject with tcp reset', 'reject with icmpx type port-unreachable']);
+}
+
 function chainName(family: Family, backends: number): string {
   return `of_${backends}_${familyWords[family].suffix}`;
 }

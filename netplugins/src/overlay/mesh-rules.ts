@@ -4,7 +4,16 @@
  */
 import { type PortConfig, PortProtocol } from '@swarmts/proto';
 import { addressesOf, backendsOfPort, readyByService } from './backends.js';
-import { backendElements, drawingChains, FAMILIES, type Family, familyWords, verdicts } from './balancing.js';
+import {
+  backendElements,
+  drawingChains,
+  FAMILIES,
+  type Family,
+  familyWords,
+  REFUSAL,
+  refusalChain,
+  verdicts,
+} from './balancing.js';
 import { familyOf } from './data-path.js';
 import { type NetworkView, subnetsOf } from './network-view.js';
 import { MESH_DEVICE } from './router-spec.js';
@@ -55,8 +64,9 @@ export function meshRules(m: MeshInput): RuleSet {
         `udp dport ${m.dataPathPort} fib daddr type local ip saddr != @vteps4 drop`,
         `udp dport ${m.dataPathPort} fib daddr type local ip6 saddr != @vteps6 drop`,
       ]),
-      ...chain('empty_in', 'type filter hook prerouting priority -110; policy accept;', rejects(toPort)),
-      ...chain('empty_out', 'type filter hook output priority -110; policy accept;', rejects(toPort)),
+      ...refusalChain(),
+      ...chain('empty_in', 'type filter hook prerouting priority -110; policy accept;', [REFUSE_EMPTY]),
+      ...chain('empty_out', 'type filter hook output priority -110; policy accept;', [REFUSE_EMPTY]),
       ...chain('prerouting', 'type nat hook prerouting priority -100; policy accept;', translate),
       ...chain('output', 'type nat hook output priority -100; policy accept;', translate),
       ...chain('postrouting', 'type nat hook postrouting priority 100; policy accept;', [
@@ -77,12 +87,8 @@ export function meshRules(m: MeshInput): RuleSet {
   return [table];
 }
 
-function rejects(toPort: string): string[] {
-  return [
-    `ct state new ${toPort} @empty meta l4proto tcp reject with tcp reset`,
-    `ct state new ${toPort} @empty reject with icmpx type port-unreachable`,
-  ];
-}
+/** Every packet comes by here: the set, which is empty most of the time, is asked before the routes. */
+const REFUSE_EMPTY = `meta l4proto . th dport @empty ct state new fib daddr type local goto ${REFUSAL}`;
 
 interface PublishedPort {
   /** Protocol and port. */

@@ -5,7 +5,16 @@
  */
 import type { NetworkPeer } from '@swarmts/proto';
 import { addressesOf, hasVip, readyByService } from './backends.js';
-import { backendElements, drawingChains, FAMILIES, type Family, familyWords, verdicts } from './balancing.js';
+import {
+  backendElements,
+  drawingChains,
+  FAMILIES,
+  type Family,
+  familyWords,
+  REFUSAL,
+  refusalChain,
+  verdicts,
+} from './balancing.js';
 import { substitutesOf } from './client-address.js';
 import { familyOf, macOfIndex, markOf, PEER_MARK, UPLINK_MARK, UPLINK_ZONE } from './data-path.js';
 import { isIngress, type NetworkView } from './network-view.js';
@@ -137,13 +146,11 @@ function translationChains(): string[] {
   const each = (rule: (ip: string, suffix: string) => string[]) =>
     FAMILIES.flatMap((f) => rule(familyWords[f].ip, familyWords[f].suffix));
   return [
+    ...refusalChain(),
     ...chain(
       'empty',
       'type filter hook prerouting priority -110; policy accept;',
-      each((ip, suffix) => [
-        `${ip} daddr @empty${suffix} meta l4proto tcp reject with tcp reset`,
-        `${ip} daddr @empty${suffix} reject with icmpx type port-unreachable`,
-      ]),
+      each((ip, suffix) => [`${ip} daddr @empty${suffix} goto ${REFUSAL}`]),
     ),
     ...chain(
       'prerouting',
