@@ -12,8 +12,6 @@ esac
 need_root
 need_node
 install_packages "${node_packages[@]}" "${lab_packages[@]}"
-# The docker client comes with docker.io; a client from elsewhere does as well.
-command -v docker >/dev/null || install_packages docker.io
 
 export SWARMTS_TEST_COUNTS
 SWARMTS_TEST_COUNTS=$(mktemp)

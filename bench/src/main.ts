@@ -1,6 +1,7 @@
 /** `npm run bench -- NAME...`: measures against real peers in the same run and prints a table for each. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { api, waitFor } from '@swarmts/test-cluster';
+import { apiLists } from './api-bench.js';
 import { createService, firstWriteMs, IMAGE, removeService, setUp, tasksOf, untilRunning } from './bed.js';
 import { burst } from './burst-bench.js';
 import { cli } from './cluster/cli-bench.js';
@@ -41,6 +42,7 @@ const benchmarks: Readonly<Record<string, Benchmark>> = {
   fleet,
   scale,
   cli,
+  api: apiLists,
 };
 
 async function main(names: readonly string[]): Promise<void> {

@@ -6,7 +6,7 @@ export interface ApiAnswer {
   readonly body: string;
 }
 
-/** One request. Throws only when there is no daemon. */
+/** One request; a text is sent as it is. Throws only when there is no daemon. */
 export function callApi(
   socketPath: string,
   method: string,
@@ -15,7 +15,7 @@ export function callApi(
   timeoutMs = 60_000,
 ): Promise<ApiAnswer> {
   return new Promise((resolve, reject) => {
-    const payload = body === undefined ? undefined : JSON.stringify(body);
+    const payload = typeof body === 'string' ? body : body === undefined ? undefined : JSON.stringify(body);
     const req = request(
       {
         socketPath,

@@ -3,6 +3,7 @@
  * it would make the container behave otherwise than asked.
  */
 import { SwarmtsError } from '@swarmts/lib';
+import { parseReference } from '@swarmts/proto';
 import type { ContainerCreate, ContainerLink, GivenConfig, NetworkWish } from '../backend.js';
 import { JsonObject } from '../json/object.js';
 import { consoleSize } from './console-size.js';
@@ -22,6 +23,7 @@ export function readContainerCreate(o: JsonObject, name: string): ContainerCreat
   refuseUnsupported(host);
   const image = o.string('Image');
   if (image === '') throw new SwarmtsError('invalid-argument', 'No image was specified');
+  checkImage(image);
   return {
     name: name.replace(/^\//, ''),
     image,
@@ -257,4 +259,9 @@ function extraHostOf(text: string): string {
   const at = text.indexOf(':');
   if (at < 1) throw new SwarmtsError('invalid-argument', `bad format for add-host: "${text}"`);
   return `${text.slice(at + 1)} ${text.slice(0, at)}`;
+}
+
+/** An id, or part of one, is no reference and needs not look like it. Throws SwarmtsError 'invalid-argument'. */
+function checkImage(image: string): void {
+  if (!/^(?:sha256:)?[0-9a-f]+$/.test(image)) parseReference(image);
 }

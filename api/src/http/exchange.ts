@@ -110,6 +110,14 @@ export function flag(query: URLSearchParams, name: string): boolean {
   return !['', '0', 'no', 'false', 'none'].includes(v);
 }
 
+/** A whole number in the query, 0 where there is none; the words are those of Go, which Docker's daemon passes on. */
+export function readInteger(query: URLSearchParams, name: string): number {
+  const text = query.get(name) ?? '';
+  if (text !== '' && !/^[+-]?\d+$/.test(text))
+    throw new SwarmtsError('invalid-argument', `strconv.Atoi: parsing ${JSON.stringify(text)}: invalid syntax`);
+  return Number(text);
+}
+
 /** A version of a swarm object, which updates must name. */
 export function objectVersion(query: URLSearchParams): number {
   const text = query.get('version') ?? '';

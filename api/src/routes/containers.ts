@@ -7,7 +7,7 @@ import { readContainerCreate } from '../convert/container-create.js';
 import { containerInspectJson } from '../convert/container-inspect.js';
 import { readLimitChanges, readRestartPolicy } from '../convert/container-limits.js';
 import { accepts, acceptsLabels, checkWords, type FilterArgs, parseFilters } from '../filters.js';
-import { type Call, empty, flag, json, type Reply, readJson } from '../http/exchange.js';
+import { type Call, empty, flag, json, type Reply, readInteger, readJson } from '../http/exchange.js';
 import { type Route, route } from '../http/router.js';
 import type { RouteContext } from './context.js';
 import { containerLogs, readTimestampNs } from './logs.js';
@@ -184,7 +184,7 @@ async function list(c: RouteContext, call: Call): Promise<unknown[]> {
   const filters = parseFilters(call.query, FILTERS);
   checkWords(filters, 'status', STATES);
   checkWords(filters, 'health', ['none', 'starting', 'healthy', 'unhealthy']);
-  const limit = Number(call.query.get('limit') ?? 0) || 0;
+  const limit = readInteger(call.query, 'limit');
   // A question about a state is a question about all containers.
   const all = flag(call.query, 'all') || limit > 0 || filters.has('status') || filters.has('exited');
   for (const v of filters.get('exited') ?? []) {

@@ -1,0 +1,125 @@
+/** How long the API takes for what clients ask most: long lists, and an event that many listen for. */
+import { request } from 'node:http';
+import { api, callApi, waitFor } from '@swarmts/test-cluster';
+import { type Bed, IMAGE, setUp } from './bed.js';
+import { compare } from './measure.js';
+
+const CONTAINERS = 1000;
+const SERVICES = 1000;
+const TASKS = 10_000;
+const LISTENERS = 100;
+const ROUNDS = 9;
+const GOAL = 1;
+const IN_FLIGHT = 8;
+const LONG_MS = 600_000;
+
+export async function apiLists(): Promise<boolean> {
+  const bed = await setUp({ managers: 1, workers: 0, peers: 1, swarm: true });
+  try {
+    const sockets = socketsOf(bed);
+    await Promise.all(sockets.map(fill));
+    const lists = [
+      [`list ${CONTAINERS} containers`, '/containers/json?all=1', CONTAINERS],
+      [`list ${SERVICES} services`, '/services', SERVICES],
+      [`list ${TASKS} tasks`, '/tasks', TASKS],
+    ] as const;
+    let met = true;
+    for (const [name, path, count] of lists)
+      met = (await compareSides(bed, name, (s) => listMs(s, path, count))) && met;
+    return (await compareSides(bed, `an event to ${LISTENERS} listeners`, eventMs)) && met;
+  } finally {
+    await bed.close();
+  }
+}
+
+function socketsOf(bed: Bed): readonly [string, string] {
+  return [bed.lab.socket('m1'), bed.peer.daemons[0]?.socket ?? ''];
+}
+
+function compareSides(bed: Bed, benchmark: string, measure: (socket: string) => Promise<number>): Promise<boolean> {
+  const [ours, dockerd] = socketsOf(bed);
+  return compare({
+    benchmark: `api: ${benchmark}`,
+    unit: 'ms',
+    ours: { name: 'swarmts', measure: () => measure(ours) },
+    peer: { name: 'dockerd', measure: () => measure(dockerd) },
+    peerVersion: bed.peer.version,
+    goal: GOAL,
+    rounds: ROUNDS,
+  });
+}
+
+/** Containers that are made and not started, and services whose tasks fit nowhere: nothing runs while lists are measured. */
+async function fill(socket: string): Promise<void> {
+  const container = { Image: IMAGE, Cmd: ['sleep', 'infinity'], Labels: { bench: 'api' } };
+  await inFlight(CONTAINERS, () => api(socket, 'POST', '/containers/create', container));
+  await inFlight(SERVICES, (i) =>
+    api(socket, 'POST', '/services/create', {
+      Name: `bench-${i}`,
+      TaskTemplate: { ContainerSpec: { Image: IMAGE }, Placement: { Constraints: ['node.labels.bench==nowhere'] } },
+      Mode: { Replicated: { Replicas: TASKS / SERVICES } },
+    }),
+  );
+  await waitFor(`${TASKS} tasks are there`, LONG_MS, async () => {
+    return (await api<readonly unknown[]>(socket, 'GET', '/tasks')).length === TASKS;
+  });
+}
+
+async function inFlight(count: number, work: (i: number) => Promise<unknown>): Promise<void> {
+  let next = 0;
+  const one = async (): Promise<void> => {
+    while (next < count) await work(next++);
+  };
+  await Promise.all(Array.from({ length: IN_FLIGHT }, one));
+}
+
+/** From the request until the last byte is here; reading of the JSON is the client's own affair. */
+async function listMs(socket: string, path: string, count: number): Promise<number> {
+  const begin = performance.now();
+  const answer = await callApi(socket, 'GET', path);
+  const ms = performance.now() - begin;
+  const found = (JSON.parse(answer.body) as readonly unknown[]).length;
+  if (found !== count) throw new Error(`${path} lists ${found}, not ${count}`);
+  return ms;
+}
+
+/** From the creation of a volume until every listener has its event. */
+async function eventMs(socket: string): Promise<number> {
+  const name = `bench-${performance.now().toString(36).replace('.', '')}`;
+  const listeners = await Promise.all(Array.from({ length: LISTENERS }, () => listen(socket, name)));
+  const begin = performance.now();
+  const heard = Promise.all(listeners.map((l) => l.heard));
+  await api(socket, 'POST', '/volumes/create', { Name: name });
+  await heard;
+  const ms = performance.now() - begin;
+  for (const l of listeners) l.close();
+  await api(socket, 'DELETE', `/volumes/${name}`);
+  return ms;
+}
+
+interface Listener {
+  readonly heard: Promise<void>;
+  close(): void;
+}
+
+/** Resolves when the daemon has sent the head of its answer: from then on it listens. */
+function listen(socketPath: string, name: string): Promise<Listener> {
+  return new Promise((resolve, reject) => {
+    const req = request(
+      { socketPath, path: '/events?filters={"type":["volume"]}'.replaceAll('"', '%22'), agent: false },
+      (response) => {
+        let text = '';
+        const heard = new Promise<void>((done) => {
+          response.on('data', (chunk: Buffer) => {
+            text += chunk.toString();
+            if (text.includes(name)) done();
+          });
+        });
+        response.on('error', () => undefined);
+        resolve({ heard, close: () => req.destroy() });
+      },
+    );
+    req.on('error', reject);
+    req.end();
+  });
+}
