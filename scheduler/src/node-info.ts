@@ -84,8 +84,10 @@ export class NodeInfo implements ConstraintSubject {
 
   /** Counts a task that occupies the node; one that is known already is replaced. */
   addTask(task: Task): void {
-    if (this.#tasks.has(task.id)) this.removeTask(task.id);
+    const known = this.#tasks.get(task.id);
     this.#tasks.set(task.id, task);
+    if (known && takesTheSame(known, task)) return;
+    if (known) this.#count(known, -1);
     this.#count(task, 1);
   }
 
@@ -120,6 +122,16 @@ export class NodeInfo implements ConstraintSubject {
     else this.#failures.set(key, recent);
     return recent.length >= FAILURES_THAT_COUNT ? recent.length : 0;
   }
+}
+
+/** A task changes many times while it is on its node, but not in what it takes. */
+function takesTheSame(a: Task, b: Task): boolean {
+  return (
+    a.serviceId === b.serviceId &&
+    a.spec === b.spec &&
+    a.endpoint === b.endpoint &&
+    a.assignedGenericResources === b.assignedGenericResources
+  );
 }
 
 function bump(map: Map<string, number>, key: string, by: number): void {

@@ -6,7 +6,7 @@ import type { Task } from '@swarmts/proto';
 import { type Filter, filtersFor, pinFilter, volumeFilter } from './filters.js';
 import { failureKey, type NodeInfo } from './node-info.js';
 import { SpreadTree } from './spread-tree.js';
-import { VolumeSet } from './volume-set.js';
+import { clusterMounts, VolumeSet } from './volume-set.js';
 
 export interface Placement {
   readonly task: Task;
@@ -55,8 +55,11 @@ export function placeGroup(
   return { placed, unplaced, explanation: unplaced.length > 0 ? explanationOf(refused) : '' };
 }
 
+const NONE: readonly Filter[] = [];
+
 /** Filters of the very task, not of its group. */
 function ownFilters(task: Task, volumes: VolumeSet): readonly Filter[] {
+  if (task.pinnedNodeId === '' && clusterMounts(task).length === 0) return NONE;
   return [pinFilter(task), volumeFilter(task, volumes)].filter((f): f is Filter => f !== undefined);
 }
 

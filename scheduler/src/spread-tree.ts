@@ -23,6 +23,7 @@ export function parseSpread(descriptor: string): (n: NodeInfo) => string {
 }
 
 interface Branch {
+  readonly key: string;
   tasks: number;
   readonly children: Map<string, Branch>;
   readonly heap: NodeHeap | undefined;
@@ -32,6 +33,8 @@ export class SpreadTree {
   readonly #root: Branch;
   readonly #levels: readonly ((n: NodeInfo) => string)[];
   readonly #context: RankContext;
+  /** Of nodes, from the root to the leaf: asked for with every task. */
+  readonly #paths = new Map<NodeInfo, readonly Branch[]>();
 
   /** `suitable` are the nodes that passed the filters, `all` every node. */
   constructor(
@@ -42,7 +45,7 @@ export class SpreadTree {
   ) {
     this.#levels = descriptors.map(parseSpread);
     this.#context = context;
-    this.#root = this.#branch(0);
+    this.#root = this.#branch(0, '');
     if (this.#levels.length > 0)
       for (const n of all) for (const b of this.#path(n)) b.tasks += n.tasksOf(context.serviceId);
     for (const n of suitable) this.put(n);
@@ -65,30 +68,44 @@ export class SpreadTree {
 
   #take(branch: Branch): NodeInfo | undefined {
     if (branch.heap) return branch.heap.pop();
-    const byLoad = [...branch.children.entries()].sort((a, b) => a[1].tasks - b[1].tasks || (a[0] < b[0] ? -1 : 1));
-    for (const [, child] of byLoad) {
-      const node = this.#take(child);
-      if (node) return node;
+    const best = leastLoaded(branch.children.values());
+    const node = best && this.#take(best);
+    if (node || !best) return node;
+    // It has no room: the others in their order.
+    for (const child of [...branch.children.values()].sort(byLoad)) {
+      const other = child === best ? undefined : this.#take(child);
+      if (other) return other;
     }
     return undefined;
   }
 
-  #branch(depth: number): Branch {
+  #branch(depth: number, key: string): Branch {
     const leaf = depth === this.#levels.length;
-    return { tasks: 0, children: new Map(), heap: leaf ? new NodeHeap(this.#context) : undefined };
+    return { key, tasks: 0, children: new Map(), heap: leaf ? new NodeHeap(this.#context) : undefined };
   }
 
   /** The branches from the root to the node's leaf; missing ones are made. */
   #path(node: NodeInfo): readonly Branch[] {
+    const known = this.#paths.get(node);
+    if (known) return known;
     const path = [this.#root];
     let branch = this.#root;
     this.#levels.forEach((level, i) => {
       const key = level(node);
-      const next = branch.children.get(key) ?? this.#branch(i + 1);
+      const next = branch.children.get(key) ?? this.#branch(i + 1, key);
       branch.children.set(key, next);
       path.push(next);
       branch = next;
     });
+    this.#paths.set(node, path);
     return path;
   }
+}
+
+const byLoad = (a: Branch, b: Branch): number => a.tasks - b.tasks || (a.key < b.key ? -1 : 1);
+
+function leastLoaded(branches: Iterable<Branch>): Branch | undefined {
+  let best: Branch | undefined;
+  for (const b of branches) if (!best || byLoad(b, best) < 0) best = b;
+  return best;
 }

@@ -168,8 +168,12 @@ const LEAVING = VolumePublishState.PENDING_NODE_UNPUBLISH;
 
 const nameOf = (v: Volume) => v.spec?.annotations?.name ?? '';
 
+const NONE: readonly Mount[] = [];
+
+/** Asked for every task: most have no mounts at all. */
 export function clusterMounts(task: Task): readonly Mount[] {
-  return (task.spec?.container?.mounts ?? []).filter((m) => m.type === MountType.CLUSTER);
+  const mounts = task.spec?.container?.mounts;
+  return mounts && mounts.length > 0 ? mounts.filter((m) => m.type === MountType.CLUSTER) : NONE;
 }
 
 function readsOnly(task: Task, target: string): boolean {

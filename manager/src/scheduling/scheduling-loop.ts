@@ -15,6 +15,7 @@ import {
 } from '@swarmts/proto';
 import {
   checkAssigned,
+  clusterMounts,
   explainNode,
   type FilterVerdict,
   failureKey,
@@ -159,7 +160,7 @@ export class SchedulingLoop implements LeaderComponent {
     const assigned = this.#assignedTo(task, node);
     node.addTask(assigned);
     this.#volumes.track(assigned);
-    return verdictOf(assigned);
+    return verdictOf(assigned, node);
   }
 
   #place(group: readonly Task[]): readonly Verdict[] {
@@ -167,7 +168,7 @@ export class SchedulingLoop implements LeaderComponent {
       const placed: Verdict[] = [];
       const assigned = (t: Task, n: NodeInfo) => {
         const task = this.#assignedTo(t, n);
-        placed.push(verdictOf(task));
+        placed.push(verdictOf(task, n));
         return task;
       };
       const nodes = [...this.#nodes.values()];
@@ -189,6 +190,8 @@ export class SchedulingLoop implements LeaderComponent {
   /** The task as it will be on the node: with what it reserves of user-defined resources, and its volumes. */
   #assignedTo(task: Task, node: NodeInfo): Task {
     const wanted = task.spec?.resources?.reservations?.generic ?? [];
+    // Most tasks take nothing of that, and there may be many thousands of them.
+    if (wanted.length === 0 && clusterMounts(task).length === 0) return task;
     const assignedGenericResources = wanted.length === 0 ? [] : (node.generic.claim(wanted) ?? []);
     const volumes = this.#volumes.choose(task, node).attachments ?? [];
     return { ...task, nodeId: node.id, assignedGenericResources, volumes };
@@ -223,9 +226,9 @@ export class SchedulingLoop implements LeaderComponent {
   }
 }
 
-function verdictOf(assigned: Task): Verdict {
-  const { id, nodeId, assignedGenericResources, volumes } = assigned;
-  return { taskId: id, nodeId, generic: assignedGenericResources, volumes, reason: '' };
+function verdictOf(assigned: Task, node: NodeInfo): Verdict {
+  const { id, assignedGenericResources, volumes } = assigned;
+  return { taskId: id, nodeId: node.id, generic: assignedGenericResources, volumes, reason: '' };
 }
 
 function nothing(task: Task): Verdict {

@@ -1,9 +1,10 @@
 /** One table in memory: objects by id plus secondary indexes, kept in step by `put` and `delete` alone. */
 import type { Kind, TableDefinition, Tables } from './tables.js';
 
+/** Ids by key. Most keys have one: a set for each would take more room than the objects. */
 interface Index<T> {
   readonly keyOf: (o: T) => string;
-  readonly buckets: Map<string, Map<string, T>>;
+  readonly buckets: Map<string, string | Set<string>>;
 }
 
 export class Table<K extends Kind> {
@@ -31,8 +32,15 @@ export class Table<K extends Kind> {
   }
 
   /** Objects whose index `name` equals `key`. */
-  by(name: string, key: string): Iterable<Tables[K]> {
-    return this.#indexes.get(name)?.buckets.get(key)?.values() ?? [];
+  by(name: string, key: string): readonly Tables[K][] {
+    const bucket = this.#indexes.get(name)?.buckets.get(key);
+    if (bucket === undefined) return [];
+    const found: Tables[K][] = [];
+    for (const id of typeof bucket === 'string' ? [bucket] : bucket) {
+      const object = this.#objects.get(id);
+      if (object) found.push(object);
+    }
+    return found;
   }
 
   put(object: Tables[K]): void {
@@ -41,14 +49,10 @@ export class Table<K extends Kind> {
     this.#objects.set(id, object);
     for (const index of this.#all) {
       const key = index.keyOf(object);
-      if (old) {
-        const before = index.keyOf(old);
-        if (before !== key) remove(index, before, id);
-      }
-      if (key === '') continue;
-      const bucket = index.buckets.get(key);
-      if (bucket) bucket.set(id, object);
-      else index.buckets.set(key, new Map([[id, object]]));
+      const before = old && index.keyOf(old);
+      if (before === key) continue;
+      if (before !== undefined) remove(index, before, id);
+      if (key !== '') add(index, key, id);
     }
   }
 
@@ -65,8 +69,17 @@ export class Table<K extends Kind> {
   }
 }
 
-function remove<T>(index: Index<T>, key: string, id: string): void {
-  const bucket = index.buckets.get(key);
-  bucket?.delete(id);
-  if (bucket?.size === 0) index.buckets.delete(key);
+function add<T>({ buckets }: Index<T>, key: string, id: string): void {
+  const bucket = buckets.get(key);
+  if (bucket === undefined) buckets.set(key, id);
+  else if (typeof bucket === 'string') buckets.set(key, new Set([bucket, id]));
+  else bucket.add(id);
+}
+
+function remove<T>({ buckets }: Index<T>, key: string, id: string): void {
+  const bucket = buckets.get(key);
+  if (bucket === id) buckets.delete(key);
+  if (bucket === undefined || typeof bucket === 'string') return;
+  bucket.delete(id);
+  if (bucket.size === 0) buckets.delete(key);
 }
