@@ -576,6 +576,7 @@ export class Container {
       else if (!isAlive(this.#record.process?.monitor)) await this.#finishWithoutMonitor();
       else {
         await this.#noteFrozen();
+        await this.#context.runtime.resumeStart(this.#record.id);
         this.#forwardLog();
         this.#watchHealth();
       }

@@ -10,6 +10,9 @@ import { fileURLToPath } from 'node:url';
 import { CRASH_NAME, type CrashPlan, EXIT_PAST } from './crash-child.js';
 import { busyboxLayer, containerConfig, EngineBed, eventually, TestRegistry } from './engine-bed.js';
 
+const CRASH_FILES = new URL('./crash-files.js', import.meta.url).href;
+/** An odd number, so that kills before and after a call take turns. */
+const STRIDE = Number(process.env.KILLS_STRIDE ?? 3);
 const CHILD = fileURLToPath(new URL('./crash-child.js', import.meta.url));
 /** More calls than anything makes: a test that comes so far does not end its operation. */
 const MOST_CALLS = 60;
@@ -31,11 +34,15 @@ describe('a kill at every step', function () {
     await registry.close();
   });
 
-  /** How the child ended; false when its operation was over before the call. */
-  function struck(plan: Pick<CrashPlan, 'operation' | 'at' | 'when' | 'victim'>): boolean {
+  /** How the child ended; false when its operation was over before the call. `filesAt` counts calls that change files instead. */
+  function struck(plan: Pick<CrashPlan, 'operation' | 'at' | 'when' | 'victim'>, filesAt = 0): boolean {
     const { dataRoot, execRoot, cgroupParent } = bed;
     const text = JSON.stringify({ ...plan, dataRoot, execRoot, cgroupParent, image });
-    const child = spawnSync(process.execPath, [CHILD, text], { encoding: 'utf8', timeout: CHILD_MS });
+    const child = spawnSync(process.execPath, [...(filesAt > 0 ? ['--import', CRASH_FILES] : []), CHILD, text], {
+      encoding: 'utf8',
+      timeout: CHILD_MS,
+      env: { ...process.env, CRASH_FILES_AT: `${filesAt}:${plan.when}`, CRASH_FILES_ARMED: 'no' },
+    });
     if (child.status === EXIT_PAST) return false;
     assert.ok(child.signal === 'SIGKILL' || child.status === 0, child.stderr || `ended with ${child.status}`);
     return true;
@@ -84,6 +91,28 @@ describe('a kill at every step', function () {
         readdirSync(p, { withFileTypes: true }).flatMap((e) => (e.isDirectory() ? [join(p, e.name)] : [])),
       );
   }
+
+  /** A container that is said to run has its command for a process, and not the runtime that waits to become it. */
+  async function runsItsCommand(where: string): Promise<void> {
+    const { pid = 0 } = bed.engine.find(CRASH_NAME) ?? {};
+    await eventually(() => commandOf(String(pid)).startsWith('sleep\0'), `${where}: ${commandOf(String(pid))}`);
+  }
+
+  it('of start that changes files', async () => {
+    let kills = 0;
+    for (let at = 1; at <= MOST_CALLS; at += STRIDE) {
+      const when = at % 2 === 0 ? 'before' : 'after';
+      const where = `start, ${when} file call ${at}`;
+      await bed.engine.close();
+      const hit = struck({ operation: 'start', at: 0, when, victim: 'daemon' }, at);
+      await bed.open();
+      if (bed.engine.find(CRASH_NAME)?.state === 'running') await runsItsCommand(where);
+      await recover(where);
+      if (!hit) break;
+      kills++;
+    }
+    assert.ok(kills >= 12 / STRIDE && kills < MOST_CALLS / STRIDE, `${kills} kills`);
+  });
 
   for (const victim of ['daemon', 'helper'] as const) {
     for (const operation of ['start', 'stop', 'restart', 'pause', 'remove'] as const) {

@@ -39,8 +39,9 @@ export function releaseReader(fifo: string): boolean {
   const fd = openFifo(fifo, constants.O_WRONLY);
   if (fd === undefined) return false;
   try {
-    unlinkSync(fifo);
+    // In this order a death in between leaves a container that runs.
     writeSync(fd, Buffer.alloc(1));
+    unlinkSync(fifo);
     return true;
   } finally {
     closeSync(fd);

@@ -107,12 +107,27 @@ export class OciRuntime {
   /** `hasHooks`: the runtime's own `start` has more to do than to release the process. */
   async start(id: string, hasHooks: boolean): Promise<void> {
     const program = this.#programOf(id);
-    const fifo = join(this.stateDirectory(id, program), 'exec.fifo');
-    const name = basename(program);
-    if (!hasHooks && name === 'runc' && (await releaseWriter(fifo, this.#options.clock))) return;
-    if (!hasHooks && name === 'crun' && releaseReader(fifo)) return;
+    if (!hasHooks && (await this.#release(id, program))) return;
     const result = await this.#run(id, ['start', id]);
     if (result.code !== 0) throw startFailure(textOf(result.stderr)).error;
+  }
+
+  /** Goes on with a start whose daemon died between making the process and releasing it, or before the pipe was taken away. */
+  async resumeStart(id: string): Promise<void> {
+    const program = this.#programOf(id);
+    const fifo = this.#fifoOf(id, program);
+    if (existsSync(fifo) && !(await this.#release(id, program))) rmSync(fifo, { force: true });
+  }
+
+  async #release(id: string, program: string): Promise<boolean> {
+    const fifo = this.#fifoOf(id, program);
+    const name = basename(program);
+    if (name === 'crun') return releaseReader(fifo);
+    return name === 'runc' && releaseWriter(fifo, this.#options.clock);
+  }
+
+  #fifoOf(id: string, program: string): string {
+    return join(this.stateDirectory(id, program), 'exec.fifo');
   }
 
   async pause(id: string): Promise<void> {
