@@ -1,22 +1,14 @@
 /** `swarmts service ps`. */
-import { bool, filters, text } from '../../args/flag.js';
 import { atLeast, defineCommand } from '../../command.js';
 import type { Service, Task } from '../../engine-types.js';
 import { CommandError } from '../../exit.js';
-import { printRows } from '../../format/rows.js';
 import { ApiError } from '../../http/client.js';
 import { filterQuery } from '../../http/filters.js';
-import { loadNames, rawNames, taskLayout, taskRows } from '../../task/tasks.js';
+import { printTasks, taskListFlags } from '../../task/list.js';
 
 export const command = defineCommand({
   synopsis: 'SERVICE [SERVICE...]',
-  flags: {
-    filter: filters(),
-    format: text("Format output using a custom template: 'table', 'table TEMPLATE', 'json' or a Go template"),
-    'no-resolve': bool('Do not map IDs to Names'),
-    'no-trunc': bool('Do not truncate output'),
-    quiet: bool('Only display task IDs', { short: 'q' }),
-  },
+  flags: taskListFlags,
   arity: atLeast(1),
   completes: 'service',
   async run(ctx, f, refs) {
@@ -32,9 +24,7 @@ export const command = defineCommand({
     }
     if (ids.length === 0) throw new CommandError(missing.join('\n'));
     const tasks = await ctx.api.get<Task[]>('/tasks', { filters: filterQuery(f.filter, { service: ids }) });
-    const names = f['no-resolve'] ? rawNames : await loadNames(ctx);
-    const rows = taskRows(tasks, names, { trunc: !f['no-trunc'] && !f.quiet, format: f.format, nowMs: ctx.now() });
-    printRows(ctx.out, taskLayout, rows, f);
+    await printTasks(ctx, tasks, f);
     if (missing.length > 0) throw new CommandError(missing.join('\n'));
   },
 });
