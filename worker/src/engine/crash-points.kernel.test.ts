@@ -12,7 +12,7 @@ import { busyboxLayer, containerConfig, EngineBed, eventually, TestRegistry } fr
 
 const CRASH_FILES = new URL('./crash-files.js', import.meta.url).href;
 /** An odd number, so that kills before and after a call take turns. */
-const STRIDE = Number(process.env.KILLS_STRIDE ?? 3);
+const STRIDE = Number(process.env.KILLS_STRIDE ?? 5);
 const CHILD = fileURLToPath(new URL('./crash-child.js', import.meta.url));
 /** More calls than anything makes: a test that comes so far does not end its operation. */
 const MOST_CALLS = 60;

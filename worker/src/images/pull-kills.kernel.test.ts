@@ -16,7 +16,7 @@ const CHILD = fileURLToPath(new URL('../engine/crash-child.js', import.meta.url)
 const CRASH_FILES = new URL('../engine/crash-files.js', import.meta.url).href;
 const CHILD_MS = 30_000;
 /** All of them take a minute. An odd number, so that kills before and after a call take turns. */
-const STRIDE = Number(process.env.KILLS_STRIDE ?? 7);
+const STRIDE = Number(process.env.KILLS_STRIDE ?? 9);
 /** More calls than a pull makes. */
 const MOST_CALLS = 200;
 
