@@ -217,7 +217,8 @@ export interface SwarmBackend {
   updateNode(ref: string, version: number, spec: NodeSpec): Promise<void>;
   removeNode(ref: string, force: boolean): Promise<void>;
 
-  services(): Promise<readonly ServiceWithCounts[]>;
+  /** Counts are 0 where they are not asked for: they cost a look at every task. */
+  services(options: { readonly withCounts: boolean }): Promise<readonly ServiceWithCounts[]>;
   service(ref: string): Promise<ServiceWithCounts>;
   createService(spec: ServiceSpec): Promise<{ readonly id: string; readonly warnings: readonly string[] }>;
   /** `rollback` puts the previous spec back. */

@@ -110,8 +110,14 @@ describe('the API server', () => {
     assert.match(await ask(registries), /^HTTP\/1\.1 200/);
   });
 
-  it('makes its socket for owner and group only', async () => {
+  it('makes its socket for owner and group only, and for the group that it is told', async () => {
     assert.equal((await stat(api.socket)).mode & 0o777, 0o660);
+    // Only root may give it to any group.
+    const groupId = process.getuid?.() === 0 ? 4242 : (process.getgid?.() ?? 0);
+    const path = join(api.dir, 'group.sock');
+    await api.listen(`unix://${path}`, { groupId });
+    const { gid, mode } = await stat(path);
+    assert.deepEqual([gid, mode & 0o777], [groupId, 0o660]);
   });
 
   it('refuses a socket on which somebody listens, and takes over a dead one', async () => {

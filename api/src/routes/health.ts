@@ -20,7 +20,7 @@ export function healthRoutes({ backend }: RouteContext): Route[] {
 
 /** Throws 'not-a-manager' and 'no-leader': without a leader nobody knows. */
 async function clusterHealth(swarm: SwarmBackend): Promise<Record<string, unknown>> {
-  const [nodes, services] = await Promise.all([swarm.nodes(), swarm.services()]);
+  const [nodes, services] = await Promise.all([swarm.nodes(), swarm.services({ withCounts: true })]);
   const managers = nodes.filter((n) => n.managerStatus);
   const reachable = managers.filter((n) => n.managerStatus?.reachability === Reachability.REACHABLE).length;
   const majority = Math.floor(managers.length / 2) + 1;

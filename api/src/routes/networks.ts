@@ -98,7 +98,7 @@ function isWanted(n: KnownNetwork, filters: FilterArgs, used: ReadonlySet<string
 async function usedNetworks({ backend }: RouteContext): Promise<ReadonlySet<string>> {
   const used = new Set((await backend.node.containers()).flatMap((c) => c.networks.map((n) => n.id)));
   try {
-    for (const { service } of await backend.swarm.services()) {
+    for (const { service } of await backend.swarm.services({ withCounts: false })) {
       for (const n of service.spec?.task?.networks ?? []) used.add(n.target);
     }
   } catch (e) {

@@ -26,8 +26,9 @@ export function serviceRoutes(c: RouteContext): Route[] {
     route('GET', '/services', async ({ query }) => {
       const filters = parseFilters(query, ['id', 'label', 'mode', 'name', 'runtime']);
       checkWords(filters, 'mode', Object.keys(MODES));
-      const services = (await swarm.services()).filter((s) => serviceMatches(s, filters));
-      return json(services.map((s) => serviceJson(s, flag(query, 'status'))));
+      const withCounts = flag(query, 'status');
+      const services = (await swarm.services({ withCounts })).filter((s) => serviceMatches(s, filters));
+      return json(services.map((s) => serviceJson(s, withCounts)));
     }),
     route('POST', '/services/create', async (call) => {
       const spec = withAuth(readServiceSpec(await readJson(call)), storedRegistryAuth(call.headers[REGISTRY_AUTH]));

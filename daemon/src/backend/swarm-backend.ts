@@ -187,8 +187,8 @@ export class NodeSwarmBackend implements SwarmBackend {
     await this.#call('removeNode', { ref, force });
   }
 
-  async services(): Promise<readonly ServiceWithCounts[]> {
-    return this.#call('listServices', {});
+  async services(options: { readonly withCounts: boolean }): Promise<readonly ServiceWithCounts[]> {
+    return this.#call('listServices', options);
   }
 
   async service(ref: string): Promise<ServiceWithCounts> {

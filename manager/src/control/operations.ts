@@ -148,8 +148,12 @@ export class Operations {
 
   // Services
 
-  listServices(_: Record<string, never>): readonly ServiceCounts[] {
-    return this.#view((tx) => tx.list('service').map((s) => serviceCounts(tx, s)));
+  /** Without counts they are 0: counting looks at every task. */
+  listServices(a: { readonly withCounts?: boolean }): readonly ServiceCounts[] {
+    const none = { runningTasks: 0, desiredTasks: 0, completedTasks: 0 };
+    const of = (tx: ReadTx, service: Service) =>
+      a.withCounts === false ? { service, ...none } : serviceCounts(tx, service);
+    return this.#view((tx) => tx.list('service').map((s) => of(tx, s)));
   }
 
   getService(a: Ref): ServiceCounts {
