@@ -16,7 +16,7 @@ import {
 } from './balancing.js';
 import { familyOf } from './data-path.js';
 import { type NetworkView, subnetsOf } from './network-view.js';
-import { MESH_DEVICE } from './router-spec.js';
+import { type LegSpec, MESH_DEVICE } from './router-spec.js';
 import { chain, mapOf, type RuleSet, type RuleTable, setOf } from './rule-set.js';
 
 /** Begins with the name of the local network's table, which knows its relatives by that. */
@@ -36,11 +36,23 @@ export interface MeshInput {
   readonly dataPathPort: number;
   /** Underlay addresses of the other nodes of all networks. */
   readonly vteps: readonly string[];
+  /** Of this node's tasks: the address of their way out, by that on the ingress network. */
+  readonly shortcuts: ReadonlyMap<string, string>;
+}
+
+/** From the legs of the ingress network. A container that has no other way out has no shortcut. */
+export function shortcutsOf(legs: readonly LegSpec[]): ReadonlyMap<string, string> {
+  const found = new Map<string, string>();
+  for (const { addresses, formerDefault } of legs) {
+    const own = addresses.find((a) => familyOf(a.address) === 'ipv4');
+    if (own && formerDefault) found.set(own.address, formerDefault.address);
+  }
+  return found;
 }
 
 export function meshRules(m: MeshInput): RuleSet {
   const ports = publishedPorts(m);
-  const families = FAMILIES.map((f) => portRules(ports, f));
+  const families = FAMILIES.map((f) => portRules(ports, f, m.shortcuts));
   const toPort = 'fib daddr type local meta l4proto . th dport';
   const translate = FAMILIES.map((f) => `meta nfproto ${f} ${toPort} vmap @published${familyWords[f].suffix}`);
   const table: RuleTable = {
@@ -56,6 +68,12 @@ export function meshRules(m: MeshInput): RuleSet {
         );
       }),
       setOf('empty', 'type inet_proto . inet_service', emptyPorts(ports)),
+      // A task that asks for itself would see its own address as the other side's.
+      setOf(
+        'self',
+        'type ipv4_addr . ipv4_addr',
+        [...m.shortcuts].map(([address, local]) => `${address} . ${local}`),
+      ),
       ...families.flatMap((f) => f.collections),
     ],
     chains: [
@@ -70,6 +88,7 @@ export function meshRules(m: MeshInput): RuleSet {
       ...chain('prerouting', 'type nat hook prerouting priority -100; policy accept;', translate),
       ...chain('output', 'type nat hook output priority -100; policy accept;', translate),
       ...chain('postrouting', 'type nat hook postrouting priority 100; policy accept;', [
+        'ip saddr . ip daddr @self masquerade',
         ...(m.ingress ? subnetsOf(m.ingress.network) : []).map((s) => {
           const { ip } = familyWords[s.family];
           return `${ip} saddr ${s.cidr} oifname != "${MESH_DEVICE}" oifname != "swl*" masquerade`;
@@ -115,11 +134,16 @@ function emptyPorts(ports: readonly PublishedPort[]): string[] {
   return ports.filter((p) => p.backends.every((e) => e.addresses.length === 0)).map((p) => p.key);
 }
 
-function portRules(ports: readonly PublishedPort[], family: Family) {
+/**
+ * TCP goes to a task of this node by its way out instead of through the router of the ingress network: it answers there what was asked there.
+ * With other protocols the routes choose the address that it answers from.
+ */
+function portRules(ports: readonly PublishedPort[], family: Family, shortcuts: MeshInput['shortcuts']) {
   const { ip, suffix } = familyWords[family];
   const balance = new Map<string, readonly string[]>();
   for (const { key, port, backends } of ports) {
-    const addresses = addressesOf(backends, family).map((a) => `${a} . ${port.targetPort}`);
+    const way = (a: string) => (port.protocol === PortProtocol.TCP ? (shortcuts.get(a) ?? a) : a);
+    const addresses = addressesOf(backends, family).map((a) => `${way(a)} . ${port.targetPort}`);
     if (addresses.length > 0) balance.set(key, addresses);
   }
   const key = `typeof meta l4proto . th dport . numgen random mod 65536 : ${ip} daddr . th dport`;

@@ -20,7 +20,7 @@ import { type DataPathKey, isEncrypted, type Network, type NetworkAttachment, ty
 import { macOf } from '../mac-address.js';
 import { familyOf } from './data-path.js';
 import { EncryptedTunnels, NO_ENCRYPTION } from './encrypted-tunnels.js';
-import { MESH_TABLE, meshRules } from './mesh-rules.js';
+import { MESH_TABLE, meshRules, shortcutsOf } from './mesh-rules.js';
 import {
   applyState,
   gatewayFor,
@@ -34,7 +34,7 @@ import {
   usesTunnels,
   vniOf,
 } from './network-view.js';
-import { routerOf, tunnelBytes } from './router-of-network.js';
+import { coreOf, routerOf, tunnelBytes } from './router-of-network.js';
 import { routerRules } from './router-rules.js';
 import { LEG_PREFIX, type LegSpec, type MacvlanSpec, type RouterExecutor, type RouterSpec } from './router-spec.js';
 import { changeBetween, documentOf, type RuleSet } from './rule-set.js';
@@ -109,6 +109,8 @@ export class RoutedNetworks {
   readonly #ensured = new Map<string, string>();
   readonly #tunnels: EncryptedTunnels;
   #meshRules: RuleState | undefined;
+  /** As the rules of published ports have them. */
+  #shortcuts: ReadonlyMap<string, string> = new Map();
   #nodeId = '';
   /** Whether all networks that this node has a part in are known: what is not among them may go. */
   #isTold = false;
@@ -471,7 +473,9 @@ export class RoutedNetworks {
     this.#addresses.set(id, now);
     if (gone.length === 0) return;
     await this.#o.executor.flushBackends(netns, gone);
-    if (isIngress(view)) await this.#o.executor.flushBackends('', gone);
+    if (isIngress(view)) {
+      await this.#o.executor.flushBackends('', [...gone, ...gone.flatMap((a) => this.#shortcuts.get(a) ?? [])]);
+    }
   }
 
   async #reconcileMesh(): Promise<void> {
@@ -481,9 +485,12 @@ export class RoutedNetworks {
       .filter((v) => !usesTunnels(v))
       .flatMap((v) => [...v.peers.values()])
       .filter((p) => p.nodeId !== this.#nodeId);
+    const ingress = views.find((v) => isIngress(v) && v.peers.has(this.#nodeId));
+    this.#shortcuts = shortcutsOf([...(this.#legs.get(ingress?.id ?? '')?.values() ?? [])].map((a) => a.leg));
     const rules = meshRules({
       nodeId: this.#nodeId,
-      ingress: views.find((v) => isIngress(v) && v.peers.has(this.#nodeId)),
+      ingress,
+      shortcuts: this.#shortcuts,
       dataPathPort: this.#dataPathPort,
       vteps: [...new Set(others.map((p) => p.addr))].sort(),
     });
@@ -567,12 +574,6 @@ export class RoutedNetworks {
   #netnsOf(networkId: string): string {
     return join(this.#o.dir, networkId);
   }
-}
-
-/** Legs come and go with their routes by themselves: for those the router need not be looked at. */
-function coreOf(spec: RouterSpec): string {
-  const routes = spec.routes.filter((r) => !r.device.startsWith(LEG_PREFIX));
-  return JSON.stringify({ ...spec, legs: [], routes });
 }
 
 function macvlanSpec(a: RoutedAttachment): MacvlanSpec | undefined {

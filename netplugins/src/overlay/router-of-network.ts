@@ -15,6 +15,7 @@ import {
 } from './data-path.js';
 import { isIngress, mtuOf, type NetworkView, publishesPorts, subnetsOf, usesTunnels, vniOf } from './network-view.js';
 import {
+  LEG_PREFIX,
   type PeerSpec,
   type RouterSpec,
   type RouteSpec,
@@ -77,6 +78,12 @@ export function routerOf(input: RouterInput): RouterSpec {
     rules: ingress ? replyRules(marks) : [],
     legs: [...input.legs.values()].map((l) => l.name),
   };
+}
+
+/** What differs only by legs and their routes is alike: those come and go by themselves, and need no look at the router. */
+export function coreOf(spec: RouterSpec): string {
+  const routes = spec.routes.filter((r) => !r.device.startsWith(LEG_PREFIX));
+  return JSON.stringify({ ...spec, legs: [], routes });
 }
 
 function underlayOf(input: RouterInput, self: NetworkPeer): Pick<VxlanSpec, 'local' | 'underlay'> {

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { EndpointMode, NetworkSpec } from '@swarmts/proto';
+import { EndpointMode, NetworkSpec, PortProtocol } from '@swarmts/proto';
 import { meshRules } from './mesh-rules.js';
 import type { NetworkView } from './network-view.js';
 import { routerRules } from './router-rules.js';
@@ -7,8 +7,10 @@ import { changeBetween, documentOf, type RuleSet } from './rule-set.js';
 import { endpoint, port, service, testNetwork, testView } from './testing.js';
 
 const ingress = (more = {}) => testView({ network: testNetwork(NetworkSpec.create({ ingress: true })), ...more });
-const mesh = (view = ingress({ services: [service({ ports: [port()] })] })) =>
-  meshRules({ nodeId: 'a', ingress: view, dataPathPort: 4789, vteps: ['192.0.2.2'] });
+const mesh = (
+  view = ingress({ services: [service({ ports: [port()] })] }),
+  shortcuts: ReadonlyMap<string, string> = new Map(),
+) => meshRules({ nodeId: 'a', ingress: view, dataPathPort: 4789, vteps: ['192.0.2.2'], shortcuts });
 const router = (view: NetworkView = testView(), own: readonly string[] = ['10.1.0.5']) => routerRules(view, 'a', own);
 
 /** A collection's elements, as nft is told of them. */
@@ -77,6 +79,19 @@ describe('the rules of published ports', () => {
       'tcp . 8080 . 1 : 10.1.0.6 . 80',
     ]);
     assert.doesNotMatch(documentOf(mesh()), /oifname "swlmesh0" masquerade/, 'the address of the client is kept');
+  });
+
+  it('lead to a task of the node by its way out, unless it has to choose the address that it answers from', () => {
+    const shortcuts = new Map([['10.1.0.5', '172.30.0.7']]);
+    const ports = [port(), port({ protocol: PortProtocol.UDP, publishedPort: 8053, targetPort: 53 })];
+    const rules = mesh(ingress({ services: [service({ ports })] }), shortcuts);
+    assert.deepEqual(elements(rules, 'backends4'), [
+      'tcp . 8080 . 0 : 172.30.0.7 . 80',
+      'tcp . 8080 . 1 : 10.1.0.6 . 80',
+      'udp . 8053 . 0 : 10.1.0.5 . 53',
+      'udp . 8053 . 1 : 10.1.0.6 . 53',
+    ]);
+    assert.deepEqual(elements(rules, 'self'), ['10.1.0.5 . 172.30.0.7'], 'it may ask for itself');
   });
 
   it('lead to tasks of each family by themselves', () => {
