@@ -2,9 +2,11 @@
  * The cluster's feature level: what all managers know. It goes up when the last manager of an earlier release was upgraded, and
  * never down.
  */
-import { ControlLoop, SwarmtsError, type Watch } from '@swarmts/lib';
+import { SwarmtsError } from '@swarmts/lib';
 import type { Node } from '@swarmts/proto';
-import type { LeaderComponent, LeaderContext } from './leader-component.js';
+import type { LeaderContext } from './leader-component.js';
+import { LeaderLoop, UNTIL_CHANGED } from './leader-loop.js';
+import type { AnyChange } from './store/tables.js';
 import type { ReadTx } from './store/transaction.js';
 
 const DEBOUNCE_MS = 50;
@@ -27,44 +29,25 @@ export function requireLevel(tx: ReadTx, level: number, what: string): void {
   );
 }
 
-export class FeatureLevel implements LeaderComponent {
-  readonly #c: LeaderContext;
-  readonly #loop: ControlLoop;
-  #watch: Watch | undefined;
-
+export class FeatureLevel extends LeaderLoop {
   constructor(context: LeaderContext) {
-    this.#c = context;
-    this.#loop = new ControlLoop({
-      ...context,
-      name: 'feature level',
-      debounceMs: DEBOUNCE_MS,
-      maxDelayMs: MAX_DELAY_MS,
-      work: () => this.#work(),
-    });
+    super(context, 'feature level', { debounceMs: DEBOUNCE_MS, maxDelayMs: MAX_DELAY_MS });
   }
 
-  start(): void {
-    this.#watch = this.#c.store.watch({
-      change: (c) => {
-        if (c.kind === 'node' && c.object.managerStatus) this.#loop.mark();
-      },
-    });
-    this.#loop.mark();
+  protected override concerns(c: AnyChange): boolean {
+    return c.kind === 'node' && c.object.managerStatus !== undefined;
   }
 
-  async stop(): Promise<void> {
-    this.#watch?.close();
-    await this.#loop.stop();
-  }
-
-  async #work(): Promise<void> {
-    const next = this.#c.store.view((tx) => commonLevel(tx.list('node')));
-    const cluster = this.#c.store.view((tx) => tx.list('cluster')[0]);
-    if (!cluster || cluster.featureLevel >= next) return;
-    await this.#c.store.update((tx) => {
+  protected override async work(): Promise<number> {
+    const { store, log } = this.context;
+    const next = store.view((tx) => commonLevel(tx.list('node')));
+    const cluster = store.view((tx) => tx.list('cluster')[0]);
+    if (!cluster || cluster.featureLevel >= next) return UNTIL_CHANGED;
+    await store.update((tx) => {
       const now = tx.get('cluster', cluster.id);
       if (now && now.featureLevel < next) tx.update('cluster', { ...now, featureLevel: next });
     });
-    this.#c.log.info('all managers are of a newer release: its features are there', { level: next });
+    log.info('all managers are of a newer release: its features are there', { level: next });
+    return UNTIL_CHANGED;
   }
 }

@@ -2,9 +2,11 @@
  * Has the keys of encrypted networks renewed in time: counts up the cluster's generation of keys, which every node answers with a
  * new key of its own. The time of the last renewal is in the store, so that a new leader neither hurries nor forgets.
  */
-import { ControlLoop, parseDurationNs, SwarmtsError, type TimerHandle, type Watch } from '@swarmts/lib';
+import { parseDurationNs, SwarmtsError } from '@swarmts/lib';
 import { type Cluster, type ClusterSpec, isEncrypted } from '@swarmts/proto';
-import type { LeaderComponent, LeaderContext } from '../leader-component.js';
+import type { LeaderContext } from '../leader-component.js';
+import { LeaderLoop, UNTIL_CHANGED } from '../leader-loop.js';
+import type { AnyChange } from '../store/tables.js';
 
 const DEFAULT_PERIOD_MS = 12 * 3_600_000;
 /** Nodes need a few rounds of their own to change over, and old keys live on for a while. */
@@ -44,56 +46,30 @@ export function renewKeys(cluster: Cluster, nowMs: number): Cluster | { readonly
   return { ...cluster, networkKeyGeneration: cluster.networkKeyGeneration + 1, networkKeysRenewedAtMs: nowMs };
 }
 
-export class NetworkKeyRenewal implements LeaderComponent {
-  readonly #c: LeaderContext;
-  readonly #loop: ControlLoop;
-  #watch: Watch | undefined;
-  #timer: TimerHandle | undefined;
-
+export class NetworkKeyRenewal extends LeaderLoop {
   constructor(context: LeaderContext) {
-    this.#c = context;
-    this.#loop = new ControlLoop({
-      ...context,
-      name: 'network key renewal',
-      debounceMs: DEBOUNCE_MS,
-      maxDelayMs: MAX_DELAY_MS,
-      work: () => this.#work(),
-    });
+    super(context, 'network key renewal', { debounceMs: DEBOUNCE_MS, maxDelayMs: MAX_DELAY_MS });
   }
 
-  start(): void {
-    this.#watch = this.#c.store.watch({
-      change: (c) => {
-        if (c.kind === 'cluster' || c.kind === 'network') this.#loop.mark();
-      },
-    });
-    this.#loop.mark();
+  protected override concerns(c: AnyChange): boolean {
+    return c.kind === 'cluster' || c.kind === 'network';
   }
 
-  async stop(): Promise<void> {
-    this.#watch?.close();
-    this.#timer?.cancel();
-    await this.#loop.stop();
-    this.#timer?.cancel();
-  }
-
-  async #work(): Promise<void> {
-    this.#timer?.cancel();
-    const due = this.#c.store.view((tx) => {
+  protected override async work(): Promise<number> {
+    const { store, clock } = this.context;
+    const due = store.view((tx) => {
       const cluster = tx.list('cluster')[0];
       const isUsed = tx.list('network').some((n) => isEncrypted(n.spec));
-      return cluster && isUsed ? renewKeys(cluster, this.#c.clock.now()) : undefined;
+      return cluster && isUsed ? renewKeys(cluster, clock.now()) : undefined;
     });
-    if (!due) return;
-    if ('dueInMs' in due) {
-      this.#timer = this.#c.clock.after(due.dueInMs, () => this.#loop.mark());
-      return;
-    }
-    // The write marks the loop again, which then waits for the next time.
-    await this.#c.store.update((tx) => {
+    if (!due) return UNTIL_CHANGED;
+    if ('dueInMs' in due) return due.dueInMs;
+    // The write is a change of the cluster: the next look waits for the next time.
+    await store.update((tx) => {
       const cluster = tx.list('cluster')[0];
-      const next = cluster && renewKeys(cluster, this.#c.clock.now());
+      const next = cluster && renewKeys(cluster, clock.now());
       if (next && !('dueInMs' in next)) tx.update('cluster', next);
     });
+    return UNTIL_CHANGED;
   }
 }

@@ -4,9 +4,10 @@
  * Swarm, until it is back or removed.
  */
 import { X509Certificate } from 'node:crypto';
-import { ControlLoop, type TimerHandle, type Watch } from '@swarmts/lib';
 import { type Cluster, type Node, RootCa } from '@swarmts/proto';
-import type { LeaderComponent, LeaderContext } from '../leader-component.js';
+import type { LeaderContext } from '../leader-component.js';
+import { LeaderLoop, UNTIL_CHANGED } from '../leader-loop.js';
+import type { AnyChange } from '../store/tables.js';
 import { sameCertificate, splitBundle } from './certificates.js';
 import { newJoinToken } from './join-token.js';
 
@@ -16,57 +17,38 @@ const MAX_DELAY_MS = 500;
 const BATCH = 30;
 const BATCH_PERIOD_MS = 3_000;
 
-export class RootRotator implements LeaderComponent {
-  readonly #c: LeaderContext;
-  readonly #loop: ControlLoop;
-  #watch: Watch | undefined;
-  #timer: TimerHandle | undefined;
+export class RootRotator extends LeaderLoop {
   #lastBatchMs = Number.NEGATIVE_INFINITY;
 
   constructor(context: LeaderContext) {
-    this.#c = context;
-    this.#loop = new ControlLoop({
-      ...context,
-      name: 'root rotation',
-      debounceMs: DEBOUNCE_MS,
-      maxDelayMs: MAX_DELAY_MS,
-      work: () => this.#work(),
-    });
+    super(context, 'root rotation', { debounceMs: DEBOUNCE_MS, maxDelayMs: MAX_DELAY_MS });
   }
 
-  start(): void {
-    this.#watch = this.#c.store.watch({
-      change: (c) => (c.kind === 'cluster' || c.kind === 'node') && this.#rotation && this.#loop.mark(),
-    });
-    this.#loop.mark();
-  }
-
-  async stop(): Promise<void> {
-    this.#watch?.close();
-    this.#timer?.cancel();
-    await this.#loop.stop();
+  protected override concerns(c: AnyChange): boolean {
+    return (c.kind === 'cluster' || c.kind === 'node') && this.#rotation !== undefined;
   }
 
   get #cluster(): Cluster | undefined {
-    return this.#c.store.view((tx) => tx.list('cluster')[0]);
+    return this.context.store.view((tx) => tx.list('cluster')[0]);
   }
 
   get #rotation() {
     return this.#cluster?.rootCa?.rotation;
   }
 
-  async #work(): Promise<void> {
+  protected override async work(): Promise<number> {
     const rotation = this.#rotation;
-    if (!rotation) return;
+    if (!rotation) return UNTIL_CHANGED;
     const certPem = Buffer.from(rotation.certPem).toString();
-    const nodes = this.#c.store.view((tx) => tx.list('node'));
+    const nodes = this.context.store.view((tx) => tx.list('node'));
     if (!rotation.issuing) {
       if (nodes.every((n) => trusts(n, certPem))) await this.#startIssuing(certPem);
-      return;
+      return UNTIL_CHANGED;
     }
     const waiting = nodes.filter((n) => !isIssuedBy(n, certPem));
-    if (waiting.length === 0) await this.#finish(certPem);
-    else await this.#askToRenew(waiting.filter((n) => !n.certificateRotating));
+    if (waiting.length > 0) return this.#askToRenew(waiting.filter((n) => !n.certificateRotating));
+    await this.#finish(certPem);
+    return UNTIL_CHANGED;
   }
 
   async #startIssuing(certPem: string): Promise<void> {
@@ -76,26 +58,24 @@ export class RootRotator implements LeaderComponent {
         ? { ...root, rotation: { ...rotation, issuing: true } }
         : root;
     });
-    this.#c.log.info('every node trusts the new root: certificates are issued by it now');
+    this.context.log.info('every node trusts the new root: certificates are issued by it now');
   }
 
-  async #askToRenew(nodes: readonly Node[]): Promise<void> {
-    if (nodes.length === 0) return;
-    const waitMs = this.#lastBatchMs + BATCH_PERIOD_MS - this.#c.clock.monotonic();
-    if (waitMs > 0) {
-      this.#timer?.cancel();
-      this.#timer = this.#c.clock.after(waitMs, () => this.#loop.mark());
-      return;
-    }
-    this.#lastBatchMs = this.#c.clock.monotonic();
-    await this.#c.store.batch(
+  /** Resolves to when the next ones are to be asked. */
+  async #askToRenew(nodes: readonly Node[]): Promise<number> {
+    if (nodes.length === 0) return UNTIL_CHANGED;
+    const waitMs = this.#lastBatchMs + BATCH_PERIOD_MS - this.context.clock.monotonic();
+    if (waitMs > 0) return waitMs;
+    this.#lastBatchMs = this.context.clock.monotonic();
+    await this.context.store.batch(
       nodes.slice(0, BATCH),
       (tx, n) => {
         const node = tx.get('node', n.id);
         if (node) tx.update('node', { ...node, certificateRotating: true });
       },
-      (n, error) => this.#c.log.warn('node could not be asked to renew its certificate', { node: n.id, error }),
+      (n, error) => this.context.log.warn('node could not be asked to renew its certificate', { node: n.id, error }),
     );
+    return UNTIL_CHANGED;
   }
 
   async #finish(certPem: string): Promise<void> {
@@ -110,11 +90,11 @@ export class RootRotator implements LeaderComponent {
         lastForcedRotation: root.lastForcedRotation,
       });
     });
-    this.#c.log.info('the new root has taken over; join tokens are new');
+    this.context.log.info('the new root has taken over; join tokens are new');
   }
 
   async #update(change: (root: RootCa) => RootCa): Promise<void> {
-    await this.#c.store.update((tx) => {
+    await this.context.store.update((tx) => {
       const cluster = tx.list('cluster')[0];
       if (cluster?.rootCa) tx.update('cluster', { ...cluster, rootCa: change(cluster.rootCa) });
     });

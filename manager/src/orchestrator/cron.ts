@@ -1,7 +1,8 @@
 /** Starts the runs of scheduled jobs at their times: each run is a new iteration of the job. */
-import { ControlLoop, type TimerHandle, type Watch } from '@swarmts/lib';
 import { JobStatus, type Service } from '@swarmts/proto';
-import type { LeaderComponent, LeaderContext } from '../leader-component.js';
+import type { LeaderContext } from '../leader-component.js';
+import { LeaderLoop, UNTIL_CHANGED } from '../leader-loop.js';
+import type { AnyChange } from '../store/tables.js';
 import { iterationOf } from './job.js';
 import { decideRun, type RunDecision, scheduleOf } from './schedule.js';
 
@@ -15,42 +16,22 @@ interface Due {
   readonly decision: Exclude<RunDecision, { readonly kind: 'wait' }>;
 }
 
-export class CronOrchestrator implements LeaderComponent {
-  readonly #c: LeaderContext;
-  readonly #loop: ControlLoop;
-  #watch: Watch | undefined;
-  #timer: TimerHandle | undefined;
-
+export class CronOrchestrator extends LeaderLoop {
   constructor(context: LeaderContext) {
-    this.#c = context;
-    this.#loop = new ControlLoop({
-      ...context,
-      name: 'schedules',
-      debounceMs: DEBOUNCE_MS,
-      maxDelayMs: MAX_DELAY_MS,
-      work: () => this.#work(),
-    });
+    super(context, 'schedules', { debounceMs: DEBOUNCE_MS, maxDelayMs: MAX_DELAY_MS });
   }
 
-  start(): void {
-    this.#watch = this.#c.store.watch({
-      change: (c) => c.kind === 'service' && scheduleOf(c.object) && this.#loop.mark(),
-    });
-    this.#loop.mark();
+  protected override concerns(c: AnyChange): boolean {
+    return c.kind === 'service' && scheduleOf(c.object) !== undefined;
   }
 
-  async stop(): Promise<void> {
-    this.#watch?.close();
-    this.#timer?.cancel();
-    await this.#loop.stop();
-  }
-
-  async #work(): Promise<void> {
-    const nowMs = this.#c.clock.now();
+  protected override async work(): Promise<number> {
+    const { store, clock, log } = this.context;
+    const nowMs = clock.now();
     let nextMs = nowMs + LONGEST_WAIT_MS;
     let any = false;
     const due: Due[] = [];
-    this.#c.store.view((tx) => {
+    store.view((tx) => {
       for (const service of tx.list('service')) {
         const schedule = scheduleOf(service);
         if (!schedule) continue;
@@ -60,17 +41,15 @@ export class CronOrchestrator implements LeaderComponent {
         else if (decision.atMs > 0) nextMs = Math.min(nextMs, decision.atMs);
       }
     });
-    await this.#c.store.batch(
+    await store.batch(
       due,
       (tx, d) => {
         const service = tx.get('service', d.serviceId);
-        if (service)
-          tx.update('service', { ...service, jobStatus: statusAfter(service, d.decision, this.#c.clock.now()) });
+        if (service) tx.update('service', { ...service, jobStatus: statusAfter(service, d.decision, clock.now()) });
       },
-      (d, error) => this.#c.log.warn('run of a job could not be started', { service: d.serviceId, error }),
+      (d, error) => log.warn('run of a job could not be started', { service: d.serviceId, error }),
     );
-    this.#timer?.cancel();
-    if (any) this.#timer = this.#c.clock.after(Math.max(1, nextMs - nowMs), () => this.#loop.mark());
+    return any ? Math.max(1, nextMs - nowMs) : UNTIL_CHANGED;
   }
 }
 

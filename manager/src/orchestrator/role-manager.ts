@@ -2,10 +2,12 @@
  * Makes the Raft group follow the nodes' roles: promotes learners that have caught up, and removes a manager that was
  * demoted from Raft first, so that it is told its new role only afterwards.
  */
-import { ControlLoop, isSwarmtsError, type TimerHandle, type Watch } from '@swarmts/lib';
+import { isSwarmtsError } from '@swarmts/lib';
 import { type Node, NodeRole } from '@swarmts/proto';
-import type { LeaderComponent, LeaderContext } from '../leader-component.js';
+import type { LeaderContext } from '../leader-component.js';
+import { LeaderLoop, UNTIL_CHANGED } from '../leader-loop.js';
 import type { RaftGroup } from '../raft/raft-group.js';
+import type { AnyChange } from '../store/tables.js';
 
 const DEBOUNCE_MS = 20;
 const MAX_DELAY_MS = 500;
@@ -14,41 +16,21 @@ const PERIOD_MS = 250;
 /** A learner so close behind the leader becomes a voter. */
 const CAUGHT_UP_ENTRIES = 100;
 
-export class RoleManager implements LeaderComponent {
-  readonly #c: LeaderContext;
+export class RoleManager extends LeaderLoop {
   readonly #raft: RaftGroup;
-  readonly #loop: ControlLoop;
-  #watch: Watch | undefined;
-  #timer: TimerHandle | undefined;
-  #stopped = false;
 
   constructor(context: LeaderContext, raft: RaftGroup) {
-    this.#c = context;
+    super(context, 'roles', { debounceMs: DEBOUNCE_MS, maxDelayMs: MAX_DELAY_MS });
     this.#raft = raft;
-    this.#loop = new ControlLoop({
-      ...context,
-      name: 'roles',
-      debounceMs: DEBOUNCE_MS,
-      maxDelayMs: MAX_DELAY_MS,
-      work: () => this.#work(),
-    });
   }
 
-  start(): void {
-    this.#watch = this.#c.store.watch({ change: (c) => c.kind === 'node' && this.#loop.mark() });
-    this.#loop.mark();
+  protected override concerns(c: AnyChange): boolean {
+    return c.kind === 'node';
   }
 
-  async stop(): Promise<void> {
-    this.#stopped = true;
-    this.#watch?.close();
-    this.#timer?.cancel();
-    await this.#loop.stop();
-  }
-
-  async #work(): Promise<void> {
+  protected override async work(): Promise<number> {
     const status = this.#raft.status;
-    const nodes = this.#c.store.view((tx) => tx.list('node'));
+    const nodes = this.context.store.view((tx) => tx.list('node'));
     const byRaftId = new Map(nodes.filter((n) => n.managerStatus).map((n) => [n.managerStatus?.raftId ?? 0, n]));
     let again = false;
     for (const id of status.learners) {
@@ -63,16 +45,13 @@ export class RoleManager implements LeaderComponent {
     }
     for (const node of nodes)
       if (node.managerStatus && node.spec?.role === NodeRole.WORKER) again = !(await this.#demote(node)) || again;
-    if (again && !this.#stopped) {
-      this.#timer?.cancel();
-      this.#timer = this.#c.clock.after(PERIOD_MS, () => this.#loop.mark());
-    }
+    return again ? PERIOD_MS : UNTIL_CHANGED;
   }
 
   /** Raft first, then the node's record; false when it has to be tried again. */
   async #demote(node: Node): Promise<boolean> {
     if (!(await this.#remove(node.managerStatus?.raftId ?? 0))) return false;
-    await this.#c.store.update((tx) => {
+    await this.context.store.update((tx) => {
       const current = tx.get('node', node.id);
       if (!current?.managerStatus) return;
       const cluster = tx.list('cluster')[0];
@@ -91,7 +70,7 @@ export class RoleManager implements LeaderComponent {
       return true;
     } catch (e) {
       if (!isSwarmtsError(e, 'failed-precondition', 'not-leader', 'no-leader')) throw e;
-      this.#c.log.warn('manager is not removed from raft yet', { raftId, error: e });
+      this.context.log.warn('manager is not removed from raft yet', { raftId, error: e });
       return false;
     }
   }
