@@ -8,7 +8,7 @@ import { identityOf } from '@swarmts/manager';
 import type { Lab } from '../lab/lab.js';
 import type { RunResult } from '../lab/run.js';
 import { waitFor } from '../wait.js';
-import { failed, newLab, ok } from './testing.js';
+import { failed, newLab, ok, untilState } from './testing.js';
 
 /** The one of Debian's docker.io beside whatever else is installed. */
 const DOCKERS = ['docker', '/usr/bin/docker'];
@@ -121,7 +121,9 @@ describe('clients of the API', () => {
     it('take our own command line as well', async () => {
       const own = (client: string, ...args: readonly string[]) =>
         inLab(process.execPath, lab.cliProgram, ...tls(client), '-H', hostOf('m1'), ...args);
-      assert.match(ok(await own('ann', 'node', 'ls')), /m1\s+Ready[\s\S]*w1/);
+      // The manager was started again in the step before.
+      await untilState(lab, 'm1', 'w1', 'ready');
+      assert.match(ok(await own('ann', 'node', 'ls')), /m1\s+Ready[\s\S]*w1\s+Ready/);
       assert.match(ok(await own('ann', '--node', 'w1', 'info')), /Name: w1/);
       assert.match(failed(await own('rob', 'service', 'rm', 'x')), /certificate of rob is read-only/);
       writeFileSync(join(dir, 'broken.pem'), 'nonsense');
