@@ -1,16 +1,6 @@
-/**
- * One container: its record, its operations one at a time, and the only place that moves it from state to state. Whatever
- * ends it (itself, a signal, a dead monitor, a reboot) goes through `#finish`.
- */
-import { existsSync } from 'node:fs';
 import { totalmem } from 'node:os';
-import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { isSwarmtsError, messageOf, SwarmtsError, type TimerHandle } from '@swarmts/lib';
+import { messageOf, SwarmtsError, type TimerHandle } from '@swarmts/lib';
 import { Exec } from '../exec/exec.js';
-import { type FilesHost, packPath, statPath, unpackInto } from '../files/container-files.js';
-import type { PathStat, RootRequest } from '../files/files-request.js';
-import type { FileChange } from '../files/upper-changes.js';
 import { throwIfAborted, untilAborted } from '../images/shared-jobs.js';
 import { resizeConsole } from '../logs/log-files.js';
 import { LogForwarder } from '../logs/log-forwarder.js';
@@ -20,21 +10,19 @@ import type { OciProcess } from '../runtime/oci-spec.js';
 import { wasOomKilled } from '../runtime/oom.js';
 import { isAlive } from '../runtime/process-identity.js';
 import { signalNumber } from '../runtime/signals.js';
-import { runChild } from '../snapshots/child-report.js';
 import { rootfsPaths } from '../snapshots/rootfs.js';
+import { ContainerArchives } from './container-archives.js';
 import { ContainerAttachment } from './container-attachment.js';
-import { bundleProcess, cgroupOf, lookUpUser, moveHosts, moveNameServer } from './container-bundle.js';
-import { emptyMountsOf } from './container-commit.js';
+import { bundleProcess, cgroupOf, moveHosts, moveNameServer } from './container-bundle.js';
 import type { ContainerContext } from './container-context.js';
 import { execProcess } from './container-exec.js';
-import { bareRoot, lowerOf, runningRoot, stoppedRoot } from './container-files.js';
 import { describeContainer } from './container-info.js';
 import { linkedPorts } from './container-links.js';
 import { type ContainerPaths, containerPaths } from './container-paths.js';
 import { type ContainerRecord, saveRecord, withoutContents } from './container-record.js';
 import { attachRequest, createProcess, StartError } from './container-start.js';
 import { isFrozen, pidsIn, readStats } from './container-stats.js';
-import { attempt, eraseContainer, killMonitor, releaseVolumes, SIGKILL, tearDown } from './container-teardown.js';
+import { attempt, eraseContainer, killMonitor, SIGKILL, tearDown } from './container-teardown.js';
 import type {
   ContainerInfo,
   ContainerStats,
@@ -57,6 +45,7 @@ const EXIT_UNSEEN = 255;
 const EXIT_KILLED = 137;
 
 export class Container {
+  readonly archives: ContainerArchives;
   readonly #context: ContainerContext;
   readonly #lock = new SerialLock();
   readonly #paths: ContainerPaths;
@@ -83,6 +72,15 @@ export class Container {
     this.#files = files;
     this.#context = context;
     this.#paths = containerPaths(context, record.id);
+    this.archives = new ContainerArchives({
+      context,
+      paths: this.#paths,
+      lock: this.#lock,
+      record: () => this.#record,
+      isRunning: () => this.isRunning,
+      mustExist: () => this.#mustExist(),
+      emit: (action, attributes) => this.#emit(action, attributes),
+    });
   }
 
   get record(): ContainerRecord {
@@ -367,112 +365,6 @@ export class Container {
     });
     this.#emit(`exec_create: ${config.argv.join(' ')}`, { execID: exec.id });
     return exec;
-  }
-
-  async statPath(path: string): Promise<PathStat> {
-    return this.#withFiles(true, async (root) => {
-      try {
-        return await statPath(this.#filesHost(), root, path);
-      } catch (e) {
-        throw this.#fileError(e, path);
-      }
-    });
-  }
-
-  /** The tar archive of a path, with what is mounted there. */
-  async *readArchive(path: string, signal?: AbortSignal): AsyncGenerator<Uint8Array> {
-    this.#emit('archive-path', { path });
-    yield* this.#streamFiles(true, (root) => packPath(this.#filesHost(), root, path, signal));
-  }
-
-  /** The tar archive of everything, without what is mounted. */
-  async *export(signal?: AbortSignal): AsyncGenerator<Uint8Array> {
-    this.#emit('export');
-    yield* this.#streamFiles(false, (root) => packPath(this.#filesHost(), root, '', signal));
-  }
-
-  async writeArchive(
-    path: string,
-    archive: AsyncIterable<Uint8Array>,
-    options: { readonly keepKinds: boolean; readonly ownIds: boolean },
-    signal?: AbortSignal,
-  ): Promise<void> {
-    const { keepKinds } = options;
-    if (this.#record.config.readOnlyRootfs && !this.#record.mounts.some((m) => isUnder(path, m.target))) {
-      throw new SwarmtsError('failed-precondition', 'container rootfs is marked read-only');
-    }
-    await this.#withFiles(true, async (root) => {
-      const owner = options.ownIds ? this.#ownIds() : undefined;
-      try {
-        const how = { keepKinds, ...(owner ? { owner } : {}) };
-        await unpackInto(this.#filesHost(), root, path, archive, how, signal);
-      } catch (e) {
-        throw this.#fileError(e, path);
-      }
-    });
-    this.#emit('extract-to-dir', { path });
-  }
-
-  async changes(): Promise<readonly FileChange[]> {
-    const { upper } = rootfsPaths(this.#paths.container);
-    if (!existsSync(upper)) return [];
-    const request = { upper, lower: lowerOf(this.#context, this.#record), emptyMounts: emptyMountsOf(this.#record) };
-    return runChild<readonly FileChange[]>(this.#context.helper, CHANGES_MAIN, request, '');
-  }
-
-  #filesHost(): FilesHost {
-    return { helper: this.#context.helper, directory: join(this.#context.execRoot, 'attach') };
-  }
-
-  #ownIds(): { uid: number; gid: number } | undefined {
-    if (this.#record.user === '' || !this.isRunning) return undefined;
-    return lookUpUser(rootfsPaths(this.#paths.container).target, this.#record.user, []);
-  }
-
-  /** A container that does not run is kept from starting while somebody is at its files. */
-  async #withFiles<T>(mounted: boolean, work: (root: RootRequest) => Promise<T>): Promise<T> {
-    await this.#lock.idle();
-    this.#mustExist();
-    if (this.isRunning) return work(mounted ? runningRoot(this.#record) : bareRoot(this.#paths));
-    return this.#lock.run(async () => {
-      this.#mustExist();
-      if (this.isRunning) return work(mounted ? runningRoot(this.#record) : bareRoot(this.#paths));
-      try {
-        return await work(await stoppedRoot(this.#context, this.#record, this.#paths, mounted));
-      } finally {
-        await releaseVolumes(this.#context, this.#record);
-      }
-    });
-  }
-
-  /** As `#withFiles`, for what comes piece by piece. */
-  async *#streamFiles(
-    mounted: boolean,
-    work: (root: RootRequest) => AsyncGenerator<Uint8Array>,
-  ): AsyncGenerator<Uint8Array> {
-    let done: () => void = () => undefined;
-    let opened: (root: RootRequest) => void = () => undefined;
-    const root = new Promise<RootRequest>((resolve) => {
-      opened = resolve;
-    });
-    const held = this.#withFiles(mounted, (r) => {
-      opened(r);
-      return new Promise<void>((resolve) => {
-        done = resolve;
-      });
-    });
-    try {
-      yield* work(await Promise.race([root, held.then(() => root)]));
-    } finally {
-      done();
-      await held;
-    }
-  }
-
-  #fileError(e: unknown, path: string): unknown {
-    if (!isSwarmtsError(e, 'not-found')) return e;
-    const what = `Could not find the file ${path} in container ${this.#record.id}`;
-    return new SwarmtsError('not-found', what, { cause: e });
   }
 
   stats(): ContainerStats | undefined {
@@ -875,12 +767,6 @@ export class Container {
   #emit(action: string, attributes?: Readonly<Record<string, string>>): void {
     this.#context.emit(action, this.#record, attributes);
   }
-}
-
-const CHANGES_MAIN = fileURLToPath(new URL('../files/changes-main.js', import.meta.url));
-
-function isUnder(path: string, directory: string): boolean {
-  return path === directory || path.startsWith(`${directory}/`);
 }
 
 /** A command that nobody talks to. */

@@ -145,11 +145,11 @@ export class Engine implements ContainerEngine {
   }
 
   async statPath(id: string, path: string) {
-    return this.#parts.registry.get(id).statPath(path);
+    return this.#parts.registry.get(id).archives.stat(path);
   }
 
   readArchive(id: string, path: string, signal?: AbortSignal) {
-    return this.#parts.registry.get(id).readArchive(path, this.#untilClosed(signal));
+    return this.#parts.registry.get(id).archives.read(path, this.#untilClosed(signal));
   }
 
   async writeArchive(
@@ -159,15 +159,15 @@ export class Engine implements ContainerEngine {
     options: { readonly keepKinds: boolean; readonly ownIds: boolean },
     signal?: AbortSignal,
   ): Promise<void> {
-    await this.#parts.registry.get(id).writeArchive(path, archive, options, this.#untilClosed(signal));
+    await this.#parts.registry.get(id).archives.write(path, archive, options, this.#untilClosed(signal));
   }
 
   export(id: string, signal?: AbortSignal) {
-    return this.#parts.registry.get(id).export(this.#untilClosed(signal));
+    return this.#parts.registry.get(id).archives.export(this.#untilClosed(signal));
   }
 
   async changes(id: string) {
-    return this.#parts.registry.get(id).changes();
+    return this.#parts.registry.get(id).archives.changes();
   }
 
   async volumeBytes(name: string): Promise<number> {
