@@ -1,0 +1,356 @@
+/** What the API needs of a node's engine: containers, images and volumes as they are listed and shown. */
+import type { LogQuery, Network, NetworkSpec } from '@swarmts/proto';
+import type { RestartPolicy, TerminalSize } from './container-backend.js';
+import type { ContainerLimits } from './container-limits.js';
+
+export interface HealthCheck {
+  readonly config: {
+    readonly test: readonly string[];
+    readonly intervalNs: number;
+    readonly timeoutNs: number;
+    readonly startPeriodNs: number;
+    readonly startIntervalNs: number;
+    readonly retries: number;
+  };
+  readonly failingStreak: number;
+  readonly log: readonly {
+    readonly startedAtMs: number;
+    readonly endedAtMs: number;
+    readonly exitCode: number;
+    readonly output: string;
+  }[];
+}
+
+/** The node's own containers, images and volumes, whatever its role. */
+export interface ContainerSummary {
+  readonly id: string;
+  readonly name: string;
+  readonly image: string;
+  readonly imageId: string;
+  readonly command: readonly string[];
+  readonly createdAtMs: number;
+  readonly startedAtMs: number;
+  readonly finishedAtMs: number;
+  readonly state: 'created' | 'running' | 'paused' | 'restarting' | 'exited' | 'dead';
+  readonly health: 'none' | 'starting' | 'healthy' | 'unhealthy';
+  readonly exitCode: number;
+  readonly oomKilled: boolean;
+  readonly error: string;
+  readonly pid: number;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly ports: readonly {
+    readonly protocol: string;
+    readonly targetPort: number;
+    readonly publishedPort: number;
+    readonly hostIp: string;
+  }[];
+  readonly mounts: readonly {
+    readonly type: string;
+    readonly source: string;
+    readonly target: string;
+    readonly readOnly: boolean;
+    readonly name: string;
+    readonly mode: string;
+    readonly propagation: string;
+  }[];
+  readonly networkMode: string;
+  readonly address: string;
+  readonly prefixLength: number;
+  readonly gateway: string;
+  readonly mac: string;
+  /** Beside the node's local network, while it runs. */
+  readonly networks: readonly ContainerNetwork[];
+  /** On the node's local network. */
+  readonly links: readonly ContainerLink[];
+  readonly hostname: string;
+  readonly user: string;
+  readonly workingDir: string;
+  /** What the process gets. */
+  readonly env: readonly string[];
+  readonly entrypoint: readonly string[];
+  readonly cmd: readonly string[];
+  readonly tty: boolean;
+  readonly openStdin: boolean;
+  readonly restartCount: number;
+  readonly restart: RestartPolicy;
+  readonly logPath: string;
+  readonly logDriver: string;
+  /** What is shown beside every line of its log with `details`. */
+  readonly logAttributes: Readonly<Record<string, string>>;
+  readonly resources: Partial<ContainerLimits>;
+  readonly stopSignal: string;
+  readonly stopTimeoutSeconds?: number;
+  readonly capAdd: readonly string[];
+  readonly capDrop: readonly string[];
+  readonly readOnlyRootfs: boolean;
+  readonly privileged: boolean;
+  readonly autoRemove: boolean;
+  readonly runtime: string;
+  /** With a health check: what it is and what it said, oldest first. */
+  readonly healthCheck?: HealthCheck;
+  /** Of execs that have not ended. */
+  readonly execIds: readonly string[];
+  /** Where hosts, hostname and resolv.conf of the container are. */
+  readonly directory: string;
+  /** Those of its image's layers, topmost first. */
+  readonly layers: readonly string[];
+  /** Of its processes, '' where there are none. */
+  readonly apparmorProfile: string;
+  readonly selinuxLabel: string;
+  /** Of containers that were made through the API. */
+  readonly given?: GivenConfig;
+}
+
+/** A container's place on one network. */
+export interface ContainerNetwork {
+  readonly id: string;
+  readonly name: string;
+  readonly endpointId: string;
+  readonly address: string;
+  readonly prefixLength: number;
+  readonly gateway: string;
+  readonly ipv6Address: string;
+  readonly ipv6PrefixLength: number;
+  readonly ipv6Gateway: string;
+  readonly mac: string;
+  readonly aliases: readonly string[];
+  readonly links?: readonly ContainerLink[];
+}
+
+/** Another container, by its name, under a name of one's own. */
+export interface ContainerLink {
+  readonly container: string;
+  readonly alias: string;
+}
+
+/** A network that a container is to be on. */
+export interface NetworkWish {
+  /** Id or name. */
+  readonly target: string;
+  readonly aliases: readonly string[];
+  /** Fixed addresses. */
+  readonly addresses: readonly string[];
+  readonly mac?: string;
+  /** Names that this container alone has for others on the network. */
+  readonly links: readonly ContainerLink[];
+}
+
+export interface ContainerMountWish {
+  readonly type: 'bind' | 'volume' | 'tmpfs';
+  readonly source: string;
+  readonly target: string;
+  readonly readOnly: boolean;
+  readonly propagation?: string;
+  readonly bindNonRecursive?: boolean;
+  readonly bindCreateSource?: boolean;
+  readonly tmpfsSizeBytes?: number;
+  readonly tmpfsMode?: number;
+  readonly tmpfsOptions?: readonly string[];
+  readonly volumeNoCopy?: boolean;
+  readonly volumeLabels?: Readonly<Record<string, string>>;
+  readonly volumeSubpath?: string;
+  readonly volumeDriver?: string;
+  readonly volumeOptions?: Readonly<Record<string, string>>;
+  /** As it was given, "ro,z". */
+  readonly mode?: string;
+}
+
+/** What a client gave, kept for those who inspect the container. */
+export interface GivenConfig {
+  readonly config: Readonly<Record<string, unknown>>;
+  readonly hostConfig: Readonly<Record<string, unknown>>;
+}
+
+/** A container to be made, without any swarm. The names are the engine's. */
+export interface ContainerCreate {
+  /** '' lets the backend choose one. */
+  readonly name: string;
+  readonly image: string;
+  readonly labels: Readonly<Record<string, string>>;
+  /** Absent: the image's. */
+  readonly entrypoint?: readonly string[];
+  readonly cmd?: readonly string[];
+  readonly env: readonly string[];
+  readonly user?: string;
+  readonly groups?: readonly string[];
+  readonly workingDir?: string;
+  readonly hostname?: string;
+  readonly domainname?: string;
+  readonly tty: boolean;
+  readonly openStdin: boolean;
+  /** The input ends when the first one who is attached to it leaves. */
+  readonly stdinOnce: boolean;
+  readonly consoleSize?: TerminalSize;
+  readonly restart?: RestartPolicy;
+  readonly autoRemove: boolean;
+  readonly stopSignal?: string;
+  readonly stopTimeoutSeconds?: number;
+  readonly health?: {
+    readonly test: readonly string[];
+    readonly intervalNs: number;
+    readonly timeoutNs: number;
+    readonly startPeriodNs: number;
+    readonly startIntervalNs: number;
+    readonly retries: number;
+  };
+  readonly networkMode: 'local' | 'host' | 'none';
+  /** Shares the network of this container. */
+  readonly networkContainer?: string;
+  /** With 'local': the networks to be on instead of the node's local one. */
+  readonly networks?: readonly NetworkWish[];
+  readonly ports: readonly {
+    readonly protocol: 'tcp' | 'udp' | 'sctp';
+    readonly targetPort: number;
+    readonly publishedPort: number;
+    /** Any free port from `publishedPort` up to this one. */
+    readonly lastPublishedPort?: number;
+    readonly hostIp?: string;
+  }[];
+  /** Ports that the image or the container exposes are published too, where the node chooses. */
+  readonly publishAllPorts: boolean;
+  readonly exposedPorts: readonly { readonly protocol: 'tcp' | 'udp' | 'sctp'; readonly targetPort: number }[];
+  readonly mounts: readonly ContainerMountWish[];
+  readonly volumesFrom: readonly string[];
+  /** Containers of the node's local network that it knows by name. */
+  readonly links: readonly ContainerLink[];
+  /** Lines of /etc/hosts. */
+  readonly extraHosts: readonly string[];
+  readonly dns?: {
+    readonly servers: readonly string[];
+    readonly search: readonly string[];
+    readonly options: readonly string[];
+  };
+  readonly resources: ContainerLimits;
+  readonly devices: readonly {
+    readonly hostPath: string;
+    readonly containerPath: string;
+    readonly permissions: string;
+  }[];
+  readonly deviceRules: readonly string[];
+  readonly cdiDevices: readonly string[];
+  readonly capAdd: readonly string[];
+  readonly capDrop: readonly string[];
+  readonly privileged: boolean;
+  readonly readOnlyRootfs: boolean;
+  readonly init: boolean;
+  readonly sysctls: Readonly<Record<string, string>>;
+  readonly shmSizeBytes?: number;
+  readonly noNewPrivileges: boolean;
+  readonly seccompUnconfined: boolean;
+  readonly seccompProfile?: string;
+  readonly apparmorProfile?: string;
+  readonly selinuxLabel?: string;
+  readonly maskedPaths?: readonly string[];
+  readonly readonlyPaths?: readonly string[];
+  readonly pidMode: string;
+  readonly ipcMode: string;
+  readonly utsMode: string;
+  readonly cgroupnsMode: string;
+  readonly cgroupParent?: string;
+  readonly runtime?: string;
+  readonly annotations?: Readonly<Record<string, string>>;
+  readonly log?: {
+    readonly driver: 'json-file' | 'local' | 'none' | 'syslog' | 'journald';
+    readonly options: Readonly<Record<string, string>>;
+    readonly maxSizeBytes: number;
+    readonly maxFiles: number;
+  };
+  readonly given: GivenConfig;
+}
+
+export interface ImageSummary {
+  readonly id: string;
+  readonly repoTags: readonly string[];
+  readonly repoDigests: readonly string[];
+  readonly createdAtMs: number;
+  /** RFC 3339 as the image has it, '' when it does not say. */
+  readonly created: string;
+  readonly sizeBytes: number;
+  readonly architecture: string;
+  readonly variant?: string;
+  readonly os: string;
+  readonly labels: Readonly<Record<string, string>>;
+  /** The OCI image config's `config` object. */
+  readonly config: object;
+  readonly layers: readonly string[];
+  /** Id of the image that it was made from on this node, or ''. */
+  readonly parent: string;
+  /** Others were made from it. */
+  readonly hasChildren: boolean;
+  readonly author: string;
+  readonly comment: string;
+  /** 0 when it was never tagged on this node. */
+  readonly taggedAtMs: number;
+  /** Of the unpacked layers, topmost first. */
+  readonly directories: readonly string[];
+}
+
+export interface VolumeSummary {
+  readonly name: string;
+  readonly driver: string;
+  readonly mountpoint: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly options: Readonly<Record<string, string>>;
+  readonly createdAtMs: number;
+}
+
+export interface ContainerLogLine {
+  readonly stream: 'stdout' | 'stderr';
+  readonly timeNs: bigint;
+  readonly data: Uint8Array;
+}
+
+export interface NodeBackend {
+  containers(): Promise<readonly ContainerSummary[]>;
+  /** Resolves to the id. */
+  /** `warnings` say what the container is made without. */
+  createContainer(c: ContainerCreate): Promise<{ readonly id: string; readonly warnings: readonly string[] }>;
+  /** By id, unique prefix or name; 'not-found' "No such container: X". */
+  container(ref: string): Promise<ContainerSummary>;
+  containerLogs(ref: string, query: LogQuery, signal: AbortSignal): AsyncIterable<ContainerLogLine>;
+  startContainer(ref: string): Promise<void>;
+  killContainer(ref: string, signal: string): Promise<void>;
+  removeContainer(ref: string, force: boolean, volumes: boolean): Promise<void>;
+  volumes(): Promise<readonly VolumeSummary[]>;
+  volume(name: string): Promise<VolumeSummary>;
+  createVolume(v: {
+    readonly name: string;
+    readonly labels: Readonly<Record<string, string>>;
+    readonly options: Readonly<Record<string, string>>;
+  }): Promise<VolumeSummary>;
+  removeVolume(name: string, force: boolean): Promise<void>;
+  /** The networks of this node alone that users have made. */
+  localNetworks(): Promise<readonly Network[]>;
+  createLocalNetwork(spec: NetworkSpec): Promise<string>;
+  /** 'permission-denied' while containers are on it. */
+  removeLocalNetwork(id: string): Promise<void>;
+  /** Joins a container to a network, at once when it runs. */
+  connectContainer(container: string, wish: NetworkWish): Promise<void>;
+  disconnectContainer(container: string, network: { readonly id: string; readonly name: string }): Promise<void>;
+  /** Asks the registry for the digest of a reference; undefined when no registry answers (service create pins images). */
+  imageDigest(
+    ref: string,
+    auth: unknown,
+  ): Promise<
+    | {
+        readonly digest: string;
+        readonly mediaType: string;
+        readonly sizeBytes: number;
+        readonly platforms: readonly {
+          readonly architecture: string;
+          readonly os: string;
+          readonly variant?: string;
+        }[];
+      }
+    | undefined
+  >;
+  onEvent(
+    listener: (e: {
+      readonly type: string;
+      readonly action: string;
+      readonly id: string;
+      readonly attributes: Readonly<Record<string, string>>;
+      readonly timeMs: number;
+    }) => void,
+  ): () => void;
+}

@@ -1,0 +1,67 @@
+/** What the API needs of the daemon and its machine. */
+
+/** Facts about the machine and the daemon. */
+export interface SystemInfo {
+  readonly id: string;
+  readonly name: string;
+  readonly version: string;
+  readonly kernelVersion: string;
+  readonly operatingSystem: string;
+  readonly architecture: string;
+  readonly cpus: number;
+  readonly memoryBytes: number;
+  readonly dataRoot: string;
+  readonly cgroupDriver: string;
+  readonly cgroupVersion: string;
+  readonly defaultRuntime: string;
+  readonly runtimes: readonly string[];
+  readonly labels: readonly string[];
+  readonly insecureRegistries: readonly string[];
+  readonly registryMirrors: readonly string[];
+  readonly containers: number;
+  readonly running: number;
+  readonly paused: number;
+  readonly stopped: number;
+  readonly images: number;
+  readonly debug: boolean;
+  readonly warnings: readonly string[];
+  readonly limits: LimitSupport;
+  /** What the kernel labels processes with: "apparmor", "selinux". */
+  readonly securityModules: readonly string[];
+}
+
+/** Which limits of containers the machine's kernel can keep. */
+export interface LimitSupport {
+  readonly memory: boolean;
+  readonly swap: boolean;
+  readonly cpuShares: boolean;
+  readonly cpuQuota: boolean;
+  readonly cpuset: boolean;
+  readonly pids: boolean;
+  readonly oomKillDisable: boolean;
+}
+
+/** One line of `swarmts doctor`. */
+export interface DoctorCheck {
+  readonly name: string;
+  readonly ok: boolean;
+  readonly detail: string;
+  /** How to mend it, '' when ok. */
+  readonly fix: string;
+}
+
+export interface HealthCheckResult {
+  readonly name: string;
+  readonly ok: boolean;
+  /** Why not, '' when ok. */
+  readonly detail: string;
+}
+
+export interface SystemBackend {
+  info(): Promise<SystemInfo>;
+  doctor(): Promise<readonly DoctorCheck[]>;
+  /** Prometheus text. */
+  metrics(): Promise<string>;
+  /** What this node needs to do its work, and whether it is there. */
+  readiness(): Promise<readonly HealthCheckResult[]>;
+}
