@@ -7,18 +7,44 @@ import { swarmNetworkJson } from './network.js';
 import { genericJson } from './resources.js';
 import { taskSpecJson } from './task-spec.js';
 
+/** Many at once: tasks of a service share its spec and its networks, which are converted once. */
+export function tasksJson(tasks: readonly Task[]): readonly Record<string, unknown>[] {
+  const specs = once(taskSpecJson);
+  const networks = once(swarmNetworkJson);
+  return tasks.map((t) => convert(t, specs, networks));
+}
+
 export function taskJson(t: Task): Record<string, unknown> {
+  return convert(t, taskSpecJson, swarmNetworkJson);
+}
+
+function once<K extends object, V>(make: (key: K) => V): (key: K) => V {
+  const made = new Map<K, V>();
+  return (key) => {
+    const known = made.get(key);
+    if (known !== undefined) return known;
+    const value = make(key);
+    made.set(key, value);
+    return value;
+  };
+}
+
+function convert(
+  t: Task,
+  specJson: typeof taskSpecJson,
+  networkJson: typeof swarmNetworkJson,
+): Record<string, unknown> {
   return {
     ...metaJson(t.id, t.meta),
     Labels: t.annotations?.labels ?? {},
     ...omitEmpty({ Name: t.annotations?.name }),
-    Spec: t.spec === undefined ? {} : taskSpecJson(t.spec),
+    Spec: t.spec === undefined ? {} : specJson(t.spec),
     ...omitEmpty({ ServiceID: t.serviceId, Slot: t.slot, NodeID: t.nodeId }),
     Status: statusJson(t.status),
     DesiredState: taskStateName(t.desiredState),
     ...omitEmpty({
       NetworksAttachments: t.networks.map((n) => ({
-        ...(n.network === undefined ? {} : { Network: swarmNetworkJson(n.network) }),
+        ...(n.network === undefined ? {} : { Network: networkJson(n.network) }),
         ...omitEmpty({ Addresses: n.addresses, Aliases: n.aliases }),
       })),
       GenericResources: genericJson(t.assignedGenericResources),

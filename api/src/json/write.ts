@@ -22,7 +22,12 @@ export function wordOf<T>(table: Readonly<Record<string, T>>, value: T): string 
 
 /** Drops undefined, '', 0, false, empty lists and empty objects: Go's `omitempty`. */
 export function omitEmpty(o: Readonly<Record<string, unknown>>): Record<string, unknown> {
-  return Object.fromEntries(Object.entries(o).filter(([, v]) => !isEmpty(v)));
+  const kept: Record<string, unknown> = {};
+  for (const key of Object.keys(o)) {
+    const value = o[key];
+    if (!isEmpty(value)) kept[key] = value;
+  }
+  return kept;
 }
 
 function isEmpty(v: unknown): boolean {

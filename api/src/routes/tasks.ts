@@ -2,7 +2,7 @@
 import { isSwarmtsError } from '@swarmts/lib';
 import { type Task, TaskState, taskName } from '@swarmts/proto';
 import type { SwarmBackend } from '../backend.js';
-import { taskJson } from '../convert/task.js';
+import { taskJson, tasksJson } from '../convert/task.js';
 import { accepts, acceptsLabels, booleanFilter, checkWords, type FilterArgs, parseFilters } from '../filters.js';
 import { json } from '../http/exchange.js';
 import { type Route, route } from '../http/router.js';
@@ -22,7 +22,7 @@ export function taskRoutes(c: RouteContext): Route[] {
     route('GET', '/tasks', async ({ query }) => {
       const filters = parseFilters(query, FILTERS);
       checkWords(filters, 'desired-state', Object.keys(DESIRED_STATES));
-      return json((await matchingTasks(swarm, filters)).map(taskJson));
+      return json(tasksJson(await matchingTasks(swarm, filters)));
     }),
     route('GET', '/tasks/{id}', async ({ params }) => json(taskJson(await swarm.task(params.id ?? '')))),
     route('GET', '/tasks/{id}/logs', async (call) => {
