@@ -203,9 +203,11 @@ describe('the routing mesh', () => {
   it('leads to no task of a node that is lost', async () => {
     await lab.poweroff('w2');
     await untilState(lab, 'm1', 'w2', 'down');
-    const begin = performance.now();
-    for (let i = 0; i < 20; i++) await visit(NODES.m1);
-    assert.ok(performance.now() - begin < 10_000);
+    // A connection that began before the rules have changed may still have met it.
+    await waitFor('nobody is led to it', 5_000, async () => {
+      for (let i = 0; i < 20; i++) await visit(NODES.m1);
+      return true;
+    });
     await lab.start('w2');
     await untilState(lab, 'm1', 'w2', 'ready');
     await waitFor('w2 answers again', 20_000, () => visit(NODES.w2));
