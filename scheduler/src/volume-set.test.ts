@@ -153,6 +153,14 @@ describe('placing tasks with volumes', () => {
     assert.match(result.explanation, /cannot fulfill requested CSI volume mounts on 3 nodes/);
   });
 
+  it('are refused on the nodes where a placeholder cannot be filled in, and there alone', () => {
+    const set = setOf(volume('data'));
+    const source = '{{if eq .Node.Hostname "n2"}}{{.Service.Labels.missing}}{{else}}data{{end}}';
+    const t = taskWith('t', { source });
+    assert.equal(reason(set, t, nodeWith('n1')), '');
+    assert.match(reason(set, t, nodeWith('n2')), /expanding template failed/);
+  });
+
   it('fills in placeholders, so that each slot has a volume of its own', () => {
     const set = setOf(volume('data-1'), volume('data-2'));
     const tasks = [1, 2].map((slot) => ({ ...taskWith(`t${slot}`, { source: 'data-{{.Task.Slot}}' }), slot }));

@@ -2,6 +2,7 @@
  * The cluster volumes as the scheduler sees them: which there are, where they are, and which tasks have them. Finds for a
  * task and a node one volume for each mount of type cluster, or says why there is none.
  */
+import { isSwarmtsError } from '@swarmts/lib';
 import {
   expandTemplate,
   type Mount,
@@ -71,8 +72,9 @@ export class VolumeSet {
   choose(task: Task, node: NodeInfo): VolumeChoice {
     const attachments: VolumeAttachment[] = [];
     for (const mount of clusterMounts(task)) {
-      const source = expandTemplate(mount.source, { task, nodeHostname: node.hostname });
-      const target = expandTemplate(mount.target, { task, nodeHostname: node.hostname });
+      const paths = expanded(mount, task, node);
+      if (typeof paths === 'string') return { attachments: undefined, reason: paths };
+      const { source, target } = paths;
       const taken = new Set(attachments.map((a) => a.volumeId));
       const { volume, reason } = this.#volumeFor(source, mount.readOnly, node, taken);
       if (!volume) return { attachments: undefined, reason };
@@ -174,6 +176,21 @@ const NONE: readonly Mount[] = [];
 export function clusterMounts(task: Task): readonly Mount[] {
   const mounts = task.spec?.container?.mounts;
   return mounts && mounts.length > 0 ? mounts.filter((m) => m.type === MountType.CLUSTER) : NONE;
+}
+
+/** What the mount means on the node, or why a placeholder means nothing there. */
+function expanded(
+  mount: Mount,
+  task: Task,
+  node: NodeInfo,
+): { readonly source: string; readonly target: string } | string {
+  const context = { task, nodeHostname: node.hostname };
+  try {
+    return { source: expandTemplate(mount.source, context), target: expandTemplate(mount.target, context) };
+  } catch (e) {
+    if (isSwarmtsError(e, 'invalid-argument')) return e.message;
+    throw e;
+  }
 }
 
 function readsOnly(task: Task, target: string): boolean {

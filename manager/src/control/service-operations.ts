@@ -17,9 +17,9 @@ import {
 import { ingressNetwork, isNodeNetwork } from '../allocator/attachments.js';
 import { assignPorts, isIngress } from '../allocator/published-ports.js';
 import { isJob, isOfIteration, nextJobStatus } from '../orchestrator/job.js';
-import { isPinned } from '../orchestrator/new-task.js';
 import { replicasOf } from '../orchestrator/replicas.js';
 import { sameSpec } from '../orchestrator/same-spec.js';
+import { pinsWith } from '../orchestrator/volume-pins.js';
 import type { ReadTx, WriteTx } from '../store/transaction.js';
 import { checkVersion, nameTaken } from './conflicts.js';
 import { findByNameOrId } from './find.js';
@@ -114,7 +114,7 @@ export function putSpec(
     specVersion: changed ? { index: (service.specVersion?.index ?? 0) + 1 } : service.specVersion,
     previousSpec: service.spec,
     previousSpecVersion: service.specVersion,
-    volumePins: isPinned({ ...service, spec }) ? service.volumePins : {},
+    volumePins: pinsWith(tx, service, spec),
     jobStatus: nextJobStatus(spec, service.jobStatus, nowMs, isForced(spec, service.spec)),
     // What the user says now counts from now on.
     autoscaleStatus: replicasIn(spec) === replicasIn(service.spec) ? service.autoscaleStatus : undefined,

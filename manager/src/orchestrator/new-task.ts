@@ -4,7 +4,6 @@ import {
   type Annotations,
   type Node,
   NodeAvailability,
-  pinsVolumes,
   readContainerExtensions,
   type Service,
   Task,
@@ -15,6 +14,7 @@ import {
 import { matchesConstraint, NodeInfo, parseConstraints } from '@swarmts/scheduler';
 import { isJob, iterationOf } from './job.js';
 import { sameSpec } from './same-spec.js';
+import { pinOf } from './volume-pins.js';
 
 export interface TaskSeat {
   /** Number from 1 for replicated services, 0 for global ones. */
@@ -47,15 +47,6 @@ export function newTask(
     pinnedNodeId: pinOf(service, seat.slot),
     ...(isJob(service) ? { jobIteration: { index: iterationOf(service) } } : {}),
   });
-}
-
-/** Whether the service's slots stay with the nodes that have their volumes. */
-export function isPinned(service: Service): boolean {
-  return service.spec?.mode?.replicated !== undefined && pinsVolumes(service.spec.annotations?.labels ?? {});
-}
-
-function pinOf(service: Service, slot: number): string {
-  return (isPinned(service) && service.volumePins[String(slot)]) || '';
 }
 
 /**

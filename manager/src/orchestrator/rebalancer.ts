@@ -15,14 +15,14 @@ import {
 import { type NodeInfo, planMoves } from '@swarmts/scheduler';
 import type { LeaderComponent, LeaderContext } from '../leader-component.js';
 import type { ReadTx } from '../store/transaction.js';
-import { isPinned } from './new-task.js';
 import { replicasOf } from './replicas.js';
+import { isPinned } from './volume-pins.js';
 
 const PERIOD_MS = 15_000;
 
 /** The tasks to move; [] while the service is not at rest. */
 export function movesOf(tx: ReadTx, service: Service, nodes: readonly NodeInfo[]): readonly Task[] {
-  if (!service.spec?.mode?.replicated || isPinned(service)) return [];
+  if (!service.spec?.mode?.replicated || isPinned(service.spec)) return [];
   const state = service.updateStatus?.state;
   if (state === UpdateState.UPDATING || state === UpdateState.ROLLBACK_STARTED) return [];
   const wanted = tx.by('task', 'service', service.id).filter(isWanted);

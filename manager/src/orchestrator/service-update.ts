@@ -23,6 +23,7 @@ import type { ReadTx, WriteTx } from '../store/transaction.js';
 import { isDirty, isDrained, newTask } from './new-task.js';
 import { applyStep, type OrchestratorOptions, setDesired } from './service-orchestrator.js';
 import { groupBySeat, newest, wanted } from './slots.js';
+import { pinsWith } from './volume-pins.js';
 
 /** A slot to be replaced, by its tasks that are meant to run. */
 type DirtySlot = readonly Task[];
@@ -270,6 +271,7 @@ export class ServiceUpdate {
             spec: service.previousSpec,
             specVersion,
             previousSpec: undefined,
+            volumePins: pinsWith(tx, service, service.previousSpec),
             updateStatus,
           });
         }

@@ -1,6 +1,16 @@
 import assert from 'node:assert/strict';
 import { SimulatedClock, seededRandom, silentLogger } from '@swarmts/lib';
-import { type Node, NodeState, NodeStatus, type Service, type Task, TaskState, TaskStatus } from '@swarmts/proto';
+import {
+  type Node,
+  NodeState,
+  NodeStatus,
+  Placement,
+  type Service,
+  type Task,
+  TaskSpec,
+  TaskState,
+  TaskStatus,
+} from '@swarmts/proto';
 import { newTask } from '../orchestrator/new-task.js';
 import { testNode, testService, testTask } from '../orchestrator/testing.js';
 import { localStore, type Store } from '../store/store.js';
@@ -104,6 +114,22 @@ describe('scheduling loop after a change of leader', () => {
     await bed.store.update((tx) => tx.remove('node', 'n2'));
     await bed.clock.advance(20);
     assert.deepEqual(bed.placement(), { n1: 1 });
+    await bed.loop.stop();
+  });
+});
+
+describe('scheduling loop with a task that cannot be judged', () => {
+  it('says so at the task and places the others, also where the task has its node already', async () => {
+    const bed = new Bed();
+    await bed.start([testNode('n1')], 1);
+    const broken = testTask({ id: 'broken', slot: 0, state: TaskState.PENDING, node: 'n1' });
+    const placement = Placement.create({ constraints: ['no operator'] });
+    await bed.store.update((tx) =>
+      tx.create('task', { ...broken, serviceId: 'other', spec: TaskSpec.create({ ...broken.spec, placement }) }),
+    );
+    await bed.pass(2_500);
+    assert.equal(bed.store.get('task', 't1')?.nodeId, 'n1');
+    assert.match(bed.store.get('task', 'broken')?.status?.err ?? '', /cannot be scheduled: .*no operator/);
     await bed.loop.stop();
   });
 });

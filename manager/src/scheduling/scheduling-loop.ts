@@ -25,7 +25,7 @@ import {
   VolumeSet,
 } from '@swarmts/scheduler';
 import type { LeaderComponent, LeaderContext } from '../leader-component.js';
-import { isPinned } from '../orchestrator/new-task.js';
+import { isPinned } from '../orchestrator/volume-pins.js';
 import type { AnyChange } from '../store/tables.js';
 import type { WriteTx } from '../store/transaction.js';
 import { publishToNodes } from '../volumes/publish-status.js';
@@ -155,12 +155,16 @@ export class SchedulingLoop implements LeaderComponent {
 
   #confirm(task: Task): Verdict {
     const node = this.#nodes.get(task.nodeId);
-    const reason = node ? checkAssigned(task, node, this.#volumes) : 'no suitable node (its node is gone)';
-    if (!node || reason !== '') return { ...nothing(task), nodeId: task.nodeId, reason };
-    const assigned = this.#assignedTo(task, node);
-    node.addTask(assigned);
-    this.#volumes.track(assigned);
-    return verdictOf(assigned, node);
+    try {
+      const reason = node ? checkAssigned(task, node, this.#volumes) : 'no suitable node (its node is gone)';
+      if (!node || reason !== '') return { ...nothing(task), nodeId: task.nodeId, reason };
+      const assigned = this.#assignedTo(task, node);
+      node.addTask(assigned);
+      this.#volumes.track(assigned);
+      return verdictOf(assigned, node);
+    } catch (e) {
+      return { ...nothing(task), nodeId: task.nodeId, reason: this.#cannotJudge(task, e) };
+    }
   }
 
   #place(group: readonly Task[]): readonly Verdict[] {
@@ -176,10 +180,14 @@ export class SchedulingLoop implements LeaderComponent {
       const result = placeGroup(tasks, nodes, this.#c.clock.now(), assigned, this.#volumes);
       return [...placed, ...result.unplaced.map((t) => ({ ...nothing(t), reason: result.explanation }))];
     } catch (e) {
-      // One service with a spec that cannot be judged must not stop the others.
-      this.#c.log.error('service cannot be scheduled', { service: group[0]?.serviceId, error: e });
-      return group.map((t) => ({ ...nothing(t), reason: `cannot be scheduled: ${messageOf(e)}` }));
+      return group.map((t) => ({ ...nothing(t), reason: this.#cannotJudge(t, e) }));
     }
+  }
+
+  /** One service with a spec that cannot be judged must not stop the others. */
+  #cannotJudge(task: Task, error: unknown): string {
+    this.#c.log.error('task cannot be scheduled', { task: task.id, service: task.serviceId, error });
+    return `cannot be scheduled: ${messageOf(error)}`;
   }
 
   /** What was on a node that is no part of the cluster any more is lost. */
@@ -275,6 +283,6 @@ function writeVerdict(tx: WriteTx, v: Verdict): void {
 function pinSlot(tx: WriteTx, task: Task, nodeId: string): void {
   if (task.pinnedNodeId === nodeId || task.slot === 0) return;
   const service = tx.get('service', task.serviceId);
-  if (!service || !isPinned(service)) return;
+  if (!service || !isPinned(service.spec)) return;
   tx.update('service', { ...service, volumePins: { ...service.volumePins, [String(task.slot)]: nodeId } });
 }
