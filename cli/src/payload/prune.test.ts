@@ -7,6 +7,9 @@ const reference = (id: string) => ({
 const routes = {
   'GET /secrets': () => ({ json: ['a', 'b', 'c'].map((id) => ({ ID: id, Spec: { Name: `name-${id}` } })) }),
   'GET /services': () => ({ json: [{ ID: 's', Spec: reference('a'), PreviousSpec: reference('b') }] }),
+  'GET /volumes': () => ({
+    json: { Volumes: [{ ClusterVolume: { Spec: { Secrets: [{ Key: 'k', Secret: 'v' }] } } }] },
+  }),
   'DELETE /secrets/c': () => ({ status: 204 }),
 };
 
@@ -15,6 +18,23 @@ describe('secret prune', () => {
     const r = await runCli(['secret', 'prune', '-f'], routes);
     assert.equal(r.code, 0, r.err);
     assert.equal(r.out, 'Deleted Secrets:\nname-c\n\n');
+  });
+
+  it('keeps the newest version while an earlier one is used, by a rollback or a volume too', async () => {
+    const secrets = [
+      { ID: 'b2', Spec: { Name: 'b' } },
+      { ID: 'b', Spec: { Name: 'b@2' } },
+      { ID: 'b0', Spec: { Name: 'b@1' } },
+      { ID: 'v2', Spec: { Name: 'of-volume' } },
+      { ID: 'v', Spec: { Name: 'of-volume@1' } },
+    ];
+    const r = await runCli(['secret', 'prune', '-f'], {
+      ...routes,
+      'GET /secrets': () => ({ json: secrets }),
+      'DELETE /secrets/b0': () => ({ status: 204 }),
+    });
+    assert.equal(r.code, 0, r.err);
+    assert.equal(r.out, 'Deleted Secrets:\nb@1\n\n');
   });
 
   it('asks first', async () => {

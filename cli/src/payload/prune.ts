@@ -1,23 +1,56 @@
-/** `secret prune` and `config prune`: removes what no service uses, neither as it is nor as it would be after a rollback. */
+/**
+ * `secret prune` and `config prune`: removes what no service uses, neither as it is nor as it would be after a rollback, and no
+ * volume. The newest version takes the earlier ones with it: it stays as long as one of them is used.
+ */
 import { bool, filters } from '../args/flag.js';
 import { type Command, defineCommand, noArguments } from '../command.js';
 import { confirmed } from '../confirm.js';
+import type { Context } from '../context.js';
 import type { Service, ServiceSpec } from '../engine-types.js';
 import { CommandError } from '../exit.js';
 import { ApiError } from '../http/client.js';
 import { filterQuery } from '../http/filters.js';
+import type { PayloadKind } from './commands.js';
 
 interface Named {
   readonly ID: string;
   readonly Spec: { readonly Name?: string };
 }
 
+interface VolumeList {
+  readonly Volumes?:
+    | readonly {
+        readonly ClusterVolume?: { readonly Spec?: { readonly Secrets?: readonly { readonly Secret: string }[] } };
+      }[]
+    | null;
+}
+
+const EARLIER_VERSION = /@\d+$/;
+
 function usedBy(spec: ServiceSpec | undefined): readonly string[] {
   const c = spec?.TaskTemplate?.ContainerSpec;
   return [...(c?.Secrets ?? []).map((s) => s.SecretID), ...(c?.Configs ?? []).map((s) => s.ConfigID)];
 }
 
-export function pruneCommand(kind: 'secret' | 'config'): Command {
+async function usedByVolumes(ctx: Context): Promise<readonly string[]> {
+  const { Volumes } = await ctx.api.get<VolumeList>('/volumes');
+  return (Volumes ?? []).flatMap((v) => (v.ClusterVolume?.Spec?.Secrets ?? []).map((s) => s.Secret));
+}
+
+/** Those of `filter` that nothing needs. */
+async function unused(ctx: Context, kind: PayloadKind, filter: readonly string[]): Promise<readonly Named[]> {
+  const [all, chosen, services, ofVolumes] = await Promise.all([
+    ctx.api.get<Named[]>(`/${kind}s`),
+    ctx.api.get<Named[]>(`/${kind}s`, { filters: filterQuery(filter) }),
+    ctx.api.get<Service[]>('/services'),
+    kind === 'secret' ? usedByVolumes(ctx) : [],
+  ]);
+  const used = new Set([...services.flatMap((s) => [...usedBy(s.Spec), ...usedBy(s.PreviousSpec)]), ...ofVolumes]);
+  const usedNames = new Set(all.filter((p) => used.has(p.ID)).map((p) => p.Spec.Name?.replace(EARLIER_VERSION, '')));
+  return chosen.filter((p) => !used.has(p.ID) && !usedNames.has(p.Spec.Name));
+}
+
+export function pruneCommand(kind: PayloadKind): Command {
   return defineCommand({
     synopsis: '',
     flags: {
@@ -28,14 +61,9 @@ export function pruneCommand(kind: 'secret' | 'config'): Command {
     async run(ctx, f) {
       const warning = `WARNING! This will remove all ${kind}s not used by at least one service.\n`;
       if (!f.force && !(await confirmed(ctx, warning))) return;
-      const [all, services] = await Promise.all([
-        ctx.api.get<Named[]>(`/${kind}s`, { filters: filterQuery(f.filter) }),
-        ctx.api.get<Service[]>('/services'),
-      ]);
-      const used = new Set(services.flatMap((s) => [...usedBy(s.Spec), ...usedBy(s.PreviousSpec)]));
       const failures: string[] = [];
       const removed: string[] = [];
-      for (const p of all.filter((o) => !used.has(o.ID))) {
+      for (const p of await unused(ctx, kind, f.filter)) {
         try {
           await ctx.api.delete(`/${kind}s/${p.ID}`);
           removed.push(p.Spec.Name ?? p.ID);
