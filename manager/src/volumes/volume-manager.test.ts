@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { SimulatedClock, SwarmtsError, seededRandom, silentLogger } from '@swarmts/lib';
 import {
   Node,
+  type NodeCsiInfo,
   NodeDescription,
   observedState,
   Secret,
@@ -21,6 +22,7 @@ import { VolumeManager } from './volume-manager.js';
 import type { VolumePlugins } from './volume-plugins.js';
 
 const DRIVER = 'disk.csi';
+const CSI = [{ plugin: DRIVER, nodeId: 'csi-n', maxVolumes: 0, topology: undefined }];
 const { PENDING_PUBLISH, PUBLISHED, PENDING_NODE_UNPUBLISH, PENDING_UNPUBLISH } = VolumePublishState;
 
 /** A plugin that writes down what it was asked, and fails while it is told to. */
@@ -67,14 +69,19 @@ class Bed {
       driver: { name: DRIVER, options: {} },
       secrets: [{ key: 'password', secretId: 's' }],
     });
-    const csi = [{ plugin: DRIVER, nodeId: 'csi-n', maxVolumes: 0, topology: undefined }];
+    await this.addNode('n', CSI);
     await this.store.update((tx) => {
-      tx.create('node', Node.create({ id: 'n', description: NodeDescription.create({ csi }) }));
       tx.create('secret', Secret.create({ id: 's', spec: SecretSpec.create({ data: Buffer.from('open') }) }));
       tx.create('volume', Volume.create({ id: 'v', spec, ...volume }));
     });
     this.#manager.start();
     await this.pass();
+  }
+
+  async addNode(id: string, csi: readonly NodeCsiInfo[]): Promise<void> {
+    await this.store.update((tx) =>
+      tx.create('node', Node.create({ id, description: NodeDescription.create({ csi }) })),
+    );
   }
 
   /** Another manager leads. */
@@ -97,12 +104,12 @@ class Bed {
   }
 
   /** As the scheduler does it. */
-  async giveTo(id: string): Promise<void> {
+  async giveTo(id: string, nodeId = 'n'): Promise<void> {
     const volumes = [{ volumeId: 'v', source: 'data', target: '/d' }];
     await this.store.update((tx) => {
       const status = TaskStatus.create({ state: TaskState.RUNNING });
-      tx.create('task', Task.create({ id, nodeId: 'n', volumes, status, desiredState: TaskState.RUNNING }));
-      publishToNodes(tx, 'n', volumes);
+      tx.create('task', Task.create({ id, nodeId, volumes, status, desiredState: TaskState.RUNNING }));
+      publishToNodes(tx, nodeId, volumes);
     });
     await this.pass();
   }
@@ -183,6 +190,39 @@ describe('the volumes of the cluster', () => {
     await bed.pass(2_000);
     assert.deepEqual(bed.states, [PUBLISHED]);
     assert.equal(bed.volume?.publishStatus[0]?.message, '');
+  });
+
+  it('come to a node though another one cannot have them', async () => {
+    const bed = new Bed();
+    await bed.start();
+    await bed.addNode('bare', []);
+    await bed.giveTo('t1', 'bare');
+    await bed.giveTo('t2', 'n');
+    assert.deepEqual(bed.states, [PENDING_PUBLISH, PUBLISHED]);
+    assert.match(bed.volume?.publishStatus[0]?.message ?? '', /does not answer on node/);
+  });
+
+  it('are tried again at once when the plugin comes to a node', async () => {
+    const bed = new Bed();
+    bed.plugin.failure = 'it is not here';
+    await bed.start();
+    await bed.pass(20_000);
+    bed.plugin.failure = '';
+    await bed.addNode('late', CSI);
+    await bed.pass();
+    assert.equal(bed.volume?.info?.volumeId, 'made');
+  });
+
+  it('are forgotten at once when they are removed while making them fails', async () => {
+    const bed = new Bed();
+    bed.plugin.failure = 'it is not here';
+    await bed.start();
+    await bed.pass(20_000);
+    await bed.store.update((tx) => {
+      if (bed.volume) tx.update('volume', { ...bed.volume, pendingDelete: true });
+    });
+    await bed.pass();
+    assert.equal(bed.volume, undefined);
   });
 
   it('go on with the next leader', async () => {

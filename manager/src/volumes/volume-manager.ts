@@ -1,7 +1,7 @@
 /**
  * Has the CSI plugins do what the cluster's volumes need: makes them, brings them to the nodes whose tasks were given them,
  * takes them away when the last such task has ended (the node first, then the controller), and deletes them.
- * One call per volume at a time; what fails is tried again.
+ * One call per volume at a time; what fails is tried again, and keeps nobody else waiting: not the volume's other nodes either.
  */
 import { Backoff, ControlLoop, messageOf, type TimerHandle, type Watch } from '@swarmts/lib';
 import {
@@ -30,9 +30,17 @@ const { PENDING_PUBLISH, PUBLISHED, PENDING_NODE_UNPUBLISH, PENDING_UNPUBLISH } 
 
 /** A call of a plugin, and how its result is written. */
 interface Call {
+  /** What of the volume's work it is: that on one node, or '' for the volume itself. */
+  readonly part: string;
   run(): Promise<(tx: WriteTx) => void>;
   /** Where its failure is told. */
   failed(tx: WriteTx, message: string): void;
+}
+
+interface Retry {
+  readonly backoff: Backoff;
+  /** undefined once it is due. */
+  readonly timer: TimerHandle | undefined;
 }
 
 export class VolumeManager implements LeaderComponent {
@@ -43,7 +51,8 @@ export class VolumeManager implements LeaderComponent {
   /** Tasks by volume. */
   readonly #users = new Map<string, Map<string, Task>>();
   readonly #busy = new Map<string, Promise<void>>();
-  readonly #retries = new Map<string, { readonly backoff: Backoff; timer: TimerHandle | undefined }>();
+  /** By volume, then by part of its work. */
+  readonly #retries = new Map<string, Map<string, Retry>>();
   #watch: Watch | undefined;
   #stopped = false;
 
@@ -70,7 +79,7 @@ export class VolumeManager implements LeaderComponent {
   async stop(): Promise<void> {
     this.#stopped = true;
     this.#watch?.close();
-    for (const r of this.#retries.values()) r.timer?.cancel();
+    for (const id of [...this.#retries.keys()]) this.#forgetRetries(id);
     await this.#loop.stop();
     await Promise.all(this.#busy.values());
   }
@@ -84,8 +93,12 @@ export class VolumeManager implements LeaderComponent {
     if (c.kind === 'volume') this.#mark(c.object.id);
     else if (c.kind === 'task') this.#track(c.object, c.action === 'remove');
     else if (c.kind === 'node' && (c.action === 'remove' || c.object.description?.csi !== c.old?.description?.csi)) {
+      const came = new Set(c.action === 'remove' ? [] : c.object.description?.csi.map((i) => i.plugin));
       this.#c.store.view((tx) => {
-        for (const v of tx.list('volume')) if (isOn(v, c.object.id)) this.#mark(v.id);
+        for (const v of tx.list('volume')) {
+          if (came.has(v.spec?.driver?.name ?? '')) this.#retryNow(v.id);
+          else if (isOn(v, c.object.id)) this.#mark(v.id);
+        }
       });
     }
   }
@@ -120,6 +133,11 @@ export class VolumeManager implements LeaderComponent {
   #settle(tx: WriteTx, id: string): void {
     const volume = tx.get('volume', id);
     if (!volume) return;
+    // A call that goes on may still make it.
+    if (volume.pendingDelete && !volume.info && !this.#busy.has(id)) {
+      tx.remove('volume', id);
+      return;
+    }
     const users = this.#usersOf(id);
     if (volume.spec?.availability === VolumeAvailability.VOLUME_DRAIN) {
       const reason = `volume ${volume.spec.annotations?.name} is drained`;
@@ -137,13 +155,11 @@ export class VolumeManager implements LeaderComponent {
 
   /** Begins the plugin's next work on the volume, if there is any. */
   #call(id: string): void {
-    if (this.#stopped || this.#busy.has(id) || this.#retries.get(id)?.timer) return;
     const volume = this.#c.store.get('volume', id);
+    if (!volume) this.#forgetRetries(id);
+    if (this.#stopped || this.#busy.has(id)) return;
     const call = volume && this.#nextCall(volume);
-    if (!call) {
-      if (!volume) this.#retries.delete(id);
-      return;
-    }
+    if (!call) return;
     const done = this.#run(id, call)
       .catch((e: unknown) => this.#c.onStuck(e))
       .finally(() => {
@@ -157,41 +173,59 @@ export class VolumeManager implements LeaderComponent {
     let write: (tx: WriteTx) => void;
     try {
       write = await call.run();
-      this.#retries.delete(id);
+      this.#retries.get(id)?.delete(call.part);
     } catch (e) {
       const message = messageOf(e);
       this.#c.log.warn('a CSI plugin could not do its work', { volume: id, error: message });
-      this.#retryLater(id);
+      this.#retryLater(id, call.part);
       write = (tx) => call.failed(tx, message);
     }
     if (!this.#stopped) await this.#c.store.update(write);
   }
 
-  #retryLater(id: string): void {
-    const known = this.#retries.get(id);
+  #retryLater(id: string, part: string): void {
+    const retries = this.#retries.get(id) ?? new Map<string, Retry>();
+    this.#retries.set(id, retries);
     const { random } = this.#c;
-    const backoff = known?.backoff ?? new Backoff({ initialMs: RETRY_INITIAL_MS, maxMs: RETRY_MAX_MS, random });
+    const backoff =
+      retries.get(part)?.backoff ?? new Backoff({ initialMs: RETRY_INITIAL_MS, maxMs: RETRY_MAX_MS, random });
     const timer = this.#c.clock.after(backoff.next(), () => {
-      this.#retries.set(id, { backoff, timer: undefined });
+      retries.set(part, { backoff, timer: undefined });
       this.#mark(id);
     });
-    this.#retries.set(id, { backoff, timer });
+    retries.set(part, { backoff, timer });
+  }
+
+  #forgetRetries(id: string): void {
+    for (const r of this.#retries.get(id)?.values() ?? []) r.timer?.cancel();
+    this.#retries.delete(id);
+  }
+
+  /** The plugin has come to a node: it may be what was waited for. */
+  #retryNow(id: string): void {
+    this.#forgetRetries(id);
+    this.#mark(id);
   }
 
   #nextCall(volume: Volume): Call | undefined {
     const { spec, info } = volume;
     if (!spec) return undefined;
-    if (!info) return volume.pendingDelete ? this.#forget(volume) : this.#create(volume);
+    const due = (part: string) => !this.#retries.get(volume.id)?.get(part)?.timer;
+    if (!info) return volume.pendingDelete || !due('') ? undefined : this.#create(volume);
     const made = () => ({ spec, info, secrets: this.#c.store.view((tx) => volumeSecretsOf(tx, spec)) });
-    const leaving = volume.publishStatus.find((s) => s.state === PENDING_UNPUBLISH);
+    const statuses = volume.publishStatus.filter((s) => due(s.nodeId));
+    const leaving = statuses.find((s) => s.state === PENDING_UNPUBLISH);
     if (leaving) return this.#unpublish(volume, made, leaving);
-    const coming = volume.publishStatus.find((s) => s.state === PENDING_PUBLISH);
+    const coming = statuses.find((s) => s.state === PENDING_PUBLISH);
     if (coming) return this.#publish(volume, made, coming);
-    return volume.pendingDelete && volume.publishStatus.length === 0 ? this.#remove(volume, made) : undefined;
+    return volume.pendingDelete && volume.publishStatus.length === 0 && due('')
+      ? this.#remove(volume, made)
+      : undefined;
   }
 
   #create(volume: Volume): Call {
     return {
+      part: '',
       run: async () => {
         const { spec } = volume;
         if (!spec) return () => undefined;
@@ -203,16 +237,9 @@ export class VolumeManager implements LeaderComponent {
     };
   }
 
-  /** It was never made. */
-  #forget(volume: Volume): Call {
-    return {
-      run: async () => (tx) => removeVolume(tx, volume.id),
-      failed: () => undefined,
-    };
-  }
-
   #remove(volume: Volume, made: () => MadeVolume): Call {
     return {
+      part: '',
       run: async () => {
         await this.#plugins.remove(made());
         return (tx) => removeVolume(tx, volume.id);
@@ -223,6 +250,7 @@ export class VolumeManager implements LeaderComponent {
 
   #publish(volume: Volume, made: () => MadeVolume, s: VolumePublishStatus): Call {
     return {
+      part: s.nodeId,
       run: async () => {
         const { csi = [], hostname = s.nodeId } = this.#c.store.get('node', s.nodeId)?.description ?? {};
         const driver = volume.spec?.driver?.name ?? '';
@@ -232,7 +260,10 @@ export class VolumeManager implements LeaderComponent {
         const state = PUBLISHED;
         return (tx) =>
           changePublishStatus(tx, volume.id, s.nodeId, (old) =>
-            old.state === PENDING_PUBLISH ? { ...old, state, publishContext, csiNodeId, message: '' } : old,
+            // Whoever has it taken away meanwhile needs the name that it was published by.
+            old.state === PENDING_PUBLISH
+              ? { ...old, state, publishContext, csiNodeId, message: '' }
+              : { ...old, csiNodeId },
           );
       },
       failed: failedOn(volume.id, s.nodeId),
@@ -241,6 +272,7 @@ export class VolumeManager implements LeaderComponent {
 
   #unpublish(volume: Volume, made: () => MadeVolume, s: VolumePublishStatus): Call {
     return {
+      part: s.nodeId,
       run: async () => {
         // Without a name the plugin was never asked to publish it, or at least has not answered.
         const csi = this.#c.store.get('node', s.nodeId)?.description?.csi ?? [];

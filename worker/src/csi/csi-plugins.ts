@@ -3,6 +3,7 @@
  * it is looked again which ones there are, and what they say of the node.
  */
 import { readdir } from 'node:fs/promises';
+import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { type Clock, errnoOf, type Logger, messageOf, SwarmtsError, type TimerHandle } from '@swarmts/lib';
@@ -61,7 +62,7 @@ export class CsiPlugins {
     if (found) return found.plugin;
     throw new SwarmtsError(
       'unavailable',
-      `CSI plugin ${name} does not answer on this node: start it with its socket in ${this.#o.dir}`,
+      `CSI plugin ${name} does not answer on node ${hostname()}: start it with its socket in ${this.#o.dir}`,
     );
   }
 
