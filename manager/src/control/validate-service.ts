@@ -67,7 +67,9 @@ function validateSecretEnv(spec: ServiceSpec): void {
   const { env = [], secrets = [] } = spec.task?.container ?? {};
   for (const [variable, secret] of Object.entries(readContainerExtensions(spec.annotations?.labels ?? {}).secretEnv)) {
     if (!secrets.some((r) => r.secretName === secret))
-      throw bad(`${extensionLabels.secretEnv}: the service has no secret ${secret}, which ${variable} is to hold`);
+      throw bad(
+        `the service has no secret ${secret}, which ${variable} is to hold: give it one, or take the label ${extensionLabels.secretEnv} away as well (--label-rm)`,
+      );
     if (env.some((e) => e.startsWith(`${variable}=`)))
       throw bad(`${extensionLabels.secretEnv}: ${variable} has a value already, and the secret ${secret}`);
   }

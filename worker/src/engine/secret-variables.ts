@@ -9,18 +9,29 @@ import type { ContainerRecord } from './container-record.js';
 /** Of a file system in memory, as statfs(2) tells it. */
 const TMPFS_MAGIC = 0x01021994;
 
+/** Of one variable with its name and the zero byte at its end (MAX_ARG_STRLEN of execve(2), with pages of 4 KiB). */
+const MAX_VARIABLE_BYTES = 131_072;
+
 /** As NAME=VALUE, from the injected files. Throws SwarmtsError 'invalid-argument' for what no variable can hold. */
 export function secretVariables(record: ContainerRecord, paths: ContainerPaths): readonly string[] {
   return (record.config.secretEnv ?? []).map(({ name, path }) => {
     const index = (record.config.files ?? []).findIndex((f) => f.path === path);
-    const value = readFileSync(join(paths.files, String(index)));
-    if (value.includes(0))
-      throw new SwarmtsError(
-        'invalid-argument',
-        `the secret at ${path} has zero bytes: it cannot be the variable ${name}`,
-      );
-    return `${name}=${value.toString().replace(/\r?\n$/, '')}`;
+    return secretVariable(name, path, readFileSync(join(paths.files, String(index))));
   });
+}
+
+/** NAME=VALUE of the secret at `path`. Throws SwarmtsError 'invalid-argument' for what no variable can hold. */
+export function secretVariable(name: string, path: string, value: Buffer): string {
+  const refused = (why: string) =>
+    new SwarmtsError(
+      'invalid-argument',
+      `the secret at ${path} ${why}: it cannot be the variable ${name}, read the file`,
+    );
+  if (value.includes(0)) throw refused('has zero bytes');
+  const variable = `${name}=${value.toString().replace(/\r?\n$/, '')}`;
+  if (Buffer.byteLength(variable) >= MAX_VARIABLE_BYTES)
+    throw refused(`has ${value.length} bytes, and Linux has room for ${MAX_VARIABLE_BYTES - name.length - 2}`);
+  return variable;
 }
 
 /** Puts a file system in memory where the bundle will be, unless there is one already. */
