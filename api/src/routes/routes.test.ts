@@ -317,6 +317,11 @@ describe('routes', () => {
     assert.equal((await api.send('POST', '/volumes/create', { body: block })).status, 501);
     assert.equal((await api.send('DELETE', '/volumes/shared')).status, 204);
     assert.equal((await api.send('GET', '/volumes/shared')).status, 404);
+    assert.equal((await api.send('POST', '/volumes/create', { body })).status, 201);
+    for (const there of [true, false]) {
+      assert.equal(await listed('/volumes'), there);
+      assert.equal((await api.send('DELETE', '/volumes/shared?force=1')).status, 204);
+    }
     api.backend.swarm.active = false;
     assert.equal((await api.send('POST', '/volumes/create', { body })).status, 503);
     api.backend.swarm.active = true;

@@ -49,14 +49,25 @@ export function volumeRoutes({ backend }: RouteContext): Route[] {
     route('PUT', '/volumes/{name}', (call) => updateVolume(backend, call)),
     route('POST', '/volumes/prune', async (call) => json(await prune(backend, call))),
     route('DELETE', '/volumes/{name}', async ({ params, query }) => {
-      const [name, force] = [params.name ?? '', flag(query, 'force')];
-      await hereOrInCluster(
-        () => node.removeVolume(name, force),
-        () => swarm.removeVolume(name, force),
-      );
+      await removeVolume(backend, params.name ?? '', flag(query, 'force'));
       return empty(204);
     }),
   ];
+}
+
+/** With `force` it is no error that there is no such volume; the node alone would say so of one of the cluster. */
+async function removeVolume({ node, swarm }: Backend, name: string, force: boolean): Promise<void> {
+  try {
+    await hereOrInCluster(
+      async () => {
+        if (force) await node.volume(name);
+        await node.removeVolume(name, force);
+      },
+      () => swarm.removeVolume(name, force),
+    );
+  } catch (e) {
+    if (!force || !isSwarmtsError(e, 'not-found')) throw e;
+  }
 }
 
 async function updateVolume({ swarm }: Backend, call: Call): Promise<Reply> {

@@ -129,7 +129,8 @@ export class MemoryNode implements NodeBackend {
     return volume;
   }
 
-  async removeVolume(name: string): Promise<void> {
+  async removeVolume(name: string, force: boolean): Promise<void> {
+    if (force && !this.volumeList.some((v) => v.name === name)) return;
     this.volumeList.splice(this.volumeList.indexOf(await this.volume(name)), 1);
   }
 

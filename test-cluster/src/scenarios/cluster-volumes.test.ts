@@ -237,5 +237,6 @@ volumes:
       (await swarmts('volume', 'inspect', 'lost')).includes('CSI plugin nobody.csi.test does not answer'),
     );
     await swarmts('volume', 'rm', '--force', 'lost');
+    assert.doesNotMatch(await swarmts('volume', 'ls', '--cluster'), /lost/);
   });
 });
