@@ -70,6 +70,7 @@ export async function openNetworks(
         .views()
         .filter((v) => ids.has(v.id))
         .map(namesOf),
+    isComplete: () => routed.isComplete,
     clock: systemClock,
     logger,
     async spawn() {

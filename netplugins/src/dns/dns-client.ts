@@ -24,6 +24,8 @@ export interface DnsClientOptions {
   readonly spawn: () => Promise<void>;
   /** The names of some networks, as of now; those that are not known are left out. */
   readonly networks: (ids: ReadonlySet<string>) => readonly NetworkNames[];
+  /** False while not all of them are known: a process that goes on with those from before is let be. */
+  readonly isComplete: () => boolean;
   readonly clock: Clock;
   readonly logger: Logger;
 }
@@ -38,6 +40,8 @@ export class DnsClient {
   #socket: Socket | undefined;
   #sequence = 0;
   #reset = true;
+  /** The process that is connected was started by this client: it knows nothing yet. */
+  #isNew = false;
   #tail: Promise<void> = Promise.resolve();
   #scheduled = false;
   #closed = false;
@@ -102,6 +106,7 @@ export class DnsClient {
   async #send(): Promise<DnsAcknowledgement['failed']> {
     if (this.#closed || (this.#containers.size === 0 && !this.#socket)) return {};
     const socket = await this.#connected();
+    if (this.#reset && !this.#isNew && !this.#o.isComplete()) return {};
     const update = this.#update();
     if (!update) return {};
     const acknowledged = await this.#exchange(socket, update);
@@ -110,6 +115,7 @@ export class DnsClient {
       throw new SwarmtsError('unavailable', 'the name server did not answer');
     }
     this.#reset = false;
+    this.#isNew = false;
     for (const n of update.networks) this.#sentNetworks.set(n.id, JSON.stringify(n));
     for (const id of update.removedNetworkIds) this.#sentNetworks.delete(id);
     for (const c of update.containers) {
@@ -165,7 +171,10 @@ export class DnsClient {
     for (let attempt = 0; attempt < CONNECT_ATTEMPTS; attempt++) {
       const socket = await openSocket(this.#o.socketPath);
       if (socket) return this.#use(socket);
-      if (attempt === 0) await this.#o.spawn();
+      if (attempt === 0) {
+        await this.#o.spawn();
+        this.#isNew = true;
+      }
       await sleep(this.#o.clock, CONNECT_RETRY_MS);
     }
     throw new SwarmtsError('unavailable', 'the name server did not start');

@@ -105,6 +105,8 @@ export class RoutedNetworks {
   /** Backends' addresses that rules have led to, by network. */
   readonly #addresses = new Map<string, ReadonlySet<string>>();
   readonly #routers = new Set<string>();
+  /** Of swarms, known by containers that were found alone: their routers stay as they are until the managers' last word is known. */
+  readonly #found = new Set<string>();
   /** What the routers were like when they were looked at last, apart from their legs. */
   readonly #ensured = new Map<string, string>();
   readonly #tunnels: EncryptedTunnels;
@@ -164,12 +166,14 @@ export class RoutedNetworks {
     const swarm = [...this.#views.values()].filter((v) => vniOf(v.network) > 0).map((v) => v.id);
     const gone = change.complete ? swarm.filter((id) => !known.has(id)) : change.removedNetworkIds;
     for (const id of gone) {
+      this.#found.delete(id);
       this.#views.delete(id);
       this.#dirty.add(id);
     }
     for (const s of change.networks) {
       const view = applyState(this.#views.get(s.networkId), s);
       if (!view) continue;
+      this.#found.delete(s.networkId);
       this.#views.set(s.networkId, view);
       this.#dirty.add(s.networkId);
     }
@@ -208,6 +212,11 @@ export class RoutedNetworks {
     );
   }
 
+  /** Whether the managers' last word is known of every network that containers were found on. */
+  get isComplete(): boolean {
+    return this.#found.size === 0;
+  }
+
   views(): readonly NetworkView[] {
     return [...this.#views.values()];
   }
@@ -227,6 +236,7 @@ export class RoutedNetworks {
     const { network } = o.attachment;
     if (!network) throw new SwarmtsError('internal', 'an attachment without its network');
     this.#views.set(network.id, this.#views.get(network.id) ?? onlyNetwork(network));
+    this.#found.delete(network.id);
     await this.#requireEncryption(network);
     const made = await this.#newAttachment(o, network);
     this.#attaching.add(made.leg.leg);
@@ -286,12 +296,19 @@ export class RoutedNetworks {
   /** After a restart: the containers that are alive, and what the managers last said. */
   async restore(attachments: readonly RoutedAttachment[]): Promise<void> {
     for (const a of attachments) {
-      this.#views.set(a.networkId, this.#views.get(a.networkId) ?? onlyNetwork(a.network));
+      if (!this.#views.has(a.networkId)) this.#find(a.networkId, a.network);
       this.#legsOf(a.networkId).set(a.endpointId, a);
       this.#dirty.add(a.networkId);
     }
     this.#schedule();
     await this.settled();
+  }
+
+  #find(id: string, network: Network): void {
+    this.#views.set(id, onlyNetwork(network));
+    if (vniOf(network) === 0) return;
+    this.#found.add(id);
+    this.#routers.add(id);
   }
 
   // Reconciling
@@ -357,6 +374,7 @@ export class RoutedNetworks {
   }
 
   async #reconcile(id: string): Promise<void> {
+    if (this.#found.has(id)) return;
     const view = this.#views.get(id);
     const legs = this.#legs.get(id);
     const netns = this.#netnsOf(id);

@@ -77,6 +77,35 @@ describe('processes that are killed', () => {
     assert.equal(all.length, 4, 'no task was replaced');
   });
 
+  it('daemons: names and virtual addresses of an overlay network go on meanwhile', async () => {
+    ok(await lab.swarmts('m1', 'network', 'create', '-d', 'overlay', 'back'));
+    const create = ['service', 'create', '-d', '--network', 'back', '--mode', 'global', '--stop-grace-period', '0s'];
+    ok(await lab.swarmts('m1', ...create, '--name', 'asked', 'registry:5000/whoami'));
+    await untilRunning(lab, 'm1', 'asked', 2);
+    const ask = 'nslookup asked 127.0.0.11 >/dev/null 2>&1 && wget -q -O /dev/null http://asked/';
+    const loop = `n=0; while true; do n=$((n+1)); if ${ask}; then [ $((n%50)) = 0 ] && echo good; else echo bad; fi; sleep 0.02; done`;
+    ok(await lab.swarmts('m1', ...create, '--name', 'asker', 'registry:5000/busybox', 'sh', '-c', loop));
+    await untilRunning(lab, 'm1', 'asker', 2);
+    const said = async () => ok(await lab.swarmts('m1', 'service', 'logs', '--raw', 'asker')).split('\n');
+    const good = async () => (await said()).filter((l) => l === 'good').length;
+    for (const node of ['w1', 'm1']) {
+      await lab.kill(node);
+      await lab.start(node);
+      await untilState(lab, 'm1', 'w1', 'ready');
+      const before = await good();
+      await waitFor('they have asked on', 30_000, async () => (await good()) >= before + 4);
+    }
+    assert.deepEqual(
+      (await said()).filter((l) => l === 'bad'),
+      [],
+    );
+    for (const name of ['asker', 'asked']) ok(await lab.swarmts('m1', 'service', 'rm', name));
+    await waitFor('they are gone', 20_000, async () => {
+      const all = await Promise.all(['m1', 'w1'].map(containers));
+      return all.flat().length === 4;
+    });
+  });
+
   it('a container: its task fails and a new one runs after the delay', async () => {
     const [victim] = await containers('w1');
     assert.ok(victim);
