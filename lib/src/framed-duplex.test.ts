@@ -68,6 +68,13 @@ describe('a stream in frames', () => {
     assert.match(String(error), /the cable was cut/);
   });
 
+  it('may break before anybody listens', async () => {
+    const lonely = new FramedDuplex(() => undefined);
+    lonely.destroy(new Error('the node is away'));
+    await new Promise<void>((resolve) => lonely.once('close', resolve));
+    assert.equal(lonely.errored?.message, 'the node is away');
+  });
+
   it('can be joined to others', async () => {
     const [first, second] = [pair(), pair()];
     joinDuplexes(first.b, second.a);

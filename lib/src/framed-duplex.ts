@@ -34,6 +34,8 @@ export class FramedDuplex extends Duplex {
   constructor(send: (f: StreamFrame) => void) {
     super({ allowHalfOpen: true });
     this.#sendFrame = send;
+    // It may break before it is joined to anything: whoever joins it sees that it is closed.
+    this.on('error', () => undefined);
   }
 
   /** A frame has come. */

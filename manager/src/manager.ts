@@ -513,7 +513,8 @@ export class Manager {
     s.bidi(ControlService.tunnel, (frames) => {
       frames.once('data', (first: TunnelFrame) => {
         try {
-          joinDuplexes(tunnelOver(frames), this.#leaderRuntime().dispatcher.openTunnel(first.node));
+          const tunnel = this.#leaderRuntime().dispatcher.openTunnel(first.node);
+          joinDuplexes(tunnelOver(frames), tunnel);
         } catch (e) {
           frames.emit('error', toStatus(e));
         }
