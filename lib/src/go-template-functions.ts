@@ -73,6 +73,9 @@ function compare(a: unknown, b: unknown): number {
   return x < y ? -1 : x > y ? 1 : 0;
 }
 
+/** As in Go's fmt: a manager must not fill its memory for a typing error. */
+const MAX_WIDTH = 1_000_000;
+
 /** %s %v %d %q %t %f %x with width and precision: what a format for a table line needs. */
 function printf(format: unknown, ...args: readonly unknown[]): string {
   let next = 0;
@@ -82,12 +85,14 @@ function printf(format: unknown, ...args: readonly unknown[]): string {
       if (verb === '%') return '%';
       if (next >= args.length) return `%!${verb}(MISSING)`;
       const v = args[next++];
+      const w = Number(width ?? 0);
+      if (w > MAX_WIDTH)
+        throw new SwarmtsError('invalid-argument', `template: error calling printf: a width is at most ${MAX_WIDTH}`);
       let s = show(v);
       if (verb === 'q') s = JSON.stringify(s);
-      if (verb === 'f') s = Number(v).toFixed(precision === undefined ? 6 : Number(precision));
+      if (verb === 'f') s = Number(v).toFixed(precision === undefined ? 6 : Math.min(100, Number(precision)));
       if (verb === 'x') s = typeof v === 'number' ? v.toString(16) : Buffer.from(s).toString('hex');
       if (verb === 's' && precision !== undefined) s = s.slice(0, Number(precision));
-      const w = Number(width ?? 0);
       return flags.includes('-') ? s.padEnd(w) : s.padStart(w, flags.includes('0') ? '0' : ' ');
     },
   );

@@ -72,6 +72,11 @@ describe('Go templates', () => {
     }
   });
 
+  it('refuses widths that would fill the memory', () => {
+    assert.throws(() => compiled('{{printf "%1000001d" .Count}}')(data), /a width is at most 1000000/);
+    assert.equal(compiled('{{printf "%.999f" .Count}}')(data).length, '3.'.length + 100);
+  });
+
   it('leaves text without actions as it is', () => {
     const plain = fc.string().filter((s) => !s.includes('{{') && !s.includes('\\'));
     fc.assert(fc.property(plain, (s) => compiled(s)({}) === s));
