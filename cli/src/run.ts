@@ -92,7 +92,7 @@ async function runLeaf(found: Found, terminal: Terminal, host: () => Host, node:
 async function clientOf(host: Host, node: string): Promise<ApiClient> {
   if (node === '') return new ApiClient(host);
   const { TunnelAgent } = await import('./http/tunnel.js');
-  return new ApiClient(host, new TunnelAgent(host, node));
+  return new ApiClient(host, new TunnelAgent(host, node), node);
 }
 
 type Search = Found | { readonly group: Group; readonly name: string };

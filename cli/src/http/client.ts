@@ -36,16 +36,24 @@ export class ApiClient {
   readonly host: Host;
   readonly #agent: Agent;
   readonly #target: object;
+  readonly #node: string;
 
-  /** `agent` makes the connections, which are not TLS then; default: to the host itself. */
-  constructor(host: Host, agent?: Agent) {
+  /** `agent` makes the connections, which are not TLS then, to `node`; default: to the host itself. */
+  constructor(host: Host, agent?: Agent, node = '') {
     this.host = host;
+    this.#node = node;
     this.#agent = agent ?? agentOf(host);
     this.#target = agent ? {} : targetOf(host);
   }
 
   close(): void {
     this.#agent.destroy();
+  }
+
+  #connectError(e: NodeJS.ErrnoException, method: string, path: string): Error {
+    if (this.#node === '' || e instanceof CommandError) return connectError(this.host, e, method, path);
+    const why = `the connection to node ${this.#node} was lost (${e.message})`;
+    return new CommandError(`${why}: \`swarmts node ls\` tells whether it is ready`);
   }
 
   get<T>(path: string, query?: Query): Promise<T> {
@@ -115,7 +123,7 @@ export class ApiClient {
           reject,
         );
       });
-      req.on('error', (e: NodeJS.ErrnoException) => reject(connectError(this.host, e, 'POST', path)));
+      req.on('error', (e: NodeJS.ErrnoException) => reject(this.#connectError(e, 'POST', path)));
       req.end(json);
     });
   }
@@ -137,7 +145,7 @@ export class ApiClient {
       });
       req.on('response', resolve);
       req.on('error', (e: NodeJS.ErrnoException) =>
-        reject(options.signal?.aborted ? e : connectError(this.host, e, method, path)),
+        reject(options.signal?.aborted ? e : this.#connectError(e, method, path)),
       );
       if (options.stream) {
         options.stream.on('error', (e) => req.destroy(e));
