@@ -179,4 +179,20 @@ describe('slots with volumes of their own', () => {
     assert.notEqual(service()?.volumePins[slot], node);
     await bed.loop.stop();
   });
+
+  it('wait no longer when they are not pinned any more', async () => {
+    const { bed, service } = await start();
+    const [slot = '', node = ''] = Object.entries(service()?.volumePins ?? {})[0] ?? [];
+    await bed.nodeTurns(node, NodeState.DOWN);
+    const waiting = await succeed(bed, service, Number(slot));
+    assert.equal(waiting?.nodeId, '');
+    const { spec } = testService({ replicas: 2 });
+    await bed.store.update((tx) => {
+      const made = service();
+      if (made) tx.update('service', { ...made, spec, volumePins: {} });
+    });
+    await bed.pass();
+    assert.notEqual(bed.store.get('task', waiting?.id ?? '')?.nodeId, '');
+    await bed.loop.stop();
+  });
 });

@@ -88,7 +88,7 @@ export class SchedulingLoop implements LeaderComponent {
     else if (c.kind === 'task') this.#onTask(c.object, c.old, c.action === 'remove');
     else if (c.kind === 'volume' && c.action === 'remove') this.#volumes.remove(c.object);
     else if (c.kind === 'volume') this.#volumes.put(c.object);
-    else return;
+    else if (c.kind !== 'service') return;
     if (this.#pending.size > 0) this.#loop.mark();
   }
 
@@ -190,9 +190,11 @@ export class SchedulingLoop implements LeaderComponent {
     return `cannot be scheduled: ${messageOf(error)}`;
   }
 
-  /** What was on a node that is no part of the cluster any more is lost. */
+  /** What was on a node that is no part of the cluster any more is lost, and the user may have let go of the rest. */
   #withoutLostPin(task: Task): Task {
-    return task.pinnedNodeId === '' || this.#nodes.has(task.pinnedNodeId) ? task : { ...task, pinnedNodeId: '' };
+    if (task.pinnedNodeId === '') return task;
+    const holds = this.#nodes.has(task.pinnedNodeId) && isPinned(this.#c.store.get('service', task.serviceId)?.spec);
+    return holds ? task : { ...task, pinnedNodeId: '' };
   }
 
   /** The task as it will be on the node: with what it reserves of user-defined resources, and its volumes. */
