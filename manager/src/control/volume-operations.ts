@@ -20,6 +20,11 @@ export function createVolume(tx: WriteTx, spec: VolumeSpec): Volume {
   if (name === '') throw new SwarmtsError('invalid-argument', 'Volume name is required');
   validateSecretName(name);
   if ((spec.driver?.name ?? '') === '') throw new SwarmtsError('invalid-argument', 'Volume driver must be specified');
+  if (spec.driver?.name === 'local')
+    throw new SwarmtsError(
+      'invalid-argument',
+      `volume ${name}: a volume of the cluster needs a CSI plugin as its driver`,
+    );
   if (spec.requiredBytes < 0 || spec.limitBytes < 0)
     throw new SwarmtsError('invalid-argument', 'capacities of a volume must not be negative');
   if (spec.limitBytes > 0 && spec.requiredBytes > spec.limitBytes)
