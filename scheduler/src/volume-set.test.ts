@@ -121,6 +121,14 @@ describe('the volumes for a task', () => {
     assert.equal(reason(shared(VolumeSharing.SHARED_BY_ALL), second, b), '');
   });
 
+  it('are read by mounts whose target has a placeholder, too', () => {
+    const set = setOf(volume('data', { sharing: VolumeSharing.SHARED_ONE_WRITER, scope: VolumeScope.MULTI_NODE }));
+    const reader = taskWith('r', { source: 'data', target: '/d{{.Task.Slot}}', readOnly: true });
+    const { attachments = [] } = set.choose(reader, nodeWith('a'));
+    set.track({ ...reader, nodeId: 'a', volumes: attachments });
+    assert.equal(reason(set, task, nodeWith('b')), '');
+  });
+
   it('are free again when their task has ended', () => {
     const set = setOf(volume('data'));
     const placed = placedOn(task, 'a', 'id-data');

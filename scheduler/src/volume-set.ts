@@ -53,10 +53,12 @@ export class VolumeSet {
       this.release(task);
       return;
     }
-    for (const a of task.volumes) {
-      const uses = this.#uses.get(a.volumeId) ?? new Map<string, Use>();
-      uses.set(task.id, { nodeId: task.nodeId, readOnly: readsOnly(task, a.target) });
-      this.#uses.set(a.volumeId, uses);
+    // As `choose` has found them: in the order of the mounts.
+    const mounts = clusterMounts(task);
+    for (const [i, { volumeId }] of task.volumes.entries()) {
+      const uses = this.#uses.get(volumeId) ?? new Map<string, Use>();
+      uses.set(task.id, { nodeId: task.nodeId, readOnly: mounts[i]?.readOnly ?? false });
+      this.#uses.set(volumeId, uses);
     }
   }
 
@@ -191,10 +193,6 @@ function expanded(
     if (isSwarmtsError(e, 'invalid-argument')) return e.message;
     throw e;
   }
-}
-
-function readsOnly(task: Task, target: string): boolean {
-  return clusterMounts(task).find((m) => m.target === target)?.readOnly ?? false;
 }
 
 /** Whether a node is where the volume can be had: all segments of one of its topologies. */

@@ -63,6 +63,7 @@ export class NodeSwarmBackend implements SwarmBackend {
 
   /** Throws SwarmtsError 'not-a-manager' where this node is none. */
   async #call<K extends OperationName>(name: K, args: OperationArgs<K>): Promise<OperationResult<K>> {
+    await this.#node.untilStarted();
     const manager = () => this.#node.managerIfAny;
     return callLeader(this.#manager, name, args, { clock: this.#clock, manager });
   }
@@ -81,6 +82,7 @@ export class NodeSwarmBackend implements SwarmBackend {
 
   async info(): Promise<SwarmInfo> {
     const node = this.#node;
+    await node.untilStarted();
     const { state } = node;
     const local =
       state === undefined

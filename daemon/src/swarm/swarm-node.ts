@@ -74,6 +74,8 @@ export interface SwarmNodeOptions {
 /** `join` and `init` answer after this time at the latest; the rest goes on in the background. */
 const READY_TIMEOUT_MS = 20_000;
 const LEAVE_TIMEOUT_MS = 8_000;
+/** How long those who ask a daemon that has just started wait for it to know whether it is a manager. */
+const START_WAIT_MS = 5_000;
 const ROLE_RETRY_MS = 500;
 const RESUME_RETRY_MS = 1_000;
 
@@ -90,6 +92,7 @@ export class SwarmNode {
   #renewal: TimerHandle | undefined;
   #reconciling = false;
   #reconcileAgain = false;
+  #started = false;
   #stopped = false;
   #left = new AbortController();
   /** The node's record as the managers see it. */
@@ -101,8 +104,22 @@ export class SwarmNode {
     this.#file = new NodeStateFile(options.dir);
   }
 
+  /** Resolves when it is known what this node is; the API answers before that. Later than a few seconds it is not waited for. */
+  async untilStarted(): Promise<void> {
+    const deadline = this.#o.clock.monotonic() + START_WAIT_MS;
+    while (!this.#started && this.#o.clock.monotonic() < deadline) await sleep(this.#o.clock, 20);
+  }
+
   /** Goes on with the membership of an earlier run, if there is one. */
-  start(): Promise<void> {
+  async start(): Promise<void> {
+    try {
+      await this.#goOn();
+    } finally {
+      this.#started = true;
+    }
+  }
+
+  #goOn(): Promise<void> {
     return this.#serial(async () => {
       const state = await this.#file.load();
       if (!state) return;

@@ -8,7 +8,7 @@ import { identityOf } from '@swarmts/manager';
 import type { Lab } from '../lab/lab.js';
 import type { RunResult } from '../lab/run.js';
 import { waitFor } from '../wait.js';
-import { failed, newLab, ok, untilState } from './testing.js';
+import { failed, newLab, ok, untilRunning, untilState } from './testing.js';
 
 /** The one of Debian's docker.io beside whatever else is installed. */
 const DOCKERS = ['docker', '/usr/bin/docker'];
@@ -168,9 +168,13 @@ describe('clients of the API', () => {
     });
 
     it('Prometheus finds nodes, services and tasks, and reads metrics with a certificate', async () => {
-      ok(await lab.swarmts('m1', 'network', 'create', '-d', 'overlay', 'front'));
-      const flags = ['--name', 'web', '--replicas', '2', '--network', 'front', '-p', '8080:80'];
-      ok(await lab.swarmts('m1', 'service', 'create', ...flags, 'registry:5000/whoami'));
+      // A second try finds what the first one has made.
+      if ((await lab.docker('m1', 'service', 'inspect', 'web')).code !== 0) {
+        ok(await lab.swarmts('m1', 'network', 'create', '-d', 'overlay', 'front'));
+        const flags = ['-d', '--name', 'web', '--replicas', '2', '--network', 'front', '-p', '8080:80'];
+        ok(await lab.swarmts('m1', 'service', 'create', ...flags, 'registry:5000/whoami'));
+      }
+      await untilRunning(lab, 'm1', 'web', 2);
       const config = join(dir, 'prometheus.yml');
       writeFileSync(
         config,
@@ -188,7 +192,7 @@ describe('clients of the API', () => {
           const r = await inLab('curl', '-sf', `http://127.0.0.1:9090/api/v1/${path}`);
           return r.code === 0 ? (JSON.parse(r.stdout).data as T) : undefined;
         };
-        const found = await waitFor('Prometheus has found everything', 30_000, async () => {
+        const found = await waitFor('Prometheus has found everything', 60_000, async () => {
           const data = await get<{ readonly activeTargets: readonly Target[] }>('targets?state=active');
           const of = (job: string) => data?.activeTargets.filter((t) => t.discoveredLabels.job === job) ?? [];
           const jobs = { nodes: of('nodes'), services: of('services'), tasks: of('tasks'), swarmts: of('swarmts') };
