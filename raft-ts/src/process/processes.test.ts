@@ -4,7 +4,7 @@ import { IDS, KvProcesses } from './kv-processes.js';
 import { Workload } from './workload.js';
 
 const IS_LONG = process.env.RAFT_LONG === '1';
-const KILLING_MS = (IS_LONG ? 600 : 60) * 1000;
+const KILLING_MS = (IS_LONG ? 600 : 30) * 1000;
 const KILL_EVERY_MS = 5_000;
 const PER_SECOND = 200;
 const FULL_STOPS = IS_LONG ? 100 : 5;

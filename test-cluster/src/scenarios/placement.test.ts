@@ -228,7 +228,8 @@ describe('placement', () => {
   });
 
   it('a service scales by its use, and says why', async () => {
-    const flags = ['--limit-cpu', '0.1', '--autoscale', 'min=1,max=3,cpu=50,up=6s,down=6s'];
+    const scale = ['--autoscale', 'min=1,max=3,cpu=50,up=6s,down=6s'];
+    const flags = ['--limit-cpu', '0.1', '--stop-grace-period', '0s', ...scale];
     await create('busy', '-d', ...flags, BUSYBOX, 'sh', '-c', 'while :; do :; done');
     await untilRunning(lab, 'm1', 'busy', 3, 60_000);
     const steps = await swarmts('service', 'autoscale', 'busy');
@@ -269,6 +270,8 @@ describe('placement', () => {
   it('privileges and the size of /dev/shm reach the container', async () => {
     await create(
       'shm',
+      '--stop-grace-period',
+      '0s',
       '--privileged',
       '--shm-size',
       '32m',
