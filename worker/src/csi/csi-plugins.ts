@@ -31,6 +31,8 @@ export class CsiPlugins {
   #infos: readonly NodeCsiInfo[] = [];
   #timer: TimerHandle | undefined;
   #stopped = false;
+  /** Why the last look failed; '' if it did not. */
+  #failure = '';
 
   constructor(options: CsiPluginsOptions) {
     this.#o = options;
@@ -41,10 +43,15 @@ export class CsiPlugins {
     return this.#infos;
   }
 
-  /** Looks now and from now on; `onChange` is called when what they say has changed. */
+  /** Looks now and from now on; `onChange` is called when what they say has changed. A look that fails is logged. */
   async start(onChange: () => void): Promise<void> {
     const before = this.#infos;
-    await this.#scan();
+    this.#onLook(
+      await this.#scan().then(
+        () => '',
+        (e: unknown) => messageOf(e),
+      ),
+    );
     if (this.#stopped) return;
     if (!isDeepStrictEqual(before, this.#infos)) onChange();
     this.#timer = this.#o.clock.after(SCAN_PERIOD_MS, () => void this.start(onChange));
@@ -64,6 +71,12 @@ export class CsiPlugins {
       'unavailable',
       `CSI plugin ${name} does not answer on node ${hostname()}: start it with its socket in ${this.#o.dir}`,
     );
+  }
+
+  #onLook(failure: string): void {
+    if (failure !== '' && failure !== this.#failure)
+      this.#o.log.warn('the CSI plugins of this node cannot be looked for', { dir: this.#o.dir, error: failure });
+    this.#failure = failure;
   }
 
   async #scan(): Promise<void> {
