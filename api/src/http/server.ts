@@ -121,10 +121,10 @@ export class HttpApiServer implements ApiServer {
     connection.on('close', () => gone.abort());
     connection.on('error', () => gone.abort());
     this.#hijacked.add(connection);
+    connection.once('close', () => this.#hijacked.delete(connection));
     // Behind another request: its answer comes first.
     const before = this.#pending.get(connection);
     if (before !== undefined) await new Promise((resolve) => before.once('close', resolve));
-    connection.once('close', () => this.#hijacked.delete(connection));
     try {
       const body = await readHijackedBody(request, connection, head);
       const signal = AbortSignal.any([gone.signal, this.#closing.signal]);
