@@ -2,6 +2,7 @@
  * Publishes what the tasks on this node write, at least once each line. Where it stopped is asked of the bus: a daemon that starts
  * again, and a bus that was away, go on there. A bus that takes nothing keeps lines waiting in the files of their containers.
  */
+import { timeNanoFixed } from '@swarmts/api';
 import { type Clock, type Logger, messageOf, sleep } from '@swarmts/lib';
 import type { ContainerEngine, ContainerInfo } from '@swarmts/worker';
 import { type Bus, subjectOf } from './bus.js';
@@ -85,7 +86,7 @@ export class LogPublisher {
           task: taskId,
           node: this.#o.nodeId(),
           stream: line.stream,
-          time: timeOf(at.timeNs),
+          time: timeNanoFixed(at.timeNs),
           line: Buffer.from(line.line).toString('utf8').replace(/\n$/, ''),
         }),
       });
@@ -98,10 +99,4 @@ export class LogPublisher {
     if (found?.['Swarmts-Container'] !== containerId || !/^\d+$/.test(time)) return undefined;
     return { timeNs: BigInt(time), number };
   }
-}
-
-/** RFC 3339 with nanoseconds. */
-function timeOf(ns: bigint): string {
-  const whole = new Date(Number(ns / 1_000_000_000n) * 1000).toISOString().slice(0, -5);
-  return `${whole}.${String(ns % 1_000_000_000n).padStart(9, '0')}Z`;
 }
