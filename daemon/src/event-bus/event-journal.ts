@@ -61,7 +61,7 @@ export class EventJournal {
     readonly missingUpTo: number | undefined;
   } {
     if (!position) return { events: [...this.#events], missingUpTo: undefined };
-    const events = this.#events.filter((e) => isAfter(e.at, position));
+    const events = this.#events.slice(this.#events.findLastIndex((e) => !isAfter(e.at, position)) + 1);
     return { events, missingUpTo: position.version < this.#knownAfter ? this.#knownAfter : undefined };
   }
 }
