@@ -42,8 +42,7 @@ import {
   followers,
   type NewVersion,
   type PayloadKind,
-  removeConfig,
-  removeSecret,
+  removePayload,
   updateConfig,
   updateSecret,
   withoutPayload,
@@ -270,7 +269,7 @@ export class Operations {
   }
 
   async removeSecret(a: Ref): Promise<void> {
-    await this.#update((tx) => removeSecret(tx, a.ref));
+    await this.#update((tx) => removePayload(tx, 'secret', a.ref));
   }
 
   listConfigs(_: Record<string, never>): readonly Config[] {
@@ -290,7 +289,7 @@ export class Operations {
   }
 
   async removeConfig(a: Ref): Promise<void> {
-    await this.#update((tx) => removeConfig(tx, a.ref));
+    await this.#update((tx) => removePayload(tx, 'config', a.ref));
   }
 
   /** A new version of a secret or config under its name. With `follow` the services that use it are updated to it. */

@@ -9,7 +9,7 @@ import {
   followed,
   followers,
   nameOfVersion,
-  removeSecret,
+  removePayload,
 } from './payload-operations.js';
 
 const data = (text: string) => new Uint8Array(Buffer.from(text));
@@ -60,6 +60,34 @@ describe('versions of secrets and configs', () => {
     assert.equal(version, 2);
   });
 
+  it('of configs are followed, and kept while one of them is in use', async () => {
+    const { store } = await bed();
+    const configId = await store.update((tx) => createConfig(tx, named('app', 'x')));
+    const configs = [{ configId, configName: 'app', file: undefined, runtime: false }];
+    const plain = specWith('other');
+    const container = ContainerSpec.create({ ...plain.task?.container, configs });
+    const spec = { ...plain, task: TaskSpec.create({ ...plain.task, container }) };
+    await store.update((tx) => tx.create('service', Service.create({ id: 'web', spec })));
+    const { id } = await store.update((tx) => addVersion(tx, 'config', 'app', data('y')));
+    store.view((tx) => {
+      const next = followed(tx, 'config', spec, id).task?.container;
+      assert.equal(next?.configs[0]?.configId, id);
+      assert.equal(next?.secrets[0]?.secretId, 'other');
+    });
+    await assert.rejects(
+      store.update((tx) => removePayload(tx, 'config', 'app')),
+      (e) => isSwarmtsError(e, 'invalid-argument') && /config 'app' is in use by .* web/.test(e.message),
+    );
+    await store.update((tx) => {
+      tx.remove('service', 'web');
+      removePayload(tx, 'config', 'app');
+    });
+    assert.deepEqual(
+      store.view((tx) => tx.list('config')),
+      [],
+    );
+  });
+
   it('are refused for an earlier version, for what is not there, and without data', async () => {
     const { store } = await bed();
     await store.update((tx) => addVersion(tx, 'secret', 'db', data('two')));
@@ -98,12 +126,12 @@ describe('versions of secrets and configs', () => {
       tx.create('service', Service.create({ id: 'web', spec: specWith(first) }));
     });
     await assert.rejects(
-      store.update((tx) => removeSecret(tx, 'db')),
+      store.update((tx) => removePayload(tx, 'secret', 'db')),
       (e) => isSwarmtsError(e, 'invalid-argument') && /in use by the following service: web/.test(e.message),
     );
     await store.update((tx) => {
       tx.remove('service', 'web');
-      removeSecret(tx, 'db');
+      removePayload(tx, 'secret', 'db');
     });
     assert.deepEqual(names(store), []);
   });

@@ -8,6 +8,7 @@ import { newId, SwarmtsError } from '@swarmts/lib';
 import {
   Config,
   ConfigSpec,
+  type ContainerSpec,
   extensionLabels,
   MAX_CONFIG_BYTES,
   MAX_SECRET_BYTES,
@@ -32,6 +33,29 @@ export interface NewVersion {
 
 const LIMITS = { secret: MAX_SECRET_BYTES, config: MAX_CONFIG_BYTES } as const;
 const OLD_VERSION = /@(\d+)$/;
+
+interface References {
+  readonly of: (c: ContainerSpec) => readonly { readonly id: string; readonly name: string }[];
+  /** Those of a name refer to that id. */
+  readonly pointed: (c: ContainerSpec, name: string, id: string) => ContainerSpec;
+}
+
+const references: Readonly<Record<PayloadKind, References>> = {
+  secret: {
+    of: (c) => c.secrets.map((r) => ({ id: r.secretId, name: r.secretName })),
+    pointed: (c, name, secretId) => ({
+      ...c,
+      secrets: c.secrets.map((r) => (r.secretName === name ? { ...r, secretId } : r)),
+    }),
+  },
+  config: {
+    of: (c) => c.configs.map((r) => ({ id: r.configId, name: r.configName })),
+    pointed: (c, name, configId) => ({
+      ...c,
+      configs: c.configs.map((r) => (r.configName === name ? { ...r, configId } : r)),
+    }),
+  },
+};
 
 const bytes = (b: Uint8Array | undefined) => Buffer.from(b ?? []);
 const nameOf = (p: Secret | Config) => p.spec?.annotations?.name ?? '';
@@ -93,43 +117,29 @@ function checkSame(old: Secret | Config, spec: SecretSpec | ConfigSpec, withData
 }
 
 /** With its earlier versions, if it is the newest. */
-export function removeSecret(tx: WriteTx, ref: string): void {
-  const secret = findByNameOrId(tx, 'secret', ref);
-  const all = withEarlier(tx, 'secret', secret);
-  refuseIfUsed(tx, 'secret', nameOf(secret), (s) =>
-    s.task?.container?.secrets.some((r) => all.some((v) => v.id === r.secretId)),
-  );
-  const volume = tx.list('volume').find((v) => v.spec?.secrets.some((s) => all.some((x) => x.id === s.secretId)));
+export function removePayload(tx: WriteTx, kind: PayloadKind, ref: string): void {
+  const payload = findByNameOrId(tx, kind, ref);
+  const all = [payload, ...earlierVersions(tx, kind, nameOf(payload))];
+  const isOne = (id: string) => all.some((v) => v.id === id);
+  refuseIfUsed(tx, kind, nameOf(payload), (c) => references[kind].of(c).some((r) => isOne(r.id)));
+  const volumes = kind === 'secret' ? tx.list('volume') : [];
+  const volume = volumes.find((v) => v.spec?.secrets.some((s) => isOne(s.secretId)));
   if (volume)
     throw new SwarmtsError(
       'failed-precondition',
-      `secret '${nameOf(secret)}' is in use by volume ${volume.spec?.annotations?.name}`,
+      `secret '${nameOf(payload)}' is in use by volume ${volume.spec?.annotations?.name}`,
     );
-  for (const v of all) tx.remove('secret', v.id);
-}
-
-/** With its earlier versions, if it is the newest. */
-export function removeConfig(tx: WriteTx, ref: string): void {
-  const config = findByNameOrId(tx, 'config', ref);
-  const all = withEarlier(tx, 'config', config);
-  refuseIfUsed(tx, 'config', nameOf(config), (s) =>
-    s.task?.container?.configs.some((r) => all.some((v) => v.id === r.configId)),
-  );
-  for (const v of all) tx.remove('config', v.id);
-}
-
-function withEarlier(tx: ReadTx, kind: PayloadKind, p: Secret | Config): readonly (Secret | Config)[] {
-  return [p, ...earlierVersions(tx, kind, nameOf(p))];
+  for (const v of all) tx.remove(kind, v.id);
 }
 
 function earlierVersions(tx: ReadTx, kind: PayloadKind, name: string): readonly (Secret | Config)[] {
   return tx.list(kind).filter((p: Secret | Config) => OLD_VERSION.test(nameOf(p)) && nameOfVersion(p) === name);
 }
 
-function refuseIfUsed(tx: ReadTx, kind: string, name: string, uses: (s: ServiceSpec) => boolean | undefined): void {
+function refuseIfUsed(tx: ReadTx, kind: string, name: string, uses: (c: ContainerSpec) => boolean): void {
   const users = tx
     .list('service')
-    .filter((s) => s.spec && uses(s.spec))
+    .filter((s) => s.spec?.task?.container && uses(s.spec.task.container))
     .map((s) => s.spec?.annotations?.name);
   if (users.length > 0) {
     const plural = users.length === 1 ? 'service' : 'services';
@@ -180,14 +190,9 @@ export function followed(tx: ReadTx, kind: PayloadKind, spec: ServiceSpec, id: s
   const container = spec.task?.container;
   const name = nameOfVersion(tx.get(kind, id));
   if (!spec.task || !container || name === undefined) return spec;
-  if (kind === 'secret') {
-    if (!container.secrets.some((r) => r.secretName === name && r.secretId !== id)) return spec;
-    const secrets = container.secrets.map((r) => (r.secretName === name ? { ...r, secretId: id } : r));
-    return { ...spec, task: { ...spec.task, container: { ...container, secrets } } };
-  }
-  if (!container.configs.some((r) => r.configName === name && r.configId !== id)) return spec;
-  const configs = container.configs.map((r) => (r.configName === name ? { ...r, configId: id } : r));
-  return { ...spec, task: { ...spec.task, container: { ...container, configs } } };
+  const { of, pointed } = references[kind];
+  if (!of(container).some((r) => r.name === name && r.id !== id)) return spec;
+  return { ...spec, task: { ...spec.task, container: pointed(container, name, id) } };
 }
 
 /** What of a secret may be read. */
