@@ -60,6 +60,16 @@ export class ApiClient {
     return this.json<T>('GET', path, query ? { query } : {});
   }
 
+  /** Like `get`; undefined where the daemon knows nothing by that name. */
+  async find<T>(path: string, query?: Query): Promise<T | undefined> {
+    try {
+      return await this.get<T>(path, query);
+    } catch (e) {
+      if (e instanceof ApiError && e.status === 404) return undefined;
+      throw e;
+    }
+  }
+
   post<T>(path: string, body?: unknown, query?: Query): Promise<T> {
     return this.json<T>('POST', path, { body, ...(query ? { query } : {}) });
   }

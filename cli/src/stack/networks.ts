@@ -3,7 +3,6 @@ import { withoutNulls } from '../compose/dictionary.js';
 import type { ComposeNetwork, ComposeProject } from '../compose/model.js';
 import type { Context } from '../context.js';
 import { CommandError } from '../exit.js';
-import { ApiError } from '../http/client.js';
 import { NAMESPACE_LABEL, scoped } from './names.js';
 
 interface NetworkAnswer {
@@ -18,7 +17,9 @@ export async function createNetworks(ctx: Context, stack: string, project: Compo
     const network = project.networks[key] ?? {};
     const name = network.name ?? (network.external ? key : scoped(stack, key));
     if (PREDEFINED.includes(name)) continue;
-    const known = await find(ctx, name);
+    const found = await ctx.api.find<NetworkAnswer>(`/networks/${encodeURIComponent(name)}`);
+    // It is found by its id as well.
+    const known = found?.Name === name ? found : undefined;
     if (network.external) {
       if (!known)
         throw new CommandError(
@@ -44,16 +45,6 @@ function usedNetworks(project: ComposeProject): readonly string[] {
     for (const k of keys.length === 0 ? ['default'] : keys) used.add(k);
   }
   return [...used];
-}
-
-async function find(ctx: Context, name: string): Promise<NetworkAnswer | undefined> {
-  try {
-    const found = await ctx.api.get<NetworkAnswer>(`/networks/${encodeURIComponent(name)}`);
-    return found.Name === name ? found : undefined;
-  } catch (e) {
-    if (e instanceof ApiError && e.status === 404) return undefined;
-    throw e;
-  }
 }
 
 function specOf(n: ComposeNetwork, stack: string): Readonly<Record<string, unknown>> {

@@ -7,7 +7,6 @@ import { withoutNulls } from '../compose/dictionary.js';
 import type { ComposeClusterVolume, ComposeProject } from '../compose/model.js';
 import type { Context } from '../context.js';
 import { CommandError } from '../exit.js';
-import { ApiError } from '../http/client.js';
 import { volumeName } from './mounts.js';
 import { NAMESPACE_LABEL } from './names.js';
 import { payloadName } from './service-spec.js';
@@ -17,7 +16,7 @@ export async function createVolumes(ctx: Context, stack: string, project: Compos
     const spec = volume?.['x-cluster-spec'];
     if (!spec || volume.external) continue;
     const name = volumeName(key, stack, volume);
-    if (await exists(ctx, name)) continue;
+    if (await ctx.api.find(`/volumes/${encodeURIComponent(name)}`)) continue;
     if (!volume.driver)
       throw new CommandError(`volume ${key} has x-cluster-spec, and needs the driver of its CSI plugin`);
     ctx.out.write(`Creating volume ${name}\n`);
@@ -28,16 +27,6 @@ export async function createVolumes(ctx: Context, stack: string, project: Compos
       Labels: { ...withoutNulls(volume.labels), [NAMESPACE_LABEL]: stack },
       ClusterVolumeSpec: clusterSpec(spec, stack, project),
     });
-  }
-}
-
-async function exists(ctx: Context, name: string): Promise<boolean> {
-  try {
-    await ctx.api.get(`/volumes/${encodeURIComponent(name)}`);
-    return true;
-  } catch (e) {
-    if (e instanceof ApiError && e.status === 404) return false;
-    throw e;
   }
 }
 

@@ -3,7 +3,7 @@ import type { Arity, Command } from '../command.js';
 import type { Context } from '../context.js';
 import type { Task } from '../engine-types.js';
 import { CommandError } from '../exit.js';
-import { ApiClient, ApiError } from '../http/client.js';
+import { ApiClient } from '../http/client.js';
 import { TunnelAgent } from '../http/tunnel.js';
 
 interface Place {
@@ -53,19 +53,13 @@ async function placeOf(ctx: Context, ref: string): Promise<Place> {
 
 /** By id, the beginning of one, or as "SERVICE.SLOT" (of global services "SERVICE.NODE"): the one that is meant to run. */
 async function findTask(ctx: Context, ref: string): Promise<Task> {
-  try {
-    return await ctx.api.get<Task>(`/tasks/${encodeURIComponent(ref)}`);
-  } catch (e) {
-    if (!(e instanceof ApiError) || e.status !== 404) throw e;
-  }
+  const byId = await ctx.api.find<Task>(`/tasks/${encodeURIComponent(ref)}`);
+  if (byId) return byId;
   const dot = ref.lastIndexOf('.');
   const [service, seat] = [ref.slice(0, dot), ref.slice(dot + 1)];
   if (dot > 0 && seat !== '') {
     const filters = JSON.stringify({ service: [service], 'desired-state': ['running'] });
-    const tasks = await ctx.api.get<readonly Task[]>('/tasks', { filters }).catch((e: unknown) => {
-      if (e instanceof ApiError && e.status === 404) return [];
-      throw e;
-    });
+    const tasks = (await ctx.api.find<readonly Task[]>('/tasks', { filters })) ?? [];
     const here = tasks.filter((t) => (t.Slot ? String(t.Slot) === seat : t.NodeID?.startsWith(seat)));
     const running = here.find((t) => t.Status?.State === 'running') ?? here[0];
     if (running) return running;

@@ -16,20 +16,14 @@ interface Target {
 }
 
 async function target(ctx: Context, ref: string): Promise<Target> {
-  try {
-    const s = await ctx.api.get<Service>(`/services/${encodeURIComponent(ref)}`);
+  const s = await ctx.api.find<Service>(`/services/${encodeURIComponent(ref)}`);
+  if (s) {
     const replicas = s.Spec.Mode?.Replicated?.Replicas ?? 1;
     return { kind: 'services', id: s.ID, tty: s.Spec.TaskTemplate?.ContainerSpec?.TTY ?? false, replicas };
-  } catch (e) {
-    if (!(e instanceof ApiError) || e.status !== 404) throw e;
   }
-  try {
-    const t = await ctx.api.get<Task>(`/tasks/${encodeURIComponent(ref)}`);
-    return { kind: 'tasks', id: t.ID, tty: t.Spec?.ContainerSpec?.TTY ?? false, replicas: t.Slot ?? 1 };
-  } catch (e) {
-    if (e instanceof ApiError && e.status === 404) throw new ApiError(404, `no such task or service: ${ref}`);
-    throw e;
-  }
+  const t = await ctx.api.find<Task>(`/tasks/${encodeURIComponent(ref)}`);
+  if (!t) throw new ApiError(404, `no such task or service: ${ref}`);
+  return { kind: 'tasks', id: t.ID, tty: t.Spec?.ContainerSpec?.TTY ?? false, replicas: t.Slot ?? 1 };
 }
 
 export const command = defineCommand({

@@ -2,7 +2,6 @@
 import { atLeast, defineCommand } from '../../command.js';
 import type { Service, Task } from '../../engine-types.js';
 import { CommandError } from '../../exit.js';
-import { ApiError } from '../../http/client.js';
 import { filterQuery } from '../../http/filters.js';
 import { printTasks, taskListFlags } from '../../task/list.js';
 
@@ -15,12 +14,9 @@ export const command = defineCommand({
     const ids: string[] = [];
     const missing: string[] = [];
     for (const ref of refs) {
-      try {
-        ids.push((await ctx.api.get<Service>(`/services/${encodeURIComponent(ref)}`)).ID);
-      } catch (e) {
-        if (!(e instanceof ApiError) || e.status !== 404) throw e;
-        missing.push(`no such service: ${ref}`);
-      }
+      const service = await ctx.api.find<Service>(`/services/${encodeURIComponent(ref)}`);
+      if (service) ids.push(service.ID);
+      else missing.push(`no such service: ${ref}`);
     }
     if (ids.length === 0) throw new CommandError(missing.join('\n'));
     const tasks = await ctx.api.get<Task[]>('/tasks', { filters: filterQuery(f.filter, { service: ids }) });
