@@ -1,7 +1,8 @@
 /** Services as Docker shows them. */
 import { type Service, UpdateState } from '@swarmts/proto';
 import type { ServiceWithCounts } from '../backend.js';
-import { timeJson, wordOf } from '../json/write.js';
+import { JsonTexts } from '../json/json-texts.js';
+import { appendField, timeJson, wordOf } from '../json/write.js';
 import { metaJson } from './annotations.js';
 import { endpointJson } from './endpoint.js';
 import { serviceSpecJson } from './service-spec.js';
@@ -15,23 +16,24 @@ const updateStates: Readonly<Record<string, UpdateState>> = {
   rollback_completed: UpdateState.ROLLBACK_COMPLETED,
 };
 
-export function serviceJson(s: ServiceWithCounts, withStatus: boolean): Record<string, unknown> {
-  const { service } = s;
+/** The texts of services for lists, without counts. */
+export function serviceTexts(): JsonTexts<Service> {
+  return new JsonTexts((s) => JSON.stringify(serviceJson(s)));
+}
+
+/** The counts in the text of a service: they change without it. */
+export function withStatus(text: string, s: ServiceWithCounts): string {
+  const { runningTasks: RunningTasks, desiredTasks: DesiredTasks, completedTasks: CompletedTasks } = s;
+  return appendField(text, 'ServiceStatus', JSON.stringify({ RunningTasks, DesiredTasks, CompletedTasks }));
+}
+
+export function serviceJson(service: Service): Record<string, unknown> {
   return {
     ...metaJson(service.id, service.meta),
     Spec: service.spec === undefined ? {} : serviceSpecJson(service.spec),
     ...(service.previousSpec === undefined ? {} : { PreviousSpec: serviceSpecJson(service.previousSpec) }),
     Endpoint: endpointJson(service.endpoint),
     ...updateStatusJson(service),
-    ...(withStatus
-      ? {
-          ServiceStatus: {
-            RunningTasks: s.runningTasks,
-            DesiredTasks: s.desiredTasks,
-            CompletedTasks: s.completedTasks,
-          },
-        }
-      : {}),
     ...(service.jobStatus === undefined
       ? {}
       : {

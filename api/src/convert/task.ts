@@ -1,54 +1,42 @@
 /** Tasks as Docker shows them. */
-import { type Task, TaskState, type TaskStatus, taskStateName } from '@swarmts/proto';
-import { omitEmpty, timeJson } from '../json/write.js';
+import { type Task, type TaskSpec, TaskState, type TaskStatus, taskStateName } from '@swarmts/proto';
+import { JsonTexts } from '../json/json-texts.js';
+import { appendField, omitEmpty, timeJson } from '../json/write.js';
 import { metaJson } from './annotations.js';
 import { portJson } from './endpoint.js';
 import { swarmNetworkJson } from './network.js';
 import { genericJson } from './resources.js';
 import { taskSpecJson } from './task-spec.js';
 
-/** Many at once: tasks of a service share its spec and its networks, which are converted once. */
-export function tasksJson(tasks: readonly Task[]): readonly Record<string, unknown>[] {
-  const specs = once(taskSpecJson);
-  const networks = once(swarmNetworkJson);
-  return tasks.map((t) => convert(t, specs, networks));
+/** The texts of tasks for lists: those of a service share the text of its spec. */
+export function taskTexts(): JsonTexts<Task> {
+  const specs = new JsonTexts<TaskSpec>((s) => JSON.stringify(taskSpecJson(s)));
+  return new JsonTexts((t) =>
+    appendField(JSON.stringify(withoutSpec(t)), 'Spec', t.spec === undefined ? '{}' : specs.of(t.spec)),
+  );
 }
 
 export function taskJson(t: Task): Record<string, unknown> {
-  return convert(t, taskSpecJson, swarmNetworkJson);
+  return { ...withoutSpec(t), Spec: t.spec === undefined ? {} : taskSpecJson(t.spec) };
 }
 
-function once<K extends object, V>(make: (key: K) => V): (key: K) => V {
-  const made = new Map<K, V>();
-  return (key) => {
-    const known = made.get(key);
-    if (known !== undefined) return known;
-    const value = make(key);
-    made.set(key, value);
-    return value;
-  };
-}
-
-function convert(
-  t: Task,
-  specJson: typeof taskSpecJson,
-  networkJson: typeof swarmNetworkJson,
-): Record<string, unknown> {
+function withoutSpec(t: Task): Record<string, unknown> {
   return {
     ...metaJson(t.id, t.meta),
     Labels: t.annotations?.labels ?? {},
-    ...omitEmpty({ Name: t.annotations?.name }),
-    Spec: t.spec === undefined ? {} : specJson(t.spec),
-    ...omitEmpty({ ServiceID: t.serviceId, Slot: t.slot, NodeID: t.nodeId }),
-    Status: statusJson(t.status),
-    DesiredState: taskStateName(t.desiredState),
     ...omitEmpty({
+      Name: t.annotations?.name,
+      ServiceID: t.serviceId,
+      Slot: t.slot,
+      NodeID: t.nodeId,
       NetworksAttachments: t.networks.map((n) => ({
-        ...(n.network === undefined ? {} : { Network: networkJson(n.network) }),
+        ...(n.network === undefined ? {} : { Network: swarmNetworkJson(n.network) }),
         ...omitEmpty({ Addresses: n.addresses, Aliases: n.aliases }),
       })),
       GenericResources: genericJson(t.assignedGenericResources),
     }),
+    Status: statusJson(t.status),
+    DesiredState: taskStateName(t.desiredState),
     ...(t.jobIteration === undefined ? {} : { JobIteration: { Index: t.jobIteration.index } }),
   };
 }

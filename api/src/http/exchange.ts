@@ -62,6 +62,8 @@ export type Reply =
   | {
       readonly kind: 'stream';
       readonly contentType: string;
+      /** All of it is there: nothing is waited for but the client. */
+      readonly isWhole?: boolean;
       readonly headers?: Readonly<Record<string, string>>;
       readonly run: (write: StreamWrite) => Promise<void>;
     };
@@ -69,6 +71,30 @@ export type Reply =
 export type Handler = (call: Call) => Promise<Reply>;
 
 export const json = (value: unknown, status = 200): Reply => ({ kind: 'json', status, value });
+/** Elements of a list that are written in one piece: a long one is converted and sent piece by piece, and others get their turn. */
+const MAX_PIECE = 500;
+
+/** A list of what `write` makes a JSON text of. */
+export function jsonList<T>(items: readonly T[], write: (item: T) => string): Reply {
+  if (items.length <= MAX_PIECE)
+    return { kind: 'text', status: 200, text: `[${items.map(write).join(',')}]\n`, contentType: 'application/json' };
+  return {
+    kind: 'stream',
+    contentType: 'application/json',
+    isWhole: true,
+    run: async (send) => {
+      for (let at = 0; at < items.length; at += MAX_PIECE) {
+        const piece = items
+          .slice(at, at + MAX_PIECE)
+          .map(write)
+          .join(',');
+        await send(Buffer.from(`${at === 0 ? '[' : ','}${piece}`));
+      }
+      await send(']\n');
+    },
+  };
+}
+
 export const empty = (status = 200): Reply => ({ kind: 'empty', status });
 
 export async function readBody(body: AsyncIterable<Uint8Array>, limit: number): Promise<Buffer> {

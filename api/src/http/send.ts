@@ -3,7 +3,7 @@ import type { ServerResponse } from 'node:http';
 import { SwarmtsError } from '@swarmts/lib';
 import type { Reply, StreamWrite } from './exchange.js';
 
-/** A whole answer is kept in memory until the client has taken it: one that takes nothing for so long gets no more. */
+/** What a whole answer is made of is kept in memory until the client has taken it: one that takes nothing for so long gets no more. */
 const TAKING_TIMEOUT_MS = 120_000;
 
 /** Writes what a route answered. */
@@ -15,9 +15,7 @@ export async function send(reply: Reply, head: boolean, response: ServerResponse
       return;
     case 'text':
       setHeaders(response, reply.headers);
-      limitTaking(response);
-      response.writeHead(reply.status, { 'Content-Type': reply.contentType });
-      response.end(head ? undefined : reply.text);
+      sendWhole(response, reply.status, reply.contentType, Buffer.from(reply.text), head);
       return;
     case 'empty':
       setHeaders(response, reply.headers);
@@ -28,6 +26,7 @@ export async function send(reply: Reply, head: boolean, response: ServerResponse
       throw new SwarmtsError('internal', 'this connection cannot be handed over');
     case 'stream':
       setHeaders(response, reply.headers);
+      if (reply.isWhole) limitTaking(response);
       response.writeHead(200, { 'Content-Type': reply.contentType });
       response.flushHeaders();
       await reply.run(writer(response, signal)).catch((e: unknown) => {
@@ -38,9 +37,12 @@ export async function send(reply: Reply, head: boolean, response: ServerResponse
 }
 
 export function sendJson(response: ServerResponse, status: number, value: unknown, head: boolean): void {
-  const body = jsonBody(value);
+  sendWhole(response, status, 'application/json', jsonBody(value), head);
+}
+
+function sendWhole(response: ServerResponse, status: number, contentType: string, body: Buffer, head: boolean): void {
   limitTaking(response);
-  response.writeHead(status, { 'Content-Type': 'application/json', 'Content-Length': body.byteLength });
+  response.writeHead(status, { 'Content-Type': contentType, 'Content-Length': body.byteLength });
   response.end(head ? undefined : body);
 }
 

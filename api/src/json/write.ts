@@ -30,6 +30,11 @@ export function omitEmpty(o: Readonly<Record<string, unknown>>): Record<string, 
   return kept;
 }
 
+/** The text of an object that has fields, with one more. */
+export function appendField(object: string, name: string, value: string): string {
+  return `${object.slice(0, -1)},${JSON.stringify(name)}:${value}}`;
+}
+
 function isEmpty(v: unknown): boolean {
   if (v === undefined || v === null || v === '' || v === 0 || v === false) return true;
   if (Array.isArray(v)) return v.length === 0;

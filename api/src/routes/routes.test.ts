@@ -71,6 +71,27 @@ describe('routes', () => {
     assert.equal(counted?.ID, id);
   });
 
+  it('list what an inspect shows, whatever was listed before', async () => {
+    const id = await create('web', 2);
+    const listed = async () => ((await api.send('GET', '/services')).json as ServiceJson[])[0];
+    assert.deepEqual(await listed(), await service(id));
+    const { Version } = await service(id);
+    await api.send('POST', `/services/${id}/update?version=${Version.Index}`, { body: specOf('web', 'alpine:4') });
+    assert.deepEqual(await listed(), await service(id));
+    assert.equal((await listed())?.Spec.TaskTemplate.ContainerSpec.Image, 'alpine:4');
+    for (const task of (await api.send('GET', '/tasks')).json as { ID: string }[])
+      assert.deepEqual((await api.send('GET', `/tasks/${task.ID}`)).json, task);
+  });
+
+  it('list what does not go into one piece', async () => {
+    await create('web', 1234);
+    const tasks = (await api.send('GET', '/tasks')).json as { ID: string; Slot: number }[];
+    assert.deepEqual(
+      tasks.map((t) => t.Slot),
+      Array.from({ length: 1234 }, (_, i) => i + 1),
+    );
+  });
+
   it('update with the version that was read, and roll back', async () => {
     const id = await create('web');
     const before = await service('web');

@@ -2,11 +2,11 @@
 import { SwarmtsError } from '@swarmts/lib';
 import { readExtensions, type Service, type ServiceSpec } from '@swarmts/proto';
 import type { ServiceWithCounts } from '../backend.js';
-import { serviceJson } from '../convert/service.js';
+import { serviceJson, serviceTexts, withStatus } from '../convert/service.js';
 import { withDefaults } from '../convert/service-defaults.js';
 import { readServiceSpec } from '../convert/service-spec.js';
 import { accepts, acceptsLabels, checkWords, type FilterArgs, parseFilters } from '../filters.js';
-import { type Call, empty, flag, json, objectVersion, readJson } from '../http/exchange.js';
+import { type Call, empty, flag, json, jsonList, objectVersion, readJson } from '../http/exchange.js';
 import { type Route, route } from '../http/router.js';
 import { pinImage } from '../pin-image.js';
 import { decodeRegistryAuth, REGISTRY_AUTH, storedRegistryAuth } from '../registry-auth.js';
@@ -22,13 +22,17 @@ const MODES: Readonly<Record<string, 'replicated' | 'global' | 'replicatedJob' |
 
 export function serviceRoutes(c: RouteContext): Route[] {
   const { swarm, node } = c.backend;
+  const texts = serviceTexts();
   return [
     route('GET', '/services', async ({ query }) => {
       const filters = parseFilters(query, ['id', 'label', 'mode', 'name', 'runtime']);
       checkWords(filters, 'mode', Object.keys(MODES));
       const withCounts = flag(query, 'status');
       const services = (await swarm.services({ withCounts })).filter((s) => serviceMatches(s, filters));
-      return json(services.map((s) => serviceJson(s, withCounts)));
+      return jsonList(services, (s) => {
+        const text = texts.of(s.service);
+        return withCounts ? withStatus(text, s) : text;
+      });
     }),
     route('POST', '/services/create', async (call) => {
       const spec = withAuth(readServiceSpec(await readJson(call)), storedRegistryAuth(call.headers[REGISTRY_AUTH]));
@@ -41,7 +45,7 @@ export function serviceRoutes(c: RouteContext): Route[] {
       const { spec } = found.service;
       const complete =
         flag(query, 'insertDefaults') && spec ? { ...found.service, spec: withDefaults(spec) } : found.service;
-      return json(serviceJson({ ...found, service: complete }, false));
+      return json(serviceJson(complete));
     }),
     route('DELETE', '/services/{id}', async ({ params }) => {
       await swarm.removeService(params.id ?? '');

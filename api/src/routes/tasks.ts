@@ -2,9 +2,9 @@
 import { isSwarmtsError } from '@swarmts/lib';
 import { type Task, TaskState, taskName } from '@swarmts/proto';
 import type { SwarmBackend } from '../backend.js';
-import { taskJson, tasksJson } from '../convert/task.js';
+import { taskJson, taskTexts } from '../convert/task.js';
 import { accepts, acceptsLabels, booleanFilter, checkWords, type FilterArgs, parseFilters } from '../filters.js';
-import { json } from '../http/exchange.js';
+import { json, jsonList } from '../http/exchange.js';
 import { type Route, route } from '../http/router.js';
 import type { RouteContext } from './context.js';
 import { swarmLogs } from './logs.js';
@@ -18,11 +18,12 @@ const FILTERS = ['desired-state', 'id', 'label', 'name', 'node', 'service', 'up-
 
 export function taskRoutes(c: RouteContext): Route[] {
   const { swarm } = c.backend;
+  const texts = taskTexts();
   return [
     route('GET', '/tasks', async ({ query }) => {
       const filters = parseFilters(query, FILTERS);
       checkWords(filters, 'desired-state', Object.keys(DESIRED_STATES));
-      return json(tasksJson(await matchingTasks(swarm, filters)));
+      return jsonList(await matchingTasks(swarm, filters), (t) => texts.of(t));
     }),
     route('GET', '/tasks/{id}', async ({ params }) => json(taskJson(await swarm.task(params.id ?? '')))),
     route('GET', '/tasks/{id}/logs', async (call) => {
