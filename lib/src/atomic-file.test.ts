@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { readFileIfThere, sweepUnfinished, writeFileAtomic } from './atomic-file.js';
+import { readFileIfThere, sweepUnfinished, writeFileAtomic, writeNewFile } from './atomic-file.js';
 
 describe('files that are replaced as a whole', () => {
   let dir: string;
@@ -17,6 +17,15 @@ describe('files that are replaced as a whole', () => {
     assert.equal(readFileSync(path, 'utf8'), 'two');
     assert.deepEqual(readdirSync(join(dir, 'below')), ['file']);
     assert.equal(await readFileIfThere(join(dir, 'none')), undefined);
+  });
+
+  it('are written in place as long as nobody depends on them', async () => {
+    const path = join(dir, 'file');
+    writeFileSync(path, 'half of wha');
+    await writeNewFile(path, 'all');
+    assert.equal(readFileSync(path, 'utf8'), 'all');
+    assert.deepEqual(readdirSync(dir), ['file']);
+    await assert.rejects(writeNewFile(join(dir, 'none', 'file'), 'x'), { code: 'ENOENT' });
   });
 
   it('are what remains when the unfinished ones are swept', () => {

@@ -50,6 +50,25 @@ export async function writeFileAtomic(path: string, data: string | Uint8Array, m
   }
 }
 
+/**
+ * Writes a file that nobody depends on before this resolves. A machine that stops earlier leaves it whole, damaged or not at all,
+ * whatever was there: so file and folder are synced at the same time, which takes half as long.
+ */
+export async function writeNewFile(path: string, data: string | Uint8Array, mode = 0o600): Promise<void> {
+  const file = openSync(path, 'w', mode);
+  try {
+    writeFileSync(file, data);
+    const folder = openSync(dirname(path), 'r');
+    try {
+      await Promise.all([syncData(file), syncAll(folder)]);
+    } finally {
+      closeSync(folder);
+    }
+  } finally {
+    closeSync(file);
+  }
+}
+
 /** Removes what processes that were killed have left in a folder. Only while nobody writes there. */
 export function sweepUnfinished(folder: string): void {
   for (const name of readdirSync(folder)) if (UNFINISHED.test(name)) rmSync(join(folder, name), { force: true });
