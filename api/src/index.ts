@@ -4,5 +4,4 @@ export { MAX_API_VERSION, MIN_API_VERSION } from './http/api-version.js';
 export type { ListenOptions, TlsMaterial, TlsSource } from './http/listen.js';
 export type { ApiServer } from './http/server.js';
 export * from './image-backend.js';
-export { timeNanoFixed } from './json/write.js';
 export { type ApiServerOptions, createApiServer } from './server.js';

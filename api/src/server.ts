@@ -1,6 +1,7 @@
 /** The API server, assembled: Docker's routes over a Backend. */
 import type { Logger } from '@swarmts/lib';
 import type { Backend } from './backend.js';
+import { EventHub } from './events/event-hub.js';
 import { json } from './http/exchange.js';
 import { type Route, Router, route } from './http/router.js';
 import { type ApiServer, HttpApiServer, type RequestObserver } from './http/server.js';
@@ -12,7 +13,7 @@ import { containerFileRoutes } from './routes/container-files.js';
 import { containerUsageRoutes } from './routes/container-usage.js';
 import { containerRoutes } from './routes/containers.js';
 import type { RouteContext } from './routes/context.js';
-import { EventHub, eventRoutes } from './routes/events.js';
+import { eventRoutes } from './routes/events.js';
 import { execRoutes } from './routes/exec.js';
 import { healthRoutes } from './routes/health.js';
 import { imageTransferRoutes } from './routes/image-transfer.js';
@@ -56,7 +57,7 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
 
 /** All routes; the hub must be closed. */
 export function engineRoutes(c: RouteContext): { readonly routes: readonly Route[]; readonly hub: EventHub } {
-  const hub = new EventHub(c);
+  const hub = new EventHub(c.backend);
   const routes = [
     ...systemRoutes(c),
     ...healthRoutes(c),

@@ -166,11 +166,12 @@ export interface VolumeChange {
 }
 
 export interface SwarmEvent {
-  readonly type: 'service' | 'node' | 'secret' | 'config' | 'network';
-  readonly action: 'create' | 'update' | 'remove';
+  readonly type: string;
+  readonly action: string;
   readonly id: string;
   readonly attributes: Readonly<Record<string, string>>;
-  readonly timeMs: number;
+  /** Only goes forward, and no two events have the same: the same on every manager. */
+  readonly timeNs: bigint;
 }
 
 export interface ClientCertificateOrder {
@@ -266,4 +267,6 @@ export interface SwarmBackend {
   removeVolume(ref: string, force: boolean): Promise<void>;
 
   onEvent(listener: (e: SwarmEvent) => void): () => void;
+  /** Those that the managers still know, the oldest first; none on a node that is no manager. */
+  eventsSince(timeNs: bigint): readonly SwarmEvent[];
 }

@@ -15,6 +15,7 @@ export * from './ip-prefix.js';
 export * from './log.js';
 export * from './random.js';
 export * from './random-name.js';
+export * from './rfc3339.js';
 export * from './subnet-pool.js';
 export * from './units.js';
 export * from './watch-queue.js';

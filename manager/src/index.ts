@@ -21,6 +21,7 @@ export { Manager, type ManagerOptions } from './manager.js';
 export { forceNewGroup, hasRaftState, NO_LEADER, type RaftTimings } from './raft/raft-group.js';
 export { callUnary, fromServiceError, LEADER_KEY } from './rpc/unary.js';
 export { SchedulingLoop } from './scheduling/scheduling-loop.js';
+export { eventOf } from './store/cluster-event.js';
 export { localStore, Store, type StoreEvents } from './store/store.js';
 export type { AnyChange, Kind, Tables } from './store/tables.js';
 export { noVolumePlugins, type VolumePlugins } from './volumes/volume-plugins.js';

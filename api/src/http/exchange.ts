@@ -7,6 +7,7 @@ import type { Duplex } from 'node:stream';
 import { SwarmtsError } from '@swarmts/lib';
 import { JsonObject } from '../json/object.js';
 import type { Caller } from './access.js';
+import type { SharedChunk } from './shared-chunk.js';
 
 /** JSON bodies; a spec with a 1000 KiB config in base64 fits twice. */
 export const MAX_JSON_BODY_BYTES = 4 * 1024 * 1024;
@@ -31,7 +32,7 @@ export interface Call {
 }
 
 /** Writes to the client; resolves when there is room for more, throws when the client has gone. */
-export type StreamWrite = (chunk: Uint8Array | string) => Promise<void>;
+export type StreamWrite = (chunk: Uint8Array | string | SharedChunk) => Promise<void>;
 
 /** The connection is handed over; `abandon` is called instead of `run` when that is not possible any more. */
 export interface HijackReply {

@@ -2,6 +2,7 @@
 import type { ServerResponse } from 'node:http';
 import { SwarmtsError } from '@swarmts/lib';
 import type { Reply, StreamWrite } from './exchange.js';
+import { SharedChunk } from './shared-chunk.js';
 
 /** What a whole answer is made of is kept in memory until the client has taken it: one that takes nothing for so long gets no more. */
 const TAKING_TIMEOUT_MS = 120_000;
@@ -61,17 +62,18 @@ export function setHeaders(response: ServerResponse, headers: Readonly<Record<st
 function writer(response: ServerResponse, signal: AbortSignal): StreamWrite {
   return async (chunk) => {
     signal.throwIfAborted();
-    if (response.write(chunk)) return;
+    const full = chunk instanceof SharedChunk ? chunk.writeTo(response) : response.write(chunk) ? undefined : response;
+    if (full === undefined) return;
     await new Promise<void>((resolve, reject) => {
       const drained = () => {
         signal.removeEventListener('abort', gone);
         resolve();
       };
       const gone = () => {
-        response.off('drain', drained);
+        full.off('drain', drained);
         reject(new SwarmtsError('aborted', 'the client has gone'));
       };
-      response.once('drain', drained);
+      full.once('drain', drained);
       signal.addEventListener('abort', gone, { once: true });
     });
   };

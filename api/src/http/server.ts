@@ -25,6 +25,9 @@ const BROKEN_REQUESTS: Readonly<Record<string, readonly [status: number, message
   ERR_HTTP_REQUEST_TIMEOUT: [408, 'the headers of the request took too long'],
 };
 
+/** One for all: every request ends with it, and an error with a stack takes longer to make than many an answer. */
+const GONE = new SwarmtsError('aborted', 'the client has gone');
+
 export interface ApiServer {
   /** unix:///path or tcp://host:port; may be called for several addresses. */
   listen(address: string, options?: ListenOptions): Promise<void>;
@@ -118,8 +121,8 @@ export class HttpApiServer implements ApiServer {
 
   async #serveHijack(request: IncomingMessage, connection: Duplex, head: Buffer, identify: Identify): Promise<void> {
     const gone = new AbortController();
-    connection.on('close', () => gone.abort());
-    connection.on('error', () => gone.abort());
+    connection.on('close', () => gone.abort(GONE));
+    connection.on('error', () => gone.abort(GONE));
     this.#hijacked.add(connection);
     connection.once('close', () => this.#hijacked.delete(connection));
     // Behind another request: its answer comes first.
@@ -175,12 +178,12 @@ export class HttpApiServer implements ApiServer {
     const gone = new AbortController();
     this.#pending.set(request.socket, response);
     response.on('close', () => {
-      gone.abort();
+      gone.abort(GONE);
       if (this.#pending.get(request.socket) === response) this.#pending.delete(request.socket);
     });
     // Without these a reset by the client would be an uncaught error.
-    request.on('error', () => gone.abort());
-    response.on('error', () => gone.abort());
+    request.on('error', () => gone.abort(GONE));
+    response.on('error', () => gone.abort(GONE));
     setHeaders(response, this.#headers(''));
     const signal = AbortSignal.any([gone.signal, this.#closing.signal]);
     try {

@@ -7,13 +7,6 @@ export function timeJson(ms: number): string {
   return ms === 0 ? ZERO_TIME : new Date(ms).toISOString();
 }
 
-/** Go's RFC3339NanoFixed, as in timestamps of log lines. */
-export function timeNanoFixed(ns: bigint): string {
-  const seconds = ns / 1_000_000_000n;
-  const rest = ns % 1_000_000_000n;
-  return `${new Date(Number(seconds) * 1000).toISOString().slice(0, 19)}.${rest.toString().padStart(9, '0')}Z`;
-}
-
 /** The word of a table whose value is `value`; tables are read the same way. */
 export function wordOf<T>(table: Readonly<Record<string, T>>, value: T): string {
   for (const [word, v] of Object.entries(table)) if (v === value) return word;

@@ -2,12 +2,11 @@
  * Log streams of services, tasks and containers. Warnings about nodes that could not be asked are kept to the end, as a
  * system error frame: clients stop reading there.
  */
-import { SwarmtsError } from '@swarmts/lib';
+import { parseTimeNs, SwarmtsError, timeNanoFixed } from '@swarmts/lib';
 import { LogQuery } from '@swarmts/proto';
 import type { ContainerLogLine, ContainerSummary, ServiceLogLine } from '../backend.js';
 import { type Call, flag, type Reply } from '../http/exchange.js';
 import { logPayload, streamType, writeLog } from '../http/stdcopy.js';
-import { timeNanoFixed } from '../json/write.js';
 import type { RouteContext } from './context.js';
 
 /** Different warnings that are kept for the end of a stream. */
@@ -39,9 +38,9 @@ export function readTimestampNs(text: string): string {
   if (text === '' || text === '0') return '';
   const m = /^(\d+)(?:\.(\d{1,9}))?$/.exec(text);
   if (m !== null) return `${BigInt(m[1] ?? '0') * 1_000_000_000n + BigInt((m[2] ?? '').padEnd(9, '0'))}`;
-  const ms = Date.parse(text);
-  if (Number.isNaN(ms)) throw new SwarmtsError('invalid-argument', `invalid timestamp "${text}"`);
-  return `${BigInt(ms) * 1_000_000n}`;
+  const ns = parseTimeNs(text);
+  if (ns === undefined) throw new SwarmtsError('invalid-argument', `invalid timestamp "${text}"`);
+  return `${ns}`;
 }
 
 export async function swarmLogs(

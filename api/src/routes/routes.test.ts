@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
+import { connect } from 'node:net';
 import { Harness } from '../testing/harness.js';
 import { DIGEST } from '../testing/memory-backend.js';
 import { NODE_ID, NOW_MS } from '../testing/memory-swarm.js';
@@ -402,6 +403,43 @@ describe('routes', () => {
       .split('\n')
       .map((l) => (JSON.parse(l) as { Type: string }).Type);
     assert.deepEqual(types, ['service', 'container']);
+  });
+
+  it('go on behind the last event that a client got, nothing missing and nothing twice', async () => {
+    const nanosOf = (text: string) => [...text.matchAll(/"timeNano":(\d+)/g)].map((m) => BigInt(m[1] ?? ''));
+    for (let i = 0; i < 300; i++) await create(`s${i}`);
+    const all = nanosOf(String((await api.send('GET', `/events?since=1&until=${NOW_MS / 1000 + 1}`)).body));
+    assert.equal(all.length, 300, 'more than a node keeps of its own');
+    assert.equal(new Set(all).size, 300);
+    const next = (all[120] ?? 0n) + 1n;
+    const since = `${next / 1_000_000_000n}.${String(next % 1_000_000_000n).padStart(9, '0')}`;
+    const stream = await api.open('GET', `/events?since=${since}`);
+    let got = '';
+    stream.on('data', (chunk: Buffer) => {
+      got += chunk.toString();
+    });
+    await create('last');
+    while (nanosOf(got).length < 180) await once(stream, 'data');
+    stream.destroy();
+    assert.deepEqual(nanosOf(got).slice(0, 179), all.slice(121));
+  });
+
+  it('reach clients of HTTP/1.0, and behind other answers on a connection', async () => {
+    const heard = async (request: string) => {
+      const socket = connect(api.socket, () => socket.write(request));
+      let text = '';
+      socket.on('data', (chunk: Buffer) => {
+        text += chunk.toString();
+      });
+      while (!text.includes('application/json')) await once(socket, 'data');
+      api.backend.node.emit({ type: 'volume', action: 'create', id: 'v', attributes: {}, timeMs: NOW_MS });
+      while (!text.includes('"ID":"v"')) await once(socket, 'data');
+      socket.destroy();
+      return text;
+    };
+    assert.match(await heard('GET /events HTTP/1.0\r\n\r\n'), /\r\n\r\n\{"Type":"volume"/);
+    const behind = await heard('GET /_ping HTTP/1.1\r\nHost: x\r\n\r\nGET /events HTTP/1.1\r\nHost: x\r\n\r\n');
+    assert.match(behind, /OK[\s\S]*\r\n\r\n[0-9a-f]+\r\n\{"Type":"volume"/);
   });
 
   it('keep the data of secrets to themselves and show that of configs', async () => {

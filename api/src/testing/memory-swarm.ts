@@ -76,6 +76,7 @@ export class MemorySwarm implements SwarmBackend {
     ['ingress1aaaaaaaaaaaaaaaaa', Network.create({ id: 'ingress1aaaaaaaaaaaaaaaaa', meta: this.#meta() })],
   ]);
   readonly #listeners = new Set<(e: SwarmEvent) => void>();
+  readonly #events: SwarmEvent[] = [];
 
   async init(): Promise<string> {
     if (this.active) {
@@ -212,7 +213,7 @@ export class MemorySwarm implements SwarmBackend {
     }
     const id = this.#id('svc');
     this.#put(id, spec, undefined);
-    this.#emit({ type: 'service', action: 'create', id, attributes: { name }, timeMs: NOW_MS });
+    this.#emit({ type: 'service', action: 'create', id, attributes: { name } });
     return { id, warnings: [] };
   }
 
@@ -407,7 +408,13 @@ export class MemorySwarm implements SwarmBackend {
     return this.#listeners.size;
   }
 
-  #emit(e: SwarmEvent): void {
+  eventsSince(timeNs: bigint): readonly SwarmEvent[] {
+    return this.#events.filter((e) => e.timeNs >= timeNs);
+  }
+
+  #emit(what: Omit<SwarmEvent, 'timeNs'>): void {
+    const e = { ...what, timeNs: BigInt(NOW_MS) * 1_000_000n + BigInt(this.#events.length) };
+    this.#events.push(e);
     for (const listener of this.#listeners) listener(e);
   }
 

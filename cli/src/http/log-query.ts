@@ -1,4 +1,5 @@
 /** The flags of the three `logs` commands and their query. Times may be relative ("10m") or absolute. */
+import { parseTimeNs, timestampOf } from '@swarmts/lib';
 import { bool, type FlagValues, text } from '../args/flag.js';
 import { parseDuration } from '../args/quantity.js';
 import type { Query } from './client.js';
@@ -27,8 +28,8 @@ export function logQuery(f: FlagValues<typeof logFlags>, nowMs: number): Query {
 export function timestamp(value: string, nowMs: number): string {
   if (/^\d+(\.\d+)?$/.test(value)) return value;
   if (/^[+-]?[\d.]+(ns|us|µs|ms|s|m|h)/.test(value)) return (nowMs / 1000 - parseDuration(value) / 1e9).toFixed(9);
-  const ms = Date.parse(value);
-  if (Number.isNaN(ms))
+  const ns = parseTimeNs(value);
+  if (ns === undefined)
     throw new Error(`invalid value for "since": failed to parse value as time or duration: "${value}"`);
-  return (ms / 1000).toFixed(9);
+  return timestampOf(ns);
 }

@@ -19,9 +19,10 @@ import type {
   VolumeChange,
 } from '@swarmts/api';
 import { type Clock, isSwarmtsError, type Logger, SwarmtsError, unusedName } from '@swarmts/lib';
-import type { AnyChange, Manager, OperationArgs, OperationName, OperationResult } from '@swarmts/manager';
+import type { Manager, OperationArgs, OperationName, OperationResult } from '@swarmts/manager';
 import {
   type Cluster,
+  type ClusterEvent,
   ClusterSpec,
   type Config,
   type LogChunk,
@@ -42,7 +43,6 @@ import { splitHostPort } from '../swarm/addresses.js';
 import { watchManager } from '../swarm/manager-watch.js';
 import type { SwarmNode } from '../swarm/swarm-node.js';
 import { callLeader, leaderError } from './leader-calls.js';
-import { eventOf } from './swarm-events.js';
 
 export class NodeSwarmBackend implements SwarmBackend {
   readonly #node: SwarmNode;
@@ -54,7 +54,7 @@ export class NodeSwarmBackend implements SwarmBackend {
     this.#node = node;
     this.#clock = clock;
     this.#log = log;
-    watchManager(node, { change: (c) => this.#publish(c) });
+    watchManager(node, { event: (e) => this.#publish(swarmEvent(e)) });
   }
 
   get #manager(): Manager {
@@ -374,9 +374,12 @@ export class NodeSwarmBackend implements SwarmBackend {
     return () => this.#listeners.delete(listener);
   }
 
-  #publish(c: AnyChange): void {
-    const event = eventOf(c, Date.now());
-    if (!event) return;
+  eventsSince(timeNs: bigint): readonly SwarmEvent[] {
+    const events = this.#node.managerIfAny?.store.events ?? [];
+    return events.map(swarmEvent).filter((e) => e.timeNs >= timeNs);
+  }
+
+  #publish(event: SwarmEvent): void {
     for (const l of [...this.#listeners]) {
       try {
         l(event);
@@ -385,6 +388,10 @@ export class NodeSwarmBackend implements SwarmBackend {
       }
     }
   }
+}
+
+function swarmEvent({ type, action, id, attributes, timeMs, number }: ClusterEvent): SwarmEvent {
+  return { type, action, id, attributes, timeNs: BigInt(timeMs) * 1_000_000n + BigInt(number) };
 }
 
 const NO_LEADER_INFO = 'The swarm does not have a leader';

@@ -2,10 +2,8 @@
  * The last events of the cluster in the order of the store, with the same positions on every manager: which of them the bus has not
  * got yet can be told by whoever leads. Bounded: the oldest go first, and what was lost is known.
  */
-import type { SwarmEvent } from '@swarmts/api';
-import type { AnyChange } from '@swarmts/manager';
+import { type AnyChange, eventOf } from '@swarmts/manager';
 import { observedState, taskName, taskStateName } from '@swarmts/proto';
-import { eventOf } from '../backend/swarm-events.js';
 
 /** Some minutes of a busy cluster; an event takes less than a kilobyte. */
 export const MAX_JOURNAL_EVENTS = 20_000;
@@ -16,10 +14,14 @@ export interface Position {
   readonly number: number;
 }
 
-export interface BusEvent extends Omit<SwarmEvent, 'type' | 'action'> {
-  readonly type: SwarmEvent['type'] | 'task';
+export interface BusEvent {
+  /** Kind of the object. */
+  readonly type: string;
   /** Of tasks: the state that was reached, or "remove". */
   readonly action: string;
+  readonly id: string;
+  readonly attributes: Readonly<Record<string, string>>;
+  readonly timeMs: number;
   readonly at: Position;
 }
 
@@ -39,11 +41,13 @@ export class EventJournal {
 
   /** A change that was committed with `version`. */
   add(change: AnyChange, version: number, nowMs: number): void {
-    const event = eventOf(change, nowMs) ?? taskEventOf(change, nowMs);
+    const event = eventOf(change) ?? taskEventOf(change);
     if (!event) return;
+    // What is removed is the object as it was before.
+    const timeMs = change.action === 'remove' ? nowMs : (change.object.meta?.updatedAtMs ?? nowMs);
     const number = version === this.#last.version ? this.#last.number + 1 : 1;
     this.#last = { version, number };
-    this.#events.push({ ...event, at: this.#last });
+    this.#events.push({ ...event, timeMs, at: this.#last });
     if (this.#events.length <= this.#limit) return;
     this.#knownAfter = this.#events.shift()?.at.version ?? this.#knownAfter;
   }
@@ -70,7 +74,7 @@ function isAfter(a: Position, b: Position): boolean {
   return a.version > b.version || (a.version === b.version && a.number > b.number);
 }
 
-function taskEventOf(c: AnyChange, nowMs: number): Omit<BusEvent, 'at'> | undefined {
+function taskEventOf(c: AnyChange): Omit<BusEvent, 'at' | 'timeMs'> | undefined {
   if (c.kind !== 'task') return undefined;
   const state = observedState(c.object);
   if (c.action === 'update' && c.old && observedState(c.old) === state) return undefined;
@@ -81,5 +85,5 @@ function taskEventOf(c: AnyChange, nowMs: number): Omit<BusEvent, 'at'> | undefi
     ...(c.object.status?.err ? { error: c.object.status.err } : {}),
   };
   const action = c.action === 'remove' ? 'remove' : taskStateName(state);
-  return { type: 'task', action, id: c.object.id, attributes, timeMs: c.object.meta?.updatedAtMs ?? nowMs };
+  return { type: 'task', action, id: c.object.id, attributes };
 }

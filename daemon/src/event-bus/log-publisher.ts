@@ -2,8 +2,7 @@
  * Publishes what the tasks on this node write, at least once each line. Where it stopped is asked of the bus: a daemon that starts
  * again, and a bus that was away, go on there. A bus that takes nothing keeps lines waiting in the files of their containers.
  */
-import { timeNanoFixed } from '@swarmts/api';
-import { type Clock, type Logger, messageOf, sleep } from '@swarmts/lib';
+import { type Clock, type Logger, messageOf, sleep, timeNanoFixed } from '@swarmts/lib';
 import type { ContainerEngine, ContainerInfo } from '@swarmts/worker';
 import { type Bus, subjectOf } from './bus.js';
 

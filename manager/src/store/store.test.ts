@@ -152,6 +152,29 @@ describe('store', () => {
     assert.deepEqual(seen, ['create n1', 'create s1', 'commit']);
   });
 
+  it('keeps the last events, and tells a replica that was behind what a snapshot has of them', async () => {
+    const { store } = fixture();
+    const replica = localStore(() => 0);
+    const heard: string[] = [];
+    replica.watch({ event: (e) => heard.push(`${e.action} ${e.id}`) });
+    await store.update((tx) => tx.create('service', service('s1', 'web')));
+    replica.restore(store.snapshot([]));
+    assert.deepEqual(heard, [], 'what happened before it was there is no news');
+    await store.update((tx) => tx.create('service', service('s2', 'db')));
+    await store.update((tx) => tx.remove('service', 's1'));
+    replica.restore(store.snapshot([]));
+    assert.deepEqual(heard, ['create s2', 'remove s1']);
+    assert.deepEqual(replica.events, store.events);
+    assert.deepEqual(
+      store.events.map((e) => [e.version, e.type, e.attributes.name]),
+      [
+        [1, 'service', 'web'],
+        [2, 'service', 'db'],
+        [3, 'service', 'web'],
+      ],
+    );
+  });
+
   it('is the same on a replica, from entries and from a snapshot', async () => {
     const entries: { index: number; data: Uint8Array }[] = [];
     let index = 0;

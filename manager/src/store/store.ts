@@ -5,6 +5,7 @@
  */
 import { invariant, newId, SwarmtsError, type Watch, WatchQueue } from '@swarmts/lib';
 import {
+  type ClusterEvent,
   MAX_CHANGES_PER_TRANSACTION,
   MAX_TRANSACTION_BYTES,
   Meta,
@@ -14,6 +15,7 @@ import {
   StoreSnapshot,
   StoreTransaction,
 } from '@swarmts/proto';
+import { ClusterEvents } from './cluster-events.js';
 import { Table } from './table.js';
 import { type AnyChange, actionOf, type Kind, kinds, objectOf, type Tables, tables } from './tables.js';
 import { type ReadTx, type TableSet, Transaction, type WriteTx } from './transaction.js';
@@ -26,6 +28,8 @@ export interface Proposer {
 export interface StoreEvents {
   /** One change of one object, in order. */
   change?(c: AnyChange): void;
+  /** What users are told of a change, after the changes of its transaction. */
+  event?(e: ClusterEvent): void;
   /** After all changes of one transaction. */
   commit?(): void;
   /** The whole content was replaced by a snapshot: start over. */
@@ -34,6 +38,7 @@ export interface StoreEvents {
 
 type StoreEvent =
   | { readonly type: 'change'; readonly change: AnyChange }
+  | { readonly type: 'event'; readonly event: ClusterEvent }
   | { readonly type: 'commit' }
   | { readonly type: 'restored' };
 
@@ -54,6 +59,7 @@ export class Store {
   readonly #options: StoreOptions;
   /** Transactions of this process on their way through consensus, so that applying needs no decoding. */
   readonly #mine = new Map<string, StoreTransaction>();
+  readonly #events = new ClusterEvents();
   #tail: Promise<unknown> = Promise.resolve();
   #version = 0;
 
@@ -65,6 +71,11 @@ export class Store {
   /** Index of the last applied entry. */
   get version(): number {
     return this.#version;
+  }
+
+  /** The last events, the oldest first. */
+  get events(): readonly ClusterEvent[] {
+    return this.#events.all;
   }
 
   view<T>(fn: (tx: ReadTx) => T): T {
@@ -83,6 +94,7 @@ export class Store {
   watch(events: StoreEvents): Watch {
     return this.#queue.subscribe((e) => {
       if (e.type === 'change') events.change?.(e.change);
+      else if (e.type === 'event') events.event?.(e.event);
       else if (e.type === 'commit') events.commit?.();
       else events.restored?.();
     });
@@ -158,8 +170,14 @@ export class Store {
   applyEntry(index: number, data: Uint8Array): void {
     const transaction = this.#mine.get(transactionIdOf(data)) ?? StoreTransaction.decode(data);
     this.#version = index;
-    const changes = transaction.actions.map((a) => this.#apply(a, index, transaction.timeMs));
-    for (const change of changes) if (change) this.#queue.publish({ type: 'change', change });
+    const changes = transaction.actions
+      .map((a) => this.#apply(a, index, transaction.timeMs))
+      .filter((change) => change !== undefined);
+    for (const change of changes) this.#queue.publish({ type: 'change', change });
+    for (const change of changes) {
+      const event = this.#events.add(change, index, transaction.timeMs);
+      if (event) this.#queue.publish({ type: 'event', event });
+    }
     this.#queue.publish({ type: 'commit' });
   }
 
@@ -199,6 +217,7 @@ export class Store {
         volumes: all('volume'),
         resources: all('resource'),
         members,
+        events: [...this.#events.all],
       }),
     );
   }
@@ -221,8 +240,12 @@ export class Store {
     put('config', s.configs);
     put('volume', s.volumes);
     put('resource', s.resources);
+    const before = this.#version;
     this.#version = s.versionIndex;
+    this.#events.replace(s.events);
     this.#queue.publish({ type: 'restored' });
+    // A store that was empty was not watched yet: to a new manager what happened before is no news.
+    if (before > 0) for (const event of this.#events.after(before)) this.#queue.publish({ type: 'event', event });
     return s.members;
   }
 }

@@ -1,5 +1,7 @@
 /** Managers come and go: promotion, demotion, leaving, five of them, and a cut network. */
 import assert from 'node:assert/strict';
+import { request } from 'node:http';
+import { callApi } from '../client.js';
 import type { Lab } from '../lab/lab.js';
 import { waitFor } from '../wait.js';
 import { leaderOf, newLab, nodesOf, ok, untilRunning, untilState } from './testing.js';
@@ -23,6 +25,29 @@ describe('managers', () => {
       async () => JSON.stringify(await managersSeenBy(via)) === JSON.stringify([...names].sort()),
     );
 
+  const eventsPath = (query: string) => `/events?${query}filters=${encodeURIComponent('{"scope":["swarm"]}')}`;
+  /** What a manager knows of what happened in the swarm, line by line. */
+  const eventsOf = async (node: string) =>
+    (await callApi(lab.socket(node), 'GET', eventsPath(`since=1&until=${Math.floor(Date.now() / 1000)}&`))).body
+      .trim()
+      .split('\n');
+  /** What a manager tells of it from now on. */
+  const follow = async (node: string) => {
+    let text = '';
+    const asked = request({ socketPath: lab.socket(node), path: eventsPath(''), agent: false });
+    await new Promise<void>((resolve, reject) => {
+      asked.on('error', reject);
+      asked.on('response', (stream) => {
+        stream.on('data', (chunk: Buffer) => {
+          text += chunk.toString();
+        });
+        resolve();
+      });
+      asked.end();
+    });
+    return { lines: () => text.trim().split('\n'), close: () => asked.destroy() };
+  };
+
   it('workers are promoted', async () => {
     ok(await lab.swarmts('m1', 'node', 'promote', 'w1', 'w2'));
     await untilManagers('m1', ['m1', 'm2', 'm3', 'w1', 'w2']);
@@ -33,9 +58,10 @@ describe('managers', () => {
     const leader = await leaderOf(lab, 'm1');
     const [other] = ['m2', 'm3'].filter((m) => m !== leader);
     assert.ok(other);
+    const left = ['m1', 'm2', 'm3', 'w1', 'w2'].find((m) => m !== leader && m !== other) ?? 'w1';
+    const followed = await follow(left);
     await lab.kill(leader);
     await lab.kill(other);
-    const left = ['m1', 'm2', 'm3', 'w1', 'w2'].find((m) => m !== leader && m !== other) ?? 'w1';
     await waitFor(
       'a service is created',
       30_000,
@@ -60,6 +86,15 @@ describe('managers', () => {
     await lab.start(leader);
     await lab.start(other);
     await untilManagers('w1', ['m1', 'm2', 'm3', 'w1', 'w2']);
+    // Who listened has missed nothing and got nothing twice; those that were down know the same.
+    const known = await waitForSame([leader, other, left], eventsOf);
+    const heard = followed.lines();
+    followed.close();
+    const isCreation = (line: string) => /"Type":"service","Action":"create"/.test(line);
+    assert.equal(heard.filter(isCreation).length, 1);
+    const fromFirst = known.slice(known.indexOf(heard[0] ?? ''));
+    assert.ok(fromFirst.some(isCreation));
+    assert.deepEqual(heard.slice(0, fromFirst.length), fromFirst);
   });
 
   it('a manager is demoted, and is a worker then', async () => {
@@ -111,3 +146,15 @@ describe('managers', () => {
     await untilManagers('m1', ['m1', 'm2', 'm3']);
   });
 });
+
+/** Until all give the same answer: that. */
+async function waitForSame<T>(nodes: readonly string[], ask: (node: string) => Promise<T>): Promise<T> {
+  let answers: readonly T[] = [];
+  await waitFor(`${nodes.join(', ')} say the same`, 30_000, async () => {
+    answers = await Promise.all(nodes.map(ask));
+    return new Set(answers.map((a) => JSON.stringify(a))).size === 1;
+  });
+  const [answer] = answers;
+  assert.ok(answer !== undefined);
+  return answer;
+}

@@ -1,5 +1,6 @@
 /** `swarmts events`: what happens on this node and, on a manager, in the swarm, until ^C or --until. */
 import { createInterface } from 'node:readline';
+import { timeNanoFixed } from '@swarmts/lib';
 import { filters, text } from '../../args/flag.js';
 import { defineCommand, noArguments } from '../../command.js';
 import { renderInspect } from '../../format/inspect-output.js';
@@ -10,18 +11,26 @@ interface Event {
   readonly Type?: string;
   readonly Action?: string;
   readonly Actor?: { readonly ID?: string; readonly Attributes?: Readonly<Record<string, string>> | null };
-  readonly time?: number;
-  readonly timeNano?: number;
 }
 
-export function eventLine(e: Event): string {
+/** The last digits of this number tell events apart, and do not fit into a double. */
+const NANOS = /"timeNano":(\d+)/;
+
+function eventLine(e: Event, ns: bigint): string {
   const attributes = Object.entries(e.Actor?.Attributes ?? {})
     .sort(([a], [b]) => (a < b ? -1 : 1))
     .map(([k, v]) => `${k}=${v}`)
     .join(', ');
-  const at = new Date((e.time ?? 0) * 1000).toISOString();
   const tail = attributes === '' ? '' : ` (${attributes})`;
-  return `${at} ${e.Type ?? ''} ${e.Action ?? ''} ${e.Actor?.ID ?? ''}${tail}\n`;
+  return `${timeNanoFixed(ns)} ${e.Type ?? ''} ${e.Action ?? ''} ${e.Actor?.ID ?? ''}${tail}\n`;
+}
+
+/** The daemon sends one object per line. */
+function render(line: string, format: string): string {
+  if (format === 'json') return `${line}\n`;
+  const event = JSON.parse(line) as Event;
+  if (format !== '') return renderInspect([event], { format });
+  return eventLine(event, BigInt(NANOS.exec(line)?.[1] ?? '0'));
 }
 
 export const command = defineCommand({
@@ -41,9 +50,7 @@ export const command = defineCommand({
       const stream = await ctx.api.open('GET', '/events', { query, signal });
       for await (const line of createInterface({ input: stream })) {
         if (line.trim() === '') continue;
-        // The daemon sends one object per line.
-        const event = JSON.parse(line) as Event;
-        ctx.out.write(f.format === '' ? eventLine(event) : renderInspect([event], f));
+        ctx.out.write(render(line, f.format));
       }
     } catch (e) {
       if (!signal.aborted) throw e;

@@ -32,6 +32,20 @@ describe('inspect', () => {
   });
 });
 
+describe('events', () => {
+  const line =
+    '{"Type":"service","Action":"create","Actor":{"ID":"s1","Attributes":{"name":"web"}},"time":1767323045,"timeNano":1767323045123456789}';
+  const routes = { 'GET /events': () => ({ raw: Buffer.from(`${line}\n`) }) };
+
+  it('show times from which one can go on to the nanosecond', async () => {
+    const shown = await runCli(['events', '--since', '2026-01-02T03:04:05.123456789Z'], routes);
+    assert.equal(shown.out, '2026-01-02T03:04:05.123456789Z service create s1 (name=web)\n');
+    assert.equal(shown.requests[0]?.query.since, '1767323045.123456789');
+    assert.equal((await runCli(['events', '--format', 'json'], routes)).out, `${line}\n`);
+    assert.equal((await runCli(['events', '--format', '{{.Actor.ID}}'], routes)).out, 's1\n');
+  });
+});
+
 describe('pull', () => {
   it('fails with the error inside the stream', async () => {
     const raw = Buffer.from('{"status":"Pulling","id":"x"}\n{"errorDetail":{"message":"no such image"}}\n');

@@ -1,12 +1,11 @@
 /** What of a change in the store is an event of the swarm, as Docker tells it. Pure. */
-import type { SwarmEvent } from '@swarmts/api';
-import type { AnyChange } from '@swarmts/manager';
-import type { Service } from '@swarmts/proto';
+import type { ClusterEvent, Service } from '@swarmts/proto';
+import type { AnyChange } from './tables.js';
 
 const WATCHED = ['service', 'node', 'secret', 'config', 'network'] as const;
 
 /** undefined for what is none. */
-export function eventOf(c: AnyChange, nowMs: number): SwarmEvent | undefined {
+export function eventOf(c: AnyChange): Pick<ClusterEvent, 'type' | 'action' | 'id' | 'attributes'> | undefined {
   const type = WATCHED.find((k) => k === c.kind);
   if (!type) return undefined;
   const name = nameOf(c);
@@ -18,7 +17,7 @@ export function eventOf(c: AnyChange, nowMs: number): SwarmEvent | undefined {
       attributes['state.new'] = STATE_NAMES[c.object.status?.state ?? 0] ?? 'unknown';
     }
   }
-  return { type, action: c.action, id: c.object.id, attributes, timeMs: c.object.meta?.updatedAtMs ?? nowMs };
+  return { type, action: c.action, id: c.object.id, attributes };
 }
 
 const STATE_NAMES: Readonly<Record<number, string>> = { 0: 'unknown', 1: 'down', 2: 'ready', 3: 'disconnected' };

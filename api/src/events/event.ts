@@ -1,0 +1,61 @@
+/** What happened, as the API tells it: on this node, or in the swarm. */
+import { accepts, acceptsLabels, type FilterArgs } from '../filters.js';
+import { appendField } from '../json/write.js';
+
+export interface Event {
+  readonly scope: 'local' | 'swarm';
+  readonly type: string;
+  readonly action: string;
+  readonly id: string;
+  readonly attributes: Readonly<Record<string, string>>;
+  /** Since the epoch; no two events of one scope have the same. */
+  readonly timeNs: bigint;
+}
+
+export const EVENT_FILTERS = [
+  'type',
+  'event',
+  'container',
+  'image',
+  'volume',
+  'network',
+  'service',
+  'node',
+  'secret',
+  'config',
+  'label',
+  'scope',
+  'daemon',
+  'plugin',
+];
+const SUBJECTS = ['container', 'image', 'volume', 'network', 'service', 'node', 'secret', 'config', 'daemon', 'plugin'];
+
+export function matchesFilters(e: Event, filters: FilterArgs): boolean {
+  if (filters.size === 0) return true;
+  const isSubject = (type: string) =>
+    accepts(filters, type, (v) => e.type === type && (e.id.startsWith(v) || e.attributes.name === v));
+  return (
+    accepts(filters, 'type', (v) => e.type === v) &&
+    accepts(filters, 'event', (v) => e.action === v || e.action.startsWith(`${v}:`)) &&
+    accepts(filters, 'scope', (v) => e.scope === v) &&
+    SUBJECTS.every(isSubject) &&
+    acceptsLabels(filters, 'label', e.attributes)
+  );
+}
+
+/** As a line of the stream. */
+export function eventLine(e: Event): string {
+  const old = e.type === 'container' || e.type === 'image' ? { status: e.action, id: e.id } : {};
+  const from = e.type === 'container' && e.attributes.image !== undefined ? { from: e.attributes.image } : {};
+  const event = {
+    ...old,
+    ...from,
+    Type: e.type,
+    Action: e.action,
+    Actor: { ID: e.id, Attributes: e.attributes },
+    scope: e.scope,
+    time: Number(e.timeNs / 1_000_000_000n),
+  };
+  // Beyond what a double holds exactly, and the last digits tell events apart.
+  return `${appendField(JSON.stringify(event), 'timeNano', String(e.timeNs))}\n`;
+}
