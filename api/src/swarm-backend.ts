@@ -5,6 +5,7 @@ import type {
   Cluster,
   Config,
   Driver,
+  ExternalCa,
   LogQuery,
   Network,
   NetworkSpec,
@@ -32,6 +33,7 @@ export interface InitRequest {
   readonly taskHistoryLimit?: number;
   readonly heartbeatPeriodNs?: number;
   readonly nodeCertExpiryNs?: number;
+  readonly externalCas?: readonly ExternalCa[];
   readonly snapshotInterval?: number;
   /** For tasks whose service names no log driver; without a name, or absent: the node's own. */
   readonly logDriver?: Driver;
@@ -67,6 +69,8 @@ export interface ClusterUpdate {
   readonly taskHistoryLimit?: number;
   readonly heartbeatPeriodNs?: number;
   readonly nodeCertExpiryNs?: number;
+  /** All that there are to be. */
+  readonly externalCas?: readonly ExternalCa[];
   readonly snapshotInterval?: number;
   /** For tasks whose service names no log driver; without a name: none from now on. */
   readonly logDriver?: Driver;
@@ -76,6 +80,7 @@ export interface ClusterUpdate {
   readonly rotateUnlockKey: boolean;
   /** A number other than the present one asks for a new root. */
   readonly forceRotate?: number;
+  /** A root of the user's own; with key '' an external CA has it. */
   readonly signingCa?: { readonly certPem: string; readonly keyPem: string };
   readonly autoLock?: boolean;
 }

@@ -256,13 +256,24 @@ export interface Node {
   readonly ManagerStatus?: { readonly Leader?: boolean; readonly Reachability?: string; readonly Addr?: string };
 }
 
+export interface ExternalCA {
+  readonly Protocol: string;
+  readonly URL: string;
+  readonly Options?: Readonly<Record<string, string>>;
+  readonly CACert?: string;
+}
+
 export interface SwarmSpec {
   readonly Name?: string;
   readonly Labels?: Readonly<Record<string, string>>;
   readonly Orchestration?: { readonly TaskHistoryRetentionLimit?: number };
   readonly Raft?: { readonly SnapshotInterval?: number; readonly KeepOldSnapshots?: number };
   readonly Dispatcher?: { readonly HeartbeatPeriod?: number };
-  readonly CAConfig?: { readonly NodeCertExpiry?: number; readonly ForceRotate?: number };
+  readonly CAConfig?: {
+    readonly NodeCertExpiry?: number;
+    readonly ForceRotate?: number;
+    readonly ExternalCAs?: readonly ExternalCA[];
+  };
   readonly EncryptionConfig?: { readonly AutoLockManagers?: boolean };
 }
 

@@ -3,16 +3,22 @@ export {
   createRequest,
   createRootCa,
   identityOf,
+  type KeyAndCert,
   type NodeIdentity,
+  nodeCertificateOrder,
+  signCertificate,
   signNodeCertificate,
   verifyNodeCertificate,
 } from './ca/certificates.js';
 export { CredentialStore } from './ca/credential-store.js';
 export { type CredentialFiles, Credentials, managerChannelOptions } from './ca/credentials.js';
+export { ExternalCas, externalUrls } from './ca/external-ca.js';
 export { newJoinToken, parseJoinToken, rootDigest } from './ca/join-token.js';
+export { checkPlacedCredentials, type PlacedCredentials, readPlacedCredentials } from './ca/placed-credentials.js';
 export { tlsInfoOf } from './ca/tls-info.js';
 export { newUnlockKey, parseUnlockKey, unlockKeyText } from './ca/unlock-key.js';
 export type { ScheduleDescription } from './control/describe-schedule.js';
+export { withRootsOfExternalCas } from './control/next-root.js';
 export type { OperationArgs, OperationName, OperationResult } from './control/operations.js';
 export type { ServicePlan } from './control/plan-service.js';
 export type { ServiceCounts } from './control/service-operations.js';

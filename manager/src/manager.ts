@@ -49,6 +49,7 @@ import { type ClientOrder, checkClientOrder } from './ca/api-certificates.js';
 import { CaServer } from './ca/ca-server.js';
 import { createRequest } from './ca/certificates.js';
 import { type CredentialFiles, type Credentials, managerChannelOptions } from './ca/credentials.js';
+import { ExternalCas } from './ca/external-ca.js';
 import { createNetwork } from './control/network-operations.js';
 import { fromWire, toWire } from './control/operation-wire.js';
 import {
@@ -129,19 +130,24 @@ export class Manager {
   #stopped = false;
   #lastHandOverMs = Number.NEGATIVE_INFINITY;
   readonly #stop = new AbortController();
+  readonly #unsubscribe: () => void;
   #forwardClient: { readonly addr: string; readonly client: grpc.Client } | undefined;
 
   private constructor(o: ManagerOptions, raft: RaftGroup) {
     this.#o = o;
     this.raft = raft;
     const now = () => o.clock.now();
+    const external = new ExternalCas({ ...o, identity: () => o.credentials.files });
+    const { signal } = this.#stop;
+    this.#ca = new CaServer({ store: raft.store, now, external, signal });
     this.#operations = new Operations({
       raft,
       now,
       clock: o.clock,
+      externalCas: external,
+      signal,
       scheduling: () => this.#leaderRuntime().scheduling,
     });
-    this.#ca = new CaServer({ store: raft.store, now });
     const authoriser = new Authoriser({
       now,
       rootPem: () => o.credentials.files.rootPem,
@@ -150,6 +156,8 @@ export class Manager {
     });
     this.#server = new RpcServer({ authoriser, leaderAddr: () => raft.leader?.addr ?? '' });
     this.#registerServices();
+    // The leader does not know the old certificate any more when it has expired, or its root is gone.
+    this.#unsubscribe = o.credentials.onChange(() => this.#closeForwardClient());
   }
 
   /** Opens the log, joins where asked to, listens. Nothing is left running when it throws. */
@@ -204,7 +212,8 @@ export class Manager {
     this.#onLeadership(false);
     await this.#transition;
     this.#server.close();
-    this.#forwardClient?.client.close();
+    this.#unsubscribe();
+    this.#closeForwardClient();
     await this.raft.stop();
   }
 
@@ -385,13 +394,19 @@ export class Manager {
 
   #clientOf(addr: string): grpc.Client {
     if (this.#forwardClient?.addr !== addr) {
-      this.#forwardClient?.client.close();
+      this.#closeForwardClient();
       this.#forwardClient = {
         addr,
         client: new grpc.Client(addr, this.#o.credentials.client(), managerChannelOptions),
       };
     }
     return this.#forwardClient.client;
+  }
+
+  /** What is under way over it goes on. */
+  #closeForwardClient(): void {
+    this.#forwardClient?.client.close();
+    this.#forwardClient = undefined;
   }
 
   /** Log lines of tasks on any node. */

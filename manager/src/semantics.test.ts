@@ -19,6 +19,7 @@ import {
   UpdateState,
 } from '@swarmts/proto';
 import { matchesConstraint, NodeInfo, parseConstraint, parseSpread } from '@swarmts/scheduler';
+import { ExternalCas } from './ca/external-ca.js';
 import { Operations } from './control/operations.js';
 import { NetworkIndex } from './dispatcher/network-index.js';
 import { NodeMonitor } from './dispatcher/node-monitor.js';
@@ -43,6 +44,8 @@ function operations(store: Store, clock: SimulatedClock): Operations {
     scheduling: NEVER,
     clock,
     now: () => clock.now(),
+    externalCas: new ExternalCas({ clock, log: silentLogger, random: seededRandom(1), identity: () => undefined }),
+    signal: new AbortController().signal,
   });
 }
 

@@ -1,5 +1,6 @@
 /** The parts of a manager that run in simulations of whole clusters, without log, certificates and sockets. */
 export { Allocator } from './allocator/allocator.js';
+export { ExternalCas } from './ca/external-ca.js';
 export { createNetwork } from './control/network-operations.js';
 export { Operations } from './control/operations.js';
 export { Dispatcher } from './dispatcher/dispatcher.js';

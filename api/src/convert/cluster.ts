@@ -3,6 +3,7 @@ import type { Cluster, ClusterSpec } from '@swarmts/proto';
 import type { SwarmInfo } from '../backend.js';
 import { omitEmpty } from '../json/write.js';
 import { annotationsJson, driverJson, metaJson } from './annotations.js';
+import { externalCaJson } from './external-ca.js';
 import { tlsInfoJson } from './node.js';
 import { rootTlsInfo } from './tls-info.js';
 
@@ -37,7 +38,11 @@ export function clusterSpecJson(s: ClusterSpec | undefined): Record<string, unkn
       HeartbeatTick: s?.raft?.heartbeatTick ?? 0,
     },
     Dispatcher: { HeartbeatPeriod: s?.dispatcher?.heartbeatPeriodNs ?? 0 },
-    CAConfig: omitEmpty({ NodeCertExpiry: s?.ca?.nodeCertExpiryNs, ForceRotate: s?.ca?.forceRotate }),
+    CAConfig: omitEmpty({
+      NodeCertExpiry: s?.ca?.nodeCertExpiryNs,
+      ExternalCAs: s?.ca?.externalCas.map(externalCaJson),
+      ForceRotate: s?.ca?.forceRotate,
+    }),
     TaskDefaults: omitEmpty({ LogDriver: driverJson(s?.taskDefaultLogDriver) }),
     EncryptionConfig: { AutoLockManagers: s?.encryption?.autoLockManagers ?? false },
   };

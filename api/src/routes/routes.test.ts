@@ -506,15 +506,32 @@ describe('routes', () => {
     assert.equal((await api.send('GET', '/networks/n')).status, 404);
   });
 
-  it('refuse external CAs of a new swarm and of a present one', async () => {
-    const CAConfig = { ExternalCAs: [{ Protocol: 'cfssl', URL: 'https://ca.example' }] };
-    const update = await api.send('POST', '/swarm/update?version=1', { body: { CAConfig } });
+  it('take external CAs of a new swarm and of a present one, and refuse protocols that are not spoken', async () => {
+    const spec = (Protocol: string) => ({
+      CAConfig: { ExternalCAs: [{ Protocol, URL: 'https://ca.example', Options: { a: 'b' }, CACert: 'PEM' }] },
+    });
+    const send = async (path: string, body: object) => {
+      const answer = await api.send('POST', path, { body });
+      return `${answer.status} ${answer.status === 200 ? '' : (answer.json as { message: string }).message}`;
+    };
+    const shown = async () =>
+      (await api.send('GET', '/swarm')).json as {
+        readonly Version: { readonly Index: number };
+        readonly Spec: { readonly CAConfig: { readonly ExternalCAs?: unknown } };
+      };
+    const update = async (body: object) => send(`/swarm/update?version=${(await shown()).Version.Index}`, body);
+    assert.match(await update(spec('CFSSL')), /^200/);
+    assert.deepEqual((await shown()).Spec.CAConfig.ExternalCAs, spec('cfssl').CAConfig.ExternalCAs);
+    assert.match(await update({ Orchestration: {} }), /^200/);
+    assert.notEqual((await shown()).Spec.CAConfig.ExternalCAs, undefined, 'nothing was said of the CA');
+    assert.match(await update({ CAConfig: {} }), /^200/);
+    assert.equal((await shown()).Spec.CAConfig.ExternalCAs, undefined, 'what is left out is gone');
+    const refused = /^400 invalid protocol: "acme" of an external CA: use cfssl/;
+    assert.match(await update(spec('acme')), refused);
+    assert.match(await update({ CAConfig: { SigningCAKey: 'k' } }), /^400 .*signing CA cert must also be provided/);
     api.backend.swarm.active = false;
-    const init = await api.send('POST', '/swarm/init', { body: { Spec: { CAConfig } } });
-    for (const { status, json } of [update, init]) {
-      assert.equal(status, 400);
-      assert.match((json as { message: string }).message, /external CAs are not supported: leave --external-ca out/);
-    }
+    assert.match(await send('/swarm/init', { Spec: spec('acme') }), refused);
+    assert.match(await send('/swarm/init', { Spec: spec('cfssl') }), /^200/);
   });
 
   it('give the node’s own networks to services by their names', async () => {

@@ -4,6 +4,7 @@ import { Driver, NodeAvailability } from '@swarmts/proto';
 import type { ClusterUpdate, InitRequest } from '../backend.js';
 import { readDriver } from '../convert/annotations.js';
 import { swarmJson } from '../convert/cluster.js';
+import { readExternalCas } from '../convert/external-ca.js';
 import { availabilities } from '../convert/node.js';
 import { empty, flag, json, objectVersion, readJson } from '../http/exchange.js';
 import { type Route, route } from '../http/router.js';
@@ -67,7 +68,6 @@ export function swarmRoutes({ backend }: RouteContext): Route[] {
 
 function readInit(o: JsonObject): InitRequest {
   const spec = o.object('Spec');
-  refuseExternalCas(spec?.object('CAConfig'));
   return {
     listenAddr: o.string('ListenAddr'),
     advertiseAddr: o.string('AdvertiseAddr'),
@@ -86,12 +86,11 @@ function readInit(o: JsonObject): InitRequest {
 function readRotation(spec: JsonObject): Pick<ClusterUpdate, 'forceRotate' | 'signingCa'> {
   const ca = spec.object('CAConfig');
   if (!ca) return {};
-  refuseExternalCas(ca);
   const [certPem, keyPem] = [ca.string('SigningCACert'), ca.string('SigningCAKey')];
-  if ((certPem === '') !== (keyPem === ''))
+  if (keyPem !== '' && certPem === '')
     throw new SwarmtsError(
       'invalid-argument',
-      'a CA certificate needs its key, and a key its certificate: --ca-cert and --ca-key',
+      'if a signing CA key is provided, the signing CA cert must also be provided: --ca-cert',
     );
   return {
     ...(ca.has('ForceRotate') ? { forceRotate: ca.integer('ForceRotate') } : {}),
@@ -99,17 +98,15 @@ function readRotation(spec: JsonObject): Pick<ClusterUpdate, 'forceRotate' | 'si
   };
 }
 
-function refuseExternalCas(ca: JsonObject | undefined): void {
-  if (!ca || ca.objects('ExternalCAs').length === 0) return;
-  throw new SwarmtsError(
-    'invalid-argument',
-    'external CAs are not supported: leave --external-ca out, and bring your own root with `swarm ca --rotate --ca-cert FILE --ca-key FILE`',
-  );
-}
-
 type Settings = Pick<
   ClusterUpdate,
-  'taskHistoryLimit' | 'heartbeatPeriodNs' | 'nodeCertExpiryNs' | 'snapshotInterval' | 'logDriver' | 'autoLock'
+  | 'taskHistoryLimit'
+  | 'heartbeatPeriodNs'
+  | 'nodeCertExpiryNs'
+  | 'externalCas'
+  | 'snapshotInterval'
+  | 'logDriver'
+  | 'autoLock'
 >;
 
 /** What a spec sets. Docker's zero means "as it is", except for the history limit, where it is a value. */
@@ -120,6 +117,7 @@ function readSettings(spec: JsonObject): Settings {
     return v === 0 ? undefined : v;
   };
   const encryption = spec.object('EncryptionConfig');
+  const ca = spec.object('CAConfig');
   const heartbeatPeriodNs = positive('Dispatcher', 'HeartbeatPeriod');
   const nodeCertExpiryNs = positive('CAConfig', 'NodeCertExpiry');
   const taskDefaults = spec.object('TaskDefaults');
@@ -130,6 +128,7 @@ function readSettings(spec: JsonObject): Settings {
       : {}),
     ...(heartbeatPeriodNs === undefined ? {} : { heartbeatPeriodNs }),
     ...(nodeCertExpiryNs === undefined ? {} : { nodeCertExpiryNs }),
+    ...(ca ? { externalCas: readExternalCas(ca) } : {}),
     ...(snapshotInterval === undefined ? {} : { snapshotInterval }),
     ...(taskDefaults ? { logDriver: readDriver(taskDefaults.object('LogDriver')) ?? Driver.create({}) } : {}),
     ...(encryption?.has('AutoLockManagers') === true ? { autoLock: encryption.boolean('AutoLockManagers') } : {}),

@@ -6,6 +6,7 @@ import { type Duplex, PassThrough } from 'node:stream';
 import { SwarmtsError } from '@swarmts/lib';
 import {
   Cluster,
+  ClusterSpec,
   type Config,
   IpamOptions,
   Meta,
@@ -138,7 +139,11 @@ export class MemorySwarm implements SwarmBackend {
       manager: u.rotateManagerToken ? 'SWMTKN-1-m2' : (tokens?.manager ?? ''),
     };
     const rootCa = this.#cluster.rootCa === undefined ? undefined : { ...this.#cluster.rootCa, joinTokens };
-    this.#cluster = { ...this.#cluster, meta: this.#meta(), rootCa };
+    const before = ClusterSpec.create({ ...this.#cluster.spec });
+    const ca = u.externalCas
+      ? { nodeCertExpiryNs: 0, forceRotate: 0, ...before.ca, externalCas: [...u.externalCas] }
+      : before.ca;
+    this.#cluster = { ...this.#cluster, meta: this.#meta(), rootCa, spec: { ...before, ca } };
   }
 
   async recover(token: string): Promise<void> {

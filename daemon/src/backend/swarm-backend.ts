@@ -133,6 +133,7 @@ export class NodeSwarmBackend implements SwarmBackend {
         ca: {
           nodeCertExpiryNs: u.nodeCertExpiryNs ?? spec.ca?.nodeCertExpiryNs ?? 0,
           forceRotate: u.forceRotate ?? spec.ca?.forceRotate ?? 0,
+          externalCas: [...(u.externalCas ?? spec.ca?.externalCas ?? [])],
         },
         taskDefaultLogDriver: u.logDriver
           ? u.logDriver.name === ''

@@ -3,12 +3,20 @@ import { randomInt } from 'node:crypto';
 import type { InitRequest } from '@swarmts/api';
 import { newId } from '@swarmts/lib';
 import {
+  checkPlacedCredentials,
   createRequest,
   createRootCa,
+  type ExternalCas,
+  externalUrls,
+  identityOf,
+  type KeyAndCert,
   newJoinToken,
   newUnlockKey,
+  nodeCertificateOrder,
+  type PlacedCredentials,
   signNodeCertificate,
   validateClusterSpec,
+  withRootsOfExternalCas,
 } from '@swarmts/manager';
 import {
   Cluster,
@@ -33,6 +41,13 @@ export interface NodeFiles {
   readonly rootPem: string;
 }
 
+/** Where a first manager's root and certificate come from, other than from itself. */
+export interface Origin {
+  readonly placed: PlacedCredentials | undefined;
+  readonly externalCas: Pick<ExternalCas, 'sign'>;
+  readonly signal: AbortSignal;
+}
+
 export interface NewCluster {
   readonly nodeId: string;
   readonly files: NodeFiles;
@@ -43,26 +58,19 @@ export function newRaftId(): number {
   return randomInt(1, LONGEST_RAFT_ID);
 }
 
-/** Throws 'invalid-argument' for settings that no cluster may have. */
+/**
+ * Throws SwarmtsError: 'invalid-argument' for settings that no cluster may have, 'failed-precondition' when an external CA that has the
+ * key of the root does not sign.
+ */
 export async function newCluster(
   r: InitRequest,
   member: { readonly addr: string; readonly raftId: number; readonly nowMs: number },
+  origin: Origin,
 ): Promise<NewCluster> {
   const { addr, raftId, nowMs } = member;
-  const spec = firstSpec(r);
-  validateClusterSpec(spec);
-  const root = await createRootCa(nowMs);
-  const clusterId = newId();
-  const nodeId = newId();
-  const { keyPem, csrPem } = await createRequest();
-  const certPem = await signNodeCertificate(root, {
-    csrPem,
-    nodeId,
-    clusterId,
-    role: NodeRole.MANAGER,
-    validForMs: (r.nodeCertExpiryNs ?? defaults.nodeCertExpiryNs) / 1e6,
-    nowMs,
-  });
+  validateClusterSpec(firstSpec(r));
+  const { root, files } = (await withExternalRoot(r, nowMs, origin)) ?? (await withOwnRoot(r, nowMs));
+  const { nodeId, clusterId } = identityOf(files.certPem);
   const node = Node.create({
     id: nodeId,
     spec: NodeSpec.create({
@@ -76,9 +84,43 @@ export async function newCluster(
   });
   return {
     nodeId,
-    files: { keyPem, certPem, rootPem: root.certPem },
-    bootstrap: { cluster: firstCluster(clusterId, root, spec, r), node },
+    files,
+    bootstrap: { cluster: firstCluster(clusterId, root, r), node },
   };
+}
+
+interface First {
+  /** Without key, an external CA has it. */
+  readonly root: KeyAndCert;
+  readonly files: NodeFiles;
+}
+
+async function withOwnRoot(r: InitRequest, nowMs: number): Promise<First> {
+  const root = await createRootCa(nowMs);
+  const { keyPem, csrPem } = await createRequest();
+  const certPem = await signNodeCertificate(root, firstOrder(r, csrPem, nowMs));
+  return { root, files: { keyPem, certPem, rootPem: root.certPem } };
+}
+
+/** Undefined where no root was placed, or no external CA is named that has its key. */
+async function withExternalRoot(r: InitRequest, nowMs: number, origin: Origin): Promise<First | undefined> {
+  const { placed } = origin;
+  if (!placed || (r.externalCas ?? []).length === 0) return undefined;
+  checkPlacedCredentials(placed, nowMs);
+  const { rootPem, manager } = placed;
+  const root = { certPem: rootPem, keyPem: '' };
+  const urls = externalUrls(firstCluster('', root, r), rootPem);
+  if (urls.length === 0) return undefined;
+  if (manager) return { root, files: manager };
+  const { keyPem, csrPem } = await createRequest();
+  const order = nodeCertificateOrder(firstOrder(r, csrPem, nowMs));
+  const certPem = await origin.externalCas.sign({ urls, certPem: rootPem, trustedPem: rootPem }, order, origin.signal);
+  return { root, files: { keyPem, certPem, rootPem } };
+}
+
+function firstOrder(r: InitRequest, csrPem: string, nowMs: number) {
+  const validForMs = (r.nodeCertExpiryNs ?? defaults.nodeCertExpiryNs) / 1e6;
+  return { csrPem, nodeId: newId(), clusterId: newId(), role: NodeRole.MANAGER, validForMs, nowMs };
 }
 
 function firstSpec(r: InitRequest): ClusterSpec {
@@ -93,21 +135,19 @@ function firstSpec(r: InitRequest): ClusterSpec {
       electionTick: 10,
     },
     dispatcher: { heartbeatPeriodNs: r.heartbeatPeriodNs ?? defaults.heartbeatPeriodNs },
-    ca: { nodeCertExpiryNs: r.nodeCertExpiryNs ?? defaults.nodeCertExpiryNs, forceRotate: 0 },
+    ca: {
+      nodeCertExpiryNs: r.nodeCertExpiryNs ?? defaults.nodeCertExpiryNs,
+      forceRotate: 0,
+      externalCas: [...(r.externalCas ?? [])],
+    },
     taskDefaultLogDriver: r.logDriver?.name ? r.logDriver : undefined,
     encryption: { autoLockManagers: r.autoLock },
   });
 }
 
-function firstCluster(
-  id: string,
-  root: { readonly keyPem: string; readonly certPem: string },
-  spec: ClusterSpec,
-  r: InitRequest,
-): Cluster {
-  return Cluster.create({
+function firstCluster(id: string, root: KeyAndCert, r: InitRequest): Cluster {
+  const cluster = Cluster.create({
     id,
-    spec,
     rootCa: RootCa.create({
       certPem: Buffer.from(root.certPem),
       keyPem: Buffer.from(root.keyPem),
@@ -119,4 +159,5 @@ function firstCluster(
     dataPathPort: r.dataPathPort || defaults.dataPathPort,
     unlockKey: r.autoLock ? newUnlockKey() : new Uint8Array(0),
   });
+  return { ...cluster, spec: withRootsOfExternalCas(cluster, firstSpec(r)) };
 }

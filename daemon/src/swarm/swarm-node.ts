@@ -23,6 +23,7 @@ import {
   type Credentials,
   Credentials as CredentialsClass,
   createRequest,
+  ExternalCas,
   forceNewGroup,
   joinCluster,
   LEADER_KEY,
@@ -30,6 +31,7 @@ import {
   managerChannelOptions,
   parseUnlockKey,
   type RaftTimings,
+  readPlacedCredentials,
   recoverCertificate,
   renewCertificate,
 } from '@swarmts/manager';
@@ -262,7 +264,15 @@ export class SwarmNode {
       const dataPathAddr = resolveDataPathAddr(r.dataPathAddr, advertise, networkInterfaces());
       const addr = joinHostPort(advertise);
       const raftId = newRaftId();
-      const first = await newCluster(r, { addr, raftId, nowMs: this.#o.clock.now() });
+      const first = await newCluster(
+        r,
+        { addr, raftId, nowMs: this.#o.clock.now() },
+        {
+          placed: await readPlacedCredentials(this.#certificates),
+          externalCas: new ExternalCas({ ...this.#o, identity: () => undefined }),
+          signal: this.#left.signal,
+        },
+      );
       const { nodeId } = first;
       await this.#begin(
         {
@@ -457,12 +467,7 @@ export class SwarmNode {
     this.#changed();
     if (state.joinAddr !== '') await this.#remember({ joinAddr: '' });
     if (bootstrap || state.takeOver) await this.#untilLeading(manager);
-    if (state.takeOver) {
-      const { keyPem, csrPem } = await createRequest();
-      const answer = await manager.issueForSelf(csrPem);
-      const [certPem, rootPem] = [answer.certPem, answer.rootCaPem].map((b) => Buffer.from(b).toString());
-      await store.replace({ keyPem, certPem: certPem ?? '', rootPem: rootPem ?? '' });
-    }
+    if (state.takeOver) await this.#renewBySelf(manager, store);
     await this.#remember({ bootstrap: '', takeOver: false });
     this.#autolock = new Autolock({
       ...this.#o,
@@ -472,6 +477,19 @@ export class SwarmNode {
       serial: (fn) => this.#serial(fn),
     });
     await this.#autolock.follow();
+  }
+
+  /** An external CA may be away just then: with a certificate that is still valid the node goes on, and asks for another one as usual. */
+  async #renewBySelf(manager: Manager, store: CredentialStore): Promise<void> {
+    const { keyPem, csrPem } = await createRequest();
+    try {
+      const answer = await manager.issueForSelf(csrPem);
+      const [certPem, rootPem] = [answer.certPem, answer.rootCaPem].map((b) => Buffer.from(b).toString());
+      await store.replace({ keyPem, certPem: certPem ?? '', rootPem: rootPem ?? '' });
+    } catch (e) {
+      if (store.identity.notAfterMs <= this.#o.clock.now()) throw e;
+      this.#o.log.warn('certificate was not renewed after taking over; it is tried again', { error: e });
+    }
   }
 
   /** The first, or only, manager leads, and what it has to write is written. */
@@ -557,6 +575,8 @@ export class SwarmNode {
         return;
       } catch (e) {
         last = e;
+        // What an external CA says it says through every manager.
+        if (isSwarmtsError(e, 'failed-precondition')) throw e;
       }
     }
     throw last;

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { X509Certificate } from 'node:crypto';
 import { isSwarmtsError } from '@swarmts/lib';
 import { Node, NodeDescription, NodeStatus } from '@swarmts/proto';
-import { checkClientOrder, signApiServerCertificate, signClientCertificate } from './api-certificates.js';
-import { createRequest, createRootCa, issuerOf, verifyNodeCertificate } from './certificates.js';
+import { apiServerCertificateOrder, checkClientOrder, clientCertificateOrder } from './api-certificates.js';
+import { createRequest, createRootCa, issuerOf, signCertificate, verifyNodeCertificate } from './certificates.js';
 
 const NOW = Date.now();
 const HOUR_MS = 3_600_000;
@@ -14,7 +14,7 @@ describe('certificates of the API', () => {
     const root = await createRootCa(NOW);
     const { csrPem } = await createRequest();
     const order = { csrPem, name: 'ann', role: 'readonly' as const, validForMs: 2 * HOUR_MS };
-    const cert = new X509Certificate(await signClientCertificate(root, order, signing));
+    const cert = new X509Certificate(await signCertificate(root, clientCertificateOrder(order, signing)));
     assert.equal(cert.subject, 'O=cluster1\nOU=swarmts-readonly\nCN=ann');
     assert.ok(issuerOf(cert, root.certPem));
     assert.deepEqual(cert.keyUsage, ['1.3.6.1.5.5.7.3.2']);
@@ -35,7 +35,7 @@ describe('certificates of the API', () => {
       managerStatus: { raftId: 1, addr: '[fd00::1]:2377', leader: true, reachability: 2 },
     });
     const order = { ...signing, csrPem, hostname: 'one', validForMs: HOUR_MS };
-    const cert = new X509Certificate(await signApiServerCertificate(root, node, order));
+    const cert = new X509Certificate(await signCertificate(root, apiServerCertificateOrder(node, order)));
     for (const address of ['127.0.0.1', '::1', '10.1.1.1', 'fd00::1']) assert.ok(cert.checkIP(address), address);
     for (const name of ['localhost', 'one', 'node1']) assert.ok(cert.checkHost(name), name);
     assert.ok(!cert.checkHost('two') && !cert.checkIP('10.1.1.2'));

@@ -7,7 +7,7 @@ import { SwarmtsError } from '@swarmts/lib';
 import { type ClientRole, clientRoles, clientUnit, type Node } from '@swarmts/proto';
 import 'reflect-metadata';
 import * as x509 from '@peculiar/x509';
-import { type KeyAndCert, signCertificate } from './certificates.js';
+import type { CertificateOrder } from './certificates.js';
 
 const API_SERVER_UNIT = 'swarmts-api';
 const LOOPBACK = ['127.0.0.1', '::1'];
@@ -42,30 +42,29 @@ export function checkClientOrder(order: Pick<ClientOrder, 'name' | 'role' | 'val
 }
 
 /** Throws SwarmtsError 'invalid-argument'. */
-export function signClientCertificate(root: KeyAndCert, order: ClientOrder, signing: Signing): Promise<string> {
+export function clientCertificateOrder(order: ClientOrder, signing: Signing): CertificateOrder {
   checkClientOrder(order);
   const usages = [x509.ExtendedKeyUsage.clientAuth];
-  return signCertificate(root, { ...order, ...signing, unit: clientUnit(order.role), usages, dnsNames: [] });
+  return { ...order, ...signing, unit: clientUnit(order.role), usages, dnsNames: [] };
 }
 
 /**
  * For the API of a node. What it may be called comes from the managers' record of it, not from the request: a worker cannot get
  * a certificate in a manager's name.
  */
-export function signApiServerCertificate(
-  root: KeyAndCert,
+export function apiServerCertificateOrder(
   node: Node,
   order: Signing & { readonly csrPem: string; readonly hostname: string; readonly validForMs: number },
-): Promise<string> {
+): CertificateOrder {
   const addresses = [node.status?.addr ?? '', hostOf(node.managerStatus?.addr ?? '')].filter((a) => isIP(a) !== 0);
-  return signCertificate(root, {
+  return {
     ...order,
     unit: API_SERVER_UNIT,
     name: node.id,
     usages: [x509.ExtendedKeyUsage.serverAuth],
     dnsNames: [...new Set(['localhost', node.id, order.hostname].filter((n) => n !== ''))],
     ipAddresses: [...new Set([...LOOPBACK, ...addresses])],
-  });
+  };
 }
 
 const hostOf = (hostPort: string) => hostPort.replace(/:\d+$/, '').replace(/^\[|\]$/g, '');

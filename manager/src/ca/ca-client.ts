@@ -11,12 +11,15 @@ import {
   type NodeAvailability,
 } from '@swarmts/proto';
 import { callUnary } from '../rpc/unary.js';
-import { createRequest, vouchesFor } from './certificates.js';
+import { createRequest } from './certificates.js';
 import { type CredentialFiles, type Credentials, managerChannelOptions } from './credentials.js';
 import { parseJoinToken, rootDigest } from './join-token.js';
+import { vouchesFor } from './new-root.js';
 
 /** Time for one exchange with a manager. */
 const CALL_TIMEOUT_MS = 5_000;
+/** The managers may have to wait for an external CA. */
+const ISSUE_TIMEOUT_MS = 20_000;
 
 /** Gets a certificate for a new node. Throws SwarmtsError with what was wrong: token, cluster, or no answer. */
 export async function joinCluster(
@@ -136,7 +139,7 @@ async function issue(
 ): Promise<IssueCertificateResponse> {
   const client = new grpc.Client(addr, credentials, managerChannelOptions);
   try {
-    return await callUnary(client, CaService.issueCertificate, request, { timeoutMs: CALL_TIMEOUT_MS, signal });
+    return await callUnary(client, CaService.issueCertificate, request, { timeoutMs: ISSUE_TIMEOUT_MS, signal });
   } finally {
     client.close();
   }

@@ -16,14 +16,18 @@ import {
   type RootCa,
 } from '@swarmts/proto';
 import type { Store } from '../store/store.js';
-import { type ClientOrder, signApiServerCertificate, signClientCertificate } from './api-certificates.js';
-import { signNodeCertificate, verifyNodeCertificate } from './certificates.js';
+import { apiServerCertificateOrder, type ClientOrder, clientCertificateOrder } from './api-certificates.js';
+import { type CertificateOrder, nodeCertificateOrder, signCertificate, verifyNodeCertificate } from './certificates.js';
+import { type ExternalCas, externalRootOf } from './external-ca.js';
 import { parseJoinToken, sameToken } from './join-token.js';
 import { bundleOf, signerOf } from './root-bundle.js';
 
 export interface CaServerOptions {
   readonly store: Store;
   readonly now: () => number;
+  readonly external: ExternalCas;
+  /** Ends waiting for external CAs. */
+  readonly signal: AbortSignal;
 }
 
 export class CaServer {
@@ -52,14 +56,16 @@ export class CaServer {
     const role = callerId === '' ? this.#roleOfToken(request.token) : this.#roleOfMember(callerId);
     const cluster = this.#cluster();
     const root = this.#root();
-    const certPem = await signNodeCertificate(signerOf(root), {
-      csrPem: Buffer.from(request.csrPem).toString(),
-      nodeId,
-      clusterId: cluster.id,
-      role,
-      validForMs: this.#validForMs(),
-      nowMs: this.#o.now(),
-    });
+    const certPem = await this.#signForNode(
+      nodeCertificateOrder({
+        csrPem: Buffer.from(request.csrPem).toString(),
+        nodeId,
+        clusterId: cluster.id,
+        role,
+        validForMs: this.#validForMs(),
+        nowMs: this.#o.now(),
+      }),
+    );
     await this.#o.store.update((tx) => {
       const known = tx.get('node', nodeId);
       if (known) tx.update('node', { ...known, certificateRole: role, certificateRotating: false });
@@ -91,14 +97,16 @@ export class CaServer {
     const node = Node.create({ ...this.#o.store.get('node', callerId) });
     const hostname = node.description?.hostname ?? '';
     const namesakes = this.#o.store.view((tx) => tx.by('node', 'hostname', hostname));
-    const certPem = await signApiServerCertificate(signerOf(root), node, {
-      csrPem: Buffer.from(request.csrPem).toString(),
-      clusterId: this.#cluster().id,
-      // Nodes choose their hostname: one that two of them have says nothing.
-      hostname: namesakes.length === 1 ? hostname : '',
-      validForMs: this.#validForMs(),
-      nowMs: this.#o.now(),
-    });
+    const certPem = await this.#signForApi(
+      apiServerCertificateOrder(node, {
+        csrPem: Buffer.from(request.csrPem).toString(),
+        clusterId: this.#cluster().id,
+        // Nodes choose their hostname: one that two of them have says nothing.
+        hostname: namesakes.length === 1 ? hostname : '',
+        validForMs: this.#validForMs(),
+        nowMs: this.#o.now(),
+      }),
+    );
     return answerOf(callerId, certPem, root, role);
   }
 
@@ -106,7 +114,27 @@ export class CaServer {
   async issueForClient(order: ClientOrder): Promise<{ readonly certPem: string; readonly rootCaPem: string }> {
     const root = this.#root();
     const signing = { clusterId: this.#cluster().id, nowMs: this.#o.now() };
-    return { certPem: await signClientCertificate(signerOf(root), order, signing), rootCaPem: bundleOf(root) };
+    return { certPem: await this.#signForApi(clientCertificateOrder(order, signing)), rootCaPem: bundleOf(root) };
+  }
+
+  /** As in Swarm an external CA comes first, also where the managers have the key themselves. */
+  async #signForNode(order: CertificateOrder): Promise<string> {
+    const external = externalRootOf(this.#cluster());
+    return external ? this.#o.external.sign(external, order, this.#o.signal) : this.#signHere(order);
+  }
+
+  /** External CAs are for nodes: for the API they are asked only where nobody else has the key. */
+  async #signForApi(order: CertificateOrder): Promise<string> {
+    return signerOf(this.#root()).keyPem === '' ? this.#signForNode(order) : this.#signHere(order);
+  }
+
+  #signHere(order: CertificateOrder): Promise<string> {
+    const signer = signerOf(this.#root());
+    if (signer.keyPem !== '') return signCertificate(signer, order);
+    throw new SwarmtsError(
+      'failed-precondition',
+      'the managers have no key of the root CA, and no external CA is set that has it: `swarm update --external-ca protocol=cfssl,url=URL`',
+    );
   }
 
   #validForMs(): number {

@@ -3,15 +3,15 @@
  * in OU and the node's id in CN. They are dated back by an hour, so that clocks which differ a little do not matter.
  */
 import { createPrivateKey, createPublicKey, webcrypto, X509Certificate } from 'node:crypto';
-import { isSwarmtsError, SwarmtsError } from '@swarmts/lib';
+import { SwarmtsError } from '@swarmts/lib';
 import { NodeRole } from '@swarmts/proto';
 import 'reflect-metadata';
 import * as x509 from '@peculiar/x509';
 
-const ALGORITHM = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' } as const;
+export const ALGORITHM = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' } as const;
 const ROOT_YEARS = 20;
-const BACKDATE_MS = 3_600_000;
-const YEAR_MS = 365 * 24 * 3_600_000;
+export const BACKDATE_MS = 3_600_000;
+export const YEAR_MS = 365 * 24 * 3_600_000;
 
 export const MANAGER_OU = 'swarm-manager';
 export const WORKER_OU = 'swarm-worker';
@@ -41,59 +41,17 @@ export async function createRootCa(nowMs: number): Promise<KeyAndCert> {
     notAfter: new Date(nowMs + ROOT_YEARS * YEAR_MS),
     signingAlgorithm: ALGORITHM,
     keys,
-    extensions: [
-      new x509.BasicConstraintsExtension(true, 1, true),
-      new x509.KeyUsagesExtension(x509.KeyUsageFlags.keyCertSign | x509.KeyUsageFlags.cRLSign, true),
-      await x509.SubjectKeyIdentifierExtension.create(keys.publicKey),
-    ],
+    extensions: await rootExtensions(keys.publicKey),
   });
   return { keyPem: await exportKey(keys.privateKey), certPem: `${cert.toString('pem').trimEnd()}\n` };
 }
 
-/** The new root's key, certified by the old one: who trusts the old root can be sure of the new one. */
-export async function crossSign(old: KeyAndCert, newCertPem: string, nowMs: number): Promise<string> {
-  const fresh = new x509.X509Certificate(newCertPem);
-  const issuer = new x509.X509Certificate(old.certPem);
-  const cert = await x509.X509CertificateGenerator.create({
-    subject: fresh.subject,
-    issuer: issuer.subject,
-    notBefore: new Date(nowMs - BACKDATE_MS),
-    notAfter: issuer.notAfter,
-    signingAlgorithm: ALGORITHM,
-    publicKey: await fresh.publicKey.export(),
-    signingKey: await importKey(old.keyPem),
-    extensions: [
-      new x509.BasicConstraintsExtension(true, 1, true),
-      new x509.KeyUsagesExtension(x509.KeyUsageFlags.keyCertSign | x509.KeyUsageFlags.cRLSign, true),
-      await x509.SubjectKeyIdentifierExtension.create(fresh.publicKey),
-      await x509.AuthorityKeyIdentifierExtension.create(issuer.publicKey),
-    ],
-  });
-  return cert.toString('pem');
-}
-
-/** Whether the cross-signed certificate vouches, by the root that is trusted, for the new one. */
-export function vouchesFor(trustedPem: string, crossSignedPem: string, newCertPem: string): boolean {
-  const [trusted, cross, fresh] = [trustedPem, crossSignedPem, newCertPem].map((pem) => new X509Certificate(pem));
-  if (!trusted || !cross || !fresh) return false;
-  const key = (c: X509Certificate) => c.publicKey.export({ type: 'spki', format: 'der' });
-  return cross.verify(trusted.publicKey) && key(cross).equals(key(fresh)) && fresh.ca;
-}
-
-/** A root that somebody brings: it has to be one, with its key, and to last. Throws SwarmtsError 'invalid-argument'. */
-export function checkOwnRoot(root: KeyAndCert, nowMs: number): void {
-  const bad = (why: string) => new SwarmtsError('invalid-argument', `the CA certificate cannot be used: ${why}`);
-  let cert: X509Certificate;
-  try {
-    cert = new X509Certificate(root.certPem);
-    if (!keyMatches(root.keyPem, root.certPem)) throw bad('its key is another one');
-  } catch (e) {
-    throw isSwarmtsError(e) ? e : bad('certificate or key is not valid PEM');
-  }
-  if (!cert.ca || !cert.checkIssued(cert)) throw bad('it is not a self-signed root');
-  if (cert.publicKey.asymmetricKeyType !== 'ec' || cert.publicKey.asymmetricKeyDetails?.namedCurve !== 'prime256v1')
-    throw bad('its key must be ECDSA with P-256');
-  if (Date.parse(cert.validTo) - nowMs < YEAR_MS) throw bad(`it ends at ${cert.validTo}, in less than a year`);
+export async function rootExtensions(key: x509.PublicKeyType): Promise<x509.Extension[]> {
+  return [
+    new x509.BasicConstraintsExtension(true, 1, true),
+    new x509.KeyUsagesExtension(x509.KeyUsageFlags.keyCertSign | x509.KeyUsageFlags.cRLSign, true),
+    await x509.SubjectKeyIdentifierExtension.create(key),
+  ];
 }
 
 /** The certificates of a bundle. */
@@ -127,14 +85,18 @@ export interface SigningOrder {
 
 /** Signs a node's request. Throws SwarmtsError 'invalid-argument' for a malformed or wrongly signed one. */
 export function signNodeCertificate(root: KeyAndCert, order: SigningOrder): Promise<string> {
+  return signCertificate(root, nodeCertificateOrder(order));
+}
+
+export function nodeCertificateOrder(order: SigningOrder): CertificateOrder {
   const unit = order.role === NodeRole.MANAGER ? MANAGER_OU : WORKER_OU;
-  return signCertificate(root, {
+  return {
     ...order,
     unit,
     name: order.nodeId,
     usages: [x509.ExtendedKeyUsage.serverAuth, x509.ExtendedKeyUsage.clientAuth],
     dnsNames: [unit, order.nodeId],
-  });
+  };
 }
 
 export interface CertificateOrder {
@@ -157,9 +119,10 @@ export async function signCertificate(root: KeyAndCert, order: CertificateOrder)
     ...order.dnsNames.map((value) => ({ type: 'dns' as const, value })),
     ...(order.ipAddresses ?? []).map((value) => ({ type: 'ip' as const, value })),
   ];
+  const issuer = new x509.X509Certificate(root.certPem);
   const cert = await x509.X509CertificateGenerator.create({
     subject: [{ O: [order.clusterId] }, { OU: [order.unit] }, { CN: [order.name] }],
-    issuer: new x509.X509Certificate(root.certPem).subject,
+    issuer: issuer.subjectName,
     notBefore: new Date(order.nowMs - BACKDATE_MS),
     notAfter: new Date(order.nowMs + order.validForMs),
     signingAlgorithm: ALGORITHM,
@@ -168,7 +131,7 @@ export async function signCertificate(root: KeyAndCert, order: CertificateOrder)
     extensions: [
       new x509.BasicConstraintsExtension(false, undefined, true),
       // Roots have equal names: the key tells which of two is meant.
-      await x509.AuthorityKeyIdentifierExtension.create(new x509.X509Certificate(root.certPem).publicKey),
+      await authorityKeyOf(issuer),
       new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature | x509.KeyUsageFlags.keyEncipherment, true),
       new x509.ExtendedKeyUsageExtension([...order.usages]),
       ...(names.length === 0 ? [] : [new x509.SubjectAlternativeNameExtension(names)]),
@@ -177,7 +140,16 @@ export async function signCertificate(root: KeyAndCert, order: CertificateOrder)
   return cert.toString('pem');
 }
 
-async function parseRequest(csrPem: string): Promise<x509.Pkcs10CertificateRequest> {
+/** Refers to the key of a root as the root itself does: it need not be one of ours. */
+export async function authorityKeyOf(root: x509.X509Certificate): Promise<x509.AuthorityKeyIdentifierExtension> {
+  const own = root.getExtension(x509.SubjectKeyIdentifierExtension);
+  return own
+    ? new x509.AuthorityKeyIdentifierExtension(own.keyId)
+    : x509.AuthorityKeyIdentifierExtension.create(root.publicKey);
+}
+
+/** Throws SwarmtsError 'invalid-argument' for a malformed or wrongly signed one. */
+export async function parseRequest(csrPem: string): Promise<x509.Pkcs10CertificateRequest> {
   try {
     const csr = new x509.Pkcs10CertificateRequest(csrPem);
     if (await csr.verify()) return csr;
@@ -191,7 +163,7 @@ async function exportKey(key: webcrypto.CryptoKey): Promise<string> {
   return x509.PemConverter.encode(await provider.subtle.exportKey('pkcs8', key), 'PRIVATE KEY');
 }
 
-async function importKey(pem: string): Promise<webcrypto.CryptoKey> {
+export async function importKey(pem: string): Promise<webcrypto.CryptoKey> {
   return provider.subtle.importKey('pkcs8', x509.PemConverter.decodeFirst(pem), ALGORITHM, false, ['sign']);
 }
 

@@ -11,11 +11,11 @@ import { KEY_BYTES, open, seal } from '../raft/encryption.js';
 import { identityOf, keyMatches, type NodeIdentity } from './certificates.js';
 import { type CredentialFiles, Credentials } from './credentials.js';
 
-const ROOT = 'swarm-root-ca.crt';
-const CERT = 'swarm-node.crt';
+export const ROOT_FILE = 'swarm-root-ca.crt';
+export const CERT_FILE = 'swarm-node.crt';
 /** A renewal writes the new certificate beside the old one before it replaces the key: a crash between leaves both. */
 const NEXT_CERT = 'swarm-node.crt.next';
-const KEY = 'swarm-node.key';
+export const KEY_FILE = 'swarm-node.key';
 
 const DATA_KEY = 'SWARMTS DATA KEY';
 const SEALED = 'SWARMTS SEALED KEYS';
@@ -48,7 +48,7 @@ export class CredentialStore {
   /** Undefined when the node belongs to no cluster. Throws 'corrupt' when key and certificate do not belong together. */
   static async open(dir: string): Promise<CredentialStore | undefined> {
     const [rootPem, cert, next, keyFile] = await Promise.all(
-      [ROOT, CERT, NEXT_CERT, KEY].map((name) => readFileIfThere(join(dir, name))),
+      [ROOT_FILE, CERT_FILE, NEXT_CERT, KEY_FILE].map((name) => readFileIfThere(join(dir, name))),
     );
     if (rootPem === undefined || keyFile === undefined) return undefined;
     const certs = [cert, next].filter((c) => c !== undefined);
@@ -165,10 +165,10 @@ export class CredentialStore {
   async #write(files: CredentialFiles, keys: Keys, unlockKey: Uint8Array | undefined): Promise<void> {
     const clear = formatKeys(keys);
     const keyFile = unlockKey ? pem(SEALED, seal(unlockKey, Buffer.from(clear))) : clear;
-    await writeFileAtomic(join(this.#dir, ROOT), files.rootPem, 0o644);
+    await writeFileAtomic(join(this.#dir, ROOT_FILE), files.rootPem, 0o644);
     await writeFileAtomic(join(this.#dir, NEXT_CERT), files.certPem, 0o644);
-    await writeFileAtomic(join(this.#dir, KEY), keyFile, 0o600);
-    await writeFileAtomic(join(this.#dir, CERT), files.certPem, 0o644);
+    await writeFileAtomic(join(this.#dir, KEY_FILE), keyFile, 0o600);
+    await writeFileAtomic(join(this.#dir, CERT_FILE), files.certPem, 0o644);
     await rm(join(this.#dir, NEXT_CERT), { force: true });
     this.#keys = keys;
     this.#unlockKey = unlockKey;
@@ -187,7 +187,7 @@ function parseKeys(text: string, dir: string): Keys {
   if (keyPem === undefined || dataKeys.some((k) => k.length !== KEY_BYTES)) {
     throw new SwarmtsError(
       'corrupt',
-      `${join(dir, KEY)} holds no usable keys: restore it, or leave with --force and join again`,
+      `${join(dir, KEY_FILE)} holds no usable keys: restore it, or leave with --force and join again`,
     );
   }
   return { keyPem, dataKeys };

@@ -7,6 +7,7 @@ import {
   type Cluster,
   type Config,
   type ConfigSpec,
+  featureLevels,
   type Network,
   type NetworkAttachment,
   type NetworkSpec,
@@ -23,16 +24,20 @@ import {
 } from '@swarmts/proto';
 import type { FilterVerdict } from '@swarmts/scheduler';
 import { keyPeriodMs } from '../allocator/network-key-renewal.js';
+import type { ExternalCas } from '../ca/external-ca.js';
 import { unlockKeyText } from '../ca/unlock-key.js';
+import { requireLevel } from '../feature-level.js';
 import { isDirty, newTask } from '../orchestrator/new-task.js';
 import { movesOf } from '../orchestrator/rebalancer.js';
 import type { RaftGroup } from '../raft/raft-group.js';
 import type { SchedulingLoop } from '../scheduling/scheduling-loop.js';
 import type { ReadTx, WriteTx } from '../store/transaction.js';
-import { type ClusterChange, nextRoot, theCluster, updateCluster } from './cluster-operations.js';
+import { type ClusterChange, theCluster, updateCluster } from './cluster-operations.js';
+import { checkVersion } from './conflicts.js';
 import { describeSchedule, type ScheduleDescription } from './describe-schedule.js';
 import { findByNameOrId, findNode, findTask } from './find.js';
 import { createAttachment, createNetwork, removeAttachment, removeNetwork } from './network-operations.js';
+import { nextRoot, withRootsOfExternalCas } from './next-root.js';
 import { demoteLeaving, removeNode, updateNode, withReachability } from './node-operations.js';
 import {
   addVersion,
@@ -66,6 +71,9 @@ export interface ControlContext {
   readonly scheduling: () => SchedulingLoop;
   readonly clock: Clock;
   readonly now: () => number;
+  readonly externalCas: ExternalCas;
+  /** The manager stops. */
+  readonly signal: AbortSignal;
 }
 
 interface Ref {
@@ -103,14 +111,21 @@ export class Operations {
 
   async updateCluster(
     a: ClusterChange & {
-      /** A root of the user's own to go over to, when `spec.ca.forceRotate` has gone up. */
+      /** A root of the user's own to go over to; without key an external CA has it. */
       readonly signingCa?: { readonly certPem: string; readonly keyPem: string };
     },
   ): Promise<void> {
     keyPeriodMs(a.spec);
     validateClusterSpec(a.spec);
-    const rotation = await nextRoot(this.#view(theCluster), a.spec, a.signingCa, this.#c.now());
-    await this.#update((tx) => updateCluster(tx, { ...a, rotation }));
+    const cluster = this.#view(theCluster);
+    // What others have changed meanwhile is refused here already, before an external CA is asked.
+    checkVersion('cluster', cluster, a.version);
+    const spec = withRootsOfExternalCas(cluster, a.spec);
+    if ((spec.ca?.externalCas.length ?? 0) > 0)
+      this.#view((tx) => requireLevel(tx, featureLevels.externalCas, 'external CAs'));
+    const { externalCas: external, signal } = this.#c;
+    const rotation = await nextRoot({ cluster, spec, own: a.signingCa, external, signal, nowMs: this.#c.now() });
+    await this.#update((tx) => updateCluster(tx, { ...a, spec, rotation }));
   }
 
   /** As people type it; '' without autolock. */

@@ -1,8 +1,10 @@
 /** What the settings of a cluster must fulfil. Source of the limits: Swarm's. */
 import { SwarmtsError } from '@swarmts/lib';
-import type { ClusterSpec } from '@swarmts/proto';
+import type { ClusterSpec, ExternalCa } from '@swarmts/proto';
 
 const HOUR_NS = 3_600e9;
+/** They are asked one after the other, while a node waits. */
+const MAX_EXTERNAL_CAS = 10;
 /** Faster heartbeats cost more than they tell. */
 const MIN_HEARTBEAT_NS = 100e6;
 
@@ -14,4 +16,17 @@ export function validateClusterSpec(spec: ClusterSpec): void {
   const beat = spec.dispatcher?.heartbeatPeriodNs ?? 0;
   if (beat !== 0 && beat < MIN_HEARTBEAT_NS)
     throw bad(`the heartbeat period must be at least 100 ms, not ${beat / 1e6} ms: --dispatcher-heartbeat`);
+  validateExternalCas(spec.ca?.externalCas ?? []);
+}
+
+/** Their certificates may be anything until somebody goes over to them, as in Swarm. */
+function validateExternalCas(all: readonly ExternalCa[]): void {
+  const bad = (message: string) => new SwarmtsError('invalid-argument', message);
+  if (all.length > MAX_EXTERNAL_CAS)
+    throw bad(`at most ${MAX_EXTERNAL_CAS} external CAs can be set, not ${all.length}`);
+  for (const { url } of all)
+    if (!URL.canParse(url) || new URL(url).protocol !== 'https:')
+      throw bad(
+        `invalid URL "${url}" of an external CA: it has to begin with https://, as in https://ca:8888/api/v1/cfssl/sign`,
+      );
 }

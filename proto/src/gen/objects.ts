@@ -1756,6 +1756,7 @@ export const JoinTokens: Codec<JoinTokens> = {
 /** A new root on its way in. */
 export interface RootRotation extends WithUnknownFields {
   readonly certPem: Uint8Array;
+  /** Empty: an external CA has it. */
   readonly keyPem: Uint8Array;
   /** The new root's key certified by the old root, for whoever trusts the old one alone. */
   readonly crossSignedPem: Uint8Array;
@@ -1808,6 +1809,7 @@ export const RootRotation: Codec<RootRotation> = {
 
 export interface RootCa extends WithUnknownFields {
   readonly certPem: Uint8Array;
+  /** Empty: an external CA has it. */
   readonly keyPem: Uint8Array;
   readonly certDigest: string;
   readonly joinTokens: JoinTokens | undefined;

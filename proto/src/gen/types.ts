@@ -2507,25 +2507,95 @@ export const DispatcherConfig: Codec<DispatcherConfig> = {
   decode: (bytes) => decodeWith(DispatcherConfig, bytes, 'DispatcherConfig'),
 };
 
+/** Signs certificates in the place of the managers, by CFSSL's protocol. */
+export interface ExternalCa extends WithUnknownFields {
+  readonly url: string;
+  readonly options: Readonly<Record<string, string>>;
+  /** The root whose key it has, as the user gave it; empty: the one of that time. */
+  readonly caCert: Uint8Array;
+  /** The same, with the gap filled: a later root does not make it one of its own. */
+  readonly rootPem: Uint8Array;
+}
+
+export const ExternalCa: Codec<ExternalCa> = {
+  create: (partial) => ({
+    url: '',
+    options: {},
+    caCert: EMPTY,
+    rootPem: EMPTY,
+    ...partial,
+  }),
+  write(m, w) {
+    if (m.url !== '') w.uint32(10).string(m.url);
+    for (const [key, value] of Object.entries(m.options)) {
+      w.uint32(18).fork().uint32(10).string(key);
+      w.uint32(18).string(value);
+      w.ldelim();
+    }
+    if (m.caCert.length > 0) w.uint32(26).bytes(m.caCert);
+    if (m.rootPem.length > 0) w.uint32(34).bytes(m.rootPem);
+    return writeUnknown(m, w);
+  },
+  encode: (m) => ExternalCa.write(m, newWriter()).finish(),
+  read(r, end) {
+    const m: { url: string; options: Record<string, string>; caCert: Uint8Array; rootPem: Uint8Array; unknownFields?: Uint8Array } = { url: '', options: {}, caCert: EMPTY, rootPem: EMPTY };
+    while (r.pos < end) {
+      const start = r.pos;
+      const tag = r.uint32();
+      switch (tag) {
+        case 10:
+          m.url = r.string();
+          break;
+        case 18: {
+          const end2 = readEnd(r);
+          let key = '';
+          let value: string = '';
+          while (r.pos < end2) {
+            const t = r.uint32();
+            if (t === 10) key = r.string();
+            else if (t === 18) value = r.string();
+            else r.skipType(t & 7);
+          }
+          setEntry(m.options, key, value);
+          break;
+        }
+        case 26:
+          m.caCert = copyBytes(r.bytes());
+          break;
+        case 34:
+          m.rootPem = copyBytes(r.bytes());
+          break;
+        default:
+          keepUnknown(m, r, start, tag);
+      }
+    }
+    return m;
+  },
+  decode: (bytes) => decodeWith(ExternalCa, bytes, 'ExternalCa'),
+};
+
 export interface CaConfig extends WithUnknownFields {
   readonly nodeCertExpiryNs: number;
   readonly forceRotate: number;
+  readonly externalCas: readonly ExternalCa[];
 }
 
 export const CaConfig: Codec<CaConfig> = {
   create: (partial) => ({
     nodeCertExpiryNs: 0,
     forceRotate: 0,
+    externalCas: [],
     ...partial,
   }),
   write(m, w) {
     if (m.nodeCertExpiryNs !== 0) w.uint32(8).int64(m.nodeCertExpiryNs);
     if (m.forceRotate !== 0) w.uint32(16).int64(m.forceRotate);
+    for (const v of m.externalCas) ExternalCa.write(v, w.uint32(26).fork()).ldelim();
     return writeUnknown(m, w);
   },
   encode: (m) => CaConfig.write(m, newWriter()).finish(),
   read(r, end) {
-    const m: { nodeCertExpiryNs: number; forceRotate: number; unknownFields?: Uint8Array } = { nodeCertExpiryNs: 0, forceRotate: 0 };
+    const m: { nodeCertExpiryNs: number; forceRotate: number; externalCas: ExternalCa[]; unknownFields?: Uint8Array } = { nodeCertExpiryNs: 0, forceRotate: 0, externalCas: [] };
     while (r.pos < end) {
       const start = r.pos;
       const tag = r.uint32();
@@ -2535,6 +2605,9 @@ export const CaConfig: Codec<CaConfig> = {
           break;
         case 16:
           m.forceRotate = toNumber(r.int64());
+          break;
+        case 26:
+          m.externalCas.push(ExternalCa.read(r, readEnd(r)));
           break;
         default:
           keepUnknown(m, r, start, tag);

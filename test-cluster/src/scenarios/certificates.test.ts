@@ -1,8 +1,10 @@
 /** The root of a swarm is replaced while it runs, and a node whose certificate has expired comes back. */
 import assert from 'node:assert/strict';
-import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { X509Certificate } from 'node:crypto';
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createRequest, createRootCa, identityOf, signNodeCertificate } from '@swarmts/manager';
+import { CfsslServer } from '../cfssl.js';
 import { api } from '../client.js';
 import type { Lab } from '../lab/lab.js';
 import { waitFor } from '../wait.js';
@@ -17,6 +19,7 @@ interface NodeTls {
 
 describe('certificates', () => {
   let lab: Lab;
+  let ca: CfsslServer;
   let own: { readonly keyPem: string; readonly certPem: string };
   before(async () => {
     lab = await newLab({ managers: 3, workers: 1 });
@@ -24,6 +27,7 @@ describe('certificates', () => {
     ok(await lab.swarmts('m1', 'service', 'create', '-q', '--name', 'web', '--replicas', '4', 'registry:5000/whoami'));
   });
   after(() => lab.down());
+  const certificates = (node: string) => join(lab.dataRoot(node), 'swarm', 'certificates');
   const docker = async (...args: readonly string[]) => ok(await lab.docker('m1', ...args));
   const taskIds = async () => (await untilRunning(lab, 'm1', 'web', 4)).map((t) => t.ID).sort();
   const roots = async () => {
@@ -89,7 +93,7 @@ describe('certificates', () => {
 
   it('a node whose certificate has expired says so, and comes back as itself', async () => {
     await lab.kill('w1');
-    const dir = join(lab.dataRoot('w1'), 'swarm', 'certificates');
+    const dir = certificates('w1');
     const { nodeId, clusterId, role } = identityOf(readFileSync(join(dir, 'swarm-node.crt'), 'utf8'));
     const { keyPem, csrPem } = await createRequest();
     const order = { csrPem, nodeId, clusterId, role, validForMs: 3_600_000, nowMs: Date.now() - 7_200_000 };
@@ -107,6 +111,56 @@ describe('certificates', () => {
     assert.equal(back.ID, nodeId);
     assert.equal((await nodesOf(lab, 'm1')).length, 6);
     await taskIds();
+  });
+
+  it('the root may be one whose key only an external CA has: it signs for every node, and for those that join', async () => {
+    ca = new CfsslServer(lab, 'm1');
+    const rotate = ['swarm', 'ca', '--rotate', '--ca-cert', ca.rootFile, '--external-ca', ca.flag] as const;
+    assert.match(failed(await lab.docker('m1', ...rotate)), /no external CA can be reached: https:.*ECONNREFUSED/);
+    await ca.start(own.certPem);
+    const tasks = await taskIds();
+    assert.ok((await docker(...rotate)).includes(ca.rootPem.trim()));
+    assert.deepEqual([...(await roots())], [ca.rootPem]);
+    assert.deepEqual(await taskIds(), tasks);
+    assert.match(await docker('info'), /External CAs:\n\s+cfssl: https:\/\/10\.210\.0\.11:8888\/api\/v1\/cfssl\/sign/);
+    await lab.addNode('w4', 'worker');
+    await lab.start('w4');
+    const joining = ['swarm', 'join', '--token', await token('worker'), '10.210.0.12:2377'] as const;
+    ca.stop();
+    const joined = lab.docker('w4', ...joining);
+    await ca.start();
+    ok(await joined);
+    await untilState(lab, 'm1', 'w4', 'ready');
+    const cert = readFileSync(join(certificates('w4'), 'swarm-node.crt'));
+    assert.ok(new X509Certificate(cert).checkIssued(new X509Certificate(ca.rootPem)));
+    ok(await lab.swarmts('m1', 'swarm', 'ca', '--rotate'));
+    assert.ok(!(await roots()).has(ca.rootPem));
+    assert.deepEqual(await taskIds(), tasks);
+  });
+
+  it('a swarm may begin with such a root, which was placed before', async () => {
+    await lab.addNode('x1', 'manager');
+    await lab.start('x1');
+    const place = (file: string, pem: string) => writeFileSync(join(certificates('x1'), file), pem);
+    mkdirSync(certificates('x1'), { recursive: true });
+    place('swarm-root-ca.crt', ca.rootPem);
+    const init = ['swarm', 'init', '--advertise-addr', 'eth0', '--external-ca', ca.flag] as const;
+    assert.match(
+      failed(await lab.docker('x1', ...init)),
+      /it asks for a client certificate, and this node has none yet/,
+    );
+    const subject = { CN: 'firstmanager', names: [{ O: 'outside', OU: 'swarm-manager' }] };
+    const { cert, key } = ca.issue('x1', subject, ['swarm-manager', 'firstmanager']);
+    place('swarm-node.crt', cert);
+    place('swarm-node.key', key);
+    ok(await lab.docker('x1', ...init));
+    const { ID: id } = await untilState(lab, 'x1', 'x1', 'ready');
+    assert.equal(id, 'firstmanager');
+    assert.equal(ok(await lab.docker('x1', 'swarm', 'ca')).trim(), ca.rootPem.trim());
+    assert.match(
+      failed(await lab.swarmts('x1', 'swarm', 'update', '--external-ca', 'protocol=cfssl,url=https://10.210.0.11:1')),
+      /no external CA can be reached/,
+    );
   });
 
   it('settings of the swarm that make no sense are refused', async () => {

@@ -9,6 +9,7 @@ import {
   CronOrchestrator,
   createNetwork,
   Dispatcher,
+  ExternalCas,
   type LeaderComponent,
   Operations,
   Rebalancer,
@@ -178,6 +179,8 @@ class ClusterSim {
       scheduling: () => scheduling,
       clock: this.#clock,
       now: () => this.#clock.now(),
+      externalCas: new ExternalCas({ ...context, identity: () => undefined }),
+      signal: new AbortController().signal,
     });
     this.#leading.set(m, { components, dispatcher, operations });
     this.#begin(m, components).catch((e: unknown) => this.#ignore(e));

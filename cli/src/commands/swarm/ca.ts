@@ -1,53 +1,41 @@
 /** `swarmts swarm ca`: the certificate of the swarm's root, and going over to a new one. */
-import { readFileSync } from 'node:fs';
-import { bool, optional, text } from '../../args/flag.js';
+import { bool, type FlagValues, optional, text } from '../../args/flag.js';
 import { parsePositiveDuration } from '../../args/quantity.js';
 import { defineCommand, noArguments } from '../../command.js';
 import type { Context } from '../../context.js';
 import type { Node, Swarm } from '../../engine-types.js';
-import { CommandError, errorText } from '../../exit.js';
+import { CommandError } from '../../exit.js';
 import { ProgressDisplay } from '../../service/progress-display.js';
+import { externalCaFlag, readPem } from './external-ca.js';
 
 const POLL_MS = 200;
 
+const flags = {
+  'ca-cert': text('Path to the PEM-formatted root CA certificate to use for the new cluster'),
+  'ca-key': text('Path to the PEM-formatted root CA key to use for the new cluster'),
+  'cert-expiry': optional('duration', 'Validity period for node certificates (ns|us|ms|s|m|h)', parsePositiveDuration, {
+    defaultText: '2160h0m0s',
+  }),
+  'external-ca': externalCaFlag,
+  detach: bool('Exit immediately instead of waiting for the root rotation to converge', { short: 'd' }),
+  quiet: bool('Suppress progress output', { short: 'q' }),
+  rotate: bool('Rotate the swarm CA - if no certificate or key are provided, new ones will be generated'),
+};
+
 export const command = defineCommand({
   synopsis: '',
-  flags: {
-    'ca-cert': text('Path to the PEM-formatted root CA certificate to use for the new cluster'),
-    'ca-key': text('Path to the PEM-formatted root CA key to use for the new cluster'),
-    'cert-expiry': optional(
-      'duration',
-      'Validity period for node certificates (ns|us|ms|s|m|h)',
-      parsePositiveDuration,
-      {
-        defaultText: '2160h0m0s',
-      },
-    ),
-    detach: bool('Exit immediately instead of waiting for the root rotation to converge', { short: 'd' }),
-    quiet: bool('Suppress progress output', { short: 'q' }),
-    rotate: bool('Rotate the swarm CA - if no certificate or key are provided, new ones will be generated'),
-  },
+  flags,
   arity: noArguments,
   async run(ctx, f, _args, given) {
     const swarm = await ctx.api.get<Swarm>('/swarm');
     if (!f.rotate) {
-      const other = ['ca-cert', 'ca-key', 'cert-expiry'].find((name) => given.has(name));
+      const other = ['ca-cert', 'ca-key', 'cert-expiry', 'external-ca'].find((name) => given.has(name));
       if (other) throw new CommandError(`\`--${other}\` flag requires the \`--rotate\` flag to update the CA`);
       return print(ctx, swarm);
     }
-    const ca = swarm.Spec.CAConfig;
     await ctx.api.post(
       '/swarm/update',
-      {
-        ...swarm.Spec,
-        CAConfig: {
-          ...ca,
-          ForceRotate: (ca?.ForceRotate ?? 0) + 1,
-          ...(f['cert-expiry'] === undefined ? {} : { NodeCertExpiry: f['cert-expiry'] }),
-          ...(f['ca-cert'] === '' ? {} : { SigningCACert: read(f['ca-cert']) }),
-          ...(f['ca-key'] === '' ? {} : { SigningCAKey: read(f['ca-key']) }),
-        },
-      },
+      { ...swarm.Spec, CAConfig: { ...swarm.Spec.CAConfig, ...changeOf(swarm, f) } },
       { version: swarm.Version?.Index ?? 0 },
     );
     if (f.detach) return;
@@ -62,12 +50,27 @@ function print(ctx: Context, swarm: Swarm): void {
   ctx.out.write(root.endsWith('\n') ? root : `${root}\n`);
 }
 
-function read(path: string): string {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch (e) {
-    throw new CommandError(`open ${path}: ${errorText(e)}`);
-  }
+/** What is to be another in the settings of the CA. */
+function changeOf(swarm: Swarm, f: FlagValues<typeof flags>) {
+  const external = f['external-ca'];
+  if (external.length > 0 && f['ca-cert'] === '')
+    throw new CommandError(
+      "rotating to an external CA requires the `--ca-cert` flag to specify the external CA's cert - to add an external CA with the current root CA certificate, use the `update` command instead",
+    );
+  if (f['ca-cert'] !== '' && external.length === 0 && f['ca-key'] === '')
+    throw new CommandError(
+      'the --ca-cert flag requires that a --ca-key flag and/or --external-ca flag be provided as well',
+    );
+  const cert = f['ca-cert'] === '' ? '' : readPem(f['ca-cert'], 'the CA certificate');
+  const key = f['ca-key'] === '' ? '' : readPem(f['ca-key'], 'the key of the CA');
+  return {
+    ...(f['cert-expiry'] === undefined ? {} : { NodeCertExpiry: f['cert-expiry'] }),
+    ...(external.length === 0 ? {} : { ExternalCAs: external.map((e) => ({ ...e, CACert: e.CACert || cert })) }),
+    // A number other than the last one asks for a root of the managers' own making.
+    ...(cert === '' && key === '' ? { ForceRotate: (swarm.Spec.CAConfig?.ForceRotate ?? 0) + 1 } : {}),
+    ...(cert === '' ? {} : { SigningCACert: cert }),
+    ...(key === '' ? {} : { SigningCAKey: key }),
+  };
 }
 
 async function untilRotated(ctx: Context, quiet: boolean): Promise<void> {

@@ -2,6 +2,7 @@
 import { bool, type FlagValues, optional, optionalBool, optionalInt, optionalUint, texts } from '../../args/flag.js';
 import { parseDuration } from '../../args/quantity.js';
 import type { SwarmSpec } from '../../engine-types.js';
+import { externalCaFlag } from './external-ca.js';
 
 export const swarmSpecFlags = {
   autolock: optionalBool('Enable manager autolocking (requiring an unlock key to start a stopped manager)'),
@@ -11,12 +12,18 @@ export const swarmSpecFlags = {
   'dispatcher-heartbeat': optional('duration', 'Dispatcher heartbeat period (ns|us|ms|s|m|h)', parseDuration, {
     defaultText: '1s',
   }),
+  'external-ca': externalCaFlag,
   'max-snapshots': optionalUint('Number of additional Raft snapshots to retain'),
   'snapshot-interval': optionalUint('Number of log entries between Raft snapshots', { defaultText: '10000' }),
   'task-history-limit': optionalInt('Task history retention limit', { defaultText: '5' }),
 };
 
 export function applySwarmFlags(spec: SwarmSpec, f: FlagValues<typeof swarmSpecFlags>): SwarmSpec {
+  const caConfig = {
+    ...spec.CAConfig,
+    ...(f['cert-expiry'] === undefined ? {} : { NodeCertExpiry: f['cert-expiry'] }),
+    ...(f['external-ca'].length === 0 ? {} : { ExternalCAs: f['external-ca'] }),
+  };
   return {
     ...spec,
     ...(f['task-history-limit'] === undefined
@@ -34,7 +41,7 @@ export function applySwarmFlags(spec: SwarmSpec, f: FlagValues<typeof swarmSpecF
     ...(f['dispatcher-heartbeat'] === undefined
       ? {}
       : { Dispatcher: { ...spec.Dispatcher, HeartbeatPeriod: f['dispatcher-heartbeat'] } }),
-    ...(f['cert-expiry'] === undefined ? {} : { CAConfig: { ...spec.CAConfig, NodeCertExpiry: f['cert-expiry'] } }),
+    ...(Object.keys(caConfig).length === 0 ? {} : { CAConfig: caConfig }),
     ...(f.autolock === undefined
       ? {}
       : { EncryptionConfig: { ...spec.EncryptionConfig, AutoLockManagers: f.autolock } }),

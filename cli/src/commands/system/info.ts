@@ -2,7 +2,7 @@
 import { text } from '../../args/flag.js';
 import { formatDuration } from '../../args/quantity.js';
 import { defineCommand, noArguments } from '../../command.js';
-import type { Info, SwarmInfo } from '../../engine-types.js';
+import type { ExternalCA, Info, SwarmInfo } from '../../engine-types.js';
 import { renderInspect } from '../../format/inspect-output.js';
 import { binarySize } from '../../format/size.js';
 
@@ -72,6 +72,11 @@ export function serverText(i: Info): string {
   );
 }
 
+function externalCasText(all: readonly ExternalCA[]): string {
+  const lines = all.map((c) => `     ${c.Protocol}: ${c.URL}\n`);
+  return lines.length === 0 ? '' : `  CA Configuration:\n   External CAs:\n${lines.join('')}`;
+}
+
 function swarmText(s: SwarmInfo): string {
   const state = s.LocalNodeState ?? 'inactive';
   const head = ` Swarm: ${state}\n`;
@@ -106,6 +111,7 @@ function swarmText(s: SwarmInfo): string {
       2,
     ) +
     indent(managerLines, 2) +
+    (s.ControlAvailable ? externalCasText(c?.Spec?.CAConfig?.ExternalCAs ?? []) : '') +
     indent([['Node Address', s.NodeAddr]], 2) +
     (managers.length === 0 ? '' : `  Manager Addresses:\n${managers.map((a) => `   ${a}\n`).join('')}`)
   );
