@@ -166,6 +166,8 @@ export interface ContainerCreate {
   /** '' lets the backend choose one. */
   readonly name: string;
   readonly image: string;
+  /** What the image has to be for, '' for anything. */
+  readonly platform: string;
   readonly labels: Readonly<Record<string, string>>;
   /** Absent: the image's. */
   readonly entrypoint?: readonly string[];
@@ -246,6 +248,7 @@ export interface ContainerCreate {
   readonly ipcMode: string;
   readonly utsMode: string;
   readonly cgroupnsMode: string;
+  readonly usernsMode: string;
   readonly cgroupParent?: string;
   readonly runtime?: string;
   readonly annotations?: Readonly<Record<string, string>>;

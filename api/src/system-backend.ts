@@ -28,6 +28,8 @@ export interface SystemInfo {
   readonly limits: LimitSupport;
   /** What the kernel labels processes with: "apparmor", "selinux". */
   readonly securityModules: readonly string[];
+  /** Whether containers are in user namespaces. */
+  readonly mapsIds: boolean;
 }
 
 /** Which limits of containers the machine's kernel can keep. */

@@ -31,6 +31,12 @@ describe('the configuration of the daemon', () => {
     assert.equal(c.leaseMs, 60_000);
   });
 
+  it('takes whose ids containers have', () => {
+    assert.equal(configOf().usernsRemap, '');
+    assert.equal(configOf('--userns-remap=default').usernsRemap, 'default');
+    assert.equal(configOf(file('{"userns-remap": "alice:alice"}')).usernsRemap, 'alice:alice');
+  });
+
   it('takes the flags that start a dockerd', () => {
     const c = configOf('-H', 'unix:///a.sock', '-H', 'tcp://127.0.0.1:2376', '-D', '--live-restore', '--label', 'a=b');
     assert.deepEqual(c.hosts, ['unix:///a.sock', 'tcp://127.0.0.1:2376']);

@@ -34,6 +34,8 @@ export interface DaemonConfig {
   readonly eventBus: string;
   /** What tasks write goes there as well. */
   readonly eventBusLogs: boolean;
+  /** USER[:GROUP] whose subordinate ids containers have, "default" for a user made for that, '' for the machine's own ids. */
+  readonly usernsRemap: string;
   /** Group of the unix sockets; '' for the default one, where it exists. */
   readonly group: string;
   readonly tls: TlsConfig;
@@ -103,6 +105,10 @@ const OPTIONS: Readonly<Record<string, Option>> = {
   'default-runtime': {
     kind: 'string',
     help: 'OCI runtime of containers: runc, crun or a path (default: crun where it works, else runc)',
+  },
+  'userns-remap': {
+    kind: 'string',
+    help: 'Containers in user namespaces, with the ids of USER[:GROUP] in /etc/subuid and /etc/subgid; or "default"',
   },
   dns: { kind: 'list', help: 'DNS servers of containers' },
   mtu: { kind: 'number', help: 'MTU of the local network' },
@@ -284,6 +290,7 @@ function merge(flags: Values, file: Values): DaemonConfig {
     metricsAddr: text('metrics-addr', ''),
     eventBus: checkEventBus(text('event-bus', '')),
     eventBusLogs: bool('event-bus-logs'),
+    usernsRemap: text('userns-remap', ''),
     group: text('group', ''),
     tls: tlsOf({
       tls: value('tls'),

@@ -32,6 +32,7 @@ import { DaemonMetrics } from './metrics/daemon-metrics.js';
 import { serveMetrics } from './metrics/metrics-server.js';
 import { openNetworks } from './networks.js';
 import { claimPidFile } from './pid-file.js';
+import { openRemappedRoot } from './remapped-root.js';
 import { ApiCertificate } from './swarm/api-certificate.js';
 import { NetworkAttacher } from './swarm/network-attacher.js';
 import { SwarmNode } from './swarm/swarm-node.js';
@@ -58,14 +59,14 @@ export async function main(argv: readonly string[]): Promise<void> {
   }
 }
 
-async function runDaemon(config: DaemonConfig): Promise<void> {
-  const sink = { level: config.logLevel as LogLevel, write: (line: string) => void process.stderr.write(line) };
+async function runDaemon(given: DaemonConfig): Promise<void> {
+  const sink = { level: given.logLevel as LogLevel, write: (line: string) => void process.stderr.write(line) };
   const log = createLogger(sink);
-  for (const w of config.warnings) log.warn(w);
+  for (const w of given.warnings) log.warn(w);
   if (process.getuid?.() !== 0) throw new SwarmtsError('permission-denied', 'swarmtsd needs to be started as root');
-  await mkdir(config.dataRoot, { recursive: true, mode: 0o711 });
-  await mkdir(config.execRoot, { recursive: true, mode: 0o711 });
-  await claimPidFile(config.pidFile);
+  await mkdir(given.dataRoot, { recursive: true, mode: 0o711 });
+  await mkdir(given.execRoot, { recursive: true, mode: 0o711 });
+  await claimPidFile(given.pidFile);
 
   const end: (() => Promise<unknown>)[] = [];
   let stopping: Promise<void> | undefined;
@@ -75,7 +76,7 @@ async function runDaemon(config: DaemonConfig): Promise<void> {
       for (const step of end.reverse())
         await step().catch((e: unknown) => log.error('stopping went wrong', { error: e }));
       clearTimeout(timer);
-      await rm(config.pidFile, { force: true });
+      await rm(given.pidFile, { force: true });
       process.exit(code);
     })();
     return stopping;
@@ -88,7 +89,7 @@ async function runDaemon(config: DaemonConfig): Promise<void> {
   process.on('SIGINT', () => onSignal('SIGINT'));
   // Without a handler Node would open its debugger.
   process.on('SIGUSR1', () => log.info('state', { memory: process.memoryUsage().rss }));
-  process.on('SIGHUP', () => reload(config, sink, log));
+  process.on('SIGHUP', () => reload(given, sink, log));
   const onFatal = (e: unknown) => {
     log.error('the daemon cannot go on', { error: e, stack: e instanceof Error ? e.stack : undefined });
     void stop(EXIT_FATAL);
@@ -97,12 +98,15 @@ async function runDaemon(config: DaemonConfig): Promise<void> {
   process.on('unhandledRejection', onFatal);
 
   try {
-    const helper = await startHelper({ logger: log, forwardingFile: join(config.execRoot, 'forwarding.json') });
+    const helper = await startHelper({ logger: log, forwardingFile: join(given.execRoot, 'forwarding.json') });
     end.push(() => helper.close());
+    const { dataRoot, idMaps } = await openRemappedRoot(given, helper, log);
+    const config = { ...given, dataRoot };
     const networks = await openNetworks(config, helper, log);
     const engine = await openEngine({
       dataRoot: config.dataRoot,
       execRoot: config.execRoot,
+      idMaps,
       helper,
       network: networks.containers,
       logger: log,

@@ -32,3 +32,5 @@ export { noSuchImage } from './images/image-store.js';
 export { type Platform, parsePlatform } from './images/manifest.js';
 export type { RuntimeVersion } from './runtime/known-escapes.js';
 export { signalNumber } from './runtime/signals.js';
+export { type IdMaps, ownerOnHost, ROOT } from './userns/id-map.js';
+export { remappedIds } from './userns/remap-user.js';

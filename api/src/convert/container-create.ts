@@ -12,7 +12,7 @@ import { readLink } from './container-link.js';
 import { readMounts } from './container-mounts.js';
 import { readDevices, readLog, readSecurity } from './container-security.js';
 
-export function readContainerCreate(o: JsonObject, name: string): ContainerCreate {
+export function readContainerCreate(o: JsonObject, name: string, platform = ''): ContainerCreate {
   if (name !== '' && !/^\/?[a-zA-Z0-9][a-zA-Z0-9_.-]+$/.test(name)) {
     throw new SwarmtsError(
       'invalid-argument',
@@ -27,6 +27,7 @@ export function readContainerCreate(o: JsonObject, name: string): ContainerCreat
   return {
     name: name.replace(/^\//, ''),
     image,
+    platform,
     given: givenOf(o, host),
     ...processOf(o),
     ...networkOf(o, host),
@@ -48,6 +49,7 @@ export function readContainerCreate(o: JsonObject, name: string): ContainerCreat
     ipcMode: host.string('IpcMode'),
     utsMode: host.string('UTSMode'),
     cgroupnsMode: host.string('CgroupnsMode'),
+    usernsMode: host.string('UsernsMode'),
     ...text(host, 'cgroupParent', 'CgroupParent'),
     ...text(host, 'runtime', 'Runtime'),
     ...(host.strings('GroupAdd').length > 0 ? { groups: host.strings('GroupAdd') } : {}),
@@ -159,10 +161,6 @@ function refuseUnsupported(host: JsonObject): void {
   const isolation = host.string('Isolation');
   if (isolation !== '' && isolation !== 'default') {
     throw new SwarmtsError('invalid-argument', `Invalid isolation: "${isolation}" - linux only supports 'default'`);
-  }
-  const userns = host.string('UsernsMode');
-  if (userns !== '' && userns !== 'host') {
-    throw new SwarmtsError('invalid-argument', `invalid user namespace mode: ${userns}; the only one is "host"`);
   }
   // The size of an upper directory is a project quota, which the file systems of nodes rarely have.
   if (Object.keys(host.map('StorageOpt')).length > 0) {

@@ -36,7 +36,8 @@ export function containerRoutes(c: RouteContext): Route[] {
   return [
     route('GET', '/containers/json', async (call) => json(await list(c, call))),
     route('POST', '/containers/create', async (call) => {
-      const spec = readContainerCreate(await readJson(call), call.query.get('name') ?? '');
+      const { query } = call;
+      const spec = readContainerCreate(await readJson(call), query.get('name') ?? '', query.get('platform') ?? '');
       const { id: Id, warnings } = await node.createContainer(spec);
       return json({ Id, Warnings: warnings }, 201);
     }),

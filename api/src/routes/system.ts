@@ -148,6 +148,7 @@ function infoJson(s: SystemInfo, nowMs: number): Record<string, unknown> {
     SecurityOptions: [
       ...s.securityModules.map((name) => `name=${name}`),
       'name=seccomp,profile=builtin',
+      ...(s.mapsIds ? ['name=userns'] : []),
       'name=cgroupns',
     ],
     Warnings: s.warnings,

@@ -194,6 +194,7 @@ export class MemorySystem implements SystemBackend {
         oomKillDisable: false,
       },
       securityModules: ['apparmor'],
+      mapsIds: true,
     };
   }
 

@@ -219,7 +219,7 @@ function withAuth(auth: unknown): { readonly auth?: RegistryAuth } {
   return credentials ? { auth: credentials } : {};
 }
 
-function withPlatform(text: string): { readonly platform?: Platform } {
+export function withPlatform(text: string): { readonly platform?: Platform } {
   return text === '' ? {} : { platform: parsePlatform(text) };
 }
 

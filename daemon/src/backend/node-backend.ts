@@ -20,7 +20,7 @@ import {
   type LocalNetworks,
   type PublishedPort,
 } from '@swarmts/worker';
-import { credentialsOf } from './image-backend.js';
+import { credentialsOf, withPlatform } from './image-backend.js';
 
 /** In the place of what is secret. */
 const MASK = '******';
@@ -43,9 +43,10 @@ export class EngineNodeBackend implements NodeBackend {
   }
 
   async createContainer(c: ContainerCreate): ReturnType<NodeBackend['createContainer']> {
-    const { publishAllPorts: _all, name, ports, ...rest } = c;
+    const { publishAllPorts: _all, name, ports, platform, ...rest } = c;
     const config = {
       ...rest,
+      ...withPlatform(platform),
       name: name || freshName(this.#engine),
       ports: [...ports, ...(await this.#exposed(c))],
     };

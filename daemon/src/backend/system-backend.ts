@@ -52,6 +52,7 @@ export class DaemonSystemBackend implements SystemBackend {
       debug: config.debug,
       limits: c.limits,
       securityModules: (['apparmor', 'selinux'] as const).filter((name) => c.labels[name]),
+      mapsIds: c.mapsIds,
       warnings: [
         ...config.warnings,
         ...limitWarnings(c.limits),

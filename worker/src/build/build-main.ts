@@ -6,6 +6,7 @@ import { dieWithParent } from '../snapshots/die-with-parent.js';
 import { applyLayer } from '../snapshots/layer-applier.js';
 import { byteString } from '../snapshots/scoped-path.js';
 import { TarReader } from '../snapshots/tar-reader.js';
+import { ownerOnHost, ROOT } from '../userns/id-map.js';
 import type { BuildChildRequest } from './build-request.js';
 import { selectSources } from './context-files.js';
 import { copyFiles, makeDirectories } from './copy-files.js';
@@ -26,7 +27,7 @@ async function work(r: BuildChildRequest): Promise<unknown> {
     case 'copy':
       return copyFiles(r);
     case 'make-directory':
-      return makeDirectories(byteString(r.root), byteString(r.path), { uid: 0, gid: 0 });
+      return makeDirectories(byteString(r.root), byteString(r.path), ownerOnHost(r.ids, ROOT));
     case 'fetch':
       return fetchFile(r.url, r.directory);
   }

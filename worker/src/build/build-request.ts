@@ -1,5 +1,6 @@
 /** What the daemon asks of the building child, and what it gets. Paths are the machine's unless they say otherwise. */
 import { fileURLToPath } from 'node:url';
+import type { IdMaps } from '../userns/id-map.js';
 
 export const BUILD_MAIN = fileURLToPath(new URL('./build-main.js', import.meta.url));
 
@@ -9,7 +10,7 @@ export type BuildChildRequest =
   /** Finds what the patterns of COPY or ADD mean and what is in it. */
   | { readonly kind: 'select'; readonly root: string; readonly patterns: readonly string[] }
   | ({ readonly kind: 'copy' } & CopyRequest)
-  | { readonly kind: 'make-directory'; readonly root: string; readonly path: string }
+  | { readonly kind: 'make-directory'; readonly root: string; readonly path: string; readonly ids: IdMaps | undefined }
   /** Downloads a file into the directory. */
   | { readonly kind: 'fetch'; readonly url: string; readonly directory: string };
 
@@ -33,6 +34,8 @@ export interface CopySource extends SelectedSource {
 
 export interface CopyRequest {
   readonly sources: readonly CopySource[];
+  /** Of the containers of the image. */
+  readonly ids: IdMaps | undefined;
   /** The mounted root file system that is written to. */
   readonly root: string;
   /** Inside of it; a slash at the end means a directory. */

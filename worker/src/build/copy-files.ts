@@ -26,12 +26,16 @@ import { lgetxattr, llistxattr, lsetxattr, mknod } from '../snapshots/posix-call
 import { readScopedText } from '../snapshots/scoped-file.js';
 import { byteString, bytesOf, kindOf, resolveScoped } from '../snapshots/scoped-path.js';
 import { TarReader } from '../snapshots/tar-reader.js';
+import { CAPABILITY_XATTR, capabilityOnHost } from '../userns/file-capabilities.js';
+import { type IdMaps, type Owner, ownerOnHost } from '../userns/id-map.js';
 import type { CopyRequest, CopySource } from './build-request.js';
-import { type FileOwner, ownerOf } from './file-owner.js';
+import { ownerOf } from './file-owner.js';
 
 interface Target {
   readonly root: string;
-  readonly owner: FileOwner;
+  /** On the machine. */
+  readonly owner: Owner;
+  readonly ids: IdMaps | undefined;
   readonly mode: number | undefined;
   /** Files with several names, by device and inode. */
   readonly links: Map<string, string>;
@@ -46,15 +50,16 @@ export async function copyFiles(r: CopyRequest): Promise<void> {
   const destination = byteString(r.destination);
   const target = {
     root,
-    owner: ownerOf(r.owner, root, textIn),
+    owner: ownerOnHost(r.ids, ownerOf(r.owner, root, textIn)),
+    ids: r.ids,
     mode: modeOf(r.mode),
     links: new Map<string, string>(),
   };
   for (const source of r.sources) await copySource(source, target, destination);
 }
 
-/** Makes what is missing of a directory; returns where it is inside of the root. */
-export function makeDirectories(root: string, path: string, owner: FileOwner): string {
+/** Makes what is missing of a directory, with this owner on the machine; returns where it is inside of the root. */
+export function makeDirectories(root: string, path: string, owner: Owner): string {
   const parts = path.split('/').filter((p) => p !== '' && p !== '.');
   let resolved = '';
   for (let i = 1; i <= parts.length; i++) {
@@ -99,7 +104,7 @@ async function extracted(from: string, target: Target, destination: string): Pro
   }
   const directory = inRoot(target, makeDirectories(target.root, destination, target.owner));
   const tar = new TarReader(decompressed(createReadStream(bytesOf(from), { highWaterMark: READ_BYTES })));
-  await applyLayer(bytesOf(directory).toString('utf8'), tar, { whiteouts: false });
+  await applyLayer(bytesOf(directory).toString('utf8'), tar, { whiteouts: false, ids: target.ids });
   return true;
 }
 
@@ -144,9 +149,10 @@ function copyAttributes(from: string, to: string, s: Stats, target: Target): voi
   if (!s.isSymbolicLink()) {
     chmodSync(bytesOf(to), target.mode ?? s.mode & 0o7777);
     for (const name of llistxattr(bytesOf(from))) {
-      if (name !== 'security.capability' && !name.startsWith('user.')) continue;
+      if (name !== CAPABILITY_XATTR && !name.startsWith('user.')) continue;
       const value = lgetxattr(bytesOf(from), name);
-      if (value !== undefined) lsetxattr(bytesOf(to), name, value);
+      if (value === undefined) continue;
+      lsetxattr(bytesOf(to), name, name === CAPABILITY_XATTR ? capabilityOnHost(target.ids, value) : value);
     }
   }
   lutimesSync(bytesOf(to), s.mtime, s.mtime);

@@ -44,13 +44,15 @@ export async function copyStep(stage: StageBuilder, i: Instruction): Promise<Ste
   }
   const createdBy = stage.nop(`${i.keyword} ${hash} in ${destination} `);
   const key = [i.keyword, hash, destination, owner, mode].join(' ');
-  const copy = (root: string): BuildChildRequest => ({ kind: 'copy', sources, root, destination, owner, mode });
+  const { ids } = stage.context.parts.images.store.options.layers;
+  const copy = (root: string): BuildChildRequest => ({ kind: 'copy', sources, root, ids, destination, owner, mode });
   return { config: stage.state, createdBy, key, layer: () => changedLayer(stage, copy, '') };
 }
 
 /** The directory that WORKDIR names, when the image does not have it. */
 export function makeWorkingDir(stage: StageBuilder, path: string): Promise<LayerBlob | undefined> {
-  return changedLayer(stage, (root) => ({ kind: 'make-directory', root, path }), 'WORKDIR failed');
+  const { ids } = stage.context.parts.images.store.options.layers;
+  return changedLayer(stage, (root) => ({ kind: 'make-directory', root, path, ids }), 'WORKDIR failed');
 }
 
 function destinationOf(word: string, base: string): string {
@@ -128,7 +130,7 @@ async function changedLayer(
   const { upper } = rootfsPaths(directory);
   const layer = await layerFrom(
     store,
-    { kind: 'pack', source: upper, emptyMounts: [], lower: [] },
+    { kind: 'pack', source: upper, emptyMounts: [], lower: [], ids: store.options.layers.ids },
     hold,
     options.signal,
   );

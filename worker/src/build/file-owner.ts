@@ -1,13 +1,9 @@
 /** `--chown` of COPY and ADD, with the names of the image that is built. As in Docker, a user alone names its group as well. */
 import { SwarmtsError } from '@swarmts/lib';
+import { type Owner, ROOT } from '../userns/id-map.js';
 
-export interface FileOwner {
-  readonly uid: number;
-  readonly gid: number;
-}
-
-export function ownerOf(spec: string, root: string, read: (root: string, path: string) => string): FileOwner {
-  if (spec === '') return { uid: 0, gid: 0 };
+export function ownerOf(spec: string, root: string, read: (root: string, path: string) => string): Owner {
+  if (spec === '') return ROOT;
   const [user = '', group = user, ...more] = spec.split(':');
   if (more.length > 0 || user === '' || group === '') throw bad(`invalid chown string format: ${spec}`);
   return { uid: idOf('user', user, read(root, 'etc/passwd')), gid: idOf('group', group, read(root, 'etc/group')) };

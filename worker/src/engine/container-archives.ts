@@ -18,6 +18,7 @@ import { bareRoot, lowerOf, runningRoot, stoppedRoot } from './container-files.j
 import type { ContainerPaths } from './container-paths.js';
 import type { ContainerRecord } from './container-record.js';
 import { releaseVolumes } from './container-teardown.js';
+import { idsOf } from './container-userns.js';
 import type { SerialLock } from './serial-lock.js';
 
 export interface ContainerArchivesOptions {
@@ -96,7 +97,8 @@ export class ContainerArchives {
   }
 
   #filesHost(): FilesHost {
-    return { helper: this.#o.context.helper, directory: join(this.#o.context.execRoot, 'attach') };
+    const { helper, execRoot, bundle } = this.#o.context;
+    return { helper, directory: join(execRoot, 'attach'), ids: idsOf(bundle.layers.ids, this.#o.record().config) };
   }
 
   #ownIds(): { uid: number; gid: number } | undefined {

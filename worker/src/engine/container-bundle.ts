@@ -3,7 +3,16 @@
  * the /etc files and config.json. What it makes is taken down by container-teardown, which bears half-made bundles.
  */
 
-import { closeSync, mkdirSync, openSync, readFileSync, realpathSync, writeFileSync } from 'node:fs';
+import {
+  chownSync,
+  closeSync,
+  lchownSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  realpathSync,
+  writeFileSync,
+} from 'node:fs';
 import { chmod, chown, mkdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { arch, release } from 'node:os';
 import { basename, join } from 'node:path';
@@ -20,12 +29,14 @@ import { checkPropagation, restrictionsOf } from '../runtime/mount-restrictions.
 import { type MountInfo, readMounts } from '../runtime/mountinfo.js';
 import { type NetworkNamespace, ociConfig } from '../runtime/oci-config.js';
 import type { LinuxSeccomp, OciMount, OciProcess, OciSpec } from '../runtime/oci-spec.js';
+import type { ContainerUserns } from '../runtime/oci-userns.js';
 import { seccompFromProfile } from '../runtime/seccomp-profile-file.js';
 import { tmpfsOptions } from '../runtime/tmpfs-options.js';
 import { type ResolvedUser, resolveUser } from '../runtime/user-lookup.js';
 import type { LayerStore } from '../snapshots/layer-store.js';
 import { mountRootfs, rootfsPaths } from '../snapshots/rootfs.js';
 import { byteString, bytesOf, kindOf, resolveScoped } from '../snapshots/scoped-path.js';
+import { type IdMaps, type Owner, ownerOnHost, ROOT } from '../userns/id-map.js';
 import { copyUp } from '../volumes/copy-up.js';
 import { type LinkedContainer, linkHostLines, linkVariables, movedHosts } from './container-links.js';
 import type { SharedNamespaces } from './container-namespaces.js';
@@ -66,6 +77,7 @@ export interface BundleRequest {
   readonly volumes: ReadonlyMap<string, string>;
   readonly network: NetworkNamespace;
   readonly attachment: NetworkAttachment | undefined;
+  readonly userns: ContainerUserns | undefined;
   readonly linked: readonly LinkedContainer[];
 }
 
@@ -86,7 +98,7 @@ export function cgroupOf(
 /** Mounts the root file system and fills empty volumes; separate, because it does not depend on the network. */
 export async function prepareRootfs(
   context: BundleContext,
-  request: Omit<BundleRequest, 'network' | 'attachment' | 'shared' | 'networkOf' | 'linked' | 'program'>,
+  request: Omit<BundleRequest, 'network' | 'attachment' | 'shared' | 'networkOf' | 'linked' | 'program' | 'userns'>,
 ): Promise<string> {
   const { record, paths, volumes } = request;
   const rootfs = await mountRootfs(context.helper, context.layers, record.chain, paths.container);
@@ -106,11 +118,12 @@ export function writeBundle(context: BundleContext, request: BundleRequest): Oci
   const { record, paths } = request;
   const rootfs = rootfsPaths(paths.container).target;
   const user = lookUpUser(rootfs, record.user, record.config.groups ?? []);
-  makeWorkingDir(rootfs, record.workingDir);
-  if (record.startCount === 0) markRoot(rootfs);
+  const root = ownerOnHost(context.layers.ids, ROOT);
+  makeWorkingDir(rootfs, record.workingDir, root);
+  if (record.startCount === 0) markRoot(rootfs, root);
   const etc = writeEtcFiles(context, request);
   const files = (record.config.files ?? []).map((f, i): OciMount => bind(join(paths.files, String(i)), f.path, true));
-  const onHost = record.mounts.some((m) => m.type !== 'tmpfs') ? readMounts() : [];
+  const onHost = request.userns || record.mounts.some((m) => m.type !== 'tmpfs') ? readMounts() : [];
   const mounts = [...record.mounts.map((m) => mountOf(m, request.volumes, onHost)), ...files];
   const taken = new Set(mounts.map((m) => m.destination));
   const init = record.config.init ? [bind(findInit(context.initPath), INIT_TARGET, true)] : [];
@@ -121,6 +134,7 @@ export function writeBundle(context: BundleContext, request: BundleRequest): Oci
   const capabilities = capabilitiesOf(context, record);
   const { networkOf } = request;
   const { hostname } = networkOf ?? record;
+  const all = [...etc, ...shm, ...cdi.mounts].filter((m) => !taken.has(m.destination)).concat(init, mounts);
   const spec = ociConfig({
     config: { ...record.config, ...(networkOf?.domainname ? { domainname: networkOf.domainname } : {}) },
     rootfs,
@@ -133,7 +147,7 @@ export function writeBundle(context: BundleContext, request: BundleRequest): Oci
     cwd: record.workingDir,
     user,
     hostname,
-    mounts: [...etc, ...shm, ...cdi.mounts].filter((m) => !taken.has(m.destination)).concat(init, mounts),
+    mounts: request.userns ? all.map((m) => asRestricted(m, onHost)) : all,
     network: request.network,
     cgroupsPath: cgroupOf(context, record),
     capabilities,
@@ -146,6 +160,7 @@ export function writeBundle(context: BundleContext, request: BundleRequest): Oci
     ...seccompOf(record, capabilities),
     hooks: cdi.hooks,
     labels: context.facts.labels,
+    userns: request.userns,
   });
   const config = context.filters.annotate(spec, request.program);
   writeFileSync(join(paths.bundle, 'config.json'), JSON.stringify(config), { mode: 0o600 });
@@ -153,9 +168,11 @@ export function writeBundle(context: BundleContext, request: BundleRequest): Oci
 }
 
 /** By this file programs find out that they are in a container. An image's own stays, and a link in its place leads nowhere. */
-function markRoot(rootfs: string): void {
+function markRoot(rootfs: string, { uid, gid }: Owner): void {
+  const path = join(rootfs, '.dockerenv');
   try {
-    closeSync(openSync(join(rootfs, '.dockerenv'), 'wx', 0o755));
+    closeSync(openSync(path, 'wx', 0o755));
+    lchownSync(path, uid, gid);
   } catch (e) {
     if (errnoOf(e) !== 'EEXIST') throw e;
   }
@@ -178,22 +195,25 @@ export async function placeFiles(
   context: BundleContext,
   directory: string,
   files: readonly InjectedFile[],
+  ids: IdMaps | undefined,
 ): Promise<void> {
   await mkdir(directory, { recursive: true, mode: ROOT_ONLY });
   // What an interrupted attempt mounted.
   await context.helper.unmount(directory);
+  const root = ownerOnHost(ids, ROOT);
   const size = files.reduce((sum, f) => sum + f.content.length + 4096, FILES_SLACK_BYTES);
   await context.helper.mount({
     source: 'tmpfs',
     target: directory,
     fstype: 'tmpfs',
     flags: ['nosuid', 'nodev', 'noexec'],
-    data: `size=${size},mode=700`,
+    data: `size=${size},mode=700,uid=${root.uid},gid=${root.gid}`,
   });
   for (const [i, f] of files.entries()) {
     const path = join(directory, String(i));
     await writeFile(path, f.content, { mode: 0o600 });
-    await chown(path, f.uid, f.gid);
+    const { uid, gid } = ownerOnHost(ids, f);
+    await chown(path, uid, gid);
     await chmod(path, f.mode);
   }
 }
@@ -241,12 +261,15 @@ function readInside(rootfs: string, path: string): string {
   }
 }
 
-function makeWorkingDir(rootfs: string, path: string): void {
+function makeWorkingDir(rootfs: string, path: string, owner: Owner): void {
   const root = byteString(rootfs);
-  const inside = resolveScoped(root, byteString(path), { createParents: true, followLast: true });
+  const inside = resolveScoped(root, byteString(path), { createParents: owner, followLast: true });
   const kind = kindOf(`${root}/${inside}`);
-  if (kind === 'missing') mkdirSync(bytesOf(`${root}/${inside}`), { recursive: true, mode: DEFAULT_WORKDIR_MODE });
-  else if (kind !== 'directory') throw new SwarmtsError('invalid-argument', `Cannot mkdir: ${path} is not a directory`);
+  if (kind === 'missing') {
+    mkdirSync(bytesOf(`${root}/${inside}`), { recursive: true, mode: DEFAULT_WORKDIR_MODE });
+    lchownSync(bytesOf(`${root}/${inside}`), owner.uid, owner.gid);
+  } else if (kind !== 'directory')
+    throw new SwarmtsError('invalid-argument', `Cannot mkdir: ${path} is not a directory`);
 }
 
 function writeEtcFiles(context: BundleContext, request: BundleRequest): OciMount[] {
@@ -269,9 +292,11 @@ function writeEtcFiles(context: BundleContext, request: BundleRequest): OciMount
   const resolv = resolvConfOf(context, record, attachment, shared);
   const contents = { hosts, hostname: `${record.hostname}\n`, 'resolv.conf': resolv };
   const mounts: OciMount[] = [];
+  const root = request.userns && ownerOnHost(request.userns.ids, ROOT);
   for (const [name, text] of Object.entries(contents)) {
     const path = join(paths.container, name);
     writeFileSync(path, text, { mode: 0o644 });
+    if (root) chownSync(path, root.uid, root.gid);
     mounts.push(bind(path, `/etc/${basename(name)}`, config.readOnlyRootfs ?? false));
   }
   return mounts;
@@ -333,6 +358,12 @@ function mountOf(m: ResolvedMount, volumes: ReadonlyMap<string, string>, onHost:
   const mount = bind(source, m.target, m.readOnly, m.propagation || undefined);
   const options = (mount.options ?? []).map((o) => (o === 'rbind' && m.bindNonRecursive ? 'bind' : o));
   return { ...mount, options: [...new Set([...options, ...restrictions])] };
+}
+
+/** From a user namespace no mount of the host can be made less restricted than it is, and leaving out an option would do so. */
+function asRestricted(m: OciMount, onHost: readonly MountInfo[]): OciMount {
+  if (m.type !== 'bind' || m.source === undefined) return m;
+  return { ...m, options: [...new Set([...(m.options ?? []), ...restrictionsOf(onHost, realPath(m.source))])] };
 }
 
 /** Links in the volume lead no further than its root. */

@@ -10,6 +10,7 @@ import type { UpperDirectory } from '../snapshots/pack-request.js';
 import { rootfsPaths } from '../snapshots/rootfs.js';
 import type { Container } from './container.js';
 import type { ContainerRecord } from './container-record.js';
+import { idsOf } from './container-userns.js';
 import type { ImageConfig } from './engine-api.js';
 
 /** What the engine itself makes in a root file system so that there is something to mount on. */
@@ -25,6 +26,7 @@ export function changesOf(record: ContainerRecord, directory: string, store: Ima
     source: rootfsPaths(directory).upper,
     emptyMounts: emptyMountsOf(record),
     lower: layers.lowerDirs(record.chain).map((l) => join(layers.root, l)),
+    ids: idsOf(layers.ids, record.config),
   };
 }
 

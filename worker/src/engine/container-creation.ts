@@ -1,17 +1,21 @@
 /** Turns a configuration into a container's record and directory. When anything fails, nothing is left behind. */
-import { mkdir, rm, stat } from 'node:fs/promises';
+import { chown, mkdir, rm, stat } from 'node:fs/promises';
 import { hostname as machineName } from 'node:os';
+import { dirname, resolve } from 'node:path';
 import { type Clock, errnoOf, isSwarmtsError, messageOf, newHexId, SwarmtsError } from '@swarmts/lib';
 import type { ImageService } from '../images/image-service.js';
 import { noSuchImage } from '../images/image-store.js';
+import { platformMismatch } from '../images/platform-match.js';
 import { chooseCapabilities } from '../runtime/capabilities.js';
 import type { LimitSupport } from '../runtime/limit-support.js';
 import { signalNumber } from '../runtime/signals.js';
 import { tmpfsOptions } from '../runtime/tmpfs-options.js';
+import { type IdMaps, ownerOnHost, ROOT } from '../userns/id-map.js';
 import type { VolumeStore } from '../volumes/volume-store.js';
 import { checkSettings, type MachineLimits } from './check-settings.js';
 import { checkModes } from './container-namespaces.js';
 import { type ContainerRecord, type ResolvedMount, saveRecord } from './container-record.js';
+import { checkUserns } from './container-userns.js';
 import type { ContainerConfig, MountConfig } from './engine-api.js';
 import { distinctPorts, exposedByImage, healthOf, mergeConfig, mountsOf } from './merge-config.js';
 import { supportedLimits } from './supported-limits.js';
@@ -26,6 +30,8 @@ export interface CreationContext {
   /** Takes what the caller should know of a container that is made all the same. */
   readonly warn: (text: string) => void;
   readonly runtimes: ReadonlyMap<string, string>;
+  /** Of the containers that are not to have the host's ids. */
+  readonly ids: IdMaps | undefined;
   /** The mounts of another container; 'not-found' when there is none. */
   readonly mountsOf: (container: string) => readonly ResolvedMount[];
 }
@@ -37,10 +43,13 @@ export async function createContainer(
 ): Promise<ContainerRecord> {
   const image = await context.images.find(config.image);
   if (!image) throw noSuchImage(config.image);
+  const mismatch = config.platform && platformMismatch(config.image, config.platform, image);
+  if (mismatch) throw new SwarmtsError('image-not-found', mismatch);
   const merged = mergeConfig(id, config, image.config, machineName());
   const { resources, warnings } = supportedLimits(config.resources, context.support);
   checkSettings({ ...config, resources }, context.limits);
   checkModes(config);
+  checkUserns(config, context.ids);
   checkRuntime(config.runtime, context.runtimes);
   const mounts = withVolumesFrom(mountsOf(config, image.config), config.volumesFrom ?? [], context.mountsOf);
   const health = healthOf(config, image.config);
@@ -48,7 +57,7 @@ export async function createContainer(
   signalNumber(merged.stopSignal);
   chooseCapabilities({ add: config.capAdd ?? [], drop: config.capDrop ?? [], privileged: false }, []);
   for (const m of mounts) {
-    if (m.type === 'bind') await checkBindSource(m);
+    if (m.type === 'bind') await checkBindSource(m, context.ids);
     if (m.type === 'tmpfs') tmpfsOptions(m.tmpfsOptions ?? []);
     if (m.type === 'volume') checkVolume(m);
   }
@@ -82,6 +91,7 @@ export async function createContainer(
       ...(health ? { healthCheck: { config: health, ...(shell ? { shell } : {}) } } : {}),
     };
     await mkdir(context.directoryOf(id), { recursive: true, mode: 0o710 });
+    if (context.ids) await chown(context.directoryOf(id), 0, ownerOnHost(context.ids, ROOT).gid);
     await saveRecord(context.directoryOf(id), record);
     for (const w of warnings) context.warn(w);
     if (config.networkMode === 'host' && config.ports.length > 0) context.warn(PORTS_ON_HOST);
@@ -150,14 +160,14 @@ function withVolumesFrom(
 }
 
 /** Docker's --mount: a bind source must be there. */
-async function checkBindSource(m: MountConfig): Promise<void> {
+async function checkBindSource(m: MountConfig, ids: IdMaps | undefined): Promise<void> {
   const wrong = (why: string) => new SwarmtsError('invalid-argument', `invalid mount config for type "bind": ${why}`);
   if (!m.source.startsWith('/')) throw wrong(`invalid mount path: '${m.source}' mount path must be absolute`);
   if (m.propagation && !PROPAGATIONS.includes(m.propagation)) {
     throw wrong(`invalid propagation mode: ${m.propagation}`);
   }
   try {
-    if (m.bindCreateSource) await mkdir(m.source, { recursive: true });
+    if (m.bindCreateSource) await makeBindSource(m.source, ids);
     await stat(m.source);
   } catch (e) {
     // A file that is there is a source as well.
@@ -166,6 +176,14 @@ async function checkBindSource(m: MountConfig): Promise<void> {
       throw new SwarmtsError('internal', `error while creating mount source path '${m.source}': ${messageOf(e)}`);
     throw wrong(`bind source path does not exist: ${m.source}`);
   }
+}
+
+/** All of it that is not there belongs to the root of the containers. */
+async function makeBindSource(path: string, ids: IdMaps | undefined): Promise<void> {
+  const first = await mkdir(path, { recursive: true });
+  if (first === undefined || !ids) return;
+  const { uid, gid } = ownerOnHost(ids, ROOT);
+  for (let made = resolve(path); made.length >= first.length; made = dirname(made)) await chown(made, uid, gid);
 }
 
 /** `made` collects the volumes that did not exist before. */

@@ -1,8 +1,7 @@
 /** Where the files of a container are, whether it runs or not, for those who copy them in or out. */
-import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { BindRequest, RootRequest } from '../files/files-request.js';
-import { planOverlay, rootfsPaths } from '../snapshots/rootfs.js';
+import { makeRootfsDirs, planOverlay, rootfsPaths } from '../snapshots/rootfs.js';
 import type { ContainerContext } from './container-context.js';
 import type { ContainerPaths } from './container-paths.js';
 import type { ContainerRecord } from './container-record.js';
@@ -27,8 +26,7 @@ export async function stoppedRoot(
 ): Promise<RootRequest> {
   const { layers } = context.bundle;
   const own = rootfsPaths(paths.container);
-  for (const path of [own.upper, own.target]) mkdirSync(path, { recursive: true, mode: 0o755 });
-  mkdirSync(own.work, { recursive: true, mode: 0o700 });
+  makeRootfsDirs(layers, own);
   const plan = planOverlay(layers.root, layers.lowerDirs(record.chain), own);
   const binds = withVolumes ? await bindsOf(context, record) : [];
   return { kind: 'overlay', target: own.target, data: plan.data, cwd: layers.root, binds };

@@ -10,6 +10,7 @@ export type PeerOf = (container: string, what: string) => Peer;
 export interface Peer {
   readonly id: string;
   readonly pid: number;
+  readonly inUserns: boolean;
   readonly shm: string | undefined;
   readonly hostname: string;
   readonly domainname: string | undefined;
@@ -54,6 +55,7 @@ const MODES: Readonly<Record<string, readonly string[]>> = {
   IPC: ['', 'private', 'shareable', 'none', 'host'],
   UTS: ['', 'private', 'host'],
   'cgroup namespace': ['', 'private', 'host'],
+  'user namespace': ['', 'host'],
 };
 
 export function checkModes(config: ContainerConfig): void {
@@ -62,6 +64,7 @@ export function checkModes(config: ContainerConfig): void {
     IPC: config.ipcMode ?? '',
     UTS: config.utsMode ?? '',
     'cgroup namespace': config.cgroupnsMode ?? '',
+    'user namespace': config.usernsMode ?? '',
   };
   for (const [what, mode] of Object.entries(given)) {
     const shared = (what === 'PID' || what === 'IPC') && sharedWith(mode) !== '';

@@ -14,6 +14,8 @@ export interface ContainerPaths {
   /** tmpfs with the injected files. */
   readonly files: string;
   readonly netns: string;
+  /** Of the user namespace, while the container is made. */
+  readonly userns: string;
   /** tmpfs of a shared IPC namespace, where the container has one. */
   readonly shm: string;
   readonly log: string;
@@ -34,6 +36,10 @@ export function netnsRoot(roots: Pick<EngineRoots, 'execRoot'>): string {
   return join(roots.execRoot, 'netns');
 }
 
+export function usernsRoot(roots: Pick<EngineRoots, 'execRoot'>): string {
+  return join(roots.execRoot, 'userns');
+}
+
 export function containerPaths(roots: EngineRoots, id: string): ContainerPaths {
   const container = join(containersRoot(roots), id);
   return {
@@ -42,6 +48,7 @@ export function containerPaths(roots: EngineRoots, id: string): ContainerPaths {
     shm: join(roots.execRoot, 'containers', id, 'shm'),
     files: join(roots.execRoot, 'files', id),
     netns: join(netnsRoot(roots), id),
+    userns: join(usernsRoot(roots), id),
     log: join(container, 'logs', 'container.log'),
   };
 }

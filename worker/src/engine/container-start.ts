@@ -2,13 +2,15 @@
  * Brings a container into being up to the point where its process exists and waits to be released: files, volumes, root file
  * system, network, bundle, monitor. What a failure leaves behind is taken down by container-teardown.
  */
-import { mkdirSync } from 'node:fs';
+import { chmodSync, chownSync, mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { messageOf, SwarmtsError } from '@swarmts/lib';
 import { openLogSink } from '../logs/log-forwarder.js';
 import { DEFAULT_SHM_BYTES, type NetworkNamespace } from '../runtime/oci-config.js';
+import type { ContainerUserns } from '../runtime/oci-userns.js';
 import { identifyProcess } from '../runtime/process-identity.js';
 import { type StartFailure, startFailure } from '../runtime/runtime-errors.js';
+import { type IdMaps, ownerOnHost, ROOT } from '../userns/id-map.js';
 import { hasFiles, type NetworkOwner, placeFiles, prepareRootfs, writeBundle } from './container-bundle.js';
 import type { ContainerContext } from './container-context.js';
 import { type LinkedContainer, linkedPorts } from './container-links.js';
@@ -16,6 +18,7 @@ import { sharedNamespaces } from './container-namespaces.js';
 import type { AttachRequest, NetworkAttachment } from './container-network.js';
 import { type ContainerPaths, containerPaths } from './container-paths.js';
 import { type ContainerRecord, type RunningProcess, volumeNames } from './container-record.js';
+import { giveStreams, idsOf, usernsOf } from './container-userns.js';
 import type { InjectedFile } from './engine-api.js';
 import { keepBundleInMemory } from './secret-variables.js';
 
@@ -45,6 +48,8 @@ export async function createProcess(
   // The bundle directory is the mark of a start: whoever finds it tears down what belongs to it.
   mkdirSync(paths.bundle, { recursive: true, mode: 0o700 });
   if (record.config.secretEnv) await keepBundleInMemory(context.helper, paths.bundle);
+  const userns = usernsOf(context, record, paths);
+  if (userns) openToRoot(paths.bundle, userns.ids);
   await placeFilesOnce(context, record, paths, files);
   mkdirSync(dirname(paths.log), { recursive: true, mode: 0o700 });
   await checkLogSink(context, record);
@@ -52,21 +57,43 @@ export async function createProcess(
   const volumes = await acquireVolumes(context, record);
   const [rootfs, network] = await Promise.allSettled([
     prepareRootfs(context.bundle, { record, paths, volumes }),
-    attachNetwork(context, record, paths, linked),
+    attachNetwork(context, record, paths, linked, userns),
   ]);
   if (rootfs.status === 'rejected') throw rootfs.reason;
   if (network.status === 'rejected') throw network.reason;
   const { namespace, attachment, networkOf } = network.value;
   const shared = {
     ...sharedNamespaces(record.config, context.peerOf),
-    ...(await sharedMemory(context, record, paths)),
+    ...(await sharedMemory(context, record, paths, userns?.ids)),
   };
   const program = programOf(context, record);
-  const request = { record, paths, volumes, network: namespace, attachment, shared, networkOf, linked, program };
+  const request = {
+    record,
+    paths,
+    volumes,
+    network: namespace,
+    attachment,
+    shared,
+    networkOf,
+    linked,
+    program,
+    userns,
+  };
   const spec = writeBundle(context.bundle, request);
   const process = await startMonitor(context, record, paths, program);
+  if (userns) {
+    giveStreams(process.init.pid, ownerOnHost(userns.ids, spec.process.user));
+    // Its processes hold it from here on.
+    await context.helper.detachLocal(paths.userns);
+  }
   context.bundle.filters.learn(spec, program, context.runtime.stateDirectory(record.id, program));
   return { process, attachment };
+}
+
+/** What lies in the directory can be mounted into a container whose root has this id. */
+function openToRoot(directory: string, ids: IdMaps): void {
+  chownSync(directory, 0, ownerOnHost(ids, ROOT).gid);
+  chmodSync(directory, 0o710);
 }
 
 function programOf(context: ContainerContext, { config }: ContainerRecord): string {
@@ -78,16 +105,18 @@ async function sharedMemory(
   context: ContainerContext,
   record: ContainerRecord,
   paths: ContainerPaths,
+  ids: IdMaps | undefined,
 ): Promise<{ shm?: string }> {
   if (record.config.ipcMode !== 'shareable') return {};
   mkdirSync(paths.shm, { recursive: true, mode: 0o1777 });
   const size = record.config.shmSizeBytes ?? DEFAULT_SHM_BYTES;
+  const { uid, gid } = ownerOnHost(ids, ROOT);
   await context.helper.mount({
     source: 'shm',
     target: paths.shm,
     fstype: 'tmpfs',
     flags: ['nosuid', 'nodev', 'noexec'],
-    data: `mode=1777,size=${size}`,
+    data: `mode=1777,size=${size},uid=${uid},gid=${gid}`,
   });
   return { shm: paths.shm };
 }
@@ -135,6 +164,7 @@ async function attachNetwork(
   record: ContainerRecord,
   paths: ContainerPaths,
   linked: readonly LinkedContainer[],
+  userns: ContainerUserns | undefined,
 ): Promise<{ namespace: NetworkNamespace; attachment: NetworkAttachment | undefined; networkOf?: NetworkOwner }> {
   const { config, id } = record;
   if (config.networkNamespace) {
@@ -148,6 +178,7 @@ async function attachNetwork(
   if (config.networkMode === 'host') return { namespace: { kind: 'host' }, attachment: undefined };
   if (config.networkMode === 'none') return { namespace: { kind: 'private' }, attachment: undefined };
   mkdirSync(dirname(paths.netns), { recursive: true, mode: 0o700 });
+  if (userns?.path) await context.helper.createUserNetns({ ...userns, userns: userns.path, netns: paths.netns });
   const attachment = await context.network.attach(id, attachRequest(record, paths, linked));
   return { namespace: { kind: 'path', path: paths.netns }, attachment };
 }
@@ -180,7 +211,7 @@ async function placeFilesOnce(
     const what = 'the files of this container (secrets, configs) are gone since a reboot';
     throw new SwarmtsError('failed-precondition', `${what}; create it anew`);
   }
-  await placeFiles(context.bundle, paths.files, files);
+  await placeFiles(context.bundle, paths.files, files, idsOf(context.bundle.layers.ids, record.config));
 }
 
 export async function acquireVolumes(context: ContainerContext, record: ContainerRecord): Promise<Map<string, string>> {

@@ -11,6 +11,7 @@ import { rootfsPaths } from '../snapshots/rootfs.js';
 import type { ContainerContext } from './container-context.js';
 import { type ContainerPaths, containersRoot, REMOVING_PREFIX } from './container-paths.js';
 import { type ContainerRecord, volumeNames } from './container-record.js';
+import { idsOf } from './container-userns.js';
 
 export const SIGKILL = 9;
 
@@ -30,6 +31,9 @@ export async function tearDown(
     await attempt(context, record, 'unmount the shared memory', () => unmountShm(context, record, paths)),
     await attempt(context, record, 'unmount the root', () => helper.unmount(rootfsPaths(paths.container).target)),
   ];
+  if (idsOf(context.bundle.layers.ids, record.config)) {
+    done.push(await attempt(context, record, 'forget the user namespace', () => helper.detachLocal(paths.userns)));
+  }
   done.push(await releaseVolumes(context, record));
   if (done.includes(false)) return false;
   // Last, as the bundle is the mark that there is something to take down.

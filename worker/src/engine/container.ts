@@ -11,6 +11,7 @@ import { wasOomKilled } from '../runtime/oom.js';
 import { isAlive } from '../runtime/process-identity.js';
 import { signalNumber } from '../runtime/signals.js';
 import { rootfsPaths } from '../snapshots/rootfs.js';
+import { ownerOnHost, ROOT } from '../userns/id-map.js';
 import { ContainerArchives } from './container-archives.js';
 import { ContainerAttachment } from './container-attachment.js';
 import { bundleProcess, cgroupOf, moveHosts, moveNameServer } from './container-bundle.js';
@@ -23,6 +24,7 @@ import { type ContainerRecord, saveRecord, withoutContents } from './container-r
 import { attachRequest, createProcess, StartError } from './container-start.js';
 import { isFrozen, pidsIn, readStats } from './container-stats.js';
 import { attempt, eraseContainer, killMonitor, SIGKILL, tearDown } from './container-teardown.js';
+import { idsOf } from './container-userns.js';
 import type {
   ContainerInfo,
   ContainerStats,
@@ -360,6 +362,7 @@ export class Container {
       bundle: this.#paths.bundle,
       runtime: this.#context.runtime,
       clock: this.#context.clock,
+      owner: ownerOnHost(idsOf(this.#context.bundle.layers.ids, this.#record.config), ROOT),
       processOf: (c, size) => this.#execProcess(c, size),
       emit: (action, attributes) => this.#emit(action, attributes),
     });

@@ -9,6 +9,7 @@ import type { BuildOptions } from '../build/build-api.js';
 import type { PathStat } from '../files/files-request.js';
 import type { FileChange } from '../files/upper-changes.js';
 import type { CommitOptions, ImageEngine } from '../images/image-api.js';
+import type { Platform } from '../images/manifest.js';
 import type { RuntimeVersion } from '../runtime/known-escapes.js';
 import type { LimitSupport } from '../runtime/limit-support.js';
 import type { LabelSupport } from '../runtime/security-labels.js';
@@ -187,6 +188,8 @@ export interface ContainerConfig {
   readonly name: string;
   /** Image reference or id. It must be in the local store. */
   readonly image: string;
+  /** What the image has to be for; default: anything. */
+  readonly platform?: Platform;
   readonly labels: Readonly<Record<string, string>>;
   /** Undefined takes the image's. */
   readonly entrypoint?: readonly string[];
@@ -256,6 +259,8 @@ export interface ContainerConfig {
   readonly ipcMode?: string;
   readonly utsMode?: string;
   readonly cgroupnsMode?: string;
+  /** 'host' keeps the host's ids where the engine maps them. */
+  readonly usernsMode?: string;
   /** Shares the network of this container, with network mode 'local'. */
   readonly networkContainer?: string;
   readonly cgroupParent?: string;
@@ -649,6 +654,8 @@ export interface ContainerEngine {
     readonly runtime: string;
     readonly limits: LimitSupport;
     readonly labels: LabelSupport;
+    /** Whether containers are in user namespaces. */
+    readonly mapsIds: boolean;
   };
   /** What the OCI runtime of new containers says of itself; undefined for one that is not known. */
   runtimeVersion(): Promise<RuntimeVersion | undefined>;

@@ -5,6 +5,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
 import {
+  chmodSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
@@ -312,6 +313,8 @@ export class EngineBed {
   /** `helper` is closed with the bed. */
   static async start(options: Partial<EngineOptions> = {}, helper?: PrivilegedHelper): Promise<EngineBed> {
     const bed = new EngineBed(mkdtempSync(join(tmpdir(), 'swarmts-engine-')), helper ?? (await startHelper()), options);
+    // The root of containers has to get there.
+    if (options.idMaps) chmodSync(bed.dir, 0o711);
     await bed.open();
     return bed;
   }

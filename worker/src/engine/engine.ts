@@ -91,6 +91,7 @@ export class Engine implements ContainerEngine {
         support: facts.support,
         warn,
         runtimes: context.runtimes,
+        ids: context.bundle.layers.ids,
         mountsOf: (other) => registry.get(other).record.mounts,
       });
       registry.add(new Container(record, context, config.files ?? []));
@@ -314,6 +315,7 @@ export class Engine implements ContainerEngine {
       runtime: this.#parts.context.runtime.program,
       limits: this.#parts.context.bundle.facts.support,
       labels: this.#parts.context.bundle.facts.labels,
+      mapsIds: this.#parts.context.bundle.layers.ids !== undefined,
     };
   }
 

@@ -8,6 +8,7 @@ import { mkdir, readdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import {
   type Clock,
+  errnoOf,
   findProgram,
   type Logger,
   messageOf,
@@ -33,6 +34,8 @@ import { readMounts } from '../runtime/mountinfo.js';
 import { OciRuntime } from '../runtime/oci-runtime.js';
 import { LayerStore } from '../snapshots/layer-store.js';
 import { removeTree } from '../snapshots/remove-tree.js';
+import { type IdMaps, ownerOnHost, ROOT } from '../userns/id-map.js';
+import { openDirectories, openRoots } from '../userns/open-roots.js';
 import { VolumeStore } from '../volumes/volume-store.js';
 import { Container } from './container.js';
 import type { ContainerContext } from './container-context.js';
@@ -45,9 +48,11 @@ import {
   type EngineRoots,
   netnsRoot,
   REMOVING_PREFIX,
+  usernsRoot,
 } from './container-paths.js';
 import { type ContainerRecord, loadRecord } from './container-record.js';
 import { ContainerRegistry } from './container-registry.js';
+import { idsOf } from './container-userns.js';
 import { Engine, supervise } from './engine.js';
 import type { ContainerEngine, EngineEvent } from './engine-api.js';
 import { EngineEvents } from './events.js';
@@ -88,6 +93,8 @@ export interface EngineOptions {
   /** Such as /etc/docker/certs.d; the first that knows a registry counts. */
   readonly certsDirs?: readonly string[];
   readonly transfers?: TransferLimits;
+  /** Containers are in user namespaces with these ids, unless they ask for the host's; the data root is for these ids alone. */
+  readonly idMaps?: IdMaps | undefined;
   /** Sets the machine's cgroup hierarchy to quick changes of membership (cgroup-mount.ts); default false. */
   readonly favorDynmods?: boolean;
   /** Puts what ends with a reboot onto a tmpfs (volatile-state.ts); default false. */
@@ -104,6 +111,7 @@ const UNKEPT_LOG_BYTES = 1 << 20;
 export async function openEngine(options: EngineOptions): Promise<ContainerEngine> {
   const { helper, clock = systemClock, random = Math.random, logger = silentLogger } = options;
   const [dataRoot, execRoot] = [resolve(options.dataRoot), resolve(options.execRoot)];
+  await mkdir(dataRoot, { recursive: true, mode: 0o711 });
   await mkdir(containersRoot({ dataRoot }), { recursive: true, mode: 0o710 });
   await mkdir(execRoot, { recursive: true, mode: 0o711 });
   if (options.favorDynmods) await favorDynmods(helper, logger);
@@ -120,7 +128,13 @@ export async function openEngine(options: EngineOptions): Promise<ContainerEngin
     conmonPath: requireProgram(options.conmon ?? 'conmon', 'conmon'),
   });
   await runtime.prepare();
-  const layers = await LayerStore.open(join(dataRoot, 'overlay'), helper, logger);
+  const { idMaps } = options;
+  const owner = idMaps && ownerOnHost(idMaps, ROOT);
+  if (owner) {
+    await openRoots([dataRoot, execRoot], containersRoot({ dataRoot }), owner.gid);
+    await openDirectories(execRoot, ['containers', 'files']);
+  }
+  const layers = await LayerStore.open(join(dataRoot, 'overlay'), helper, logger, idMaps);
   const images = await ImageService.open({
     root: imagesRoot(dataRoot),
     layers,
@@ -135,7 +149,15 @@ export async function openEngine(options: EngineOptions): Promise<ContainerEngin
     emit,
   });
   const users = (volume: string) => registry.volumeUsers(volume);
-  const volumes = await VolumeStore.open({ root: join(dataRoot, 'volumes'), helper, clock, logger, users, emit });
+  const volumes = await VolumeStore.open({
+    root: join(dataRoot, 'volumes'),
+    helper,
+    clock,
+    logger,
+    owner,
+    users,
+    emit,
+  });
   // The engine that removes them is made last; what waits for it until then is removed right after.
   const early: string[] = [];
   let onAutoRemove = (id: string): void => void early.push(id);
@@ -160,7 +182,7 @@ export async function openEngine(options: EngineOptions): Promise<ContainerEngin
       dns: options.dns,
     },
     runtimes: new Map([...namedRuntimes(options.runtimes ?? {})]),
-    peerOf: (container, what) => runningPeer({ dataRoot, execRoot }, registry, container, what),
+    peerOf: (container, what) => runningPeer({ dataRoot, execRoot }, registry, container, what, idMaps),
     linkedTo: (record, strict) => linkedContainers(record, registry, options.network, strict),
     linksOf: (record) => linksOf(record, registry),
     volumeBusy: (volume, exceptId) => registry.volumeBusy(volume, exceptId),
@@ -173,6 +195,7 @@ export async function openEngine(options: EngineOptions): Promise<ContainerEngin
   await loadContainers(context, registry, logger);
   await adoptContainers(context, registry);
   await sweepNamespaces(context, registry);
+  await sweepUserNamespaces(context);
   await sweepBuilds(buildsRoot(context), helper);
   await images.collectGarbage();
   const watches = startWatches(context, registry);
@@ -195,13 +218,26 @@ function namedRuntimes(given: Readonly<Record<string, string>>): [string, string
   ];
 }
 
-function runningPeer(roots: EngineRoots, registry: ContainerRegistry, container: string, what: string) {
+function runningPeer(
+  roots: EngineRoots,
+  registry: ContainerRegistry,
+  container: string,
+  what: string,
+  ids: IdMaps | undefined,
+) {
   const { record, isRunning } = registry.get(container);
   const pid = record.process?.init.pid;
   if (isRunning && pid !== undefined) {
     const shm = record.config.ipcMode === 'shareable' ? containerPaths(roots, record.id).shm : undefined;
     const { hostname, config } = record;
-    return { id: record.id, pid, shm, hostname, domainname: config.domainname };
+    return {
+      id: record.id,
+      pid,
+      shm,
+      hostname,
+      domainname: config.domainname,
+      inUserns: idsOf(ids, config) !== undefined,
+    };
   }
   throw new SwarmtsError('conflict', `cannot join ${what} namespace of a non running container: ${record.id}`);
 }
@@ -272,6 +308,16 @@ async function sweepNamespaces(context: ContainerContext, registry: ContainerReg
   for (const id of await readdir(directory)) {
     if (!registry.byId(id)?.record.network) await context.helper.detachLocal(join(directory, id));
   }
+}
+
+/** Of starts that were cut short: containers that run hold their own. */
+async function sweepUserNamespaces(context: ContainerContext): Promise<void> {
+  const directory = usernsRoot(context);
+  const left = await readdir(directory).catch((e: unknown) => {
+    if (errnoOf(e) === 'ENOENT') return [];
+    throw e;
+  });
+  for (const id of left) await context.helper.detachLocal(join(directory, id));
 }
 
 function restoredAttachment(record: ContainerRecord, context: ContainerContext): RestoredAttachment[] {

@@ -11,6 +11,7 @@ import type { RunResult } from '../helper/helper-api.js';
 import type { OciRuntime } from '../runtime/oci-runtime.js';
 import type { OciProcess } from '../runtime/oci-spec.js';
 import { execFailure } from '../runtime/runtime-errors.js';
+import type { Owner } from '../userns/id-map.js';
 import { PipeStreams } from './pipe-streams.js';
 import { startedOrEnded } from './started.js';
 import { TerminalStreams } from './terminal-streams.js';
@@ -21,6 +22,8 @@ export interface ExecHost {
   readonly bundle: string;
   readonly runtime: OciRuntime;
   readonly clock: Clock;
+  /** The container's root on the machine. */
+  readonly owner: Owner;
   /** Throws as Docker does when the container cannot take an exec now. */
   readonly processOf: (config: ExecConfig, size: TerminalSize | undefined) => Promise<OciProcess>;
   readonly emit: (action: string, attributes: Readonly<Record<string, string>>) => void;
@@ -119,13 +122,13 @@ export class Exec {
   }
 
   #openStreams(directory: string, detach: boolean, size: TerminalSize | undefined): Promise<ExecStreams> {
-    const { runtime, containerId } = this.#host;
+    const { runtime, containerId, owner } = this.#host;
     const { attachStdin, attachStdout, attachStderr } = this.config;
     if (size) return TerminalStreams.open({ runtime, containerId, name: this.id, size, stdin: !detach && attachStdin });
     const wanted = detach
       ? { stdin: false, stdout: false, stderr: false }
       : { stdin: attachStdin, stdout: attachStdout, stderr: attachStderr };
-    return PipeStreams.open({ runtime, containerId, directory, ...wanted });
+    return PipeStreams.open({ runtime, containerId, directory, owner, ...wanted });
   }
 
   async #run(streams: ExecStreams, process: OciProcess, directory: string): Promise<void> {

@@ -1,11 +1,12 @@
 /** The streams of an exec without a terminal: three named pipes, of which the daemon holds the other ends. */
-import { closeSync, constants, openSync } from 'node:fs';
+import { chownSync, closeSync, constants, openSync } from 'node:fs';
 import { Socket } from 'node:net';
 import { join } from 'node:path';
 import { messageOf } from '@swarmts/lib';
 import type { RunResult } from '../helper/helper-api.js';
 import type { OciRuntime } from '../runtime/oci-runtime.js';
 import type { OciProcess } from '../runtime/oci-spec.js';
+import type { Owner } from '../userns/id-map.js';
 import type { ExecStreams, Sink } from './exec.js';
 
 /** A process that ended may have left its output to a child that goes on; it is not waited for longer. */
@@ -15,6 +16,8 @@ export interface PipeOptions {
   readonly runtime: OciRuntime;
   readonly containerId: string;
   readonly directory: string;
+  /** Of the pipes: the container's root, so that processes may open /dev/stdout and the like. */
+  readonly owner: Owner;
   readonly stdin: boolean;
   readonly stdout: boolean;
   readonly stderr: boolean;
@@ -50,6 +53,7 @@ export class PipeStreams implements ExecStreams {
   static async open(options: PipeOptions): Promise<PipeStreams> {
     const names = ['stdin', 'stdout', 'stderr'].map((name) => join(options.directory, name));
     await options.runtime.helper.makePipes(names);
+    for (const name of names) chownSync(name, options.owner.uid, options.owner.gid);
     return new PipeStreams(options);
   }
 

@@ -4,9 +4,11 @@ import { Socket } from 'node:net';
 import { join } from 'node:path';
 import { type ErrorCode, errorCodes, newHexId, SwarmtsError } from '@swarmts/lib';
 import type { HelperApi, ProcessSpec, RunResult } from '../helper/helper-api.js';
+import type { IdMaps } from '../userns/id-map.js';
 import { FILES_MAIN, type FilesRequest, type PathStat, type RootRequest } from './files-request.js';
 
 export interface FilesHost {
+  readonly ids: IdMaps | undefined;
   readonly helper: HelperApi;
   /** For the pipes of one operation. */
   readonly directory: string;
@@ -33,7 +35,10 @@ export async function* packPath(
   const leaving = new AbortController();
   const until = signal ? AbortSignal.any([signal, leaving.signal]) : leaving.signal;
   try {
-    const running = host.helper.run({ ...specOf({ root, verb: 'pack', path }), stdoutFile: pipes.path }, until);
+    const running = host.helper.run(
+      { ...specOf({ root, ids: host.ids, verb: 'pack', path }), stdoutFile: pipes.path },
+      until,
+    );
     running.catch(() => undefined);
     // Requests are begun in their order: after this one the child has the other end.
     await host.helper.makePipes([]);
@@ -57,7 +62,7 @@ export async function unpackInto(
   const pipes = await openPipes(host, 'stdin');
   try {
     const running = host.helper.run(
-      { ...specOf({ root, verb: 'unpack', path, ...options }), stdinFile: pipes.path },
+      { ...specOf({ root, ids: host.ids, verb: 'unpack', path, ...options }), stdinFile: pipes.path },
       signal,
     );
     running.catch(() => undefined);

@@ -23,6 +23,7 @@ import { packTree } from '../snapshots/pack-tree.js';
 import { byteString } from '../snapshots/scoped-path.js';
 import { TarReader } from '../snapshots/tar-reader.js';
 import { type TarEntry, TarWriter } from '../snapshots/tar-writer.js';
+import type { IdMaps } from '../userns/id-map.js';
 import { enterRoot } from './enter-root.js';
 import type { FilesRequest, PathStat } from './files-request.js';
 
@@ -52,10 +53,10 @@ async function carryOut(r: FilesRequest, input: AsyncIterable<Uint8Array> | unde
     case 'stat':
       return statOf(r.path);
     case 'pack':
-      return pack(r.path);
+      return pack(r.path, r.ids);
     case 'unpack': {
       const directory = directoryOf(r.path);
-      const options = { keepKinds: r.keepKinds, ...(r.owner ? { owner: r.owner } : {}) };
+      const options = { keepKinds: r.keepKinds, ids: r.ids, ...(r.owner ? { owner: r.owner } : {}) };
       return extractTree(directory, new TarReader(input ?? empty()), options);
     }
   }
@@ -84,12 +85,12 @@ function directoryOf(path: string): string {
   return realpathSync(path);
 }
 
-function pack(path: string): null {
+function pack(path: string, ids: IdMaps | undefined): null {
   const sink = (chunk: Buffer) => {
     for (let at = 0; at < chunk.length; ) at += writeSync(STDOUT, chunk, at, chunk.length - at);
   };
   const base = path === '' ? '' : /(^|\/)\.?$/.test(path) ? '.' : basename(path);
-  const tar = new PrefixedTarWriter(sink, byteString(base));
+  const tar = new PrefixedTarWriter(sink, byteString(base), ids);
   const top = path === '' ? '/' : path;
   const s = lstatSync(top);
   if (s.isDirectory()) {
@@ -131,8 +132,8 @@ function attributesOf(s: Stats): Pick<TarEntry, 'mode' | 'uid' | 'gid' | 'mtime'
 class PrefixedTarWriter extends TarWriter {
   readonly #prefix: string;
 
-  constructor(sink: (chunk: Buffer) => void, prefix: string) {
-    super(sink);
+  constructor(sink: (chunk: Buffer) => void, prefix: string, ids: IdMaps | undefined) {
+    super(sink, ids);
     this.#prefix = prefix;
   }
 

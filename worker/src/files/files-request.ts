@@ -1,5 +1,6 @@
 /** What the children that touch the files of containers are asked. Both ends are in one release. */
 import { fileURLToPath } from 'node:url';
+import type { IdMaps } from '../userns/id-map.js';
 
 export interface BindRequest {
   readonly source: string;
@@ -22,7 +23,11 @@ export type RootRequest =
       readonly binds: readonly BindRequest[];
     };
 
-export type FilesRequest = { readonly root: RootRequest } & (
+export type FilesRequest = {
+  readonly root: RootRequest;
+  /** What archives have of the owners of files. */
+  readonly ids?: IdMaps | undefined;
+} & (
   | { readonly verb: 'stat'; readonly path: string }
   /** Writes a tar archive to stdout. '' exports everything. */
   | { readonly verb: 'pack'; readonly path: string }

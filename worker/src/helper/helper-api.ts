@@ -6,6 +6,7 @@
 
 import type { RouterExecutor } from '@swarmts/netplugins';
 import type { PacketKind, TerminalSize } from 'vxlan-tools';
+import type { IdMaps } from '../userns/id-map.js';
 
 /** A process to start. `argv[0]` is an absolute path or a name looked up in PATH. */
 export interface ProcessSpec {
@@ -77,6 +78,14 @@ export interface TerminalSpec {
   readonly name: string;
 }
 
+/** Files for namespaces that belong together. */
+export interface UserNetnsSpec {
+  /** Made with these maps unless there is one. */
+  readonly userns: string;
+  readonly netns: string;
+  readonly ids: IdMaps;
+}
+
 export interface HelperApi {
   /** Runs a process to its end. Aborting kills it with SIGKILL. Throws SwarmtsError 'not-found' when the program is missing. */
   run(spec: ProcessSpec, signal?: AbortSignal): Promise<RunResult>;
@@ -105,6 +114,8 @@ export interface HelperApi {
   unmount(target: string): Promise<void>;
   /** Creates namespace + veth + address + default route (+ loopback up) in one round trip. Repeating it with the same spec is no error. */
   attachLocal(spec: LocalEndpointSpec): Promise<void>;
+  /** Makes a network namespace that belongs to a user namespace. `detachLocal` removes either file. */
+  createUserNetns(spec: UserNetnsSpec): Promise<void>;
   /** Drops the namespace file (the veth goes with the namespace); absent is no error. */
   detachLocal(netns: string): Promise<void>;
   /** Applies one nftables document (the text syntax of nft -f) atomically in the host's (or the named) namespace. Throws with the kernel's message. */

@@ -24,6 +24,7 @@ import type {
   ProcessSpec,
   RunResult,
   TerminalSpec,
+  UserNetnsSpec,
 } from './helper-api.js';
 import {
   type Method,
@@ -157,6 +158,10 @@ export class HelperClient implements PrivilegedHelper {
 
   async createNetns(netns: string, sysctls: Readonly<Record<string, string>> = {}): Promise<void> {
     await this.#call('createNetns', { netns, sysctls });
+  }
+
+  async createUserNetns(spec: UserNetnsSpec): Promise<void> {
+    await this.#call('createUserNetns', { namespaces: spec });
   }
 
   async restoreForwarding(): Promise<void> {

@@ -38,6 +38,7 @@ import { type RunningProcess, runProcess, startDetached } from './run-process.js
 import { startMonitor } from './start-monitor.js';
 import { Terminals } from './terminals.js';
 import { Tunnels } from './tunnels.js';
+import { createUserNetns } from './user-netns.js';
 
 type RouterMethod =
   | 'ensureRouter'
@@ -168,6 +169,8 @@ export class HelperServer {
       case 'createNetns':
         ensureLoopbackNetns(request.netns, request.sysctls);
         return DONE;
+      case 'createUserNetns':
+        return createUserNetns(request.namespaces, this.#reaper).then(() => DONE);
       case 'restoreForwarding':
         this.#forwarding.restore();
         return DONE;

@@ -13,7 +13,14 @@ import type {
   TunnelsSpec,
 } from '@swarmts/netplugins';
 import type { PacketKind, TerminalSize } from 'vxlan-tools';
-import type { ConnectionFilter, LocalEndpointSpec, MonitorStarted, MountSpec, ProcessSpec } from './helper-api.js';
+import type {
+  ConnectionFilter,
+  LocalEndpointSpec,
+  MonitorStarted,
+  MountSpec,
+  ProcessSpec,
+  UserNetnsSpec,
+} from './helper-api.js';
 
 /** A ProcessSpec without stdin, which is the tail when `hasStdin`. */
 export interface WireProcess extends Omit<ProcessSpec, 'stdin'> {
@@ -41,6 +48,7 @@ export interface Methods {
   attachLocal: { readonly endpoint: LocalEndpointSpec };
   detachLocal: { readonly netns: string };
   createNetns: { readonly netns: string; readonly sysctls: Readonly<Record<string, string>> };
+  createUserNetns: { readonly namespaces: UserNetnsSpec };
   restoreForwarding: Record<string, never>;
   setSysctls: { readonly values: Readonly<Record<string, string>>; readonly netns: string };
   nft: { readonly document: string; readonly netns: string };
@@ -80,6 +88,7 @@ export interface Results {
   attachLocal: null;
   detachLocal: null;
   createNetns: null;
+  createUserNetns: null;
   restoreForwarding: null;
   setSysctls: null;
   nft: null;

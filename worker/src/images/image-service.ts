@@ -24,6 +24,7 @@ import { pushImages } from './image-pusher.js';
 import { type RemovedItem, removeImage } from './image-removal.js';
 import { type ImageServiceOptions, ImageStore, noSuchImage } from './image-store.js';
 import { LayerDownloads } from './layer-downloads.js';
+import { platformMismatch } from './platform-match.js';
 import { RepositoryClient } from './registry-client.js';
 import { checkLogin } from './registry-login.js';
 import { resolveImage } from './resolve-image.js';
@@ -74,12 +75,19 @@ export class ImageService implements ImageEngine {
         await store.replace(parsed.digest ? byDigest : withTag(byDigest, tagKey(parsed), image.id, clock.now()));
         return before.images[image.id] === undefined || (!parsed.digest && before.tags[tagKey(parsed)] !== image.id);
       });
+      await this.#warnOfPlatform(familiarString(parsed), image.id, options);
       if (options.endLine !== false) {
         onProgress({ status: finalStatus(parsed, parsed.digest ?? parsed.tag ?? '', fresh) });
       }
       store.emit('pull', familiarString(parsed), { name: familiarString(parsed) });
       return image.id;
     });
+  }
+
+  /** An image of one platform only is taken whatever it is for. */
+  async #warnOfPlatform(ref: string, id: string, { platform, onProgress }: PullOptions): Promise<void> {
+    const mismatch = platform && platformMismatch(ref, platform, await this.store.config(id));
+    if (mismatch) onProgress?.({ status: `WARNING: ${mismatch}` });
   }
 
   async pullAll(repository: string, options: PullOptions): Promise<readonly string[]> {

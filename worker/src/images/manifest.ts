@@ -150,8 +150,15 @@ export function choosePlatform(index: ImageIndex, want: Platform): Descriptor {
   const exact = fits.find((d) => (d.platform?.variant ?? '') === (want.variant ?? ''));
   const chosen = exact ?? fits[0] ?? onlyEntryWithoutPlatform(index);
   if (chosen) return chosen;
-  const name = `${want.os}/${want.architecture}${want.variant ? `/${want.variant}` : ''}`;
-  throw new SwarmtsError('image-not-found', `no matching manifest for ${name} in the manifest list entries`);
+  throw new SwarmtsError(
+    'image-not-found',
+    `no matching manifest for ${platformName(want)} in the manifest list entries`,
+  );
+}
+
+/** "linux/arm64/v8" */
+export function platformName({ os, architecture, variant }: Platform): string {
+  return [os, architecture, ...(variant ? [variant] : [])].join('/');
 }
 
 /** The chain ids of a stack of layers, bottom first (OCI image spec, "Layer ChainID"). */

@@ -15,6 +15,7 @@ import type {
   OciResources,
   OciSpec,
 } from './oci-spec.js';
+import { type ContainerUserns, idMappingsOf, pingGroups, usernsNamespace } from './oci-userns.js';
 import { defaultSeccomp } from './seccomp-profile.js';
 import { type LabelSupport, securityLabels } from './security-labels.js';
 import type { ResolvedUser } from './user-lookup.js';
@@ -52,6 +53,7 @@ export interface OciConfigInput {
   readonly hooks?: Readonly<Record<string, readonly OciHook[]>>;
   /** What the kernel knows of security labels. */
   readonly labels?: LabelSupport;
+  readonly userns?: ContainerUserns | undefined;
 }
 
 const OCI_VERSION = '1.0.2';
@@ -89,7 +91,8 @@ export function ociConfig(input: OciConfigInput): OciSpec {
     ...(config.annotations && Object.keys(config.annotations).length > 0 ? { annotations: config.annotations } : {}),
     ...(input.hooks && Object.keys(input.hooks).length > 0 ? { hooks: input.hooks } : {}),
     linux: {
-      namespaces: namespacesOf(input.network, shared),
+      namespaces: [...usernsNamespace(input.userns), ...namespacesOf(input.network, shared)],
+      ...idMappingsOf(input.userns),
       cgroupsPath: input.cgroupsPath,
       resources: resourcesOf(config.resources, privileged, input.swapAccounting, input.deviceRules),
       ...(input.hostDevices.length > 0 ? { devices: input.hostDevices } : {}),
@@ -182,7 +185,7 @@ function sysctlsOf(input: OciConfigInput): Record<string, string> {
   return {
     ...(input.network.kind === 'host'
       ? {}
-      : { 'net.ipv4.ip_unprivileged_port_start': '0', 'net.ipv4.ping_group_range': '0 2147483647' }),
+      : { 'net.ipv4.ip_unprivileged_port_start': '0', 'net.ipv4.ping_group_range': pingGroups(input.userns) }),
     ...(config.domainname ? { 'kernel.domainname': config.domainname } : {}),
     ...config.sysctls,
   };

@@ -82,6 +82,12 @@ export interface OciResources {
   readonly pids?: { readonly limit: number };
 }
 
+export interface OciIdMapping {
+  readonly containerID: number;
+  readonly hostID: number;
+  readonly size: number;
+}
+
 export interface SeccompRule {
   readonly names: readonly string[];
   readonly action: string;
@@ -111,6 +117,8 @@ export interface OciSpec {
   readonly hooks?: Readonly<Record<string, readonly OciHook[]>>;
   readonly linux: {
     readonly namespaces: readonly { readonly type: string; readonly path?: string }[];
+    readonly uidMappings?: readonly OciIdMapping[];
+    readonly gidMappings?: readonly OciIdMapping[];
     readonly cgroupsPath: string;
     readonly resources: OciResources;
     readonly devices?: readonly OciDevice[];

@@ -17,6 +17,8 @@ import {
   symlinkSync,
 } from 'node:fs';
 import { errnoOf, SwarmtsError } from '@swarmts/lib';
+import { CAPABILITY_XATTR, capabilityOnHost } from '../userns/file-capabilities.js';
+import { type IdMaps, ownerOnHost, ROOT } from '../userns/id-map.js';
 import { DiskBudget, type DiskLimits } from './disk-budget.js';
 import { lsetxattr, mknod } from './posix-calls.js';
 import { byteString, bytesOf, kindOf, resolveScoped } from './scoped-path.js';
@@ -42,6 +44,8 @@ export interface ApplyOptions {
   /** False takes `.wh.` names for names: archives that are no layers. */
   readonly whiteouts?: boolean;
   readonly limits?: DiskLimits;
+  /** Whose ids the archive has; the machine's without. */
+  readonly ids?: IdMaps | undefined;
 }
 
 /** Applies all entries of `tar` to the directory `rootPath`, which is empty for a layer. The caller has set the umask to 0. */
@@ -50,6 +54,7 @@ export async function applyLayer(rootPath: string, tar: TarReader, options: Appl
     byteString(rootPath),
     options.whiteouts ?? true,
     new DiskBudget(rootPath, options.limits),
+    options.ids,
   );
   for (let header = await tar.next(); header; header = await tar.next()) {
     try {
@@ -74,11 +79,12 @@ export interface ExtractOptions {
   readonly keepKinds: boolean;
   /** Of everything that is written, instead of the archive's. */
   readonly owner?: { readonly uid: number; readonly gid: number };
+  readonly ids?: IdMaps | undefined;
 }
 
 /** Unpacks an ordinary archive into an existing directory that may hold anything: no name in it has a special meaning. */
 export async function extractTree(rootPath: string, tar: TarReader, options: ExtractOptions): Promise<AppliedLayer> {
-  const applier = new LayerApplier(byteString(rootPath), false, new DiskBudget(rootPath), options);
+  const applier = new LayerApplier(byteString(rootPath), false, new DiskBudget(rootPath), options.ids, options);
   for (let header = await tar.next(); header; header = await tar.next()) await applier.apply(header, tar);
   applier.finish();
   return { sizeBytes: applier.sizeBytes };
@@ -90,6 +96,7 @@ class LayerApplier {
   /** Undefined for a layer, and for an archive that is unpacked as one. */
   readonly #plain: ExtractOptions | undefined;
   readonly #budget: DiskBudget;
+  readonly #ids: IdMaps | undefined;
   /** Directory times are set last: writing into a directory changes them. */
   readonly #directoryTimes = new Map<string, number>();
   /** Paths that this layer created, so that its own whiteouts do not hide them. */
@@ -98,8 +105,9 @@ class LayerApplier {
   #lastParent: { readonly raw: string; readonly resolved: string } | undefined;
   #size = 0;
 
-  constructor(root: string, whiteouts: boolean, budget: DiskBudget, plain?: ExtractOptions) {
+  constructor(root: string, whiteouts: boolean, budget: DiskBudget, ids: IdMaps | undefined, plain?: ExtractOptions) {
     this.#root = root;
+    this.#ids = ids;
     this.#budget = budget;
     this.#whiteouts = whiteouts;
     this.#plain = plain;
@@ -228,11 +236,12 @@ class LayerApplier {
   #setAttributes(path: string, header: TarHeader): void {
     if (!isId(header.uid) || !isId(header.gid)) throw corrupt(`'${header.name}' has an owner out of range`);
     const absolute = bytesOf(this.#absolute(path));
-    const { uid, gid } = this.#plain?.owner ?? header;
+    const { uid, gid } = ownerOnHost(this.#ids, this.#plain?.owner ?? header);
     lchownSync(absolute, uid, gid);
     if (header.type !== 'symlink') chmodSync(absolute, header.mode);
     for (const [key, value] of header.xattrs) {
-      if (!FORBIDDEN_XATTRS.test(key)) this.#setXattr(absolute, key, value);
+      if (FORBIDDEN_XATTRS.test(key)) continue;
+      this.#setXattr(absolute, key, key === CAPABILITY_XATTR ? capabilityOnHost(this.#ids, value) : value);
     }
     if (header.type === 'directory') this.#directoryTimes.set(path, header.mtime);
     else this.#setTimes(path, header.mtime);
@@ -254,7 +263,8 @@ class LayerApplier {
   #parent(raw: string): string {
     if (this.#lastParent?.raw === raw) return this.#lastParent.resolved;
     // The trailing component is there to make the parent itself part of the way, which must be directories.
-    const resolved = resolveScoped(this.#root, join(raw, '.wh'), { createParents: true }).replace(/\/?\.wh$/, '');
+    const createParents = ownerOnHost(this.#ids, ROOT);
+    const resolved = resolveScoped(this.#root, join(raw, '.wh'), { createParents }).replace(/\/?\.wh$/, '');
     this.#lastParent = { raw, resolved };
     return resolved;
   }

@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { invariant, type Logger, messageOf, newHexId, SwarmtsError, writeFileAtomic } from '@swarmts/lib';
 import type { HelperApi } from '../helper/helper-api.js';
 import { abortError, SharedJobs } from '../images/shared-jobs.js';
+import type { IdMaps } from '../userns/id-map.js';
 import { removeTree } from './remove-tree.js';
 import { readUnpackReport } from './unpack-report.js';
 
@@ -32,20 +33,23 @@ const EMPTY_DIR = 'empty';
 
 export class LayerStore {
   readonly root: string;
+  /** What the owners of the unpacked files are on the machine; undefined: what they are in the layers. */
+  readonly ids: IdMaps | undefined;
   readonly #helper: HelperApi;
   readonly #logger: Logger;
   readonly #layers = new Map<string, LayerRecord>();
   readonly #jobs = new SharedJobs<void, never>();
   #nextLink = 0;
 
-  private constructor(root: string, helper: HelperApi, logger: Logger) {
+  private constructor(root: string, helper: HelperApi, logger: Logger, ids: IdMaps | undefined) {
     this.root = root;
+    this.ids = ids;
     this.#helper = helper;
     this.#logger = logger;
   }
 
-  static async open(root: string, helper: HelperApi, logger: Logger): Promise<LayerStore> {
-    const store = new LayerStore(root, helper, logger);
+  static async open(root: string, helper: HelperApi, logger: Logger, ids?: IdMaps): Promise<LayerStore> {
+    const store = new LayerStore(root, helper, logger, ids);
     await mkdir(join(root, LINK_DIR), { recursive: true, mode: 0o711 });
     await mkdir(join(root, EMPTY_DIR), { recursive: true });
     await store.#load();
@@ -102,7 +106,8 @@ export class LayerStore {
     const tmp = join(this.root, `${TMP_PREFIX}${newHexId().slice(0, 12)}`);
     await mkdir(tmp, { mode: 0o711 });
     try {
-      const argv = [process.execPath, UNPACK_MAIN, layer.blob, join(tmp, 'diff'), layer.diffId];
+      const maps = this.ids ? [JSON.stringify(this.ids)] : [];
+      const argv = [process.execPath, UNPACK_MAIN, layer.blob, join(tmp, 'diff'), layer.diffId, ...maps];
       const result = await this.#helper.run({ argv }, signal);
       if (signal.aborted) throw abortError(signal);
       if (result.code !== 0) {

@@ -63,7 +63,7 @@ async function work(r: PackRequest): Promise<PackedLayer> {
   if (r.kind === 'gzip') return compress(r.source, r.target);
   const file = new HashedFile(r.target);
   if (r.kind === 'pack') {
-    const tar = new TarWriter((chunk) => file.write(chunk));
+    const tar = new TarWriter((chunk) => file.write(chunk), r.ids);
     const emptyMounts = new Set(r.emptyMounts.map(byteString));
     const packed = packTree(byteString(r.source), tar, {
       upper: true,

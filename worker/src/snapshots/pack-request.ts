@@ -1,5 +1,6 @@
 /** What the daemon asks of the packing child, and what it gets. */
 import { fileURLToPath } from 'node:url';
+import type { IdMaps } from '../userns/id-map.js';
 
 export type PackRequest =
   /** The upper directory `source` of an overlay becomes a layer. */
@@ -15,6 +16,8 @@ export interface UpperDirectory {
   readonly emptyMounts: readonly string[];
   /** The layers below, topmost first. */
   readonly lower: readonly string[];
+  /** Of the namespace whose ids the layer has. */
+  readonly ids?: IdMaps | undefined;
 }
 
 export interface PackedLayer {

@@ -4,6 +4,7 @@
  */
 import { closeSync, lstatSync, openSync, readdirSync, readlinkSync, readSync, type Stats } from 'node:fs';
 import { SwarmtsError } from '@swarmts/lib';
+import { CAPABILITY_XATTR } from '../userns/file-capabilities.js';
 import { lgetxattr, llistxattr } from './posix-calls.js';
 import { bytesOf } from './scoped-path.js';
 import type { TarEntry, TarWriter } from './tar-writer.js';
@@ -158,7 +159,7 @@ class TreePacker {
 
 /** As in Docker's layers: capabilities and user attributes, not the machine's security labels. */
 function isPacked(name: string): boolean {
-  return name === 'security.capability' || name.startsWith('user.');
+  return name === CAPABILITY_XATTR || name.startsWith('user.');
 }
 
 function common(s: Stats): Pick<TarEntry, 'mode' | 'uid' | 'gid' | 'mtime'> {

@@ -2,10 +2,11 @@
  * A container's root file system: an overlay mount of its image's layers with the container's own upper directory.
  * `<container>/{upper,work,rootfs}`; the upper directory is the only thing that must survive an unmount.
  */
-import { mkdirSync } from 'node:fs';
+import { chownSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { SwarmtsError } from '@swarmts/lib';
 import type { HelperApi } from '../helper/helper-api.js';
+import { ownerOnHost, ROOT } from '../userns/id-map.js';
 import type { LayerStore } from './layer-store.js';
 
 /** mount(2) takes at most one page of options, its terminating NUL included. */
@@ -39,6 +40,17 @@ export function planOverlay(root: string, lower: readonly string[], paths: Rootf
   throw new SwarmtsError('unsupported', `the image has ${lower.length} layers: more than one overlay mount can hold`);
 }
 
+/** What an overlay is mounted from and on. */
+export function makeRootfsDirs(layers: Pick<LayerStore, 'ids'>, paths: RootfsPaths): void {
+  // The upper directory is the container's "/": it must not be private.
+  mkdirSync(paths.upper, { recursive: true, mode: 0o755 });
+  mkdirSync(paths.work, { recursive: true, mode: 0o700 });
+  mkdirSync(paths.target, { recursive: true, mode: 0o755 });
+  if (!layers.ids) return;
+  const { uid, gid } = ownerOnHost(layers.ids, ROOT);
+  chownSync(paths.upper, uid, gid);
+}
+
 export async function mountRootfs(
   helper: HelperApi,
   layers: LayerStore,
@@ -46,10 +58,7 @@ export async function mountRootfs(
   containerDir: string,
 ): Promise<string> {
   const paths = rootfsPaths(containerDir);
-  // The upper directory is the container's "/": it must not be private.
-  mkdirSync(paths.upper, { recursive: true, mode: 0o755 });
-  mkdirSync(paths.work, { recursive: true, mode: 0o700 });
-  mkdirSync(paths.target, { recursive: true, mode: 0o755 });
+  makeRootfsDirs(layers, paths);
   const plan = planOverlay(layers.root, layers.lowerDirs(chain), paths);
   if (plan.via === 'mount') {
     await helper.mount({ source: 'overlay', target: paths.target, fstype: 'overlay', data: plan.data });

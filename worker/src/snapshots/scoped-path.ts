@@ -3,7 +3,7 @@
  * followed within it, ".." stops at it. The answer never leaves the root. Paths are byte strings (latin1), and the
  * tree must not change meanwhile.
  */
-import { lstatSync, mkdirSync, readlinkSync } from 'node:fs';
+import { lchownSync, lstatSync, mkdirSync, readlinkSync } from 'node:fs';
 import { errnoOf, SwarmtsError } from '@swarmts/lib';
 
 /** As the kernel's limit for one lookup. */
@@ -11,8 +11,8 @@ const MAX_LINKS = 40;
 const DEFAULT_DIRECTORY_MODE = 0o755;
 
 export interface ScopedPathOptions {
-  /** Create missing directories on the way (not the last component). */
-  readonly createParents?: boolean;
+  /** Create missing directories on the way (not the last component), with this owner on the machine. */
+  readonly createParents?: { readonly uid: number; readonly gid: number };
   /** Follow a symbolic link in the last component too. */
   readonly followLast?: boolean;
 }
@@ -52,7 +52,9 @@ export function resolveScoped(root: string, path: string, options: ScopedPathOpt
     }
     if (!isLast && kind === 'other') throw new SwarmtsError('corrupt', `'${here}' is not a directory`);
     if (!isLast && kind === 'missing' && options.createParents) {
+      const { uid, gid } = options.createParents;
       mkdirSync(bytesOf(`${root}/${here}`), DEFAULT_DIRECTORY_MODE);
+      lchownSync(bytesOf(`${root}/${here}`), uid, gid);
     }
     done.push(part);
   }

@@ -3,6 +3,8 @@
  * attribute values as byte strings (latin1), and it is deterministic: the same entries give the same bytes, so that a layer
  * that is packed twice has one digest.
  */
+import { CAPABILITY_XATTR, capabilityInside } from '../userns/file-capabilities.js';
+import { type IdMaps, ownerInside } from '../userns/id-map.js';
 import type { TarHeader, TarType } from './tar-reader.js';
 
 const BLOCK = 512;
@@ -27,16 +29,20 @@ export type TarEntry = Pick<TarHeader, 'name' | 'type'> & Partial<TarHeader>;
 
 export class TarWriter {
   readonly #sink: (chunk: Buffer) => void;
+  readonly #ids: IdMaps | undefined;
   #left = 0;
   #padding = 0;
 
-  constructor(sink: (chunk: Buffer) => void) {
+  /** Entries come with owners of the machine; the archive has those that `ids` makes of them. */
+  constructor(sink: (chunk: Buffer) => void, ids?: IdMaps) {
     this.#sink = sink;
+    this.#ids = ids;
   }
 
   /** Begins an entry; exactly `size` bytes of `body` must follow for a file. */
-  entry(e: TarEntry): void {
-    if (this.#left !== 0) throw new Error(`the entry before '${e.name}' lacks ${this.#left} bytes`);
+  entry(given: TarEntry): void {
+    if (this.#left !== 0) throw new Error(`the entry before '${given.name}' lacks ${this.#left} bytes`);
+    const e = this.#ids ? entryInside(this.#ids, given) : given;
     const records = paxRecords(e);
     if (records.size > 0) this.#paxHeader(records);
     this.#sink(headerBlock(e, FLAGS[e.type]));
@@ -66,6 +72,17 @@ export class TarWriter {
     const padding = paddingOf(data.length);
     if (padding > 0) this.#sink(Buffer.alloc(padding));
   }
+}
+
+function entryInside(ids: IdMaps, e: TarEntry): TarEntry {
+  const capability = e.xattrs?.get(CAPABILITY_XATTR);
+  return {
+    ...e,
+    ...ownerInside(ids, { uid: e.uid ?? 0, gid: e.gid ?? 0 }),
+    ...(e.xattrs && capability !== undefined
+      ? { xattrs: new Map([...e.xattrs, [CAPABILITY_XATTR, capabilityInside(ids, capability)]]) }
+      : {}),
+  };
 }
 
 function paxRecords(e: TarEntry): Map<string, string> {

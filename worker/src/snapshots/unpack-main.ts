@@ -1,11 +1,12 @@
 /**
- * The child process that unpacks one layer: `unpack-main.js BLOB DIRECTORY DIFF-ID`. It prints one line of JSON, an
+ * The child process that unpacks one layer: `unpack-main.js BLOB DIRECTORY DIFF-ID [ID-MAPS]`. It prints one line of JSON, an
  * UnpackReport, and exits 0 whenever it could say what happened. Everything heavy about layers happens here, away from
  * the daemon's event loop.
  */
 import { createHash } from 'node:crypto';
-import { closeSync, createReadStream, mkdirSync, openSync } from 'node:fs';
+import { chownSync, closeSync, createReadStream, mkdirSync, openSync } from 'node:fs';
 import { errnoOf, isSwarmtsError, messageOf, SwarmtsError } from '@swarmts/lib';
+import { type IdMaps, ownerOnHost, ROOT } from '../userns/id-map.js';
 import { decompressed } from './decompress.js';
 import { dieWithParent } from './die-with-parent.js';
 import { applyLayer } from './layer-applier.js';
@@ -15,13 +16,15 @@ import type { UnpackReport } from './unpack-report.js';
 
 const READ_BYTES = 256 << 10;
 
-async function unpack(blob: string, directory: string, diffId: string): Promise<UnpackReport> {
+async function unpack(blob: string, directory: string, diffId: string, ids?: IdMaps): Promise<UnpackReport> {
   process.umask(0);
   mkdirSync(directory, 0o755);
+  const root = ownerOnHost(ids, ROOT);
+  chownSync(directory, root.uid, root.gid);
   const hash = createHash('sha256');
   const plain = hashed(decompressed(createReadStream(blob, { highWaterMark: READ_BYTES })), (c) => hash.update(c));
   const tar = new TarReader(plain);
-  const { sizeBytes } = await applyLayer(directory, tar);
+  const { sizeBytes } = await applyLayer(directory, tar, { ids });
   await tar.drain();
   const actual = `sha256:${hash.digest('hex')}`;
   if (actual !== diffId)
@@ -55,6 +58,8 @@ function failure(e: unknown): UnpackReport {
 }
 
 dieWithParent();
-const [blob = '', directory = '', diffId = ''] = process.argv.slice(2);
-const report = await unpack(blob, directory, diffId).catch(failure);
+const [blob = '', directory = '', diffId = '', maps] = process.argv.slice(2);
+// The daemon wrote it; see layer-store.ts.
+const ids = maps === undefined ? undefined : (JSON.parse(maps) as IdMaps);
+const report = await unpack(blob, directory, diffId, ids).catch(failure);
 process.stdout.write(`${JSON.stringify(report)}\n`);

@@ -2,18 +2,21 @@
  * Local volumes: `<root>/<name>/{_data,volume.json}`. With the options type, device and o a volume is a file system that is
  * mounted on `_data` while a container that runs uses it.
  */
-import { mkdirSync } from 'node:fs';
+import { chownSync, mkdirSync } from 'node:fs';
 import { mkdir, readdir, readFile, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Clock, type Logger, newHexId, SwarmtsError, sweepUnfinished, writeNewFile } from '@swarmts/lib';
 import type { EngineEvent, VolumeInfo } from '../engine/engine-api.js';
 import type { HelperApi, MountSpec } from '../helper/helper-api.js';
 import { removeTree } from '../snapshots/remove-tree.js';
+import type { Owner } from '../userns/id-map.js';
 
 export interface VolumeStoreOptions {
   readonly root: string;
   readonly helper: HelperApi;
   readonly clock: Clock;
+  /** Who has new volumes; default: the machine's root. */
+  readonly owner?: Owner | undefined;
   readonly logger: Logger;
   /** Ids of the containers that have the volume, running or not. */
   readonly users: (volume: string) => readonly string[];
@@ -66,6 +69,8 @@ export class VolumeStore {
       const record: VolumeRecord = { name, labels, options, createdAtMs: this.#options.clock.now() };
       // Touches memory alone: a trip through the thread pool costs a multiple.
       mkdirSync(this.#dataPath(name), { recursive: true, mode: 0o755 });
+      const { owner } = this.#options;
+      if (owner) chownSync(this.#dataPath(name), owner.uid, owner.gid);
       await writeNewFile(join(this.#directory(name), 'volume.json'), JSON.stringify(record));
       this.#volumes.set(name, record);
       this.#emit('create', name);
