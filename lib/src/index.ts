@@ -17,5 +17,6 @@ export * from './random.js';
 export * from './random-name.js';
 export * from './rfc3339.js';
 export * from './subnet-pool.js';
+export * from './together.js';
 export * from './units.js';
 export * from './watch-queue.js';

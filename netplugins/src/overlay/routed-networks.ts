@@ -15,6 +15,7 @@ import {
   silentLogger,
   sleep,
   systemClock,
+  together,
 } from '@swarmts/lib';
 import { type DataPathKey, isEncrypted, type Network, type NetworkAttachment, type NetworkState } from '@swarmts/proto';
 import { macOf } from '../mac-address.js';
@@ -231,8 +232,8 @@ export class RoutedNetworks {
 
   // Containers
 
-  /** Gives a container its leg of a network. Nothing is left behind when it throws. */
-  async attach(o: AttachOptions): Promise<RoutedAttachment> {
+  /** Gives a container its leg of a network; `beside` runs meanwhile. Nothing is left behind when it throws. */
+  async attach(o: AttachOptions, beside?: (made: RoutedAttachment) => Promise<void>): Promise<RoutedAttachment> {
     const { network } = o.attachment;
     if (!network) throw new SwarmtsError('internal', 'an attachment without its network');
     this.#views.set(network.id, this.#views.get(network.id) ?? onlyNetwork(network));
@@ -242,16 +243,12 @@ export class RoutedNetworks {
     this.#attaching.add(made.leg.leg);
     this.#legsOf(network.id).set(o.endpointId, made);
     try {
-      await this.#serial(async () => {
-        const macvlan = macvlanSpec(made);
-        if (macvlan) return this.#o.executor.attachMacvlan(macvlan);
-        await this.#reconcileTunnels();
-        if (this.#routers.has(network.id) && (await this.#joinKnownRouter(made))) return;
-        await this.#reconcile(network.id);
-        await this.#o.executor.attachLeg(made.leg);
-      });
+      const joined = this.#serial(() => this.#join(made));
+      await together(joined, beside?.(made));
     } catch (e) {
-      this.#forget(made);
+      await this.disconnect(made).catch((left: unknown) =>
+        this.#log.debug('a leg may be left', { leg: made.leg.leg, error: messageOf(left) }),
+      );
       throw e;
     } finally {
       this.#attaching.delete(made.leg.leg);
@@ -260,13 +257,22 @@ export class RoutedNetworks {
     return made;
   }
 
+  async #join(made: RoutedAttachment): Promise<void> {
+    const macvlan = macvlanSpec(made);
+    if (macvlan) return this.#o.executor.attachMacvlan(macvlan);
+    await this.#reconcileTunnels();
+    if (this.#routers.has(made.networkId) && (await this.#joinKnownRouter(made))) return;
+    await this.#reconcile(made.networkId);
+    await this.#o.executor.attachLeg(made.leg);
+  }
+
   /** To a router that was complete when it was looked at last. False when it is not any more. */
   async #joinKnownRouter({ networkId, leg }: RoutedAttachment): Promise<boolean> {
     const view = this.#views.get(networkId);
     if (!view) return false;
     try {
-      await this.#writeRouterRules(networkId, view, leg.routerNetns);
-      await this.#o.executor.attachLeg(leg);
+      // In this order: the executor does one after the other.
+      await together(this.#writeRouterRules(networkId, view, leg.routerNetns), this.#o.executor.attachLeg(leg));
       return true;
     } catch (e) {
       this.#log.debug('a router is not as it was', { network: networkId, error: messageOf(e) });

@@ -40,12 +40,13 @@ export interface RestoredAttachment {
 export interface ContainerNetwork {
   /** Makes the namespace with its interface and publishes the ports. A taken port: SwarmtsError 'port-conflict'; nothing is left behind. */
   attach(id: string, request: AttachRequest): Promise<NetworkAttachment>;
-  /** Joins a running container to one more network. */
+  /** Joins a running container to one more network. `beside` is called with what it comes to, while that is being made. */
   connect?(
     id: string,
     attachment: NetworkAttachment,
     request: AttachRequest,
     wish: NetworkWish,
+    beside: (planned: NetworkAttachment) => Promise<void>,
   ): Promise<NetworkAttachment>;
   /** Takes a running container off a network. 'not-found' when it is not on it. */
   disconnect?(id: string, attachment: NetworkAttachment, networkId: string): Promise<NetworkAttachment>;

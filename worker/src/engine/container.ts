@@ -245,21 +245,22 @@ export class Container {
           `a container with network mode ${config.networkMode} cannot be connected to others`,
         );
       }
-      let attached = network;
-      if (this.isRunning && network) {
-        if (!this.#context.network.connect) throw new SwarmtsError('unsupported', 'this network cannot be changed');
-        const request = attachRequest(this.#record, this.#paths, []);
-        attached = await this.#context.network.connect(this.#record.id, network, request, wish);
+      const networks = [...(config.networks ?? []).filter((n) => n.target !== wish.target), wish];
+      const wished = { ...config, networks };
+      if (!this.isRunning || !network) return this.#save({ ...this.#record, config: wished });
+      if (!this.#context.network.connect) throw new SwarmtsError('unsupported', 'this network cannot be changed');
+      const request = attachRequest(this.#record, this.#paths, []);
+      try {
+        const attached = await this.#context.network.connect(this.#record.id, network, request, wish, (planned) =>
+          this.#save({ ...this.#record, config: wished, network: planned }),
+        );
         if (attached.nameserver !== network.nameserver) {
           moveNameServer(this.#context.bundle, this.#record, this.#paths, attached);
         }
+      } catch (e) {
+        if (this.#record.config === wished) await this.#save({ ...this.#record, config, network });
+        throw e;
       }
-      const networks = [...(config.networks ?? []).filter((n) => n.target !== wish.target), wish];
-      await this.#save({
-        ...this.#record,
-        config: { ...config, networks },
-        ...(attached ? { network: attached } : {}),
-      });
     });
   }
 

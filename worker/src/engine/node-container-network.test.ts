@@ -23,11 +23,13 @@ function setUp() {
     if (fails !== '' && name.startsWith(fails)) throw new Error(`${name} failed`);
   };
   const routed = {
-    async attach({ attachment, iface }: Parameters<RoutedNetworks['attach']>[0]): Promise<RoutedAttachment> {
+    async attach(...[o, beside]: Parameters<RoutedNetworks['attach']>): Promise<RoutedAttachment> {
       step('attach');
-      const network = attachment.network ?? assert.fail();
-      const leg = { iface, addresses: [], mac: '' } as unknown as RoutedAttachment['leg'];
-      return { networkId: network.id, networkName: 'back', endpointId: 'e1', network, leg, aliases: [] };
+      const network = o.attachment.network ?? assert.fail();
+      const leg = { iface: o.iface, addresses: [], mac: '' } as unknown as RoutedAttachment['leg'];
+      const made = { networkId: network.id, networkName: 'back', endpointId: 'e1', network, leg, aliases: [] };
+      await beside?.(made);
+      return made;
     },
     disconnect: async () => step('disconnect'),
   };
@@ -49,14 +51,19 @@ function setUp() {
     },
     logger: silentLogger,
   });
-  const connect = (target: string) => network.connect('c', PLAIN, REQUEST, { target, aliases: [], addresses: [] });
-  return { calls, connect, fail: (name: string) => (fails = name) };
+  const planned: (string | undefined)[] = [];
+  const connect = (target: string) =>
+    network.connect('c', PLAIN, REQUEST, { target, aliases: [], addresses: [] }, async (p) => {
+      planned.push(p.networks?.[0]?.id);
+    });
+  return { calls, planned, connect, fail: (name: string) => (fails = name) };
 }
 
 describe('a container that joins a further network', () => {
   it('is attached and named at the same time', async () => {
-    const { calls, connect } = setUp();
+    const { calls, planned, connect } = setUp();
     const joined = await connect('back');
+    assert.deepEqual(planned, ['net1']);
     assert.deepEqual([joined.networks?.[0]?.id, joined.nameserver], ['net1', '127.0.0.11']);
     assert.deepEqual(calls, ['obtain', 'attach', 'names net1']);
   });

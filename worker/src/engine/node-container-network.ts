@@ -4,7 +4,7 @@
  * nothing. The ingress network's leg has the default route, so that whatever comes in through the mesh is answered there.
  */
 import { rm } from 'node:fs/promises';
-import { type Logger, messageOf, SwarmtsError } from '@swarmts/lib';
+import { type Logger, messageOf, SwarmtsError, together } from '@swarmts/lib';
 import {
   type DnsContainer,
   type LinkedPort,
@@ -112,6 +112,7 @@ export class NodeContainerNetwork implements ContainerNetwork {
     attachment: NetworkAttachment,
     request: AttachRequest,
     wish: NetworkWish,
+    beside: (planned: NetworkAttachment) => Promise<void>,
   ): Promise<NetworkAttachment> {
     const before = this.#attached.get(id) ?? detailsOfPlain(id, attachment, request);
     const refuse = (networks: readonly (string | undefined)[]) => {
@@ -127,12 +128,19 @@ export class NodeContainerNetwork implements ContainerNetwork {
       const isInternal = before.named.isInternal && (endpoint.attachment.network?.spec?.internal ?? false);
       const links = { ...before.named.links, ...linksByNetwork([endpoint]) };
       const named = namedOf(id, request, [...before.named.networkIds, networkIdOf(endpoint)], isInternal, links);
+      const withLeg = (leg: RoutedAttachment) => ({
+        ...before,
+        routed: [...before.routed, leg],
+        named,
+        obtained: [...before.obtained, ...obtained],
+      });
       const join = async () => {
-        joined = await this.#join(id, request, endpoint, freeInterface(before), undefined);
+        joined = await this.#join(id, request, endpoint, freeInterface(before), undefined, (planned) =>
+          beside(this.#describe(id, withLeg(planned))),
+        );
         return joined;
       };
-      const routed = [...before.routed, await together(join(), this.#p.names.put(named))];
-      return this.#keep(id, { ...before, routed, named, obtained: [...before.obtained, ...obtained] });
+      return this.#keep(id, withLeg(await together(join(), this.#p.names.put(named))));
     } catch (e) {
       await this.#takeBack(id, before, joined, obtained);
       throw e;
@@ -221,8 +229,9 @@ export class NodeContainerNetwork implements ContainerNetwork {
     e: ObtainedEndpoint & { readonly wish: NetworkWish },
     iface: string,
     local: LocalEndpoint | undefined,
+    beside?: (planned: RoutedAttachment) => Promise<void>,
   ): Promise<RoutedAttachment> {
-    return this.#p.routed.attach({
+    const leg = {
       containerId: id,
       containerNetns: request.netnsPath,
       endpointId: e.endpointId,
@@ -232,11 +241,16 @@ export class NodeContainerNetwork implements ContainerNetwork {
       ...(local
         ? { formerDefault: { iface: local.containerIface, address: local.address, gateway: local.gateway } }
         : {}),
-    });
+    };
+    return this.#p.routed.attach(leg, beside);
   }
 
   #keep(id: string, details: RoutedDetails): NetworkAttachment {
     this.#attached.set(id, details);
+    return this.#describe(id, details);
+  }
+
+  #describe(id: string, details: RoutedDetails): NetworkAttachment {
     const networks = details.routed.map((r) => infoOf(r, details.named.links?.[r.networkId] ?? {}));
     const [first] = networks;
     const local = this.#p.local.endpoint(id);
@@ -304,14 +318,6 @@ function namedOf(
 
 function networkIdOf(e: ObtainedEndpoint): string {
   return e.attachment.network?.id ?? '';
-}
-
-/** Both at once; when one fails, the other one has ended as well. */
-async function together<T>(work: Promise<T>, beside: Promise<void>): Promise<T> {
-  const [done, other] = await Promise.allSettled([work, beside]);
-  if (done.status === 'rejected') throw done.reason;
-  if (other.status === 'rejected') throw other.reason;
-  return done.value;
 }
 
 function linksByNetwork(

@@ -3,6 +3,7 @@
  * is derived from the specification and from what the kernel has, so that a crash in the middle is completed by the next call.
  */
 import { existsSync } from 'node:fs';
+import { SwarmtsError } from '@swarmts/lib';
 import {
   type LegSpec,
   MESH_DEVICE,
@@ -93,9 +94,13 @@ export class Routers {
   /** Joins a container to a router: both ends of a veth pair, complete. Repeating it replaces what is there. */
   attach(spec: LegSpec): void {
     const routerFd = openFile(spec.routerNetns, 0);
+    const make = () => withNetns(spec.containerNetns, () => withSocket((s) => this.#makeLeg(s, spec, routerFd)));
     try {
-      withNetns(spec.routerNetns, () => withSocket((s) => deleteIfThere(s, spec.leg)));
-      withNetns(spec.containerNetns, () => withSocket((s) => this.#makeLeg(s, spec, routerFd)));
+      if (!make()) {
+        withNetns(spec.containerNetns, () => withSocket((s) => deleteIfThere(s, spec.iface)));
+        withNetns(spec.routerNetns, () => withSocket((s) => deleteIfThere(s, spec.leg)));
+        if (!make()) throw new SwarmtsError('internal', `interface ${spec.iface} or ${spec.leg} came back`);
+      }
     } finally {
       closeFd(routerFd);
     }
@@ -275,11 +280,10 @@ export class Routers {
     }
   }
 
-  /** In the container's namespace. The leg's other end appears in the router's. */
-  #makeLeg(socket: NetlinkSocket, spec: LegSpec, routerFd: number): void {
-    deleteIfThere(socket, spec.iface);
+  /** In the container's namespace. The leg's other end appears in the router's. False when one of the names is taken. */
+  #makeLeg(socket: NetlinkSocket, spec: LegSpec, routerFd: number): boolean {
     const routerMac = gatewayMac(spec.addresses[0]?.gateway ?? '0.0.0.0');
-    socket.request(
+    const [taken] = socket.batch([
       createLink({
         kind: 'veth',
         name: spec.iface,
@@ -287,7 +291,9 @@ export class Routers {
         mtu: spec.mtu,
         peer: { name: spec.leg, mtu: spec.mtu, mac: routerMac, netnsFd: routerFd },
       }),
-    );
+    ]);
+    if (taken?.code === 'EEXIST') return false;
+    if (taken) throw taken;
     const index = findLink(socket, spec.iface)?.index ?? 0;
     const requests: Request[] = [
       setLink({ index: LOOPBACK_INDEX }, { up: true }),
@@ -309,6 +315,7 @@ export class Routers {
     }
     if (spec.formerDefault) requests.push(...answerWhereAsked(socket, spec.formerDefault));
     requireAll(socket.batch(requests));
+    return true;
   }
 
   #configureLeg(socket: NetlinkSocket, spec: LegSpec): void {
