@@ -111,6 +111,8 @@ describe('starting a container monitor', function () {
       );
     }
     assert.throws(() => parseReport('{"pid": -1}', spec), /the OCI runtime failed/);
+    const early = parseReport(`{"data": ${process.pid}}`, spec);
+    assert.deepEqual(early, { pid: process.pid, monitorPid: process.ppid }, 'before its pid file is written');
     assert.equal(sentenceOf('time="x" level=error msg="runc: \\"a\\" fails"'), 'runc: "a" fails');
     assert.equal(sentenceOf('{"level":"error","msg":"broken bundle","time":"x"}'), 'broken bundle');
     assert.equal(sentenceOf('plain words'), 'plain words');

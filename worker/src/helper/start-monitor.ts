@@ -5,7 +5,7 @@
  */
 import { readFileSync, readSync } from 'node:fs';
 import { Socket } from 'node:net';
-import { SwarmtsError } from '@swarmts/lib';
+import { errnoOf, SwarmtsError } from '@swarmts/lib';
 import { closeFd, createMemoryFile, openFile, pipe, type Reaper } from 'vxlan-tools';
 import type { MonitorStarted, ProcessSpec } from './helper-api.js';
 import { inputFile, startIn } from './run-process.js';
@@ -92,15 +92,27 @@ export function sentenceOf(message: string): string {
   }
 }
 
-/** conmon's own pid: from its pid file when it was told to write one, else the parent of the container's init. */
+/**
+ * conmon's own pid: from its pid file when it was told to write one, else the parent of the container's init. The file is written by
+ * the process that forked conmon away, which may be later than conmon's report.
+ */
 function monitorPid(argv: readonly string[], containerPid: number): number {
   const file = pidFileArgument(argv);
   if (file !== undefined) {
-    const pid = Number(readFileSync(file, 'utf8').trim());
+    const pid = Number(textIfThere(file));
     if (Number.isInteger(pid) && pid > 0) return pid;
   }
   const stat = readFileSync(`/proc/${containerPid}/stat`, 'utf8');
   return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1]);
+}
+
+function textIfThere(file: string): string {
+  try {
+    return readFileSync(file, 'utf8').trim();
+  } catch (e) {
+    if (errnoOf(e) === 'ENOENT') return '';
+    throw e;
+  }
 }
 
 export function pidFileArgument(argv: readonly string[]): string | undefined {
