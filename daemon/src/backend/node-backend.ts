@@ -157,8 +157,7 @@ export class EngineNodeBackend implements NodeBackend {
 }
 
 function freshName(engine: ContainerEngine): string {
-  const taken = new Set(engine.list().map((c) => c.config.name));
-  return unusedName(Math.random, (name) => taken.has(name));
+  return unusedName(Math.random, (name) => engine.find(name) !== undefined);
 }
 
 function summaryOf(c: ContainerInfo, engine: ContainerEngine): ContainerSummary {
