@@ -5,16 +5,24 @@
 
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { errnoOf, SwarmtsError, writeFileAtomic } from '@swarmts/lib';
+import { type Clock, errnoOf, SwarmtsError, writeFileAtomic } from '@swarmts/lib';
 import { Assignments, type NetworkState, type Task } from '@swarmts/proto';
+
+/** Statuses of many tasks come at once, and each write has all tasks in it. */
+const PAUSE_MS = 100;
 
 export class AssignmentFile {
   readonly #path: string;
+  readonly #clock: Clock;
   #saving: Promise<void> | undefined;
   #next: Pick<Assignments, 'tasks' | 'networks'> | undefined;
+  /** Ends the pause after a write. */
+  #hurry: () => void = () => undefined;
+  #isHurried = false;
 
-  constructor(dir: string) {
+  constructor(dir: string, clock: Clock) {
     this.#path = join(dir, 'assignments.bin');
+    this.#clock = clock;
   }
 
   /** Throws SwarmtsError 'corrupt' for a file that cannot be read. */
@@ -31,7 +39,7 @@ export class AssignmentFile {
     }
   }
 
-  /** Writes soon; when several writes wait only the newest is made. */
+  /** Writes soon, and not again before PAUSE_MS: when several writes wait only the newest is made. */
   save(tasks: readonly Task[], networks: readonly NetworkState[], onError: (e: unknown) => void): void {
     this.#next = { tasks, networks };
     this.#saving ??= this.#drain()
@@ -41,8 +49,12 @@ export class AssignmentFile {
       });
   }
 
+  /** Resolves when all that was saved is on the disk. */
   async flushed(): Promise<void> {
+    this.#isHurried = true;
+    this.#hurry();
     await this.#saving;
+    this.#isHurried = false;
   }
 
   async #drain(): Promise<void> {
@@ -54,6 +66,17 @@ export class AssignmentFile {
       );
       this.#next = undefined;
       await writeFileAtomic(this.#path, Assignments.encode(Assignments.create({ tasks, networks })));
+      if (!this.#isHurried) await this.#pause();
     }
+  }
+
+  #pause(): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = this.#clock.after(PAUSE_MS, resolve);
+      this.#hurry = () => {
+        timer.cancel();
+        resolve();
+      };
+    });
   }
 }

@@ -64,7 +64,7 @@ export class TaskManager {
 
   constructor(options: TaskManagerOptions) {
     this.#o = options;
-    this.#file = new AssignmentFile(options.dir);
+    this.#file = new AssignmentFile(options.dir, options.clock);
     this.#volumes = new ClusterVolumes({
       dir: options.volumesDir,
       plugins: options.csiPlugins,
