@@ -6,7 +6,7 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import type { OciSpec } from './oci-spec.js';
+import type { LinuxSeccomp, OciSpec } from './oci-spec.js';
 
 const DATA = 'run.oci.seccomp_bpf_data';
 /** Whoever sets one of these, also a filter of his own, wants something else than what the profile says. */
@@ -15,6 +15,9 @@ const CRUN_SECCOMP = 'run.oci.seccomp';
 const MOST_FILTERS = 64;
 /** Of a `struct sock_filter`. */
 const INSTRUCTION_BYTES = 8;
+
+/** Of profiles that are used again. */
+const digests = new WeakMap<LinuxSeccomp, string>();
 
 export class CompiledFilters {
   readonly #filters = new Map<string, string>();
@@ -42,7 +45,13 @@ function keyOf(spec: OciSpec, program: string): string | undefined {
   const { seccomp } = spec.linux;
   if (!seccomp || basename(program) !== 'crun') return undefined;
   if (Object.keys(spec.annotations ?? {}).some((a) => a.startsWith(CRUN_SECCOMP))) return undefined;
-  return createHash('sha256').update(program).update('\0').update(JSON.stringify(seccomp)).digest('hex');
+  return `${program} ${digestOf(seccomp)}`;
+}
+
+function digestOf(seccomp: LinuxSeccomp): string {
+  const digest = digests.get(seccomp) ?? createHash('sha256').update(JSON.stringify(seccomp)).digest('hex');
+  digests.set(seccomp, digest);
+  return digest;
 }
 
 /** Undefined where the runtime left none: another version may do without. */

@@ -82,8 +82,20 @@ const ARCHITECTURES: Readonly<
   loong64: { seccomp: ['SCMP_ARCH_LOONGARCH64'], extra: [] },
 };
 
-/** The profile for a container with these capabilities on a machine with this architecture (Node's name). */
+/** Most containers have the same capabilities. */
+const known = new Map<string, LinuxSeccomp>();
+const MOST_KNOWN = 64;
+
+/** The profile for a container with these capabilities on a machine with this architecture (Node's name): the same object for the same ones. */
 export function defaultSeccomp(capabilities: readonly string[], arch: string = process.arch): LinuxSeccomp {
+  const key = [arch, ...capabilities].join();
+  const profile = known.get(key) ?? profileFor(capabilities, arch);
+  if (known.size >= MOST_KNOWN) known.clear();
+  known.set(key, profile);
+  return profile;
+}
+
+function profileFor(capabilities: readonly string[], arch: string): LinuxSeccomp {
   const machine = ARCHITECTURES[arch] ?? { seccomp: [], extra: [] };
   const has = new Set(capabilities);
   const byCapability = Object.entries(WITH_CAPABILITY).flatMap(([cap, names]) => (has.has(cap) ? words(names) : []));
