@@ -3,16 +3,7 @@
  * the /etc files and config.json. What it makes is taken down by container-teardown, which bears half-made bundles.
  */
 
-import {
-  chownSync,
-  closeSync,
-  lchownSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  realpathSync,
-  writeFileSync,
-} from 'node:fs';
+import { chownSync, lchownSync, mkdirSync, readFileSync, realpathSync, writeFileSync } from 'node:fs';
 import { chmod, chown, mkdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { arch, release } from 'node:os';
 import { basename, join } from 'node:path';
@@ -118,9 +109,7 @@ export function writeBundle(context: BundleContext, request: BundleRequest): Oci
   const { record, paths } = request;
   const rootfs = rootfsPaths(paths.container).target;
   const user = lookUpUser(rootfs, record.user, record.config.groups ?? []);
-  const root = ownerOnHost(context.layers.ids, ROOT);
-  makeWorkingDir(rootfs, record.workingDir, root);
-  if (record.startCount === 0) markRoot(rootfs, root);
+  makeWorkingDir(rootfs, record.workingDir, ownerOnHost(context.layers.ids, ROOT));
   const etc = writeEtcFiles(context, request);
   const files = (record.config.files ?? []).map((f, i): OciMount => bind(join(paths.files, String(i)), f.path, true));
   const onHost = request.userns || record.mounts.some((m) => m.type !== 'tmpfs') ? readMounts() : [];
@@ -165,17 +154,6 @@ export function writeBundle(context: BundleContext, request: BundleRequest): Oci
   const config = context.filters.annotate(spec, request.program);
   writeFileSync(join(paths.bundle, 'config.json'), JSON.stringify(config), { mode: 0o600 });
   return spec;
-}
-
-/** By this file programs find out that they are in a container. An image's own stays, and a link in its place leads nowhere. */
-function markRoot(rootfs: string, { uid, gid }: Owner): void {
-  const path = join(rootfs, '.dockerenv');
-  try {
-    closeSync(openSync(path, 'wx', 0o755));
-    lchownSync(path, uid, gid);
-  } catch (e) {
-    if (errnoOf(e) !== 'EEXIST') throw e;
-  }
 }
 
 /** HOSTNAME is what the kernel says, unless the container sets it otherwise. */

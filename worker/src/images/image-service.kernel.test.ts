@@ -426,7 +426,7 @@ describe('the image service', function () {
           (e) => isSwarmtsError(e, 'no-space') && /no space left on device/.test(e.message),
         );
         assert.deepEqual(readdirSync(join(root, 'images', 'tmp')), []);
-        assert.deepEqual(readdirSync(join(root, 'overlay')).sort(), ['empty', 'l']);
+        assert.deepEqual(readdirSync(join(root, 'overlay')).sort(), ['base', 'l']);
         await images.collectGarbage();
       }
     });

@@ -79,7 +79,7 @@ describe('a kill in the middle of a pull', function () {
   function assertNothingHalfMade(where: string): void {
     assert.deepEqual(named('images', 'tmp'), [], where);
     assert.deepEqual(named('images').sort(), [...new Set(['blobs', ...refsFile(), 'tmp'])], where);
-    const odd = named('overlay').filter((n) => !/^([0-9a-f]{64}|l|empty)$/.test(n));
+    const odd = named('overlay').filter((n) => !/^([0-9a-f]{64}|l|base)$/.test(n));
     assert.deepEqual(odd, [], where);
     const layers = named('overlay').filter((n) => /^[0-9a-f]{64}$/.test(n));
     assert.equal(named('overlay', 'l').length, layers.length, `${where}: links`);
@@ -96,7 +96,7 @@ describe('a kill in the middle of a pull', function () {
     await bed.engine.remove(id, { force: true, volumes: true });
     await bed.engine.images.remove(image, true);
     assert.deepEqual(named('images', 'blobs', 'sha256'), [], where);
-    assert.deepEqual(named('overlay').sort(), ['empty', 'l'], where);
+    assert.deepEqual(named('overlay').sort(), ['base', 'l'], where);
   }
 
   it('of the daemon leaves the image whole or not there', async () => {

@@ -1,14 +1,15 @@
 /**
  * Unpacked layers: `overlay/<chain id>/{diff,layer.json}` plus a short link `overlay/l/<name>` that keeps overlayfs' mount
- * options short. A layer directory exists under its chain id only when it is complete; half-made ones are swept at open.
+ * options short. A layer directory exists under its chain id only when it is complete; half-made ones are swept at open. Below all
+ * layers lies one directory with what every container has mounts on, so that nobody has to make that in each of them.
  */
-import { mkdir, readdir, readFile, readlink, rename, rm, symlink } from 'node:fs/promises';
+import { chown, mkdir, readdir, readFile, readlink, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { invariant, type Logger, messageOf, newHexId, SwarmtsError, writeFileAtomic } from '@swarmts/lib';
 import type { HelperApi } from '../helper/helper-api.js';
 import { abortError, SharedJobs } from '../images/shared-jobs.js';
-import type { IdMaps } from '../userns/id-map.js';
+import { type IdMaps, type Owner, ownerOnHost, ROOT } from '../userns/id-map.js';
 import { removeTree } from './remove-tree.js';
 import { readUnpackReport } from './unpack-report.js';
 
@@ -29,7 +30,10 @@ interface LayerRecord {
 const UNPACK_MAIN = fileURLToPath(new URL('./unpack-main.js', import.meta.url));
 const TMP_PREFIX = 'tmp-';
 const LINK_DIR = 'l';
-const EMPTY_DIR = 'empty';
+const BASE_DIR = 'base';
+const BASE_FOLDERS = ['dev', 'proc', 'sys', 'etc'];
+/** By the last one programs find out that they are in a container. */
+const BASE_FILES = { 'etc/hosts': 0o644, 'etc/hostname': 0o644, 'etc/resolv.conf': 0o644, '.dockerenv': 0o755 };
 
 export class LayerStore {
   readonly root: string;
@@ -51,7 +55,7 @@ export class LayerStore {
   static async open(root: string, helper: HelperApi, logger: Logger, ids?: IdMaps): Promise<LayerStore> {
     const store = new LayerStore(root, helper, logger, ids);
     await mkdir(join(root, LINK_DIR), { recursive: true, mode: 0o711 });
-    await mkdir(join(root, EMPTY_DIR), { recursive: true });
+    await makeBase(join(root, BASE_DIR), ownerOnHost(ids, ROOT));
     await store.#load();
     return store;
   }
@@ -71,13 +75,13 @@ export class LayerStore {
 
   /** Lower directories for a mount with cwd `root`, topmost first. `chain` is bottom first. */
   lowerDirs(chain: readonly string[]): string[] {
-    if (chain.length === 0) return [EMPTY_DIR];
-    return chain.toReversed().map((chainId) => {
+    const links = chain.toReversed().map((chainId) => {
       const layer = this.#layers.get(chainId);
       if (!layer)
         throw new SwarmtsError('corrupt', `layer ${chainId} is missing from ${this.root}; pull the image again`);
       return `${LINK_DIR}/${layer.link}`;
     });
+    return [...links, BASE_DIR];
   }
 
   /** Where the files of each layer are, topmost first. */
@@ -180,6 +184,17 @@ export class LayerStore {
     } catch (e) {
       this.#logger.warn('cannot remove a layer directory yet', { path, error: messageOf(e) });
     }
+  }
+}
+
+async function makeBase(base: string, { uid, gid }: Owner): Promise<void> {
+  for (const folder of BASE_FOLDERS) {
+    await mkdir(join(base, folder), { recursive: true, mode: 0o755 });
+    await chown(join(base, folder), uid, gid);
+  }
+  for (const [file, mode] of Object.entries(BASE_FILES)) {
+    await writeFile(join(base, file), '', { mode });
+    await chown(join(base, file), uid, gid);
   }
 }
 
