@@ -14,7 +14,7 @@ case "${1:-}" in
     if systemd_runs && [ -e "$unit" ]; then systemctl disable --now swarmtsd || true; fi
     rm -f "$unit" "$bin/swarmts" "$bin/swarmtsd"
     if systemd_runs; then systemctl daemon-reload; fi
-    for dir in containers runtime exits attach; do
+    for dir in containers runtime exits attach netns programs/crun programs/runc; do
       if mountpoint -q "/run/swarmts/$dir"; then umount "/run/swarmts/$dir" || true; fi
     done
     # The daemon leaves its rules to the containers that outlive it; here nothing outlives.

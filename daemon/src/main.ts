@@ -115,6 +115,7 @@ async function runDaemon(given: DaemonConfig): Promise<void> {
       ...(config.cgroupParent === '' ? {} : { cgroupParent: config.cgroupParent }),
       favorDynmods: config.cgroupFavorDynmods,
       volatileState: true,
+      bindsRuntime: true,
       insecureRegistries: config.insecureRegistries,
       registryMirrors: config.registryMirrors,
       certsDirs: REGISTRY_CERTIFICATES,

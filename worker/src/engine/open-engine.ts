@@ -5,7 +5,7 @@
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { mkdir, readdir } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
+import { basename, join, resolve } from 'node:path';
 import {
   type Clock,
   errnoOf,
@@ -32,6 +32,7 @@ import { ExitWatch } from '../runtime/exit-watch.js';
 import { machineFacts, requireProgram } from '../runtime/machine-facts.js';
 import { readMounts } from '../runtime/mountinfo.js';
 import { OciRuntime } from '../runtime/oci-runtime.js';
+import { ReadOnlyPrograms } from '../runtime/read-only-programs.js';
 import { LayerStore } from '../snapshots/layer-store.js';
 import { removeTree } from '../snapshots/remove-tree.js';
 import { type IdMaps, ownerOnHost, ROOT } from '../userns/id-map.js';
@@ -99,6 +100,8 @@ export interface EngineOptions {
   readonly favorDynmods?: boolean;
   /** Puts what ends with a reboot onto a tmpfs (volatile-state.ts); default false. */
   readonly volatileState?: boolean;
+  /** Binds the runtime read-only below the exec root, which makes each call of it cheaper (read-only-programs.ts); default false. */
+  readonly bindsRuntime?: boolean;
 }
 
 const CONTAINER_ID = /^[0-9a-f]{64}$/;
@@ -119,11 +122,15 @@ export async function openEngine(options: EngineOptions): Promise<ContainerEngin
   const events = new EngineEvents(logger);
   const emit = (e: EngineEvent) => events.emit(e);
   const registry = new ContainerRegistry();
+  const runtimePath = await chooseRuntime(options.runtime, helper, logger);
+  const programs = new ReadOnlyPrograms({ helper, dir: join(execRoot, 'programs'), logger });
+  if (options.bindsRuntime && ['crun', 'runc'].includes(basename(runtimePath))) await programs.bind(runtimePath);
   const runtime = new OciRuntime({
     helper,
     clock,
     execRoot,
-    runtimePath: await chooseRuntime(options.runtime, helper, logger),
+    runtimePath,
+    programs,
     repairCgroups: () => prepareForCrun(helper, logger),
     conmonPath: requireProgram(options.conmon ?? 'conmon', 'conmon'),
   });

@@ -1,6 +1,6 @@
 /** The tmpfs of the exec root. Needs root. */
 import assert from 'node:assert/strict';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { silentLogger } from '@swarmts/lib';
@@ -28,10 +28,10 @@ describe('the volatile state', () => {
 
   it('gets a tmpfs once, which a later start leaves as it is', async () => {
     await mountVolatileState(dir, helper, silentLogger);
-    assert.equal(mounts().length, 4);
+    assert.equal(mounts().length, 5);
     writeFileSync(join(dir, 'containers', 'kept'), 'x');
     await mountVolatileState(dir, helper, silentLogger);
-    assert.equal(mounts().length, 4);
+    assert.equal(mounts().length, 5);
     assert.equal(readFileSync(join(dir, 'containers', 'kept'), 'utf8'), 'x');
   });
 
@@ -39,6 +39,14 @@ describe('the volatile state', () => {
     const inside = join(dir, 'containers', 'exec');
     mkdirSync(inside);
     await mountVolatileState(inside, helper, silentLogger);
-    assert.equal(mounts().length, 4);
+    assert.equal(mounts().length, 5);
+  });
+
+  it('is not put over what is there', async () => {
+    const root = join(dir, 'disk');
+    mkdirSync(join(root, 'netns', 'c1'), { recursive: true });
+    await mountVolatileState(root, helper, silentLogger);
+    assert.ok(existsSync(join(root, 'netns', 'c1')));
+    assert.ok(mounts().includes(join(root, 'runtime')));
   });
 });

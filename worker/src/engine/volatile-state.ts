@@ -1,9 +1,9 @@
 /**
- * What ends with a reboot belongs on a tmpfs: bundles, monitors' files and the runtimes' states. Where the exec root is not on one, as on
+ * What ends with a reboot belongs on a tmpfs: bundles, monitors' files, the runtimes' states and the files of namespaces. Where the exec root is not on one, as on
  * machines whose /run is an ordinary directory, the folders get their own. A disk would keep stale state over a reboot, and
  * makes new files slowly after many were removed (ext4 does not use their inodes again for minutes).
  */
-import { mkdirSync, statfsSync } from 'node:fs';
+import { mkdirSync, readdirSync, statfsSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Logger, messageOf } from '@swarmts/lib';
 import type { HelperApi } from '../helper/helper-api.js';
@@ -11,7 +11,7 @@ import type { HelperApi } from '../helper/helper-api.js';
 /** statfs(2)'s type of a tmpfs. */
 const TMPFS_MAGIC = 0x01021994;
 /** Folders of the exec root with many small files, none of which a container can write. */
-const FOLDERS = ['containers', 'runtime', 'exits', 'attach'];
+const FOLDERS = ['containers', 'runtime', 'exits', 'attach', 'netns'];
 /** Some 20 KiB per container; files of a runaway are stopped here. */
 const SIZE = '256m';
 
@@ -21,7 +21,8 @@ export async function mountVolatileState(execRoot: string, helper: HelperApi, lo
   for (const name of FOLDERS) {
     const target = join(execRoot, name);
     mkdirSync(target, { recursive: true, mode: 0o700 });
-    if (isTmpfs(target)) continue;
+    // What is there may be of containers that run.
+    if (isTmpfs(target) || readdirSync(target).length > 0) continue;
     try {
       await helper.mount({
         source: 'swarmts',

@@ -9,6 +9,7 @@ import { type Clock, messageOf, newHexId, SwarmtsError } from '@swarmts/lib';
 import type { HelperApi, MonitorStarted, ProcessSpec, RunResult, TerminalSpec } from '../helper/helper-api.js';
 import { releaseReader, releaseWriter } from './exec-fifo.js';
 import type { OciProcess, OciResources } from './oci-spec.js';
+import type { ReadOnlyPrograms } from './read-only-programs.js';
 import { runtimeMessage, startFailure } from './runtime-errors.js';
 
 export interface OciRuntimeOptions {
@@ -18,6 +19,8 @@ export interface OciRuntimeOptions {
   readonly runtimePath: string;
   readonly conmonPath: string;
   readonly execRoot: string;
+  /** Where programs are called instead of by their own paths. */
+  readonly programs?: Pick<ReadOnlyPrograms, 'pathOf'>;
   /** Puts the machine's cgroups in order again after the runtime refused them; false when there is nothing to be done. */
   readonly repairCgroups?: () => Promise<boolean>;
 }
@@ -81,7 +84,7 @@ export class OciRuntime {
     if (program !== this.program) await mkdir(this.#rootOf(program), { recursive: true, mode: 0o700 });
     const argv = [
       this.#options.conmonPath,
-      ...['--api-version', '1', '-c', id, '-u', id, '-r', program, '-b', bundle],
+      ...['--api-version', '1', '-c', id, '-u', id, '-r', this.#pathOf(program), '-b', bundle],
       ...['-p', join(bundle, 'pidfile'), '-P', monitorPidFile(bundle), '--exit-dir', this.exitDir],
       ...['--persist-dir', persist, '--socket-dir-path', this.#attachDir, '--no-sync-log'],
       ...['-l', options.logPath === undefined ? 'none' : `k8s-file:${options.logPath}`],
@@ -266,7 +269,11 @@ export class OciRuntime {
 
   #command(id: string, args: readonly string[]): string[] {
     const program = this.#programOf(id);
-    return [program, '--root', this.#rootOf(program), ...args];
+    return [this.#pathOf(program), '--root', this.#rootOf(program), ...args];
+  }
+
+  #pathOf(program: string): string {
+    return this.#options.programs?.pathOf(program) ?? program;
   }
 }
 
