@@ -1,6 +1,7 @@
 /**
- * `mesh`: new connections a second from outside of the cluster through a published port, against a server in the namespace of the node
- * itself, while the cluster has 1, 1,000 and 10,000 published ports.
+ * `mesh`: new connections a second from outside of the cluster through a published port, while the cluster has 1, 1,000 and 10,000 of
+ * them, against the direct way to where a task is: a namespace behind the node, routed, with neither rules nor translation. Beside it a
+ * port in host mode, and a server on the node itself, which is one hop nearer than any task.
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -19,6 +20,8 @@ const FIRST_PORT = 10_000;
 const SERVICE_COUNTS = [1, 1_000, 10_000] as const;
 const CREATIONS_AT_ONCE = 16;
 const GOAL_DIRECT = 0.9;
+const GOAL_NODE = 0.8;
+const BARE = { device: 'bare0', node: '198.51.100.1', address: '198.51.100.2' } as const;
 const GOAL_FLAT = 0.9;
 
 /** Argument: port. Answers every connection with the same bytes and closes it. */
@@ -43,13 +46,16 @@ export async function mesh(): Promise<boolean> {
     const places = [await pidOf(socket, 'web'), await pidOf(socket, 'near')];
     for (const pid of places) servers.push(await serve(pid, 80));
     servers.push(await serve(node.pid, NODE_PORT));
-    const side = (name: string, port: number) => ({
+    const bare = await bareNamespace(node, bed.lab.outsidePid);
+    servers.push(bare.close, await serve(bare.pid, 80));
+    const side = (name: string, port: number, address: string = node.address) => ({
       name,
-      measure: () => connectionsPerSecond(bed.lab.outsidePid, node.address, port),
+      measure: () => connectionsPerSecond(bed.lab.outsidePid, address, port),
     });
+    const published = side('published port', MESH_PORT);
     const common = {
       unit: 'conn/s',
-      ours: side('published port', MESH_PORT),
+      ours: published,
       peerVersion: run('uname', '-r').trim(),
       goal: GOAL_DIRECT,
       higherIsBetter: true,
@@ -57,12 +63,14 @@ export async function mesh(): Promise<boolean> {
     } as const;
     const benchmark = 'mesh (new connections, against a container’s port in host mode)';
     let met = await compare({ ...common, benchmark, peer: side('mode=host', HOST_PORT) });
+    const nearer = 'mesh (new connections, against a server on the node itself)';
+    met = (await compare({ ...common, benchmark: nearer, peer: side('node', NODE_PORT), goal: GOAL_NODE })) && met;
     const ratios: number[] = [];
     for (const count of SERVICE_COUNTS) {
       await publishUpTo(socket, count);
-      const [through, direct] = await alternate(side('published port', MESH_PORT), side('node', NODE_PORT), ROUNDS);
-      const text = `mesh (new connections, ${count} services, against a server on the node itself)`;
-      met = report({ ...common, benchmark: text }, 'published port', through, 'node', direct) && met;
+      const [through, direct] = await alternate(published, side('direct', 80, bare.address), ROUNDS);
+      const text = `mesh (new connections, ${count} services, against the direct way)`;
+      met = report({ ...common, benchmark: text }, 'published port', through, 'direct', direct) && met;
       ratios.push(summarise(through.map((t, i) => t / (direct[i] ?? Number.NaN))).median);
     }
     return reportFlat(ratios) && met;
@@ -96,6 +104,29 @@ async function publishUpTo(socket: string, count: number): Promise<void> {
     }
   };
   await Promise.all(Array.from({ length: CREATIONS_AT_ONCE }, worker));
+}
+
+/** A namespace behind the node as a task's is, which the outside has a route to. */
+async function bareNamespace(
+  node: { readonly pid: number; readonly address: string },
+  outsidePid: number,
+): Promise<{ readonly pid: number; readonly address: string; readonly close: () => void }> {
+  const child = spawn('unshare', ['--net', 'sh', '-c', 'echo up; exec sleep infinity'], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  await once(child.stdout, 'data');
+  const pid = child.pid ?? 0;
+  const ip = (at: number, ...words: readonly string[]) =>
+    run('nsenter', `--target=${at}`, '--net', '--', 'ip', ...words);
+  const { device, node: gateway, address } = BARE;
+  ip(node.pid, 'link', 'add', device, 'type', 'veth', 'peer', 'name', 'eth0', 'netns', String(pid));
+  ip(node.pid, 'address', 'add', `${gateway}/30`, 'dev', device);
+  ip(node.pid, 'link', 'set', device, 'up');
+  ip(pid, 'address', 'add', `${address}/30`, 'dev', 'eth0');
+  ip(pid, 'link', 'set', 'eth0', 'up');
+  ip(pid, 'route', 'add', 'default', 'via', gateway);
+  ip(outsidePid, 'route', 'add', `${address}/32`, 'via', node.address);
+  return { pid, address, close: () => void child.kill('SIGKILL') };
 }
 
 /** Starts the server in the network namespace of a process; resolves when it listens. */
