@@ -1,6 +1,7 @@
 /** What the API needs of the swarm: membership, and everything that its managers keep. */
 import type { Duplex } from 'node:stream';
 import type {
+  ClientCertificateRecord,
   ClientRole,
   Cluster,
   Config,
@@ -204,6 +205,10 @@ export interface SwarmBackend {
   /** A new certificate for a node whose own has expired; no addresses: the managers that it knows. */
   recover(token: string, remoteAddrs: readonly string[], signal: AbortSignal): Promise<void>;
   /** A certificate of the cluster's CA for a client of the API, with its key. Throws 'invalid-argument'. */
+  /** Those that have not ended. */
+  clientCertificates(): Promise<readonly ClientCertificateRecord[]>;
+  /** By name or serial number: takes them back, and tells which. */
+  revokeClientCertificates(ref: string): Promise<readonly ClientCertificateRecord[]>;
   createClientCertificate(order: ClientCertificateOrder): Promise<ClientCertificate>;
   /** Throws 'conflict' when the node is not locked, 'invalid-argument' for a wrong key. */
   unlock(key: string): Promise<void>;

@@ -121,6 +121,11 @@ export const commandTree: CommandTree = {
           'Create a certificate for a client of the API on TCP',
           () => import('./commands/client-cert/create.js'),
         ),
+        ls: leaf('List certificates of clients of the API', () => import('./commands/client-cert/ls.js')),
+        revoke: leaf(
+          'Take back one or more certificates of clients of the API',
+          () => import('./commands/client-cert/revoke.js'),
+        ),
       },
     },
     config: {

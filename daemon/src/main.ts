@@ -195,6 +195,7 @@ async function runDaemon(given: DaemonConfig): Promise<void> {
     const certificate = new ApiCertificate({
       credentials: () => node.credentials,
       record: () => node.record,
+      revokedClients: () => node.revokedClients,
       managers: () => node.knownManagers().map((m) => m.addr),
       clock: systemClock,
       random: Math.random,

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
+import { X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
+import type { IncomingMessage } from 'node:http';
 import { request } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { connect } from 'node:net';
@@ -99,6 +101,32 @@ describe('a TCP listener with certificates', () => {
     socket.end('GET /info HTTP/1.1\r\nHost: x\r\n\r\n');
     socket.resume();
     await once(socket, 'close');
+  });
+
+  it('closes connections of a certificate that was taken back, and lets it in no more', async () => {
+    const { serialNumber } = new X509Certificate(certs.admin.certPem);
+    const followed = async (client: { certPem: string; keyPem: string }) => {
+      const tls = { ca: certs.ca, cert: client.certPem, key: client.keyPem };
+      const r = request({ host: '127.0.0.1', port, path: '/events', ...tls, agent: false });
+      r.on('error', () => undefined);
+      r.end();
+      const [response] = await once(r, 'response');
+      response.resume();
+      response.on('error', () => undefined);
+      return response as IncomingMessage;
+    };
+    const [admin, reader] = [await followed(certs.admin), await followed(certs.reader)];
+    const before = material;
+    material = before && { ...before, revoked: new Set([serialNumber]) };
+    changed();
+    await new Promise((resolve) => admin.once('close', resolve));
+    assert.equal(reader.destroyed, false);
+    const refused = await ask('GET', '/info', certs.admin);
+    assert.deepEqual([refused.status, /client certificate of ann was revoked/.test(refused.text)], [403, true]);
+    assert.equal((await ask('GET', '/info', certs.reader)).status, 200);
+    reader.destroy();
+    material = before;
+    changed();
   });
 
   it('lets nobody in while the node has no certificate, and follows a new one', async () => {

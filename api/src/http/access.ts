@@ -5,6 +5,7 @@
 import type { TLSSocket } from 'node:tls';
 import { SwarmtsError } from '@swarmts/lib';
 import { type ClientRole, clientRoleOf } from '@swarmts/proto';
+import { isRevoked, type TlsMaterial } from './listen.js';
 
 export interface Caller {
   readonly role: ClientRole;
@@ -44,15 +45,18 @@ export function checkAccess(caller: Caller, endpoint: string): void {
 }
 
 /**
- * The holder of the certificate that a connection showed; TLS has verified it. `clusterId`: the CA signs certificates for others
+ * The holder of the certificate that a connection showed; TLS has verified it. The CA of a cluster signs certificates for others
  * than clients too, so that it must be one of a client of this cluster. Throws SwarmtsError 'permission-denied'.
  */
-export function callerOf(connection: TLSSocket, clusterId: string | undefined): Caller {
+export function callerOf(connection: TLSSocket, material: TlsMaterial): Caller {
+  const { clusterId } = material;
   const subject = connection.getPeerCertificate().subject as
     | Readonly<Partial<Record<'O' | 'OU' | 'CN', string | readonly string[]>>>
     | undefined;
   const [name, unit] = [subject?.CN, subject?.OU].map((v) => (typeof v === 'string' ? v : ''));
   const role = clientRoleOf(unit ?? '');
+  if (isRevoked(connection, material))
+    throw new SwarmtsError('permission-denied', `the client certificate of ${name} was revoked`);
   if (clusterId === undefined) return { role: role ?? 'admin', name: name ?? '' };
   if (role !== undefined && subject?.O === clusterId) return { role, name: name ?? '' };
   throw new SwarmtsError(

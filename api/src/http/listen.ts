@@ -8,7 +8,7 @@ import { createServer, type RequestListener, type Server } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import { connect, type Socket } from 'node:net';
 import { dirname } from 'node:path';
-import type { TlsOptions } from 'node:tls';
+import type { TLSSocket, TlsOptions } from 'node:tls';
 import { errnoOf, SwarmtsError } from '@swarmts/lib';
 import { HijackableMessage } from './hijack.js';
 
@@ -32,6 +32,8 @@ export interface TlsMaterial {
   readonly clientCaPem?: string;
   /** Of the cluster whose CA that is. */
   readonly clusterId?: string;
+  /** Serial numbers of certificates that were taken back. */
+  readonly revoked?: ReadonlySet<string>;
 }
 
 /** Changes while the listener is open: certificates are renewed. Without material nobody is let in. */
@@ -110,8 +112,21 @@ function makeServer(tls: TlsSource | undefined, handler: RequestListener): Serve
   // A client that has nothing more to type ends its side alone, and waits for the rest of the output.
   const more = { handshakeTimeout: HANDSHAKE_TIMEOUT_MS, allowHalfOpen: true };
   const server = createTlsServer({ ...options, ...more, ...secureContextOf(tls.material) }, handler);
-  tls.onChange(() => server.setSecureContext(secureContextOf(tls.material)));
+  const open = new Set<TLSSocket>();
+  server.on('secureConnection', (connection) => {
+    open.add(connection);
+    connection.once('close', () => open.delete(connection));
+  });
+  tls.onChange(() => {
+    server.setSecureContext(secureContextOf(tls.material));
+    for (const connection of open) if (isRevoked(connection, tls.material)) connection.destroy();
+  });
   return server;
+}
+
+/** Whether the certificate that the client has shown was taken back. */
+export function isRevoked(connection: TLSSocket, material: TlsMaterial | undefined): boolean {
+  return material?.revoked?.has(connection.getPeerCertificate().serialNumber) ?? false;
 }
 
 function secureContextOf(m: TlsMaterial | undefined): TlsOptions {

@@ -270,7 +270,7 @@ function identifyBy(tls: TlsSource | undefined): Identify {
     if (material === undefined)
       throw new SwarmtsError('permission-denied', 'this node is not part of a swarm any more, which knew its clients');
     // A listener with a TLS source has TLS connections alone.
-    return material.clientCaPem === undefined ? ADMIN : callerOf(socket as TLSSocket, material.clusterId);
+    return material.clientCaPem === undefined ? ADMIN : callerOf(socket as TLSSocket, material);
   };
 }
 

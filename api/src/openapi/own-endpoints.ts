@@ -41,6 +41,15 @@ const version: Endpoint = {
   answer: object({ ID: string, Version: integer, Services: arrayOf(string) }),
 };
 
+const clientCertificate = object({
+  Serial: string,
+  Name: string,
+  Role: oneOf('admin', 'readonly'),
+  IssuedAt: string,
+  ExpiresAt: string,
+  'RevokedAt?': described(string, 'only of what was taken back'),
+});
+
 export const ownEndpoints: Readonly<Record<string, Endpoint>> = {
   'GET /swarmts/v1/openapi.json': { summary: 'This document', answer: anyObject('OpenAPI 3.1') },
   'GET /swarmts/v1/doctor': {
@@ -73,6 +82,14 @@ export const ownEndpoints: Readonly<Record<string, Endpoint>> = {
       Status: oneOf('ready', 'not ready'),
       Checks: arrayOf(object({ Name: string, OK: boolean, Detail: string })),
     }),
+  },
+  'GET /swarmts/v1/client-certificates': {
+    summary: 'The certificates of clients that have not ended',
+    answer: arrayOf(clientCertificate),
+  },
+  'POST /swarmts/v1/client-certificates/{ref}/revoke': {
+    summary: 'Take back the certificate of a serial number, or all of a name: every node refuses them from then on',
+    answer: arrayOf(clientCertificate),
   },
   'POST /swarmts/v1/client-certificates': {
     summary: "Make a certificate of the cluster's CA for a client of the API on TCP",

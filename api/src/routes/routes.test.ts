@@ -452,6 +452,25 @@ describe('routes', () => {
     assert.equal((await api.send('GET', '/secrets/s')).status, 404);
   });
 
+  it('list the certificates of clients, and take them back', async () => {
+    const path = '/swarmts/v1/client-certificates';
+    for (const Name of ['ann', 'rob']) await api.send('POST', path, { body: { Name, Role: 'admin' } });
+    const revoked = (await api.send('POST', `${path}/rob/revoke`)).json as { Serial: string; RevokedAt: string }[];
+    assert.deepEqual(
+      revoked.map((c) => c.RevokedAt),
+      [new Date(NOW_MS).toISOString()],
+    );
+    const listed = (await api.send('GET', path)).json as { Name: string; RevokedAt?: string }[];
+    assert.deepEqual(
+      listed.map((c) => [c.Name, c.RevokedAt !== undefined]),
+      [
+        ['ann', false],
+        ['rob', true],
+      ],
+    );
+    assert.equal((await api.send('POST', `${path}/eve/revoke`)).status, 404);
+  });
+
   it('change nodes by version, and rotate one join token alone', async () => {
     const node = (await api.send('GET', '/nodes/self')).json as { Version: { Index: number } };
     const body = { Role: 'manager', Availability: 'drain', Labels: {} };

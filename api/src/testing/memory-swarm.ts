@@ -5,6 +5,7 @@
 import { type Duplex, PassThrough } from 'node:stream';
 import { SwarmtsError } from '@swarmts/lib';
 import {
+  type ClientCertificateRecord,
   Cluster,
   ClusterSpec,
   type Config,
@@ -78,6 +79,7 @@ export class MemorySwarm implements SwarmBackend {
   ]);
   readonly #listeners = new Set<(e: SwarmEvent) => void>();
   readonly #events: SwarmEvent[] = [];
+  readonly #clients: { -readonly [K in keyof ClientCertificateRecord]: ClientCertificateRecord[K] }[] = [];
 
   async init(): Promise<string> {
     if (this.active) {
@@ -151,7 +153,22 @@ export class MemorySwarm implements SwarmBackend {
   }
 
   async createClientCertificate(order: ClientCertificateOrder): Promise<ClientCertificate> {
-    return { ca: 'ca', certificate: `${order.name} ${order.role} ${order.validForMs}`, key: 'key' };
+    const { name, role, validForMs } = order;
+    const serial = `0A${this.#clients.length}`;
+    const times = { issuedAtMs: NOW_MS, expiresAtMs: NOW_MS + validForMs, revokedAtMs: 0 };
+    this.#clients.push({ serial, name, role, ...times });
+    return { ca: 'ca', certificate: `${name} ${role} ${validForMs}`, key: 'key' };
+  }
+
+  async clientCertificates(): Promise<readonly ClientCertificateRecord[]> {
+    return this.#clients;
+  }
+
+  async revokeClientCertificates(ref: string): Promise<readonly ClientCertificateRecord[]> {
+    const found = this.#clients.filter((c) => c.name === ref || c.serial === ref);
+    if (found.length === 0) throw new SwarmtsError('not-found', `no client certificate ${ref}`);
+    for (const c of found) c.revokedAtMs = NOW_MS;
+    return found;
   }
 
   async unlock(key: string): Promise<void> {

@@ -21,6 +21,7 @@ import type {
 import { type Clock, isSwarmtsError, type Logger, SwarmtsError, unusedName } from '@swarmts/lib';
 import type { Manager, OperationArgs, OperationName, OperationResult } from '@swarmts/manager';
 import {
+  type ClientCertificateRecord,
   type Cluster,
   type ClusterEvent,
   ClusterSpec,
@@ -160,6 +161,14 @@ export class NodeSwarmBackend implements SwarmBackend {
   async createClientCertificate(order: ClientCertificateOrder): Promise<ClientCertificate> {
     const { rootPem, certPem, keyPem } = await this.#manager.issueForClient(order);
     return { ca: rootPem, certificate: certPem, key: keyPem };
+  }
+
+  async clientCertificates(): Promise<readonly ClientCertificateRecord[]> {
+    return this.#call('listClientCertificates', {});
+  }
+
+  async revokeClientCertificates(ref: string): Promise<readonly ClientCertificateRecord[]> {
+    return this.#call('revokeClientCertificates', { ref });
   }
 
   async unlock(key: string): Promise<void> {

@@ -15,6 +15,7 @@ async function nodeFiles(): Promise<CredentialFiles> {
 describe("the certificate of a node's API", () => {
   let credentials: Credentials | undefined;
   let record: Node | undefined;
+  let revoked: ReadonlySet<string>;
   let asked: string[];
   let fails: boolean;
   let certificate: ApiCertificate;
@@ -22,10 +23,11 @@ describe("the certificate of a node's API", () => {
 
   beforeEach(async () => {
     files = await nodeFiles();
-    [credentials, record, asked, fails] = [undefined, undefined, [], false];
+    [credentials, record, revoked, asked, fails] = [undefined, undefined, new Set<string>(), [], false];
     certificate = new ApiCertificate({
       credentials: () => credentials,
       record: () => record,
+      revokedClients: () => revoked,
       managers: () => ['m1', 'm2'],
       clock: systemClock,
       random: Math.random,
@@ -48,6 +50,16 @@ describe("the certificate of a node's API", () => {
     await changed;
   };
 
+  it('comes with what was taken back of the clients', async () => {
+    await appear();
+    revoked = new Set(['0A']);
+    const changed = changes();
+    certificate.mark();
+    await changed;
+    assert.deepEqual(certificate.material?.revoked, revoked);
+    assert.deepEqual(asked, ['m1', 'm2'], 'no other certificate is needed for that');
+  });
+
   it('is asked for once the node is known, of the next manager where one does not answer', async () => {
     assert.equal(certificate.material, undefined);
     await appear();
@@ -57,6 +69,7 @@ describe("the certificate of a node's API", () => {
       keyPem: files.keyPem,
       clientCaPem: files.rootPem,
       clusterId: 'c',
+      revoked: new Set(),
     });
   });
 

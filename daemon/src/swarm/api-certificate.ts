@@ -13,6 +13,8 @@ export interface ApiCertificateOptions {
   readonly credentials: () => Credentials | undefined;
   /** The node's record as the managers have it; undefined while it is not known. */
   readonly record: () => Node | undefined;
+  /** Serial numbers of the clients' certificates that were taken back. */
+  readonly revokedClients: () => ReadonlySet<string>;
   /** Addresses to ask, the best first. */
   readonly managers: () => readonly string[];
   readonly clock: Clock;
@@ -40,6 +42,7 @@ export class ApiCertificate implements TlsSource {
   readonly #listeners = new Set<() => void>();
   readonly #stop = new AbortController();
   #issued: Issued | undefined;
+  #revoked: ReadonlySet<string> = new Set();
   #timer: TimerHandle | undefined;
 
   constructor(options: ApiCertificateOptions) {
@@ -57,7 +60,13 @@ export class ApiCertificate implements TlsSource {
     const credentials = this.#o.credentials();
     if (!credentials || !this.#issued) return undefined;
     const { certPem, keyPem } = this.#issued.files;
-    return { certPem, keyPem, clientCaPem: credentials.files.rootPem, clusterId: credentials.identity.clusterId };
+    return {
+      certPem,
+      keyPem,
+      clientCaPem: credentials.files.rootPem,
+      clusterId: credentials.identity.clusterId,
+      revoked: this.#revoked,
+    };
   }
 
   onChange(listener: () => void): void {
@@ -76,6 +85,7 @@ export class ApiCertificate implements TlsSource {
   }
 
   async #work(): Promise<void> {
+    this.#follow(this.#o.revokedClients());
     const credentials = this.#o.credentials();
     const record = this.#o.record();
     if (!credentials) {
@@ -94,6 +104,13 @@ export class ApiCertificate implements TlsSource {
     this.#timer = this.#o.clock.after(lifeMs * RENEW_AFTER, () => this.mark());
   }
 
+  #follow(revoked: ReadonlySet<string>): void {
+    const before = this.#revoked;
+    if (revoked.size === before.size && [...revoked].every((serial) => before.has(serial))) return;
+    this.#revoked = revoked;
+    this.#notify();
+  }
+
   async #ask(credentials: Credentials): Promise<CredentialFiles> {
     let last: unknown = new SwarmtsError('unavailable', 'no manager is known');
     for (const addr of this.#o.managers()) {
@@ -108,6 +125,10 @@ export class ApiCertificate implements TlsSource {
 
   #replace(issued: Issued | undefined): void {
     this.#issued = issued;
+    this.#notify();
+  }
+
+  #notify(): void {
     for (const l of this.#listeners) l();
   }
 }

@@ -99,6 +99,7 @@ export class SwarmNode {
   #left = new AbortController();
   /** The node's record as the managers see it. */
   #record: Node | undefined;
+  #revokedClients: ReadonlySet<string> = new Set();
   readonly #listeners = new Set<() => void>();
 
   constructor(options: SwarmNodeOptions) {
@@ -208,7 +209,12 @@ export class SwarmNode {
     return this.#record;
   }
 
-  /** Called when membership, role, record or certificate may have changed. */
+  /** Serial numbers of certificates of the API's clients that were taken back, as the managers have said last. */
+  get revokedClients(): ReadonlySet<string> {
+    return this.#revokedClients;
+  }
+
+  /** Called when membership, role, record, certificate or what is refused may have changed. */
   onChange(listener: () => void): void {
     this.#listeners.add(listener);
   }
@@ -426,6 +432,8 @@ export class SwarmNode {
         this.#o.networks.setKeyGeneration(info.networkKeyGeneration);
         this.#onManagers(info.managers);
         this.#onRoots(Buffer.from(info.rootCaPem).toString());
+        this.#revokedClients = new Set(info.revokedClientSerials);
+        this.#changed();
       },
       onNode: (node) => {
         this.#record = node;

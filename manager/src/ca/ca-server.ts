@@ -18,6 +18,7 @@ import {
 import type { Store } from '../store/store.js';
 import { apiServerCertificateOrder, type ClientOrder, clientCertificateOrder } from './api-certificates.js';
 import { type CertificateOrder, nodeCertificateOrder, signCertificate, verifyNodeCertificate } from './certificates.js';
+import { recordClient } from './client-certificates.js';
 import { type ExternalCas, externalRootOf } from './external-ca.js';
 import { parseJoinToken, sameToken } from './join-token.js';
 import { bundleOf, signerOf } from './root-bundle.js';
@@ -110,11 +111,13 @@ export class CaServer {
     return answerOf(callerId, certPem, root, role);
   }
 
-  /** For somebody who works with the API from another machine. Throws SwarmtsError 'invalid-argument'. */
+  /** For somebody who works with the API from another machine. Throws SwarmtsError 'invalid-argument' and 'resource-exhausted'. */
   async issueForClient(order: ClientOrder): Promise<{ readonly certPem: string; readonly rootCaPem: string }> {
     const root = this.#root();
-    const signing = { clusterId: this.#cluster().id, nowMs: this.#o.now() };
-    return { certPem: await this.#signForApi(clientCertificateOrder(order, signing)), rootCaPem: bundleOf(root) };
+    const nowMs = this.#o.now();
+    const certPem = await this.#signForApi(clientCertificateOrder(order, { clusterId: this.#cluster().id, nowMs }));
+    await this.#o.store.update((tx) => recordClient(tx, order, certPem, nowMs));
+    return { certPem, rootCaPem: bundleOf(root) };
   }
 
   /** As in Swarm an external CA comes first, also where the managers have the key themselves. */

@@ -4,6 +4,7 @@
  * not know itself. What is beside messages in arguments and results has to be optional once a release had it not.
  */
 import {
+  ClientCertificateRecord,
   Cluster,
   ClusterSpec,
   Config,
@@ -47,6 +48,8 @@ const wires: Readonly<Record<OperationName, Wire>> = {
   getCluster: gives(Cluster),
   updateCluster: takes(ClusterSpec),
   getUnlockKey: plain,
+  listClientCertificates: gives({ each: ClientCertificateRecord }),
+  revokeClientCertificates: gives({ each: ClientCertificateRecord }),
   listNodes: gives({ each: Node }),
   getNode: gives(Node),
   updateNode: takes(NodeSpec),

@@ -4,6 +4,7 @@
  */
 import { type Clock, newId, SwarmtsError } from '@swarmts/lib';
 import {
+  type ClientCertificateRecord,
   type Cluster,
   type Config,
   type ConfigSpec,
@@ -24,6 +25,7 @@ import {
 } from '@swarmts/proto';
 import type { FilterVerdict } from '@swarmts/scheduler';
 import { keyPeriodMs } from '../allocator/network-key-renewal.js';
+import { listClients, revokeClients } from '../ca/client-certificates.js';
 import type { ExternalCas } from '../ca/external-ca.js';
 import { unlockKeyText } from '../ca/unlock-key.js';
 import { requireLevel } from '../feature-level.js';
@@ -132,6 +134,17 @@ export class Operations {
   getUnlockKey(_: Record<string, never>): string {
     const { unlockKey } = this.#view(theCluster);
     return unlockKey.length === 0 ? '' : unlockKeyText(unlockKey);
+  }
+
+  // Clients of the API
+
+  listClientCertificates(_: Record<string, never>): readonly ClientCertificateRecord[] {
+    return this.#view((tx) => listClients(tx, this.#c.now()));
+  }
+
+  /** By name or serial number: what was taken back. */
+  async revokeClientCertificates(a: Ref): Promise<readonly ClientCertificateRecord[]> {
+    return this.#update((tx) => revokeClients(tx, a.ref, this.#c.now()));
   }
 
   // Nodes

@@ -14,6 +14,7 @@ import {
   NodeState,
   NodeStatus,
   observedState,
+  type Resource,
   type SessionInfo,
   SessionInfo as SessionInfoCodec,
   type Task,
@@ -24,6 +25,7 @@ import {
   type WeightedManager,
 } from '@swarmts/proto';
 import type { NodeIdentity } from '../ca/certificates.js';
+import { CLIENT_CERTIFICATE, revokedSerials } from '../ca/client-certificates.js';
 import { bundleOf } from '../ca/root-bundle.js';
 import type { LeaderComponent, LeaderContext } from '../leader-component.js';
 import { toStatus } from '../rpc/unary.js';
@@ -56,6 +58,8 @@ export class Dispatcher implements LeaderComponent {
   readonly #withdrawals = new Withdrawals<Session>();
   /** Tasks that were told to stop since the last flush, by id. */
   readonly #leaving = new Map<string, WithdrawnTask>();
+  /** Serial numbers, once somebody has asked for them. */
+  #revokedClients: readonly string[] | undefined;
   #watch: Watch | undefined;
   #stopped = false;
 
@@ -181,13 +185,16 @@ export class Dispatcher implements LeaderComponent {
   }
 
   #info(session: Session): SessionInfo {
+    const { store, clock } = this.#o;
+    this.#revokedClients ??= store.view((tx) => revokedSerials(tx, clock.now()));
     return SessionInfoCodec.create({
       sessionId: session.id,
-      node: this.#o.store.get('node', session.nodeId),
+      node: store.get('node', session.nodeId),
       managers: this.#o.managers(),
       heartbeatPeriodMs: this.#monitor.periodMs,
       rootCaPem: this.#roots(),
-      networkKeyGeneration: this.#o.store.view((tx) => tx.list('cluster')[0]?.networkKeyGeneration ?? 0),
+      networkKeyGeneration: store.view((tx) => tx.list('cluster')[0]?.networkKeyGeneration ?? 0),
+      revokedClientSerials: [...this.#revokedClients],
     });
   }
 
@@ -236,7 +243,8 @@ export class Dispatcher implements LeaderComponent {
       this.#loop.mark();
     } else if (c.kind === 'network') this.#onNetworkChange();
     else if (c.kind === 'volume') this.#onVolumeChange(c.object, c.old);
-    else if (c.kind === 'cluster') for (const s of this.#sessions.values()) s.sendInfo(this.#info(s));
+    else if (c.kind === 'resource') this.#onResourceChange(c.object, c.action);
+    else if (c.kind === 'cluster') this.#informAll();
   }
 
   #onNodeChange(node: Node, old: Node | undefined, removed: boolean): void {
@@ -250,12 +258,23 @@ export class Dispatcher implements LeaderComponent {
     }
     const managersChanged = node.managerStatus?.addr !== old?.managerStatus?.addr;
     const mine = this.#sessions.get(node.id);
-    if (managersChanged) for (const s of this.#sessions.values()) s.sendInfo(this.#info(s));
+    if (managersChanged) this.#informAll();
     else if (
       mine &&
       (node.spec !== old?.spec || node.certificateRole !== old?.certificateRole || node.certificateRotating)
     )
       mine.sendInfo(this.#info(mine));
+  }
+
+  /** A record of a client's certificate changes when it is taken back. */
+  #onResourceChange({ kind }: Resource, action: 'create' | 'update' | 'remove'): void {
+    if (kind !== CLIENT_CERTIFICATE || action !== 'update') return;
+    this.#revokedClients = undefined;
+    this.#informAll();
+  }
+
+  #informAll(): void {
+    for (const s of this.#sessions.values()) s.sendInfo(this.#info(s));
   }
 
   #onVolumeChange(volume: Volume, old: Volume | undefined): void {

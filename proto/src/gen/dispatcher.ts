@@ -546,6 +546,8 @@ export interface SessionInfo extends WithUnknownFields {
   readonly rootCaPem: Uint8Array;
   /** Which generation of keys encrypted networks are to use. */
   readonly networkKeyGeneration: number;
+  /** Serial numbers of certificates of clients of the API that were taken back. */
+  readonly revokedClientSerials: readonly string[];
 }
 
 export const SessionInfo: Codec<SessionInfo> = {
@@ -556,6 +558,7 @@ export const SessionInfo: Codec<SessionInfo> = {
     heartbeatPeriodMs: 0,
     rootCaPem: EMPTY,
     networkKeyGeneration: 0,
+    revokedClientSerials: [],
     ...partial,
   }),
   write(m, w) {
@@ -565,11 +568,12 @@ export const SessionInfo: Codec<SessionInfo> = {
     if (m.heartbeatPeriodMs !== 0) w.uint32(32).int64(m.heartbeatPeriodMs);
     if (m.rootCaPem.length > 0) w.uint32(42).bytes(m.rootCaPem);
     if (m.networkKeyGeneration !== 0) w.uint32(48).uint32(m.networkKeyGeneration);
+    for (const v of m.revokedClientSerials) w.uint32(58).string(v);
     return writeUnknown(m, w);
   },
   encode: (m) => SessionInfo.write(m, newWriter()).finish(),
   read(r, end) {
-    const m: { sessionId: string; node: Node | undefined; managers: WeightedManager[]; heartbeatPeriodMs: number; rootCaPem: Uint8Array; networkKeyGeneration: number; unknownFields?: Uint8Array } = { sessionId: '', node: undefined, managers: [], heartbeatPeriodMs: 0, rootCaPem: EMPTY, networkKeyGeneration: 0 };
+    const m: { sessionId: string; node: Node | undefined; managers: WeightedManager[]; heartbeatPeriodMs: number; rootCaPem: Uint8Array; networkKeyGeneration: number; revokedClientSerials: string[]; unknownFields?: Uint8Array } = { sessionId: '', node: undefined, managers: [], heartbeatPeriodMs: 0, rootCaPem: EMPTY, networkKeyGeneration: 0, revokedClientSerials: [] };
     while (r.pos < end) {
       const start = r.pos;
       const tag = r.uint32();
@@ -591,6 +595,9 @@ export const SessionInfo: Codec<SessionInfo> = {
           break;
         case 48:
           m.networkKeyGeneration = r.uint32();
+          break;
+        case 58:
+          m.revokedClientSerials.push(r.string());
           break;
         default:
           keepUnknown(m, r, start, tag);

@@ -1715,6 +1715,71 @@ export const Resource: Codec<Resource> = {
   decode: (bytes) => decodeWith(Resource, bytes, 'Resource'),
 };
 
+/** A certificate of a client of the API, without its key: the payload of a resource of kind "client-certificate". */
+export interface ClientCertificateRecord extends WithUnknownFields {
+  /** As hexadecimal number in upper case. */
+  readonly serial: string;
+  readonly name: string;
+  readonly role: string;
+  readonly issuedAtMs: number;
+  readonly expiresAtMs: number;
+  /** 0: it was not taken back. */
+  readonly revokedAtMs: number;
+}
+
+export const ClientCertificateRecord: Codec<ClientCertificateRecord> = {
+  create: (partial) => ({
+    serial: '',
+    name: '',
+    role: '',
+    issuedAtMs: 0,
+    expiresAtMs: 0,
+    revokedAtMs: 0,
+    ...partial,
+  }),
+  write(m, w) {
+    if (m.serial !== '') w.uint32(10).string(m.serial);
+    if (m.name !== '') w.uint32(18).string(m.name);
+    if (m.role !== '') w.uint32(26).string(m.role);
+    if (m.issuedAtMs !== 0) w.uint32(32).int64(m.issuedAtMs);
+    if (m.expiresAtMs !== 0) w.uint32(40).int64(m.expiresAtMs);
+    if (m.revokedAtMs !== 0) w.uint32(48).int64(m.revokedAtMs);
+    return writeUnknown(m, w);
+  },
+  encode: (m) => ClientCertificateRecord.write(m, newWriter()).finish(),
+  read(r, end) {
+    const m: { serial: string; name: string; role: string; issuedAtMs: number; expiresAtMs: number; revokedAtMs: number; unknownFields?: Uint8Array } = { serial: '', name: '', role: '', issuedAtMs: 0, expiresAtMs: 0, revokedAtMs: 0 };
+    while (r.pos < end) {
+      const start = r.pos;
+      const tag = r.uint32();
+      switch (tag) {
+        case 10:
+          m.serial = r.string();
+          break;
+        case 18:
+          m.name = r.string();
+          break;
+        case 26:
+          m.role = r.string();
+          break;
+        case 32:
+          m.issuedAtMs = toNumber(r.int64());
+          break;
+        case 40:
+          m.expiresAtMs = toNumber(r.int64());
+          break;
+        case 48:
+          m.revokedAtMs = toNumber(r.int64());
+          break;
+        default:
+          keepUnknown(m, r, start, tag);
+      }
+    }
+    return m;
+  },
+  decode: (bytes) => decodeWith(ClientCertificateRecord, bytes, 'ClientCertificateRecord'),
+};
+
 export interface JoinTokens extends WithUnknownFields {
   readonly worker: string;
   readonly manager: string;

@@ -122,6 +122,24 @@ describe('clients of the API', () => {
       );
     });
 
+    it('are shut out everywhere when their certificate is taken back', async () => {
+      ok(await create('bob', '--role', 'admin'));
+      for (const node of ['m1', 'w1']) ok(await docker('docker', 'bob', node, 'version'));
+      const following = docker('docker', 'bob', 'w1', 'events');
+      const serial = ok(await lab.swarmts('m1', 'client-cert', 'revoke', 'bob')).trim();
+      assert.match(serial, /^[0-9A-F]{16,}$/);
+      await following;
+      for (const node of ['m1', 'w1'])
+        await waitFor(`${node} refuses it`, 10_000, async () =>
+          /client certificate of bob was revoked/.test((await docker('docker', 'bob', node, 'ps')).stderr),
+        );
+      const list = ok(await lab.swarmts('m1', 'client-cert', 'ls'));
+      assert.match(list, new RegExp(`${serial} +bob +admin .*Revoked`));
+      assert.match(list, /ann +admin .*Ends in/);
+      ok(await docker('docker', 'ann', 'w1', 'ps'));
+      assert.match(failed(await lab.swarmts('m1', 'client-cert', 'revoke', 'eve')), /name or serial number eve/);
+    });
+
     it('take our own command line as well', async () => {
       const own = (client: string, ...args: readonly string[]) =>
         inLab(process.execPath, lab.cliProgram, ...tls(client), '-H', hostOf('m1'), ...args);
