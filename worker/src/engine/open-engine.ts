@@ -58,6 +58,7 @@ import { Engine, supervise } from './engine.js';
 import type { ContainerEngine, EngineEvent } from './engine-api.js';
 import { EngineEvents } from './events.js';
 import { MonitorWatch } from './monitor-watch.js';
+import { spreadFolders } from './spread-folders.js';
 import { mountVolatileState } from './volatile-state.js';
 
 export interface EngineOptions {
@@ -117,6 +118,11 @@ export async function openEngine(options: EngineOptions): Promise<ContainerEngin
   await mkdir(dataRoot, { recursive: true, mode: 0o711 });
   await mkdir(containersRoot({ dataRoot }), { recursive: true, mode: 0o710 });
   await mkdir(execRoot, { recursive: true, mode: 0o711 });
+  await spreadFolders(
+    [containersRoot({ dataRoot }), join(dataRoot, 'overlay'), join(dataRoot, 'volumes')],
+    helper,
+    logger,
+  );
   if (options.favorDynmods) await favorDynmods(helper, logger);
   if (options.volatileState) await mountVolatileState(execRoot, helper, logger);
   const events = new EngineEvents(logger);
