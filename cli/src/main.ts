@@ -43,6 +43,14 @@ function interrupt(): () => AbortSignal {
   };
 }
 
+function onEnding(listener: (signal: NodeJS.Signals) => void): () => void {
+  const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+  for (const s of signals) process.on(s, listener);
+  return () => {
+    for (const s of signals) process.off(s, listener);
+  };
+}
+
 // A reader that went away (`| head`) is no failure.
 process.stdout.on('error', (e: NodeJS.ErrnoException) => {
   process.exit(e.code === 'EPIPE' ? 0 : 1);
@@ -65,4 +73,5 @@ process.exitCode = await run(process.argv.slice(2), {
     await delay(ms, undefined, signal ? { signal } : {}).catch(() => undefined);
   },
   interrupt: interrupt(),
+  onEnding,
 });

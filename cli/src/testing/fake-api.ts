@@ -103,6 +103,7 @@ async function capture(argv: readonly string[], socket: string, o: CliOptions): 
       if (o.interruptAtSleep?.(++sleeps)) stop.abort();
     },
     interrupt: () => stop.signal,
+    onEnding: () => () => undefined,
   });
   return { code, out, err };
 }

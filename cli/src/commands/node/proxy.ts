@@ -4,14 +4,14 @@
  */
 import { spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { createServer, type Server } from 'node:net';
-import { tmpdir } from 'node:os';
+import { createServer, type Server, type Socket } from 'node:net';
+import { constants, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { joinDuplexes } from '@swarmts/lib';
 import { text } from '../../args/flag.js';
 import { atLeast, defineCommand } from '../../command.js';
+import type { Context } from '../../context.js';
 import { CommandError, errorText } from '../../exit.js';
-import type { ApiClient } from '../../http/client.js';
 import { openTunnel } from '../../http/tunnel.js';
 
 export const command = defineCommand({
@@ -24,33 +24,57 @@ export const command = defineCommand({
     await ctx.api.get(`/nodes/${encodeURIComponent(node)}`);
     const folder = f.socket === '' ? mkdtempSync(join(tmpdir(), 'swarmts-')) : undefined;
     const path = folder ? join(folder, 'swarmts.sock') : f.socket;
-    const server = await listen(path, ctx.api, node, (message) => ctx.err.write(`${message}\n`));
+    const ending = listenForEnd(ctx);
+    const clients = new Set<Socket>();
     try {
-      const url = `unix://${path}`;
-      if (program !== undefined) {
-        const code = await runProgram(program, args, { ...ctx.env, DOCKER_HOST: url, SWARMTS_HOST: url });
+      const server = await listen(path, ctx, node, clients);
+      try {
+        const url = `unix://${path}`;
+        if (program === undefined) {
+          ctx.out.write(`export DOCKER_HOST=${url}\n`);
+          await ending.signalled;
+          return;
+        }
+        const env = { ...ctx.env, DOCKER_HOST: url, SWARMTS_HOST: url };
+        const code = await runProgram(program, args, env, ending.signalled);
         if (code !== 0) throw new CommandError('', code);
-        return;
+      } finally {
+        server.close();
+        for (const client of clients) client.destroy();
       }
-      ctx.out.write(`export DOCKER_HOST=${url}\n`);
-      const interrupt = ctx.interrupt();
-      await new Promise<void>((resolve) => interrupt.addEventListener('abort', () => resolve(), { once: true }));
     } finally {
-      server.close();
+      ending.close();
       if (folder) rmSync(folder, { recursive: true, force: true });
     }
   },
 });
 
-function listen(path: string, daemon: ApiClient, node: string, onError: (message: string) => void): Promise<Server> {
+interface Ending {
+  readonly signalled: Promise<NodeJS.Signals>;
+  close(): void;
+}
+
+function listenForEnd(ctx: Context): Ending {
+  let close = () => {};
+  const signalled = new Promise<NodeJS.Signals>((resolve) => {
+    close = ctx.onEnding(resolve);
+  });
+  return { signalled, close: () => close() };
+}
+
+function listen(path: string, ctx: Context, node: string, clients: Set<Socket>): Promise<Server> {
+  const onError = (message: string) => ctx.err.write(`${message}\n`);
   const server = createServer({ allowHalfOpen: true }, (client) => {
+    clients.add(client);
+    client.once('close', () => clients.delete(client));
     client.on('error', () => client.destroy());
-    openTunnel(daemon, node).then(
+    openTunnel(ctx.api, node).then(
       (tunnel) => {
-        joinDuplexes(client, tunnel);
+        if (client.destroyed) tunnel.destroy();
+        else joinDuplexes(client, tunnel);
       },
       (e: unknown) => {
-        onError(errorText(e));
+        if (!client.destroyed) onError(errorText(e));
         client.destroy();
       },
     );
@@ -61,10 +85,17 @@ function listen(path: string, daemon: ApiClient, node: string, onError: (message
   });
 }
 
-function runProgram(program: string, args: readonly string[], env: NodeJS.ProcessEnv): Promise<number> {
+/** Its exit code. What would have ended us ends it; ^C it gets from the terminal itself. */
+function runProgram(
+  program: string,
+  args: readonly string[],
+  env: NodeJS.ProcessEnv,
+  signalled: Promise<NodeJS.Signals>,
+): Promise<number> {
   return new Promise((resolve, reject) => {
     const child = spawn(program, args, { stdio: 'inherit', env });
     child.once('error', (e) => reject(new CommandError(`cannot run ${program}: ${e.message}`, 127)));
-    child.once('close', (code, signal) => resolve(code ?? (signal ? 128 : 1)));
+    child.once('close', (code, signal) => resolve(code ?? (signal ? 128 + constants.signals[signal] : 1)));
+    void signalled.then((signal) => signal !== 'SIGINT' && child.kill(signal));
   });
 }
