@@ -8,8 +8,6 @@ import {
   asSwarmtsError,
   type Clock,
   errorCodes,
-  FramedDuplex,
-  joinDuplexes,
   type Logger,
   messageOf,
   type Random,
@@ -42,7 +40,6 @@ import {
   RaftMembershipService,
   RaftStreamEnd,
   RaftTransportService,
-  TunnelFrame,
   type WeightedManager,
 } from '@swarmts/proto';
 import { type ClientOrder, checkClientOrder } from './ca/api-certificates.js';
@@ -63,6 +60,7 @@ import { LeaderRuntime } from './leader-runtime.js';
 import { ChunkAssembler, NO_LEADER, RaftGroup, type RaftTimings } from './raft/raft-group.js';
 import { Authoriser } from './rpc/authorise.js';
 import { RpcServer } from './rpc/server.js';
+import { openTunnelThrough, serveTunnel } from './rpc/tunnel.js';
 import { callUnary, fromServiceError, toStatus } from './rpc/unary.js';
 import type { VolumePlugins } from './volumes/volume-plugins.js';
 
@@ -442,10 +440,7 @@ export class Manager {
     if (this.isLeader) return this.#leaderRuntime().dispatcher.openTunnel(node.id);
     const leader = this.raft.leader;
     if (!leader) throw new SwarmtsError('no-leader', NO_LEADER);
-    const m = ControlService.tunnel;
-    const frames = this.#clientOf(leader.addr).makeBidiStreamRequest(m.path, m.requestSerialize, m.responseDeserialize);
-    frames.write(TunnelFrame.create({ open: true, node: node.id }));
-    return tunnelOver(frames);
+    return openTunnelThrough(this.#clientOf(leader.addr), node.id);
   }
 
   // Membership
@@ -525,16 +520,9 @@ export class Manager {
       return RaftLeaveResponse.create({});
     });
     s.unary(ControlService.call, async (request) => this.#serveControl(request));
-    s.bidi(ControlService.tunnel, (frames) => {
-      frames.once('data', (first: TunnelFrame) => {
-        try {
-          const tunnel = this.#leaderRuntime().dispatcher.openTunnel(first.node);
-          joinDuplexes(tunnelOver(frames), tunnel);
-        } catch (e) {
-          frames.emit('error', toStatus(e));
-        }
-      });
-    });
+    s.bidi(ControlService.tunnel, (frames) =>
+      serveTunnel(frames, (nodeId) => this.#leaderRuntime().dispatcher.openTunnel(nodeId)),
+    );
     s.serverStream(ControlService.logs, async (call, signal) => {
       const { taskIds, query } = call.request;
       if (!query) throw new SwarmtsError('invalid-argument', 'a log request without query');
@@ -553,34 +541,6 @@ export class Manager {
       return ControlResult.create({ errorCode: error.code, errorMessage: error.message });
     }
   }
-}
-
-interface FrameStream {
-  write(f: TunnelFrame): unknown;
-  end(): unknown;
-  on(event: 'data', listener: (f: TunnelFrame) => void): unknown;
-  on(event: 'error', listener: (e: Error) => void): unknown;
-  on(event: 'end' | 'close' | 'cancelled', listener: () => void): unknown;
-}
-
-/** One tunnel that has a gRPC stream to itself. */
-function tunnelOver(frames: FrameStream): Duplex {
-  let over = false;
-  const stream = new FramedDuplex((f) => {
-    if (!over) frames.write(TunnelFrame.create(f));
-  });
-  const end = (e?: Error) => {
-    over = true;
-    stream.destroy(e);
-  };
-  frames.on('data', (f) => stream.receive(f));
-  frames.on('error', (e) => end(e));
-  for (const event of ['end', 'close', 'cancelled'] as const) frames.on(event, () => end());
-  stream.once('close', () => {
-    if (!over) frames.end();
-    over = true;
-  });
-  return stream;
 }
 
 /** Reads may be asked again when the answer got lost. */
