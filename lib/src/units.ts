@@ -34,6 +34,9 @@ const DURATION_UNITS: Readonly<Record<string, number>> = {
   h: 3600e9,
 };
 
+/** Go counts nanoseconds in 64 bits, with a sign. */
+const INT64_LIMIT = 2 ** 63;
+
 /** A Go duration ("1h30m", "500ms", "0") -> nanoseconds. */
 export function parseDurationNs(text: string): number {
   const bad = () => new SwarmtsError('invalid-argument', `time: invalid duration "${text}"`);
@@ -49,7 +52,7 @@ export function parseDurationNs(text: string): number {
   for (const part of text.matchAll(/(\d+\.?\d*|\.\d+)(ns|us|µs|μs|ms|s|m|h)/g)) {
     total += Number(part[1]) * (DURATION_UNITS[part[2] ?? ''] ?? Number.NaN);
   }
-  if (!Number.isFinite(total)) throw bad();
+  if (!(total < INT64_LIMIT)) throw bad();
   return Math.round(m[1] === '-' ? -total : total);
 }
 

@@ -23,6 +23,15 @@ describe('JsonObject', () => {
     assert.equal(o.has('b'), false);
   });
 
+  it('takes whole numbers of 64 bits, such as half a year in nanoseconds', () => {
+    const ns = 4320 * 3600e9;
+    assert.equal(new JsonObject({ n: ns }).integer('n'), ns);
+    assert.match(
+      refusal(() => new JsonObject({ n: 1e20 }).integer('n')),
+      /n is out of range: 100000000000000000000/,
+    );
+  });
+
   it('finds names without regard to case, the exact one first', () => {
     assert.equal(new JsonObject({ imagE: 'x' }).string('Image'), 'x');
     assert.equal(new JsonObject({ image: 'x', Image: 'y' }).string('Image'), 'y');

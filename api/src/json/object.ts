@@ -4,6 +4,8 @@
  */
 import { SwarmtsError } from '@swarmts/lib';
 
+const INT64_LIMIT = 2 ** 63;
+
 export class JsonObject {
   readonly value: Readonly<Record<string, unknown>>;
   readonly path: string;
@@ -49,9 +51,12 @@ export class JsonObject {
     return v;
   }
 
+  /** Of 64 bits: above 2^53, which is 104 days in nanoseconds, it is the nearest number that there is. */
   integer(name: string): number {
     const v = this.number(name);
-    if (!Number.isSafeInteger(v)) throw wrongType(this.#at(name), 'an integer', v);
+    if (!Number.isInteger(v)) throw wrongType(this.#at(name), 'an integer', v);
+    if (Math.abs(v) >= INT64_LIMIT)
+      throw new SwarmtsError('invalid-argument', `invalid JSON: ${this.#at(name)} is out of range: ${v}`);
     return v;
   }
 

@@ -172,5 +172,11 @@ describe('certificates', () => {
       failed(await lab.swarmts('m1', 'swarm', 'update', '--dispatcher-heartbeat', '1ms')),
       /at least 100 ms/,
     );
+    await docker('swarm', 'update', '--cert-expiry', '4320h');
+    assert.match(await docker('info'), /Expiry Duration: 6 months/);
+    assert.match(
+      failed(await lab.swarmts('m1', 'client-cert', 'create', 'ann', '--role', 'admin', '--expiry', '999999h')),
+      /at least one hour \(1h\) and at most ten years \(87600h\)/,
+    );
   });
 });
