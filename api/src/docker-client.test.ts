@@ -49,6 +49,7 @@ describe('the docker client', function () {
 
   it('shows the swarm in info', async () => {
     const out = await ok('info');
+    assert.match(out, /Security Options:\n +apparmor\n(.*\n)* +userns\n/);
     assert.match(out, /Swarm: active/);
     assert.match(out, new RegExp(`NodeID: ${NODE_ID}`));
     assert.match(out, /Is Manager: true/);

@@ -440,6 +440,62 @@ print('fine')
     assert.equal(r.stdout, 'fine\n', r.stderr);
   });
 
+  it('containers in user namespaces, with images of their own, and back', async () => {
+    const subordinate = join(scratch, 'subordinate');
+    writeFileSync(subordinate, 'daemon:265536:65536\n');
+    for (const file of ['/etc/subuid', '/etc/subgid']) {
+      ok(await lab.exec('m1', ['mount', '--bind', subordinate, file]));
+    }
+    await lab.shutdown('m1');
+    await lab.start('m1', ['--userns-remap=daemon']);
+    try {
+      assert.match(await docker('info'), /userns\n(.*\n)*.*Docker Root Dir: .*\/data\/265536\.265536\n/);
+      assert.equal(await docker('images', '-q'), '');
+      await docker('pull', '-q', IMAGE);
+      await docker('network', 'create', 'remapped');
+      await docker(
+        'run',
+        '-d',
+        '--name',
+        'c1',
+        '--net',
+        'remapped',
+        '-p',
+        '8078:80',
+        IMAGE,
+        'httpd',
+        '-f',
+        '-h',
+        '/etc',
+      );
+      const hosts = ok(await lab.exec('m1', ['curl', '-fsS', '--max-time', '5', 'http://127.0.0.1:8078/hostname']));
+      assert.match(hosts, /^[0-9a-f]{12}\n$/);
+      const look =
+        'head -n 1 /proc/self/uid_map; stat -c %u /etc/hosts /etc; wget -qO /dev/null c1/hosts && echo > /dev/stdout by name';
+      const seen = await docker('run', '--rm', '--net', 'remapped', IMAGE, 'sh', '-c', look);
+      assert.match(seen, /^0 +265536 +65536\n0\n0\nby name$/);
+      const terminal = new TerminalSession('docker exec -it -u 1000 c1 sh', env);
+      terminal.type('test -t 0 && id -u\n');
+      await terminal.until(/^1000\r?$/m);
+      terminal.type('exit 3\n');
+      assert.equal((await terminal.end()).code, 3);
+      assert.match(
+        (await refused('run', '--privileged', IMAGE, 'id')).stderr,
+        /privileged mode is incompatible with user/,
+      );
+      assert.match((await refused('run', '--net', 'host', IMAGE, 'id')).stderr, /share the host's network namespace/);
+      assert.match(
+        await docker('run', '--rm', '--userns=host', '--privileged', IMAGE, 'cat', '/proc/self/uid_map'),
+        /^0 +0 /,
+      );
+      await docker('rm', '-f', 'c1');
+      await docker('network', 'rm', 'remapped');
+    } finally {
+      await lab.restart('m1');
+    }
+    assert.notEqual(await docker('images', '-q'), '', 'the images of the other data root');
+  });
+
   it('nothing is left', async () => {
     assert.equal(await docker('ps', '-aq'), '');
     assert.equal(failed(await lab.docker('m1', 'inspect', 'c1')).includes('No such object'), true);

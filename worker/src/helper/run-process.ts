@@ -129,7 +129,8 @@ async function finish(exit: Promise<ExitStatus>, captures: readonly (Capture | u
   return { ...status, stdout: stdout ?? Buffer.alloc(0), stderr: stderr ?? Buffer.alloc(0) };
 }
 
-function killGroup(pid: number): void {
+/** SIGKILL for a process that was started here and all that it has started. */
+export function killGroup(pid: number): void {
   try {
     process.kill(-pid, 'SIGKILL');
   } catch {
