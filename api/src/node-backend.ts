@@ -97,6 +97,8 @@ export interface ContainerSummary {
   /** Of its processes, '' where there are none. */
   readonly apparmorProfile: string;
   readonly selinuxLabel: string;
+  /** Of its files. */
+  readonly mountLabel: string;
   /** Of containers that were made through the API. */
   readonly given?: GivenConfig;
 }

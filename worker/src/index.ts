@@ -31,6 +31,7 @@ export { fetchArchive } from './images/http-request.js';
 export { noSuchImage } from './images/image-store.js';
 export { type Platform, parsePlatform } from './images/manifest.js';
 export type { RuntimeVersion } from './runtime/known-escapes.js';
+export type { LabelSupport } from './runtime/security-labels.js';
 export { signalNumber } from './runtime/signals.js';
 export { type IdMaps, ownerOnHost, ROOT } from './userns/id-map.js';
 export { remappedIds } from './userns/remap-user.js';

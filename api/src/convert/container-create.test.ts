@@ -66,6 +66,7 @@ describe('the body of a create', () => {
 
   it('has no user namespaces but the host’s, and no quota of a root file system', () => {
     assert.equal(read({ UsernsMode: 'host' }).usernsMode, 'host');
+    assert.equal(readContainerCreate(new JsonObject({ Image: 'x' }), '', 'linux/arm64').platform, 'linux/arm64');
     refused(
       { StorageOpt: { size: '10G' } },
       "--storage-opt is supported only for overlay over xfs with 'pquota' mount option",

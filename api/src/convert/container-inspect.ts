@@ -39,7 +39,7 @@ export function containerInspectJson(c: ContainerSummary): Record<string, unknow
     RestartCount: c.restartCount,
     Driver: 'overlay2',
     Platform: 'linux',
-    MountLabel: '',
+    MountLabel: c.mountLabel,
     ProcessLabel: c.selinuxLabel,
     AppArmorProfile: c.apparmorProfile,
     ExecIDs: c.execIds.length === 0 ? null : c.execIds,

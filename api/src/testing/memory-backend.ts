@@ -291,6 +291,7 @@ export function container(id: string, name: string): ContainerSummary {
     layers: ['/overlay/b/diff', '/overlay/a/diff'],
     apparmorProfile: '',
     selinuxLabel: '',
+    mountLabel: '',
     stopSignal: 'SIGTERM',
     capAdd: [],
     capDrop: [],

@@ -4,7 +4,7 @@ import { arch, availableParallelism, release, totalmem } from 'node:os';
 import { join } from 'node:path';
 import type { DoctorCheck } from '@swarmts/api';
 import { findProgram } from '@swarmts/lib';
-import type { RuntimeVersion } from '@swarmts/worker';
+import type { LabelSupport, RuntimeVersion } from '@swarmts/worker';
 
 export interface MachineFacts {
   readonly kernelVersion: string;
@@ -39,7 +39,11 @@ function osName(): string {
 }
 
 /** What a node needs, one line each, with the way to get it. */
-export function diagnose(runtime: string, version: RuntimeVersion | undefined): readonly DoctorCheck[] {
+export function diagnose(
+  runtime: string,
+  version: RuntimeVersion | undefined,
+  labels: LabelSupport,
+): readonly DoctorCheck[] {
   return [
     check('root', process.getuid?.() === 0, 'the daemon runs as root', 'start swarmtsd as root'),
     kernelCheck(),
@@ -49,6 +53,7 @@ export function diagnose(runtime: string, version: RuntimeVersion | undefined): 
     programCheck('conmon', 'conmon', 'apt-get install conmon'),
     libraryCheck('libnftables.so.1', 'apt-get install libnftables1'),
     filesystemCheck('overlay'),
+    ...appArmorCheck(labels),
   ];
 }
 
@@ -68,6 +73,21 @@ function escapeCheck({ version, escapes, distribution }: RuntimeVersion): Doctor
 export function escapeWarnings(version: RuntimeVersion | undefined): readonly string[] {
   if (!version || version.escapes.length === 0 || version.distribution) return [];
   return [`The OCI runtime ${version.version} lets containers escape: ${version.escapes.join(', ')}`];
+}
+
+/** A kernel without AppArmor lacks nothing. */
+function appArmorCheck({ apparmor, defaultProfile }: LabelSupport): readonly DoctorCheck[] {
+  if (!apparmor) return [];
+  const isThere = defaultProfile !== undefined;
+  const detail = isThere ? `containers are confined by ${defaultProfile}` : NO_PARSER;
+  return [check('AppArmor', isThere, detail, 'apt-get install apparmor, and start swarmtsd again')];
+}
+
+const NO_PARSER = 'AppArmor is enabled, but apparmor_parser was not found: containers are not confined by it';
+
+/** For `info`, in the same cases. */
+export function appArmorWarnings({ apparmor, defaultProfile }: LabelSupport): readonly string[] {
+  return apparmor && defaultProfile === undefined ? [NO_PARSER] : [];
 }
 
 function check(name: string, ok: boolean, detail: string, fix: string): DoctorCheck {

@@ -231,6 +231,7 @@ function summaryOf(c: ContainerInfo, engine: ContainerEngine): ContainerSummary 
     layers: c.layers ?? [],
     apparmorProfile: c.apparmorProfile ?? '',
     selinuxLabel: c.selinuxLabel ?? '',
+    mountLabel: c.mountLabel ?? '',
     // `createContainer` put it there.
     ...(config.given === undefined ? {} : { given: config.given as GivenConfig }),
   };

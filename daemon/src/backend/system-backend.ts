@@ -8,7 +8,7 @@ import type { ContainerEngine } from '@swarmts/worker';
 import type { DaemonConfig } from '../config.js';
 import type { DaemonMetrics } from '../metrics/daemon-metrics.js';
 import type { SwarmNode } from '../swarm/swarm-node.js';
-import { diagnose, escapeWarnings, type MachineFacts } from './machine.js';
+import { appArmorWarnings, diagnose, escapeWarnings, type MachineFacts } from './machine.js';
 
 export interface SystemBackendOptions {
   readonly config: DaemonConfig;
@@ -57,13 +57,15 @@ export class DaemonSystemBackend implements SystemBackend {
         ...config.warnings,
         ...limitWarnings(c.limits),
         ...escapeWarnings(await engine.runtimeVersion()),
+        ...appArmorWarnings(c.labels),
         ...addressWarnings(),
       ].map((w) => `WARNING: ${w}`),
     };
   }
 
   async doctor(): Promise<readonly DoctorCheck[]> {
-    return diagnose(this.#o.engine.info().runtime, await this.#o.engine.runtimeVersion());
+    const { runtime, labels } = this.#o.engine.info();
+    return diagnose(runtime, await this.#o.engine.runtimeVersion(), labels);
   }
 
   metrics(): Promise<string> {

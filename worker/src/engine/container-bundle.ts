@@ -9,6 +9,7 @@ import { arch, release } from 'node:os';
 import { basename, join } from 'node:path';
 import { errnoOf, SwarmtsError } from '@swarmts/lib';
 import type { HelperApi } from '../helper/helper-api.js';
+import type { DefaultProfile } from '../runtime/apparmor-profile.js';
 import { chooseCapabilities } from '../runtime/capabilities.js';
 import { cdiEdits } from '../runtime/cdi.js';
 import type { CompiledFilters } from '../runtime/compiled-filters.js';
@@ -22,6 +23,7 @@ import { type NetworkNamespace, ociConfig } from '../runtime/oci-config.js';
 import type { LinuxSeccomp, OciMount, OciProcess, OciSpec } from '../runtime/oci-spec.js';
 import type { ContainerUserns } from '../runtime/oci-userns.js';
 import { seccompFromProfile } from '../runtime/seccomp-profile-file.js';
+import { contextOption, mountLabel } from '../runtime/security-labels.js';
 import { tmpfsOptions } from '../runtime/tmpfs-options.js';
 import { type ResolvedUser, resolveUser } from '../runtime/user-lookup.js';
 import type { LayerStore } from '../snapshots/layer-store.js';
@@ -34,7 +36,8 @@ import type { SharedNamespaces } from './container-namespaces.js';
 import type { NetworkAttachment } from './container-network.js';
 import type { ContainerPaths } from './container-paths.js';
 import type { ContainerRecord, ResolvedMount } from './container-record.js';
-import type { InjectedFile } from './engine-api.js';
+import { idsOf } from './container-userns.js';
+import type { ContainerConfig, InjectedFile } from './engine-api.js';
 import { withVariables } from './merge-config.js';
 import { secretVariables } from './secret-variables.js';
 
@@ -47,6 +50,8 @@ export interface BundleContext {
   readonly filters: CompiledFilters;
   /** The engine's own DNS setting, for containers that have none. */
   readonly dns: DnsConfig | undefined;
+  /** The AppArmor profile of containers that name none, where there is AppArmor. */
+  readonly defaultProfile: DefaultProfile | undefined;
 }
 
 export interface NetworkOwner {
@@ -92,7 +97,8 @@ export async function prepareRootfs(
   request: Omit<BundleRequest, 'network' | 'attachment' | 'shared' | 'networkOf' | 'linked' | 'program' | 'userns'>,
 ): Promise<string> {
   const { record, paths, volumes } = request;
-  const rootfs = await mountRootfs(context.helper, context.layers, record.chain, paths.container);
+  const label = mountLabel(record.config, context.facts.labels);
+  const rootfs = await mountRootfs(context.helper, context.layers, record.chain, paths.container, label);
   if (record.volumesFilled) return rootfs;
   for (const m of record.mounts) {
     if (m.type !== 'volume' || m.volumeNoCopy) continue;
@@ -168,12 +174,23 @@ export async function bundleProcess(bundle: string): Promise<OciProcess> {
   return (JSON.parse(text) as { process: OciProcess }).process;
 }
 
+/** Whose the files of a container are. */
+export interface FileOwnership {
+  readonly ids: IdMaps | undefined;
+  /** SELinux's, '' for none. */
+  readonly label: string;
+}
+
+export function ownershipOf(context: BundleContext, config: ContainerConfig): FileOwnership {
+  return { ids: idsOf(context.layers.ids, config), label: mountLabel(config, context.facts.labels) };
+}
+
 /** Puts the injected files onto a tmpfs of their own. Done once: their contents are not kept anywhere else. */
 export async function placeFiles(
   context: BundleContext,
   directory: string,
   files: readonly InjectedFile[],
-  ids: IdMaps | undefined,
+  { ids, label }: FileOwnership,
 ): Promise<void> {
   await mkdir(directory, { recursive: true, mode: ROOT_ONLY });
   // What an interrupted attempt mounted.
@@ -185,7 +202,7 @@ export async function placeFiles(
     target: directory,
     fstype: 'tmpfs',
     flags: ['nosuid', 'nodev', 'noexec'],
-    data: `size=${size},mode=700,uid=${root.uid},gid=${root.gid}`,
+    data: `size=${size},mode=700,uid=${root.uid},gid=${root.gid}${contextOption(label)}`,
   });
   for (const [i, f] of files.entries()) {
     const path = join(directory, String(i));
@@ -250,13 +267,16 @@ function makeWorkingDir(rootfs: string, path: string, owner: Owner): void {
     throw new SwarmtsError('invalid-argument', `Cannot mkdir: ${path} is not a directory`);
 }
 
+/** What the engine writes for the container's /etc. */
+export const ETC_FILES = ['hosts', 'hostname', 'resolv.conf'];
+
 function writeEtcFiles(context: BundleContext, request: BundleRequest): OciMount[] {
   const { record, paths, attachment } = request;
   const { config } = record;
   const { networkOf } = request;
   if (networkOf !== undefined) {
     const { directory } = networkOf;
-    return ['hosts', 'hostname', 'resolv.conf'].map((name) => bind(join(directory, name), `/etc/${name}`, false));
+    return ETC_FILES.map((name) => bind(join(directory, name), `/etc/${name}`, false));
   }
   const shared = request.network.kind === 'host';
   const fqdn = config.domainname ? `${record.hostname}.${config.domainname}` : undefined;

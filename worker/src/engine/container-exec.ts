@@ -1,6 +1,7 @@
 /** The process of an exec: the container's own, changed by what was asked for. */
 import type { MachineFacts } from '../runtime/machine-facts.js';
 import type { OciProcess } from '../runtime/oci-spec.js';
+import { UNCONFINED } from '../runtime/security-labels.js';
 import { lookUpUser } from './container-bundle.js';
 import { withVariables } from './merge-config.js';
 import type { ExecConfig, TerminalSize } from './session-api.js';
@@ -27,6 +28,7 @@ export function execProcess(
     ...(config.workingDir === '' ? {} : { cwd: config.workingDir }),
     ...(user ? { user: { uid: user.uid, gid: user.gid, additionalGids: user.additionalGids } } : {}),
     ...(config.privileged ? { capabilities: { bounding: all, effective: all, permitted: all } } : {}),
+    ...(config.privileged && base.apparmorProfile ? { apparmorProfile: UNCONFINED } : {}),
   };
 }
 

@@ -1,6 +1,7 @@
 /** Where the files of a container are, whether it runs or not, for those who copy them in or out. */
 import { join } from 'node:path';
 import type { BindRequest, RootRequest } from '../files/files-request.js';
+import { mountLabel } from '../runtime/security-labels.js';
 import { makeRootfsDirs, planOverlay, rootfsPaths } from '../snapshots/rootfs.js';
 import type { ContainerContext } from './container-context.js';
 import type { ContainerPaths } from './container-paths.js';
@@ -24,10 +25,10 @@ export async function stoppedRoot(
   paths: ContainerPaths,
   withVolumes: boolean,
 ): Promise<RootRequest> {
-  const { layers } = context.bundle;
+  const { layers, facts } = context.bundle;
   const own = rootfsPaths(paths.container);
   makeRootfsDirs(layers, own);
-  const plan = planOverlay(layers.root, layers.lowerDirs(record.chain), own);
+  const plan = planOverlay(layers.root, layers.lowerDirs(record.chain), own, mountLabel(record.config, facts.labels));
   const binds = withVolumes ? await bindsOf(context, record) : [];
   return { kind: 'overlay', target: own.target, data: plan.data, cwd: layers.root, binds };
 }

@@ -2,7 +2,7 @@
 import { dirname, isAbsolute } from 'node:path';
 import { logAttributes } from '../logs/log-attributes.js';
 import { tagOf } from '../logs/syslog-format.js';
-import { type LabelSupport, securityLabels } from '../runtime/security-labels.js';
+import { type LabelSupport, mountLabel, securityLabels } from '../runtime/security-labels.js';
 import type { ContainerRecord } from './container-record.js';
 import type { ContainerInfo, ContainerLink } from './engine-api.js';
 import type { HealthState } from './health-state.js';
@@ -35,6 +35,7 @@ export function describeContainer(record: ContainerRecord, now: Circumstances): 
     directory: dirname(dirname(logPath)),
     layers,
     ...securityLabels(record.config, labels),
+    mountLabel: mountLabel(record.config, labels),
     logAttributes: logAttributesOf(record),
     ...(network ? { network: networkOf(network) } : {}),
     ...(network?.networks ? { networks: network.networks } : {}),

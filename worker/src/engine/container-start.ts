@@ -2,23 +2,33 @@
  * Brings a container into being up to the point where its process exists and waits to be released: files, volumes, root file
  * system, network, bundle, monitor. What a failure leaves behind is taken down by container-teardown.
  */
-import { chmodSync, chownSync, mkdirSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { chmodSync, chownSync, existsSync, mkdirSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { messageOf, SwarmtsError } from '@swarmts/lib';
 import { openLogSink } from '../logs/log-forwarder.js';
+import { DEFAULT_PROFILE } from '../runtime/apparmor-profile.js';
 import { DEFAULT_SHM_BYTES, type NetworkNamespace } from '../runtime/oci-config.js';
 import type { ContainerUserns } from '../runtime/oci-userns.js';
 import { identifyProcess } from '../runtime/process-identity.js';
 import { type StartFailure, startFailure } from '../runtime/runtime-errors.js';
+import { contextOption, labelFiles, mountLabel, securityLabels } from '../runtime/security-labels.js';
 import { type IdMaps, ownerOnHost, ROOT } from '../userns/id-map.js';
-import { hasFiles, type NetworkOwner, placeFiles, prepareRootfs, writeBundle } from './container-bundle.js';
+import {
+  ETC_FILES,
+  hasFiles,
+  type NetworkOwner,
+  ownershipOf,
+  placeFiles,
+  prepareRootfs,
+  writeBundle,
+} from './container-bundle.js';
 import type { ContainerContext } from './container-context.js';
 import { type LinkedContainer, linkedPorts } from './container-links.js';
 import { sharedNamespaces } from './container-namespaces.js';
 import type { AttachRequest, NetworkAttachment } from './container-network.js';
 import { type ContainerPaths, containerPaths } from './container-paths.js';
 import { type ContainerRecord, type RunningProcess, volumeNames } from './container-record.js';
-import { giveStreams, idsOf, usernsOf } from './container-userns.js';
+import { giveStreams, usernsOf } from './container-userns.js';
 import type { InjectedFile } from './engine-api.js';
 import { keepBundleInMemory } from './secret-variables.js';
 
@@ -64,7 +74,7 @@ export async function createProcess(
   const { namespace, attachment, networkOf } = network.value;
   const shared = {
     ...sharedNamespaces(record.config, context.peerOf),
-    ...(await sharedMemory(context, record, paths, userns?.ids)),
+    ...(await sharedMemory(context, record, paths)),
   };
   const program = programOf(context, record);
   const request = {
@@ -80,6 +90,7 @@ export async function createProcess(
     userns,
   };
   const spec = writeBundle(context.bundle, request);
+  await confine(context, record, paths);
   const process = await startMonitor(context, record, paths, program);
   if (userns) {
     giveStreams(process.init.pid, ownerOnHost(userns.ids, spec.process.user));
@@ -105,18 +116,18 @@ async function sharedMemory(
   context: ContainerContext,
   record: ContainerRecord,
   paths: ContainerPaths,
-  ids: IdMaps | undefined,
 ): Promise<{ shm?: string }> {
   if (record.config.ipcMode !== 'shareable') return {};
   mkdirSync(paths.shm, { recursive: true, mode: 0o1777 });
   const size = record.config.shmSizeBytes ?? DEFAULT_SHM_BYTES;
+  const { ids, label } = ownershipOf(context.bundle, record.config);
   const { uid, gid } = ownerOnHost(ids, ROOT);
   await context.helper.mount({
     source: 'shm',
     target: paths.shm,
     fstype: 'tmpfs',
     flags: ['nosuid', 'nodev', 'noexec'],
-    data: `mode=1777,size=${size},uid=${uid},gid=${gid}`,
+    data: `mode=1777,size=${size},uid=${uid},gid=${gid}${contextOption(label)}`,
   });
   return { shm: paths.shm };
 }
@@ -132,6 +143,15 @@ async function checkLogSink(context: ContainerContext, record: ContainerRecord):
     const what = 'failed to create task for container: failed to initialize logging driver';
     throw new SwarmtsError('failed-precondition', `${what}: ${messageOf(e)}`, { cause: e });
   }
+}
+
+/** What AppArmor and SELinux need before the process is there. */
+async function confine({ bundle, helper }: ContainerContext, record: ContainerRecord, paths: ContainerPaths) {
+  const { labels } = bundle.facts;
+  if (securityLabels(record.config, labels).apparmorProfile === DEFAULT_PROFILE) await bundle.defaultProfile?.ensure();
+  const label = mountLabel(record.config, labels);
+  const etc = ETC_FILES.map((name) => join(paths.container, name)).filter(existsSync);
+  if (label !== '') await labelFiles(helper, label, etc);
 }
 
 async function startMonitor(
@@ -211,7 +231,7 @@ async function placeFilesOnce(
     const what = 'the files of this container (secrets, configs) are gone since a reboot';
     throw new SwarmtsError('failed-precondition', `${what}; create it anew`);
   }
-  await placeFiles(context.bundle, paths.files, files, idsOf(context.bundle.layers.ids, record.config));
+  await placeFiles(context.bundle, paths.files, files, ownershipOf(context.bundle, record.config));
 }
 
 export async function acquireVolumes(context: ContainerContext, record: ContainerRecord): Promise<Map<string, string>> {

@@ -340,6 +340,8 @@ export interface ContainerInfo {
   /** Of its processes, where the kernel has them. */
   readonly apparmorProfile?: string;
   readonly selinuxLabel?: string;
+  /** SELinux's, of its files; '' for none. */
+  readonly mountLabel?: string;
   readonly mounts?: readonly ContainerMount[];
   readonly user?: string;
   readonly workingDir?: string;

@@ -24,6 +24,7 @@ import type { TransferLimits } from '../images/image-store.js';
 import { hostPlatform, type Platform } from '../images/manifest.js';
 import { reopenLog } from '../logs/log-files.js';
 import { LogRotation, type RotatingLog } from '../logs/log-rotation.js';
+import { apparmorParser, DEFAULT_PROFILE, DefaultProfile } from '../runtime/apparmor-profile.js';
 import { favorDynmodsMount } from '../runtime/cgroup-mount.js';
 import { chooseRuntime, prepareForCrun } from '../runtime/choose-runtime.js';
 import { CompiledFilters } from '../runtime/compiled-filters.js';
@@ -171,6 +172,7 @@ export async function openEngine(options: EngineOptions): Promise<ContainerEngin
     users,
     emit,
   });
+  const { facts, defaultProfile } = await confinement(helper, execRoot, logger);
   // The engine that removes them is made last; what waits for it until then is removed right after.
   const early: string[] = [];
   let onAutoRemove = (id: string): void => void early.push(id);
@@ -188,7 +190,8 @@ export async function openEngine(options: EngineOptions): Promise<ContainerEngin
     bundle: {
       helper,
       layers,
-      facts: machineFacts(),
+      facts,
+      defaultProfile,
       cgroupParent: options.cgroupParent ?? `/swarmts/${options.instance ?? instanceOf(dataRoot)}`,
       initPath: options.initPath,
       filters: new CompiledFilters(),
@@ -218,6 +221,17 @@ export async function openEngine(options: EngineOptions): Promise<ContainerEngin
   for (const id of early) onAutoRemove(id);
   await removeLeftContainers(engine);
   return engine;
+}
+
+/** Facts about the machine, and the AppArmor profile of containers where it can have one. */
+async function confinement(helper: HelperApi, execRoot: string, logger: Logger) {
+  const facts = machineFacts();
+  const parser = facts.labels.apparmor ? apparmorParser() : undefined;
+  if (parser === undefined) return { facts, defaultProfile: undefined };
+  const defaultProfile = new DefaultProfile({ helper, parser, directory: execRoot });
+  // Whoever starts a container is told again.
+  await defaultProfile.ensure().catch((e: unknown) => logger.error('no AppArmor profile', { error: messageOf(e) }));
+  return { facts: { ...facts, labels: { ...facts.labels, defaultProfile: DEFAULT_PROFILE } }, defaultProfile };
 }
 
 function namedRuntimes(given: Readonly<Record<string, string>>): [string, string][] {

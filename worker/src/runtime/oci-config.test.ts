@@ -48,6 +48,27 @@ describe('config.json', () => {
     assert.deepEqual([types(host).includes('network'), host.linux.sysctl, host.hostname], [false, {}, 'box']);
   });
 
+  it('is in a user namespace of its own or of another container, with its ids', () => {
+    const ranges = [{ containerId: 0, hostId: 5000, size: 100 }];
+    const ids = { uids: ranges, gids: ranges };
+    const { linux } = ociConfig(input({}, { userns: { ids } }));
+    assert.deepEqual(linux.namespaces[0], { type: 'user' });
+    assert.deepEqual(linux.gidMappings, [{ containerID: 0, hostID: 5000, size: 100 }]);
+    assert.equal(linux.sysctl['net.ipv4.ping_group_range'], '0 99', 'the kernel takes no others');
+    const joined = ociConfig(input({}, { userns: { ids, path: '/proc/7/ns/user' } })).linux;
+    assert.deepEqual(joined.namespaces[0], { type: 'user', path: '/proc/7/ns/user' });
+    assert.deepEqual(joined.uidMappings, linux.uidMappings);
+    assert.equal(ociConfig(input()).linux.uidMappings, undefined);
+  });
+
+  it('labels the file systems in memory that the runtime mounts', () => {
+    const labels = { apparmor: false, selinux: true, fileLabel: 'u:object_r:container_file_t:s0' };
+    const labelled = ociConfig(input({ selinuxLabel: 'u:r:t:s0:c1' }, { labels }));
+    assert.equal(labelled.linux.mountLabel, 'u:object_r:container_file_t:s0:c1');
+    assert.equal(labelled.process.selinuxLabel, 'u:r:t:s0:c1');
+    assert.equal(ociConfig(input({}, { labels })).linux.mountLabel, undefined);
+  });
+
   it('takes the seccomp profile, the masks and the device rules away from privileged containers', () => {
     const device = { path: '/dev/x', type: 'c', major: 1, minor: 2, fileMode: 0o600, uid: 0, gid: 0 } as const;
     const spec = ociConfig(input({ privileged: true }, { hostDevices: [device] }));

@@ -17,7 +17,7 @@ import type {
 } from './oci-spec.js';
 import { type ContainerUserns, idMappingsOf, pingGroups, usernsNamespace } from './oci-userns.js';
 import { defaultSeccomp } from './seccomp-profile.js';
-import { type LabelSupport, securityLabels } from './security-labels.js';
+import { type LabelSupport, mountLabel, securityLabels } from './security-labels.js';
 import type { ResolvedUser } from './user-lookup.js';
 
 export type NetworkNamespace =
@@ -101,6 +101,7 @@ export function ociConfig(input: OciConfigInput): OciSpec {
       maskedPaths: privileged ? [] : (config.maskedPaths ?? MASKED_PATHS),
       readonlyPaths: privileged ? [] : (config.readonlyPaths ?? READONLY_PATHS),
       ...propagationOf(config),
+      ...mountLabelOf(input),
     },
   };
 }
@@ -178,6 +179,11 @@ function namespacesOf(
   });
   if (network.kind === 'host') return own;
   return [...own, network.kind === 'path' ? { type: 'network', path: network.path } : { type: 'network' }];
+}
+
+function mountLabelOf({ config, labels }: OciConfigInput): { mountLabel?: string } {
+  const label = labels ? mountLabel(config, labels) : '';
+  return label === '' ? {} : { mountLabel: label };
 }
 
 function sysctlsOf(input: OciConfigInput): Record<string, string> {

@@ -127,5 +127,7 @@ export interface OciSpec {
     readonly maskedPaths: readonly string[];
     readonly readonlyPaths: readonly string[];
     readonly rootfsPropagation?: string;
+    /** Of the file systems in memory that the runtime mounts. */
+    readonly mountLabel?: string;
   };
 }

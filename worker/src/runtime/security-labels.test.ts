@@ -2,9 +2,11 @@ import assert from 'node:assert/strict';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { labelSupport, securityLabels } from './security-labels.js';
+import { planOverlay } from '../snapshots/rootfs.js';
+import { labelFiles, labelSupport, mountLabel, securityLabels } from './security-labels.js';
 
 const LABEL = 'system_u:system_r:svirt_t:s0:c1,c2';
+const FILES = 'system_u:object_r:container_file_t:s0';
 
 describe('the labels of processes', () => {
   let sys: string;
@@ -56,6 +58,62 @@ describe('the labels of processes', () => {
     assert.deepEqual(securityLabels({}, both), {});
     assert.deepEqual(securityLabels({ privileged: true }, both), { apparmorProfile: 'unconfined' });
     assert.deepEqual(securityLabels({ privileged: true, apparmorProfile: 'mine' }, both), { apparmorProfile: 'mine' });
+  });
+
+  it('name the profile of the engine where a container names none', () => {
+    const support = { apparmor: true, selinux: false, defaultProfile: 'swarmts-default' };
+    assert.deepEqual(securityLabels({}, support), { apparmorProfile: 'swarmts-default' });
+    assert.deepEqual(securityLabels({ apparmorProfile: 'mine' }, support), { apparmorProfile: 'mine' });
+    assert.deepEqual(securityLabels({ apparmorProfile: 'unconfined' }, support), { apparmorProfile: 'unconfined' });
+    assert.deepEqual(securityLabels({ privileged: true }, support), { apparmorProfile: 'unconfined' });
+  });
+
+  it('have files at the level of the processes, as the policy in force has it', () => {
+    recorded({
+      ...FEDORA,
+      'etc/selinux/config': '# comment\nSELINUX=enforcing\nSELINUXTYPE=mls\n',
+      'etc/selinux/mls/contexts/lxc_contexts': `process = "system_u:system_r:container_t:s0"\nfile = "${FILES}"\n`,
+    });
+    const support = labelSupport(sys, join(sys, 'etc'));
+    assert.deepEqual(support, { apparmor: false, selinux: true, fileLabel: FILES });
+    assert.equal(mountLabel({ selinuxLabel: LABEL }, support), 'system_u:object_r:container_file_t:s0:c1,c2');
+    assert.equal(
+      mountLabel({ selinuxLabel: 'u:r:t:s0-s15:c0.c1023' }, support),
+      'system_u:object_r:container_file_t:s0-s15:c0.c1023',
+    );
+    assert.equal(mountLabel({}, support), '', 'processes that are not labelled');
+    assert.equal(mountLabel({ selinuxLabel: LABEL }, { ...support, selinux: false }), '');
+    assert.equal(
+      mountLabel({ selinuxLabel: LABEL }, labelSupport(sys, join(sys, 'none'))),
+      '',
+      'a policy without containers',
+    );
+  });
+
+  it('are an option of the root that is mounted, of what the runtime mounts, and of files from outside', async () => {
+    const label = 'system_u:object_r:container_file_t:s0:c1,c2';
+    const paths = { upper: '/c/upper', work: '/c/work', target: '/c/rootfs' };
+    assert.match(
+      planOverlay('/o', ['l/0'], paths, label).data,
+      /,context="system_u:object_r:container_file_t:s0:c1,c2"$/,
+    );
+    assert.doesNotMatch(planOverlay('/o', ['l/0'], paths).data, /context/);
+    const calls: string[] = [];
+    const helper = (code: number) => ({
+      run: ({ argv }: { readonly argv: readonly string[] }) => {
+        calls.push(argv.join(' '));
+        return Promise.resolve({
+          code,
+          signal: '',
+          stdout: Buffer.alloc(0),
+          stderr: Buffer.from('chcon: not permitted'),
+        });
+      },
+    });
+    await labelFiles(helper(0), label, ['/c/hosts', '/c/hostname']);
+    await labelFiles(helper(0), label, []);
+    assert.deepEqual(calls, [`chcon -- ${label} /c/hosts /c/hostname`]);
+    await assert.rejects(labelFiles(helper(1), label, ['/c/hosts']), /SELinux relabeling .* chcon: not permitted$/);
   });
 
   it('are left out where the kernel does not know them, as Docker does', () => {

@@ -6,6 +6,7 @@ import { chownSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { SwarmtsError } from '@swarmts/lib';
 import type { HelperApi } from '../helper/helper-api.js';
+import { contextOption } from '../runtime/security-labels.js';
 import { ownerOnHost, ROOT } from '../userns/id-map.js';
 import type { LayerStore } from './layer-store.js';
 
@@ -29,10 +30,10 @@ export type OverlayPlan =
 
 /**
  * How to mount `lower` (relative to `root`, topmost first): with absolute paths while they fit into one page, and with
- * a working directory and relative ones when they do not.
+ * a working directory and relative ones when they do not. `label` is SELinux's for all files.
  */
-export function planOverlay(root: string, lower: readonly string[], paths: RootfsPaths): OverlayPlan {
-  const own = `upperdir=${paths.upper},workdir=${paths.work},${OVERLAY_OPTIONS}`;
+export function planOverlay(root: string, lower: readonly string[], paths: RootfsPaths, label = ''): OverlayPlan {
+  const own = `upperdir=${paths.upper},workdir=${paths.work},${OVERLAY_OPTIONS}${contextOption(label)}`;
   const absolute = `lowerdir=${lower.map((l) => join(root, l)).join(':')},${own}`;
   if (Buffer.byteLength(absolute) <= MAX_MOUNT_DATA) return { via: 'mount', data: absolute };
   const relative = `lowerdir=${lower.join(':')},${own}`;
@@ -56,10 +57,11 @@ export async function mountRootfs(
   layers: LayerStore,
   chain: readonly string[],
   containerDir: string,
+  label = '',
 ): Promise<string> {
   const paths = rootfsPaths(containerDir);
   makeRootfsDirs(layers, paths);
-  const plan = planOverlay(layers.root, layers.lowerDirs(chain), paths);
+  const plan = planOverlay(layers.root, layers.lowerDirs(chain), paths, label);
   if (plan.via === 'mount') {
     await helper.mount({ source: 'overlay', target: paths.target, fstype: 'overlay', data: plan.data });
   } else {
