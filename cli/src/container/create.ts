@@ -21,16 +21,16 @@ export async function createFromFlags(
     throw new CommandError('conflicting options: cannot specify both --restart and --rm', 125);
   }
   const body = createBody(f, image, cmd, { env: ctx.env, attached });
-  const create = () => ctx.api.post<Created>('/containers/create', body, f.name === '' ? {} : { name: f.name });
-  if (f.pull === 'always') await pull(ctx, image, f.quiet);
+  const query = { name: f.name || undefined, platform: f.platform || undefined };
+  const create = () => ctx.api.post<Created>('/containers/create', body, query);
+  if (f.pull === 'always') await pull(ctx, image, f);
   let made: Created;
   try {
     made = await create();
   } catch (e) {
-    if (!(e instanceof ApiError) || e.status !== 404 || f.pull !== 'missing' || !/No such image/.test(e.message))
-      throw e;
+    if (!(e instanceof ApiError) || e.status !== 404 || f.pull !== 'missing' || !MISSING.test(e.message)) throw e;
     ctx.err.write(`Unable to find image '${image}' locally\n`);
-    await pull(ctx, image, f.quiet);
+    await pull(ctx, image, f);
     made = await create();
   }
   for (const w of made.Warnings ?? []) ctx.err.write(`WARNING: ${w}\n`);
@@ -43,13 +43,20 @@ interface Created {
   readonly Warnings?: readonly string[] | null;
 }
 
+/** There is no image, or none for the platform that is wanted. */
+const MISSING = /No such image|does not match the specified platform/;
+
 /** What it shows is not the output of the command. */
-async function pull(ctx: Context, reference: string, quiet: boolean): Promise<void> {
+async function pull(
+  ctx: Context,
+  reference: string,
+  { quiet, platform }: Pick<CreateFlags, 'quiet' | 'platform'>,
+): Promise<void> {
   const image = isTagged(reference) ? reference : `${reference}:latest`;
   const cut = image.includes('@') ? image.indexOf('@') : image.lastIndexOf(':');
   const auth = registryAuth(ctx.env, image);
   const stream = await ctx.api.open('POST', '/images/create', {
-    query: { fromImage: image.slice(0, cut), tag: image.slice(cut + 1) },
+    query: { fromImage: image.slice(0, cut), tag: image.slice(cut + 1), platform: platform || undefined },
     ...(auth === undefined ? {} : { headers: { 'X-Registry-Auth': auth } }),
   });
   await showProgress(stream, ctx.err, quiet);

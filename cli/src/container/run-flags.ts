@@ -79,6 +79,7 @@ export const createFlags = {
   'oom-score-adj': optionalInt("Tune host's OOM preferences (-1000 to 1000)"),
   pid: text('PID namespace to use'),
   'pids-limit': optionalInt('Tune container pids limit (set -1 for unlimited)'),
+  platform: text('Set platform if server is multi-platform capable'),
   privileged: bool('Give extended privileges to this container'),
   publish: texts("Publish a container's port(s) to the host", { short: 'p' }),
   'publish-all': bool('Publish all exposed ports to random ports', { short: 'P' }),

@@ -150,8 +150,8 @@ async function confine({ bundle, helper }: ContainerContext, record: ContainerRe
   const { labels } = bundle.facts;
   if (securityLabels(record.config, labels).apparmorProfile === DEFAULT_PROFILE) await bundle.defaultProfile?.ensure();
   const label = mountLabel(record.config, labels);
-  const etc = ETC_FILES.map((name) => join(paths.container, name)).filter(existsSync);
-  if (label !== '') await labelFiles(helper, label, etc);
+  if (label === '') return;
+  await labelFiles(helper, label, ETC_FILES.map((name) => join(paths.container, name)).filter(existsSync));
 }
 
 async function startMonitor(

@@ -256,6 +256,27 @@ describe('containers in user namespaces', function () {
     await bed.engine.remove(id, { force: true, volumes: true });
   });
 
+  it('has nothing of a start that was cut short with its daemon', async () => {
+    await bed.engine.close();
+    const [userns, netns] = ['userns', 'netns'].map((kind) => join(bed.execRoot, kind, 'f'.repeat(64)));
+    await bed.helper.createUserNetns({ userns: userns ?? '', netns: netns ?? '', ids: IDS });
+    await bed.open();
+    assert.deepEqual(
+      [userns, netns].map((f) => existsSync(f ?? '')),
+      [false, false],
+    );
+  });
+
+  it('takes no image with ids that the user namespace does not have', async () => {
+    const layer = await busyboxLayer([{ name: 'far', content: 'x', uid: 70_000 }]);
+    const { ref } = await registry.push('far', [{ tar: layer }]);
+    await assert.rejects(
+      bed.engine.images.pull(ref, {}),
+      /failed to register layer: Container ID 70000 cannot be mapped/,
+    );
+    assert.equal(await bed.engine.images.find(ref), undefined);
+  });
+
   it('does not open where its root cannot get to', async () => {
     chmodSync(bed.dir, 0o700);
     try {

@@ -51,6 +51,21 @@ describe('the container commands', () => {
     assert.deepEqual((host.DeviceRequests as { Count: number }[])[0]?.Count, -1);
   });
 
+  it('pull for the platform that is wanted when the image here is for another', async () => {
+    const message = 'image with reference box was found but does not match the specified platform';
+    const routes: FakeRoutes = {
+      'POST /containers/create': () => ({ status: 404, json: { message } }),
+      'POST /images/create': () => ({ json: { status: `WARNING: ${message}` } }),
+    };
+    const { code, err, requests } = await runCli(['create', '--platform', 'linux/arm64', 'box'], routes);
+    assert.equal(code, 1);
+    assert.match(err, /^Unable to find image 'box' locally\n(.*\n)*.*does not match the specified platform\n/);
+    assert.deepEqual(
+      requests.map((r) => [r.path, r.query.platform]),
+      ['/containers/create', '/images/create', '/containers/create'].map((path) => [path, 'linux/arm64']),
+    );
+  });
+
   it('show what a container uses as Docker counts it', async () => {
     const sample = {
       id: 'c'.repeat(64),
