@@ -108,6 +108,9 @@ describe('execs and attachments', function () {
       /^SwarmtsError: OCI runtime exec failed: exec failed: unable to start container process: exec: "nosuch": executable file not found in \$PATH: unknown$/,
     );
     assert.equal(await missing.code(), 127);
+    const silent = await exec(['nosuch'], { attachStderr: false });
+    await assert.rejects(silent.start(), /exec: "nosuch": executable file not found/, 'also where nobody reads that');
+    assert.equal(await silent.code(), 127);
     const plain = await exec(['/bin/plain-file']);
     await assert.rejects(plain.start(), /OCI runtime exec failed: exec failed: .*permission denied/);
     assert.equal(await plain.code(), 126);
@@ -125,8 +128,10 @@ describe('execs and attachments', function () {
       tty: true,
       attachStdin: true,
     });
+    // Clients do not wait for the start with that.
+    const resized = bed.engine.resizeExec(e.execId, { rows: 33, columns: 101 });
     const session = await e.start();
-    await bed.engine.resizeExec(e.execId, { rows: 33, columns: 101 });
+    await resized;
     let text = '';
     const pumping = session.pump(async ({ data }) => {
       text += Buffer.from(data).toString();
@@ -136,6 +141,7 @@ describe('execs and attachments', function () {
     await pumping;
     assert.match(text, /33 101\r\ngot hello\r\n/);
     assert.equal(await e.code(), 0);
+    await assert.rejects(bed.engine.resizeExec(e.execId, { rows: 1, columns: 1 }), /is not running in a terminal/);
   });
 
   it('go on when nobody is at their streams any more', async () => {

@@ -5,7 +5,7 @@
  */
 import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Clock, messageOf, newHexId, SwarmtsError } from '@swarmts/lib';
+import { type Clock, messageOf, newHexId, SwarmtsError, type TimerHandle } from '@swarmts/lib';
 import type { ExecConfig, ExecInfo, OutputChunk, Session, TerminalSize } from '../engine/session-api.js';
 import type { RunResult } from '../helper/helper-api.js';
 import type { OciRuntime } from '../runtime/oci-runtime.js';
@@ -40,6 +40,8 @@ export interface ExecStreams extends Session {
 
 const DEFAULT_SIZE: TerminalSize = { rows: 24, columns: 80 };
 const EXIT_NOT_STARTED = 126;
+/** Clients ask for the size of their terminal at the same time as for the start. */
+const RESIZE_WAIT_MS = 10_000;
 
 export class Exec {
   readonly id = newHexId();
@@ -50,6 +52,10 @@ export class Exec {
   #exitCode: number | undefined;
   #endedAtMs = 0;
   #streams: ExecStreams | undefined;
+  #onBegun: () => void = () => undefined;
+  readonly #begun = new Promise<void>((resolve) => {
+    this.#onBegun = resolve;
+  });
   #onEnded: () => void = () => undefined;
   readonly #ended = new Promise<void>((resolve) => {
     this.#onEnded = resolve;
@@ -114,8 +120,17 @@ export class Exec {
     };
   }
 
+  /** Waits for the start. Throws 'conflict' where there is no terminal. */
   async resize(size: TerminalSize): Promise<void> {
-    if (this.#state !== 'running' || !(this.#streams instanceof TerminalStreams)) {
+    if (this.config.tty && this.#pid === 0 && this.#state !== 'ended') {
+      let timer: TimerHandle | undefined;
+      const late = new Promise<void>((resolve) => {
+        timer = this.#host.clock.after(RESIZE_WAIT_MS, resolve);
+      });
+      await Promise.race([this.#begun, this.#ended, late]);
+      timer?.cancel();
+    }
+    if (this.#pid === 0 || !(this.#streams instanceof TerminalStreams)) {
       throw new SwarmtsError('conflict', `exec ${this.id} is not running in a terminal`);
     }
     await this.#streams.resize(this.#pid, size);
@@ -144,6 +159,7 @@ export class Exec {
       throw failure.error;
     }
     this.#pid = pid;
+    this.#onBegun();
     streams.begin();
     void running.then(
       (result) => this.#finish(result.code, directory),

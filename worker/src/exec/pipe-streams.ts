@@ -71,25 +71,31 @@ export class PipeStreams implements ExecStreams {
   }
 
   begin(): void {
-    for (const o of this.#outputs) {
-      // Only now: a pipe that nobody has opened for writing yet looks like one at its end.
-      o.socket = new Socket({ fd: o.fd ?? -1, readable: true, writable: false });
-      o.fd = undefined;
-      o.socket.on('error', () => undefined);
-      if (!o.wanted) o.socket.resume();
-    }
+    this.#openOutputs();
+    for (const o of this.#outputs) if (!o.wanted) o.socket?.resume();
     if (this.#inputFd === undefined) return;
     this.#input = new Socket({ fd: this.#inputFd, readable: false, writable: true });
     this.#inputFd = undefined;
     this.#input.on('error', () => undefined);
   }
 
+  /** Only now: a pipe that nobody has opened for writing yet looks like one at its end. */
+  #openOutputs(): void {
+    for (const o of this.#outputs) {
+      o.socket = new Socket({ fd: o.fd ?? -1, readable: true, writable: false });
+      o.fd = undefined;
+      o.socket.on('error', () => undefined);
+    }
+  }
+
+  /** Also of streams that nobody wants: the runtime complains there. */
   async leftover(): Promise<string> {
-    this.begin();
+    this.#openOutputs();
     let text = '';
-    await this.pump(async ({ data }) => {
+    const take: Sink = async ({ data }) => {
       text += Buffer.from(data).toString('utf8');
-    }).catch((e: unknown) => {
+    };
+    await Promise.all(this.#outputs.map((o) => pumpOne(o, take))).catch((e: unknown) => {
       text += messageOf(e);
     });
     this.#drop();
@@ -97,7 +103,7 @@ export class PipeStreams implements ExecStreams {
   }
 
   async pump(sink: Sink): Promise<void> {
-    await Promise.all(this.#outputs.map((o) => pumpOne(o, sink)));
+    await Promise.all(this.#outputs.filter((o) => o.wanted).map((o) => pumpOne(o, sink)));
   }
 
   async write(bytes: Uint8Array): Promise<void> {
@@ -145,7 +151,7 @@ export class PipeStreams implements ExecStreams {
 }
 
 async function pumpOne(output: Output, sink: Sink): Promise<void> {
-  if (!output.wanted || !output.socket) return;
+  if (!output.socket) return;
   try {
     for await (const chunk of output.socket) await sink({ stream: output.stream, data: chunk as Buffer });
   } catch (e) {
