@@ -26,7 +26,8 @@ export function parseFilters(query: URLSearchParams, allowed: readonly string[])
 }
 
 function valuesOf(name: string, v: unknown): readonly string[] {
-  const list = Array.isArray(v) ? v : isRecord(v) ? Object.keys(v).filter((k) => v[k] === true) : undefined;
+  // As dockerd, which looks at the names alone.
+  const list = Array.isArray(v) ? v : isRecord(v) ? Object.keys(v) : undefined;
   const texts = list?.filter((x): x is string => typeof x === 'string');
   if (texts === undefined || texts.length !== list?.length) {
     throw new SwarmtsError('invalid-argument', `invalid filter '${name}': its value must be a list of strings`);

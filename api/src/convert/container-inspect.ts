@@ -5,7 +5,7 @@
 import type { ContainerSummary } from '../backend.js';
 import type { Throttle } from '../container-limits.js';
 import { timeJson } from '../json/write.js';
-import { mountsJson, networksJson, portMapJson } from './container.js';
+import { mountsJson, networkModeJson, networksJson, portMapJson } from './container.js';
 import { linkJson } from './container-link.js';
 import { containerDirectories } from './graph-driver.js';
 
@@ -162,7 +162,7 @@ function hostConfigJson(c: ContainerSummary): Record<string, unknown> {
     ...HOST_DEFAULTS,
     ...withoutEmpty(given?.hostConfig ?? {}),
     LogConfig: { Type: c.logDriver, Config: logOptions(c) },
-    NetworkMode: c.networkMode === 'local' ? 'default' : c.networkMode,
+    NetworkMode: networkModeJson(c),
     PortBindings: portMapJson(c),
     Links: orNull(c.links.map((l) => linkJson(c.name, l))),
     RestartPolicy: { Name: c.restart.name, MaximumRetryCount: c.restart.maxRetries },

@@ -224,18 +224,23 @@ function fileJson(f: FileTarget): Record<string, unknown> {
 
 function readPrivileges(o: JsonObject): Privileges {
   const seccomp = o.object('Seccomp');
-  const asJson = (name: string) => {
-    const v = o.object(name);
-    return v === undefined ? '' : JSON.stringify(v.value);
-  };
+  const selinux = o.object('SELinuxContext');
+  const credentials = o.object('CredentialSpec');
   return Privileges.create({
     seccompMode: seccomp?.string('Mode') ?? '',
     seccompProfile: seccomp?.bytes('Profile') ?? new Uint8Array(),
     apparmorMode: o.object('AppArmor')?.string('Mode') ?? '',
     noNewPrivileges: o.boolean('NoNewPrivileges'),
-    credentialSpecJson: asJson('CredentialSpec'),
-    selinuxJson: asJson('SELinuxContext'),
+    credentialSpecJson: credentials ? JSON.stringify(texts(credentials, ['Config', 'File', 'Registry'])) : '',
+    selinuxJson: selinux
+      ? JSON.stringify({ Disable: selinux.boolean('Disable'), ...texts(selinux, ['User', 'Role', 'Type', 'Level']) })
+      : '',
   });
+}
+
+/** What was left out, or sent as null, is shown as an empty text. */
+function texts(o: JsonObject, names: readonly string[]): Record<string, string> {
+  return Object.fromEntries(names.map((name) => [name, o.string(name)]));
 }
 
 function privilegesJson(p: Privileges): Record<string, unknown> {

@@ -19,7 +19,7 @@ export function containerListJson(c: ContainerSummary, nowMs: number): Record<st
     Labels: c.labels,
     State: c.state,
     Status: statusText(c, nowMs),
-    HostConfig: { NetworkMode: c.networkMode },
+    HostConfig: { NetworkMode: networkModeJson(c) },
     NetworkSettings: { Networks: networksJson(c) },
     Mounts: mountsJson(c),
   };
@@ -57,11 +57,17 @@ export function portMapJson(c: ContainerSummary): Record<string, unknown> {
   return map;
 }
 
+/** Of a container that was given no network by name: a task without networks is on the node's own one. */
+export const soleNetwork = (c: ContainerSummary): string => (c.networkMode === 'local' ? 'bridge' : c.networkMode);
+
+export const networkModeJson = (c: ContainerSummary): string => (c.networkMode === 'local' ? 'default' : c.networkMode);
+
 export function networksJson(c: ContainerSummary): Record<string, unknown> {
   if (c.networks.length > 0) return Object.fromEntries(c.networks.map((n) => [n.name, endpointJson(n)]));
-  if (c.networkMode === '') return {};
+  const network = soleNetwork(c);
+  if (network === '') return {};
   const { gateway, address, prefixLength, mac } = c;
-  return { [c.networkMode]: endpointJson({ ...NO_NETWORK, gateway, address, prefixLength, mac }) };
+  return { [network]: endpointJson({ ...NO_NETWORK, gateway, address, prefixLength, mac }) };
 }
 
 const NO_NETWORK: ContainerNetwork = {

@@ -5,7 +5,9 @@ interface SpecJson {
   readonly UpdateConfig?: { readonly Parallelism: number };
   readonly RollbackConfig?: object;
   readonly TaskTemplate: {
-    readonly ContainerSpec: { readonly StopGracePeriod?: number };
+    readonly ContainerSpec: { readonly StopGracePeriod?: number; readonly DNSConfig?: object };
+    readonly Resources?: object;
+    readonly Placement?: object;
     readonly RestartPolicy: { readonly Condition: string };
   };
 }
@@ -30,6 +32,8 @@ describe('a service that is inspected with its defaults', () => {
     assert.deepEqual(spec.UpdateConfig, update);
     assert.deepEqual(spec.RollbackConfig, update);
     assert.equal(spec.TaskTemplate.ContainerSpec.StopGracePeriod, 10e9);
+    const { Resources, Placement, ContainerSpec } = spec.TaskTemplate;
+    assert.deepEqual([Resources, Placement, ContainerSpec.DNSConfig], [{}, {}, {}]);
     assert.deepEqual(spec.TaskTemplate.RestartPolicy, { Condition: 'any', Delay: 5e9, MaxAttempts: 0 });
   });
 

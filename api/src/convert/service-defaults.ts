@@ -1,8 +1,11 @@
 /** What a service does where its spec says nothing, for clients that ask for it (`insertDefaults`, as `docker service inspect`). Pure. */
 import {
   ContainerSpec,
+  DnsConfig,
   defaults,
   FailureAction,
+  Placement,
+  ResourceRequirements,
   RestartCondition,
   RestartPolicy,
   type ServiceSpec,
@@ -21,8 +24,7 @@ export function withDefaults(spec: ServiceSpec): ServiceSpec {
 }
 
 function taskWithDefaults(task: TaskSpec, isJob: boolean): TaskSpec {
-  const { container, restart } = task;
-  const grace = { stopGracePeriodNs: defaults.stopGracePeriodNs, hasStopGracePeriod: true };
+  const { restart } = task;
   const condition = isJob ? RestartCondition.ON_FAILURE : RestartCondition.ANY;
   const delay = { delayNs: defaults.restartDelayNs, hasDelay: true };
   return TaskSpec.create({
@@ -31,8 +33,18 @@ function taskWithDefaults(task: TaskSpec, isJob: boolean): TaskSpec {
       restart?.hasDelay === false
         ? { ...restart, ...delay }
         : (restart ?? RestartPolicy.create({ condition, ...delay })),
-    container:
-      container && !container.hasStopGracePeriod ? ContainerSpec.create({ ...container, ...grace }) : container,
+    container: task.container && containerWithDefaults(task.container),
+    resources: task.resources ?? ResourceRequirements.create({}),
+    placement: task.placement ?? Placement.create({}),
+  });
+}
+
+function containerWithDefaults(container: ContainerSpec): ContainerSpec {
+  const grace = { stopGracePeriodNs: defaults.stopGracePeriodNs, hasStopGracePeriod: true };
+  return ContainerSpec.create({
+    ...container,
+    ...(container.hasStopGracePeriod ? {} : grace),
+    dnsConfig: container.dnsConfig ?? DnsConfig.create({}),
   });
 }
 

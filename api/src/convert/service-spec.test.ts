@@ -191,4 +191,18 @@ describe('service specs', () => {
       ),
     );
   });
+
+  it('show what docker-py sends as nothing and as zero in the way of dockerd', () => {
+    const SELinuxContext = { Disable: true, User: null, Role: null, Type: null, Level: null };
+    const RestartPolicy = { Condition: 'none', Delay: 0, MaxAttempts: 0, Window: 0 };
+    const ContainerSpec = { Image: 'a', Privileges: { SELinuxContext } };
+    const shown = serviceSpecJson(
+      readServiceSpec(new JsonObject({ Name: 'x', TaskTemplate: { ContainerSpec, RestartPolicy } })),
+    ) as { TaskTemplate: { ContainerSpec: { Privileges: unknown }; RestartPolicy: unknown } };
+    assert.deepEqual(shown.TaskTemplate.RestartPolicy, RestartPolicy);
+    assert.deepEqual(shown.TaskTemplate.ContainerSpec.Privileges, {
+      CredentialSpec: null,
+      SELinuxContext: { Disable: true, User: '', Role: '', Type: '', Level: '' },
+    });
+  });
 });

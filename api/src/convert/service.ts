@@ -2,7 +2,7 @@
 import { type Service, UpdateState } from '@swarmts/proto';
 import type { ServiceWithCounts } from '../backend.js';
 import { JsonTexts } from '../json/json-texts.js';
-import { appendField, timeJson, wordOf } from '../json/write.js';
+import { appendField, omitEmpty, timeJson, wordOf } from '../json/write.js';
 import { metaJson } from './annotations.js';
 import { endpointJson } from './endpoint.js';
 import { serviceSpecJson } from './service-spec.js';
@@ -38,7 +38,7 @@ export function serviceJson(service: Service): Record<string, unknown> {
       ? {}
       : {
           JobStatus: {
-            JobIteration: { Index: service.jobStatus.jobIteration?.index ?? 0 },
+            JobIteration: omitEmpty({ Index: service.jobStatus.jobIteration?.index }),
             LastExecution: timeJson(service.jobStatus.lastExecutionMs),
           },
         }),

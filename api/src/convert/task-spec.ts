@@ -77,6 +77,7 @@ function readRestart(o: JsonObject): RestartPolicy {
     hasDelay: o.has('Delay'),
     maxAttempts: o.unsigned('MaxAttempts'),
     windowNs: o.integer('Window'),
+    hasWindow: o.has('Window'),
   });
 }
 
@@ -85,7 +86,7 @@ function restartJson(r: RestartPolicy): Record<string, unknown> {
     Condition: wordOf(restartConditions, r.condition),
     ...(r.hasDelay ? { Delay: r.delayNs } : {}),
     MaxAttempts: r.maxAttempts,
-    ...(r.windowNs === 0 ? {} : { Window: r.windowNs }),
+    ...(r.hasWindow || r.windowNs !== 0 ? { Window: r.windowNs } : {}),
   };
 }
 

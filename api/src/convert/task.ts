@@ -37,7 +37,7 @@ function withoutSpec(t: Task): Record<string, unknown> {
     }),
     Status: statusJson(t.status),
     DesiredState: taskStateName(t.desiredState),
-    ...(t.jobIteration === undefined ? {} : { JobIteration: { Index: t.jobIteration.index } }),
+    ...(t.jobIteration === undefined ? {} : { JobIteration: omitEmpty({ Index: t.jobIteration.index }) }),
   };
 }
 

@@ -2,7 +2,7 @@
 import { parseDurationNs, SwarmtsError } from '@swarmts/lib';
 import type { ContainerSummary } from '../backend.js';
 import type { WaitCondition } from '../container-backend.js';
-import { containerListJson } from '../convert/container.js';
+import { containerListJson, soleNetwork } from '../convert/container.js';
 import { readContainerCreate } from '../convert/container-create.js';
 import { containerInspectJson } from '../convert/container-inspect.js';
 import { readLimitChanges, readRestartPolicy } from '../convert/container-limits.js';
@@ -238,7 +238,7 @@ function matches(x: ContainerSummary, filters: FilterArgs): boolean {
 
 /** By name, id or unique beginning of one. */
 function isOn(x: ContainerSummary, network: string): boolean {
-  if (x.networks.length === 0) return x.networkMode === network;
+  if (x.networks.length === 0) return soleNetwork(x) === network;
   return x.networks.some((n) => n.name === network || n.id.startsWith(network));
 }
 

@@ -58,7 +58,8 @@ export function serviceRoutes(c: RouteContext): Route[] {
       const spec = await withStoredAuth(c, call, id, readServiceSpec(await readJson(call)));
       const pinned = rollback ? { spec, warnings: [] } : await pinForOldClients(c, call, spec);
       const { warnings } = await swarm.updateService(id, version, pinned.spec, { rollback });
-      return json(warningsJson([...pinned.warnings, ...warnings]));
+      const all = [...pinned.warnings, ...warnings];
+      return json({ Warnings: all.length === 0 ? null : all });
     }),
     route('GET', '/services/{id}/logs', async (call) => {
       const { service } = await swarm.service(call.params.id ?? '');

@@ -26,7 +26,7 @@ import {
 } from '@swarmts/proto';
 import { parseConstraints, parseSpread } from '@swarmts/scheduler';
 import { isIngress, targetOf } from '../allocator/published-ports.js';
-import { isGlobal, isJobSpec } from '../orchestrator/job.js';
+import { isJobSpec } from '../orchestrator/job.js';
 import { validateSchedule } from '../orchestrator/schedule.js';
 
 const bad = (message: string) => new SwarmtsError('invalid-argument', message);
@@ -202,9 +202,6 @@ function validateMode(spec: ServiceSpec): void {
   if (count !== 1) throw bad('exactly one service mode must be given');
   if (isJobSpec(spec)) validateJob(spec);
   validateCount('replicas', m?.replicated?.replicas ?? 0);
-  if (isGlobal(spec) && (spec.task?.placement?.maxReplicas ?? 0) > 0) {
-    throw bad('replicas-max-per-node can only be used with replicated or replicated-job mode');
-  }
 }
 
 function validateCount(what: string, n: number): void {

@@ -1397,6 +1397,8 @@ export interface RestartPolicy extends WithUnknownFields {
   readonly windowNs: number;
   /** False: the default of 5 s. */
   readonly hasDelay: boolean;
+  /** Whether the user has said how long: 0 is no window at all, as nothing is. */
+  readonly hasWindow: boolean;
 }
 
 export const RestartPolicy: Codec<RestartPolicy> = {
@@ -1406,6 +1408,7 @@ export const RestartPolicy: Codec<RestartPolicy> = {
     maxAttempts: 0,
     windowNs: 0,
     hasDelay: false,
+    hasWindow: false,
     ...partial,
   }),
   write(m, w) {
@@ -1414,11 +1417,12 @@ export const RestartPolicy: Codec<RestartPolicy> = {
     if (m.maxAttempts !== 0) w.uint32(24).int64(m.maxAttempts);
     if (m.windowNs !== 0) w.uint32(32).int64(m.windowNs);
     if (m.hasDelay) w.uint32(40).bool(m.hasDelay);
+    if (m.hasWindow) w.uint32(48).bool(m.hasWindow);
     return writeUnknown(m, w);
   },
   encode: (m) => RestartPolicy.write(m, newWriter()).finish(),
   read(r, end) {
-    const m: { condition: RestartCondition; delayNs: number; maxAttempts: number; windowNs: number; hasDelay: boolean; unknownFields?: Uint8Array } = { condition: 0, delayNs: 0, maxAttempts: 0, windowNs: 0, hasDelay: false };
+    const m: { condition: RestartCondition; delayNs: number; maxAttempts: number; windowNs: number; hasDelay: boolean; hasWindow: boolean; unknownFields?: Uint8Array } = { condition: 0, delayNs: 0, maxAttempts: 0, windowNs: 0, hasDelay: false, hasWindow: false };
     while (r.pos < end) {
       const start = r.pos;
       const tag = r.uint32();
@@ -1437,6 +1441,9 @@ export const RestartPolicy: Codec<RestartPolicy> = {
           break;
         case 40:
           m.hasDelay = r.bool();
+          break;
+        case 48:
+          m.hasWindow = r.bool();
           break;
         default:
           keepUnknown(m, r, start, tag);
