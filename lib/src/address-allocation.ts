@@ -9,18 +9,19 @@ interface Given {
 }
 
 /**
- * One address of each family with its prefix length ("10.0.1.5/24"), the ones in `wishes` where given. All or none: on
- * 'resource-exhausted' and 'conflict' nothing is held.
+ * One address of each of the families that there is, with its prefix length ("10.0.1.5/24"), the ones in `wishes` where given. All
+ * or none: on 'resource-exhausted' and 'conflict' nothing is held.
  */
 export function allocateAddresses(
   pools: readonly SubnetPool[],
   owner: string,
   wishes: readonly string[] = [],
+  families: readonly (4 | 6)[] = [4, 6],
 ): readonly string[] {
   const given: Given[] = [];
   try {
     for (const wish of wishes) given.push(claimIn(pools, owner, wish));
-    for (const family of [4, 6] as const) {
+    for (const family of families) {
       if (given.some((g) => g.pool.subnet.family === family)) continue;
       const candidates = pools.filter((p) => p.subnet.family === family);
       if (candidates.length > 0) given.push(allocateIn(candidates, owner));

@@ -38,14 +38,18 @@ class Bed {
     });
   }
 
-  async start(subnet = ''): Promise<string> {
+  async start(subnet = '', ingressSubnet = ''): Promise<string> {
     const id = await this.store.update((tx) => {
       tx.create('cluster', Cluster.create({ id: 'c', defaultAddressPools: ['10.0.0.0/8'], subnetSize: 24 }));
       tx.create('node', Node.create({ id: 'n1' }));
-      createNetwork(tx, NetworkSpec.create({ annotations: { name: 'ingress', labels: {} }, ingress: true }));
-      const configs = subnet === '' ? [] : [IpamConfig.create({ subnet })];
-      const annotations = { name: 'back', labels: {} };
-      return createNetwork(tx, NetworkSpec.create({ annotations, ipam: IpamOptions.create({ configs }) })).id;
+      const ipam = (of: string) =>
+        IpamOptions.create({ configs: of === '' ? [] : [IpamConfig.create({ subnet: of })] });
+      const annotations = (name: string) => ({ name, labels: {} });
+      createNetwork(
+        tx,
+        NetworkSpec.create({ annotations: annotations('ingress'), ingress: true, ipam: ipam(ingressSubnet) }),
+      );
+      return createNetwork(tx, NetworkSpec.create({ annotations: annotations('back'), ipam: ipam(subnet) })).id;
     });
     this.allocator.start();
     await this.settle();
@@ -75,6 +79,11 @@ class Bed {
     );
     await this.settle();
     return this.stored();
+  }
+
+  async change(change: Partial<Service>): Promise<void> {
+    await this.store.update((tx) => tx.update('service', { ...this.stored(), ...change }));
+    await this.settle();
   }
 
   stored(): Service {
@@ -150,8 +159,49 @@ describe('the allocator', () => {
     const [a] = await bed.tasks(1);
     assert.deepEqual(
       bed.task(a).networks.map((n) => [n.network?.spec?.annotations?.name, n.addresses]),
-      [['ingress', ['10.0.0.2/16']]],
+      [['ingress', ['10.0.0.3/16']]],
     );
+    await bed.allocator.stop();
+  });
+
+  it('gives a service with ports in ingress mode a VIP there, for as long as it has some', async () => {
+    const bed = new Bed();
+    const back = await bed.start();
+    const published = EndpointSpec.create({ ports: [PortConfig.create({ targetPort: 80, publishedPort: 8080 })] });
+    await bed.service(back, published);
+    const names = () =>
+      (bed.stored().endpoint?.virtualIps ?? []).map((v) => [
+        bed.store.get('network', v.networkId)?.spec?.annotations?.name,
+        v.addr,
+      ]);
+    assert.deepEqual(names(), [
+      ['ingress', '10.0.0.2/16'],
+      ['back', '10.1.0.2/24'],
+    ]);
+    const withPorts = bed.stored();
+    await bed.change({ endpoint: Endpoint.create({ ...withPorts.endpoint, ports: [] }) });
+    assert.deepEqual(names(), [['back', '10.1.0.2/24']]);
+    await bed.changeLeader();
+    await bed.change({ endpoint: Endpoint.create({ ...withPorts.endpoint, virtualIps: [] }) });
+    assert.deepEqual(names()[0], ['ingress', '10.0.0.2/16'], 'the address was free again');
+    await bed.allocator.stop();
+  });
+
+  it('goes without a VIP on a full ingress network, and gives it when there is room', async () => {
+    const bed = new Bed();
+    const back = await bed.start('', '10.2.0.0/29');
+    const ports = [PortConfig.create({ targetPort: 80, publishedPort: 8080 })];
+    await bed.service(back, EndpointSpec.create({ ports }));
+    const vips = () => bed.stored().endpoint?.virtualIps.length;
+    const tasks = await bed.tasks(5);
+    assert.equal(vips(), 2);
+    // The fifth task gets the address that is given back.
+    await bed.change({ endpoint: Endpoint.create({ ...bed.stored().endpoint, ports: [] }) });
+    await bed.change({ endpoint: Endpoint.create({ ...bed.stored().endpoint, ports }) });
+    assert.equal(observedState(bed.task(tasks[4])), TaskState.PENDING);
+    assert.equal(vips(), 1, 'that of the other network alone');
+    await bed.end(tasks.slice(0, 1));
+    assert.equal(vips(), 2);
     await bed.allocator.stop();
   });
 

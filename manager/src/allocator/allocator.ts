@@ -8,7 +8,7 @@ import { isTerminal, isWanted, observedState, type Service, type Task, TaskState
 import type { LeaderComponent, LeaderContext } from '../leader-component.js';
 import type { AnyChange } from '../store/tables.js';
 import type { ReadTx, WriteTx } from '../store/transaction.js';
-import { allocateTaskNetworks, allocateVips, wantedNetworks } from './attachments.js';
+import { allocateTaskNetworks, allocateVips, lacksVips } from './attachments.js';
 import { NetworkPools } from './network-pools.js';
 
 const DEBOUNCE_MS = 2;
@@ -26,7 +26,10 @@ export class Allocator implements LeaderComponent {
   readonly #nodes = new Set<string>();
   /** Tasks that did not get what they need. */
   readonly #starved = new Set<string>();
+  readonly #starvedServices = new Set<string>();
   #rebuild = true;
+  /** A service has given addresses back. */
+  #vipsFreed = false;
   #watch: Watch | undefined;
 
   constructor(context: LeaderContext) {
@@ -87,17 +90,17 @@ export class Allocator implements LeaderComponent {
       this.#loop.mark();
       return;
     }
+    this.#starvedServices.delete(service.id);
     const freed = (service.endpoint?.virtualIps ?? []).map((v) => this.#pools.release(v.networkId, service.id));
     if (freed.includes(true)) this.#retryStarved();
   }
 
   #retryStarved(): void {
-    if (this.#starved.size === 0) return;
+    if (this.#starved.size + this.#starvedServices.size === 0) return;
     for (const id of this.#starved) this.#tasks.add(id);
     this.#starved.clear();
-    this.#c.store.view((tx) => {
-      for (const s of tx.list('service')) if (lacksVips(tx, s)) this.#services.add(s.id);
-    });
+    for (const id of this.#starvedServices) this.#services.add(id);
+    this.#starvedServices.clear();
     this.#loop.mark();
   }
 
@@ -109,6 +112,8 @@ export class Allocator implements LeaderComponent {
     try {
       await this.#numberNodes();
       await this.#allocate(this.#services, (tx, id) => this.#allocateService(tx, id));
+      if (this.#vipsFreed) this.#retryStarved();
+      this.#vipsFreed = false;
       await this.#allocate(this.#tasks, (tx, id) => this.#allocateTask(tx, id));
     } catch (e) {
       // What was drawn from the pools for this write is not in the store.
@@ -142,9 +147,14 @@ export class Allocator implements LeaderComponent {
   #allocateService(tx: WriteTx, id: string): void {
     const service = tx.get('service', id);
     if (!service?.endpoint) return;
+    // Until it has them all: the network may be full.
+    this.#starvedServices.add(id);
     const virtualIps = allocateVips(tx, this.#pools, service);
+    if (!lacksVips(tx, service, virtualIps)) this.#starvedServices.delete(id);
     if (sameVips(virtualIps, service.endpoint.virtualIps)) return;
     tx.update('service', { ...service, endpoint: { ...service.endpoint, virtualIps } });
+    const has = new Set(virtualIps.map((v) => v.networkId));
+    if (service.endpoint.virtualIps.some((v) => !has.has(v.networkId))) this.#vipsFreed = true;
   }
 
   #allocateTask(tx: WriteTx, id: string): void {
@@ -171,11 +181,6 @@ const WAITS_FOR_ADDRESS = 'waiting for network addresses';
 
 function needsAllocation(t: Task): boolean {
   return observedState(t) === TaskState.NEW && isWanted(t);
-}
-
-function lacksVips(tx: ReadTx, s: Service): boolean {
-  const has = new Set(s.endpoint?.virtualIps.map((v) => v.networkId));
-  return wantedNetworks(tx, s.spec?.task).some((w) => !has.has(w.network.id));
 }
 
 function sameVips(

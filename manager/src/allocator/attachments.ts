@@ -1,4 +1,5 @@
 /** Which networks services and tasks are on, and what they get there. Pure but for the pools, which it draws from. */
+import { isSwarmtsError } from '@swarmts/lib';
 import {
   EndpointMode,
   EndpointVip,
@@ -41,18 +42,42 @@ export function ingressNetwork(tx: ReadTx): Network | undefined {
   return tx.list('network').find((n) => n.spec?.ingress);
 }
 
+/** Networks on which the service is to have a VIP: as in Docker, with ports in ingress mode the ingress network first. */
+function vipNetworks(tx: ReadTx, service: Service): readonly Network[] {
+  if (service.spec?.endpoint?.mode === EndpointMode.DNSRR) return [];
+  const networks = wantedNetworks(tx, service.spec?.task).map((w) => w.network);
+  const ingress = ingressNetwork(tx);
+  return ingress && (service.endpoint?.ports ?? []).some(isIngress) ? [ingress, ...networks] : networks;
+}
+
+export function lacksVips(tx: ReadTx, service: Service, virtualIps: readonly EndpointVip[]): boolean {
+  const has = new Set(virtualIps.map((v) => v.networkId));
+  return vipNetworks(tx, service).some((n) => !has.has(n.id));
+}
+
 /** The VIPs that the service is to have: those it has already, and new ones. Those it no longer needs are released. */
 export function allocateVips(tx: ReadTx, pools: NetworkPools, service: Service): readonly EndpointVip[] {
-  const wanted =
-    service.spec?.endpoint?.mode === EndpointMode.DNSRR
-      ? []
-      : wantedNetworks(tx, service.spec?.task).map((w) => w.network.id);
+  const wanted = vipNetworks(tx, service);
   const had = vipsByNetwork(service);
-  for (const { networkId } of had) if (!wanted.includes(networkId)) pools.release(networkId, service.id);
-  return wanted.flatMap((networkId) => {
-    const addresses = had.find((h) => h.networkId === networkId)?.addresses ?? pools.allocate(networkId, service.id);
-    return addresses.map((addr) => EndpointVip.create({ networkId, addr }));
+  for (const { networkId } of had) if (!wanted.some((n) => n.id === networkId)) pools.release(networkId, service.id);
+  return wanted.flatMap((network) => {
+    const addresses = had.find((h) => h.networkId === network.id)?.addresses ?? newVip(pools, network, service.id);
+    return addresses.map((addr) => EndpointVip.create({ networkId: network.id, addr }));
   });
+}
+
+/**
+ * On the ingress network it is there for those who ask for it, and no packet is sent to it: the mesh goes to the tasks themselves. A
+ * network without a free address is no reason to do without the other VIPs then.
+ */
+function newVip(pools: NetworkPools, network: Network, serviceId: string): readonly string[] {
+  if (!network.spec?.ingress) return pools.allocate(network.id, serviceId);
+  try {
+    return pools.allocateIpv4(network.id, serviceId);
+  } catch (e) {
+    if (isSwarmtsError(e, 'resource-exhausted')) return [];
+    throw e;
+  }
 }
 
 /** What a new task gets. All or none: what was drawn is given back when a pool is empty. */

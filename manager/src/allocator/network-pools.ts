@@ -55,6 +55,11 @@ export class NetworkPools {
     return allocateAddresses(this.#of(networkId), owner, wishes);
   }
 
+  /** One of IPv4 alone; none where the network has no such subnet. */
+  allocateIpv4(networkId: string, owner: string): readonly string[] {
+    return allocateAddresses(this.#of(networkId), owner, [], [4]);
+  }
+
   claim(networkId: string, owner: string, addresses: readonly string[]): void {
     for (const a of addresses) claimAddress(this.#of(networkId), owner, a);
   }

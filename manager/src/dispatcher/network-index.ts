@@ -144,13 +144,13 @@ export class NetworkIndex {
     if (!service || !this.#services.get(networkId)?.has(serviceId)) return undefined;
     const network = tx.get('network', networkId);
     const config = wantedNetworks(tx, service.spec?.task).find((w) => w.network.id === networkId)?.config;
+    // The mesh goes to tasks alone: nothing is translated from the VIP that a service has there.
+    const vips = network?.spec?.ingress ? [] : (service.endpoint?.virtualIps ?? []);
     return NetworkService.create({
       serviceId,
       name: service.spec?.annotations?.name ?? '',
       mode: service.spec?.endpoint?.mode ?? 0,
-      virtualIps: (service.endpoint?.virtualIps ?? [])
-        .filter((v) => v.networkId === networkId)
-        .map((v) => withoutBits(v.addr)),
+      virtualIps: vips.filter((v) => v.networkId === networkId).map((v) => withoutBits(v.addr)),
       aliases: config?.aliases ?? [],
       ports: network?.spec?.ingress ? ingressPorts(service) : [],
     });

@@ -39,6 +39,20 @@ describe('the routing mesh', () => {
   const visit = async (address: string, ...more: readonly string[]): Promise<Visit> =>
     parseVisit(await inNetworkOf(outsidePid(lab), ...curl(visitUrl(address, 8080), ...more)));
 
+  it('shows one VIP, on the ingress network, that no task has', async () => {
+    const format = '{{json .Endpoint.VirtualIPs}}';
+    const text = ok(await lab.docker('m1', 'service', 'inspect', '--format', format, 'web'));
+    const vips = JSON.parse(text) as readonly { readonly NetworkID: string; readonly Addr: string }[];
+    const ingress = ok(await lab.docker('m1', 'network', 'inspect', '--format', '{{.Id}}', 'ingress')).trim();
+    assert.deepEqual(
+      vips.map((v) => v.NetworkID),
+      [ingress],
+    );
+    const [task] = await untilRunning(lab, 'm1', 'web', 1);
+    const own = (task?.NetworksAttachments ?? []).flatMap((a) => a.Addresses ?? []);
+    assert.ok(!own.includes(vips[0]?.Addr ?? ''), `${own}`);
+  });
+
   it('answers on every node with the address of the client, wherever the task is', async () => {
     const targets = Object.keys(NODES).map((name, i) => ({ name, port: 8081 + i }));
     for (const { name, port } of targets) {
