@@ -23,7 +23,7 @@ async function work(r: BuildChildRequest): Promise<unknown> {
       return applyLayer(r.target, new TarReader(source), { whiteouts: false });
     }
     case 'select':
-      return selectSources(byteString(r.root), r.patterns);
+      return selectSources(byteString(r.root), r.patterns, r.owners);
     case 'copy':
       return copyFiles(r);
     case 'make-directory':

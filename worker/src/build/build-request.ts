@@ -8,7 +8,7 @@ export type BuildChildRequest =
   /** Unpacks the build context. */
   | { readonly kind: 'unpack'; readonly archive: string; readonly target: string }
   /** Finds what the patterns of COPY or ADD mean and what is in it. */
-  | { readonly kind: 'select'; readonly root: string; readonly patterns: readonly string[] }
+  | { readonly kind: 'select'; readonly root: string; readonly patterns: readonly string[]; readonly owners: boolean }
   | ({ readonly kind: 'copy' } & CopyRequest)
   | { readonly kind: 'make-directory'; readonly root: string; readonly path: string; readonly ids: IdMaps | undefined }
   /** Downloads a file into the directory. */
@@ -22,7 +22,7 @@ export interface SelectedSource {
 
 export interface Selection {
   readonly sources: readonly SelectedSource[];
-  /** Over names, modes and contents. */
+  /** Over names, modes and contents, and over owners where they are asked for. */
   readonly hash: string;
 }
 
@@ -30,6 +30,8 @@ export interface CopySource extends SelectedSource {
   readonly root: string;
   /** Unpack it when it is an archive. */
   readonly extract: boolean;
+  /** Its files belong to whom they did. */
+  readonly keepsOwners: boolean;
 }
 
 export interface CopyRequest {

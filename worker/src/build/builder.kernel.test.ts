@@ -341,22 +341,26 @@ describe('a build', function () {
   it('builds stages, from scratch too, and copies between them and from images', async () => {
     const file = [
       'FROM BASE AS one',
-      'RUN echo made >/made',
+      'RUN echo made >/made; mkdir /theirs; echo x >/theirs/file; chown -R 3:4 /theirs',
       'FROM one AS Two',
       'RUN echo more >>/made',
       'FROM scratch',
       'COPY --from=two /made /from-two',
       'COPY --from=0 /made /from-zero',
       'COPY --from=BASE /bin/busybox /bin/busybox',
+      'COPY --from=0 /theirs /kept',
+      'COPY --from=0 --chown=5 /theirs/file /given',
       'ENTRYPOINT ["/bin/busybox"]',
     ].join('\n');
     const { id, out } = await build(file);
-    assert.match(out, /Step 5\/9 : FROM scratch\n ---> \nStep 6\/9/);
+    assert.match(out, /Step 5\/11 : FROM scratch\n ---> \nStep 6\/11/);
     assert.equal(
       (await runToEnd(bed.engine, containerConfig(id, ['cat', '/from-two', '/from-zero']))).output,
       'made\nmore\nmade\n',
     );
-    assert.equal((await bed.engine.images.find(id))?.layers.length, 3);
+    const owners = await runToEnd(bed.engine, containerConfig(id, ['stat', '-c', '%u:%g', '/kept/file', '/given']));
+    assert.equal(owners.output, '3:4\n5:5\n');
+    assert.equal((await bed.engine.images.find(id))?.layers.length, 5);
     const two = await build(file, [], { target: 'TWO' });
     assert.match(two.out, /^Step 1\/4/);
     assert.equal((await build(file, [], { target: '1' })).id, two.id);

@@ -11,10 +11,10 @@ import type { SelectedSource, Selection } from './build-request.js';
 const READ_BYTES = 256 << 10;
 
 /** `root` is a byte string; patterns and answers are text. */
-export function selectSources(root: string, patterns: readonly string[]): Selection {
+export function selectSources(root: string, patterns: readonly string[], owners: boolean): Selection {
   const sources = patterns.flatMap((p) => matchesOf(root, p));
   if (sources.length === 0) throw failed('no source files were specified');
-  const parts = sources.map((s) => hashOf(root, s));
+  const parts = sources.map((s) => hashOf(root, s, owners));
   const [first = ''] = parts;
   if (parts.length === 1) return { sources, hash: `${sources[0]?.isDirectory ? 'dir' : 'file'}:${first}` };
   return { sources, hash: `multi:${createHash('sha256').update(parts.join(',')).digest('hex')}` };
@@ -76,23 +76,24 @@ function globRegex(pattern: string): RegExp {
   return new RegExp(`^${source}$`, 'u');
 }
 
-function hashOf(root: string, source: SelectedSource): string {
+function hashOf(root: string, source: SelectedSource, owners: boolean): string {
   const hash = createHash('sha256');
   const inside = resolveScoped(root, byteString(source.path), { followLast: true });
   // The file's own name matters: it is what the copy is called.
   if (!source.isDirectory) hash.update(`${source.path.split('/').at(-1)}\0`);
-  hashEntry(hash, inside === '' ? root : `${root}/${inside}`, '');
+  hashEntry(hash, inside === '' ? root : `${root}/${inside}`, '', owners);
   return hash.digest('hex');
 }
 
-function hashEntry(hash: Hash, absolute: string, name: string): void {
+function hashEntry(hash: Hash, absolute: string, name: string, owners: boolean): void {
   const s = lstatSync(bytesOf(absolute));
   hash.update(`${name}\0${s.mode.toString(8)}\0`);
+  if (owners) hash.update(`${s.uid}:${s.gid}\0`);
   if (s.isSymbolicLink()) hash.update(`${readlinkSync(bytesOf(absolute), 'latin1')}\0`);
   else if (s.isFile()) hashContent(hash, absolute, s.size);
   else if (s.isDirectory()) {
     for (const n of readdirSync(bytesOf(absolute), 'latin1').sort())
-      hashEntry(hash, `${absolute}/${n}`, `${name}/${n}`);
+      hashEntry(hash, `${absolute}/${n}`, `${name}/${n}`, owners);
   } else hash.update(`${s.rdev}\0`);
 }
 

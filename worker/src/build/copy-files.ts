@@ -1,6 +1,6 @@
 /**
  * Copies the sources of COPY and ADD into a mounted root file system, by Docker's rules: a directory's content goes into the
- * destination, a file becomes it or goes into it; owners are root's or those that were asked for. Every path is resolved inside
+ * destination, a file becomes it or goes into it; owners are root's, those that were asked for or those of another stage. Every path is resolved inside
  * of its root, so that links of an image lead nowhere else. Runs in the building child.
  */
 import {
@@ -37,6 +37,8 @@ interface Target {
   readonly owner: Owner;
   readonly ids: IdMaps | undefined;
   readonly mode: number | undefined;
+  /** What is copied belongs to whom it did, and not to `owner`. */
+  readonly keepsOwners: boolean;
   /** Files with several names, by device and inode. */
   readonly links: Map<string, string>;
 }
@@ -48,14 +50,14 @@ const MAX_DATABASE_BYTES = 8 << 20;
 export async function copyFiles(r: CopyRequest): Promise<void> {
   const root = byteString(r.root);
   const destination = byteString(r.destination);
-  const target = {
+  const common = {
     root,
     owner: ownerOnHost(r.ids, ownerOf(r.owner, root, textIn)),
     ids: r.ids,
     mode: modeOf(r.mode),
     links: new Map<string, string>(),
   };
-  for (const source of r.sources) await copySource(source, target, destination);
+  for (const source of r.sources) await copySource(source, { ...common, keepsOwners: source.keepsOwners }, destination);
 }
 
 /** Makes what is missing of a directory, with this owner on the machine; returns where it is inside of the root. */
@@ -145,7 +147,8 @@ function linkedBefore(s: Stats, to: string, target: Target): boolean {
 
 /** Owner first: changing it clears setuid bits and file capabilities. */
 function copyAttributes(from: string, to: string, s: Stats, target: Target): void {
-  lchownSync(bytesOf(to), target.owner.uid, target.owner.gid);
+  const { uid, gid } = target.keepsOwners ? s : target.owner;
+  lchownSync(bytesOf(to), uid, gid);
   if (!s.isSymbolicLink()) {
     chmodSync(bytesOf(to), target.mode ?? s.mode & 0o7777);
     for (const name of llistxattr(bytesOf(from))) {

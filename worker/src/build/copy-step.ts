@@ -36,7 +36,9 @@ export async function copyStep(stage: StageBuilder, i: Instruction): Promise<Ste
   const destination = destinationOf(words.at(-1) ?? '', stage.state.config.WorkingDir ?? '/');
   const owner = expandWord(i.flags.get('chown') ?? '', stage.variables, escapeChar);
   const mode = expandWord(i.flags.get('chmod') ?? '', stage.variables, escapeChar);
-  const { sources, hash } = await selectAll(stage, i, patterns);
+  // As in Docker: what comes from another stage stays whose it was, unless somebody says otherwise.
+  const keepsOwners = i.flags.has('from') && owner === '';
+  const { sources, hash } = await selectAll(stage, i, patterns, keepsOwners);
   if (sources.length > 1 && !destination.endsWith('/')) {
     throw bad(
       `When using ${i.keyword} with more than one source file, the destination must be a directory and end with a /`,
@@ -61,7 +63,7 @@ function destinationOf(word: string, base: string): string {
   return /(^|\/)\.?$/.test(word) && !path.endsWith('/') ? `${path}/` : path;
 }
 
-async function selectAll(stage: StageBuilder, i: Instruction, patterns: readonly string[]) {
+async function selectAll(stage: StageBuilder, i: Instruction, patterns: readonly string[], keepsOwners: boolean) {
   const from = i.flags.get('from');
   const trees: (SourceTree & { readonly extract: boolean })[] = [];
   if (from !== undefined) {
@@ -80,8 +82,9 @@ async function selectAll(stage: StageBuilder, i: Instruction, patterns: readonly
   const sources: CopySource[] = [];
   const hashes: string[] = [];
   for (const { root, patterns: wanted, extract } of trees) {
-    const found = await child<Selection>(stage, { kind: 'select', root, patterns: wanted }, `${i.keyword} failed`);
-    sources.push(...found.sources.map((s) => ({ ...s, root, extract })));
+    const select = { kind: 'select', root, patterns: wanted, owners: keepsOwners } as const;
+    const found = await child<Selection>(stage, select, `${i.keyword} failed`);
+    sources.push(...found.sources.map((s) => ({ ...s, root, extract, keepsOwners })));
     hashes.push(found.hash);
   }
   return {
