@@ -163,7 +163,8 @@ function hostConfigJson(c: ContainerSummary): Record<string, unknown> {
     ...withoutEmpty(given?.hostConfig ?? {}),
     LogConfig: { Type: c.logDriver, Config: logOptions(c) },
     NetworkMode: networkModeJson(c),
-    PortBindings: portMapJson(c),
+    // What was asked for: whoever makes the container again is not to insist on the ports that were free this time.
+    PortBindings: given ? (given.hostConfig.PortBindings ?? {}) : portMapJson(c),
     Links: orNull(c.links.map((l) => linkJson(c.name, l))),
     RestartPolicy: { Name: c.restart.name, MaximumRetryCount: c.restart.maxRetries },
     AutoRemove: c.autoRemove,
