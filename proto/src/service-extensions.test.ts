@@ -11,6 +11,7 @@ describe('extensions of services', () => {
     });
     const nothing = {
       privileged: false,
+      hostIds: false,
       shmSizeBytes: 0,
       devices: [],
       cdiDevices: [],
@@ -40,6 +41,7 @@ describe('extensions of services', () => {
     });
     const container = readContainerExtensions({
       'swarmts.privileged': 'true',
+      'swarmts.userns': 'host',
       'swarmts.shm-size': '64m',
       'swarmts.devices': '/dev/a,/dev/b:r, /dev/c:/dev/d:rw',
       'swarmts.gpus': '2',
@@ -49,6 +51,7 @@ describe('extensions of services', () => {
     });
     assert.deepEqual(container, {
       privileged: true,
+      hostIds: true,
       shmSizeBytes: 64 * 1024 * 1024,
       devices: [
         { hostPath: '/dev/a', containerPath: '/dev/a', permissions: 'rwm' },
@@ -84,6 +87,7 @@ describe('extensions of services', () => {
     ['swarmts.publish.prefer-local', '80/icmp', /use PORT\[\/PROTOCOL\]/],
     ['swarmts.rebalance', 'yes', /use auto or off/],
     ['swarmts.privileged', '1', /use true or false/],
+    ['swarmts.userns', 'private', /use host$/],
     ['swarmts.shm-size', 'big', /shm-size=big/],
     ['swarmts.autoscale', '', /an empty part/],
     ['swarmts.autoscale', 'min=1,max=2', /at least one of cpu and memory/],

@@ -18,6 +18,7 @@ export const extensionLabels = {
   pinVolumes: 'swarmts.volumes.pin',
   preferLocal: 'swarmts.publish.prefer-local',
   privileged: 'swarmts.privileged',
+  userns: 'swarmts.userns',
   shmSize: 'swarmts.shm-size',
   devices: 'swarmts.devices',
   gpus: 'swarmts.gpus',
@@ -62,6 +63,8 @@ export interface ServiceExtensions {
 /** Changes of these need new containers. */
 export interface ContainerExtensions {
   readonly privileged: boolean;
+  /** The ids of the machine, also on nodes that give containers others. */
+  readonly hostIds: boolean;
   /** 0 = the engine's default. */
   readonly shmSizeBytes: number;
   readonly devices: readonly DeviceRequest[];
@@ -126,6 +129,7 @@ export function readContainerExtensions(labels: Labels): ContainerExtensions {
   const shm = labels[extensionLabels.shmSize];
   return {
     privileged: readWord(labels, extensionLabels.privileged, ['true', 'false']) === 'true',
+    hostIds: readWord(labels, extensionLabels.userns, ['host']) === 'host',
     shmSizeBytes: shm === undefined ? 0 : checked(extensionLabels.shmSize, shm, parseSizeBytes),
     devices: listOf(labels, extensionLabels.devices).map(readDevice),
     cdiDevices: readGpus(labels[extensionLabels.gpus]),

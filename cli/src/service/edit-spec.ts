@@ -51,6 +51,7 @@ const LABEL_FLAGS = {
   rebalance: 'swarmts.rebalance',
   'pin-volumes': 'swarmts.volumes.pin',
   privileged: 'swarmts.privileged',
+  userns: 'swarmts.userns',
   'shm-size': 'swarmts.shm-size',
   device: 'swarmts.devices',
   gpus: 'swarmts.gpus',

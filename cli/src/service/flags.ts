@@ -133,6 +133,7 @@ export const sharedFlags = {
   }),
   'pin-volumes': optionalBool('Keep each slot on the node that has its named volumes'),
   privileged: optionalBool('Give extended privileges to the containers'),
+  userns: optionalText('User namespace: "host" for the ids of the machine ("" for what the node has)'),
   'shm-size': optionalText('Size of /dev/shm'),
   device: optionalText('Devices of the node, comma separated: SOURCE[:TARGET[:rwm]] ("" for none)'),
   gpus: optionalText('GPUs described by CDI: "all", a number, or names ("" for none)'),

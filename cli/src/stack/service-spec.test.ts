@@ -35,6 +35,22 @@ describe('services of a stack', () => {
     ]);
   });
 
+  it('keep what Docker has no field for in labels', () => {
+    const labelsOf = (s: Partial<ComposeService>) => serviceSpec('web', { image: 'app', ...s }, context).Labels ?? {};
+    const asked = labelsOf({ privileged: true, userns_mode: 'host', shm_size: '1m', security_opt: ['label:disable'] });
+    const kept = Object.entries(asked).filter(([name]) => name.startsWith('swarmts.'));
+    assert.deepEqual(Object.fromEntries(kept), {
+      'swarmts.privileged': 'true',
+      'swarmts.userns': 'host',
+      'swarmts.shm-size': '1m',
+      'swarmts.security-opt': 'label=disable',
+    });
+    assert.equal(
+      Object.keys(labelsOf({ userns_mode: '' })).some((name) => name.startsWith('swarmts.')),
+      false,
+    );
+  });
+
   it('refuse network modes that no cluster has', () => {
     assert.deepEqual(networksOf({ network_mode: 'host' }), [{ Target: 'host' }]);
     assert.throws(

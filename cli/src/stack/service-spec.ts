@@ -68,7 +68,6 @@ export const IGNORED_KEYS = [
   'pull_policy',
   'runtime',
   'storage_opt',
-  'userns_mode',
   'uts',
   'volumes_from',
 ] as const;
@@ -135,6 +134,7 @@ function extensionLabels(s: ComposeService): Record<string, string> {
   const security = (s.security_opt ?? []) as readonly string[];
   return defined({
     'swarmts.privileged': s.privileged === true ? 'true' : undefined,
+    'swarmts.userns': s.userns_mode === undefined || s.userns_mode === '' ? undefined : String(s.userns_mode),
     'swarmts.shm-size': s.shm_size === undefined ? undefined : String(s.shm_size),
     'swarmts.devices': texts.length === 0 ? undefined : texts.join(','),
     'swarmts.gpus': s.gpus === 'all' ? 'all' : undefined,

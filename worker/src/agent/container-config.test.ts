@@ -211,8 +211,10 @@ describe('what a service asks for beyond', () => {
       'swarmts.devices': '/dev/a:/dev/b:r',
       'swarmts.security-opt': 'no-new-privileges,seccomp=unconfined',
       'swarmts.gpus': 'all',
+      'swarmts.userns': 'host',
     });
     assert.deepEqual([c.privileged, c.noNewPrivileges, c.seccompUnconfined], [true, true, true]);
+    assert.equal(c.usernsMode, 'host');
     assert.deepEqual(c.devices, [{ hostPath: '/dev/a', containerPath: '/dev/b', permissions: 'r' }]);
     assert.deepEqual(c.cdiDevices, ['nvidia.com/gpu=all']);
   });

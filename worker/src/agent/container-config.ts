@@ -313,6 +313,7 @@ function extensionsOf(task: Task): Partial<ContainerConfig> {
   const e = readContainerExtensions(task.serviceAnnotations?.labels ?? {});
   return {
     ...(e.privileged ? { privileged: true } : {}),
+    ...(e.hostIds ? { usernsMode: 'host' } : {}),
     ...(e.shmSizeBytes > 0 ? { shmSizeBytes: e.shmSizeBytes } : {}),
     ...(e.devices.length > 0 ? { devices: e.devices } : {}),
     ...(e.cdiDevices.length > 0 ? { cdiDevices: e.cdiDevices } : {}),
