@@ -44,12 +44,9 @@ export class EngineNodeBackend implements NodeBackend {
 
   async createContainer(c: ContainerCreate): ReturnType<NodeBackend['createContainer']> {
     const { publishAllPorts: _all, name, ports, platform, ...rest } = c;
-    const config = {
-      ...rest,
-      ...withPlatform(platform),
-      name: name || freshName(this.#engine),
-      ports: [...ports, ...(await this.#exposed(c))],
-    };
+    const allPorts = [...ports, ...(await this.#exposed(c))];
+    // The engine takes the name before anything else happens: nobody else can choose it in between.
+    const config = { ...rest, ...withPlatform(platform), ports: allPorts, name: name || freshName(this.#engine) };
     const warnings: string[] = [];
     const id = await this.#engine.create(config, (w) => warnings.push(w));
     return { id, warnings };
@@ -157,7 +154,7 @@ export class EngineNodeBackend implements NodeBackend {
 }
 
 function freshName(engine: ContainerEngine): string {
-  return unusedName(Math.random, (name) => engine.find(name) !== undefined);
+  return unusedName(Math.random, (name) => engine.isNameTaken(name));
 }
 
 function summaryOf(c: ContainerInfo, engine: ContainerEngine): ContainerSummary {

@@ -20,6 +20,10 @@ export class ContainerRegistry {
     this.#names.set(name, id);
   }
 
+  isNameTaken(name: string): boolean {
+    return this.#names.has(name);
+  }
+
   releaseName(name: string, id: string): void {
     if (this.#names.get(name) === id) this.#names.delete(name);
   }

@@ -619,6 +619,8 @@ export interface ContainerEngine {
   sizes(id: string): Promise<{ readonly ownBytes: number; readonly totalBytes: number }>;
   /** By id, unique id prefix or name. */
   find(nameOrId: string): ContainerInfo | undefined;
+  /** Also by a container that is still being made. */
+  isNameTaken(name: string): boolean;
   list(): readonly ContainerInfo[];
   logs(id: string, options: LogOptions, signal?: AbortSignal): AsyncIterable<LogEntry>;
   /** Runs a command inside a running container to its end (health checks, simple exec). Throws 'timeout' when it takes too long. */

@@ -159,7 +159,10 @@ describe('the container engine', function () {
 
     it('keeps names unique and says who has one', async () => {
       const config = containerConfig(image, ['true']);
-      const id = await bed.engine.create(config);
+      assert.equal(bed.engine.isNameTaken(config.name), false);
+      const creation = bed.engine.create(config);
+      assert.equal(bed.engine.isNameTaken(config.name), true, 'from when its creation begins');
+      const id = await creation;
       await assert.rejects(bed.engine.create(config), (e) => {
         assert.ok(isSwarmtsError(e, 'conflict'));
         assert.match(

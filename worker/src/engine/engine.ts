@@ -227,6 +227,10 @@ export class Engine implements ContainerEngine {
     return this.#parts.registry.get(id).wait(this.#untilClosed(signal), condition);
   }
 
+  isNameTaken(name: string): boolean {
+    return this.#parts.registry.isNameTaken(name);
+  }
+
   find(nameOrId: string): ContainerInfo | undefined {
     return this.#parts.registry.find(nameOrId)?.info();
   }
