@@ -3,6 +3,7 @@
 export * from './address-allocation.js';
 export * from './atomic-file.js';
 export * from './backoff.js';
+export * from './bounded-signal.js';
 export * from './channel.js';
 export * from './clock.js';
 export * from './control-loop.js';

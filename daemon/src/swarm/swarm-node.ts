@@ -496,7 +496,7 @@ export class SwarmNode {
       await store.replace({ keyPem, certPem: certPem ?? '', rootPem: rootPem ?? '' });
     } catch (e) {
       if (store.identity.notAfterMs <= this.#o.clock.now()) throw e;
-      this.#o.log.warn('certificate was not renewed after taking over; it is tried again', { error: e });
+      this.#o.log.warn('certificate was not renewed after taking over: it is at its usual time', { error: e });
     }
   }
 
@@ -579,7 +579,7 @@ export class SwarmNode {
     let last: unknown = new SwarmtsError('unavailable', 'no manager is known');
     for (const { addr } of this.knownManagers()) {
       try {
-        await store.replace(await renewCertificate(addr, store.credentials, AbortSignal.any([this.#left.signal])));
+        await store.replace(await renewCertificate(addr, store.credentials, this.#left.signal));
         return;
       } catch (e) {
         last = e;

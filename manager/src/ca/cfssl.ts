@@ -5,7 +5,7 @@
 import { request } from 'node:https';
 import { isIP } from 'node:net';
 import { connect } from 'node:tls';
-import { errnoOf, messageOf, SwarmtsError } from '@swarmts/lib';
+import { boundedSignal, errnoOf, messageOf, SwarmtsError } from '@swarmts/lib';
 import type { KeyAndCert } from './certificates.js';
 
 /** A certificate is a few kilobytes, and so is its answer; what is longer is none. */
@@ -76,29 +76,34 @@ interface HttpAnswer {
   readonly text: string;
 }
 
-function post(server: CfsslServer, body: string, signal: AbortSignal): Promise<HttpAnswer> {
-  const bounded = AbortSignal.any([signal, AbortSignal.timeout(server.timeoutMs)]);
-  const fail = (e: unknown) => unreachable(bounded.aborted ? bounded.reason : e, server);
+async function post(server: CfsslServer, body: string, signal: AbortSignal): Promise<HttpAnswer> {
+  const bounded = boundedSignal(signal, server.timeoutMs);
+  try {
+    return await exchange(server, body, bounded.signal);
+  } catch (e) {
+    throw unreachable(bounded.signal.aborted ? bounded.signal.reason : e, server);
+  } finally {
+    bounded.release();
+  }
+}
+
+function exchange(server: CfsslServer, body: string, signal: AbortSignal): Promise<HttpAnswer> {
   return new Promise((resolve, reject) => {
     const headers = { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) };
     // Without agent: the next request is made with the certificates of its time.
-    const sent = request(
-      server.url,
-      { method: 'POST', agent: false, headers, signal: bounded, ...tlsOptions(server) },
-      (answer) => {
-        const chunks: Buffer[] = [];
-        let bytes = 0;
-        answer.on('data', (chunk: Buffer) => {
-          bytes += chunk.length;
-          if (bytes > MAX_ANSWER_BYTES)
-            answer.destroy(new Error(`its answer is longer than ${MAX_ANSWER_BYTES} bytes`));
-          else chunks.push(chunk);
-        });
-        answer.on('end', () => resolve({ status: answer.statusCode ?? 0, text: Buffer.concat(chunks).toString() }));
-        answer.on('error', (e) => reject(fail(e)));
-      },
-    );
-    sent.on('error', (e) => reject(fail(e)));
+    const options = { method: 'POST', agent: false, headers, signal, ...tlsOptions(server) };
+    const sent = request(server.url, options, (answer) => {
+      const chunks: Buffer[] = [];
+      let bytes = 0;
+      answer.on('data', (chunk: Buffer) => {
+        bytes += chunk.length;
+        if (bytes > MAX_ANSWER_BYTES) answer.destroy(new Error(`its answer is longer than ${MAX_ANSWER_BYTES} bytes`));
+        else chunks.push(chunk);
+      });
+      answer.on('end', () => resolve({ status: answer.statusCode ?? 0, text: Buffer.concat(chunks).toString() }));
+      answer.on('error', reject);
+    });
+    sent.on('error', reject);
     sent.end(body);
   });
 }

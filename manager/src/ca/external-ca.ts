@@ -4,6 +4,7 @@
  */
 import {
   Backoff,
+  boundedSignal,
   type Clock,
   isSwarmtsError,
   type Logger,
@@ -114,14 +115,27 @@ export class ExternalCas {
     signal: AbortSignal,
     check: (pem: string) => void,
   ): Promise<string> {
+    const bounded = boundedSignal(signal, this.#limits.totalMs);
+    try {
+      return await this.#askUntil(bounded.signal, root, request, check);
+    } finally {
+      bounded.release();
+    }
+  }
+
+  async #askUntil(
+    signal: AbortSignal,
+    root: ExternalRoot,
+    request: CfsslRequest,
+    check: (pem: string) => void,
+  ): Promise<string> {
     const { clock, random, log } = this.#o;
-    const bounded = AbortSignal.any([signal, AbortSignal.timeout(this.#limits.totalMs)]);
     const backoff = new Backoff({ ...RETRY, random });
     for (let said: readonly Failure[] = []; ; ) {
       const failures: Failure[] = [];
       for (const url of root.urls) {
         try {
-          const pem = await requestSignature(this.#server(url, root), request, bounded);
+          const pem = await requestSignature(this.#server(url, root), request, signal);
           check(pem);
           for (const { url: other, error } of failures)
             log.warn('an external CA was passed over', { url: other, error });
@@ -131,9 +145,9 @@ export class ExternalCas {
         }
       }
       // An attempt that the end of all has cut off says nothing.
-      if (!bounded.aborted || said.length === 0) said = failures;
-      if (bounded.aborted || !said.some((f) => isSwarmtsError(f.error, 'unavailable'))) throw this.#failure(said);
-      await sleep(clock, backoff.next(), bounded).catch(() => undefined);
+      if (!signal.aborted || said.length === 0) said = failures;
+      if (signal.aborted || !said.some((f) => isSwarmtsError(f.error, 'unavailable'))) throw this.#failure(said);
+      await sleep(clock, backoff.next(), signal).catch(() => undefined);
     }
   }
 
