@@ -55,13 +55,7 @@ export async function createProcess(
   paths: ContainerPaths,
   files: readonly InjectedFile[] | undefined,
 ): Promise<CreatedProcess> {
-  // The bundle directory is the mark of a start: whoever finds it tears down what belongs to it.
-  mkdirSync(paths.bundle, { recursive: true, mode: 0o700 });
-  if (record.config.secretEnv) await keepBundleInMemory(context.helper, paths.bundle);
-  const userns = usernsOf(context, record, paths);
-  if (userns) openToRoot(paths.bundle, userns.ids);
-  await placeFilesOnce(context, record, paths, files);
-  mkdirSync(dirname(paths.log), { recursive: true, mode: 0o700 });
+  const userns = await makePlaces(context, record, paths, files);
   await checkLogSink(context, record);
   const linked = context.linkedTo(record, true);
   const volumes = await acquireVolumes(context, record);
@@ -99,6 +93,23 @@ export async function createProcess(
   }
   context.bundle.filters.learn(spec, program, context.runtime.stateDirectory(record.id, program));
   return { process, attachment };
+}
+
+/** The bundle, the injected files and the place of the log. Resolves to the user namespace that the container will be in. */
+async function makePlaces(
+  context: ContainerContext,
+  record: ContainerRecord,
+  paths: ContainerPaths,
+  files: readonly InjectedFile[] | undefined,
+): Promise<ContainerUserns | undefined> {
+  // The bundle directory is the mark of a start: whoever finds it tears down what belongs to it.
+  mkdirSync(paths.bundle, { recursive: true, mode: 0o700 });
+  if (record.config.secretEnv) await keepBundleInMemory(context.helper, paths.bundle);
+  const userns = usernsOf(context, record, paths);
+  if (userns) openToRoot(paths.bundle, userns.ids);
+  await placeFilesOnce(context, record, paths, files);
+  mkdirSync(dirname(paths.log), { recursive: true, mode: 0o700 });
+  return userns;
 }
 
 /** What lies in the directory can be mounted into a container whose root has this id. */
