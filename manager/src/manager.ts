@@ -55,6 +55,7 @@ import {
   type OperationResult,
   Operations,
   operationNames,
+  storeReads,
 } from './control/operations.js';
 import { LeaderRuntime } from './leader-runtime.js';
 import { ChunkAssembler, NO_LEADER, RaftGroup, type RaftTimings } from './raft/raft-group.js';
@@ -336,7 +337,7 @@ export class Manager {
 
   // Control
 
-  /** Runs an operation on the leader, wherever that is. Throws SwarmtsError; 'no-leader' when there is none. */
+  /** Runs an operation on the leader, wherever that is; a read of the store alone right here. Throws SwarmtsError; 'no-leader' when there is none. */
   async call<K extends OperationName>(name: K, args: OperationArgs<K>): Promise<OperationResult<K>> {
     return (await this.#callLeader(name, args)) as OperationResult<K>;
   }
@@ -347,7 +348,8 @@ export class Manager {
       try {
         if (this.isLeader) return await this.#runHere(name, args);
         const leader = this.raft.leader;
-        if (leader && leader.raftId !== this.raft.status.id) return await this.#forward(leader.addr, name, args);
+        if (leader && leader.raftId !== this.raft.status.id)
+          return storeReads.has(name) ? await this.#read(name, args) : await this.#forward(leader.addr, name, args);
         throw new SwarmtsError('no-leader', NO_LEADER);
       } catch (e) {
         const error = asSwarmtsError(e);
@@ -373,7 +375,16 @@ export class Manager {
     if (name === RAFT_JOIN) return this.#takeMember(args as RaftMember);
     if (!operationNames.has(name))
       throw new SwarmtsError('unsupported', `unknown operation ${name}: the managers are of different releases`);
-    if (isIdempotent(name)) await this.raft.readBarrier(this.#stop.signal);
+    return isIdempotent(name) ? this.#read(name, args) : this.#operate(name, args);
+  }
+
+  /** From the store as it is here, with everything that was committed before. */
+  async #read(name: string, args: unknown): Promise<unknown> {
+    await this.raft.readBarrier(this.#stop.signal);
+    return this.#operate(name, args);
+  }
+
+  #operate(name: string, args: unknown): unknown {
     const operation = this.#operations[name as OperationName] as (a: unknown) => unknown;
     return operation.call(this.#operations, args);
   }

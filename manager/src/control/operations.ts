@@ -425,6 +425,25 @@ export type OperationName = {
 export type OperationArgs<K extends OperationName> = Parameters<Operations[K]>[0];
 export type OperationResult<K extends OperationName> = Awaited<ReturnType<Operations[K]>>;
 
+/** Reads of the store and nothing else: every manager can answer them once it has what was committed before they were asked. */
+export const storeReads: ReadonlySet<string> = new Set<OperationName>([
+  'getCluster',
+  'listServices',
+  'getService',
+  'listTasks',
+  'getTask',
+  'listSecrets',
+  'getSecret',
+  'listConfigs',
+  'getConfig',
+  'listVolumes',
+  'getVolume',
+  'listNetworks',
+  'getNetwork',
+  'describeSchedule',
+  'listClientCertificates',
+]);
+
 /** Operations by name, for those that come over the network: nothing else of the object can be called. */
 export const operationNames: ReadonlySet<string> = new Set(
   Object.getOwnPropertyNames(Operations.prototype).filter((n) => n !== 'constructor'),

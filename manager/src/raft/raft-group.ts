@@ -140,7 +140,7 @@ export class RaftGroup {
     }
   }
 
-  /** Resolves when this member has applied all that was committed at the time of the call. Leader only. */
+  /** Resolves when this member has applied all that was committed at the time of the call. Throws 'no-leader' where the leader cannot be reached. */
   async readBarrier(signal?: AbortSignal): Promise<void> {
     try {
       await this.#raft.readIndex(signal);

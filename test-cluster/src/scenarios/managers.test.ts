@@ -54,6 +54,19 @@ describe('managers', () => {
     await waitFor('w1 answers as a manager', 30_000, async () => (await lab.swarmts('w1', 'node', 'ls')).code === 0);
   });
 
+  it('what was written at one is read at every other at once', async () => {
+    const managers = ['m1', 'm2', 'm3'];
+    for (let i = 0; i < 30; i++) {
+      const [writer = '', ...readers] = managers.map((_, n) => managers[(i + n) % managers.length] ?? '');
+      const body = { Name: `c${i}`, Data: 'eA==' };
+      assert.equal((await callApi(lab.socket(writer), 'POST', '/configs/create', body)).status, 201);
+      for (const reader of readers) {
+        const found = await callApi(lab.socket(reader), 'GET', `/configs/c${i}`);
+        assert.equal(found.status, 200, `${reader} does not have what ${writer} was told is written: ${found.body}`);
+      }
+    }
+  });
+
   it('five managers lose two and go on', async () => {
     const leader = await leaderOf(lab, 'm1');
     const [other] = ['m2', 'm3'].filter((m) => m !== leader);
