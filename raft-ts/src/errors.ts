@@ -16,6 +16,8 @@ export type RaftErrorCode =
   | 'malformed'
   /** Stored bytes are damaged in a way that a crash cannot explain. */
   | 'corrupt'
+  /** What is stored is less than what this member has acknowledged: it must not take part any more, and can only join anew. */
+  | 'outdated'
   /** The disk refused; after that the log accepts nothing more until the process is restarted. */
   | 'io'
   /** The disk is full. Nothing was lost, and the member goes on by itself once there is room. */

@@ -6,7 +6,15 @@ import { mkdir, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Clock, invariant, type Logger, SwarmtsError } from '@swarmts/lib';
 import { type RaftChunk, RaftMember } from '@swarmts/proto';
-import { decodeMessage, isRaftError, type LeaderChange, type RaftMetrics, RaftNode, type RaftStatus } from 'raft-ts';
+import {
+  decodeMessage,
+  isRaftError,
+  type LeaderChange,
+  type RaftError,
+  type RaftMetrics,
+  RaftNode,
+  type RaftStatus,
+} from 'raft-ts';
 import type { Credentials } from '../ca/credentials.js';
 import { Store } from '../store/store.js';
 import { AddressBook } from './address-book.js';
@@ -86,7 +94,7 @@ export class RaftGroup {
       transport: group.#transport,
       snapshotEntries: o.snapshotEntries,
       encryptor: createEncryptor(o.dataKeys),
-      onFatal: o.onFatal,
+      onFatal: (e) => o.onFatal(fatalError(e)),
       onLeaderChange: o.onLeaderChange,
       onConfChange: (_state, change) => group.#onConfChange(change.type, change.id, change.context),
       stateMachine: {
@@ -283,6 +291,16 @@ export class ChunkAssembler {
 
 /** Largest raft message, a snapshot: a store of a million tasks is below this. */
 const MAX_MESSAGE_BYTES = 4 * 1024 * 1024 * 1024 - 1;
+
+/** With the way out where there is one. */
+function fatalError(e: RaftError): Error {
+  if (e.code !== 'outdated') return e;
+  return new SwarmtsError(
+    'corrupt',
+    `${e.message}. This manager must not take part any more: on another manager run \`node demote\` and \`node rm --force\` for it, then start it again, \`swarm leave --force\`, and join anew`,
+    { cause: e },
+  );
+}
 
 function fromRaft(e: unknown): unknown {
   if (!isRaftError(e)) return e;

@@ -1,6 +1,6 @@
 // The driver on a real disk and real timers, joined by the in-memory network.
 import assert from 'node:assert/strict';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { isRaftError } from '../errors.js';
@@ -125,6 +125,32 @@ describe('a member', () => {
     const again = await cluster.open(1);
     assert.deepEqual(again.list.values, ['a', 'b', 'c'], 'before it is started');
     assert.equal(Buffer.from(again.node.metadata).toString(), 'cluster');
+  });
+
+  it('whose data was replaced by an earlier copy ends, before it can break what it has promised', async () => {
+    await cluster.openAll([1, 2, 3]);
+    const { node: leader } = await cluster.leader();
+    const id = [1, 2, 3].find((other) => other !== leader.id) ?? 0;
+    const [dir, copy] = [join(cluster.directory, `${id}`), join(cluster.directory, 'copy')];
+    await leader.propose(data('early'));
+    await cluster.stop(id);
+    await cp(dir, copy, { recursive: true });
+    await cluster.open(id);
+    for (const text of ['a', 'b', 'c']) await leader.propose(data(text));
+    await until(async () => cluster.members.get(id)?.list.values.length === 4);
+    await cluster.stop(id);
+    await rm(dir, { recursive: true });
+    await cp(copy, dir, { recursive: true });
+    const ended = new Promise<unknown>((resolve) => {
+      void cluster.open(id, { onFatal: resolve });
+    });
+    const error = await ended;
+    assert.ok(isRaftError(error, 'outdated'), String(error));
+    assert.match(
+      error.message,
+      /ends at entry \d+, but it has acknowledged \d+: an earlier copy of its data was put back/,
+    );
+    await leader.propose(data('the others go on'));
   });
 
   it('writes proposals made together in one go', async () => {

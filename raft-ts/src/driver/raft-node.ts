@@ -202,7 +202,24 @@ export class RaftNode {
   /** A message from another member. */
   step(message: Message): void {
     this.#counts.messagesReceived += 1;
-    this.#input(() => this.#core.step(message));
+    this.#input(() => {
+      this.#refuseOldCopy(message);
+      this.#core.step(message);
+    });
+  }
+
+  /**
+   * A heartbeat never commits more than this member has acknowledged to its sender. If its log ends before that, an earlier copy of its
+   * data was put back: going on, it could vote for somebody who lacks what was committed with its help.
+   */
+  #refuseOldCopy(message: Message): void {
+    if (message.type !== 'heartbeat' || message.term < this.#core.softState.term) return;
+    const { lastIndex } = this.#core;
+    if (message.commit <= lastIndex) return;
+    throw new RaftError(
+      'outdated',
+      `the log of member ${this.id} ends at entry ${lastIndex}, but it has acknowledged ${message.commit}: an earlier copy of its data was put back`,
+    );
   }
 
   /** Resolves when `to` leads; rejects with `dropped` if that does not happen within two election timeouts. */

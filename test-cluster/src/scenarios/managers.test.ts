@@ -1,6 +1,8 @@
 /** Managers come and go: promotion, demotion, leaving, five of them, and a cut network. */
 import assert from 'node:assert/strict';
+import { cpSync, existsSync, readFileSync, rmSync } from 'node:fs';
 import { request } from 'node:http';
+import { join } from 'node:path';
 import { callApi } from '../client.js';
 import type { Lab } from '../lab/lab.js';
 import { waitFor } from '../wait.js';
@@ -152,6 +154,40 @@ describe('managers', () => {
       async () => (await lab.swarmts('m2', 'service', 'update', '-d', '--label-add', 'x=y', 'later')).code === 0,
     );
     lab.heal();
+  });
+
+  it('a manager whose data was replaced by an earlier copy ends and says what to do; the others go on, and it joins anew', async () => {
+    const leader = await leaderOf(lab, 'm1');
+    const old = ['m2', 'm3'].find((m) => m !== leader) ?? '';
+    const via = ['m1', 'm2', 'm3'].find((m) => m !== old) ?? '';
+    const [data, copy] = [join(lab.dataRoot(old), 'swarm'), `${lab.dataRoot(old)}.copy`];
+    await lab.shutdown(old);
+    cpSync(data, copy, { recursive: true });
+    await lab.start(old);
+    const write = (value: string) => lab.swarmts(via, 'service', 'update', '-d', '--label-add', `x=${value}`, 'later');
+    ok(await write('1'));
+    await waitFor('it has what was written', 20_000, async () =>
+      /x:1/.test((await lab.swarmts(old, 'service', 'inspect', '--format', '{{.Spec.Labels}}', 'later')).stdout),
+    );
+    await lab.shutdown(old);
+    rmSync(data, { recursive: true });
+    cpSync(copy, data, { recursive: true });
+    rmSync(copy, { recursive: true });
+    // It may end before its API has answered.
+    await lab.start(old).catch(() => undefined);
+    await waitFor('it has ended', 20_000, () => !existsSync(`/proc/${lab.nodes.find((n) => n.name === old)?.pid}`));
+    assert.match(
+      readFileSync(lab.logFile(old), 'utf8'),
+      /an earlier copy of its data was put back\. This manager must not take part any more: on another manager run/,
+    );
+    ok(await write('2'));
+    ok(await lab.swarmts(via, 'node', 'demote', old));
+    await waitFor('it is out', 30_000, async () => (await lab.swarmts(via, 'node', 'rm', '--force', old)).code === 0);
+    await lab.start(old);
+    ok(await lab.swarmts(old, 'swarm', 'leave', '--force'));
+    const token = ok(await lab.swarmts(via, 'swarm', 'join-token', '-q', 'manager')).trim();
+    ok(await lab.swarmts(old, 'swarm', 'join', '--token', token, `${lab.address(via)}:2377`));
+    await untilManagers(via, ['m1', 'm2', 'm3', 'w1']);
   });
 
   it('a manager leaves with force, and the others take it out', async () => {
