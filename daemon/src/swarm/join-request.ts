@@ -13,6 +13,7 @@ import {
   resolveJoinAddr,
   splitHostPort,
 } from './addresses.js';
+import { askInTurn } from './ask-managers.js';
 
 export interface JoinAddresses {
   /** The manager that issued the certificate, HOST:PORT. */
@@ -28,16 +29,14 @@ export async function askManagers<T>(
   ask: (remote: string) => Promise<T>,
 ): Promise<JoinAddresses & { readonly answer: T }> {
   const remotes = r.remoteAddrs.map((text) => joinHostPort(splitHostPort(text, defaults.listenPort)));
-  let last: unknown = new SwarmtsError('invalid-argument', 'at least 1 RemoteAddr is required to join');
-  for (const remote of remotes) {
-    const advertise = resolveJoinAddr(r.advertiseAddr, remote, own.listen, own.interfaces);
-    const dataPathAddr = resolveDataPathAddr(r.dataPathAddr, advertise, own.interfaces);
-    try {
+  if (remotes.length === 0) throw new SwarmtsError('invalid-argument', 'at least 1 RemoteAddr is required to join');
+  return askInTurn(
+    remotes,
+    async (remote) => {
+      const advertise = resolveJoinAddr(r.advertiseAddr, remote, own.listen, own.interfaces);
+      const dataPathAddr = resolveDataPathAddr(r.dataPathAddr, advertise, own.interfaces);
       return { remote, advertise, dataPathAddr, answer: await ask(remote) };
-    } catch (e) {
-      last = e;
-      if (!isSwarmtsError(e, 'unavailable', 'timeout')) throw e;
-    }
-  }
-  throw last;
+    },
+    (e) => !isSwarmtsError(e, 'unavailable', 'timeout'),
+  );
 }

@@ -45,6 +45,7 @@ import {
   resolveListenAddr,
   splitHostPort,
 } from './addresses.js';
+import { askInTurn } from './ask-managers.js';
 import { Autolock } from './autolock.js';
 import { validateInitRequest } from './init-request.js';
 import { askManagers } from './join-request.js';
@@ -147,21 +148,15 @@ export class SwarmNode {
       if (!store || !this.#state) throw new SwarmtsError('not-a-manager', 'This node is not part of a swarm');
       if (store.locked) throw new SwarmtsError('not-a-manager', LOCKED);
       const addrs = remoteAddrs.length > 0 ? remoteAddrs : this.knownManagers().map((m) => m.addr);
-      let last: unknown = new SwarmtsError('unavailable', 'no manager is known: name one as HOST:PORT');
-      for (const text of addrs) {
-        const remote = joinHostPort(splitHostPort(text, defaults.listenPort));
-        try {
-          await store.replace(await recoverCertificate(remote, token, store.credentials, signal));
-          this.#error = '';
-          this.#agent?.reconnect();
-          this.#scheduleRenewal();
-          return;
-        } catch (e) {
-          last = e;
-          if (!isSwarmtsError(e, 'unavailable', 'timeout')) throw e;
-        }
-      }
-      throw last;
+      const files = await askInTurn(
+        addrs.map((text) => joinHostPort(splitHostPort(text, defaults.listenPort))),
+        (addr) => recoverCertificate(addr, token, store.credentials, signal),
+        (e) => !isSwarmtsError(e, 'unavailable', 'timeout'),
+      );
+      await store.replace(files);
+      this.#error = '';
+      this.#agent?.reconnect();
+      this.#scheduleRenewal();
     });
   }
 
@@ -330,8 +325,6 @@ export class SwarmNode {
   join(r: JoinRequest, signal: AbortSignal): Promise<void> {
     return this.#serial(async () => {
       if (this.#state) throw new SwarmtsError('already-in-swarm', ALREADY_PART);
-      if (r.remoteAddrs.length === 0)
-        throw new SwarmtsError('invalid-argument', 'at least 1 RemoteAddr is required to join');
       const listen = resolveListenAddr(r.listenAddr, networkInterfaces());
       const advertiseAddr = r.advertiseAddr || this.#o.defaultAdvertiseAddr;
       const asked = await askManagers({ ...r, advertiseAddr }, { listen, interfaces: networkInterfaces() }, (manager) =>
@@ -576,18 +569,13 @@ export class SwarmNode {
   async #renew(): Promise<void> {
     const store = this.#store;
     if (!store || store.locked || !this.#state) return;
-    let last: unknown = new SwarmtsError('unavailable', 'no manager is known');
-    for (const { addr } of this.knownManagers()) {
-      try {
-        await store.replace(await renewCertificate(addr, store.credentials, this.#left.signal));
-        return;
-      } catch (e) {
-        last = e;
-        // What an external CA says it says through every manager.
-        if (isSwarmtsError(e, 'failed-precondition')) throw e;
-      }
-    }
-    throw last;
+    const files = await askInTurn(
+      this.knownManagers().map((m) => m.addr),
+      (addr) => renewCertificate(addr, store.credentials, this.#left.signal),
+      // What an external CA says it says through every manager.
+      (e) => isSwarmtsError(e, 'failed-precondition'),
+    );
+    await store.replace(files);
   }
 
   /** Follows the role that the managers give this node, one step at a time, until certificate and process agree with it. */
