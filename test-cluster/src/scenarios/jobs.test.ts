@@ -15,6 +15,7 @@ describe('jobs', () => {
   const docker = async (...args: readonly string[]) => ok(await lab.docker('m1', ...args));
   const swarmts = async (...args: readonly string[]) => ok(await lab.swarmts('m1', ...args));
 
+  let attempts = 0;
   const tasksOfJob = async (name: string): Promise<readonly ApiTask[]> => {
     const id = (await docker('service', 'inspect', '--format', '{{.ID}}', name)).trim();
     return (await tasksOf(lab, 'm1')).filter((t) => t.ServiceID === id);
@@ -86,30 +87,22 @@ describe('jobs', () => {
   });
 
   it('thirty completions are thirty, whatever happens to the leader', async () => {
-    const flags = [
-      '--mode',
-      'replicated-job',
-      '--replicas',
-      '30',
-      '--max-concurrent',
-      '3',
-      '--detach',
-      '--name',
-      'thirty',
-    ];
+    // Another one when it is tried again.
+    const name = `thirty-${++attempts}`;
+    const flags = ['--mode', 'replicated-job', '--replicas', '30', '--max-concurrent', '3', '--detach', '--name', name];
     await swarmts('service', 'create', ...flags, BUSYBOX, 'sh', '-c', 'echo done; sleep 0.3');
     for (const count of [5, 12, 20]) {
-      await waitFor(`${count} are done`, 60_000, async () => completed(await tasksOfJob('thirty')).length >= count);
+      await waitFor(`${count} are done`, 60_000, async () => completed(await tasksOfJob(name)).length >= count);
       const leader = await leaderOf(lab, 'm1');
       await lab.kill(leader);
       await lab.start(leader);
     }
     const all = await waitFor('thirty are done', 90_000, async () => {
-      const tasks = await tasksOfJob('thirty');
+      const tasks = await tasksOfJob(name);
       return completed(tasks).length >= 30 ? tasks : undefined;
     });
     assert.equal(all.length, 30, 'no task was run twice');
-    const lines = (await docker('service', 'logs', '--raw', 'thirty')).trim().split('\n');
+    const lines = (await docker('service', 'logs', '--raw', name)).trim().split('\n');
     assert.equal(lines.length, 30);
   });
 });
