@@ -51,7 +51,7 @@ function runOf(iteration: number, tasks: readonly Task[]): ScheduledRun {
   const count = (fn: (t: Task) => boolean) => tasks.filter(fn).length;
   return {
     iteration,
-    startedAtMs: Math.min(...tasks.map((t) => t.meta?.createdAtMs ?? 0)),
+    startedAtMs: tasks.reduce((first, t) => Math.min(first, t.meta?.createdAtMs ?? 0), Number.POSITIVE_INFINITY),
     tasks: tasks.length,
     completed: count((t) => observedState(t) === TaskState.COMPLETE),
     failed: count((t) => observedState(t) === TaskState.FAILED || observedState(t) === TaskState.REJECTED),

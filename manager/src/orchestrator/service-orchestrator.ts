@@ -96,14 +96,14 @@ export class ServiceOrchestrator {
         const service = tx.get('service', id);
         const tasks = tx.by('task', 'service', id);
         if (!service) {
-          steps.push(...removalSteps(tasks));
+          for (const step of removalSteps(tasks)) steps.push(step);
           this.#updates.forget(id);
           continue;
         }
         try {
           const view = { service, tasks, nodes, nowMs };
           const decision = isJob(service) ? reconcileJob(view) : reconcileService(view);
-          steps.push(...decision.steps);
+          for (const step of decision.steps) steps.push(step);
           this.#lookAgain(id, decision.lookAgainAtMs, nowMs);
           if (!isJob(service)) changed.push(service);
         } catch (e) {

@@ -143,8 +143,10 @@ export class SchedulingLoop implements LeaderComponent {
     const verdicts: Verdict[] = [];
     const assigned = [...this.#pending.values()].filter((t) => t.nodeId !== '');
     for (const task of assigned) verdicts.push(this.#confirm(task));
-    for (const group of groupsOf([...this.#pending.values()].filter((t) => t.nodeId === '')))
-      verdicts.push(...this.#place(group));
+    for (const group of groupsOf([...this.#pending.values()].filter((t) => t.nodeId === ''))) {
+      // A call takes no hundred thousand arguments, and a service may have more tasks.
+      for (const verdict of this.#place(group)) verdicts.push(verdict);
+    }
     try {
       await this.#c.store.batch(verdicts, writeVerdict, (v, e) => this.#undo(v, e));
     } catch (e) {
