@@ -6,6 +6,7 @@ import { createService, firstWriteMs, IMAGE, removeService, setUp, tasksOf, unti
 import { burst } from './burst-bench.js';
 import { cli } from './cluster/cli-bench.js';
 import { fleet } from './cluster/fleet-bench.js';
+import { million } from './cluster/million-bench.js';
 import { scale } from './cluster/scale-bench.js';
 import { schedule } from './cluster/schedule-bench.js';
 import { imagePull } from './image-pull.js';
@@ -40,6 +41,7 @@ const benchmarks: Readonly<Record<string, Benchmark>> = {
   'raft-read': raftRead,
   schedule,
   fleet,
+  million,
   scale,
   cli,
   api: apiLists,

@@ -23,6 +23,10 @@ export interface ControlLoopOptions {
 }
 
 export const GIVE_UP_AFTER = 10;
+/** Work that kept the processor busy for less is nobody's trouble. */
+const LONG_WORK_MS = 50;
+/** Of the time that it was busy. */
+const REST = 2;
 
 export class ControlLoop {
   readonly #o: ControlLoopOptions;
@@ -33,6 +37,7 @@ export class ControlLoop {
   #dirty = false;
   #stopped = false;
   #failures = 0;
+  #restUntil = Number.NEGATIVE_INFINITY;
 
   constructor(options: ControlLoopOptions) {
     this.#o = options;
@@ -47,7 +52,13 @@ export class ControlLoop {
     const now = this.#o.clock.monotonic();
     this.#firstMark ??= now;
     const postponed = now - this.#firstMark;
-    this.#schedule(Math.min(this.#o.debounceMs, Math.max(0, this.#o.maxDelayMs - postponed)));
+    const delay = Math.min(this.#o.debounceMs, Math.max(0, this.#o.maxDelayMs - postponed));
+    this.#schedule(Math.max(delay, this.#restUntil - now));
+  }
+
+  /** For work that has kept the processor from others for `busyMs`: after long ones the next run waits, so that others get on. */
+  giveWay(busyMs: number): void {
+    if (busyMs >= LONG_WORK_MS) this.#restUntil = this.#o.clock.monotonic() + busyMs * REST;
   }
 
   /** Stops scheduling; resolves when work that is under way has ended. */

@@ -88,6 +88,7 @@ export class ServiceOrchestrator {
     this.#dirty.clear();
     const steps: Step[] = [];
     const changed: Service[] = [];
+    const begin = this.#o.clock.monotonic();
     this.#o.store.view((tx) => {
       const nodes = new Map(tx.list('node').map((n) => [n.id, n]));
       const nowMs = this.#o.clock.now();
@@ -111,6 +112,8 @@ export class ServiceOrchestrator {
         }
       }
     });
+    // A service with a hundred thousand tasks is looked at as a whole.
+    this.#loop.giveWay(this.#o.clock.monotonic() - begin);
     try {
       await this.#o.store.batch(
         steps,

@@ -103,10 +103,12 @@ export class TaskReaper {
   async #work(): Promise<void> {
     const services = [...this.#dirty];
     this.#dirty.clear();
+    const begin = this.#o.clock.monotonic();
     const ids = this.#o.store.view((tx) => {
       const limit = historyLimitOf(tx.list('cluster')[0]);
       return services.flatMap((id) => tasksToDelete(tx.by('task', 'service', id), tx.get('service', id), limit));
     });
+    this.#loop.giveWay(this.#o.clock.monotonic() - begin);
     await this.#o.store.batch(
       ids,
       (tx, id) => {

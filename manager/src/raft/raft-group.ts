@@ -101,9 +101,9 @@ export class RaftGroup {
         apply: (entries) => {
           for (const e of entries) group.store.applyEntry(e.index, e.data);
         },
-        snapshot: () => {
+        snapshot: async () => {
           const startMs = o.clock.monotonic();
-          const data = group.store.snapshot(book.list());
+          const data = await group.store.snapshot(book.list());
           o.timings?.snapshot((o.clock.monotonic() - startMs) / 1000);
           return data;
         },

@@ -158,11 +158,11 @@ describe('store', () => {
     const heard: string[] = [];
     replica.watch({ event: (e) => heard.push(`${e.action} ${e.id}`) });
     await store.update((tx) => tx.create('service', service('s1', 'web')));
-    replica.restore(store.snapshot([]));
+    replica.restore(await store.snapshot([]));
     assert.deepEqual(heard, [], 'what happened before it was there is no news');
     await store.update((tx) => tx.create('service', service('s2', 'db')));
     await store.update((tx) => tx.remove('service', 's1'));
-    replica.restore(store.snapshot([]));
+    replica.restore(await store.snapshot([]));
     assert.deepEqual(heard, ['create s2', 'remove s1']);
     assert.deepEqual(replica.events, store.events);
     assert.deepEqual(
@@ -173,6 +173,29 @@ describe('store', () => {
         [3, 'service', 'web'],
       ],
     );
+  });
+
+  it('is in a snapshot as it was when that was asked for, however long it takes', async () => {
+    const { store } = fixture();
+    const ids = Array.from({ length: 2_500 }, (_, i) => `t${i}`);
+    for (let at = 0; at < ids.length; at += 100) {
+      await store.update((tx) => {
+        for (const id of ids.slice(at, at + 100)) tx.create('task', Task.create({ id }));
+      });
+    }
+    let turns = 0;
+    const count = setInterval(() => turns++, 0);
+    const snapshot = store.snapshot([]);
+    await store.update((tx) => tx.remove('task', 't2499'));
+    const replica = localStore(() => 0);
+    replica.restore(await snapshot);
+    clearInterval(count);
+    assert.deepEqual(
+      replica.view((tx) => tx.list('task').map((t) => t.id)),
+      ids,
+    );
+    assert.equal(replica.version, 25);
+    assert.ok(turns > 0, 'others had their turns');
   });
 
   it('is the same on a replica, from entries and from a snapshot', async () => {
@@ -196,10 +219,10 @@ describe('store', () => {
     const replica = localStore(() => 0);
     for (const e of entries) replica.applyEntry(e.index, e.data);
     const restored = localStore(() => 0);
-    assert.deepEqual(restored.restore(store.snapshot([member])), [member]);
+    assert.deepEqual(restored.restore(await store.snapshot([member])), [member]);
     for (const other of [replica, restored]) {
       assert.equal(other.version, 3);
-      assert.deepEqual(other.snapshot([member]), store.snapshot([member]));
+      assert.deepEqual(await other.snapshot([member]), await store.snapshot([member]));
       assert.deepEqual(
         other.view((tx) => tx.by('task', 'service', 's1').map((t) => t.id)),
         ['t1'],

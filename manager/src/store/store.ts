@@ -3,6 +3,7 @@
  * transaction, proposes the changes as one entry and resolves when that entry was applied here. Every replica applies the
  * same entries in the same order with the entry's index as version, so all hold the same objects.
  */
+import { setImmediate as immediate } from 'node:timers/promises';
 import { invariant, newId, SwarmtsError, type Watch, WatchQueue } from '@swarmts/lib';
 import {
   type ClusterEvent,
@@ -201,25 +202,23 @@ export class Store {
     return { kind, action: old ? 'update' : 'create', object, old } as AnyChange;
   }
 
-  /** The whole content as bytes, with Raft's members beside it. */
-  snapshot(members: readonly RaftMember[]): Uint8Array {
+  /** The whole content of this moment as bytes, with Raft's members beside it. Others get their turns while it is encoded. */
+  snapshot(members: readonly RaftMember[]): Promise<Uint8Array> {
     const all = <K extends Kind>(kind: K) => [...this.#tables[kind].values()];
-    return StoreSnapshot.encode(
-      StoreSnapshot.create({
-        versionIndex: this.#version,
-        clusters: all('cluster'),
-        nodes: all('node'),
-        services: all('service'),
-        tasks: all('task'),
-        networks: all('network'),
-        secrets: all('secret'),
-        configs: all('config'),
-        volumes: all('volume'),
-        resources: all('resource'),
-        members,
-        events: [...this.#events.all],
-      }),
-    );
+    return encodeInPieces({
+      versionIndex: this.#version,
+      clusters: all('cluster'),
+      nodes: all('node'),
+      services: all('service'),
+      tasks: all('task'),
+      networks: all('network'),
+      secrets: all('secret'),
+      configs: all('config'),
+      volumes: all('volume'),
+      resources: all('resource'),
+      members,
+      events: [...this.#events.all],
+    });
   }
 
   /** Replaces everything; resolves to the members in the snapshot. */
@@ -248,6 +247,20 @@ export class Store {
     if (before > 0) for (const event of this.#events.after(before)) this.#queue.publish({ type: 'event', event });
     return s.members;
   }
+}
+
+/** Objects that are encoded in one go: some milliseconds. */
+const PIECE_OBJECTS = 1_000;
+
+/** Encoded messages that follow each other are one: its lists are all of theirs. */
+async function encodeInPieces(content: StoreSnapshot): Promise<Uint8Array> {
+  const { tasks, ...rest } = content;
+  const pieces = [StoreSnapshot.encode(StoreSnapshot.create({ ...rest, tasks: tasks.slice(0, PIECE_OBJECTS) }))];
+  for (let at = PIECE_OBJECTS; at < tasks.length; at += PIECE_OBJECTS) {
+    await immediate();
+    pieces.push(StoreSnapshot.encode(StoreSnapshot.create({ tasks: tasks.slice(at, at + PIECE_OBJECTS) })));
+  }
+  return Buffer.concat(pieces);
 }
 
 /** Field 1 of StoreTransaction: a tag, a length of one byte, the id. '' when it does not begin like that. */
