@@ -17,6 +17,7 @@ import {
 import { ClusterVolumes } from '../csi/cluster-volumes.js';
 import type { CsiPlugins } from '../csi/csi-plugins.js';
 import type { ContainerEngine } from '../engine/engine-api.js';
+import { SharedJobs } from '../images/shared-jobs.js';
 import { AssignmentFile } from './assignment-file.js';
 import { TASK_ID_LABEL } from './container-config.js';
 import { TaskRunner } from './task-runner.js';
@@ -52,6 +53,7 @@ export interface NetworkReceiver {
 export class TaskManager {
   readonly #o: TaskManagerOptions;
   readonly #file: AssignmentFile;
+  readonly #pulls = new SharedJobs<void, never>();
   readonly #runners = new Map<string, TaskRunner>();
   readonly #leaving = new Set<Promise<void>>();
   readonly #secrets = new Map<string, Secret>();
@@ -149,6 +151,7 @@ export class TaskManager {
     const runner = new TaskRunner(task, {
       ...this.#o,
       withdrawn: (id) => this.#untilWithdrawn(id),
+      pulls: this.#pulls,
       files: {
         secret: (id) => this.#secrets.get(id),
         config: (id) => this.#configs.get(id),

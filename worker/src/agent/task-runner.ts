@@ -16,6 +16,7 @@ import {
 } from '@swarmts/proto';
 import type { ContainerEngine, ContainerInfo, ExitInfo, RegistryAuth } from '../engine/engine-api.js';
 import { noSuchImage } from '../images/image-store.js';
+import type { SharedJobs } from '../images/shared-jobs.js';
 import { containerConfigOf, hasAllFiles, TASK_ID_LABEL, type TaskFiles } from './container-config.js';
 import { nextAction } from './task-machine.js';
 
@@ -24,6 +25,8 @@ export interface TaskRunnerOptions {
   readonly files: TaskFiles;
   /** Resolves when the task's cluster volumes are mounted. */
   readonly volumesReady: (task: Task, signal: AbortSignal) => Promise<void>;
+  /** Pulls under way for tasks, by image and credentials. */
+  readonly pulls: SharedJobs<void, never>;
   readonly nodeHostname: string;
   readonly clock: Clock;
   readonly log: Logger;
@@ -157,14 +160,19 @@ export class TaskRunner {
     }
   }
 
-  /** An image that is pinned by digest and here already needs no registry; a failed pull matters only without local image. */
+  /**
+   * An image that is pinned by digest and here already needs no registry; a failed pull matters only without local image. Tasks that
+   * come together ask the registry once, and so get the same image.
+   */
   async #pullImage(signal: AbortSignal): Promise<void> {
     const ref = this.#task.spec?.container?.image ?? '';
     const { images } = this.#o.engine;
     if (ref.includes('@') && (await images.find(ref))) return;
-    const auth = parseAuth(this.#task.spec?.container?.registryAuth ?? '');
+    const registryAuth = this.#task.spec?.container?.registryAuth ?? '';
+    const auth = parseAuth(registryAuth);
+    const pull = (end: AbortSignal) => images.pull(ref, { ...(auth ? { auth } : {}), signal: end });
     try {
-      await images.pull(ref, { ...(auth ? { auth } : {}), signal });
+      await this.#o.pulls.run(`${ref} ${registryAuth}`, async (end) => void (await pull(end)), { signal });
     } catch (e) {
       if (signal.aborted) throw e;
       if (await images.find(ref)) {
