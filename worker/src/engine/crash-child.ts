@@ -74,10 +74,10 @@ class CountingHelper {
         const value: unknown = Reflect.get(target, name, target);
         if (typeof value !== 'function') return value;
         return async (...args: unknown[]) => {
-          const mine = this.armed ? ++this.#calls : 0;
-          if (mine === this.#plan.at && this.#plan.when === 'before') this.#strike(target.pid);
+          const isTheOne = this.armed && ++this.#calls === this.#plan.at;
+          if (isTheOne && this.#plan.when === 'before') this.#strike(target.pid);
           const result: unknown = await Reflect.apply(value, target, args);
-          if (mine === this.#plan.at && this.#plan.when === 'after') this.#strike(target.pid);
+          if (isTheOne && this.#plan.when === 'after') this.#strike(target.pid);
           return result;
         };
       },

@@ -251,7 +251,7 @@ describe('containers in user namespaces', function () {
     await bed.engine.stop(id, 0);
     await bed.engine.start(id);
     const wrong = await bed.engine.create(containerConfig(image, ['/nosuch'], { networkMode: 'local' }));
-    await assert.rejects(bed.engine.start(wrong), /executable file not found/);
+    await assert.rejects(bed.engine.start(wrong), /executable file not found|no such file or directory/);
     assert.deepEqual(readdirSync(join(bed.execRoot, 'userns')), []);
     await bed.engine.remove(id, { force: true, volumes: true });
   });
