@@ -79,13 +79,13 @@ describe('the docker command', () => {
       '/services/web',
     );
     await api(socket, 'POST', `/services/${s.ID}/update?version=${s.Version.Index}`, s.Spec);
-    await docker('service', 'scale', 'web=6');
+    await docker('service', 'scale', '-d', 'web=6');
     const after = (await untilRunning(lab, 'm1', 'web', 6)).map((t) => t.ID);
     assert.deepEqual(
       before.filter((id) => !after.includes(id)),
       [],
     );
-    await docker('service', 'scale', 'web=5');
+    await docker('service', 'scale', '-d', 'web=5');
   });
 
   it('service update, rollback and scale', async () => {
@@ -95,7 +95,7 @@ describe('the docker command', () => {
       await docker('service', 'inspect', '--format', '{{.Spec.TaskTemplate.ContainerSpec.Env}}', 'web'),
       /X=1/,
     );
-    await docker('service', 'scale', 'web=2');
+    await docker('service', 'scale', '-d', 'web=2');
     await untilRunning(lab, 'm1', 'web', 2);
     await docker('service', 'rollback', 'web');
     await untilRunning(lab, 'm1', 'web', 5);

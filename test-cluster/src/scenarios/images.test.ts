@@ -54,8 +54,8 @@ describe('images that cannot be had', () => {
     ok(
       await lab.swarmts(
         'm1',
-        ...['service', 'create', '-d', '--name', 'broken', '--no-resolve-image', '--restart-delay', '200ms', image],
-        ...['sleep', '1000'],
+        ...['service', 'create', '-d', '--name', 'broken', '--no-resolve-image', '--restart-delay', '200ms'],
+        ...['--stop-grace-period', '0s', image, 'sleep', '1000'],
       ),
     );
   const rejected = (): Promise<ApiTask> =>

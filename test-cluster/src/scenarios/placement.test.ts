@@ -86,7 +86,8 @@ describe('placement', () => {
       });
       // Docker's client sends back what it was given.
       await docker('swarm', 'update', '--task-history-limit', '5');
-      await create(name, '--constraint', 'node.hostname==m1', WHOAMI);
+      await create(name, '-d', '--constraint', 'node.hostname==m1', WHOAMI);
+      await untilRunning(lab, 'm1', name, 1);
       const [container = ''] = (await docker('ps', '-q', '--filter', `name=${name}`)).trim().split('\n');
       const driver = await docker('inspect', '--format', '{{.HostConfig.LogConfig.Type}}', container);
       await docker('service', 'rm', name);
@@ -270,6 +271,7 @@ describe('placement', () => {
   it('privileges and the size of /dev/shm reach the container', async () => {
     await create(
       'shm',
+      '-d',
       '--stop-grace-period',
       '0s',
       '--privileged',
@@ -281,6 +283,7 @@ describe('placement', () => {
       'sleep',
       '1000',
     );
+    await untilRunning(lab, 'm1', 'shm', 1);
     const [container = ''] = (await docker('ps', '-q', '--filter', 'name=shm')).trim().split('\n');
     const mounts = await docker('exec', container, 'cat', '/proc/mounts');
     assert.match(mounts, /shm \/dev\/shm tmpfs .*size=32768k/);
