@@ -2,11 +2,12 @@
  * The AppArmor profile that containers have unless they name another: ours, loaded into the kernel where AppArmor is on and its parser is
  * installed. It keeps what Docker's keeps: no mounts, and of /proc and /sys only what a container may change anyway.
  */
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { findProgram, SwarmtsError } from '@swarmts/lib';
 import type { HelperApi } from '../helper/helper-api.js';
+import { textOf } from './text-of.js';
 
 export const DEFAULT_PROFILE = 'swarmts-default';
 
@@ -108,12 +109,4 @@ function allBut(prefix: string, name: string): readonly string[] {
 function ownProfile(): string {
   const [, name = ''] = /^(.*) \((?:enforce|complain)\)$/.exec(textOf('/proc/self/attr/current')) ?? [];
   return name;
-}
-
-function textOf(path: string): string {
-  try {
-    return readFileSync(path, 'utf8').trim();
-  } catch {
-    return '';
-  }
 }

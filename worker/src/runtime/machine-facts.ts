@@ -8,6 +8,7 @@ import { availableCapabilities } from './capabilities.js';
 import { type LimitSupport, limitSupport } from './limit-support.js';
 import type { OciDevice } from './oci-spec.js';
 import { type LabelSupport, labelSupport } from './security-labels.js';
+import { textOf } from './text-of.js';
 
 export interface MachineFacts {
   readonly capabilities: readonly string[];
@@ -44,14 +45,6 @@ export function machineFacts(): MachineFacts {
       memoryNodes: textOf('/sys/devices/system/node/online') || '0',
     },
   };
-}
-
-function textOf(path: string): string {
-  try {
-    return readFileSync(path, 'utf8').trim();
-  } catch {
-    return '';
-  }
 }
 
 /** The path of a program that has to be there. Throws 'failed-precondition' with how to install it. */

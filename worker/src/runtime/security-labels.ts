@@ -1,9 +1,10 @@
 /** The labels that AppArmor and SELinux put on the processes and files of a container, where the kernel has them. */
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { SwarmtsError } from '@swarmts/lib';
 import type { ContainerConfig } from '../engine/engine-api.js';
 import type { HelperApi } from '../helper/helper-api.js';
+import { textOf } from './text-of.js';
 
 export interface LabelSupport {
   readonly apparmor: boolean;
@@ -76,12 +77,4 @@ export async function labelFiles(
   if (code === 0) return;
   const why = Buffer.from(stderr).toString('utf8').trim();
   throw new SwarmtsError('internal', `SELinux relabeling of the container's files is not allowed: ${why}`);
-}
-
-function textOf(path: string): string {
-  try {
-    return readFileSync(path, 'utf8').trim();
-  } catch {
-    return '';
-  }
 }
