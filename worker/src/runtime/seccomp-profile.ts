@@ -89,8 +89,10 @@ const MOST_KNOWN = 64;
 /** The profile for a container with these capabilities on a machine with this architecture (Node's name): the same object for the same ones. */
 export function defaultSeccomp(capabilities: readonly string[], arch: string = process.arch): LinuxSeccomp {
   const key = [arch, ...capabilities].join();
-  const profile = known.get(key) ?? profileFor(capabilities, arch);
+  const before = known.get(key);
+  if (before) return before;
   if (known.size >= MOST_KNOWN) known.clear();
+  const profile = profileFor(capabilities, arch);
   known.set(key, profile);
   return profile;
 }
