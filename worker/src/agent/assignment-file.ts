@@ -5,7 +5,7 @@
 
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type Clock, errnoOf, SwarmtsError, writeFileAtomic } from '@swarmts/lib';
+import { type Clock, errnoOf, SwarmtsError, sleep, writeFileAtomic } from '@swarmts/lib';
 import { Assignments, type NetworkState, type Task } from '@swarmts/proto';
 
 /** Statuses of many tasks come at once, and each write has all tasks in it. */
@@ -16,9 +16,8 @@ export class AssignmentFile {
   readonly #clock: Clock;
   #saving: Promise<void> | undefined;
   #next: Pick<Assignments, 'tasks' | 'networks'> | undefined;
-  /** Ends the pause after a write. */
-  #hurry: () => void = () => undefined;
-  #isHurried = false;
+  /** Aborted, it ends the pause after a write. */
+  #pause = new AbortController();
 
   constructor(dir: string, clock: Clock) {
     this.#path = join(dir, 'assignments.bin');
@@ -51,10 +50,9 @@ export class AssignmentFile {
 
   /** Resolves when all that was saved is on the disk. */
   async flushed(): Promise<void> {
-    this.#isHurried = true;
-    this.#hurry();
+    this.#pause.abort();
     await this.#saving;
-    this.#isHurried = false;
+    this.#pause = new AbortController();
   }
 
   async #drain(): Promise<void> {
@@ -66,17 +64,7 @@ export class AssignmentFile {
       );
       this.#next = undefined;
       await writeFileAtomic(this.#path, Assignments.encode(Assignments.create({ tasks, networks })));
-      if (!this.#isHurried) await this.#pause();
+      await sleep(this.#clock, PAUSE_MS, this.#pause.signal).catch(() => undefined);
     }
-  }
-
-  #pause(): Promise<void> {
-    return new Promise((resolve) => {
-      const timer = this.#clock.after(PAUSE_MS, resolve);
-      this.#hurry = () => {
-        timer.cancel();
-        resolve();
-      };
-    });
   }
 }
