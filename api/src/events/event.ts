@@ -12,23 +12,8 @@ export interface Event {
   readonly timeNs: bigint;
 }
 
-export const EVENT_FILTERS = [
-  'type',
-  'event',
-  'container',
-  'image',
-  'volume',
-  'network',
-  'service',
-  'node',
-  'secret',
-  'config',
-  'label',
-  'scope',
-  'daemon',
-  'plugin',
-];
 const SUBJECTS = ['container', 'image', 'volume', 'network', 'service', 'node', 'secret', 'config', 'daemon', 'plugin'];
+export const EVENT_FILTERS = ['type', 'event', 'label', 'scope', ...SUBJECTS];
 
 export function matchesFilters(e: Event, filters: FilterArgs): boolean {
   if (filters.size === 0) return true;
