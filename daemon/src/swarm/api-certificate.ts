@@ -5,9 +5,10 @@
  */
 import { X509Certificate } from 'node:crypto';
 import type { TlsMaterial, TlsSource } from '@swarmts/api';
-import { type Clock, ControlLoop, type Logger, type Random, SwarmtsError, type TimerHandle } from '@swarmts/lib';
+import { type Clock, ControlLoop, type Logger, type Random, type TimerHandle } from '@swarmts/lib';
 import { type CredentialFiles, type Credentials, requestApiCertificate } from '@swarmts/manager';
 import type { Node } from '@swarmts/proto';
+import { askInTurn } from './ask-managers.js';
 
 export interface ApiCertificateOptions {
   readonly credentials: () => Credentials | undefined;
@@ -111,16 +112,13 @@ export class ApiCertificate implements TlsSource {
     this.#notify();
   }
 
-  async #ask(credentials: Credentials): Promise<CredentialFiles> {
-    let last: unknown = new SwarmtsError('unavailable', 'no manager is known');
-    for (const addr of this.#o.managers()) {
-      try {
-        return await (this.#o.request ?? requestApiCertificate)(addr, credentials, this.#stop.signal);
-      } catch (e) {
-        last = e;
-      }
-    }
-    throw last;
+  #ask(credentials: Credentials): Promise<CredentialFiles> {
+    const request = this.#o.request ?? requestApiCertificate;
+    return askInTurn(
+      this.#o.managers(),
+      (addr) => request(addr, credentials, this.#stop.signal),
+      () => false,
+    );
   }
 
   #replace(issued: Issued | undefined): void {
