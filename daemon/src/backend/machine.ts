@@ -1,10 +1,10 @@
 /** Facts about the machine: kernel, operating system, cgroups, and what is missing to run containers. */
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { arch, availableParallelism, release, totalmem } from 'node:os';
 import { join } from 'node:path';
 import type { DoctorCheck } from '@swarmts/api';
 import { findProgram } from '@swarmts/lib';
-import type { LabelSupport, RuntimeVersion } from '@swarmts/worker';
+import { type LabelSupport, type RuntimeVersion, textOf } from '@swarmts/worker';
 
 export interface MachineFacts {
   readonly kernelVersion: string;
@@ -30,12 +30,7 @@ export function machineFacts(): MachineFacts {
 }
 
 function osName(): string {
-  try {
-    const text = readFileSync('/etc/os-release', 'utf8');
-    return /^PRETTY_NAME="?([^"\n]*)"?$/m.exec(text)?.[1] ?? 'Linux';
-  } catch {
-    return 'Linux';
-  }
+  return /^PRETTY_NAME="?([^"\n]*)"?$/m.exec(textOf('/etc/os-release'))?.[1] ?? 'Linux';
 }
 
 /** What a node needs, one line each, with the way to get it. */
@@ -52,7 +47,7 @@ export function diagnose(
     ...(version ? [escapeCheck(version)] : []),
     programCheck('conmon', 'conmon', 'apt-get install conmon'),
     libraryCheck('libnftables.so.1', 'apt-get install libnftables1'),
-    filesystemCheck('overlay'),
+    overlayCheck(),
     ...appArmorCheck(labels),
   ];
 }
@@ -131,10 +126,22 @@ function libraryCheck(name: string, fix: string): DoctorCheck {
   return check('nftables', found !== undefined, found ?? `${name} was not found`, fix);
 }
 
-function filesystemCheck(name: string): DoctorCheck {
-  const known =
-    readFileSync('/proc/filesystems', 'utf8')
-      .split('\n')
-      .some((l) => l.trim().endsWith(name)) || existsSync(`/sys/module/${name}`);
-  return check('overlayfs', known, known ? 'available' : 'the kernel does not list it', 'modprobe overlay');
+export interface KernelFiles {
+  readonly proc: string;
+  readonly sys: string;
+  /** Where the modules of the running kernel are. */
+  readonly modules: string;
+}
+
+const KERNEL_FILES: KernelFiles = { proc: '/proc', sys: '/sys', modules: join('/lib/modules', release()) };
+
+/** The kernel loads the module by itself when the first container mounts its root: it need not be there before. */
+export function overlayCheck({ proc, sys, modules }: KernelFiles = KERNEL_FILES): DoctorCheck {
+  const lists = (file: string, line: RegExp) => line.test(textOf(file));
+  const isThere = lists(join(proc, 'filesystems'), /\boverlay$/m) || existsSync(join(sys, 'module/overlay'));
+  const comes =
+    lists(join(modules, 'modules.dep'), /\/overlay\.ko\S*:/m) ||
+    lists(join(modules, 'modules.builtin'), /\/overlay\.ko$/m);
+  const detail = isThere ? 'available' : comes ? 'available, a module that is not loaded yet' : 'the kernel has none';
+  return check('overlayfs', isThere || comes, detail, 'install a kernel that has overlayfs (CONFIG_OVERLAY_FS)');
 }
