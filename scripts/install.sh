@@ -44,7 +44,10 @@ After=network-online.target nss-lookup.target
 Wants=network-online.target
 
 [Service]
-Type=simple
+# Ready when the API answers; the notice comes from the daemon's helper.
+Type=notify
+NotifyAccess=all
+TimeoutStartSec=infinity
 ExecStart=$(command -v node) $root/daemon/bin/swarmtsd.js
 ExecReload=/bin/kill -HUP \$MAINPID
 Restart=always

@@ -33,6 +33,7 @@ import { serveMetrics } from './metrics/metrics-server.js';
 import { openNetworks } from './networks.js';
 import { claimPidFile } from './pid-file.js';
 import { openRemappedRoot } from './remapped-root.js';
+import { tellServiceManager } from './service-manager.js';
 import { ApiCertificate } from './swarm/api-certificate.js';
 import { NetworkAttacher } from './swarm/network-attacher.js';
 import { SwarmNode } from './swarm/swarm-node.js';
@@ -100,6 +101,7 @@ async function runDaemon(given: DaemonConfig): Promise<void> {
   try {
     const helper = await startHelper({ logger: log, forwardingFile: join(given.execRoot, 'forwarding.json') });
     end.push(() => helper.close());
+    const serviceManager = { helper, socket: process.env.NOTIFY_SOCKET ?? '', log };
     const { dataRoot, idMaps } = await openRemappedRoot(given, helper, log);
     const config = { ...given, dataRoot };
     const networks = await openNetworks(config, helper, log);
@@ -230,6 +232,8 @@ async function runDaemon(given: DaemonConfig): Promise<void> {
       end.push(openEventBus(config, node, engine, log));
     }
     log.info('swarmtsd is ready', { version: VERSION });
+    await tellServiceManager('READY=1', serviceManager);
+    end.push(() => tellServiceManager('STOPPING=1', serviceManager));
   } catch (e) {
     log.error('swarmtsd could not start', { error: e });
     await stop(EXIT_USAGE);
