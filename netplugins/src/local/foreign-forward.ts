@@ -11,7 +11,10 @@ export interface ForeignChain {
   readonly policy: string;
 }
 
-/** Filter chains at the forward hook for IPv4 in tables that are not ours, from the output of `list chains`. */
+/** Of tables that packets over IPv4 or IPv6 pass: the mesh carries both. */
+const FAMILIES: ReadonlySet<string> = new Set(['ip', 'ip6', 'inet']);
+
+/** Filter chains at the forward hook in tables that are not ours, from the output of `list chains`. */
 export function parseForwardChains(listing: string, isOurs: (table: string) => boolean): ForeignChain[] {
   const found: ForeignChain[] = [];
   let family = '';
@@ -23,7 +26,7 @@ export function parseForwardChains(listing: string, isOurs: (table: string) => b
     const inChain = /^\tchain (\S+) \{/.exec(line);
     if (inChain) [, chain = ''] = inChain;
     const hook = /^\t\ttype filter hook forward priority [^;]+; policy (\w+);/.exec(line);
-    if (hook && (family === 'ip' || family === 'inet') && !isOurs(table)) {
+    if (hook && FAMILIES.has(family) && !isOurs(table)) {
       found.push({ family, table, chain, policy: hook[1] ?? '' });
     }
   }

@@ -272,6 +272,11 @@ table ip6 filter {
 		type filter hook forward priority filter; policy drop;
 	}
 }
+table bridge filter {
+	chain FORWARD {
+		type filter hook forward priority filter; policy drop;
+	}
+}
 table inet fw {
 	chain fwd {
 		type filter hook forward priority filter - 5; policy accept;
@@ -280,15 +285,16 @@ table inet fw {
 `;
   const chains = parseForwardChains(listing, (table) => table === 'swarmts');
 
-  it('are found with their policies, ours and those of IPv6 left out', () => {
+  it('are found with their policies, ours and those of bridges left out', () => {
     assert.deepEqual(chains, [
       { family: 'ip', table: 'filter', chain: 'FORWARD', policy: 'drop' },
+      { family: 'ip6', table: 'filter', chain: 'FORWARD', policy: 'drop' },
       { family: 'inet', table: 'fw', chain: 'fwd', policy: 'accept' },
     ]);
   });
 
   it('drop by policy or by a rule', () => {
-    const [byPolicy, byRule] = chains;
+    const [byPolicy, , byRule] = chains;
     assert.ok(byPolicy && byRule);
     assert.ok(drops(byPolicy, ''));
     assert.ok(!drops(byRule, '\t\tct state established accept # handle 3\n'));

@@ -12,6 +12,8 @@ const OUTSIDE = '192.0.2';
 const FIREWALL = `
 add table ip filter
 add chain ip filter FORWARD { type filter hook forward priority 0; policy drop; }
+add table ip6 filter
+add chain ip6 filter FORWARD { type filter hook forward priority 0; policy drop; }
 add table inet firewall
 add chain inet firewall passing { type filter hook forward priority 10; policy accept; }
 add rule inet firewall passing counter drop
@@ -234,6 +236,7 @@ describe('the local network in the kernel', function () {
     assert.equal(await host.fetch(outside, `http://${OUTSIDE}.1:8080/`), `${OUTSIDE}.2`);
     assert.equal(await host.fetch(a.netns, `http://${OUTSIDE}.2:82/`), `${OUTSIDE}.1`);
     assert.doesNotMatch(await host.helper.nftList('list chain inet firewall other'), /swarmts/);
+    assert.match(await host.helper.nftList('list chain ip6 filter FORWARD'), /oifname "swl\*" accept comment/);
     await network.teardown();
     const ruleset = await host.helper.nftList('list ruleset');
     assert.match(ruleset, /table ip filter/);
