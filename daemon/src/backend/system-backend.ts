@@ -40,7 +40,7 @@ export class DaemonSystemBackend implements SystemBackend {
       dataRoot: config.dataRoot,
       cgroupDriver: 'cgroupfs',
       defaultRuntime,
-      runtimes: [...new Set([defaultRuntime, ...Object.keys(config.runtimes)])],
+      runtimes: [...new Set([defaultRuntime, ...c.runtimes])],
       labels: config.labels,
       insecureRegistries: config.insecureRegistries,
       registryMirrors: config.registryMirrors,

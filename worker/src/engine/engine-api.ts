@@ -656,6 +656,8 @@ export interface ContainerEngine {
     readonly images: number;
     /** Path of the OCI runtime that new containers get. */
     readonly runtime: string;
+    /** Names of those that a container may ask for. */
+    readonly runtimes: readonly string[];
     readonly limits: LimitSupport;
     readonly labels: LabelSupport;
     /** Whether containers are in user namespaces. */

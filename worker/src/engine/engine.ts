@@ -317,6 +317,7 @@ export class Engine implements ContainerEngine {
       stopped: states.length - running - paused,
       images: this.#parts.images.count,
       runtime: this.#parts.context.runtime.program,
+      runtimes: [...this.#parts.context.runtimes.keys()],
       limits: this.#parts.context.bundle.facts.support,
       labels: this.#parts.context.bundle.facts.labels,
       mapsIds: this.#parts.context.bundle.layers.ids !== undefined,

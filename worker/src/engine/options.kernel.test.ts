@@ -80,6 +80,8 @@ describe('options of containers', function () {
     await assert.rejects(bed.engine.start(joining), /cannot join PID namespace of a non running container/);
     await refused({ pidMode: 'sometimes' }, /^SwarmtsError: invalid PID mode: sometimes$/);
     await refused({ runtime: 'nosuch' }, /^SwarmtsError: unknown or invalid runtime name: nosuch$/);
+    const { runtimes } = bed.engine.info();
+    assert.ok(runtimes.includes('runc') && runtimes.includes('crun'), `${runtimes}`);
   });
 
   it('a container in the network of another sees its interfaces and its names', async () => {
