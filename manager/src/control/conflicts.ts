@@ -2,11 +2,14 @@
 import { SwarmtsError } from '@swarmts/lib';
 
 interface HasVersion {
-  readonly meta: { readonly version: { readonly index: number } | undefined } | undefined;
+  readonly meta: { readonly version: { readonly index: number } | undefined; readonly specIndex: number } | undefined;
 }
 
+/** A version that was read since the spec was last written will do: what the managers note in an object is not what a user changes. */
 export function checkVersion(kind: string, object: HasVersion, version: number): void {
-  if ((object.meta?.version?.index ?? 0) !== version) {
+  const index = object.meta?.version?.index ?? 0;
+  const since = object.meta?.specIndex || index;
+  if (version < since || version > index) {
     throw new SwarmtsError(
       'out-of-sequence',
       `rpc error: code = Unknown desc = update out of sequence: the ${kind} was changed meanwhile, read it again`,

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import {
   isWanted,
+  Meta,
   NodeAvailability,
   NodeState,
   observedState,
@@ -123,7 +124,7 @@ function apply(tasks: readonly Task[], steps: readonly Step[], round: number): T
     }),
   );
   const made = steps.flatMap((s) => (s.type === 'desire' ? [] : [s.task]));
-  const meta = { version: { index: 1 }, createdAtMs: NOW - 1000 + round, updatedAtMs: NOW };
+  const meta = Meta.create({ version: { index: 1 }, createdAtMs: NOW - 1000 + round, updatedAtMs: NOW });
   return [
     ...tasks.map((t) => ({ ...t, desiredState: Math.max(t.desiredState, desired.get(t.id) ?? 0) as TaskState })),
     ...made.map((t) => ({ ...t, meta, nodeId: 'n1' })),

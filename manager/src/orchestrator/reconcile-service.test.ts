@@ -1,5 +1,13 @@
 import assert from 'node:assert/strict';
-import { NodeAvailability, NodeState, RestartCondition, type Service, type Task, TaskState } from '@swarmts/proto';
+import {
+  Meta,
+  NodeAvailability,
+  NodeState,
+  RestartCondition,
+  type Service,
+  type Task,
+  TaskState,
+} from '@swarmts/proto';
 import fc from 'fast-check';
 import { reconcileService, type Step } from './reconcile-service.js';
 import { NOW, nodeMap, type ServiceShape, testNode, testService, testTask } from './testing.js';
@@ -284,7 +292,7 @@ function apply(tasks: readonly Task[], steps: readonly Step[]): Task[] {
   const out = new Map(tasks.map((t) => [t.id, t]));
   for (const s of steps) {
     if (s.type !== 'desire')
-      out.set(s.task.id, { ...s.task, meta: { version: undefined, createdAtMs: NOW, updatedAtMs: NOW } });
+      out.set(s.task.id, { ...s.task, meta: Meta.create({ createdAtMs: NOW, updatedAtMs: NOW }) });
     if (s.type === 'create') continue;
     const t = out.get(s.taskId);
     if (t) out.set(t.id, { ...t, desiredState: s.type === 'desire' ? s.state : TaskState.SHUTDOWN });

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { SimulatedClock, seededRandom, silentLogger } from '@swarmts/lib';
-import { JobStatus, type Service, TaskState } from '@swarmts/proto';
+import { JobStatus, Meta, type Service, TaskState } from '@swarmts/proto';
 import { localStore } from '../store/store.js';
 import { CronOrchestrator } from './cron.js';
 import { nextJobStatus } from './job.js';
@@ -13,7 +13,7 @@ const at = (text: string) => Date.parse(text);
 
 function job(last: Partial<JobStatus>, created = '2026-03-01T00:00:00Z'): Service {
   const s = testService({ job: 1, labels: { 'swarmts.schedule': DAILY.cron } });
-  const meta = { version: { index: 1 }, createdAtMs: at(created), updatedAtMs: at(created) };
+  const meta = Meta.create({ version: { index: 1 }, createdAtMs: at(created), updatedAtMs: at(created) });
   return { ...s, meta, jobStatus: JobStatus.create({ jobIteration: { index: 3 }, ...last }) };
 }
 

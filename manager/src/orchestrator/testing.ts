@@ -2,6 +2,7 @@
 import {
   ContainerSpec,
   JobStatus,
+  Meta,
   Node,
   NodeAvailability,
   NodeSpec,
@@ -81,7 +82,7 @@ export function testTask(s: TaskShape): Task {
     desiredState: s.desired ?? TaskState.RUNNING,
     restartNotBeforeMs: s.notBeforeMs ?? 0,
     ...(s.iteration === undefined ? {} : { jobIteration: { index: s.iteration } }),
-    meta: { version: { index: 1 }, createdAtMs: s.createdAtMs ?? NOW - 1000, updatedAtMs: NOW },
+    meta: Meta.create({ version: { index: 1 }, createdAtMs: s.createdAtMs ?? NOW - 1000, updatedAtMs: NOW }),
     status: TaskStatus.create({ state: s.state ?? TaskState.RUNNING, appliedAtMs: s.endedAtMs ?? NOW }),
   });
 }

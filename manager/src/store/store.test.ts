@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { isSwarmtsError } from '@swarmts/lib';
-import { Node, RaftMember, Service, ServiceSpec, Task, TaskState } from '@swarmts/proto';
+import { Node, RaftMember, Service, ServiceSpec, Task, TaskState, UpdateStatus } from '@swarmts/proto';
+import { checkVersion } from '../control/conflicts.js';
 import { localStore, Store } from './store.js';
 import type { AnyChange } from './tables.js';
 
@@ -78,6 +79,28 @@ describe('store', () => {
       store.update((tx) => tx.update('service', old)),
       (e) => isSwarmtsError(e, 'out-of-sequence'),
     );
+  });
+
+  it('lets who changes a spec go by any version since the spec was last written', async () => {
+    const { store } = fixture();
+    await store.update((tx) => tx.create('service', service('s1', 'web')));
+    const read = () => {
+      const found = store.get('service', 's1');
+      assert.ok(found);
+      return found;
+    };
+    const versionOf = (s: Service) => s.meta?.version?.index ?? 0;
+    const created = read();
+    await store.update((tx) => tx.update('service', { ...created, updateStatus: UpdateStatus.create({}) }));
+    checkVersion('service', read(), versionOf(created));
+    assert.throws(() => checkVersion('service', read(), versionOf(created) - 1), /update out of sequence/);
+    assert.throws(() => checkVersion('service', read(), versionOf(read()) + 1), /update out of sequence/);
+    const noted = read();
+    await store.update((tx) => tx.update('service', { ...noted, spec: ServiceSpec.create(noted.spec ?? {}) }));
+    for (const old of [created, noted]) {
+      assert.throws(() => checkVersion('service', read(), versionOf(old)), /update out of sequence/);
+    }
+    checkVersion('service', read(), versionOf(read()));
   });
 
   it('changes nothing when the callback throws', async () => {

@@ -196,6 +196,7 @@ export class Store {
       version: { index },
       createdAtMs: old?.meta?.createdAtMs ?? timeMs,
       updatedAtMs: timeMs,
+      specIndex: kind === 'task' ? 0 : target.object.meta?.specIndex || index,
     });
     const object = Object.freeze({ ...target.object, meta }) as Tables[Kind];
     table.put(object);

@@ -94,7 +94,12 @@ export class Transaction implements WriteTx {
     }
     const before = this.#pending.get(`${kind}/${object.id}`);
     const action = before?.action === 'create' ? 'create' : 'update';
-    this.#put({ kind, id: object.id, action, object });
+    this.#put({
+      kind,
+      id: object.id,
+      action,
+      object: specOf(object) === specOf(current) ? object : withNewSpec(object),
+    });
   }
 
   remove(kind: Kind, id: string): void {
@@ -109,4 +114,13 @@ export class Transaction implements WriteTx {
     this.#changedKinds.add(change.kind);
     this.#pending.set(`${change.kind}/${change.id}`, change);
   }
+}
+
+function specOf(object: Tables[Kind]): unknown {
+  return 'spec' in object ? object.spec : undefined;
+}
+
+/** The commit notes its index as that of the spec. */
+function withNewSpec<T extends Tables[Kind]>(object: T): T {
+  return object.meta ? { ...object, meta: { ...object.meta, specIndex: 0 } } : object;
 }

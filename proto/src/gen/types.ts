@@ -294,6 +294,8 @@ export interface Meta extends WithUnknownFields {
   readonly version: Version | undefined;
   readonly createdAtMs: number;
   readonly updatedAtMs: number;
+  /** Index at which the spec was last written; 0 in tasks, and where a release that does not count it wrote last. */
+  readonly specIndex: number;
 }
 
 export const Meta: Codec<Meta> = {
@@ -301,17 +303,19 @@ export const Meta: Codec<Meta> = {
     version: undefined,
     createdAtMs: 0,
     updatedAtMs: 0,
+    specIndex: 0,
     ...partial,
   }),
   write(m, w) {
     if (m.version !== undefined) Version.write(m.version, w.uint32(10).fork()).ldelim();
     if (m.createdAtMs !== 0) w.uint32(16).int64(m.createdAtMs);
     if (m.updatedAtMs !== 0) w.uint32(24).int64(m.updatedAtMs);
+    if (m.specIndex !== 0) w.uint32(32).int64(m.specIndex);
     return writeUnknown(m, w);
   },
   encode: (m) => Meta.write(m, newWriter()).finish(),
   read(r, end) {
-    const m: { version: Version | undefined; createdAtMs: number; updatedAtMs: number; unknownFields?: Uint8Array } = { version: undefined, createdAtMs: 0, updatedAtMs: 0 };
+    const m: { version: Version | undefined; createdAtMs: number; updatedAtMs: number; specIndex: number; unknownFields?: Uint8Array } = { version: undefined, createdAtMs: 0, updatedAtMs: 0, specIndex: 0 };
     while (r.pos < end) {
       const start = r.pos;
       const tag = r.uint32();
@@ -324,6 +328,9 @@ export const Meta: Codec<Meta> = {
           break;
         case 24:
           m.updatedAtMs = toNumber(r.int64());
+          break;
+        case 32:
+          m.specIndex = toNumber(r.int64());
           break;
         default:
           keepUnknown(m, r, start, tag);
