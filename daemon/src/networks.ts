@@ -5,6 +5,7 @@ import { type Logger, SwarmtsError, systemClock } from '@swarmts/lib';
 import {
   DNS_MAIN_FILE,
   DnsClient,
+  isIngress,
   keepsClientAddress,
   LocalNetwork,
   namesOf,
@@ -68,7 +69,8 @@ export async function openNetworks(
     networks: (ids) =>
       routed
         .views()
-        .filter((v) => ids.has(v.id))
+        // As with Docker: the ingress network is for published ports alone, whose services need not know each other.
+        .filter((v) => ids.has(v.id) && !isIngress(v))
         .map(namesOf),
     isComplete: () => routed.isComplete,
     clock: systemClock,

@@ -24,6 +24,12 @@ const GOAL_NODE = 0.8;
 const BARE = { device: 'bare0', node: '198.51.100.1', address: '198.51.100.2' } as const;
 const GOAL_FLAT = 0.9;
 
+/**
+ * The client takes a new port for every connection and closes some first: with the kernel's defaults its ports would wait a minute each and
+ * be used up within seconds, and every further connection would search all of them for a free one.
+ */
+const CLIENT_SETTINGS = ['net.ipv4.tcp_tw_reuse=1', 'net.ipv4.ip_local_port_range=1024 65535'] as const;
+
 /** Argument: port. Answers every connection with the same bytes and closes it. */
 const SERVER = `require('net').createServer({noDelay:true},c=>{c.on('error',()=>{});c.once('data',()=>c.end(
 'HTTP/1.1 200 OK\\r\\nContent-Length: 2\\r\\nConnection: close\\r\\n\\r\\nok'))}).listen(Number(process.argv[1]),()=>console.log('up'))`;
@@ -35,6 +41,7 @@ export async function mesh(): Promise<boolean> {
   try {
     const node = bed.lab.nodes[0];
     if (!node) throw new Error('no node');
+    run('nsenter', `--target=${bed.lab.outsidePid}`, '--net', '--', 'sysctl', '-q', '-w', ...CLIENT_SETTINGS);
     const socket = bed.lab.socket(node.name);
     await createIdleService(socket, 'web', { mode: 'vip', replicas: 1, publish: { target: 80, published: MESH_PORT } });
     await createIdleService(socket, 'near', {

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { isSwarmtsError } from '@swarmts/lib';
 import { Endpoint, EndpointSpec, PortConfig, PortProtocol, PublishMode, Service, ServiceSpec } from '@swarmts/proto';
-import { assignPorts } from './published-ports.js';
+import { portKey } from '../store/tables.js';
+import { assignPorts as assign } from './published-ports.js';
 
 const port = (p: Partial<PortConfig>) => PortConfig.create({ targetPort: 80, ...p });
 const spec = (...ports: readonly PortConfig[]) => ServiceSpec.create({ endpoint: EndpointSpec.create({ ports }) });
@@ -11,6 +12,8 @@ const service = (name: string, ...ports: readonly PortConfig[]) =>
     spec: ServiceSpec.create({ annotations: { name, labels: {} } }),
     endpoint: Endpoint.create({ ports }),
   });
+const assignPorts = (wanted: ServiceSpec, previous: readonly PortConfig[], others: readonly Service[]) =>
+  assign(wanted, previous, (p) => others.filter((s) => s.endpoint?.ports.some((q) => portKey(q) === portKey(p))));
 const published = (ports: readonly PortConfig[]) => ports.map((p) => p.publishedPort);
 
 describe('published ports', () => {

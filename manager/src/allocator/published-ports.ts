@@ -11,6 +11,10 @@ import {
   type Service,
   type ServiceSpec,
 } from '@swarmts/proto';
+import { portKey } from '../store/tables.js';
+
+/** Other services that publish a port, in whatever mode: its protocol and number count. */
+export type PortOwners = (p: PortConfig) => readonly Service[];
 
 /**
  * The endpoint's ports with every ingress port filled in. Throws 'invalid-argument' naming the owner of a port that is taken: an ingress
@@ -19,34 +23,25 @@ import {
 export function assignPorts(
   spec: ServiceSpec,
   previous: readonly PortConfig[],
-  others: readonly Service[],
+  ownersOf: PortOwners,
 ): readonly PortConfig[] {
   const wanted = spec.endpoint?.ports ?? [];
-  const fixed = wanted.filter((p) => isIngress(p) && p.publishedPort !== 0);
-  const mine = new Set(fixed.map(numberOf));
-  const onNodes = new Set(wanted.filter((p) => !isIngress(p) && p.publishedPort !== 0).map(numberOf));
-  refuseTaken(mine, onNodes, others);
-  const open = wanted.filter((p) => isIngress(p) && p.publishedPort === 0);
-  if (open.length === 0) return wanted;
-  const used = new Set(others.flatMap((s) => (s.endpoint?.ports ?? []).map(numberOf)));
-  const free = (p: PortConfig) => [used, mine, onNodes].every((ports) => !ports.has(numberOf(p)));
+  const fixed = wanted.filter((p) => p.publishedPort !== 0);
+  for (const p of fixed) refuseTaken(p, ownersOf(p));
+  const mine = new Set(fixed.map(portKey));
+  const free = (p: PortConfig) => !mine.has(portKey(p)) && ownersOf(p).length === 0;
   return wanted.map((p) => {
     if (!isIngress(p) || p.publishedPort !== 0) return p;
     const chosen = choose(p, previous, free);
-    mine.add(numberOf(chosen));
+    mine.add(portKey(chosen));
     return chosen;
   });
 }
 
-/** There may be ten thousand others, and every service that is made asks. */
-function refuseTaken(everywhere: ReadonlySet<number>, onNodes: ReadonlySet<number>, others: readonly Service[]): void {
-  if (everywhere.size + onNodes.size === 0) return;
-  for (const s of others) {
-    for (const p of s.endpoint?.ports ?? []) {
-      if (p.publishedPort === 0) continue;
-      const clashes = everywhere.has(numberOf(p)) || (isIngress(p) && onNodes.has(numberOf(p)));
-      if (clashes) throw taken(p, s);
-    }
+function refuseTaken(wanted: PortConfig, owners: readonly Service[]): void {
+  for (const s of owners) {
+    const clash = s.endpoint?.ports.find((p) => portKey(p) === portKey(wanted) && (isIngress(wanted) || isIngress(p)));
+    if (clash) throw taken(clash, s);
   }
 }
 
@@ -78,9 +73,6 @@ const PROTOCOLS: Readonly<Record<number, string>> = {
 export function targetOf(p: PortConfig): string {
   return `${p.targetPort}/${PROTOCOLS[p.protocol] ?? 'tcp'}`;
 }
-
-/** One number for protocol and port. */
-const numberOf = (p: PortConfig): number => p.protocol * 0x10000 + p.publishedPort;
 
 function taken(p: PortConfig, owner: Service): SwarmtsError {
   return new SwarmtsError(

@@ -20,6 +20,7 @@ import { isJob, isOfIteration, nextJobStatus } from '../orchestrator/job.js';
 import { replicasOf } from '../orchestrator/replicas.js';
 import { sameSpec } from '../orchestrator/same-spec.js';
 import { pinsWith } from '../orchestrator/volume-pins.js';
+import { portKey } from '../store/tables.js';
 import type { ReadTx, WriteTx } from '../store/transaction.js';
 import { checkVersion, nameTaken } from './conflicts.js';
 import { findByNameOrId } from './find.js';
@@ -140,13 +141,14 @@ function withoutScale(spec: ServiceSpec | undefined): unknown {
 
 /** With the open ports chosen; the VIPs stay, and the allocator brings them in line with the spec. */
 export function endpointOf(tx: ReadTx, spec: ServiceSpec, service: Service | undefined): Endpoint {
-  const others = tx.list('service').filter((s) => s.id !== service?.id);
   if ((spec.endpoint?.ports ?? []).some(isIngress) && !ingressNetwork(tx))
     throw new SwarmtsError(
       'failed-precondition',
       'service needs ingress network, but no ingress network is present: docker network create -d overlay --ingress ingress',
     );
-  const ports = assignPorts(spec, service?.endpoint?.ports ?? [], others);
+  const ports = assignPorts(spec, service?.endpoint?.ports ?? [], (p) =>
+    tx.by('service', 'port', portKey(p)).filter((s) => s.id !== service?.id),
+  );
   return Endpoint.create({ spec: spec.endpoint, ports, virtualIps: service?.endpoint?.virtualIps ?? [] });
 }
 

@@ -1,9 +1,9 @@
 /** One table in memory: objects by id plus secondary indexes, kept in step by `put` and `delete` alone. */
-import type { Kind, TableDefinition, Tables } from './tables.js';
+import type { IndexKeys, Kind, TableDefinition, Tables } from './tables.js';
 
 /** Ids by key. Most keys have one: a set for each would take more room than the objects. */
 interface Index<T> {
-  readonly keyOf: (o: T) => string;
+  readonly keysOf: (o: T) => IndexKeys;
   readonly buckets: Map<string, string | Set<string>>;
 }
 
@@ -15,7 +15,7 @@ export class Table<K extends Kind> {
 
   constructor(definition: TableDefinition<Tables[K]>) {
     const indexes = Object.entries(definition.indexes);
-    this.#indexes = new Map(indexes.map(([name, keyOf]) => [name, { keyOf, buckets: new Map() }]));
+    this.#indexes = new Map(indexes.map(([name, keysOf]) => [name, { keysOf, buckets: new Map() }]));
     this.#all = [...this.#indexes.values()];
   }
 
@@ -48,18 +48,18 @@ export class Table<K extends Kind> {
     const old = this.#objects.get(id);
     this.#objects.set(id, object);
     for (const index of this.#all) {
-      const key = index.keyOf(object);
-      const before = old && index.keyOf(old);
-      if (before === key) continue;
-      if (before !== undefined) remove(index, before, id);
-      if (key !== '') add(index, key, id);
+      const keys = index.keysOf(object);
+      const before = old ? index.keysOf(old) : '';
+      if (before === keys) continue;
+      removeAll(index, before, id);
+      addAll(index, keys, id);
     }
   }
 
   delete(id: string): void {
     const old = this.#objects.get(id);
     if (!old) return;
-    for (const index of this.#all) remove(index, index.keyOf(old), id);
+    for (const index of this.#all) removeAll(index, index.keysOf(old), id);
     this.#objects.delete(id);
   }
 
@@ -67,6 +67,16 @@ export class Table<K extends Kind> {
     this.#objects.clear();
     for (const index of this.#all) index.buckets.clear();
   }
+}
+
+function addAll<T>(index: Index<T>, keys: IndexKeys, id: string): void {
+  if (typeof keys !== 'string') for (const key of keys) add(index, key, id);
+  else if (keys !== '') add(index, keys, id);
+}
+
+function removeAll<T>(index: Index<T>, keys: IndexKeys, id: string): void {
+  if (typeof keys !== 'string') for (const key of keys) remove(index, key, id);
+  else if (keys !== '') remove(index, keys, id);
 }
 
 function add<T>({ buckets }: Index<T>, key: string, id: string): void {

@@ -30,14 +30,27 @@ export type Kind = keyof Tables;
 
 export interface TableDefinition<T> {
   readonly codec: Codec<T>;
-  /** Secondary indexes by name; '' is not indexed. */
-  readonly indexes: Readonly<Record<string, (o: T) => string>>;
+  /** Secondary indexes by name. An object without a key, or with '', is not in them. */
+  readonly indexes: Readonly<Record<string, (o: T) => IndexKeys>>;
+}
+
+export type IndexKeys = string | readonly string[];
+
+/** Index `port` of services has a key for each port that they publish. */
+export function portKey(p: { readonly protocol: number; readonly publishedPort: number }): string {
+  return `${p.protocol}/${p.publishedPort}`;
 }
 
 export const tables: { readonly [K in Kind]: TableDefinition<Tables[K]> } = {
   cluster: { codec: Cluster, indexes: {} },
   node: { codec: Node, indexes: { hostname: (n) => n.description?.hostname ?? '' } },
-  service: { codec: Service, indexes: { name: (s) => s.spec?.annotations?.name ?? '' } },
+  service: {
+    codec: Service,
+    indexes: {
+      name: (s) => s.spec?.annotations?.name ?? '',
+      port: (s) => (s.endpoint?.ports ?? []).filter((p) => p.publishedPort !== 0).map(portKey),
+    },
+  },
   task: {
     codec: Task,
     indexes: {

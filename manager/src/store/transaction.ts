@@ -4,7 +4,7 @@
  */
 import { invariant, SwarmtsError } from '@swarmts/lib';
 import type { Table } from './table.js';
-import { type Kind, type Tables, tables } from './tables.js';
+import { type IndexKeys, type Kind, type Tables, tables } from './tables.js';
 
 export type TableSet = { readonly [K in Kind]: Table<K> };
 
@@ -62,9 +62,9 @@ export class Transaction implements WriteTx {
   }
 
   by<K extends Kind>(kind: K, index: string, key: string): readonly Tables[K][] {
-    const keyOf = tables[kind].indexes[index];
-    invariant(keyOf, `table ${kind} has an index ${index}`);
-    return this.#overlay(kind, this.#tables[kind].by(index, key), (o) => keyOf(o) === key);
+    const keysOf = tables[kind].indexes[index];
+    invariant(keysOf, `table ${kind} has an index ${index}`);
+    return this.#overlay(kind, this.#tables[kind].by(index, key), (o) => hasKey(keysOf(o), key));
   }
 
   #overlay<K extends Kind>(
@@ -114,6 +114,10 @@ export class Transaction implements WriteTx {
     this.#changedKinds.add(change.kind);
     this.#pending.set(`${change.kind}/${change.id}`, change);
   }
+}
+
+function hasKey(keys: IndexKeys, key: string): boolean {
+  return typeof keys === 'string' ? keys === key : keys.includes(key);
 }
 
 function specOf(object: Tables[Kind]): unknown {

@@ -5,7 +5,7 @@
 import { connect, type Socket } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { type Clock, type Logger, messageOf, SwarmtsError, sleep } from '@swarmts/lib';
-import type { NetworkNames } from './names.js';
+import { changeOfNames, type NetworkNames } from './names.js';
 import { DNS_PROTOCOL, type DnsAcknowledgement, type DnsContainer, type DnsUpdate, LineDecoder } from './protocol.js';
 
 /** Program file of the name server; its argument is the path of its socket. */
@@ -15,8 +15,12 @@ const CONNECT_ATTEMPTS = 100;
 const CONNECT_RETRY_MS = 50;
 /** A name server that does not acknowledge in this time is taken for dead. */
 const ACKNOWLEDGEMENT_MS = 5_000;
-/** Changes of names are gathered so long. */
+/** Changes of names are gathered so long, */
 const DEBOUNCE_MS = 5;
+/** or, where there are very many names, so many times as long as it took to gather those before, */
+const PACE = 4;
+/** but no longer than this. */
+const MAX_DEBOUNCE_MS = 100;
 
 export interface DnsClientOptions {
   readonly socketPath: string;
@@ -33,8 +37,9 @@ export interface DnsClientOptions {
 export class DnsClient {
   readonly #o: DnsClientOptions;
   readonly #containers = new Map<string, DnsContainer>();
-  /** What the process has, as JSON by id. */
-  readonly #sentNetworks = new Map<string, string>();
+  /** What the process has. */
+  readonly #sentNetworks = new Map<string, NetworkNames>();
+  /** As JSON. */
   readonly #sentContainers = new Map<string, string>();
   readonly #waiting = new Map<number, (ack: DnsAcknowledgement | undefined) => void>();
   #socket: Socket | undefined;
@@ -44,6 +49,7 @@ export class DnsClient {
   #isNew = false;
   #tail: Promise<void> = Promise.resolve();
   #scheduled = false;
+  #pauseMs = DEBOUNCE_MS;
   #closed = false;
 
   constructor(options: DnsClientOptions) {
@@ -68,7 +74,7 @@ export class DnsClient {
   changed(): void {
     if (this.#scheduled || this.#closed) return;
     this.#scheduled = true;
-    this.#o.clock.after(DEBOUNCE_MS, () => {
+    this.#o.clock.after(this.#pauseMs, () => {
       this.#scheduled = false;
       this.#flush().catch((e: unknown) =>
         this.#o.logger.warn('the name server was not told of a change yet', { error: messageOf(e) }),
@@ -107,7 +113,10 @@ export class DnsClient {
     if (this.#closed || (this.#containers.size === 0 && !this.#socket)) return {};
     const socket = await this.#connected();
     if (this.#reset && !this.#isNew && !this.#o.isComplete()) return {};
-    const update = this.#update();
+    const begin = this.#o.clock.monotonic();
+    const { present, update } = this.#update();
+    const tookMs = this.#o.clock.monotonic() - begin;
+    this.#pauseMs = Math.min(MAX_DEBOUNCE_MS, Math.max(DEBOUNCE_MS, PACE * tookMs));
     if (!update) return {};
     const acknowledged = await this.#exchange(socket, update);
     if (!acknowledged) {
@@ -116,7 +125,7 @@ export class DnsClient {
     }
     this.#reset = false;
     this.#isNew = false;
-    for (const n of update.networks) this.#sentNetworks.set(n.id, JSON.stringify(n));
+    for (const n of present) this.#sentNetworks.set(n.id, n);
     for (const id of update.removedNetworkIds) this.#sentNetworks.delete(id);
     for (const c of update.containers) {
       if (acknowledged.failed[c.id] === undefined) this.#sentContainers.set(c.id, JSON.stringify(c));
@@ -125,8 +134,8 @@ export class DnsClient {
     return acknowledged.failed;
   }
 
-  /** undefined when there is nothing to say. */
-  #update(): DnsUpdate | undefined {
+  /** The names as they are now, and what is to be said of them; undefined when that is nothing. */
+  #update(): { readonly present: readonly NetworkNames[]; readonly update: DnsUpdate | undefined } {
     if (this.#reset) {
       this.#sentNetworks.clear();
       this.#sentContainers.clear();
@@ -134,15 +143,15 @@ export class DnsClient {
     const used = new Set([...this.#containers.values()].flatMap((c) => c.networkIds));
     const present = this.#o.networks(used);
     const ids = new Set(present.map((n) => n.id));
-    const networks = present.filter((n) => this.#sentNetworks.get(n.id) !== JSON.stringify(n));
+    const networks = present.flatMap((n) => changeOfNames(this.#sentNetworks.get(n.id), n) ?? []);
     const containers = [...this.#containers.values()].filter(
       (c) => this.#sentContainers.get(c.id) !== JSON.stringify(c),
     );
     const removedNetworkIds = [...this.#sentNetworks.keys()].filter((id) => !ids.has(id));
     const removedContainerIds = [...this.#sentContainers.keys()].filter((id) => !this.#containers.has(id));
     const count = networks.length + containers.length + removedNetworkIds.length + removedContainerIds.length;
-    if (!this.#reset && count === 0) return undefined;
-    return {
+    if (!this.#reset && count === 0) return { present, update: undefined };
+    const update = {
       protocol: DNS_PROTOCOL,
       sequence: ++this.#sequence,
       reset: this.#reset,
@@ -151,6 +160,7 @@ export class DnsClient {
       containers,
       removedContainerIds,
     };
+    return { present, update };
   }
 
   #exchange(socket: Socket, update: DnsUpdate): Promise<DnsAcknowledgement | undefined> {

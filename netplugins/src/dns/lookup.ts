@@ -63,17 +63,20 @@ export class RecordCache {
 
 /** By its name, on the container's networks in their order, or as NAME.NETWORK. */
 function find(name: string, networks: readonly NetworkNames[]): readonly string[] | undefined {
-  for (const n of networks) if (Object.hasOwn(n.names, name)) return n.names[name];
+  for (const n of networks) {
+    const found = n.names.get(name);
+    if (found) return found;
+  }
   for (const n of networks) {
     const suffix = `.${n.name}`;
-    const short = name.endsWith(suffix) ? name.slice(0, -suffix.length) : '';
-    if (short !== '' && Object.hasOwn(n.names, short)) return n.names[short];
+    const found = name.endsWith(suffix) ? n.names.get(name.slice(0, -suffix.length)) : undefined;
+    if (found) return found;
   }
   return undefined;
 }
 
 function lookUpPointer(address: string, type: number, networks: readonly NetworkNames[]): LookupResult | undefined {
-  const name = networks.map((n) => n.reverse[address]).find((x) => x !== undefined);
+  const name = networks.map((n) => n.reverse.get(address)).find((x) => x !== undefined);
   if (name !== undefined) {
     return { code: ResponseCode.noError, records: type === RecordType.PTR ? [encodeName(name)] : [] };
   }

@@ -6,7 +6,7 @@ import { ContainerSockets } from './container-sockets.js';
 import type { Forwarder } from './forwarder.js';
 import { linkedNetwork, lookUp, RecordCache, TTL_SECONDS } from './lookup.js';
 import { encodeAnswer, parseQuery, type Query, ResponseCode } from './message.js';
-import type { NetworkNames } from './names.js';
+import { type NetworkNames, withChange } from './names.js';
 import type { DnsAcknowledgement, DnsContainer, DnsUpdate } from './protocol.js';
 
 export interface NameServerOptions {
@@ -48,7 +48,7 @@ export class NameServer {
   async apply(u: DnsUpdate): Promise<DnsAcknowledgement> {
     if (u.reset) this.#networks.clear();
     for (const id of u.removedNetworkIds) this.#networks.delete(id);
-    for (const n of u.networks) this.#networks.set(n.id, n);
+    for (const n of u.networks) this.#networks.set(n.id, withChange(this.#networks.get(n.id), n));
     const known = new Set(u.containers.map((c) => c.id));
     const gone = u.reset ? [...this.#served.keys()].filter((id) => !known.has(id)) : u.removedContainerIds;
     for (const id of gone) this.#stop(id);

@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
 import { seededRandom } from '@swarmts/lib';
 import { EndpointMode } from '@swarmts/proto';
+import fc from 'fast-check';
 import { endpoint, service, testView } from '../overlay/testing.js';
 import { addressOfPointer, linkedNetwork, lookUp } from './lookup.js';
 import { RecordType, ResponseCode } from './message.js';
-import { namesOf } from './names.js';
+import { changeOfNames, type NetworkNames, namesOf, withChange } from './names.js';
 
 const ask = (name: string, type: number = RecordType.A, view = testView()) => {
   const found = lookUp(name, type, [namesOf(view)], seededRandom(1));
@@ -74,5 +75,51 @@ describe('the names of a network', () => {
   it('that we do not have are others’ business', () => {
     assert.equal(ask('example.org'), undefined);
     assert.equal(ask('toString'), undefined);
+  });
+
+  it('are the same after a change as when they are told anew, whatever they were', () => {
+    const word = fc.constantFrom('web', 'tasks.web', 'db', '__proto__', 'toString');
+    const address = fc.constantFrom('10.1.0.2', '10.1.0.3', 'fd00::2');
+    const names = fc.record({
+      name: word,
+      names: fc.array(fc.tuple(word, fc.array(address))),
+      reverse: fc.array(fc.tuple(address, word)),
+    });
+    const of = (n: { name: string; names: [string, string[]][]; reverse: [string, string][] }): NetworkNames => ({
+      id: 'n1',
+      name: n.name,
+      subnets: ['10.1.0.0/24'],
+      names: new Map(n.names),
+      reverse: new Map(n.reverse),
+    });
+    fc.assert(
+      fc.property(fc.array(names, { minLength: 1, maxLength: 6 }), (states) => {
+        let sent: NetworkNames | undefined;
+        let has: NetworkNames | undefined;
+        for (const state of states.map(of)) {
+          const change = changeOfNames(sent, state);
+          // As it goes to the name server.
+          if (change) has = withChange(has, JSON.parse(JSON.stringify(change)));
+          sent = state;
+          assert.deepEqual(has, state);
+        }
+        assert.equal(sent && changeOfNames(sent, { ...sent }), undefined);
+      }),
+    );
+  });
+
+  it('that change are a few of many', () => {
+    const services = Array.from({ length: 1_000 }, (_, i) =>
+      service({ serviceId: `s${i}`, name: `s${i}`, aliases: [] }),
+    );
+    const before = testView({ services, endpoints: [] });
+    const after = testView({
+      services: [...services.slice(1), service({ serviceId: 's0', name: 'new', aliases: [] })],
+      endpoints: [],
+    });
+    const change = changeOfNames(namesOf(before), namesOf(after));
+    assert.deepEqual(change?.names.map(([name]) => name).sort(), ['new', 'tasks.new']);
+    assert.deepEqual([...(change?.removedNames ?? [])].sort(), ['s0', 'tasks.s0']);
+    assert.equal(namesOf(before), namesOf(before));
   });
 });

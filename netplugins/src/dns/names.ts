@@ -6,23 +6,42 @@ import type { NetworkEndpoint } from '@swarmts/proto';
 import { hasVip, readyByService } from '../overlay/backends.js';
 import { type NetworkView, nameOf, subnetsOf } from '../overlay/network-view.js';
 
-/** The names of one network: plain data, sent to the name server. */
+/** The names of one network. Lists of addresses are replaced, never changed. */
 export interface NetworkNames {
   readonly id: string;
   readonly name: string;
   readonly subnets: readonly string[];
   /** Addresses of both families by name, in lower case. A known name without addresses is an empty list. */
-  readonly names: Readonly<Record<string, readonly string[]>>;
+  readonly names: ReadonlyMap<string, readonly string[]>;
   /** Name by address. */
-  readonly reverse: Readonly<Record<string, string>>;
+  readonly reverse: ReadonlyMap<string, string>;
 }
 
+/** Plain data, sent to the name server: all of a network that it does not know, or what has changed of one. */
+export interface NamesChange extends Pick<NetworkNames, 'id' | 'name' | 'subnets'> {
+  readonly names: readonly (readonly [name: string, addresses: readonly string[]])[];
+  readonly removedNames: readonly string[];
+  readonly reverse: readonly (readonly [address: string, name: string])[];
+  readonly removedAddresses: readonly string[];
+}
+
+/** Views are replaced when they change, and most changes are one network's. */
+const known = new WeakMap<NetworkView, NetworkNames>();
+
+/** The same view has the same names, as one object. */
 export function namesOf(v: NetworkView): NetworkNames {
-  const names = new Map<string, string[]>();
+  const made = known.get(v) ?? gather(v);
+  known.set(v, made);
+  return made;
+}
+
+function gather(v: NetworkView): NetworkNames {
+  const names = new Map<string, readonly string[]>();
   const reverse = new Map<string, string>();
   const add = (name: string, addresses: readonly string[]) => {
     const key = name.toLowerCase();
-    names.set(key, [...(names.get(key) ?? []), ...addresses]);
+    const before = names.get(key);
+    names.set(key, before ? [...new Set([...before, ...addresses])] : addresses);
   };
   const network = nameOf(v);
   const ready = readyByService(v);
@@ -41,13 +60,42 @@ export function namesOf(v: NetworkView): NetworkNames {
     // A service's aliases are its own; those of a plain container stand for it alone.
     if (e.serviceId === '') for (const alias of e.aliases) if (alias !== e.name) add(alias, e.addresses);
   }
-  return {
-    id: v.id,
-    name: network.toLowerCase(),
-    subnets: subnetsOf(v.network).map((s) => s.cidr),
-    names: Object.fromEntries([...names].map(([k, a]) => [k, [...new Set(a)]])),
-    reverse: Object.fromEntries(reverse),
+  return { id: v.id, name: network.toLowerCase(), subnets: subnetsOf(v.network).map((s) => s.cidr), names, reverse };
+}
+
+/** What leads from one to the other; undefined when they are equal. */
+export function changeOfNames(before: NetworkNames | undefined, after: NetworkNames): NamesChange | undefined {
+  if (before === after) return undefined;
+  const { id, name, subnets } = after;
+  const known = before?.names ?? new Map<string, readonly string[]>();
+  const pointers = before?.reverse ?? new Map<string, string>();
+  const change: NamesChange = {
+    id,
+    name,
+    subnets,
+    names: [...after.names].filter(([key, addresses]) => !sameList(known.get(key), addresses)),
+    removedNames: [...known.keys()].filter((key) => !after.names.has(key)),
+    reverse: [...after.reverse].filter(([address, of]) => pointers.get(address) !== of),
+    removedAddresses: [...pointers.keys()].filter((address) => !after.reverse.has(address)),
   };
+  const count =
+    change.names.length + change.removedNames.length + change.reverse.length + change.removedAddresses.length;
+  return before && count === 0 && before.name === name && sameList(before.subnets, subnets) ? undefined : change;
+}
+
+/** The names after a change. Of those before nothing is kept: their maps are the new ones. */
+export function withChange(before: NetworkNames | undefined, c: NamesChange): NetworkNames {
+  const names = (before?.names ?? new Map()) as Map<string, readonly string[]>;
+  const reverse = (before?.reverse ?? new Map()) as Map<string, string>;
+  for (const [name, addresses] of c.names) names.set(name, addresses);
+  for (const name of c.removedNames) names.delete(name);
+  for (const [address, name] of c.reverse) reverse.set(address, name);
+  for (const address of c.removedAddresses) reverse.delete(address);
+  return { id: c.id, name: c.name, subnets: c.subnets, names, reverse };
+}
+
+function sameList(a: readonly string[] | undefined, b: readonly string[]): boolean {
+  return a === b || (a?.length === b.length && a.every((x, i) => x === b[i]));
 }
 
 function addressesOf(endpoints: readonly NetworkEndpoint[]): readonly string[] {

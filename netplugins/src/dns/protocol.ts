@@ -2,10 +2,10 @@
  * Between the daemon and its name server, over a unix socket: lines of JSON. The daemon sends what has changed since the connection
  * began (the first message replaces everything), the name server acknowledges each message when it is in force.
  */
-import type { NetworkNames } from './names.js';
+import type { NamesChange } from './names.js';
 
 /** Another number means another build: the old process ends, and the daemon starts its own. */
-export const DNS_PROTOCOL = 2;
+export const DNS_PROTOCOL = 3;
 
 /** What the name server has to know of a container. */
 export interface DnsContainer {
@@ -26,7 +26,7 @@ export interface DnsUpdate {
   readonly sequence: number;
   /** Replaces everything that is known. */
   readonly reset: boolean;
-  readonly networks: readonly NetworkNames[];
+  readonly networks: readonly NamesChange[];
   readonly removedNetworkIds: readonly string[];
   readonly containers: readonly DnsContainer[];
   readonly removedContainerIds: readonly string[];
