@@ -114,6 +114,13 @@ const systemInfo = leaf('Display system-wide information', () => import('./comma
 
 export const commandTree: CommandTree = {
   groups: {
+    builder: {
+      summary: 'Manage builds',
+      verbs: {
+        build: imageBuild,
+        prune: leaf('Remove build cache', () => import('./commands/builder/prune.js')),
+      },
+    },
     'client-cert': {
       summary: 'Manage certificates of clients of the API',
       verbs: {
@@ -305,6 +312,7 @@ export const commandTree: CommandTree = {
         df: leaf('Show disk usage', () => import('./commands/system/df.js')),
         events: systemEvents,
         info: systemInfo,
+        prune: leaf('Remove unused data', () => import('./commands/system/prune.js')),
       },
     },
     task: {

@@ -2,7 +2,7 @@
 export const DIFFERENCES: Readonly<Record<string, string>> = {
   'POST /build':
     'the classic builder alone: BuildKit (`version=2`) and `remote` are refused with 501, `squash` as without experimental mode; a step without a command shows no container',
-  'PUT /volumes/{name}': 'there are no volumes of the cluster: every name is answered as an unknown one',
+  'POST /build/prune': 'finds nothing: the cache of the builder consists of images, which `/images/prune` removes',
   'GET /images/{name}/json': '`Container` and `ContainerConfig` are left out',
   'POST /images/create': '`fromSrc` takes http and https addresses and the body',
   'GET /images/{name}/get':

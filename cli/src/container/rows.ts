@@ -24,6 +24,7 @@ export interface Container {
   readonly Mounts?: readonly { readonly Name?: string; readonly Source?: string }[] | null;
   readonly NetworkSettings?: { readonly Networks?: Readonly<Record<string, unknown>> | null };
   readonly SizeRw?: number;
+  readonly SizeRootFs?: number;
 }
 
 export const containerLayout: RowLayout = {
@@ -69,7 +70,7 @@ export function containerRow(c: Container, o: { readonly trunc: boolean; readonl
     Ports: portsText(c.Ports ?? []),
     State: c.State ?? '',
     Status: c.Status ?? '',
-    Size: humanSize(c.SizeRw ?? 0, 3),
+    Size: sizeText(c),
     Names: (c.Names ?? []).map((n) => n.replace(/^\//, '')).join(','),
     Labels: Object.entries(labels)
       .map(([k, v]) => `${k}=${v}`)
@@ -82,12 +83,40 @@ export function containerRow(c: Container, o: { readonly trunc: boolean; readonl
   };
 }
 
-function portsText(ports: NonNullable<Container['Ports']>): string {
-  return ports
-    .map((p) => {
-      const target = `${p.PrivatePort ?? 0}/${p.Type ?? 'tcp'}`;
-      return p.PublicPort ? `${p.IP || '0.0.0.0'}:${p.PublicPort}->${target}` : target;
-    })
-    .sort()
-    .join(', ');
+function sizeText(c: Container): string {
+  const own = humanSize(c.SizeRw ?? 0, 3);
+  return c.SizeRootFs ? `${own} (virtual ${humanSize(c.SizeRootFs, 3)})` : own;
+}
+
+type Port = NonNullable<Container['Ports']>[number];
+
+/** Neighbours are one range: "0.0.0.0:8000-8002->8000-8002/tcp". Ports that are published under another number stand alone, at the end. */
+function portsText(ports: readonly Port[]): string {
+  const sorted = [...ports].sort((a, b) => (a.PrivatePort ?? 0) - (b.PrivatePort ?? 0) || order(a.IP, b.IP));
+  const moved = sorted.filter((p) => p.PublicPort && p.PublicPort !== p.PrivatePort);
+  const ranges = new Map<string, { readonly port: Port; first: number; last: number }[]>();
+  for (const port of sorted.filter((p) => !moved.includes(p))) {
+    const number = port.PrivatePort ?? 0;
+    const key = `${port.PublicPort ? hostOf(port) : ''} ${port.Type}`;
+    const known = ranges.get(key) ?? [];
+    const last = known.at(-1);
+    if (last && number <= last.last + 1) last.last = number;
+    else known.push({ port, first: number, last: number });
+    ranges.set(key, known);
+  }
+  const texts = [...ranges.values()].flat().map(({ port, first, last }) => {
+    const numbers = first === last ? String(first) : `${first}-${last}`;
+    return `${port.PublicPort ? `${hostOf(port)}:${numbers}->` : ''}${numbers}/${port.Type ?? 'tcp'}`;
+  });
+  const others = moved.map((p) => `${hostOf(p)}:${p.PublicPort}->${p.PrivatePort}/${p.Type ?? 'tcp'}`);
+  return [...texts, ...others].join(', ');
+}
+
+function hostOf(p: Port): string {
+  const address = p.IP || '0.0.0.0';
+  return address.includes(':') ? `[${address}]` : address;
+}
+
+function order(a = '', b = ''): number {
+  return a < b ? -1 : a > b ? 1 : 0;
 }

@@ -213,6 +213,10 @@ describe('images and the docker command', () => {
         assert.match(await docker('image', 'prune', '-f'), /Total reclaimed space/);
         assert.equal((await docker('images', '-q', '-f', 'dangling=true')).trim(), '');
         assert.match(await docker('image', 'prune', '-af', '--filter', 'label=made=by-test'), /[Uu]ntagged: built:/);
+        assert.match(await docker('builder', 'prune', '-f'), /^Total.*0B\n$/m);
+        const stopped = (await docker('create', 'registry:5000/busybox', 'true')).trim();
+        const gone = await docker('system', 'prune', '-f', '--volumes');
+        assert.match(gone, new RegExp(`Deleted Containers:\n${stopped}\n[^]*Total reclaimed space`));
       });
     });
   }
@@ -327,6 +331,7 @@ print('fine')
     assert.match(await swarmts('history', 'registry:5000/own'), /echo own/);
     await swarmts('save', '-o', join(dir, 'own.tar'), 'registry:5000/own');
     assert.ok(readFileSync(join(dir, 'own.tar')).includes('manifest.json'));
-    assert.match(await swarmts('image', 'prune', '-af'), /deleted: sha256/);
+    assert.match(await swarmts('system', 'df', '-v'), /registry:5000\/own +latest/);
+    assert.match(await swarmts('system', 'prune', '-af'), /deleted: sha256/);
   });
 });

@@ -2,7 +2,7 @@
 import { bool, filters } from '../../args/flag.js';
 import { defineCommand, noArguments } from '../../command.js';
 import { confirmed } from '../../confirm.js';
-import { filterQuery } from '../../http/filters.js';
+import { pruneNetworks } from '../../prune.js';
 
 const WARNING = 'WARNING! This will remove all custom networks not used by at least one container.\n';
 
@@ -15,12 +15,6 @@ export const command = defineCommand({
   arity: noArguments,
   async run(ctx, f) {
     if (!f.force && !(await confirmed(ctx, WARNING))) return;
-    const answer = await ctx.api.post<{ readonly NetworksDeleted?: readonly string[] | null }>(
-      '/networks/prune',
-      undefined,
-      { filters: filterQuery(f.filter) },
-    );
-    const deleted = answer.NetworksDeleted ?? [];
-    if (deleted.length > 0) ctx.out.write(`Deleted Networks:\n${deleted.join('\n')}\n\n`);
+    ctx.out.write((await pruneNetworks(ctx, f.filter)).report);
   },
 });

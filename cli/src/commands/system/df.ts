@@ -3,13 +3,7 @@ import { bool, text } from '../../args/flag.js';
 import { defineCommand, noArguments } from '../../command.js';
 import { printRows, type Row } from '../../format/rows.js';
 import { humanSize } from '../../format/size.js';
-
-interface Usage {
-  readonly LayersSize?: number;
-  readonly Images?: readonly { readonly Containers?: number; readonly Size?: number }[] | null;
-  readonly Containers?: readonly { readonly State?: string; readonly SizeRw?: number }[] | null;
-  readonly Volumes?: readonly { readonly UsageData?: { readonly RefCount: number; readonly Size: number } }[] | null;
-}
+import { type DiskUsage, printVerbose } from '../../system/disk-usage.js';
 
 const layout = {
   table: '{{.Type}}\t{{.TotalCount}}\t{{.Active}}\t{{.Size}}\t{{.Reclaimable}}',
@@ -21,11 +15,12 @@ export const command = defineCommand({
   synopsis: '',
   flags: {
     format: text("Format output using a custom template: 'table', 'table TEMPLATE', 'json' or a Go template"),
-    verbose: bool('Show detailed information on space usage', { short: 'v', hidden: true }),
+    verbose: bool('Show detailed information on space usage', { short: 'v' }),
   },
   arity: noArguments,
   async run(ctx, f) {
-    const u = await ctx.api.get<Usage>('/system/df');
+    const u = await ctx.api.get<DiskUsage>('/system/df');
+    if (f.verbose) return printVerbose(ctx, u, f.format);
     const sizes = (list: readonly number[]) => list.reduce((a, b) => a + b, 0);
     const images = u.Images ?? [];
     const usedImages = images.filter((i) => (i.Containers ?? 0) > 0);

@@ -2,13 +2,7 @@
 import { bool, filters } from '../../args/flag.js';
 import { defineCommand, noArguments } from '../../command.js';
 import { confirmed } from '../../confirm.js';
-import { humanSize } from '../../format/size.js';
-import { filterQuery } from '../../http/filters.js';
-
-interface Pruned {
-  readonly VolumesDeleted?: readonly string[] | null;
-  readonly SpaceReclaimed?: number;
-}
+import { pruneVolumes, totalLine } from '../../prune.js';
 
 export const command = defineCommand({
   synopsis: '',
@@ -22,11 +16,7 @@ export const command = defineCommand({
     const which = f.all ? 'all local volumes' : 'anonymous local volumes';
     const warning = `WARNING! This will remove ${which} not used by at least one container.\n`;
     if (!f.force && !(await confirmed(ctx, warning))) return;
-    const answer = await ctx.api.post<Pruned>('/volumes/prune', undefined, {
-      filters: filterQuery(f.filter, f.all ? { all: ['true'] } : {}),
-    });
-    const deleted = answer.VolumesDeleted ?? [];
-    if (deleted.length > 0) ctx.out.write(`Deleted Volumes:\n${deleted.join('\n')}\n\n`);
-    ctx.out.write(`Total reclaimed space: ${humanSize(answer.SpaceReclaimed ?? 0)}\n`);
+    const pruned = await pruneVolumes(ctx, f.filter, f.all);
+    ctx.out.write(`${pruned.report}${totalLine(pruned)}`);
   },
 });
