@@ -1,10 +1,13 @@
 /** The node's networks, wired: the local one, those of the swarm, names, and the loop that looks after them. */
+import { existsSync, readFileSync } from 'node:fs';
 import { release as kernelRelease } from 'node:os';
 import { join } from 'node:path';
 import { type Logger, SwarmtsError, systemClock } from '@swarmts/lib';
 import {
   DNS_MAIN_FILE,
   DnsClient,
+  FORWARD_MAIN_FILE,
+  ForwardClient,
   isIngress,
   keepsClientAddress,
   LocalNetwork,
@@ -22,7 +25,7 @@ import {
 import type { DaemonConfig } from './config.js';
 
 /** A small process: little garbage, no need of parallel collection. */
-const DNS_NODE_FLAGS = ['--max-semi-space-size=2', '--max-old-space-size=128', '--v8-pool-size=1'];
+const SMALL_NODE_FLAGS = ['--max-semi-space-size=2', '--max-old-space-size=128', '--v8-pool-size=1'];
 
 export interface NodeNetworks {
   readonly containers: ContainerNetwork;
@@ -44,7 +47,13 @@ export async function openNetworks(
   const release = async () => {
     if (local.isEmpty && !routed.usesHost) await helper.restoreForwarding();
   };
+  const ports = new ForwardClient({
+    socketPath: join(config.execRoot, 'ports.sock'),
+    spawn: () => startNode(helper, FORWARD_MAIN_FILE, config.execRoot, 'ports'),
+    clock: systemClock,
+  });
   const local = new LocalNetwork(helper, {
+    ipv6: { isAvailable: hasIpv6, set: (forwards) => ports.set(forwards) },
     subnet: config.bridgeSubnet,
     fixedCidr: config.fixedCidr,
     icc: config.icc,
@@ -62,10 +71,8 @@ export async function openNetworks(
     onKeys: () => tellKeys(),
     onLeave: release,
   });
-  const socketPath = join(config.execRoot, 'dns.sock');
-  const logFile = join(config.execRoot, 'dns.log');
   const names = new DnsClient({
-    socketPath,
+    socketPath: join(config.execRoot, 'dns.sock'),
     networks: (ids) =>
       routed
         .views()
@@ -75,15 +82,7 @@ export async function openNetworks(
     isComplete: () => routed.isComplete,
     clock: systemClock,
     logger,
-    async spawn() {
-      const argv = [process.execPath, ...DNS_NODE_FLAGS, DNS_MAIN_FILE, socketPath];
-      await helper.startDetached({
-        argv,
-        env: { PATH: process.env.PATH ?? '' },
-        stdoutFile: logFile,
-        stderrFile: logFile,
-      });
-    },
+    spawn: () => startNode(helper, DNS_MAIN_FILE, config.execRoot, 'dns'),
   });
   const own = await LocalNetworks.open({
     dir: join(config.dataRoot, 'networks'),
@@ -111,6 +110,7 @@ export async function openNetworks(
     upkeep: new NetworkUpkeep({ local, routed, names, source, clock: systemClock, logger }),
     async close() {
       names.close();
+      ports.close();
       await release();
     },
     join: (s, onKeys) => {
@@ -118,4 +118,25 @@ export async function openNetworks(
       tellKeys = onKeys;
     },
   };
+}
+
+/** A process that outlives the daemon: `main` with NAME.sock, what it says is in NAME.log. */
+async function startNode(
+  helper: Awaited<ReturnType<typeof startHelper>>,
+  main: string,
+  execRoot: string,
+  name: string,
+): Promise<void> {
+  const log = join(execRoot, `${name}.log`);
+  await helper.startDetached({
+    argv: [process.execPath, ...SMALL_NODE_FLAGS, main, join(execRoot, `${name}.sock`)],
+    env: { PATH: process.env.PATH ?? '' },
+    stdoutFile: log,
+    stderrFile: log,
+  });
+}
+
+function hasIpv6(): boolean {
+  const file = '/proc/net/if_inet6';
+  return existsSync(file) && readFileSync(file, 'utf8') !== '';
 }

@@ -1,6 +1,7 @@
 /** Network drivers of a node. */
 
 export * from './dns/index.js';
+export * from './forward/index.js';
 export * from './hosts-file.js';
 export * from './local/local-network.js';
 export { probeByBinding } from './local/port-probe.js';

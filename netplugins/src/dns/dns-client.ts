@@ -2,19 +2,15 @@
  * The daemon's side of the name server: starts the process where there is none, and tells it what has changed, as little as possible.
  * The process is found again after a restart of the daemon, and started again when somebody has killed it.
  */
-import { connect, type Socket } from 'node:net';
 import { fileURLToPath } from 'node:url';
-import { type Clock, type Logger, messageOf, SwarmtsError, sleep } from '@swarmts/lib';
+import { type Clock, type Logger, messageOf, SwarmtsError } from '@swarmts/lib';
+import { ControlClient } from '../control/control-client.js';
 import { changeOfNames, type NetworkNames } from './names.js';
-import { DNS_PROTOCOL, type DnsAcknowledgement, type DnsContainer, type DnsUpdate, LineDecoder } from './protocol.js';
+import { DNS_PROTOCOL, type DnsAcknowledgement, type DnsContainer, type DnsUpdate } from './protocol.js';
 
 /** Program file of the name server; its argument is the path of its socket. */
 export const DNS_MAIN_FILE = fileURLToPath(new URL('./main.js', import.meta.url));
 
-const CONNECT_ATTEMPTS = 100;
-const CONNECT_RETRY_MS = 50;
-/** A name server that does not acknowledge in this time is taken for dead. */
-const ACKNOWLEDGEMENT_MS = 5_000;
 /** Changes of names are gathered so long, */
 const DEBOUNCE_MS = 5;
 /** or, where there are very many names, so many times as long as it took to gather those before, */
@@ -41,12 +37,7 @@ export class DnsClient {
   readonly #sentNetworks = new Map<string, NetworkNames>();
   /** As JSON. */
   readonly #sentContainers = new Map<string, string>();
-  readonly #waiting = new Map<number, (ack: DnsAcknowledgement | undefined) => void>();
-  #socket: Socket | undefined;
-  #sequence = 0;
-  #reset = true;
-  /** The process that is connected was started by this client: it knows nothing yet. */
-  #isNew = false;
+  readonly #process: ControlClient<DnsAcknowledgement>;
   #tail: Promise<void> = Promise.resolve();
   #scheduled = false;
   #pauseMs = DEBOUNCE_MS;
@@ -54,6 +45,7 @@ export class DnsClient {
 
   constructor(options: DnsClientOptions) {
     this.#o = options;
+    this.#process = new ControlClient({ ...options, name: 'the name server' });
   }
 
   /** Resolves when the container's questions are answered. */
@@ -84,7 +76,7 @@ export class DnsClient {
 
   /** Resolves when the process has the names as they are now. */
   async inForce(): Promise<void> {
-    if (this.#socket) await this.#flush();
+    if (this.#process.isConnected) await this.#flush();
   }
 
   /** Whether it still answers; it is started again where it does not. */
@@ -96,7 +88,7 @@ export class DnsClient {
   /** Lets go of the process, which goes on. */
   close(): void {
     this.#closed = true;
-    this.#drop();
+    this.#process.drop();
   }
 
   /** Sends what has changed; resolves to the containers that it failed for. One at a time. */
@@ -110,21 +102,15 @@ export class DnsClient {
   }
 
   async #send(): Promise<DnsAcknowledgement['failed']> {
-    if (this.#closed || (this.#containers.size === 0 && !this.#socket)) return {};
-    const socket = await this.#connected();
-    if (this.#reset && !this.#isNew && !this.#o.isComplete()) return {};
+    if (this.#closed || (this.#containers.size === 0 && !this.#process.isConnected)) return {};
+    await this.#process.connect();
+    if (this.#process.isFresh && !this.#process.isNew && !this.#o.isComplete()) return {};
     const begin = this.#o.clock.monotonic();
     const { present, update } = this.#update();
     const tookMs = this.#o.clock.monotonic() - begin;
     this.#pauseMs = Math.min(MAX_DEBOUNCE_MS, Math.max(DEBOUNCE_MS, PACE * tookMs));
     if (!update) return {};
-    const acknowledged = await this.#exchange(socket, update);
-    if (!acknowledged) {
-      this.#drop();
-      throw new SwarmtsError('unavailable', 'the name server did not answer');
-    }
-    this.#reset = false;
-    this.#isNew = false;
+    const acknowledged = await this.#process.tell(update);
     for (const n of present) this.#sentNetworks.set(n.id, n);
     for (const id of update.removedNetworkIds) this.#sentNetworks.delete(id);
     for (const c of update.containers) {
@@ -135,8 +121,9 @@ export class DnsClient {
   }
 
   /** The names as they are now, and what is to be said of them; undefined when that is nothing. */
-  #update(): { readonly present: readonly NetworkNames[]; readonly update: DnsUpdate | undefined } {
-    if (this.#reset) {
+  #update(): { readonly present: readonly NetworkNames[]; readonly update: Omit<DnsUpdate, 'sequence'> | undefined } {
+    const reset = this.#process.isFresh;
+    if (reset) {
       this.#sentNetworks.clear();
       this.#sentContainers.clear();
     }
@@ -150,11 +137,10 @@ export class DnsClient {
     const removedNetworkIds = [...this.#sentNetworks.keys()].filter((id) => !ids.has(id));
     const removedContainerIds = [...this.#sentContainers.keys()].filter((id) => !this.#containers.has(id));
     const count = networks.length + containers.length + removedNetworkIds.length + removedContainerIds.length;
-    if (!this.#reset && count === 0) return { present, update: undefined };
+    if (!reset && count === 0) return { present, update: undefined };
     const update = {
       protocol: DNS_PROTOCOL,
-      sequence: ++this.#sequence,
-      reset: this.#reset,
+      reset,
       networks,
       removedNetworkIds,
       containers,
@@ -162,64 +148,4 @@ export class DnsClient {
     };
     return { present, update };
   }
-
-  #exchange(socket: Socket, update: DnsUpdate): Promise<DnsAcknowledgement | undefined> {
-    return new Promise((resolve) => {
-      const timer = this.#o.clock.after(ACKNOWLEDGEMENT_MS, () => done(undefined));
-      const done = (ack: DnsAcknowledgement | undefined) => {
-        timer.cancel();
-        this.#waiting.delete(update.sequence);
-        resolve(ack);
-      };
-      this.#waiting.set(update.sequence, done);
-      socket.write(`${JSON.stringify(update)}\n`);
-    });
-  }
-
-  async #connected(): Promise<Socket> {
-    if (this.#socket) return this.#socket;
-    for (let attempt = 0; attempt < CONNECT_ATTEMPTS; attempt++) {
-      const socket = await openSocket(this.#o.socketPath);
-      if (socket) return this.#use(socket);
-      if (attempt === 0) {
-        await this.#o.spawn();
-        this.#isNew = true;
-      }
-      await sleep(this.#o.clock, CONNECT_RETRY_MS);
-    }
-    throw new SwarmtsError('unavailable', 'the name server did not start');
-  }
-
-  #use(socket: Socket): Socket {
-    this.#socket = socket;
-    this.#reset = true;
-    const decoder = new LineDecoder();
-    socket.on('data', (chunk: Buffer) => {
-      for (const line of decoder.push(chunk)) {
-        // Written by the name server of this build.
-        const ack = JSON.parse(line) as DnsAcknowledgement;
-        this.#waiting.get(ack.sequence)?.(ack);
-      }
-    });
-    socket.on('error', () => undefined);
-    socket.on('close', () => {
-      if (this.#socket === socket) this.#drop();
-    });
-    return socket;
-  }
-
-  #drop(): void {
-    this.#socket?.destroy();
-    this.#socket = undefined;
-    this.#reset = true;
-    for (const done of [...this.#waiting.values()]) done(undefined);
-  }
-}
-
-function openSocket(path: string): Promise<Socket | undefined> {
-  return new Promise((resolve) => {
-    const socket = connect(path);
-    socket.once('connect', () => resolve(socket));
-    socket.once('error', () => resolve(undefined));
-  });
 }

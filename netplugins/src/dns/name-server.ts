@@ -60,7 +60,7 @@ export class NameServer {
         failed[c.id] = messageOf(e);
       }
     }
-    return { sequence: u.sequence, failed };
+    return { failed };
   }
 
   close(): void {

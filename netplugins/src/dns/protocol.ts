@@ -2,6 +2,7 @@
  * Between the daemon and its name server, over a unix socket: lines of JSON. The daemon sends what has changed since the connection
  * began (the first message replaces everything), the name server acknowledges each message when it is in force.
  */
+import type { ControlMessage } from '../control/serve-control.js';
 import type { NamesChange } from './names.js';
 
 /** Another number means another build: the old process ends, and the daemon starts its own. */
@@ -21,9 +22,7 @@ export interface DnsContainer {
   readonly links?: Readonly<Record<string, Readonly<Record<string, string>>>>;
 }
 
-export interface DnsUpdate {
-  readonly protocol: number;
-  readonly sequence: number;
+export interface DnsUpdate extends ControlMessage {
   /** Replaces everything that is known. */
   readonly reset: boolean;
   readonly networks: readonly NamesChange[];
@@ -33,27 +32,6 @@ export interface DnsUpdate {
 }
 
 export interface DnsAcknowledgement {
-  readonly sequence: number;
   /** Containers whose sockets could not be opened, with the reason. */
   readonly failed: Readonly<Record<string, string>>;
-}
-
-/** One line of JSON may be large: a network of ten thousand endpoints has about a megabyte. */
-export const MAX_LINE_BYTES = 64 * 1024 * 1024;
-
-/** Cuts a stream into lines. Throws RangeError when one is too long. */
-export class LineDecoder {
-  #rest: Buffer = Buffer.alloc(0);
-
-  push(chunk: Buffer): string[] {
-    let data = this.#rest.length === 0 ? chunk : Buffer.concat([this.#rest, chunk]);
-    const lines: string[] = [];
-    for (let end = data.indexOf(10); end >= 0; end = data.indexOf(10)) {
-      lines.push(data.toString('utf8', 0, end));
-      data = data.subarray(end + 1);
-    }
-    if (data.length > MAX_LINE_BYTES) throw new RangeError(`a line of more than ${MAX_LINE_BYTES} bytes`);
-    this.#rest = Buffer.from(data);
-    return lines;
-  }
 }

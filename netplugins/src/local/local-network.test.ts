@@ -1,6 +1,7 @@
 /** The driver against an executor that records: what is sent, how often, and what is left after failures. */
 import assert from 'node:assert/strict';
 import { isSwarmtsError } from '@swarmts/lib';
+import { forwardKey } from '../forward/protocol.js';
 import type { ConnectionFilter, LocalAttachmentSpec, NetExecutor } from '../net-executor.js';
 import { drops, markedHandles, parseForwardChains } from './foreign-forward.js';
 import { hostIfaceOf, LocalNetwork } from './local-network.js';
@@ -40,6 +41,26 @@ class RecordingExecutor implements NetExecutor {
   }
 }
 
+/** Where the host has IPv6: what is forwarded, and what is said of it. */
+async function startedOnBoth() {
+  const sets: string[][] = [];
+  const says = { failed: {} as Record<string, string>, silent: false };
+  const executor = new RecordingExecutor();
+  const network = new LocalNetwork(executor, {
+    probe: () => Promise.resolve(true),
+    ipv6: {
+      isAvailable: () => true,
+      async set(forwards) {
+        if (says.silent) throw new Error('no answer');
+        sets.push(forwards.map(forwardKey));
+        return says.failed;
+      },
+    },
+  });
+  await network.restore([]);
+  return { executor, network, sets, says };
+}
+
 async function started(): Promise<{ executor: RecordingExecutor; network: LocalNetwork }> {
   const executor = new RecordingExecutor();
   const network = new LocalNetwork(executor, { probe: () => Promise.resolve(true) });
@@ -58,6 +79,50 @@ describe('the local network', () => {
     assert.equal(network.isEmpty, false);
     await network.detach('a');
     assert.equal(network.isEmpty, true);
+  });
+
+  it('forwards what comes to IPv6 addresses, and translates what comes to those of IPv4', async () => {
+    const { executor, network, sets } = await startedOnBoth();
+    await network.attach('a', { netns: '/n/a' });
+    const ports = await network.publish('a', [http]);
+    assert.deepEqual(
+      ports.map((p) => p.hostIp),
+      ['', '::'],
+    );
+    assert.deepEqual(sets.at(-1), ['tcp [::]:8080 172.30.0.2:80']);
+    assert.match(executor.documents.at(-1) ?? '', /published \{ tcp \. 8080 : 172\.30\.0\.2 \. 80 \}/);
+    await network.repair();
+    assert.deepEqual(sets.at(-1), ['tcp [::]:8080 172.30.0.2:80']);
+    const [endpoint] = [network.endpoint('a')];
+    assert.ok(endpoint);
+    const restarted = await startedOnBoth();
+    await restarted.network.restore([endpoint]);
+    assert.deepEqual(restarted.sets.at(-1), ['tcp [::]:8080 172.30.0.2:80']);
+    await network.detach('a');
+    assert.deepEqual(sets.at(-1), []);
+  });
+
+  it('publishes nothing of a request with an IPv6 port that cannot be had', async () => {
+    const { network, sets, says } = await startedOnBoth();
+    await network.attach('a', { netns: '/n/a' });
+    says.failed = { 'tcp [::]:8080 172.30.0.2:80': 'listen EADDRINUSE' };
+    await assert.rejects(
+      network.publish('a', [http]),
+      (e) => isSwarmtsError(e, 'port-conflict') && /\[::\]:8080\/tcp: listen EADDRINUSE/.test(e.message),
+    );
+    assert.deepEqual([sets.at(-1), network.endpoint('a')?.ports], [[], []]);
+    says.failed = {};
+    assert.equal((await network.publish('a', [http])).length, 2);
+  });
+
+  it('goes on while nobody forwards, and sees to it later', async () => {
+    const { network, sets, says } = await startedOnBoth();
+    await network.attach('a', { netns: '/n/a' });
+    says.silent = true;
+    assert.equal((await network.publish('a', [http])).length, 2);
+    says.silent = false;
+    await network.repair();
+    assert.deepEqual(sets.at(-1), ['tcp [::]:8080 172.30.0.2:80']);
   });
 
   it('attaches without touching the rules', async () => {

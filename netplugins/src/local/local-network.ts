@@ -4,7 +4,8 @@
  * the endpoints that it handed out, so after a restart `restore` is all it needs; each change is one nftables transaction.
  */
 import { createHash } from 'node:crypto';
-import { asSwarmtsError, type Logger, SwarmtsError, silentLogger } from '@swarmts/lib';
+import { asSwarmtsError, type Logger, messageOf, SwarmtsError, silentLogger } from '@swarmts/lib';
+import { forwardKey, type PortForward } from '../forward/protocol.js';
 import { macOf } from '../mac-address.js';
 import type { ConnectionFilter, NetExecutor } from '../net-executor.js';
 import { type BridgeSubnet, bridgeSubnet } from './bridge-subnet.js';
@@ -17,7 +18,7 @@ import {
   parseForwardChains,
 } from './foreign-forward.js';
 import { probeByBinding } from './port-probe.js';
-import { type PortProbe, type PortRequest, PortTable, type PublishedPort } from './ports.js';
+import { isOnIpv6, type PortProbe, type PortRequest, PortTable, type PublishedPort } from './ports.js';
 import {
   elementDocument,
   elementsOf,
@@ -58,6 +59,16 @@ export interface LocalNetworkOptions {
   readonly mtu?: number;
   readonly probe?: PortProbe;
   readonly logger?: Logger;
+  /** Absent: ports are published on IPv4 addresses alone. */
+  readonly ipv6?: Ipv6Publishing;
+}
+
+/** Containers have IPv4 addresses here: what comes to an IPv6 address of the host is carried on to them. */
+export interface Ipv6Publishing {
+  /** Whether the host has IPv6 now. */
+  readonly isAvailable: () => boolean;
+  /** From now on these and no others are forwarded; resolves to reasons by `forwardKey`. */
+  readonly set: (forwards: readonly PortForward[]) => Promise<Readonly<Record<string, string>>>;
 }
 
 /** A container's place in the network: plain data, to be kept with the container and given to `restore`. */
@@ -91,6 +102,7 @@ export class LocalNetwork {
   readonly #logger: Logger;
   readonly #subnet: BridgeSubnet;
   readonly #ports: PortTable;
+  readonly #ipv6: Ipv6Publishing | undefined;
   readonly #ruleset: RulesetOptions;
   readonly #mtu: number;
   readonly #endpoints = new Map<string, LocalEndpoint>();
@@ -103,7 +115,8 @@ export class LocalNetwork {
     this.#executor = executor;
     this.#logger = options.logger ?? silentLogger;
     this.#subnet = bridgeSubnet(options.subnet ?? DEFAULT_SUBNET, options.fixedCidr);
-    this.#ports = new PortTable(options.probe ?? probeByBinding);
+    this.#ipv6 = options.ipv6;
+    this.#ports = new PortTable(options.probe ?? probeByBinding, options.ipv6?.isAvailable);
     this.#mtu = options.mtu ?? DEFAULT_MTU;
     this.#ruleset = {
       table: options.table ?? DEFAULT_TABLE,
@@ -148,6 +161,7 @@ export class LocalNetwork {
     await this.#change(async () => {
       await this.#writeTable();
       await this.#openForeignChains();
+      await this.#forward();
     });
     return rejected;
   }
@@ -187,7 +201,13 @@ export class LocalNetwork {
     try {
       await this.#change(async () => {
         const endpoint = this.#require(containerId);
-        await this.#replace(endpoint, { ...endpoint, ports: [...endpoint.ports, ...ports] });
+        const published = { ...endpoint, ports: [...endpoint.ports, ...ports] };
+        await this.#replace(endpoint, published);
+        const refused = await this.#forward(published);
+        if (refused === undefined) return;
+        await this.#replace(published, endpoint);
+        await this.#forward();
+        throw new SwarmtsError('port-conflict', `cannot publish ${refused}`);
       });
     } catch (e) {
       this.#ports.release(ports);
@@ -214,6 +234,7 @@ export class LocalNetwork {
       const endpoint = this.#endpoints.get(containerId);
       if (endpoint === undefined || endpoint.ports.length === 0) return;
       await this.#replace(endpoint, { ...endpoint, ports: [] });
+      await this.#forward();
       this.#ports.release(endpoint.ports);
       // Flows that the old rules sent to this container would go on to whoever gets its address next.
       if (endpoint.ports.some((p) => p.protocol !== 'tcp')) await this.#flush({ backend: endpoint.address });
@@ -230,6 +251,7 @@ export class LocalNetwork {
         });
         await this.#writeTable();
       }
+      await this.#forward();
       return (await this.#openForeignChains()) || !fits;
     });
   }
@@ -242,6 +264,7 @@ export class LocalNetwork {
       this.#forget(endpoint);
     }
     await this.#change(async () => {
+      await this.#forward();
       await this.#executor.nft(removalDocument(this.#ruleset.table));
       const commands: string[] = [];
       for (const { chain, listing } of await this.#foreignChains()) {
@@ -332,8 +355,26 @@ export class LocalNetwork {
     return layout === this.#layout && sameElements(elements, elementsOf([...this.#endpoints.values()]));
   }
 
-  /** One that somebody has flushed is written anew, without the container. */
-  /** What a container publishes and what it is linked to, from now on: one transaction of what differs. */
+  /**
+   * Ports on IPv6 addresses, of all containers. What is wrong with one of `mine`, if anything; the others, and a process that does not
+   * answer, are tried again by `repair`.
+   */
+  async #forward(mine?: LocalEndpoint): Promise<string | undefined> {
+    if (!this.#ipv6) return undefined;
+    try {
+      const failed = await this.#ipv6.set([...this.#endpoints.values()].flatMap(forwardsOf));
+      for (const [forward, error] of Object.entries(failed)) {
+        this.#logger.warn('a published port is not forwarded', { forward, error });
+      }
+      const own = mine ? forwardsOf(mine).find((f) => failed[forwardKey(f)] !== undefined) : undefined;
+      return own && `[${own.hostIp}]:${own.port}/${own.protocol}: ${failed[forwardKey(own)]}`;
+    } catch (e) {
+      this.#logger.warn('ports on IPv6 addresses are not forwarded yet', { error: messageOf(e) });
+      return undefined;
+    }
+  }
+
+  /** What a container publishes and what it is linked to, from now on: one transaction of what differs; a table that was flushed is written anew. */
   async #replace(before: LocalEndpoint, after: LocalEndpoint): Promise<void> {
     const [was, is] = [elementsOf([before]), elementsOf([after])];
     const { table } = this.#ruleset;
@@ -387,6 +428,12 @@ export class LocalNetwork {
   get #listCommand(): string {
     return `list table inet ${this.#ruleset.table}`;
   }
+}
+
+function forwardsOf({ address, ports }: LocalEndpoint): PortForward[] {
+  return ports.filter(isOnIpv6).flatMap(({ protocol, hostIp, publishedPort, targetPort }) => {
+    return protocol === 'sctp' ? [] : [{ protocol, hostIp, port: publishedPort, address, targetPort }];
+  });
 }
 
 /** Starts with the container's id where that is hexadecimal, so that `ip link` tells whose leg it is. */

@@ -79,6 +79,27 @@ describe('published ports', () => {
     assert.deepEqual(results.map((r) => r.status).sort(), ['fulfilled', 'rejected']);
   });
 
+  it('on every address are on both families where the host has both, under one number', async () => {
+    const onIpv6 = (port: number) => request(port, '::');
+    let busy = '';
+    const probe = (_protocol: string, ip: string, port: number) => Promise.resolve(busy !== `${ip} ${port}`);
+    const table = new PortTable(probe, () => true);
+    assert.deepEqual(await table.reserve('a', [request(80)]), [request(80), onIpv6(80)]);
+    assert.deepEqual(await table.reserve('b', [request(81, '0.0.0.0')]), [request(81)]);
+    assert.deepEqual(await table.reserve('c', [request(81, '::1')]), [request(81, '::1')]);
+    await assert.rejects(table.reserve('d', [request(81, '::')]), /\[::\]:81\/tcp: port is already allocated .* c/);
+    await assert.rejects(table.reserve('d', [request(80, 'fd00::1')]), /\[fd00::1\]:80\/tcp: .* a/);
+    busy = ':: 82';
+    await assert.rejects(table.reserve('d', [request(82)]), /\[::\]:82\/tcp: address already in use by a process/);
+    assert.deepEqual(await table.reserve('d', [request(82, '0.0.0.0')]), [request(82)]);
+    busy = `:: ${FIRST_DYNAMIC_PORT}`;
+    const chosen = await table.reserve('e', [request(0)]);
+    assert.deepEqual(chosen, [request(FIRST_DYNAMIC_PORT + 1), onIpv6(FIRST_DYNAMIC_PORT + 1)]);
+    const sctp = { protocol: 'sctp', publishedPort: 90, targetPort: 90 } as const;
+    assert.equal((await table.reserve('f', [sctp])).length, 1);
+    await assert.rejects(table.reserve('f', [{ ...sctp, hostIp: '::1' }]), /SCTP is published on IPv4 addresses alone/);
+  });
+
   it('must be ports', async () => {
     const table = new PortTable(free);
     for (const bad of [request(65536), request(-1), { ...request(80), targetPort: 0 }, request(80, 'localhost')]) {

@@ -2,13 +2,14 @@
  * Who has which port of the host. A port without an address takes it on every address; two owners never overlap. Whether a
  * process outside of our control listens there is asked through a probe.
  */
+import { isIP } from 'node:net';
 import { isSwarmtsError, SwarmtsError } from '@swarmts/lib';
 
 export type PortProtocol = 'tcp' | 'udp' | 'sctp';
 
 export interface PortRequest {
   readonly protocol: PortProtocol;
-  /** IPv4 address of the host; absent, '' and 0.0.0.0 mean every one. */
+  /** Address of the host. Absent and '' mean every one, 0.0.0.0 every one of IPv4, :: every one of IPv6. */
   readonly hostIp?: string;
   /** 0 lets us choose. */
   readonly publishedPort: number;
@@ -19,10 +20,16 @@ export interface PortRequest {
 
 export interface PublishedPort {
   readonly protocol: PortProtocol;
-  /** '' for every address. */
+  /** '' for every address of IPv4, '::' for every one of IPv6. */
   readonly hostIp: string;
   readonly publishedPort: number;
   readonly targetPort: number;
+}
+
+export const EVERY_IPV6 = '::';
+
+export function isOnIpv6(p: PublishedPort): boolean {
+  return p.hostIp.includes(':');
 }
 
 /** Whether nobody listens on the port. */
@@ -37,12 +44,15 @@ const MAX_PROBES = 512;
 
 export class PortTable {
   readonly #probe: PortProbe;
-  /** "tcp/80" -> host address ('' for all) -> owner. */
+  readonly #hasIpv6: () => boolean;
+  /** "tcp/80" -> host address -> owner. */
   readonly #taken = new Map<string, Map<string, string>>();
   #nextDynamic = 0;
 
-  constructor(probe: PortProbe) {
+  /** `hasIpv6`: whether the host has IPv6 now, so that ports on every address are on those as well. */
+  constructor(probe: PortProbe, hasIpv6: () => boolean = () => false) {
     this.#probe = probe;
+    this.#hasIpv6 = hasIpv6;
   }
 
   /**
@@ -52,7 +62,7 @@ export class PortTable {
   async reserve(owner: string, requests: readonly PortRequest[]): Promise<PublishedPort[]> {
     const reserved: PublishedPort[] = [];
     try {
-      for (const request of requests) reserved.push(await this.#reserveOne(owner, normalized(request), request));
+      for (const request of requests) reserved.push(...(await this.#reserveOne(owner, request)));
     } catch (e) {
       for (const port of reserved) this.#free(port);
       throw e;
@@ -78,48 +88,63 @@ export class PortTable {
     for (const port of ports) this.#free(port);
   }
 
-  async #reserveOne(owner: string, port: PublishedPort, request: PortRequest): Promise<PublishedPort> {
+  async #reserveOne(owner: string, request: PortRequest): Promise<readonly PublishedPort[]> {
+    const wanted = normalized(request);
+    const onBoth = (request.hostIp ?? '') === '' && wanted.protocol !== 'sctp' && this.#hasIpv6();
+    const at = (publishedPort: number): readonly PublishedPort[] => {
+      const port = { ...wanted, publishedPort };
+      return onBoth ? [port, { ...port, hostIp: EVERY_IPV6 }] : [port];
+    };
     const { publishedPort, lastPublishedPort = publishedPort } = request;
-    if (publishedPort === 0) return this.#reserveDynamic(owner, port);
+    if (publishedPort === 0) return this.#reserveDynamic(owner, at);
     for (let n = publishedPort; n < lastPublishedPort; n++) {
       try {
-        return await this.#reserveFixed(owner, { ...port, publishedPort: n });
+        return await this.#reserveFixed(owner, at(n));
       } catch (e) {
         if (!isSwarmtsError(e, 'port-conflict')) throw e;
       }
     }
-    return this.#reserveFixed(owner, { ...port, publishedPort: lastPublishedPort });
+    return this.#reserveFixed(owner, at(lastPublishedPort));
   }
 
-  async #reserveFixed(owner: string, request: PublishedPort): Promise<PublishedPort> {
-    this.#take(owner, request);
-    if (await this.#isFree(request)) return request;
-    this.#free(request);
+  /** One number, on addresses of both families where there are two. */
+  async #reserveFixed(owner: string, ports: readonly PublishedPort[]): Promise<readonly PublishedPort[]> {
+    this.adopt(owner, ports);
+    const busy = await this.#firstBusy(ports);
+    if (!busy) return ports;
+    this.release(ports);
     throw new SwarmtsError(
       'port-conflict',
-      `cannot publish ${portText(request)}: address already in use by a process of the host`,
+      `cannot publish ${portText(busy)}: address already in use by a process of the host`,
     );
   }
 
-  async #reserveDynamic(owner: string, request: PublishedPort): Promise<PublishedPort> {
+  async #reserveDynamic(
+    owner: string,
+    at: (publishedPort: number) => readonly PublishedPort[],
+  ): Promise<readonly PublishedPort[]> {
     let probes = 0;
     for (let i = 0; i < DYNAMIC_PORTS && probes < MAX_PROBES; i++) {
-      const port = { ...request, publishedPort: FIRST_DYNAMIC_PORT + this.#nextDynamic };
+      const ports = at(FIRST_DYNAMIC_PORT + this.#nextDynamic);
       this.#nextDynamic = (this.#nextDynamic + 1) % DYNAMIC_PORTS;
-      if (this.#ownerOf(port) !== undefined) continue;
-      this.#take(owner, port);
+      if (ports.some((p) => this.#ownerOf(p) !== undefined)) continue;
+      this.adopt(owner, ports);
       probes++;
-      if (await this.#isFree(port)) return port;
-      this.#free(port);
+      if (!(await this.#firstBusy(ports))) return ports;
+      this.release(ports);
     }
-    throw new SwarmtsError('resource-exhausted', `no free ${request.protocol} port is left to publish`);
+    throw new SwarmtsError('resource-exhausted', `no free ${at(0)[0]?.protocol} port is left to publish`);
   }
 
-  async #isFree(port: PublishedPort): Promise<boolean> {
+  /** The one that a process of the host has. */
+  async #firstBusy(ports: readonly PublishedPort[]): Promise<PublishedPort | undefined> {
     try {
-      return await this.#probe(port.protocol, port.hostIp, port.publishedPort);
+      for (const port of ports) {
+        if (!(await this.#probe(port.protocol, port.hostIp, port.publishedPort))) return port;
+      }
+      return undefined;
     } catch (e) {
-      this.#free(port);
+      this.release(ports);
       throw e;
     }
   }
@@ -141,8 +166,10 @@ export class PortTable {
   #ownerOf(port: PublishedPort): string | undefined {
     const addresses = this.#taken.get(keyOf(port));
     if (addresses === undefined) return undefined;
-    if (port.hostIp === '') return addresses.values().next().value;
-    return addresses.get(port.hostIp) ?? addresses.get('');
+    const every = isOnIpv6(port) ? EVERY_IPV6 : '';
+    if (port.hostIp !== every) return addresses.get(port.hostIp) ?? addresses.get(every);
+    const family = every.includes(':');
+    return [...addresses].find(([address]) => address.includes(':') === family)?.[1];
   }
 
   #free(port: PublishedPort): void {
@@ -158,7 +185,8 @@ function keyOf(port: PublishedPort): string {
 }
 
 function portText(port: PublishedPort): string {
-  return `${port.hostIp === '' ? '0.0.0.0' : port.hostIp}:${port.publishedPort}/${port.protocol}`;
+  const address = isOnIpv6(port) ? `[${port.hostIp}]` : port.hostIp;
+  return `${address === '' ? '0.0.0.0' : address}:${port.publishedPort}/${port.protocol}`;
 }
 
 const MAX_PORT = 65535;
@@ -172,13 +200,14 @@ function normalized(request: PortRequest): PublishedPort {
   if (!isPort(lastPublishedPort) || lastPublishedPort < publishedPort) {
     throw new SwarmtsError('invalid-argument', `no valid range of ports: ${publishedPort}-${lastPublishedPort}`);
   }
-  if (hostIp !== '' && !IPV4.test(hostIp)) {
-    throw new SwarmtsError('invalid-argument', `the host address of a published port is IPv4, not ${hostIp}`);
+  if (hostIp !== '' && isIP(hostIp) === 0) {
+    throw new SwarmtsError('invalid-argument', `invalid address of the host for a published port: ${hostIp}`);
+  }
+  if (hostIp.includes(':') && protocol === 'sctp') {
+    throw new SwarmtsError('unsupported', `SCTP is published on IPv4 addresses alone, not on ${hostIp}`);
   }
   return { protocol, hostIp, publishedPort, targetPort };
 }
-
-const IPV4 = /^(25[0-5]|2[0-4]\d|1?\d?\d)(\.(25[0-5]|2[0-4]\d|1?\d?\d)){3}$/;
 
 function isPort(n: number): boolean {
   return Number.isInteger(n) && n >= 0 && n <= MAX_PORT;

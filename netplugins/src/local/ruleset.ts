@@ -3,7 +3,7 @@
  * rules does not depend on the number of containers: published ports are elements of maps. The `swarmts-user` chain is
  * the administrator's, consulted before our own rules and never touched once it exists.
  */
-import type { PortProtocol, PublishedPort } from './ports.js';
+import { isOnIpv6, type PortProtocol, type PublishedPort } from './ports.js';
 
 export interface RulesetOptions {
   /** Name of the table of family inet. */
@@ -52,7 +52,8 @@ export function elementsOf(publications: readonly Publication[]): Elements {
   for (const { address, ports, links = [] } of publications) {
     for (const l of links) linked.push(`${address} . ${l.address} . ${l.protocol} . ${l.port}`);
     if (ports.length > 0) self.push(`${address} . ${address}`);
-    for (const port of ports) {
+    // Those on IPv6 addresses are forwarded.
+    for (const port of ports.filter((p) => !isOnIpv6(p))) {
       const key = `${port.protocol} . ${port.publishedPort}`;
       const target = `${address} . ${port.targetPort}`;
       if (port.hostIp === '') published.push(`${key} : ${target}`);

@@ -9,6 +9,7 @@ import {
   outsidePid,
   parseVisit,
   pidOf,
+  processesOf,
   resolveIn,
   visitUrl,
 } from './network-probes.js';
@@ -64,6 +65,32 @@ describe('plain containers on networks', () => {
     });
     assert.equal(parseVisit(visit).client, '10.210.0.2');
     await remove('w1', 'open');
+  });
+
+  it('are reached through published ports on IPv6 addresses as well, without the daemon too', async () => {
+    await run('w1', 'both', '-p', '8070:80', '-p', '[::1]:8071:80', WHOAMI);
+    const visible = async (address: string, port = 8070) =>
+      (await lab.exec('w1', curl(visitUrl(address, port)))).code === 0;
+    const ports = ok(await lab.docker('w1', 'inspect', 'both', '-f', '{{json .NetworkSettings.Ports}}'));
+    assert.deepEqual(JSON.parse(ports)['80/tcp'], [
+      { HostIp: '0.0.0.0', HostPort: '8070' },
+      { HostIp: '::', HostPort: '8070' },
+      { HostIp: '::1', HostPort: '8071' },
+    ]);
+    await waitFor('its server has started', 5_000, async () => (await visible('[::1]', 8071)) || undefined);
+    await lab.kill('w1');
+    assert.ok((await visible('[::1]')) && (await visible('127.0.0.1')));
+    await lab.start('w1');
+    const [forwarder] = processesOf(lab, 'w1', 'swarmts-ports');
+    assert.ok(forwarder);
+    process.kill(forwarder, 'SIGKILL');
+    await waitFor('another forwards', 10_000, async () => (await visible('[::1]')) || undefined);
+    assert.match(
+      failed(await lab.docker('w1', 'run', '-p', '[::1]:8070:80', WHOAMI), 125),
+      /cannot publish \[::1\]:8070\/tcp: port is already allocated by container/,
+    );
+    await remove('w1', 'both');
+    assert.ok(!(await visible('[::1]')));
   });
 
   it('share the network of another container, its names and its address, for as long as that runs', async () => {

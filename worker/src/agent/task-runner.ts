@@ -365,8 +365,9 @@ function chosenPorts(task: Task, container: ContainerInfo) {
   const protocols = { tcp: PortProtocol.TCP, udp: PortProtocol.UDP, sctp: PortProtocol.SCTP } as const;
   const hostMode = (task.endpoint?.ports ?? []).filter((p) => p.publishMode === PublishMode.HOST);
   return hostMode.map((p) => {
+    if (p.publishedPort !== 0) return p;
     const chosen = container.ports.find((c) => c.targetPort === p.targetPort && protocols[c.protocol] === p.protocol);
-    return { ...p, publishedPort: chosen?.publishedPort ?? p.publishedPort };
+    return { ...p, publishedPort: chosen?.publishedPort ?? 0 };
   });
 }
 

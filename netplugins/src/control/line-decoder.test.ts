@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
-import { LineDecoder, MAX_LINE_BYTES } from './protocol.js';
+import { LineDecoder, MAX_LINE_BYTES } from './line-decoder.js';
 
-describe('lines between daemon and name server', () => {
+describe('lines between the daemon and a process of its own', () => {
   it('are the same, wherever the stream is cut', () => {
     fc.assert(
       fc.property(fc.array(fc.string({ unit: 'grapheme' })), fc.array(fc.nat(200)), (texts, cuts) => {

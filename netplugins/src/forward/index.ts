@@ -1,0 +1,2 @@
+export { FORWARD_MAIN_FILE, ForwardClient } from './forward-client.js';
+export { forwardKey, type PortForward } from './protocol.js';

@@ -1,0 +1,42 @@
+/** What the process forwards: brought in line with what the daemon says, port by port; the others go on. */
+import { type Clock, messageOf } from '@swarmts/lib';
+import { type ForwardAcknowledgement, forwardKey, type PortForward } from './protocol.js';
+import { TcpForward } from './tcp-forward.js';
+import { UdpForward } from './udp-forward.js';
+
+export class PortForwarder {
+  readonly #clock: Clock;
+  readonly #open = new Map<string, { close(): void }>();
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  get size(): number {
+    return this.#open.size;
+  }
+
+  async apply(forwards: readonly PortForward[]): Promise<ForwardAcknowledgement> {
+    const wanted = new Map(forwards.map((f) => [forwardKey(f), f]));
+    for (const [key, f] of this.#open) {
+      if (wanted.has(key)) continue;
+      f.close();
+      this.#open.delete(key);
+    }
+    const failed: Record<string, string> = {};
+    for (const [key, f] of wanted) {
+      if (this.#open.has(key)) continue;
+      try {
+        this.#open.set(key, await (f.protocol === 'tcp' ? TcpForward.open(f) : UdpForward.open(f, this.#clock)));
+      } catch (e) {
+        failed[key] = messageOf(e);
+      }
+    }
+    return { failed };
+  }
+
+  close(): void {
+    for (const f of this.#open.values()) f.close();
+    this.#open.clear();
+  }
+}
