@@ -65,7 +65,7 @@ export interface ContainerSummary {
   readonly hostname: string;
   readonly user: string;
   readonly workingDir: string;
-  /** What the process gets. */
+  /** As configured: by whoever made it, then by the image. */
   readonly env: readonly string[];
   readonly entrypoint: readonly string[];
   readonly cmd: readonly string[];

@@ -83,9 +83,6 @@ function healthJson({ health, healthCheck }: ContainerSummary): Record<string, u
   };
 }
 
-/** Set by the engine for every container, not by anybody's configuration. */
-const OWN_VARIABLES = /^(HOSTNAME|TERM)=/;
-
 function configJson(c: ContainerSummary): Record<string, unknown> {
   const exposed = Object.fromEntries(c.ports.map((p) => [`${p.targetPort}/${p.protocol}`, {}]));
   return {
@@ -102,7 +99,7 @@ function configJson(c: ContainerSummary): Record<string, unknown> {
     ...(Object.keys(exposed).length > 0 ? { ExposedPorts: exposed } : {}),
     Tty: c.tty,
     OpenStdin: c.openStdin,
-    Env: c.env.filter((e) => !OWN_VARIABLES.test(e)),
+    Env: c.env,
     Cmd: orNull(c.cmd),
     Image: c.image,
     WorkingDir: c.workingDir === '/' ? '' : c.workingDir,

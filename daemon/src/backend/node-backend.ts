@@ -204,7 +204,7 @@ function summaryOf(c: ContainerInfo, engine: ContainerEngine): ContainerSummary 
     hostname: c.hostname ?? config.hostname ?? c.id.slice(0, 12),
     user: c.user ?? '',
     workingDir: c.workingDir ?? '',
-    env: [...c.env, ...(c.config.secretEnv ?? []).map((v) => `${v.name}=${MASK}`)],
+    env: [...configuredEnv(c), ...(c.config.secretEnv ?? []).map((v) => `${v.name}=${MASK}`)],
     entrypoint: c.entrypoint,
     cmd: c.cmd,
     tty: config.tty ?? false,
@@ -232,6 +232,16 @@ function summaryOf(c: ContainerInfo, engine: ContainerEngine): ContainerSummary 
     // `createContainer` put it there.
     ...(config.given === undefined ? {} : { given: config.given as GivenConfig }),
   };
+}
+
+/** Set by the engine for every container, not by anybody's configuration. */
+const OWN_VARIABLES = /^(HOSTNAME|TERM)=/;
+
+/** What its user has set comes first, then what its image has. */
+function configuredEnv(c: ContainerInfo): string[] {
+  const nameOf = (variable: string) => variable.split('=', 1)[0];
+  const own = new Set(c.config.env.map(nameOf));
+  return [...c.config.env, ...c.env.filter((v) => !own.has(nameOf(v)) && !OWN_VARIABLES.test(v))];
 }
 
 /** The name of the network that the container was made for. */

@@ -6,7 +6,6 @@ export const knownDifferences: Readonly<Record<string, string>> = {
   'exec-paused': 'dockerd of later releases writes it so',
   'exec-stopped': 'dockerd of later releases writes it so',
   'image-inspect-missing': 'dockerd of later releases writes it so',
-  inspect: 'a published port is shown for IPv4 alone, and its address as 0.0.0.0',
   'kill-bad-signal': 'dockerd of later releases writes it so',
   'kill-stopped': 'dockerd of later releases writes it so',
   'network-connect-again': 'names the network by its id, and the container',
@@ -20,11 +19,9 @@ export const knownDifferences: Readonly<Record<string, string>> = {
   'node-ls-outside': 'names our own command',
   'node-update': '`self` is a name of the node in every operation',
   'pause-again': 'dockerd of later releases writes it so',
-  port: 'a published port is shown for IPv4 alone, and its address as 0.0.0.0',
-  ps: 'a published port is shown for IPv4 alone, and its address as 0.0.0.0',
   'ps-bad-filter': 'dockerd of later releases writes it so',
   'ps-bad-status': 'dockerd of later releases writes it so',
-  'ps-format': 'a published port is shown for IPv4 alone, and steps of a build have names of their own',
+  'ps-format': 'steps of a build have names of their own',
   'rm-running': 'dockerd of later releases writes it so',
   'run-missing-command': 'the words, and the exit code, of crun',
   'search-bad': 'there is no search to check the limit for',
@@ -39,7 +36,6 @@ export const knownDifferences: Readonly<Record<string, string>> = {
   'swarm-init-again': 'names our own command',
   'swarm-join-bad-token': 'says what was wrong with which input, without the prefix of gRPC',
   'unpause-again': 'dockerd of later releases writes it so',
-  'volume-create-bad-driver': 'dockerd of later releases writes it so',
 };
 
 /** What we say to bad requests where it is not what dockerd 20.10 says. */
