@@ -3,8 +3,7 @@ import { X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
 import type { IncomingMessage } from 'node:http';
 import { request } from 'node:https';
-import type { AddressInfo } from 'node:net';
-import { connect } from 'node:net';
+import { type AddressInfo, connect, type Socket } from 'node:net';
 import { silentLogger } from '@swarmts/lib';
 import { engineRoutes } from '../server.js';
 import { certificates } from '../testing/certificates.js';
@@ -144,9 +143,16 @@ describe('connections', () => {
   it('of one address are limited, and others are not kept out', async () => {
     const server = await openListener('tcp://127.0.0.1:0', {}, (_, response) => void response.end('x'));
     const { port } = server.address() as AddressInfo;
-    const open = Array.from({ length: MAX_CONNECTIONS_PER_ADDRESS }, () => connect(port, '127.0.0.1'));
+    const open: Socket[] = [];
     try {
-      await Promise.all(open.map((c) => once(c, 'connect')));
+      // Fewer at once than wait to be accepted: one that is dropped is tried again after seconds only.
+      while (open.length < MAX_CONNECTIONS_PER_ADDRESS) {
+        const some = Array.from({ length: Math.min(100, MAX_CONNECTIONS_PER_ADDRESS - open.length) }, () =>
+          connect(port, '127.0.0.1'),
+        );
+        open.push(...some);
+        await Promise.all(some.map((c) => once(c, 'connect')));
+      }
       const beyond = connect(port, '127.0.0.1');
       beyond.resume();
       await once(beyond, 'close');

@@ -70,8 +70,26 @@ export class ControlClient<A> {
 
   /** Throws 'unavailable' when there is no answer, and lets go of the process: the next one to be told is another. */
   async tell(message: object): Promise<A> {
+    const mayBeOlder = this.#isFresh && !this.#isNew;
+    let ack = await this.#exchange(message);
+    if (ack === undefined && mayBeOlder) {
+      // One of another build ends at the first word.
+      this.drop();
+      await this.connect();
+      ack = await this.#exchange(message);
+    }
+    if (ack === undefined) {
+      this.drop();
+      throw new SwarmtsError('unavailable', `${this.#o.name} did not answer`);
+    }
+    this.#isFresh = false;
+    this.#isNew = false;
+    return ack;
+  }
+
+  #exchange(message: object): Promise<A | undefined> {
     const sequence = ++this.#sequence;
-    const ack = await new Promise<A | undefined>((resolve) => {
+    return new Promise((resolve) => {
       const done = (answer: A | undefined) => {
         timer.cancel();
         this.#waiting.delete(sequence);
@@ -82,13 +100,6 @@ export class ControlClient<A> {
       if (this.#socket) this.#socket.write(`${JSON.stringify({ ...message, sequence })}\n`);
       else done(undefined);
     });
-    if (ack === undefined) {
-      this.drop();
-      throw new SwarmtsError('unavailable', `${this.#o.name} did not answer`);
-    }
-    this.#isFresh = false;
-    this.#isNew = false;
-    return ack;
   }
 
   /** Lets go of the process, which goes on. */
