@@ -108,6 +108,8 @@ export class LocalNetwork {
   readonly #endpoints = new Map<string, LocalEndpoint>();
   /** Layout of the table as the kernel listed it right after we had written it. */
   #layout = '';
+  /** Why ports are not forwarded, as it was said last. */
+  #forwardError = '';
   /** Changes of the rules happen one after the other. */
   #changes: Promise<unknown> = Promise.resolve();
 
@@ -363,15 +365,19 @@ export class LocalNetwork {
     if (!this.#ipv6) return undefined;
     try {
       const failed = await this.#ipv6.set([...this.#endpoints.values()].flatMap(forwardsOf));
-      for (const [forward, error] of Object.entries(failed)) {
-        this.#logger.warn('a published port is not forwarded', { forward, error });
-      }
+      this.#warnOnce('published ports are not forwarded', Object.values(failed).join('; '));
       const own = mine ? forwardsOf(mine).find((f) => failed[forwardKey(f)] !== undefined) : undefined;
       return own && `[${own.hostIp}]:${own.port}/${own.protocol}: ${failed[forwardKey(own)]}`;
     } catch (e) {
-      this.#logger.warn('ports on IPv6 addresses are not forwarded yet', { error: messageOf(e) });
+      this.#warnOnce('ports on IPv6 addresses are not forwarded yet', messageOf(e));
       return undefined;
     }
+  }
+
+  /** `repair` meets the same again and again. '' is no reason to. */
+  #warnOnce(what: string, error: string): void {
+    if (error !== '' && error !== this.#forwardError) this.#logger.warn(what, { error });
+    this.#forwardError = error;
   }
 
   /** What a container publishes and what it is linked to, from now on: one transaction of what differs; a table that was flushed is written anew. */
