@@ -11,14 +11,20 @@ function optionsFor(seed: number): SimulationOptions {
 }
 
 describe('a simulated group under faults', () => {
+  let acknowledged = 0;
   for (let seed = FIRST_SEED; seed < FIRST_SEED + RUNS; seed += 1) {
     it(`stays safe and comes back to life (RAFT_SEED=${seed})`, async () => {
       const report = await simulate(optionsFor(seed)).catch((cause: unknown) => {
         throw new Error(`simulation failed; repeat it with RAFT_SEED=${seed} RAFT_RUNS=1`, { cause });
       });
-      assert.ok(report.acknowledged > 20, `only ${report.acknowledged} writes were acknowledged`);
+      acknowledged += report.acknowledged;
     }).timeout(MS_PER_RUN);
   }
+
+  it('was under load', () => {
+    // A single run may be without a quorum for most of its time.
+    assert.ok(acknowledged > 50 * RUNS, `only ${acknowledged} writes were acknowledged in ${RUNS} runs`);
+  });
 
   it('is repeated exactly by the same seed', async () => {
     const options = { ...optionsFor(FIRST_SEED), faultyMs: 3000 };
