@@ -22,8 +22,8 @@ describe('a simulated group under faults', () => {
   }
 
   it('was under load', () => {
-    // A single run may be without a quorum for most of its time.
-    assert.ok(acknowledged > 50 * RUNS, `only ${acknowledged} writes were acknowledged in ${RUNS} runs`);
+    // A single run may be without a quorum for most of its time: a few together are not.
+    if (RUNS > 1) assert.ok(acknowledged > 50 * RUNS, `only ${acknowledged} writes were acknowledged in ${RUNS} runs`);
   });
 
   it('is repeated exactly by the same seed', async () => {
