@@ -30,6 +30,7 @@ import { bundleOf } from '../ca/root-bundle.js';
 import type { LeaderComponent, LeaderContext } from '../leader-component.js';
 import { toStatus } from '../rpc/unary.js';
 import type { AnyChange } from '../store/tables.js';
+import type { WriteTx } from '../store/transaction.js';
 import { changePublishStatus } from '../volumes/publish-status.js';
 import { NetworkIndex } from './network-index.js';
 import { NodeMonitor } from './node-monitor.js';
@@ -164,7 +165,7 @@ export class Dispatcher implements LeaderComponent {
 
   async #register(session: Session, hello: AgentHello): Promise<void> {
     const { nodeId } = session;
-    await this.#o.store.update((tx) => {
+    const write = (tx: WriteTx) => {
       const node = tx.get('node', nodeId);
       if (!node)
         throw new SwarmtsError(
@@ -174,7 +175,8 @@ export class Dispatcher implements LeaderComponent {
       const status = NodeStatus.create({ state: NodeState.NODE_READY, addr: hello.addr });
       const description = hello.description ? withKnownKeys(hello.description, node) : node.description;
       tx.update('node', { ...node, description, status });
-    });
+    };
+    await this.#monitor.register(nodeId, () => this.#o.store.update(write));
     if (session.closed || this.#stopped) return;
     this.#sessions.get(nodeId)?.close(toStatus(new SwarmtsError('aborted', 'a newer session of this node took over')));
     this.#sessions.set(nodeId, session);

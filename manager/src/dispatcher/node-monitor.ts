@@ -30,6 +30,10 @@ export class NodeMonitor {
   readonly #deadlines = new Map<string, Deadline>();
   readonly #orphaning = new Map<string, TimerHandle>();
   readonly #onDown: (nodeId: string) => void;
+  /** Nodes that have said hello to this leader. */
+  readonly #heard = new Set<string>();
+  /** Those whose hello is being written: how many of each. */
+  readonly #registering = new Map<string, number>();
   #stopped = false;
 
   constructor(context: LeaderContext, onDown: (nodeId: string) => void) {
@@ -57,7 +61,7 @@ export class NodeMonitor {
       alive,
       (tx, n) => {
         const node = tx.get('node', n.id);
-        if (node)
+        if (node && !this.#heard.has(n.id))
           tx.update(
             'node',
             withState(node, NodeState.UNKNOWN, 'Node moved to "unknown" state due to leadership change in cluster'),
@@ -79,6 +83,19 @@ export class NodeMonitor {
     this.#orphaning.get(nodeId)?.cancel();
     this.#orphaning.delete(nodeId);
     this.#arm(nodeId, this.graceMs);
+  }
+
+  /** While a node's hello is written it is neither lost, whenever its deadline was, nor unknown: either would be written over READY. */
+  async register(nodeId: string, write: () => Promise<void>): Promise<void> {
+    this.#heard.add(nodeId);
+    this.#registering.set(nodeId, (this.#registering.get(nodeId) ?? 0) + 1);
+    try {
+      await write();
+    } finally {
+      const others = (this.#registering.get(nodeId) ?? 1) - 1;
+      if (others > 0) this.#registering.set(nodeId, others);
+      else this.#registering.delete(nodeId);
+    }
   }
 
   /** The node stops in order and wants to be waited for. */
@@ -122,7 +139,7 @@ export class NodeMonitor {
       deadline.timer = this.#c.clock.after(remaining, () => this.#expire(nodeId));
       return;
     }
-    if (remaining < -STALL_MS) {
+    if (remaining < -STALL_MS || this.#registering.has(nodeId)) {
       deadline.dueMs = nowMs + this.graceMs;
       deadline.timer = this.#c.clock.after(this.graceMs, () => this.#expire(nodeId));
       return;
