@@ -11,6 +11,8 @@ export interface SystemInfo {
   readonly cpus: number;
   readonly memoryBytes: number;
   readonly dataRoot: string;
+  /** What the layers are kept on, in Docker's words: "extfs", "xfs". */
+  readonly backingFilesystem: string;
   readonly cgroupDriver: string;
   readonly cgroupVersion: string;
   readonly defaultRuntime: string;

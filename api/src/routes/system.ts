@@ -89,7 +89,7 @@ function infoJson(s: SystemInfo, nowMs: number): Record<string, unknown> {
     ContainersStopped: s.stopped,
     Images: s.images,
     Driver: 'overlay2',
-    DriverStatus: [['Backing Filesystem', 'overlay']],
+    DriverStatus: [['Backing Filesystem', s.backingFilesystem]],
     Plugins: {
       Volume: ['local'],
       Network: ['bridge', 'host', 'null'],

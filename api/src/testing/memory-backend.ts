@@ -170,6 +170,7 @@ export class MemorySystem implements SystemBackend {
       cpus: 2,
       memoryBytes: 1 << 30,
       dataRoot: '/var/lib/swarmts',
+      backingFilesystem: 'extfs',
       cgroupDriver: 'cgroupfs',
       cgroupVersion: '2',
       defaultRuntime: 'runc',

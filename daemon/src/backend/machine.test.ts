@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { appArmorWarnings, diagnose, overlayCheck } from './machine.js';
+import { appArmorWarnings, diagnose, filesystemName, overlayCheck } from './machine.js';
 
 describe('what is told of AppArmor', () => {
   const checkOf = (labels: Parameters<typeof appArmorWarnings>[0]) =>
@@ -68,5 +68,12 @@ describe('what is told of overlayfs', () => {
     const { ok, fix } = checkOf({ ...proc, 'modules/modules.dep': 'kernel/fs/isofs/isofs.ko:\n' });
     assert.equal(ok, false);
     assert.match(fix, /CONFIG_OVERLAY_FS/);
+  });
+});
+
+describe('the file system of the layers', () => {
+  it('has the name that Docker gives it, and those that it does not know none', () => {
+    assert.equal(filesystemName(0xef53), 'extfs');
+    assert.equal(filesystemName(statfsSync('/proc').type), '<unknown>');
   });
 });

@@ -33,6 +33,22 @@ function osName(): string {
   return /^PRETTY_NAME="?([^"\n]*)"?$/m.exec(textOf('/etc/os-release'))?.[1] ?? 'Linux';
 }
 
+/** By the number that statfs(2) gives (linux/magic.h), under the names that Docker has for them. */
+const FILESYSTEMS: ReadonlyMap<number, string> = new Map([
+  [0xef53, 'extfs'],
+  [0x58465342, 'xfs'],
+  [0x9123683e, 'btrfs'],
+  [0xf2f52010, 'f2fs'],
+  [0x01021994, 'tmpfs'],
+  [0x2fc12fc1, 'zfs'],
+  [0x6969, 'nfs'],
+  [0x794c7630, 'overlayfs'],
+]);
+
+export function filesystemName(type: number): string {
+  return FILESYSTEMS.get(type) ?? '<unknown>';
+}
+
 /** What a node needs, one line each, with the way to get it. */
 export function diagnose(
   runtime: string,

@@ -1,4 +1,5 @@
 /** The machine part of the API's backend. */
+import { statfsSync } from 'node:fs';
 import { release } from 'node:os';
 import { basename } from 'node:path';
 import type { DoctorCheck, HealthCheckResult, LimitSupport, SystemBackend, SystemInfo } from '@swarmts/api';
@@ -8,7 +9,7 @@ import type { ContainerEngine } from '@swarmts/worker';
 import type { DaemonConfig } from '../config.js';
 import type { DaemonMetrics } from '../metrics/daemon-metrics.js';
 import type { SwarmNode } from '../swarm/swarm-node.js';
-import { appArmorWarnings, diagnose, escapeWarnings, type MachineFacts } from './machine.js';
+import { appArmorWarnings, diagnose, escapeWarnings, filesystemName, type MachineFacts } from './machine.js';
 
 export interface SystemBackendOptions {
   readonly config: DaemonConfig;
@@ -38,6 +39,7 @@ export class DaemonSystemBackend implements SystemBackend {
       version: this.#o.version,
       ...facts,
       dataRoot: config.dataRoot,
+      backingFilesystem: filesystemName(statfsSync(config.dataRoot).type),
       cgroupDriver: 'cgroupfs',
       defaultRuntime,
       runtimes: [...new Set([defaultRuntime, ...c.runtimes])],
