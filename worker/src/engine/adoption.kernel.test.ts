@@ -1,12 +1,14 @@
 /** What an engine finds when it is opened again after a clean close, a crash or a reboot. Needs root. */
 import assert from 'node:assert/strict';
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { identifyProcess } from '../runtime/process-identity.js';
 import type { ContainerConfig } from './engine-api.js';
 import { busyboxLayer, containerConfig, EngineBed, eventually, outputOf, TestRegistry } from './engine-bed.js';
 
 const SIGKILL = 'SIGKILL';
+/** Later than any start in here, and nothing that the clock says. */
+const ENDED_AT = new Date('2100-01-01T00:00:00Z');
 
 describe('an engine that is opened again', function () {
   this.timeout(60_000);
@@ -67,9 +69,12 @@ describe('an engine that is opened again', function () {
     const id = await started(['sh', '-c', 'while ! test -e /go; do sleep 0.05; done; exit 8']);
     await bed.engine.close();
     writeFileSync(join(data(id), 'rootfs', 'go'), '');
-    await eventually(() => existsSync(join(bed.execRoot, 'exits', id)), 'the monitor has left the exit code');
+    const exitFile = join(bed.execRoot, 'exits', id);
+    await eventually(() => existsSync(exitFile), 'the monitor has left the exit code');
+    utimesSync(exitFile, ENDED_AT, ENDED_AT);
     await bed.open();
     assert.equal(bed.engine.find(id)?.state, 'exited');
+    assert.equal(bed.engine.find(id)?.exit?.finishedAtMs, ENDED_AT.getTime());
     assert.equal(bed.engine.find(id)?.exit?.exitCode, 8);
     assert.equal(existsSync(bundle(id)), false);
   });

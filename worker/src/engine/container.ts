@@ -5,7 +5,7 @@ import { throwIfAborted, untilAborted } from '../images/shared-jobs.js';
 import { resizeConsole } from '../logs/log-files.js';
 import { LogForwarder } from '../logs/log-forwarder.js';
 import { resourcesOf } from '../runtime/oci-config.js';
-import { controlFifo } from '../runtime/oci-runtime.js';
+import { controlFifo, type MonitoredExit } from '../runtime/oci-runtime.js';
 import type { OciProcess } from '../runtime/oci-spec.js';
 import { wasOomKilled } from '../runtime/oom.js';
 import { isAlive } from '../runtime/process-identity.js';
@@ -443,8 +443,8 @@ export class Container {
   async onExitFile(): Promise<void> {
     await this.#lock.run(async () => {
       if (!this.isRunning) return;
-      const code = await this.#context.runtime.exitCode(this.#record.id);
-      if (code !== undefined) await this.#finish({ exitCode: code, error: '' });
+      const exit = await this.#context.runtime.exit(this.#record.id);
+      if (exit) await this.#finish({ ...exit, error: '' });
     });
   }
 
@@ -467,13 +467,14 @@ export class Container {
         await this.#resume();
         return;
       }
-      const code = await this.#context.runtime.exitCode(this.#record.id);
-      if (code !== undefined) await this.#finish({ exitCode: code, error: '' });
+      // What it wrote since then is passed on also where it has ended meanwhile.
+      this.#forwardLog();
+      const exit = await this.#context.runtime.exit(this.#record.id);
+      if (exit) await this.#finish({ ...exit, error: '' });
       else if (!isAlive(this.#record.process?.monitor)) await this.#finishWithoutMonitor();
       else {
         await this.#noteFrozen();
         await this.#context.runtime.resumeStart(this.#record.id);
-        this.#forwardLog();
         this.#watchHealth();
       }
     });
@@ -570,9 +571,9 @@ export class Container {
   async #finishWithoutMonitor(): Promise<void> {
     const { runtime, helper, logger } = this.#context;
     const { id, process } = this.#record;
-    const code = await runtime.exitCode(id);
-    if (code !== undefined) {
-      await this.#finish({ exitCode: code, error: '' });
+    const exit = await runtime.exit(id);
+    if (exit) {
+      await this.#finish({ ...exit, error: '' });
       return;
     }
     if (process && isAlive(process.init)) {
@@ -585,12 +586,14 @@ export class Container {
   }
 
   /** The container has ended. The network goes first, so that whoever waits may reuse its ports. */
-  async #finish(how: { exitCode: number; error: string }): Promise<void> {
+  async #finish(how: MonitoredExit & { readonly error: string }): Promise<void> {
     const { network, logger, bundle, clock } = this.#context;
     const oomKilled = wasOomKilled(this.#paths.bundle, cgroupOf(bundle, this.#record));
     await this.#guarded('detach the network', () => network.detach(this.#record.id));
     const { process: _process, network: _network, ...kept } = this.#record;
-    const exit: ExitInfo = { ...how, oomKilled, finishedAtMs: clock.now() };
+    // The kernel's clock for files is a few milliseconds behind.
+    const finishedAtMs = Math.max(how.finishedAtMs ?? clock.now(), kept.startedAtMs);
+    const exit: ExitInfo = { ...how, oomKilled, finishedAtMs };
     await this.#health?.stop();
     this.#health = undefined;
     const again = this.#restartsAfter(exit);
@@ -666,7 +669,7 @@ export class Container {
   async #remove(): Promise<void> {
     if (this.#removed) return;
     this.#record = { ...this.#record, state: 'dead' };
-    await Promise.all([...this.#forwarders].map((f) => f.close()));
+    await Promise.all([...this.#forwarders].map((f) => f.finish()));
     await eraseContainer(this.#context, this.#record, this.#paths);
     this.#removed = true;
     this.#emit('destroy');

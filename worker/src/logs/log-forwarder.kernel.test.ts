@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
 import { createSocket } from 'node:dgram';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -148,16 +148,38 @@ describe('the syslog driver', function () {
     await bed.engine.remove(id, { force: true, volumes: false });
   });
 
-  it('sends datagrams over UDP, and refuses to start where nobody listens', async () => {
+  /** Listens for lines, as long as `use` runs. */
+  const withListener = async (use: (address: string, seen: readonly string[]) => Promise<void>) => {
     const socket = createSocket('udp4');
     const seen: string[] = [];
     socket.on('message', (m) => seen.push(m.toString()));
     await new Promise<void>((resolve) => socket.bind(0, '127.0.0.1', resolve));
-    const config = containerConfig(image, ['echo', 'over udp'], logged(`udp://127.0.0.1:${socket.address().port}`));
-    const id = await bed.engine.create(config);
-    await bed.engine.start(id);
-    await eventually(() => seen.some((l) => /^<30>.* t\[\d+\]: over udp$/.test(l)), 'it arrives');
-    socket.close();
+    try {
+      await use(`udp://127.0.0.1:${socket.address().port}`, seen);
+    } finally {
+      socket.close();
+    }
+  };
+
+  it('sends what a container wrote to its end while there was no daemon', async () => {
+    await withListener(async (address, seen) => {
+      const script = 'while ! test -e /go; do sleep 0.05; done; echo meanwhile';
+      const id = await bed.engine.create(containerConfig(image, ['sh', '-c', script], logged(address)));
+      await bed.engine.start(id);
+      await bed.engine.close();
+      writeFileSync(join(bed.dataRoot, 'containers', id, 'rootfs', 'go'), '');
+      await eventually(() => existsSync(join(bed.execRoot, 'exits', id)), 'it has ended');
+      await bed.open();
+      await eventually(() => seen.some((l) => l.endsWith(': meanwhile')), 'the line arrives');
+    });
+  });
+
+  it('sends datagrams over UDP, and refuses to start where nobody listens', async () => {
+    await withListener(async (address, seen) => {
+      const id = await bed.engine.create(containerConfig(image, ['echo', 'over udp'], logged(address)));
+      await bed.engine.start(id);
+      await eventually(() => seen.some((l) => /^<30>.* t\[\d+\]: over udp$/.test(l)), 'it arrives');
+    });
     const nobody = containerConfig(image, ['true'], logged(`tcp://127.0.0.1:${await freePort()}`));
     const refused = await bed.engine.create(nobody);
     await assert.rejects(bed.engine.start(refused), /failed to initialize logging driver: dial tcp 127\.0\.0\.1:\d+/);
@@ -206,7 +228,9 @@ describe('the journald driver', function () {
           .map((l): string => JSON.parse(l));
       const long = () => entries().filter((e) => /MESSAGE\n[\s\S]{8}x*\n$/.test(e));
       const length = () => long().reduce((sum, e) => sum + (e.match(/(x*)\n$/)?.[1]?.length ?? 0), 0);
-      await eventually(() => length() === 20_000 && entries().length >= 2 + long().length, 'entries arrive');
+      const isWhole = () => !long().at(-1)?.includes('CONTAINER_PARTIAL_MESSAGE=true');
+      const isThere = () => length() === 20_000 && isWhole() && entries().length >= 2 + long().length;
+      await eventually(isThere, 'entries arrive');
       const [out = ''] = entries().filter((e) => e.endsWith('out\n'));
       assert.match(out, /^PRIORITY=6\nCONTAINER_ID=\w{12}\n[\s\S]*TEAM=blue\nMESSAGE\n/);
       assert.ok(out.endsWith('\u0003\0\0\0\0\0\0\0out\n'));

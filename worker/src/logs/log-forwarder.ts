@@ -16,6 +16,8 @@ import { type LogOrigin, syslogMessage } from './syslog-format.js';
 
 const RETRY_MS = 2_000;
 const SAVE_EVERY_MS = 1_000;
+/** A sink that takes nothing holds up the removal of a container for so long; what is left then is lost with the log. */
+const FINISH_MS = 5_000;
 
 export interface ForwardedLog {
   readonly driver: 'syslog' | 'journald';
@@ -46,6 +48,13 @@ export class LogForwarder {
   /** Resolves when the last line of a container that has ended is sent. */
   get done(): Promise<void> {
     return this.#loop;
+  }
+
+  /** For a container that is removed: waits a while for its last line to be sent, and closes. */
+  async finish(): Promise<void> {
+    const timer = this.#clock.after(FINISH_MS, () => this.#closing.abort());
+    await this.#loop;
+    timer.cancel();
   }
 
   async close(): Promise<void> {

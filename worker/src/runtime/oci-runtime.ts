@@ -3,7 +3,7 @@
  * images, networks or container states.
  */
 import { existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { type Clock, messageOf, newHexId, SwarmtsError } from '@swarmts/lib';
 import type { HelperApi, MonitorStarted, ProcessSpec, RunResult, TerminalSpec } from '../helper/helper-api.js';
@@ -37,6 +37,12 @@ export interface CreateOptions {
   readonly stdinOnce: boolean;
   /** Path of the OCI runtime. */
   readonly program: string;
+}
+
+export interface MonitoredExit {
+  readonly exitCode: number;
+  /** Undefined where nobody knows. */
+  readonly finishedAtMs?: number;
 }
 
 export interface ExecRunOptions {
@@ -175,10 +181,13 @@ export class OciRuntime {
     return commandLine.split('\0').includes(id) ? pid : undefined;
   }
 
-  /** The exit code that the monitor left, undefined while there is none. */
-  async exitCode(id: string): Promise<number | undefined> {
-    const text = await readFile(join(this.exitDir, id), 'utf8').catch(() => '');
-    return /^-?\d+$/.test(text.trim()) ? Number(text) : undefined;
+  /** How the container ended, and when, as the monitor left it; undefined while it has not. */
+  async exit(id: string): Promise<MonitoredExit | undefined> {
+    const file = join(this.exitDir, id);
+    const text = await readFile(file, 'utf8').catch(() => '');
+    if (!/^-?\d+$/.test(text.trim())) return undefined;
+    const written = await stat(file).catch(() => undefined);
+    return { exitCode: Number(text), ...(written ? { finishedAtMs: Math.round(written.mtimeMs) } : {}) };
   }
 
   /** Runs a process in the container to its end. A timeout kills it and throws 'timeout'. */
