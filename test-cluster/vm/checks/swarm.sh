@@ -80,12 +80,12 @@ asks_secret() { docker exec vault-probe timeout 8 wget -qO- "http://secret/cgi-b
 nothing_clear() {
   local card captured
   card=$(m2 ip -br link | awk '/52:54:00:00:01/ { print $1 }')
-  m2 "systemd-run -q --unit capture tcpdump -U -i $card -w /tmp/capture udp"
+  m2 "systemd-run -q --collect --unit capture tcpdump -U -i $card -w /tmp/capture.pcap udp"
   sleep 5
   asks_secret && asks_secret
   local status=$?
   m2 systemctl stop capture
-  captured=$(m2 'grep -ac clear-words /tmp/capture; tcpdump -nr /tmp/capture udp port 4789 2>/dev/null | wc -l; tcpdump -nr /tmp/capture udp port 4791 2>/dev/null | wc -l' | xargs)
+  captured=$(m2 'grep -ac clear-words /tmp/capture.pcap; tcpdump -nr /tmp/capture.pcap udp port 4789 2>/dev/null | wc -l; tcpdump -nr /tmp/capture.pcap udp port 4791 2>/dev/null | wc -l' | xargs)
   expect_match 'clear words, frames of VXLAN, packets of the tunnel' '^0 0 [1-9][0-9]*$' "$captured" && return $status
 }
 
