@@ -533,14 +533,10 @@ export class Container {
       process,
       ...(attachment ? { network: attachment } : {}),
     };
-    // Written while the runtime works: whoever opens the engine after a crash finds the process either way.
-    const [saved, running] = await Promise.allSettled([
-      saveRecord(this.#paths.container, started),
-      // Hooks come with devices that are described by CDI.
-      this.#context.runtime.start(started.id, (started.config.cdiDevices ?? []).length > 0),
-    ]);
-    if (running.status === 'rejected') throw running.reason;
-    if (saved.status === 'rejected') throw saved.reason;
+    // Before the process runs: whoever opens the engine after a crash must not start a second time what has been at work already.
+    await saveRecord(this.#paths.container, started);
+    // Hooks come with devices that are described by CDI.
+    await this.#context.runtime.start(started.id, (started.config.cdiDevices ?? []).length > 0);
     this.#record = started;
     this.#exitOnNext = false;
     this.#forwardLog();

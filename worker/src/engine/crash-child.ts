@@ -23,6 +23,8 @@ export interface CrashPlan {
 }
 
 export const CRASH_NAME = 'crash';
+/** What the container says before anything else. */
+export const AT_WORK = 'at work';
 /** Of a child whose operation never came to the call. */
 export const EXIT_PAST = 3;
 
@@ -30,7 +32,7 @@ const OPERATIONS = {
   start: async (engine: ContainerEngine, image: string) => {
     const volume = { type: 'volume', source: '', target: '/data', readOnly: false } as const;
     const config = { name: CRASH_NAME, networkMode: 'local', mounts: [volume] } as const;
-    const id = await engine.create(containerConfig(image, ['sleep', '1000'], config));
+    const id = await engine.create(containerConfig(image, ['sh', '-c', `echo ${AT_WORK}; exec sleep 1000`], config));
     await engine.start(id);
   },
   stop: async (engine: ContainerEngine) => engine.stop(CRASH_NAME, 0),

@@ -7,7 +7,7 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { CRASH_NAME, type CrashPlan, EXIT_PAST } from './crash-child.js';
+import { AT_WORK, CRASH_NAME, type CrashPlan, EXIT_PAST } from './crash-child.js';
 import { busyboxLayer, containerConfig, EngineBed, eventually, TestRegistry } from './engine-bed.js';
 
 const CRASH_FILES = new URL('./crash-files.js', import.meta.url).href;
@@ -106,7 +106,10 @@ describe('a kill at every step', function () {
       await bed.engine.close();
       const hit = struck({ operation: 'start', at: 0, when, victim: 'daemon' }, at);
       await bed.open();
-      if (bed.engine.find(CRASH_NAME)?.state === 'running') await runsItsCommand(where);
+      const found = bed.engine.find(CRASH_NAME);
+      if (found?.state === 'running') await runsItsCommand(where);
+      // Otherwise it would be done twice.
+      else if (found) assert.ok(!readIfThere(found.logPath).includes(AT_WORK), `${where}: ${found.state}, but has run`);
       await recover(where);
       if (!hit) break;
       kills++;
@@ -134,8 +137,12 @@ describe('a kill at every step', function () {
 });
 
 function commandOf(pid: string): string {
+  return readIfThere(`/proc/${pid}/cmdline`);
+}
+
+function readIfThere(path: string): string {
   try {
-    return readFileSync(`/proc/${pid}/cmdline`, 'utf8');
+    return readFileSync(path, 'utf8');
   } catch {
     return '';
   }
