@@ -3,6 +3,7 @@
  * an AND), names are ANDed, an unknown name is an error.
  */
 import { messageOf, SwarmtsError } from '@swarmts/lib';
+import { RE2JS } from 're2js';
 import { isRecord } from './json/object.js';
 
 export type FilterArgs = ReadonlyMap<string, readonly string[]>;
@@ -39,6 +40,25 @@ function valuesOf(name: string, v: unknown): readonly string[] {
 export function accepts(filters: FilterArgs, name: string, test: (value: string) => boolean): boolean {
   const values = filters.get(name);
   return values === undefined || values.length === 0 || values.some(test);
+}
+
+/** The name, or a regular expression in Go's syntax that fits a part of it; one that cannot be read fits nothing, as in Docker. */
+export function acceptsName(filters: FilterArgs, name: string): boolean {
+  return accepts(filters, 'name', (v) => v === name || readPattern(v)?.matcher(name).find() === true);
+}
+
+function readPattern(text: string): RE2JS | undefined {
+  try {
+    return RE2JS.compile(text);
+  } catch {
+    return undefined;
+  }
+}
+
+/** What a prune is to take: it has all of `label`, and not all of `label!`. */
+export function acceptsPrunedLabels(filters: FilterArgs, labels: Readonly<Record<string, string>>): boolean {
+  const spared = filters.has('label!') && acceptsLabels(filters, 'label!', labels);
+  return acceptsLabels(filters, 'label', labels) && !spared;
 }
 
 /** Every `key` or `key=value` of the filter is among the labels. */

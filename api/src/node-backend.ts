@@ -117,6 +117,8 @@ export interface ContainerNetwork {
   readonly mac: string;
   readonly aliases: readonly string[];
   readonly links?: readonly ContainerLink[];
+  /** Those that were asked for. */
+  readonly fixedAddresses?: readonly string[];
 }
 
 /** Another container, by its name, under a name of one's own. */

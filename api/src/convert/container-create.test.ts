@@ -47,6 +47,18 @@ describe('the body of a create', () => {
       refused({ ...shared, ...host }, `conflicting options: ${what}`, config);
   });
 
+  it('refuses a host name beside the host’s, addresses on the node’s own network, and real-time scheduling', () => {
+    refused({ UTSMode: 'host' }, 'conflicting options: hostname and the UTS mode', { Hostname: 'h' });
+    const at = (name: string, IPv4Address: string) => ({
+      NetworkingConfig: { EndpointsConfig: { [name]: { IPAMConfig: { IPv4Address } } } },
+    });
+    const onOwn = 'user specified IP address is supported on user defined networks only';
+    for (const mode of ['default', 'bridge']) refused({ NetworkMode: mode }, onOwn, at(mode, '192.0.2.1'));
+    refused({}, 'invalid IP address: nope', at('bridge', 'nope'));
+    assert.deepEqual(read({ NetworkMode: 'back' }, at('back', '192.0.2.1')).networks?.[0]?.addresses, ['192.0.2.1']);
+    refused({ CpuRealtimeRuntime: 100 }, 'Your kernel does not support CPU real-time scheduler');
+  });
+
   it('takes volumes that are not absolute from the root on', () => {
     const { mounts } = read({}, { Volumes: { 'v:/data': {}, '/x': {} } });
     assert.deepEqual(
@@ -62,6 +74,9 @@ describe('the body of a create', () => {
     refused({ Isolation: 'hyperv' }, 'Invalid isolation: "hyperv" - linux only supports \'default\'');
     const mount = { Type: 'image', Source: 'x', Target: '/y' };
     refused({ Mounts: [mount] }, 'invalid mount config for type "image": mount type unknown');
+    const fresh = { Type: 'volume', Target: '/y', ReadOnly: true };
+    const why = 'must not set ReadOnly mode when using anonymous volumes';
+    refused({ Mounts: [fresh] }, `invalid mount config for type "volume": ${why}`);
   });
 
   it('has no user namespaces but the host’s, and no quota of a root file system', () => {

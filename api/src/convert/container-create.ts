@@ -2,6 +2,7 @@
  * The body of POST /containers/create. What this release cannot do is refused by name instead of being ignored, where ignoring
  * it would make the container behave otherwise than asked.
  */
+import { isIP } from 'node:net';
 import { SwarmtsError } from '@swarmts/lib';
 import { parseReference } from '@swarmts/proto';
 import type { ContainerCreate, ContainerLink, GivenConfig, NetworkWish } from '../backend.js';
@@ -21,6 +22,8 @@ export function readContainerCreate(o: JsonObject, name: string, platform = ''):
   }
   const host = o.object('HostConfig') ?? new JsonObject({}, 'HostConfig');
   refuseUnsupported(host);
+  if (host.string('UTSMode') === 'host' && o.string('Hostname') !== '')
+    throw new SwarmtsError('invalid-argument', 'conflicting options: hostname and the UTS mode');
   const image = o.string('Image');
   if (image === '') throw new SwarmtsError('invalid-argument', 'No image was specified');
   checkImage(image);
@@ -174,6 +177,7 @@ function stringOrList(o: JsonObject, name: string): readonly string[] {
   return typeof v === 'string' ? [v] : o.strings(name);
 }
 
+const UNSUPPORTED_ADDRESS = 'user specified IP address is supported on user defined networks only';
 const DEFAULT_MODES: readonly string[] = ['', 'default', 'bridge'];
 
 /** The network that the mode names, and those that are configured beside it. */
@@ -181,7 +185,16 @@ function networksOf(mode: string, configs: JsonObject | undefined): readonly Net
   if (mode === 'host' || mode === 'none' || mode.startsWith('container:')) return [];
   const configured = Object.keys(configs?.value ?? {}).filter((name) => !DEFAULT_MODES.includes(name));
   const first = DEFAULT_MODES.includes(mode) ? [] : [mode];
+  for (const name of DEFAULT_MODES) refuseAddresses(readWish(name, configs?.object(name)));
   return [...new Set([...first, ...configured])].map((target) => readWish(target, configs?.object(target)));
+}
+
+/** The addresses of the node's own network are its to give. */
+function refuseAddresses({ addresses }: NetworkWish): void {
+  if (addresses.length === 0) return;
+  const wrong = addresses.find((a) => isIP(a) === 0);
+  const why = wrong === undefined ? UNSUPPORTED_ADDRESS : `invalid IP address: ${wrong}`;
+  throw new SwarmtsError('invalid-argument', why);
 }
 
 /** On networks that users have made, links are those of the endpoint. */

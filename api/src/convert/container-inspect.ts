@@ -4,7 +4,7 @@
  */
 import type { ContainerSummary } from '../backend.js';
 import type { Throttle } from '../container-limits.js';
-import { timeJson } from '../json/write.js';
+import { omitEmpty, timeJson } from '../json/write.js';
 import { mountsJson, networkModeJson, networksJson, portMapJson } from './container.js';
 import { linkJson } from './container-link.js';
 import { containerDirectories } from './graph-driver.js';
@@ -114,11 +114,13 @@ function configJson(c: ContainerSummary): Record<string, unknown> {
 function healthcheckJson(h: NonNullable<ContainerSummary['healthCheck']>['config']): Record<string, unknown> {
   return {
     Test: h.test,
-    Interval: h.intervalNs,
-    Timeout: h.timeoutNs,
-    StartPeriod: h.startPeriodNs,
-    StartInterval: h.startIntervalNs,
-    Retries: h.retries,
+    ...omitEmpty({
+      Interval: h.intervalNs,
+      Timeout: h.timeoutNs,
+      StartPeriod: h.startPeriodNs,
+      StartInterval: h.startIntervalNs,
+      Retries: h.retries,
+    }),
   };
 }
 

@@ -6,6 +6,9 @@ import type { ContainerLimits, Throttle } from '../container-limits.js';
 import type { JsonObject } from '../json/object.js';
 
 export function readLimits(o: JsonObject): ContainerLimits {
+  // Kernels with control groups of version 2 have none, and elsewhere whole branches would have to be set first.
+  if (o.integer('CpuRealtimePeriod') !== 0 || o.integer('CpuRealtimeRuntime') !== 0)
+    throw new SwarmtsError('unsupported', 'Your kernel does not support CPU real-time scheduler');
   return {
     nanoCpus: o.integer('NanoCpus'),
     cpuShares: o.integer('CpuShares'),

@@ -72,6 +72,8 @@ function mountOf(m: JsonObject): ContainerMountWish {
   const propagation = bind?.string('Propagation') ?? '';
   if (m.string('Target') === '') throw wrong('field Target must not be empty');
   if (type === 'bind' && m.string('Source') === '') throw wrong('field Source must not be empty');
+  if (type === 'volume' && m.string('Source') === '' && m.boolean('ReadOnly'))
+    throw wrong('must not set ReadOnly mode when using anonymous volumes');
   if (type === 'tmpfs' && m.string('Source') !== '') throw wrong('field Source must not be specified');
   for (const [name, options] of [
     ['bind', bind],

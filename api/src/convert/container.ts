@@ -1,6 +1,7 @@
 /** The node's containers, as listed and as inspected. */
+import { isIP } from 'node:net';
 import type { ContainerNetwork, ContainerSummary } from '../backend.js';
-import { humanDuration } from '../json/write.js';
+import { humanDuration, omitEmpty } from '../json/write.js';
 
 export function containerListJson(c: ContainerSummary, nowMs: number): Record<string, unknown> {
   return {
@@ -86,7 +87,7 @@ const NO_NETWORK: ContainerNetwork = {
 
 function endpointJson(n: ContainerNetwork): Record<string, unknown> {
   return {
-    IPAMConfig: null,
+    IPAMConfig: ipamConfigJson(n.fixedAddresses ?? []),
     Links: n.links && n.links.length > 0 ? n.links.map((l) => `${l.container}:${l.alias}`) : null,
     Aliases: n.aliases.length === 0 ? null : n.aliases,
     NetworkID: n.id,
@@ -101,6 +102,12 @@ function endpointJson(n: ContainerNetwork): Record<string, unknown> {
     DriverOpts: null,
     DNSNames: null,
   };
+}
+
+function ipamConfigJson(fixed: readonly string[]): Record<string, unknown> | null {
+  if (fixed.length === 0) return null;
+  const of = (family: number) => fixed.find((a) => isIP(a) === family) ?? '';
+  return omitEmpty({ IPv4Address: of(4), IPv6Address: of(6) });
 }
 
 export function mountsJson(c: ContainerSummary): unknown[] {

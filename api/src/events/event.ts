@@ -18,7 +18,7 @@ export const EVENT_FILTERS = ['type', 'event', 'label', 'scope', ...SUBJECTS];
 export function matchesFilters(e: Event, filters: FilterArgs): boolean {
   if (filters.size === 0) return true;
   const isSubject = (type: string) =>
-    accepts(filters, type, (v) => e.type === type && (e.id.startsWith(v) || e.attributes.name === v));
+    accepts(filters, type, (v) => (type === 'image' ? isOfImage(e, v) : isOf(e, type, v)));
   return (
     accepts(filters, 'type', (v) => e.type === v) &&
     accepts(filters, 'event', (v) => e.action === v || e.action.startsWith(`${v}:`)) &&
@@ -26,6 +26,17 @@ export function matchesFilters(e: Event, filters: FilterArgs): boolean {
     SUBJECTS.every(isSubject) &&
     acceptsLabels(filters, 'label', e.attributes)
   );
+}
+
+function isOf(e: Event, type: string, ref: string): boolean {
+  return e.type === type && (e.id.startsWith(ref) || (e.attributes.name ?? '').startsWith(ref));
+}
+
+/** What happens to containers is of their image as well; a name without a tag is meant for all tags. */
+function isOfImage(e: Event, ref: string): boolean {
+  if (e.type !== 'image' && e.type !== 'container') return false;
+  const names = e.type === 'image' ? [e.id, e.attributes.name ?? ''] : [e.attributes.image ?? ''];
+  return names.some((n) => n === ref || n.replace(/:[^/:]*$/, '') === ref);
 }
 
 /** As a line of the stream. */

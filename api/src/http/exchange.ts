@@ -2,7 +2,7 @@
  * One HTTP request as the routes see it, and what they answer. Routes are pure functions from a call to a reply: only
  * the server touches sockets. The body is read once, with a limit.
  */
-import type { IncomingMessage } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { SwarmtsError } from '@swarmts/lib';
 import { JsonObject } from '../json/object.js';
@@ -14,6 +14,7 @@ export const MAX_JSON_BODY_BYTES = 4 * 1024 * 1024;
 /** As Go's server. */
 const MAX_DRAINED_BYTES = 256 * 1024;
 const MAX_DRAIN_MS = 500;
+const MAX_LINGER_MS = 500;
 /** They are small: whoever takes longer holds a connection for nothing. */
 export const MAX_JSON_BODY_MS = 60_000;
 export const LATE_BODY = `the request body did not come within ${MAX_JSON_BODY_MS / 1000} seconds`;
@@ -207,6 +208,18 @@ export async function drain(request: IncomingMessage): Promise<void> {
     };
     request.on('data', take);
     for (const name of ['end', 'close', 'error']) request.once(name, done);
+  });
+}
+
+/**
+ * Goes on throwing the body away for a while after the answer, and ends the connection then: a client that cannot write any more may
+ * not look whether it was answered.
+ */
+export function linger(request: IncomingMessage, response: ServerResponse): void {
+  response.once('finish', () => {
+    const timer = setTimeout(() => request.destroy(), MAX_LINGER_MS);
+    request.once('close', () => clearTimeout(timer));
+    request.resume();
   });
 }
 

@@ -59,6 +59,19 @@ describe('the API server', () => {
     assert.match(String(a.body), /request body is larger than/);
   });
 
+  it('goes on reading for a while what it has refused, so that the answer arrives', async () => {
+    const socket = connect(api.socket);
+    await once(socket, 'connect');
+    const size = 64 * 1024 * 1024;
+    socket.write(`POST /build?squash=1 HTTP/1.1\r\nHost: x\r\nContent-Length: ${size}\r\n\r\n`);
+    const failed = once(socket, 'error').then(([e]) => assert.fail(String(e)));
+    const answered = once(socket, 'data');
+    for (let sent = 0; sent < 8; sent++) socket.write(Buffer.alloc(1024 * 1024));
+    const [data] = await Promise.race([answered, failed]);
+    assert.match(String(data), /^HTTP\/1\.1 400 [\s\S]*only supported with experimental mode/);
+    await once(socket, 'close');
+  });
+
   it('survives clients that go away in the middle of a request and of a stream', async () => {
     const socket = connect(api.socket);
     await once(socket, 'connect');

@@ -8,7 +8,7 @@ import type { TLSSocket } from 'node:tls';
 import { asSwarmtsError, errorTable, type Logger, messageOf, SwarmtsError } from '@swarmts/lib';
 import { ADMIN, type Caller, callerOf, checkAccess } from './access.js';
 import { checkVersion, MAX_API_VERSION } from './api-version.js';
-import { type Call, drain, flowing, type HijackReply, headersOf, type Reply } from './exchange.js';
+import { type Call, drain, flowing, type HijackReply, headersOf, linger, type Reply } from './exchange.js';
 import { acceptHijack, answerAndEnd, endAndDrain, readHijackedBody } from './hijack.js';
 import { type ListenOptions, openListener, type TlsSource } from './listen.js';
 import { cleanPath, type Router, splitVersion } from './router.js';
@@ -255,8 +255,7 @@ export class HttpApiServer implements ApiServer {
     }
     await drain(request);
     if (response.headersSent) return;
-    // What is left of a large body is not read: the connection ends with the answer.
-    if (!request.complete) response.setHeader('Connection', 'close');
+    if (!request.complete) linger(request, response);
     if (http === 304) response.writeHead(304).end();
     else sendJson(response, http, { message: messageOf(error) }, request.method === 'HEAD');
   }

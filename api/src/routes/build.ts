@@ -1,6 +1,7 @@
 /** /build: the classic builder's endpoint, with the context as the body. */
 import { SwarmtsError } from '@swarmts/lib';
 import { readSecurity } from '../convert/container-security.js';
+import { parseFilters } from '../filters.js';
 import { type Call, empty, flag, json, type Reply } from '../http/exchange.js';
 import { type Route, route } from '../http/router.js';
 import type { BuildRequest } from '../image-backend.js';
@@ -10,6 +11,7 @@ import type { RouteContext } from './context.js';
 import { progressReply } from './progress.js';
 
 const BUILDKIT = '2';
+const CACHE_FILTERS = ['until', 'unused-for', 'id', 'parent', 'type', 'description', 'inuse', 'shared', 'private'];
 /** More builds with an id at a time are refused: ids are for cancelling. */
 const MAX_NAMED_BUILDS = 1000;
 const NS_PER_CPU = 1e9;
@@ -30,7 +32,10 @@ export function buildRoutes(c: RouteContext): Route[] {
       return empty(204);
     }),
     // Asked for by `docker system prune` each time. There is no cache beside the images, so nothing of it can be unused.
-    route('POST', '/build/prune', async () => json({ CachesDeleted: [], SpaceReclaimed: 0 })),
+    route('POST', '/build/prune', async ({ query }) => {
+      parseFilters(query, CACHE_FILTERS);
+      return json({ CachesDeleted: [], SpaceReclaimed: 0 });
+    }),
   ];
 }
 

@@ -1,16 +1,26 @@
 /** /containers: the node's own, most of them made for tasks. */
-import { parseDurationNs, SwarmtsError } from '@swarmts/lib';
+import { SwarmtsError } from '@swarmts/lib';
 import type { ContainerSummary } from '../backend.js';
 import type { WaitCondition } from '../container-backend.js';
 import { containerListJson, soleNetwork } from '../convert/container.js';
 import { readContainerCreate } from '../convert/container-create.js';
 import { containerInspectJson } from '../convert/container-inspect.js';
 import { readLimitChanges, readRestartPolicy } from '../convert/container-limits.js';
-import { accepts, acceptsLabels, checkWords, type FilterArgs, parseFilters } from '../filters.js';
+import { untilOf } from '../filter-time.js';
+import {
+  accepts,
+  acceptsLabels,
+  acceptsName,
+  acceptsPrunedLabels,
+  booleanFilter,
+  checkWords,
+  type FilterArgs,
+  parseFilters,
+} from '../filters.js';
 import { type Call, empty, flag, json, type Reply, readInteger, readJson } from '../http/exchange.js';
 import { type Route, route } from '../http/router.js';
 import type { RouteContext } from './context.js';
-import { containerLogs, readTimestampNs } from './logs.js';
+import { containerLogs } from './logs.js';
 
 const FILTERS = [
   'id',
@@ -25,6 +35,8 @@ const FILTERS = [
   'before',
   'since',
   'is-task',
+  // Containers differ in it on other systems alone.
+  'isolation',
   'publish',
   'expose',
 ];
@@ -145,14 +157,9 @@ async function wait({ backend }: RouteContext, call: Call): Promise<Reply> {
 /** Removes what does not run. */
 async function prune({ backend, now }: RouteContext, call: Call): Promise<Reply> {
   const filters = parseFilters(call.query, ['until', 'label', 'label!']);
-  const until = filters.get('until')?.[0];
-  const untilMs = until === undefined ? Number.POSITIVE_INFINITY : untilOf(until, now());
+  const untilMs = untilOf(filters, now());
   const gone = (await backend.node.containers()).filter(
-    (x) =>
-      !isActive(x) &&
-      x.createdAtMs < untilMs &&
-      acceptsLabels(filters, 'label', x.labels) &&
-      (!filters.has('label!') || !acceptsLabels(filters, 'label!', x.labels)),
+    (x) => !isActive(x) && x.createdAtMs < untilMs && acceptsPrunedLabels(filters, x.labels),
   );
   const removed: string[] = [];
   let reclaimed = 0;
@@ -165,15 +172,6 @@ async function prune({ backend, now }: RouteContext, call: Call): Promise<Reply>
   return json({ ContainersDeleted: removed.length === 0 ? null : removed, SpaceReclaimed: reclaimed });
 }
 
-/** A moment, or a duration before now. */
-export function untilOf(text: string, nowMs: number): number {
-  try {
-    return nowMs - parseDurationNs(text) / 1e6;
-  } catch {
-    return Number(BigInt(readTimestampNs(text)) / 1_000_000n);
-  }
-}
-
 function seconds(call: Call): number | undefined {
   const text = call.query.get('t');
   if (text === null || text === '') return undefined;
@@ -184,6 +182,7 @@ function seconds(call: Call): number | undefined {
 async function list(c: RouteContext, call: Call): Promise<unknown[]> {
   const filters = parseFilters(call.query, FILTERS);
   checkWords(filters, 'status', STATES);
+  const isTask = booleanFilter(filters, 'is-task');
   checkWords(filters, 'health', ['none', 'starting', 'healthy', 'unhealthy']);
   const limit = readInteger(call.query, 'limit');
   // A question about a state is a question about all containers.
@@ -203,6 +202,7 @@ async function list(c: RouteContext, call: Call): Promise<unknown[]> {
       (all || isActive(x)) &&
       (before === undefined || x.createdAtMs < before.createdAtMs) &&
       (since === undefined || x.createdAtMs > since.createdAtMs) &&
+      (isTask === undefined || isTask === 'com.docker.swarm.task.id' in x.labels) &&
       matches(x, filters),
   );
   const size = flag(call.query, 'size');
@@ -216,22 +216,21 @@ async function list(c: RouteContext, call: Call): Promise<unknown[]> {
 
 export async function sizesJson({ backend }: RouteContext, id: string): Promise<Record<string, number>> {
   const { ownBytes, totalBytes } = await backend.containers.sizes(id);
-  return { ...(ownBytes > 0 ? { SizeRw: ownBytes } : {}), SizeRootFs: totalBytes };
+  return { SizeRw: ownBytes, SizeRootFs: totalBytes };
 }
 
 function matches(x: ContainerSummary, filters: FilterArgs): boolean {
   return (
     accepts(filters, 'id', (v) => x.id.startsWith(v)) &&
-    accepts(filters, 'name', (v) => `/${x.name}`.includes(v)) &&
+    (acceptsName(filters, x.name) || acceptsName(filters, `/${x.name}`)) &&
     accepts(filters, 'status', (v) => x.state === v) &&
     accepts(filters, 'health', (v) => x.health === v) &&
     accepts(filters, 'exited', (v) => x.state === 'exited' && String(x.exitCode) === v) &&
     accepts(filters, 'ancestor', (v) => isAncestor(x, v)) &&
-    accepts(filters, 'volume', (v) => x.mounts.some((m) => m.name === v || m.target === v)) &&
+    accepts(filters, 'volume', (v) => x.mounts.some((m) => [m.name, m.target, m.source].includes(v))) &&
     accepts(filters, 'network', (v) => isOn(x, v)) &&
     accepts(filters, 'publish', (v) => hasPort(x, v, (p) => p.publishedPort)) &&
     accepts(filters, 'expose', (v) => hasPort(x, v, (p) => p.targetPort)) &&
-    accepts(filters, 'is-task', (v) => 'com.docker.swarm.task.id' in x.labels === (v === 'true' || v === '1')) &&
     acceptsLabels(filters, 'label', x.labels)
   );
 }

@@ -3,7 +3,7 @@ import { SwarmtsError } from '@swarmts/lib';
 import type { ImageSummary } from '../backend.js';
 import { historyJson, imageInspectJson, imageListJson, removedJson } from '../convert/image.js';
 import { untilOf } from '../filter-time.js';
-import { acceptsLabels, booleanFilter, parseFilters } from '../filters.js';
+import { acceptsLabels, acceptsPrunedLabels, booleanFilter, parseFilters } from '../filters.js';
 import { type Call, empty, flag, json } from '../http/exchange.js';
 import { type Route, route } from '../http/router.js';
 import type { RouteContext } from './context.js';
@@ -18,10 +18,7 @@ export function imageRoutes(c: RouteContext): Route[] {
       const before = untilOf(filters, c.now());
       const { removed, freedBytes } = await images.prune({
         danglingOnly: booleanFilter(filters, 'dangling') ?? true,
-        accepts: (i) =>
-          i.createdAtMs <= before &&
-          acceptsLabels(filters, 'label', i.labels) &&
-          !(filters.get('label!') ?? []).some((l) => acceptsLabels(new Map([['label', [l]]]), 'label', i.labels)),
+        accepts: (i) => i.createdAtMs <= before && acceptsPrunedLabels(filters, i.labels),
       });
       return json({ ImagesDeleted: removed.length > 0 ? removed.map(removedJson) : null, SpaceReclaimed: freedBytes });
     }),

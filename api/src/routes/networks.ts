@@ -1,9 +1,19 @@
 /** /networks: those of the swarm, on managers, the node's own, and the three that every node has. */
 import { isSwarmtsError, SwarmtsError } from '@swarmts/lib';
-import type { Network } from '@swarmts/proto';
+import type { Network, NetworkSpec } from '@swarmts/proto';
 import { readWish } from '../convert/container-create.js';
 import { builtinNetworks, networkJson, readNetworkSpec } from '../convert/network.js';
-import { accepts, acceptsLabels, booleanFilter, checkWords, type FilterArgs, parseFilters } from '../filters.js';
+import { untilOf } from '../filter-time.js';
+import {
+  accepts,
+  acceptsLabels,
+  acceptsName,
+  acceptsPrunedLabels,
+  booleanFilter,
+  checkWords,
+  type FilterArgs,
+  parseFilters,
+} from '../filters.js';
 import { type Call, empty, json, readJson } from '../http/exchange.js';
 import { type Route, route } from '../http/router.js';
 import type { JsonObject } from '../json/object.js';
@@ -20,6 +30,8 @@ interface KnownNetwork {
   readonly json: NetworkJson;
 }
 
+/** No network can be made under these names: "default" is what clients call the one of containers that name none. */
+const PREDEFINED: ReadonlySet<unknown> = new Set([...builtinNetworks.map((n) => n.Name), 'default']);
 const FILTERS = ['id', 'name', 'driver', 'scope', 'label', 'type', 'dangling'];
 
 export function networkRoutes(c: RouteContext): Route[] {
@@ -41,8 +53,9 @@ export function networkRoutes(c: RouteContext): Route[] {
     route('POST', '/networks/prune', async (call) => json({ NetworksDeleted: await prune(c, call.query) })),
     route('POST', '/networks/{id}/connect', async (call) => {
       const body = await readJson(call);
-      const target = await reachable(c, ref(call));
       const container = await c.backend.node.container(body.string('Container'));
+      refuseBuiltin(ref(call));
+      const target = await reachable(c, ref(call));
       await c.backend.node.connectContainer(container.id, readWish(target, body.object('EndpointConfig')));
       return empty(200);
     }),
@@ -50,6 +63,7 @@ export function networkRoutes(c: RouteContext): Route[] {
       const body = await readJson(call);
       const container = await c.backend.node.container(body.string('Container'));
       const known = container.networks.find((n) => n.id === ref(call) || n.name === ref(call));
+      refuseBuiltin(ref(call));
       const found = known ?? findNetwork(await allNetworks(c), ref(call), '');
       await c.backend.node.disconnectContainer(container.id, { id: found.id, name: found.name });
       return empty(200);
@@ -85,13 +99,16 @@ function isWanted(n: KnownNetwork, filters: FilterArgs, used: ReadonlySet<string
   return (
     (dangling === undefined || dangling === isDangling) &&
     accepts(filters, 'id', (v) => n.id.startsWith(v)) &&
-    accepts(filters, 'name', (v) => n.name.includes(v)) &&
+    acceptsName(filters, n.name) &&
     accepts(filters, 'driver', (v) => n.json.Driver === v) &&
     accepts(filters, 'scope', (v) => n.json.Scope === v) &&
     accepts(filters, 'type', (v) => (v === 'builtin') === (n.scope === 'builtin')) &&
-    // Networks are plain JSON of our own making.
-    acceptsLabels(filters, 'label', n.json.Labels as Readonly<Record<string, string>>)
+    acceptsLabels(filters, 'label', labelsOf(n))
   );
+}
+
+function labelsOf({ network }: KnownNetwork): Readonly<Record<string, string>> {
+  return network?.spec?.annotations?.labels ?? {};
 }
 
 /** Ids (and, from specs, names) of networks that a container of this node or a service is on. */
@@ -130,6 +147,19 @@ async function reachable(c: RouteContext, ref: string): Promise<string> {
   }
 }
 
+/** What containers are on is decided when they are made, as far as no network of its own is concerned. The first two are Docker's words. */
+function refuseBuiltin(ref: string): void {
+  const name = builtinNetworks.find((n) => n.Name === ref || n.Id === ref)?.Name;
+  if (name === undefined) return;
+  const why =
+    name === 'host'
+      ? 'container cannot be disconnected from host network or connected to host network'
+      : name === 'none'
+        ? 'container cannot be connected to multiple networks with one of the networks in private (none) mode'
+        : 'containers are on the network bridge as long as they are on no other: connect it to another one, or disconnect it from those';
+  throw new SwarmtsError('permission-denied', why);
+}
+
 async function create(c: RouteContext, body: JsonObject): Promise<NetworkJson> {
   const driver = body.string('Driver');
   const scope = body.string('Scope');
@@ -137,9 +167,10 @@ async function create(c: RouteContext, body: JsonObject): Promise<NetworkJson> {
     throw new SwarmtsError('invalid-argument', `invalid scope ${JSON.stringify(scope)}: use local or swarm as --scope`);
   const spec = readNetworkSpec(body);
   const name = spec.annotations?.name ?? '';
-  if (builtinNetworks.some((n) => n.Name === name)) {
+  if (PREDEFINED.has(name)) {
     throw new SwarmtsError('permission-denied', `operation is not permitted on predefined ${name} network`);
   }
+  checkDriver(driver || 'bridge', scope, spec);
   const ofSwarm = !spec.configOnly && (driver === 'overlay' || scope === 'swarm');
   if (ofSwarm && spec.configFrom !== '') {
     throw new SwarmtsError('unsupported', '--config-from is for networks of one node: leave it out, or --scope local');
@@ -160,6 +191,18 @@ async function create(c: RouteContext, body: JsonObject): Promise<NetworkJson> {
   return { Id: id, Warning: '' };
 }
 
+/** In the words of Docker. */
+function checkDriver(driver: string, scope: string, spec: NetworkSpec): void {
+  if (driver === 'host' || driver === 'null')
+    throw new SwarmtsError('permission-denied', `only one instance of "${driver}" network is allowed`);
+  if (driver === 'overlay' && scope === 'local')
+    throw new SwarmtsError('permission-denied', 'cannot downgrade network scope for overlay networks');
+  if (spec.ingress && driver !== 'overlay')
+    throw new SwarmtsError('permission-denied', 'Ingress network can only be global scope network');
+  const ipam = spec.ipam?.driver?.name ?? '';
+  if (!['', 'default'].includes(ipam)) throw new SwarmtsError('not-found', `plugin "${ipam}" not found`);
+}
+
 function operatorFields(): SwarmtsError {
   const fields = '[ ingress | internal | attachable | scope ]';
   return new SwarmtsError(
@@ -178,14 +221,14 @@ async function remove(c: RouteContext, n: KnownNetwork): Promise<void> {
 
 /** Networks that nobody is on; what cannot be removed after all is left. */
 async function prune(c: RouteContext, query: URLSearchParams): Promise<readonly string[]> {
-  const filters = parseFilters(query, ['until', 'label']);
-  if (filters.has('until'))
-    throw new SwarmtsError('unsupported', 'the filter until is not supported for networks by swarmts');
+  const filters = parseFilters(query, ['until', 'label', 'label!']);
+  const untilMs = untilOf(filters, c.now());
   const used = await usedNetworks(c);
   const deleted: string[] = [];
   for (const n of await allNetworks(c)) {
     const isUsed = used.has(n.id) || used.has(n.name) || n.network?.spec?.ingress === true;
-    if (n.scope === 'builtin' || isUsed || !isWanted(n, filters, used)) continue;
+    const isOld = (n.network?.meta?.createdAtMs ?? 0) <= untilMs;
+    if (n.scope === 'builtin' || isUsed || !isOld || !acceptsPrunedLabels(filters, labelsOf(n))) continue;
     try {
       await remove(c, n);
       deleted.push(n.name);

@@ -1,5 +1,6 @@
 /** /plugins: there are none, and none can be installed. /session belongs to another builder. */
 import { SwarmtsError } from '@swarmts/lib';
+import { parseFilters } from '../filters.js';
 import { json } from '../http/exchange.js';
 import { type Route, refuse, route } from '../http/router.js';
 
@@ -10,7 +11,10 @@ export function pluginRoutes(): Route[] {
   const named = (method: string, verb: string) =>
     refuse(method, `/plugins/{name:*}${verb}`, 'there is no plugin', missing);
   return [
-    route('GET', '/plugins', async () => json([])),
+    route('GET', '/plugins', async ({ query }) => {
+      parseFilters(query, ['capability', 'enabled']);
+      return json([]);
+    }),
     refuse('GET', '/plugins/privileges', NO_PLUGINS),
     refuse('POST', '/plugins/pull', NO_PLUGINS),
     refuse('POST', '/plugins/create', NO_PLUGINS),

@@ -155,7 +155,8 @@ describe('routes', () => {
     const count = async (f: unknown) => ((await api.send('GET', `/tasks?${filters(f)}`)).json as unknown[]).length;
     assert.equal(await count({ service: ['web'] }), 2);
     assert.equal(await count({ service: [id], node: ['one'] }), 2);
-    assert.equal(await count({ service: ['none'] }), 0);
+    for (const unknown of [{ service: ['none'] }, { node: ['none'] }])
+      assert.equal((await api.send('GET', `/tasks?${filters(unknown)}`)).status, 404);
     assert.equal(await count({ node: ['self'] }), 3);
     assert.equal(await count({ 'desired-state': ['shutdown'] }), 0);
     assert.equal(await count({ name: ['web.2'] }), 1);

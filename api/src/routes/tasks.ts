@@ -1,5 +1,4 @@
 /** /tasks. Filters by service and node take names too: they are resolved first, as Docker's daemon does. */
-import { isSwarmtsError } from '@swarmts/lib';
 import { type Task, TaskState, taskName } from '@swarmts/proto';
 import type { SwarmBackend } from '../backend.js';
 import { taskJson, taskTexts } from '../convert/task.js';
@@ -49,19 +48,11 @@ async function matchingTasks(swarm: SwarmBackend, filters: FilterArgs): Promise<
   );
 }
 
-/** The ids behind the references; one that is unknown is kept as it is and matches nothing. */
+/** The ids behind the references. */
 async function resolved(
   refs: readonly string[] | undefined,
   resolve: (ref: string) => Promise<string>,
 ): Promise<ReadonlySet<string> | undefined> {
   if (refs === undefined || refs.length === 0) return undefined;
-  const ids = refs.map(async (ref) => {
-    try {
-      return await resolve(ref);
-    } catch (e) {
-      if (isSwarmtsError(e, 'not-found')) return ref;
-      throw e;
-    }
-  });
-  return new Set(await Promise.all(ids));
+  return new Set(await Promise.all(refs.map(resolve)));
 }

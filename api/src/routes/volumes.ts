@@ -3,7 +3,15 @@ import { isSwarmtsError, SwarmtsError } from '@swarmts/lib';
 import type { Volume } from '@swarmts/proto';
 import type { Backend, VolumeSummary } from '../backend.js';
 import { clusterVolumeJson, readAvailability, readVolumeSpec, volumeJson } from '../convert/volume.js';
-import { accepts, acceptsLabels, booleanFilter, type FilterArgs, parseFilters } from '../filters.js';
+import {
+  accepts,
+  acceptsLabels,
+  acceptsName,
+  acceptsPrunedLabels,
+  booleanFilter,
+  type FilterArgs,
+  parseFilters,
+} from '../filters.js';
 import { type Call, empty, flag, json, objectVersion, type Reply, readJson } from '../http/exchange.js';
 import { type Route, route } from '../http/router.js';
 import type { RouteContext } from './context.js';
@@ -102,7 +110,7 @@ async function localVolumes({ node }: Backend, filters: FilterArgs): Promise<rea
   const used = new Set(containers.flatMap((x) => x.mounts.map((m) => m.name)));
   return (await node.volumes()).filter(
     (v) =>
-      accepts(filters, 'name', (n) => v.name.includes(n)) &&
+      acceptsName(filters, v.name) &&
       accepts(filters, 'driver', (d) => v.driver === d) &&
       (dangling === undefined || dangling === !used.has(v.name)) &&
       acceptsLabels(filters, 'label', v.labels),
@@ -120,7 +128,7 @@ async function clusterVolumes(
     const dangling = booleanFilter(filters, 'dangling');
     const volumes = (await swarm.volumes()).filter(
       ({ spec, publishStatus }) =>
-        accepts(filters, 'name', (n) => (spec?.annotations?.name ?? '').includes(n)) &&
+        acceptsName(filters, spec?.annotations?.name ?? '') &&
         accepts(filters, 'driver', (d) => spec?.driver?.name === d) &&
         (dangling === undefined || dangling === (publishStatus.length === 0)) &&
         acceptsLabels(filters, 'label', spec?.annotations?.labels ?? {}),
@@ -133,7 +141,7 @@ async function clusterVolumes(
   }
 }
 
-/** Removes the volumes that no container has. */
+/** Removes the volumes that no container has. One with options may stand for what is elsewhere, and stays until it is removed by name. */
 async function prune({ node, containers }: Backend, call: Call): Promise<Record<string, unknown>> {
   const filters = parseFilters(call.query, ['label', 'label!', 'all']);
   const all = booleanFilter(filters, 'all') ?? call.apiVersion[1] < SPARES_NAMED;
@@ -142,8 +150,8 @@ async function prune({ node, containers }: Backend, call: Call): Promise<Record<
   let reclaimed = 0;
   for (const v of await node.volumes()) {
     const wanted = all || ANONYMOUS_LABEL in v.labels;
-    const spared = filters.has('label!') && acceptsLabels(filters, 'label!', v.labels);
-    if (used.has(v.name) || !wanted || spared || !acceptsLabels(filters, 'label', v.labels)) continue;
+    const hasOptions = Object.keys(v.options).length > 0;
+    if (used.has(v.name) || !wanted || hasOptions || !acceptsPrunedLabels(filters, v.labels)) continue;
     const bytes = await containers.volumeBytes(v.name);
     await node.removeVolume(v.name, false);
     removed.push(v.name);

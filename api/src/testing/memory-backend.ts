@@ -1,6 +1,6 @@
 /** A node and a daemon in memory, and with the swarm the whole Backend, for tests of the API and its clients. */
 import { SwarmtsError } from '@swarmts/lib';
-import { Driver, Network, type NetworkSpec } from '@swarmts/proto';
+import { Driver, Meta, Network, type NetworkSpec } from '@swarmts/proto';
 import type {
   Backend,
   ContainerCreate,
@@ -90,7 +90,9 @@ export class MemoryNode implements NodeBackend {
   async createLocalNetwork(spec: NetworkSpec): Promise<string> {
     const id = `${this.networkList.length}`.padEnd(64, 'f');
     const driverState = Driver.create({ name: spec.driver?.name ?? 'bridge', options: spec.driver?.options ?? {} });
-    this.networkList.push(Network.create({ id, spec, driverState, ipam: spec.ipam }));
+    this.networkList.push(
+      Network.create({ id, meta: Meta.create({ createdAtMs: NOW_MS }), spec, driverState, ipam: spec.ipam }),
+    );
     return id;
   }
 

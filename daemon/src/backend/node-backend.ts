@@ -199,7 +199,7 @@ function summaryOf(c: ContainerInfo, engine: ContainerEngine): ContainerSummary 
     prefixLength: c.network?.prefixLength ?? 0,
     gateway: c.network?.gateway ?? '',
     mac: c.network?.mac ?? '',
-    networks: c.networks ?? [],
+    networks: networksOf(c),
     links: c.links,
     hostname: c.hostname ?? config.hostname ?? c.id.slice(0, 12),
     user: c.user ?? '',
@@ -242,6 +242,13 @@ function configuredEnv(c: ContainerInfo): string[] {
   const nameOf = (variable: string) => variable.split('=', 1)[0];
   const own = new Set(c.config.env.map(nameOf));
   return [...c.config.env, ...c.env.filter((v) => !own.has(nameOf(v)) && !OWN_VARIABLES.test(v))];
+}
+
+function networksOf({ networks = [], config }: ContainerInfo): ContainerSummary['networks'] {
+  return networks.map((n) => {
+    const wish = config.networks?.find((w) => !w.given && (w.target === n.id || w.target === n.name));
+    return { ...n, ...(wish ? { fixedAddresses: wish.addresses } : {}) };
+  });
 }
 
 /** The name of the network that the container was made for. */

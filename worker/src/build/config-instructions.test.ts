@@ -25,14 +25,14 @@ describe('instructions that change the configuration', () => {
     [
       'EXPOSE 80 53/udp 8000-8001',
       { ExposedPorts: { '80/tcp': {}, '53/udp': {}, '8000/tcp': {}, '8001/tcp': {} } },
-      'EXPOSE 80/tcp 53/udp 8000/tcp 8001/tcp',
+      'EXPOSE 53/udp 80 8000-8001',
     ],
-    ['VOLUME /a /b', { Volumes: { '/a': {}, '/b': {} } }, 'VOLUME ["/a" "/b"]'],
-    ['VOLUME ["/a b"]', { Volumes: { '/a b': {} } }, 'VOLUME ["/a b"]'],
+    ['VOLUME /a /b', { Volumes: { '/a': {}, '/b': {} } }, 'VOLUME [/a /b]'],
+    ['VOLUME ["/a b"]', { Volumes: { '/a b': {} } }, 'VOLUME [/a b]'],
     ['USER alice:staff', { User: 'alice:staff' }, 'USER alice:staff'],
     ['WORKDIR x/../y', { WorkingDir: '/y' }, 'WORKDIR /y'],
     ['STOPSIGNAL SIGINT', { StopSignal: 'SIGINT' }, 'STOPSIGNAL SIGINT'],
-    ['SHELL ["/bin/bash", "-c"]', { Shell: ['/bin/bash', '-c'] }, 'SHELL ["/bin/bash" "-c"]'],
+    ['SHELL ["/bin/bash", "-c"]', { Shell: ['/bin/bash', '-c'] }, 'SHELL [/bin/bash -c]'],
     ['ONBUILD RUN x', { OnBuild: ['RUN x'] }, 'ONBUILD RUN x'],
     ['HEALTHCHECK NONE', { Healthcheck: { Test: ['NONE'] } }, 'HEALTHCHECK NONE'],
     [

@@ -54,7 +54,7 @@ const HANDLERS: Readonly<Record<string, Handler>> = {
   SHELL: (i, s) => {
     const shell = jsonList(i.text);
     if (!shell || shell.length === 0) throw bad(`SHELL requires the arguments to be in JSON form`);
-    return step(s, { Shell: shell }, `SHELL ${listText(shell)}`);
+    return step(s, { Shell: shell }, `SHELL ${plainList(shell)}`);
   },
   ONBUILD: onBuild,
   HEALTHCHECK: healthcheck,
@@ -101,6 +101,10 @@ export function commandLine(text: string, config: ImageConfig): string[] {
 /** Names as in Docker's history: `["a" "b"]`. */
 function listText(words: readonly string[]): string {
   return `[${words.map((w) => JSON.stringify(w)).join(' ')}]`;
+}
+
+function plainList(words: readonly string[]): string {
+  return `[${words.join(' ')}]`;
 }
 
 function step(s: ConfigState, change: Partial<ImageConfig>, comment: string): ConfigStep {
@@ -151,9 +155,9 @@ function entrypoint(i: Instruction, s: ConfigState): ConfigStep {
 }
 
 function expose(i: Instruction, s: ConfigState, c: ConfigContext): ConfigStep {
-  const ports = splitWords(i.text, c.escapeChar).flatMap((w) => portsOf(expandWord(w, c.variables, c.escapeChar)));
-  const added = Object.fromEntries(ports.map((p) => [p, {}]));
-  return step(s, { ExposedPorts: { ...s.config.ExposedPorts, ...added } }, `EXPOSE ${ports.join(' ')}`);
+  const words = splitWords(i.text, c.escapeChar).map((w) => expandWord(w, c.variables, c.escapeChar));
+  const added = Object.fromEntries(words.flatMap(portsOf).map((p) => [p, {}]));
+  return step(s, { ExposedPorts: { ...s.config.ExposedPorts, ...added } }, `EXPOSE ${words.toSorted().join(' ')}`);
 }
 
 /** "80", "53/udp" or "8000-8010/tcp"; an address in front means nothing here. */
@@ -172,7 +176,7 @@ function volume(i: Instruction, s: ConfigState, c: ConfigContext): ConfigStep {
   );
   if (words.length === 0 || words.includes('')) throw bad('VOLUME specified can not be an empty string');
   const added = Object.fromEntries(words.map((w) => [w, {}]));
-  return step(s, { Volumes: { ...s.config.Volumes, ...added } }, `VOLUME ${listText(words)}`);
+  return step(s, { Volumes: { ...s.config.Volumes, ...added } }, `VOLUME ${plainList(words)}`);
 }
 
 function onBuild(i: Instruction, s: ConfigState): ConfigStep {

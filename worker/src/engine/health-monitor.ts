@@ -1,7 +1,14 @@
 /** Probes one running container until it is stopped; the decisions are in health-state. */
 import { type Clock, isSwarmtsError, messageOf, sleep } from '@swarmts/lib';
 import type { ExecResult, HealthConfig, HealthProbe } from './engine-api.js';
-import { afterProbe, type HealthState, MAX_PROBE_OUTPUT, nextProbeDelayMs, probeCommand } from './health-state.js';
+import {
+  afterProbe,
+  type HealthState,
+  MAX_PROBE_OUTPUT,
+  nextProbeDelayMs,
+  probeCommand,
+  withDefaults,
+} from './health-state.js';
 
 export interface HealthMonitorOptions {
   readonly config: HealthConfig;
@@ -23,7 +30,7 @@ export class HealthMonitor {
   #state: HealthState;
 
   constructor(options: HealthMonitorOptions) {
-    this.#options = options;
+    this.#options = { ...options, config: withDefaults(options.config) };
     this.#state = options.initial;
     this.#loop = this.#run();
   }

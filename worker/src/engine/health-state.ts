@@ -12,6 +12,20 @@ export interface HealthState {
 export const MAX_HEALTH_LOG = 5;
 export const MAX_PROBE_OUTPUT = 4096;
 
+/** Docker's. */
+const DEFAULTS = { intervalNs: 30e9, timeoutNs: 30e9, startIntervalNs: 5e9, retries: 3 };
+
+/** With the defaults for what is not said. */
+export function withDefaults(c: HealthConfig): HealthConfig {
+  return {
+    ...c,
+    intervalNs: c.intervalNs || DEFAULTS.intervalNs,
+    timeoutNs: c.timeoutNs || DEFAULTS.timeoutNs,
+    startIntervalNs: c.startIntervalNs || DEFAULTS.startIntervalNs,
+    retries: c.retries || DEFAULTS.retries,
+  };
+}
+
 export const initialHealth: HealthState = { status: 'starting', failingStreak: 0, log: [] };
 
 /** Failures of a container that is still starting do not count during its start period. */

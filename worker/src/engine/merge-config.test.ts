@@ -2,7 +2,14 @@
 import assert from 'node:assert/strict';
 import type { ContainerConfig, HealthConfig, ImageConfig } from './engine-api.js';
 import { containerConfig } from './engine-bed.js';
-import { afterProbe, initialHealth, MAX_HEALTH_LOG, nextProbeDelayMs, probeCommand } from './health-state.js';
+import {
+  afterProbe,
+  initialHealth,
+  MAX_HEALTH_LOG,
+  nextProbeDelayMs,
+  probeCommand,
+  withDefaults,
+} from './health-state.js';
 import { checkName, healthOf, mergeConfig, mountsOf } from './merge-config.js';
 
 const ID = 'abcdef0123456789'.repeat(4);
@@ -101,11 +108,14 @@ describe('merging a configuration with an image', () => {
     assert.deepEqual(of(), {
       test: ['CMD', 'x'],
       intervalNs: 5,
-      timeoutNs: 30e9,
+      timeoutNs: 0,
       startPeriodNs: 0,
-      startIntervalNs: 5e9,
+      startIntervalNs: 0,
       retries: 9,
     });
+    const inherited = of();
+    assert.ok(inherited);
+    assert.deepEqual(withDefaults(inherited), { ...inherited, timeoutNs: 30e9, startIntervalNs: 5e9 });
     assert.deepEqual(of({ ...zero, retries: 1 })?.retries, 1);
     assert.equal(of({ ...zero, test: ['NONE'] }), undefined);
     assert.equal(of(undefined, {}), undefined);

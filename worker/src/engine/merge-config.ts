@@ -83,7 +83,7 @@ export function distinctPorts(ports: readonly ExposedPort[]): readonly ExposedPo
   return [...new Map(ports.map((p) => [`${p.targetPort}/${p.protocol}`, p])).values()];
 }
 
-/** The health check that applies: the container's own fields over the image's; undefined for none. */
+/** The health check that applies: the container's own fields over the image's, 0 for a default; undefined for none. */
 export function healthOf(config: ContainerConfig, image: ImageConfig): HealthConfig | undefined {
   const own = config.health;
   const base = image.Healthcheck;
@@ -91,16 +91,13 @@ export function healthOf(config: ContainerConfig, image: ImageConfig): HealthCon
   if (test.length === 0 || test[0] === 'NONE') return undefined;
   return {
     test,
-    intervalNs: own?.intervalNs || base?.Interval || DEFAULT_HEALTH.intervalNs,
-    timeoutNs: own?.timeoutNs || base?.Timeout || DEFAULT_HEALTH.timeoutNs,
+    intervalNs: own?.intervalNs || base?.Interval || 0,
+    timeoutNs: own?.timeoutNs || base?.Timeout || 0,
     startPeriodNs: own?.startPeriodNs || base?.StartPeriod || 0,
-    startIntervalNs: own?.startIntervalNs || base?.StartInterval || DEFAULT_HEALTH.startIntervalNs,
-    retries: own?.retries || base?.Retries || DEFAULT_HEALTH.retries,
+    startIntervalNs: own?.startIntervalNs || base?.StartInterval || 0,
+    retries: own?.retries || base?.Retries || 0,
   };
 }
-
-/** Docker's defaults. */
-const DEFAULT_HEALTH = { intervalNs: 30e9, timeoutNs: 30e9, startIntervalNs: 5e9, retries: 3 };
 
 /** The container's mounts plus anonymous volumes for those of the image that nothing covers. */
 export function mountsOf(config: ContainerConfig, image: ImageConfig): MountConfig[] {

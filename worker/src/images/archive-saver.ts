@@ -136,8 +136,23 @@ async function documents(store: ImageStore, images: readonly SavedImage[]): Prom
   return [
     ['index.json', { schemaVersion: 2, mediaType: mediaTypes.ociIndex, manifests }],
     ['manifest.json', docker],
+    ['repositories', repositoriesOf(images)],
     ['oci-layout', { imageLayoutVersion: '1.0.0' }],
   ];
+}
+
+/** What the first loaders read: names, their tags, and the topmost layer of each. */
+function repositoriesOf(images: readonly SavedImage[]): Record<string, Record<string, string>> {
+  const out: Record<string, Record<string, string>> = {};
+  for (const { image, names } of images) {
+    const top = image.layers.at(-1)?.digest.replace(/^sha256:/, '');
+    if (top === undefined) continue;
+    for (const name of names) {
+      const at = name.lastIndexOf(':');
+      out[name.slice(0, at)] = { ...out[name.slice(0, at)], [name.slice(at + 1)]: top };
+    }
+  }
+  return out;
 }
 
 async function manifestType(store: ImageStore, image: StoredImage): Promise<string> {

@@ -75,10 +75,10 @@ export class ImageService implements ImageEngine {
         await store.replace(parsed.digest ? byDigest : withTag(byDigest, tagKey(parsed), image.id, clock.now()));
         return before.images[image.id] === undefined || (!parsed.digest && before.tags[tagKey(parsed)] !== image.id);
       });
-      await this.#warnOfPlatform(familiarString(parsed), image.id, options);
       if (options.endLine !== false) {
         onProgress({ status: finalStatus(parsed, parsed.digest ?? parsed.tag ?? '', fresh) });
       }
+      await this.#warnOfPlatform(familiarName(parsed), image.id, options);
       store.emit('pull', familiarString(parsed), { name: familiarString(parsed) });
       return image.id;
     });

@@ -180,13 +180,19 @@ const ARCHITECTURES: Readonly<Record<string, readonly [string, string?]>> = {
   i386: ['386'],
 };
 
+/** Go's, which stand alone for the usual operating system. */
+const KNOWN_ARCHITECTURES: ReadonlySet<string> = new Set(
+  '386 amd64 arm arm64 loong64 mips mipsle mips64 mips64le ppc64 ppc64le riscv64 s390x wasm'.split(' '),
+);
+
 /** "linux/arm64", "linux/arm/v7" or an architecture alone. */
 export function parsePlatform(text: string): Platform {
   const parts = text.toLowerCase().split('/');
   const isOs = ['linux', 'windows', 'darwin', 'freebsd'].includes(parts[0] ?? '');
   const [os = 'linux', written = hostPlatform().architecture, given] = isOs ? parts : ['linux', ...parts];
   const shape = /^[a-z0-9_-]+$/;
-  if (parts.length > 3 || !parts.every((p) => shape.test(p.replaceAll('.', '')))) {
+  const isKnown = isOs || parts.length > 1 || KNOWN_ARCHITECTURES.has(ARCHITECTURES[written]?.[0] ?? written);
+  if (parts.length > 3 || !isKnown || !parts.every((p) => shape.test(p.replaceAll('.', '')))) {
     throw new SwarmtsError('invalid-argument', `"${text}": unknown operating system or architecture: invalid argument`);
   }
   const [architecture, implied] = ARCHITECTURES[written] ?? [written];

@@ -15,6 +15,8 @@ describe('the platform of an image', () => {
     ] as const) {
       assert.equal(mismatch(wanted, image), undefined, `${wanted} ${image}`);
     }
+    for (const unknown of ['nope', 'linux/a/b/c', 'a b'])
+      assert.throws(() => parsePlatform(unknown), /unknown operating system or architecture: invalid argument/);
     assert.equal(platformMismatch('box', parsePlatform('arm64'), { os: 'linux', architecture: 'arm64' }), undefined);
   });
 

@@ -117,6 +117,7 @@ describe('the tar reader', () => {
   it('refuses archives that are cut off or damaged, and never anything else', async () => {
     const whole = await tarOf([{ name: 'a', content: 'x'.repeat(2000) }]);
     await assert.rejects(readAll(whole.subarray(0, 1000)), /unexpected end of archive/);
+    await assert.rejects(readAll(Buffer.from('nonsense')), /unexpected end of archive/);
     const damaged = Buffer.from(whole);
     damaged[0] = 0x7a;
     await assert.rejects(readAll(damaged), /header checksum mismatch/);

@@ -81,6 +81,14 @@ class ByteSource {
     return (await this.forward(count, (c) => parts.push(c))) ? Buffer.concat(parts) : undefined;
   }
 
+  /** The next block, or undefined when nothing is left; throws when less than a block is. */
+  async block(): Promise<Buffer | undefined> {
+    const parts: Buffer[] = [];
+    if (await this.forward(BLOCK, (c) => parts.push(c))) return Buffer.concat(parts);
+    if (parts.length > 0) throw truncated();
+    return undefined;
+  }
+
   async drain(): Promise<void> {
     this.#buffer = Buffer.alloc(0);
     while (await this.#fill()) this.#buffer = Buffer.alloc(0);
@@ -118,7 +126,7 @@ export class TarReader {
     let longLink: string | undefined;
     for (let extensions = 0; ; extensions++) {
       if (extensions > MAX_EXTENSIONS) throw corrupt('too many extended headers for one entry');
-      const block = await this.#source.take(BLOCK);
+      const block = await this.#source.block();
       if (!block || block.every((b) => b === 0)) return undefined;
       verifyChecksum(block);
       const flag = String.fromCharCode(block[156] ?? 0);

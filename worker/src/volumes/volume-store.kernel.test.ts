@@ -85,9 +85,14 @@ describe('the volume store', () => {
       store.create({ name: 'vol', options: { nope: '1' } }),
       /^SwarmtsError: create vol: invalid option: "nope"$/,
     );
-    await assert.rejects(store.create({ name: 'vol', options: { type: 'nfs' } }), /missing device in volume options/);
+    for (const [options, missing] of [
+      [{ type: 'nfs' }, 'device'],
+      [{ device: '/x' }, 'type'],
+      [{ o: 'ro' }, 'device'],
+    ] as const)
+      await assert.rejects(store.create({ name: 'vol', options }), new RegExp(`missing required option: "${missing}"`));
     await store.create({ name: 'vol', options: { type: 'tmpfs', device: 'tmpfs' } });
-    await assert.rejects(store.create({ name: 'vol', options: { device: 'other' } }), (e) =>
+    await assert.rejects(store.create({ name: 'vol', options: { type: 'tmpfs', device: 'other' } }), (e) =>
       isSwarmtsError(e, 'conflict'),
     );
   });

@@ -28,6 +28,8 @@ type VolumeRecord = Omit<VolumeInfo, 'mountpoint' | 'driver'>;
 const NAME = /^[a-zA-Z0-9][a-zA-Z0-9_.-]*$/;
 const MAX_NAME_LENGTH = 255;
 const OPTIONS = ['type', 'device', 'o'];
+/** What an option means nothing without. */
+const NEEDED: Readonly<Record<string, string>> = { type: 'device', device: 'type', o: 'device' };
 const REMOVING_PREFIX = '.removing-';
 /** What marks a volume that nobody named. */
 export const ANONYMOUS_LABEL = 'com.docker.volume.anonymous';
@@ -207,9 +209,8 @@ function checkName(name: string): void {
 function checkOptions(name: string, options: Readonly<Record<string, string>>): void {
   const unknown = Object.keys(options).find((k) => !OPTIONS.includes(k));
   if (unknown !== undefined) throw new SwarmtsError('invalid-argument', `create ${name}: invalid option: "${unknown}"`);
-  if (options.type !== undefined && options.device === undefined) {
-    throw new SwarmtsError('invalid-argument', `create ${name}: missing device in volume options`);
-  }
+  const missing = Object.entries(NEEDED).find(([k, needed]) => options[k] !== undefined && !options[needed]);
+  if (missing) throw new SwarmtsError('invalid-argument', `create ${name}: missing required option: "${missing[1]}"`);
 }
 
 function noSuchVolume(name: string): SwarmtsError {

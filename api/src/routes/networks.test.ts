@@ -1,0 +1,57 @@
+/** Networks as dockerd's clients make, join and prune them. */
+import assert from 'node:assert/strict';
+import { Harness } from '../testing/harness.js';
+
+describe('network routes', () => {
+  let api: Harness;
+  beforeEach(async () => {
+    api = await Harness.start();
+  });
+  afterEach(() => api.stop());
+  const post = async (path: string, body: object) => {
+    const a = await api.send('POST', path, { body });
+    return `${a.status} ${a.body}`;
+  };
+
+  it('refuse what no network can be', async () => {
+    for (const [body, why] of [
+      [{ Name: 'default' }, /^403 .*not permitted on predefined default network/],
+      [{ Name: 'x', Driver: 'host' }, /^403 .*only one instance of \\"host\\" network is allowed/],
+      [{ Name: 'x', Driver: 'null' }, /^403 .*only one instance of \\"null\\" network is allowed/],
+      [{ Name: 'x', Driver: 'overlay', Scope: 'local' }, /^403 .*cannot downgrade network scope/],
+      [{ Name: 'x', Ingress: true }, /^403 .*Ingress network can only be global scope network/],
+      [{ Name: 'x', IPAM: { Driver: 'nope' } }, /^404 .*plugin \\"nope\\" not found/],
+    ] as const)
+      assert.match(await post('/networks/create', body), why);
+  });
+
+  it('leave containers on what every node has', async () => {
+    const at = { Container: 'web.1.task' };
+    assert.match(await post('/networks/host/connect', at), /^403 .*or connected to host network/);
+    assert.match(await post('/networks/none/connect', at), /^403 .*in private \(none\) mode/);
+    for (const verb of ['connect', 'disconnect'])
+      assert.match(await post(`/networks/bridge/${verb}`, at), /^403 .*as long as they are on no other/);
+  });
+
+  it('are found by regular expressions', async () => {
+    await post('/networks/create', { Name: 'back' });
+    await post('/networks/create', { Name: 'backup' });
+    const found = (await api.send('GET', '/networks?filters={"name":["^back$"]}')).json as { Name: string }[];
+    assert.deepEqual(
+      found.map((n) => n.Name),
+      ['back'],
+    );
+  });
+
+  it('are pruned by age and labels', async () => {
+    await post('/networks/create', { Name: 'kept', Labels: { keep: '' } });
+    await post('/networks/create', { Name: 'gone' });
+    const prune = async (filters: object) => {
+      const a = await api.send('POST', `/networks/prune?filters=${encodeURIComponent(JSON.stringify(filters))}`);
+      return (a.json as { NetworksDeleted: string[] }).NetworksDeleted;
+    };
+    assert.deepEqual(await prune({ until: ['2001-01-01T00:00:00Z'] }), []);
+    const pruned = await prune({ 'label!': ['keep'] });
+    assert.deepEqual([pruned.includes('gone'), pruned.includes('kept')], [true, false]);
+  });
+});
