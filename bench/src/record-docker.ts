@@ -5,7 +5,7 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { clients, goldenFile, refusalsFile, refusalsOf, run, runSteps } from '@swarmts/test-cluster';
+import { allSteps, clients, goldenFile, refusalsFile, refusalsOf, run, runSteps } from '@swarmts/test-cluster';
 import { IMAGE } from './bed.js';
 import { DockerPeer } from './peer.js';
 
@@ -24,7 +24,7 @@ async function recordClient(name: string, program: string): Promise<void> {
   const peer = await DockerPeer.start(1);
   const config = mkdtempSync(join(tmpdir(), 'swarmts-record-'));
   try {
-    runSteps(program, peer.daemons[0]?.socket ?? '', config, (s, text) => {
+    runSteps(allSteps, program, peer.daemons[0]?.socket ?? '', config, (s, text) => {
       const file = goldenFile(name, s.name);
       mkdirSync(dirname(file), { recursive: true });
       writeFileSync(file, text);

@@ -11,7 +11,20 @@ import type { RouteContext } from './context.js';
 import { progressReply } from './progress.js';
 
 const BUILDKIT = '2';
-const CACHE_FILTERS = ['until', 'unused-for', 'id', 'parent', 'type', 'description', 'inuse', 'shared', 'private'];
+const CACHE_FILTERS = [
+  'until',
+  'unused-for',
+  'id',
+  'parent',
+  'type',
+  'description',
+  'inuse',
+  'shared',
+  'private',
+  // `docker system prune` asks everybody the same.
+  'label',
+  'label!',
+];
 /** More builds with an id at a time are refused: ids are for cancelling. */
 const MAX_NAMED_BUILDS = 1000;
 const NS_PER_CPU = 1e9;

@@ -2,6 +2,9 @@
 import assert from 'node:assert/strict';
 import { Harness } from '../testing/harness.js';
 
+const MTU = 'com.docker.network.driver.mtu';
+const ICC = 'com.docker.network.bridge.enable_icc';
+
 describe('network routes', () => {
   let api: Harness;
   beforeEach(async () => {
@@ -20,6 +23,8 @@ describe('network routes', () => {
       [{ Name: 'x', Driver: 'null' }, /^403 .*only one instance of \\"null\\" network is allowed/],
       [{ Name: 'x', Driver: 'overlay', Scope: 'local' }, /^403 .*cannot downgrade network scope/],
       [{ Name: 'x', Ingress: true }, /^403 .*Ingress network can only be global scope network/],
+      [{ Name: 'x', Options: { [MTU]: 'x' } }, /^400 .*failed to parse com.docker.network.driver.mtu value: x/],
+      [{ Name: 'x', Options: { [ICC]: 'nope' } }, /^400 .*enable_icc value: nope \(strconv.ParseBool/],
       [{ Name: 'x', IPAM: { Driver: 'nope' } }, /^404 .*plugin \\"nope\\" not found/],
     ] as const)
       assert.match(await post('/networks/create', body), why);
@@ -29,8 +34,9 @@ describe('network routes', () => {
     const at = { Container: 'web.1.task' };
     assert.match(await post('/networks/host/connect', at), /^403 .*or connected to host network/);
     assert.match(await post('/networks/none/connect', at), /^403 .*in private \(none\) mode/);
-    for (const verb of ['connect', 'disconnect'])
-      assert.match(await post(`/networks/bridge/${verb}`, at), /^403 .*as long as they are on no other/);
+    const onBridge = /^403 .*as long as they are on no other/;
+    assert.match(await post('/networks/bridge/connect', at), onBridge);
+    assert.match(await post('/networks/bridge/disconnect', at), onBridge);
   });
 
   it('are found by regular expressions', async () => {

@@ -1,6 +1,7 @@
 /** /networks: those of the swarm, on managers, the node's own, and the three that every node has. */
 import { isSwarmtsError, SwarmtsError } from '@swarmts/lib';
 import type { Network, NetworkSpec } from '@swarmts/proto';
+import { soleNetwork } from '../convert/container.js';
 import { readWish } from '../convert/container-create.js';
 import { builtinNetworks, networkJson, readNetworkSpec } from '../convert/network.js';
 import { untilOf } from '../filter-time.js';
@@ -32,6 +33,8 @@ interface KnownNetwork {
 
 /** No network can be made under these names: "default" is what clients call the one of containers that name none. */
 const PREDEFINED: ReadonlySet<unknown> = new Set([...builtinNetworks.map((n) => n.Name), 'default']);
+const MTU = 'com.docker.network.driver.mtu';
+const BRIDGE_FLAGS = ['com.docker.network.bridge.enable_icc', 'com.docker.network.bridge.enable_ip_masquerade'];
 const FILTERS = ['id', 'name', 'driver', 'scope', 'label', 'type', 'dangling'];
 
 export function networkRoutes(c: RouteContext): Route[] {
@@ -63,7 +66,7 @@ export function networkRoutes(c: RouteContext): Route[] {
       const body = await readJson(call);
       const container = await c.backend.node.container(body.string('Container'));
       const known = container.networks.find((n) => n.id === ref(call) || n.name === ref(call));
-      refuseBuiltin(ref(call));
+      if (container.networks.length === 0 && soleNetwork(container) === ref(call)) refuseBuiltin(ref(call));
       const found = known ?? findNetwork(await allNetworks(c), ref(call), '');
       await c.backend.node.disconnectContainer(container.id, { id: found.id, name: found.name });
       return empty(200);
@@ -201,6 +204,19 @@ function checkDriver(driver: string, scope: string, spec: NetworkSpec): void {
     throw new SwarmtsError('permission-denied', 'Ingress network can only be global scope network');
   const ipam = spec.ipam?.driver?.name ?? '';
   if (!['', 'default'].includes(ipam)) throw new SwarmtsError('not-found', `plugin "${ipam}" not found`);
+  if (driver === 'bridge') checkBridgeOptions(spec.driver?.options ?? {});
+}
+
+/** Go's words, which Docker's daemon passes on. */
+function checkBridgeOptions(options: Readonly<Record<string, string>>): void {
+  const wrong = (name: string, why: string) => {
+    const text = options[name] ?? '';
+    const reason = `${why}: parsing ${JSON.stringify(text)}: invalid syntax`;
+    return new SwarmtsError('invalid-argument', `failed to parse ${name} value: ${text} (strconv.${reason})`);
+  };
+  for (const name of BRIDGE_FLAGS)
+    if (name in options && !/^(1|0|t|f|true|false)$/i.test(options[name] ?? '')) throw wrong(name, 'ParseBool');
+  if (MTU in options && !/^\d+$/.test(options[MTU] ?? '')) throw wrong(MTU, 'Atoi');
 }
 
 function operatorFields(): SwarmtsError {

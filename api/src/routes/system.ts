@@ -92,7 +92,7 @@ function infoJson(s: SystemInfo, nowMs: number): Record<string, unknown> {
     DriverStatus: [['Backing Filesystem', s.backingFilesystem]],
     Plugins: {
       Volume: ['local'],
-      Network: ['bridge', 'host', 'null'],
+      Network: ['bridge', 'host', 'macvlan', 'null', 'overlay'],
       Authorization: null,
       Log: ['journald', 'json-file', 'local', 'syslog'],
     },

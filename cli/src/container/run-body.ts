@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import type { FlagValues } from '../args/flag.js';
 import { CommandError, errorText } from '../exit.js';
-import { readEnvironment } from '../service/environment.js';
+import { readEnvFile, readEnvironment } from '../service/environment.js';
 import type { createFlags } from './run-flags.js';
 import { gpuRequest, pairs, portBindings, tmpfsMap } from './run-values.js';
 
@@ -38,7 +38,7 @@ export function createBody(
     ExposedPorts: Object.fromEntries(exposed.map((p) => [p, {}])),
     Volumes: volumes,
     WorkingDir: f.workdir,
-    Labels: pairs(f.label),
+    Labels: pairs([...f['label-file'].flatMap(readEnvFile), ...f.label]),
     ...(f['stop-signal'] === '' ? {} : { StopSignal: f['stop-signal'] }),
     ...(f['stop-timeout'] === undefined ? {} : { StopTimeout: f['stop-timeout'] }),
     ...healthOf(f),
@@ -94,6 +94,7 @@ function hostConfigOf(f: CreateFlags): Record<string, unknown> {
     ExtraHosts: f['add-host'],
     Mounts: f.mount,
     Tmpfs: tmpfsMap(f.tmpfs),
+    VolumeDriver: f['volume-driver'],
     VolumesFrom: f['volumes-from'],
     Sysctls: pairs(f.sysctl),
     Annotations: pairs(f.annotation),

@@ -58,6 +58,7 @@ export const createFlags = {
   ip6: text('IPv6 address (e.g., 2001:db8::33)'),
   ipc: text('IPC mode to use'),
   label: texts('Set meta data on a container', { short: 'l' }),
+  'label-file': texts('Read in a file of labels'),
   link: texts('Add link to another container', { type: 'list' }),
   'log-driver': text('Logging driver for the container'),
   'log-opt': texts('Log driver options'),
@@ -101,6 +102,7 @@ export const createFlags = {
   userns: text('User namespace to use'),
   uts: text('UTS namespace to use'),
   volume: texts('Bind mount a volume', { short: 'v' }),
+  'volume-driver': text('Driver of the volumes that --volume names'),
   'volumes-from': texts('Mount volumes from the specified container(s)'),
   workdir: text('Working directory inside the container', { short: 'w' }),
 };

@@ -14,7 +14,8 @@ export function readEnvironment(files: readonly string[], flags: readonly string
   });
 }
 
-function readEnvFile(file: string): string[] {
+/** The lines of a file of `NAME=value` or `NAME`, as --env-file and --label-file name it. */
+export function readEnvFile(file: string): string[] {
   let content: string;
   try {
     content = readFileSync(file, 'utf8');

@@ -3,23 +3,9 @@
  * and against us.
  */
 
-export interface CliStep {
-  /** Of its golden file. */
-  readonly name: string;
-  readonly args: readonly string[];
-  readonly input?: string;
-  /** Its output is not compared, only whether it works. */
-  readonly prepares?: boolean;
-}
-
-const IMAGE = 'registry:5000/busybox';
-
-/** Words with blanks between them; for anything else there is a list. */
-const step = (name: string, line: string | readonly string[], more: Partial<CliStep> = {}): CliStep => ({
-  name,
-  args: typeof line === 'string' ? line.split(' ') : line,
-  ...more,
-});
+import { filterSteps } from './filter-steps.js';
+import { optionSteps } from './option-steps.js';
+import { type CliStep, IMAGE, step } from './step.js';
 
 const images: readonly CliStep[] = [
   step('pull', `pull ${IMAGE}`),
@@ -300,4 +286,15 @@ const system: readonly CliStep[] = [
   step('search-bad', ['search', '--limit', '500', 'x']),
 ];
 
-export const cliSteps: readonly CliStep[] = [...system, ...images, ...containers, ...volumesAndNetworks, ...swarm];
+/** What every run of the tests asks. */
+export const cliSteps: readonly CliStep[] = [
+  ...system,
+  ...images,
+  ...containers,
+  ...volumesAndNetworks,
+  ...filterSteps,
+  ...swarm,
+];
+
+/** With all options one by one, which takes longer. */
+export const allSteps: readonly CliStep[] = [...cliSteps, ...optionSteps];

@@ -7,14 +7,15 @@ import { run } from '../lab/run.js';
 import { type Refusal, refusalsOf } from './bad-requests.js';
 import { knownDifferences, knownRefusals } from './differences.js';
 import { clients, goldenFile, refusalsFile, runSteps } from './run-steps.js';
+import type { CliStep } from './step.js';
 
 /** Returns the steps that differ as it is known; throws AssertionError with those that differ otherwise. */
-export function compareClient(program: string, socket: string): readonly string[] {
+export function compareClient(steps: readonly CliStep[], program: string, socket: string): readonly string[] {
   const client = recordedClient(program);
   const config = mkdtempSync(join(tmpdir(), 'swarmts-golden-'));
   const differing = new Map<string, string>();
   try {
-    runSteps(program, socket, config, (s, text) => {
+    runSteps(steps, program, socket, config, (s, text) => {
       if (readFileSync(goldenFile(client, s.name), 'utf8') !== text) differing.set(s.name, text);
     });
   } finally {

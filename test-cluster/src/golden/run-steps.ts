@@ -1,8 +1,8 @@
 /** Runs the steps of the docker command, and makes of each what its golden file holds. */
 import { fileURLToPath } from 'node:url';
 import { type RunResult, tryRun } from '../lab/run.js';
-import { type CliStep, cliSteps } from './cli-steps.js';
 import { mask } from './mask.js';
+import type { CliStep } from './step.js';
 
 /** The clients that are compared; the second one is Debian's. */
 export const clients = [
@@ -21,6 +21,7 @@ export const refusalsFile = fileURLToPath(new URL('../../testdata/refusals.json'
 
 /** `each` is told of every step, in their order. */
 export function runSteps(
+  steps: readonly CliStep[],
   program: string,
   socket: string,
   config: string,
@@ -34,7 +35,7 @@ export function runSteps(
     DOCKER_API_VERSION: API_VERSION,
     DOCKER_BUILDKIT: '0',
   };
-  for (const s of cliSteps) {
+  for (const s of steps) {
     const r = tryRun(program, s.args, { env, input: s.input ?? '', timeoutMs: STEP_TIMEOUT_MS });
     each(s, s.prepares ? `exit code ${r.code}\n` : textOf(r));
   }

@@ -1,5 +1,6 @@
 /** All docker commands that are recorded, and whether what is known to differ still does. */
 import assert from 'node:assert/strict';
+import { allSteps } from '../golden/cli-steps.js';
 import { compareClient } from '../golden/compare-client.js';
 import { knownDifferences } from '../golden/differences.js';
 import { clients } from '../golden/run-steps.js';
@@ -11,7 +12,7 @@ describe('the docker commands', () => {
     it(`of version ${name} print what they print for dockerd`, async () => {
       const lab = await newLab({ join: false });
       try {
-        for (const step of compareClient(program, lab.socket('m1'))) differed.add(step);
+        for (const step of compareClient(allSteps, program, lab.socket('m1'))) differed.add(step);
       } finally {
         await lab.down();
       }

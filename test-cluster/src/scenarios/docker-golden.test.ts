@@ -1,4 +1,5 @@
 /** What the docker command prints, and what is said to bad requests, is what dockerd was recorded with (`npm run record-docker`). */
+import { cliSteps } from '../golden/cli-steps.js';
 import { compareClient, compareRefusals } from '../golden/compare-client.js';
 import { run } from '../lab/run.js';
 import { newLab } from './testing.js';
@@ -8,7 +9,7 @@ describe('beside dockerd', () => {
     const lab = await newLab({ join: false });
     try {
       const socket = lab.socket('m1');
-      compareClient('docker', socket);
+      compareClient(cliSteps, 'docker', socket);
       run('docker', '-H', `unix://${socket}`, 'pull', '-q', 'registry:5000/busybox');
       await compareRefusals(socket);
     } finally {

@@ -1,5 +1,8 @@
 /** The commands about containers against a fake daemon; what needs a real one is in the scenarios. */
 import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { type FakeRoutes, runCli } from '../../testing/fake-api.js';
 
 const ok = () => ({ status: 204 });
@@ -49,6 +52,36 @@ describe('the container commands', () => {
     const { EndpointsConfig } = body.NetworkingConfig as { EndpointsConfig: Record<string, { Links: unknown }> };
     assert.deepEqual([host.Links, EndpointsConfig.back?.Links], [['db:d'], ['db:d']]);
     assert.deepEqual((host.DeviceRequests as { Count: number }[])[0]?.Count, -1);
+  });
+
+  it('read labels from files, and name a driver of volumes', async () => {
+    const dir = mkdtempSync(join(tmpdir(), 'swarmts-labels-'));
+    const file = join(dir, 'labels');
+    try {
+      writeFileSync(file, '# mine\na=b\nc\n');
+      let body: Record<string, unknown> = {};
+      const routes: FakeRoutes = {
+        'POST /containers/create': (r) => {
+          body = r.body as typeof body;
+          return { status: 201, json: { Id: 'c1', Warnings: null } };
+        },
+      };
+      const argv = ['create', '--label-file', file, '-l', 'a=z', '--volume-driver', 'local', 'image'];
+      assert.equal((await runCli(argv, routes)).code, 0);
+      assert.deepEqual(body.Labels, { a: 'z', c: '' });
+      assert.equal((body.HostConfig as { VolumeDriver: string }).VolumeDriver, 'local');
+      const missing = await runCli(['create', '--label-file', join(dir, 'none'), 'image'], routes);
+      assert.match(missing.err, /^open .*none: /);
+    } finally {
+      rmSync(dir, { recursive: true });
+    }
+  });
+
+  it('take the time to stop under its name of now and under the one before', async () => {
+    for (const flag of ['-t', '--timeout', '--time']) {
+      const { requests } = await runCli(['stop', flag, '3', 'a'], { 'POST /containers/a/stop': ok });
+      assert.equal(requests[0]?.query.t, '3', flag);
+    }
   });
 
   it('pull for the platform that is wanted when the image here is for another', async () => {

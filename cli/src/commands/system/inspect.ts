@@ -1,5 +1,5 @@
 /** `swarmts inspect`: whatever has this name or id, asked for kind by kind in the order that Docker uses. */
-import { text } from '../../args/flag.js';
+import { bool, text } from '../../args/flag.js';
 import { atLeast, defineCommand } from '../../command.js';
 import { CommandError } from '../../exit.js';
 import { inspectAll } from '../../format/inspect-output.js';
@@ -24,6 +24,7 @@ export const command = defineCommand({
   synopsis: 'NAME|ID [NAME|ID...]',
   flags: {
     format: text("Format output using a custom template: 'json' or a Go template", { short: 'f' }),
+    size: bool('Display total file sizes if the type is container', { short: 's' }),
     type: text('Only inspect objects of the given type', { choices: Object.keys(KINDS) }),
   },
   arity: atLeast(1),
@@ -36,7 +37,8 @@ export const command = defineCommand({
     const get = async (ref: string): Promise<unknown> => {
       for (const kind of kinds) {
         try {
-          return await ctx.api.get(KINDS[kind]?.(encodeURIComponent(ref)) ?? '');
+          const query = kind === 'container' ? { size: f.size } : {};
+          return await ctx.api.get(KINDS[kind]?.(encodeURIComponent(ref)) ?? '', query);
         } catch (e) {
           if (!(e instanceof ApiError) || !NOT_HERE.includes(e.status)) throw e;
         }
