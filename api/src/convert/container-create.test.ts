@@ -59,6 +59,13 @@ describe('the body of a create', () => {
     refused({ CpuRealtimeRuntime: 100 }, 'Your kernel does not support CPU real-time scheduler');
   });
 
+  it('takes a MAC address of the container for that of its first network', () => {
+    const mac = '02:00:00:00:00:01';
+    assert.deepEqual(read({ NetworkMode: 'back' }, { MacAddress: mac }).networks?.[0]?.mac, mac);
+    assert.throws(() => read({ NetworkMode: 'back' }, { MacAddress: 'nope' }), /nope is not a valid mac address/);
+    assert.throws(() => read({}, { MacAddress: mac }), /follow from the IP addresses: use --network/);
+  });
+
   it('takes volumes that are not absolute from the root on', () => {
     const { mounts } = read({}, { Volumes: { 'v:/data': {}, '/x': {} } });
     assert.deepEqual(

@@ -101,15 +101,16 @@ function healthOf(o: JsonObject) {
 function networkOf(o: JsonObject, host: JsonObject) {
   const mode = host.string('NetworkMode');
   const shared = mode.startsWith('container:') ? mode.slice('container:'.length) : '';
-  const networks = networksOf(mode, o.object('NetworkingConfig')?.object('EndpointsConfig'));
+  const configured = networksOf(mode, o.object('NetworkingConfig')?.object('EndpointsConfig'));
   const ports = portsOf(host.object('PortBindings'));
   if (shared !== '') refuseOwnNetworking(o, host);
+  const networks = modeOf(mode) === 'local' && shared === '' ? withMac(configured, o.string('MacAddress')) : [];
   const links = linksOf(mode, host.strings('Links'));
   const dns = { servers: host.strings('Dns'), search: host.strings('DnsSearch'), options: host.strings('DnsOptions') };
   return {
     networkMode: modeOf(mode),
     ...(shared === '' ? {} : { networkContainer: shared }),
-    ...(shared === '' && networks.length > 0 ? { networks } : {}),
+    ...(networks.length > 0 ? { networks } : {}),
     ports,
     publishAllPorts: host.boolean('PublishAllPorts'),
     exposedPorts: Object.keys(o.object('ExposedPorts')?.value ?? {}).map(exposedPort),
@@ -187,6 +188,18 @@ function networksOf(mode: string, configs: JsonObject | undefined): readonly Net
   const first = DEFAULT_MODES.includes(mode) ? [] : [mode];
   for (const name of DEFAULT_MODES) refuseAddresses(readWish(name, configs?.object(name)));
   return [...new Set([...first, ...configured])].map((target) => readWish(target, configs?.object(target)));
+}
+
+/** Before clients said it for each network, they said it for the container: it is that of the first one. */
+function withMac(networks: readonly NetworkWish[], mac: string): readonly NetworkWish[] {
+  const [first, ...others] = networks;
+  if (mac === '') return networks;
+  if (!/^([0-9a-f]{2}[:-]){5}[0-9a-f]{2}$/i.test(mac))
+    throw new SwarmtsError('invalid-argument', `${mac} is not a valid mac address`);
+  if (first) return [{ mac, ...first }, ...others];
+  const why =
+    'the MAC addresses on the node’s own network follow from the IP addresses: use --network with one of your own';
+  throw new SwarmtsError('unsupported', why);
 }
 
 /** The addresses of the node's own network are its to give. */

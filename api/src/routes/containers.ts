@@ -1,5 +1,5 @@
 /** /containers: the node's own, most of them made for tasks. */
-import { SwarmtsError } from '@swarmts/lib';
+import { isSwarmtsError, SwarmtsError } from '@swarmts/lib';
 import type { ContainerSummary } from '../backend.js';
 import type { WaitCondition } from '../container-backend.js';
 import { containerListJson, soleNetwork } from '../convert/container.js';
@@ -40,6 +40,7 @@ const FILTERS = [
   'publish',
   'expose',
 ];
+const OF_CONTAINER = 'container:';
 const STATES = ['created', 'restarting', 'running', 'removing', 'paused', 'exited', 'dead'];
 
 export function containerRoutes(c: RouteContext): Route[] {
@@ -50,6 +51,7 @@ export function containerRoutes(c: RouteContext): Route[] {
     route('POST', '/containers/create', async (call) => {
       const { query } = call;
       const spec = readContainerCreate(await readJson(call), query.get('name') ?? '', query.get('platform') ?? '');
+      for (const mode of [spec.pidMode, spec.ipcMode]) await checkPeer(c, mode);
       const { id: Id, warnings } = await node.createContainer(spec);
       return json({ Id, Warnings: warnings }, 201);
     }),
@@ -152,6 +154,17 @@ async function wait({ backend }: RouteContext, call: Call): Promise<Reply> {
       await write(`${JSON.stringify(body)}\n`);
     },
   };
+}
+
+/** Not "not found": clients would pull the image then. */
+async function checkPeer({ backend }: RouteContext, mode: string): Promise<void> {
+  if (!mode.startsWith(OF_CONTAINER)) return;
+  try {
+    await backend.node.container(mode.slice(OF_CONTAINER.length));
+  } catch (e) {
+    if (isSwarmtsError(e, 'not-found')) throw new SwarmtsError('invalid-argument', e.message, { cause: e });
+    throw e;
+  }
 }
 
 /** Removes what does not run. */

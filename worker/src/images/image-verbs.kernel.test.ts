@@ -1,7 +1,7 @@
 /** Pushing, saving, importing, pruning and removing, against a real registry and with real unpacking. Needs root. */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -115,6 +115,8 @@ describe('images that are made and moved', function () {
       };
     assert.equal(inspect(`docker-archive:${join(dir, 'saved.tar')}:one:2`).Layers.length, 1);
     execFileSync('tar', ['-xf', join(dir, 'saved.tar'), '-C', dir]);
+    const repositories = JSON.parse(readFileSync(join(dir, 'repositories'), 'utf8')) as Record<string, object>;
+    assert.deepEqual([Object.keys(repositories), Object.keys(repositories.one ?? {})], [['one'], ['1', '2']]);
     assert.match(execFileSync('umoci', ['list', '--layout', dir], { encoding: 'utf8' }), /^1\n2\n/m);
     const nosuch = images.save(['nosuch'])[Symbol.asyncIterator]().next();
     await assert.rejects(nosuch, /No such image: nosuch/);

@@ -11,6 +11,7 @@ export interface StartFailure {
 }
 
 const NOT_FOUND = /executable file.*not found|no such file or directory|system cannot find/i;
+const CWD = /chdir to cwd/;
 const NOT_EXECUTABLE = /permission denied|operation not permitted|is a directory|exec format error|not a directory/i;
 
 /** `text` is what the runtime or its monitor printed, `command` what it was to run. */
@@ -29,7 +30,8 @@ export function startFailure(text: string, command?: string): StartFailure {
 export function execFailure(text: string, command?: string): StartFailure {
   const detail = runtimeMessage(text, command).replace(/^exec failed:\s*/, '');
   const message = `OCI runtime exec failed: exec failed: ${detail}: unknown`;
-  const exitCode = NOT_FOUND.test(detail) ? 127 : 126;
+  // A working directory that is not there is no command that is not there.
+  const exitCode = NOT_FOUND.test(detail) && !CWD.test(detail) ? 127 : 126;
   return { exitCode, message, error: new SwarmtsError('invalid-argument', message) };
 }
 
@@ -49,6 +51,11 @@ function inRuncsWords(message: string, command: string | undefined): string {
   const [, missing] = /executable file `([^`]*)` not found(?: in \$PATH)?/i.exec(message) ?? [];
   if (missing !== undefined)
     return `unable to start container process: exec: ${JSON.stringify(missing)}: executable file not found in $PATH`;
+  const [, directory, problem = ''] = /^chdir `([^`]*)`: (.*)$/i.exec(message) ?? [];
+  if (directory !== undefined) {
+    const what = `chdir to cwd (${JSON.stringify(directory)}) set in config.json failed`;
+    return `unable to start container process: ${what}: ${problem.toLowerCase()}`;
+  }
   const [, why] = /^open executable: (.*)$/i.exec(message) ?? [];
   if (why === undefined) return message;
   // What runc says of a directory; Docker's client knows these words only.

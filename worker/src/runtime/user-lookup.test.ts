@@ -1,6 +1,6 @@
 /** Users, signals and the runtime's complaints. */
 import assert from 'node:assert/strict';
-import { runtimeMessage, startFailure } from './runtime-errors.js';
+import { execFailure, runtimeMessage, startFailure } from './runtime-errors.js';
 import { signalNumber } from './signals.js';
 import { resolveUser } from './user-lookup.js';
 
@@ -75,6 +75,13 @@ describe('a complaint of the OCI runtime', () => {
   ];
   for (const [text, code] of table)
     it(`means ${code}: ${text.slice(-50)}`, () => assert.equal(startFailure(text).exitCode, code));
+
+  it('about a directory that is not there is not about the command', () => {
+    const { exitCode, message } = execFailure('chdir `/nope`: No such file or directory');
+    const why = 'chdir to cwd ("/nope") set in config.json failed: no such file or directory';
+    assert.deepEqual([exitCode, message.includes(`unable to start container process: ${why}: unknown`)], [126, true]);
+    assert.equal(execFailure('executable file `x` not found in $PATH').exitCode, 127);
+  });
 
   it('is freed of the decoration of log files', () => {
     assert.equal(
