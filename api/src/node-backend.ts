@@ -307,6 +307,16 @@ export interface ContainerLogLine {
   readonly data: Uint8Array;
 }
 
+/** The network that containers are on when nobody says which. */
+export interface BridgeNetwork {
+  /** "172.30.0.0/16" */
+  readonly subnet: string;
+  readonly gateway: string;
+  /** Whether its containers reach each other. */
+  readonly icc: boolean;
+  readonly mtu: number;
+}
+
 export interface NodeBackend {
   containers(): Promise<readonly ContainerSummary[]>;
   /** Resolves to the id. */
@@ -326,6 +336,7 @@ export interface NodeBackend {
     readonly options: Readonly<Record<string, string>>;
   }): Promise<VolumeSummary>;
   removeVolume(name: string, force: boolean): Promise<void>;
+  readonly bridge: BridgeNetwork;
   /** The networks of this node alone that users have made. */
   localNetworks(): Promise<readonly Network[]>;
   createLocalNetwork(spec: NetworkSpec): Promise<string>;

@@ -209,7 +209,7 @@ async function runDaemon(given: DaemonConfig): Promise<void> {
     }
     const backend = {
       system,
-      node: new EngineNodeBackend(engine, networks.own),
+      node: new EngineNodeBackend(engine, networks.own, networks.bridge),
       images: new EngineImageBackend(engine),
       containers: new EngineContainers(engine),
       swarm: new NodeSwarmBackend(node, systemClock, log),

@@ -2,6 +2,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { release as kernelRelease } from 'node:os';
 import { join } from 'node:path';
+import type { BridgeNetwork } from '@swarmts/api';
 import { type Logger, SwarmtsError, systemClock } from '@swarmts/lib';
 import {
   DNS_MAIN_FILE,
@@ -30,6 +31,7 @@ const SMALL_NODE_FLAGS = ['--max-semi-space-size=2', '--max-old-space-size=128',
 export interface NodeNetworks {
   readonly containers: ContainerNetwork;
   readonly routed: RoutedNetworks;
+  readonly bridge: BridgeNetwork;
   /** Networks that users have made on this node. */
   readonly own: LocalNetworks;
   readonly upkeep: NetworkUpkeep;
@@ -104,6 +106,7 @@ export async function openNetworks(
     },
   };
   return {
+    bridge: { subnet: local.subnet, gateway: local.gateway, icc: config.icc, mtu: local.mtu },
     own,
     routed,
     containers: new NodeContainerNetwork({ local, routed, helper, source, names, logger }),

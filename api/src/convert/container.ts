@@ -2,6 +2,7 @@
 import { isIP } from 'node:net';
 import type { ContainerNetwork, ContainerSummary } from '../backend.js';
 import { humanDuration, omitEmpty } from '../json/write.js';
+import { builtinId, soleNetwork } from './builtin-networks.js';
 
 export function containerListJson(c: ContainerSummary, nowMs: number): Record<string, unknown> {
   return {
@@ -58,9 +59,6 @@ export function portMapJson(c: ContainerSummary): Record<string, unknown> {
   return map;
 }
 
-/** Of a container that was given no network by name: a task without networks is on the node's own one. */
-export const soleNetwork = (c: ContainerSummary): string => (c.networkMode === 'local' ? 'bridge' : c.networkMode);
-
 export const networkModeJson = (c: ContainerSummary): string => (c.networkMode === 'local' ? 'default' : c.networkMode);
 
 export function networksJson(c: ContainerSummary): Record<string, unknown> {
@@ -68,7 +66,7 @@ export function networksJson(c: ContainerSummary): Record<string, unknown> {
   const network = soleNetwork(c);
   if (network === '') return {};
   const { gateway, address, prefixLength, mac } = c;
-  return { [network]: endpointJson({ ...NO_NETWORK, gateway, address, prefixLength, mac }) };
+  return { [network]: endpointJson({ ...NO_NETWORK, id: builtinId(network), gateway, address, prefixLength, mac }) };
 }
 
 const NO_NETWORK: ContainerNetwork = {

@@ -1,9 +1,9 @@
-/** Networks: swarm's own, both ways, and the three that every node has. */
+/** Networks of the swarm, both ways. */
 import { SwarmtsError } from '@swarmts/lib';
 import { Driver, IpamConfig, IpamOptions, type Network, NetworkSpec } from '@swarmts/proto';
 import type { ContainerNetwork, ContainerSummary } from '../backend.js';
 import type { JsonObject } from '../json/object.js';
-import { omitEmpty, timeJson, ZERO_TIME } from '../json/write.js';
+import { omitEmpty, timeJson } from '../json/write.js';
 import { annotationsJson, driverJson, metaJson, readAnnotations } from './annotations.js';
 
 /** The body of POST /networks/create for a swarm network. */
@@ -114,32 +114,5 @@ export function swarmNetworkJson(n: Network): Record<string, unknown> {
         ),
       }),
     }),
-  };
-}
-
-/** The networks of a node that need no manager; their ids are fixed. */
-export const builtinNetworks: readonly Readonly<Record<string, unknown>>[] = [
-  builtin('bridge', 'bridge', 'b1'),
-  builtin('host', 'host', 'b2'),
-  builtin('none', 'null', 'b3'),
-];
-
-function builtin(name: string, driver: string, prefix: string): Record<string, unknown> {
-  return {
-    Name: name,
-    Id: prefix.padEnd(64, '0'),
-    Created: ZERO_TIME,
-    Scope: 'local',
-    Driver: driver,
-    EnableIPv6: false,
-    IPAM: { Driver: 'default', Options: null, Config: [] },
-    Internal: false,
-    Attachable: false,
-    Ingress: false,
-    ConfigFrom: { Network: '' },
-    ConfigOnly: false,
-    Containers: {},
-    Options: {},
-    Labels: {},
   };
 }

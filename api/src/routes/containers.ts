@@ -2,7 +2,8 @@
 import { isSwarmtsError, SwarmtsError } from '@swarmts/lib';
 import type { ContainerSummary } from '../backend.js';
 import type { WaitCondition } from '../container-backend.js';
-import { containerListJson, soleNetwork } from '../convert/container.js';
+import { soleNetwork } from '../convert/builtin-networks.js';
+import { containerListJson } from '../convert/container.js';
 import { readContainerCreate } from '../convert/container-create.js';
 import { containerInspectJson } from '../convert/container-inspect.js';
 import { readLimitChanges, readRestartPolicy } from '../convert/container-limits.js';

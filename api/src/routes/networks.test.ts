@@ -39,6 +39,30 @@ describe('network routes', () => {
     assert.match(await post('/networks/bridge/disconnect', at), onBridge);
   });
 
+  it('tell what the node’s own is like, and who is on it', async () => {
+    interface Shown {
+      readonly Id: string;
+      readonly IPAM: { readonly Config: unknown };
+      readonly Options: Readonly<Record<string, string>>;
+      readonly Containers: Readonly<Record<string, { readonly Name: string }>>;
+    }
+    const of = async (name: string) => (await api.send('GET', `/networks/${name}`)).json as Shown;
+    const bridge = await of('bridge');
+    assert.deepEqual(bridge.IPAM.Config, [{ Subnet: '172.30.0.0/16', Gateway: '172.30.0.1' }]);
+    assert.equal(bridge.Options['com.docker.network.bridge.default_bridge'], 'true');
+    const [container] = api.backend.node.containerList;
+    assert.ok(container);
+    assert.deepEqual(
+      Object.values(bridge.Containers).map((c) => c.Name),
+      [container.name],
+    );
+    const inspected = (await api.send('GET', `/containers/${container.id}/json`)).json as {
+      readonly NetworkSettings: { readonly Networks: Readonly<Record<string, { readonly NetworkID: string }>> };
+    };
+    assert.equal(inspected.NetworkSettings.Networks.bridge?.NetworkID, bridge.Id);
+    assert.deepEqual((await of('none')).Containers, {});
+  });
+
   it('are found by regular expressions', async () => {
     await post('/networks/create', { Name: 'back' });
     await post('/networks/create', { Name: 'backup' });

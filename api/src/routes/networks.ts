@@ -1,9 +1,9 @@
 /** /networks: those of the swarm, on managers, the node's own, and the three that every node has. */
 import { isSwarmtsError, SwarmtsError } from '@swarmts/lib';
 import type { Network, NetworkSpec } from '@swarmts/proto';
-import { soleNetwork } from '../convert/container.js';
+import { builtinId, builtinNames, builtinNetworkJson, soleNetwork } from '../convert/builtin-networks.js';
 import { readWish } from '../convert/container-create.js';
-import { builtinNetworks, networkJson, readNetworkSpec } from '../convert/network.js';
+import { networkJson, readNetworkSpec } from '../convert/network.js';
 import { untilOf } from '../filter-time.js';
 import {
   accepts,
@@ -32,7 +32,7 @@ interface KnownNetwork {
 }
 
 /** No network can be made under these names: "default" is what clients call the one of containers that name none. */
-const PREDEFINED: ReadonlySet<unknown> = new Set([...builtinNetworks.map((n) => n.Name), 'default']);
+const PREDEFINED: ReadonlySet<unknown> = new Set([...builtinNames, 'default']);
 const MTU = 'com.docker.network.driver.mtu';
 const BRIDGE_FLAGS = ['com.docker.network.bridge.enable_icc', 'com.docker.network.bridge.enable_ip_masquerade'];
 const FILTERS = ['id', 'name', 'driver', 'scope', 'label', 'type', 'dangling'];
@@ -49,8 +49,11 @@ export function networkRoutes(c: RouteContext): Route[] {
     }),
     route('GET', '/networks/{id}', async (call) => {
       const found = findNetwork(await allNetworks(c), ref(call), call.query.get('scope') ?? '');
-      if (!found.network || found.scope === 'builtin') return json(found.json);
-      return json(networkJson(found.network, found.scope, await c.backend.node.containers()));
+      const containers = await c.backend.node.containers();
+      if (found.network && found.scope !== 'builtin') return json(networkJson(found.network, found.scope, containers));
+      const builtin = builtinNames.find((n) => n === found.name);
+      const { Containers } = builtin ? builtinNetworkJson(builtin, c.backend.node.bridge, containers) : found.json;
+      return json({ ...found.json, Containers });
     }),
     route('POST', '/networks/create', async (call) => json(await create(c, await readJson(call)), 201)),
     route('POST', '/networks/prune', async (call) => json({ NetworksDeleted: await prune(c, call.query) })),
@@ -79,9 +82,10 @@ export function networkRoutes(c: RouteContext): Route[] {
 }
 
 async function allNetworks({ backend }: RouteContext): Promise<readonly KnownNetwork[]> {
-  const builtin = builtinNetworks.map(
-    (n): KnownNetwork => ({ id: String(n.Id), name: String(n.Name), scope: 'builtin', json: n }),
-  );
+  const builtin = builtinNames.map((name): KnownNetwork => {
+    const json = builtinNetworkJson(name, backend.node.bridge);
+    return { id: builtinId(name), name, scope: 'builtin', json };
+  });
   const local = (await backend.node.localNetworks()).map((n) => known(n, 'local'));
   try {
     return [...builtin, ...local, ...(await backend.swarm.networks()).map((n) => known(n, 'swarm'))];
@@ -152,7 +156,7 @@ async function reachable(c: RouteContext, ref: string): Promise<string> {
 
 /** What containers are on is decided when they are made, as far as no network of its own is concerned. The first two are Docker's words. */
 function refuseBuiltin(ref: string): void {
-  const name = builtinNetworks.find((n) => n.Name === ref || n.Id === ref)?.Name;
+  const name = builtinNames.find((n) => n === ref || builtinId(n) === ref);
   if (name === undefined) return;
   const why =
     name === 'host'

@@ -3,6 +3,7 @@ import { SwarmtsError } from '@swarmts/lib';
 import { Driver, Meta, Network, type NetworkSpec } from '@swarmts/proto';
 import type {
   Backend,
+  BridgeNetwork,
   ContainerCreate,
   ContainerLogLine,
   ContainerSummary,
@@ -82,6 +83,8 @@ export class MemoryNode implements NodeBackend {
     }
     this.containerList.splice(this.containerList.indexOf(found), 1);
   }
+
+  readonly bridge: BridgeNetwork = { subnet: '172.30.0.0/16', gateway: '172.30.0.1', icc: true, mtu: 1500 };
 
   async localNetworks(): Promise<readonly Network[]> {
     return this.networkList;

@@ -1,6 +1,7 @@
 /** The node part of the API's backend: the container engine in the API's words. */
 import { basename } from 'node:path';
 import type {
+  BridgeNetwork,
   ContainerCreate,
   ContainerLogLine,
   ContainerSummary,
@@ -28,10 +29,12 @@ const MASK = '******';
 export class EngineNodeBackend implements NodeBackend {
   readonly #engine: ContainerEngine;
   readonly #networks: LocalNetworks;
+  readonly bridge: BridgeNetwork;
 
-  constructor(engine: ContainerEngine, networks: LocalNetworks) {
+  constructor(engine: ContainerEngine, networks: LocalNetworks, bridge: BridgeNetwork) {
     this.#engine = engine;
     this.#networks = networks;
+    this.bridge = bridge;
   }
 
   async containers(): Promise<readonly ContainerSummary[]> {

@@ -136,6 +136,10 @@ export class LocalNetwork {
     return this.#subnet.cidr;
   }
 
+  get mtu(): number {
+    return this.#mtu;
+  }
+
   /** No container needs the network. */
   get isEmpty(): boolean {
     return this.#endpoints.size === 0;

@@ -64,6 +64,13 @@ describe('plain containers on networks', () => {
       return r.code === 0 ? r : undefined;
     });
     assert.equal(parseVisit(visit).client, '10.210.0.2');
+    const gateway = ok(
+      await lab.docker('w1', 'network', 'inspect', 'bridge', '-f', '{{(index .IPAM.Config 0).Gateway}}'),
+    );
+    assert.match(
+      ok(await lab.docker('w1', 'exec', 'stranger', 'ip', 'route')),
+      new RegExp(`default via ${gateway.trim()} `),
+    );
     await remove('w1', 'open');
   });
 
