@@ -97,8 +97,9 @@ export class Checker {
       for (const t of other.running) {
         if (t.id === task.id || t.serviceId !== task.serviceId || t.slot !== task.slot) continue;
         if (task.slot === 0 && other !== agent) continue;
-        // A seat that was given up is free for the next at once.
-        if ((store.get('task', t.id)?.desiredState ?? TaskState.REMOVE) === TaskState.REMOVE) continue;
+        // A seat that was given up is free for the next at once; a node that has not heard of it yet may even start what had it.
+        if ([t, task].some(({ id }) => (store.get('task', id)?.desiredState ?? TaskState.REMOVE) === TaskState.REMOVE))
+          continue;
         // A job that is run again does not wait for what its last run left.
         if (t.jobIteration?.index !== task.jobIteration?.index) continue;
         const node = store.get('node', other.id);
