@@ -44,7 +44,16 @@ export function accepts(filters: FilterArgs, name: string, test: (value: string)
 
 /** The name, or a regular expression in Go's syntax that fits a part of it; one that cannot be read fits nothing, as in Docker. */
 export function acceptsName(filters: FilterArgs, name: string): boolean {
-  return accepts(filters, 'name', (v) => v === name || readPattern(v)?.matcher(name).find() === true);
+  return accepts(filters, 'name', (v) => v === name || patternsOf(filters).get(v)?.matcher(name).find() === true);
+}
+
+/** Read once for all the names that a list asks about. */
+const known = new WeakMap<FilterArgs, ReadonlyMap<string, RE2JS | undefined>>();
+
+function patternsOf(filters: FilterArgs): ReadonlyMap<string, RE2JS | undefined> {
+  const patterns = known.get(filters) ?? new Map((filters.get('name') ?? []).map((v) => [v, readPattern(v)]));
+  known.set(filters, patterns);
+  return patterns;
 }
 
 function readPattern(text: string): RE2JS | undefined {

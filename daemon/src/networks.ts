@@ -1,5 +1,4 @@
 /** The node's networks, wired: the local one, those of the swarm, names, and the loop that looks after them. */
-import { existsSync, readFileSync } from 'node:fs';
 import { release as kernelRelease } from 'node:os';
 import { join } from 'node:path';
 import type { BridgeNetwork } from '@swarmts/api';
@@ -22,6 +21,7 @@ import {
   NetworkUpkeep,
   NodeContainerNetwork,
   type startHelper,
+  textOf,
 } from '@swarmts/worker';
 import type { DaemonConfig } from './config.js';
 
@@ -140,6 +140,5 @@ async function startNode(
 }
 
 function hasIpv6(): boolean {
-  const file = '/proc/net/if_inet6';
-  return existsSync(file) && readFileSync(file, 'utf8') !== '';
+  return textOf('/proc/net/if_inet6') !== '';
 }

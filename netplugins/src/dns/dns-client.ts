@@ -3,8 +3,8 @@
  * The process is found again after a restart of the daemon, and started again when somebody has killed it.
  */
 import { fileURLToPath } from 'node:url';
-import { type Clock, type Logger, messageOf, SwarmtsError } from '@swarmts/lib';
-import { ControlClient } from '../control/control-client.js';
+import { type Logger, messageOf, SwarmtsError } from '@swarmts/lib';
+import { ControlClient, type ControlClientOptions } from '../control/control-client.js';
 import { changeOfNames, type NetworkNames } from './names.js';
 import { DNS_PROTOCOL, type DnsAcknowledgement, type DnsContainer, type DnsUpdate } from './protocol.js';
 
@@ -18,15 +18,11 @@ const PACE = 4;
 /** but no longer than this. */
 const MAX_DEBOUNCE_MS = 100;
 
-export interface DnsClientOptions {
-  readonly socketPath: string;
-  /** Starts the process; it may find that another one is there already. */
-  readonly spawn: () => Promise<void>;
+export interface DnsClientOptions extends Omit<ControlClientOptions, 'name'> {
   /** The names of some networks, as of now; those that are not known are left out. */
   readonly networks: (ids: ReadonlySet<string>) => readonly NetworkNames[];
   /** False while not all of them are known: a process that goes on with those from before is let be. */
   readonly isComplete: () => boolean;
-  readonly clock: Clock;
   readonly logger: Logger;
 }
 

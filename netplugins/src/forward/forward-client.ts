@@ -1,18 +1,10 @@
 /** The daemon's side of the process that forwards published ports. */
 import { fileURLToPath } from 'node:url';
-import type { Clock } from '@swarmts/lib';
-import { ControlClient } from '../control/control-client.js';
+import { ControlClient, type ControlClientOptions } from '../control/control-client.js';
 import { FORWARD_PROTOCOL, type ForwardAcknowledgement, type PortForward } from './protocol.js';
 
 /** Program file of the process; its argument is the path of its socket. */
 export const FORWARD_MAIN_FILE = fileURLToPath(new URL('./main.js', import.meta.url));
-
-export interface ForwardClientOptions {
-  readonly socketPath: string;
-  /** Starts the process; it may find that another one is there already. */
-  readonly spawn: () => Promise<void>;
-  readonly clock: Clock;
-}
 
 export class ForwardClient {
   readonly #process: ControlClient<ForwardAcknowledgement>;
@@ -20,7 +12,7 @@ export class ForwardClient {
   /** As the process has it, while it is connected. */
   #told = '';
 
-  constructor(options: ForwardClientOptions) {
+  constructor(options: Omit<ControlClientOptions, 'name'>) {
     this.#process = new ControlClient({ ...options, name: 'the process that forwards published ports' });
   }
 

@@ -7,6 +7,7 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { textOf } from '../runtime/text-of.js';
 import { AT_WORK, CRASH_NAME, type CrashPlan, EXIT_PAST } from './crash-child.js';
 import { busyboxLayer, containerConfig, EngineBed, eventually, TestRegistry } from './engine-bed.js';
 
@@ -109,7 +110,7 @@ describe('a kill at every step', function () {
       const found = bed.engine.find(CRASH_NAME);
       if (found?.state === 'running') await runsItsCommand(where);
       // Otherwise it would be done twice.
-      else if (found) assert.ok(!readIfThere(found.logPath).includes(AT_WORK), `${where}: ${found.state}, but has run`);
+      else if (found) assert.ok(!textOf(found.logPath).includes(AT_WORK), `${where}: ${found.state}, but has run`);
       await recover(where);
       if (!hit) break;
       kills++;
@@ -137,13 +138,5 @@ describe('a kill at every step', function () {
 });
 
 function commandOf(pid: string): string {
-  return readIfThere(`/proc/${pid}/cmdline`);
-}
-
-function readIfThere(path: string): string {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch {
-    return '';
-  }
+  return textOf(`/proc/${pid}/cmdline`);
 }
