@@ -1,5 +1,5 @@
 /** What the API needs of the node's images. Records of streams are Docker's JSON progress objects. */
-import type { ContainerCreate, ImageSummary } from './backend.js';
+import type { ContainerCreate, ImageSummary } from './node-backend.js';
 
 export type ProgressRecord = Readonly<Record<string, unknown>>;
 

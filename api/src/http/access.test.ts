@@ -10,7 +10,8 @@ import { certificates } from '../testing/certificates.js';
 import { Harness } from '../testing/harness.js';
 import { memoryBackend } from '../testing/memory-backend.js';
 import { ADMIN_READS, checkAccess, HARMLESS_POSTS } from './access.js';
-import { MAX_CONNECTIONS_PER_ADDRESS, openListener, type TlsMaterial } from './listen.js';
+import { MAX_CONNECTIONS_PER_ADDRESS, openListener } from './listen.js';
+import type { TlsMaterial } from './tls-material.js';
 
 const reader = { role: 'readonly', name: 'rob' } as const;
 

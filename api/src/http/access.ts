@@ -5,7 +5,7 @@
 import type { TLSSocket } from 'node:tls';
 import { SwarmtsError } from '@swarmts/lib';
 import { type ClientRole, clientRoleOf } from '@swarmts/proto';
-import { isRevoked, type TlsMaterial } from './listen.js';
+import { isRevoked, type TlsMaterial } from './tls-material.js';
 
 export interface Caller {
   readonly role: ClientRole;

@@ -11,6 +11,7 @@ import { dirname } from 'node:path';
 import type { TLSSocket, TlsOptions } from 'node:tls';
 import { errnoOf, SwarmtsError } from '@swarmts/lib';
 import { HijackableMessage } from './hijack.js';
+import { isRevoked, type TlsMaterial, type TlsSource } from './tls-material.js';
 
 /** Of one listener; those beyond are closed. A client that watches events or logs keeps one open. */
 const MAX_CONNECTIONS = 8192;
@@ -23,24 +24,6 @@ const KEEP_ALIVE_TIMEOUT_MS = 60_000;
 const KEEP_ALIVE_PROBE_MS = 15_000;
 const HANDSHAKE_TIMEOUT_MS = 10_000;
 const CHECK_INTERVAL_MS = 5_000;
-
-/** What a listener shows to its clients and asks of them. */
-export interface TlsMaterial {
-  readonly certPem: string;
-  readonly keyPem: string;
-  /** Clients must show a certificate signed by one of these; without it anybody may do anything. */
-  readonly clientCaPem?: string;
-  /** Of the cluster whose CA that is. */
-  readonly clusterId?: string;
-  /** Serial numbers of certificates that were taken back. */
-  readonly revoked?: ReadonlySet<string>;
-}
-
-/** Changes while the listener is open: certificates are renewed. Without material nobody is let in. */
-export interface TlsSource {
-  readonly material: TlsMaterial | undefined;
-  onChange(listener: () => void): void;
-}
 
 export interface ListenOptions {
   /** Of TCP addresses; absent: in clear, and for everybody. */
@@ -122,11 +105,6 @@ function makeServer(tls: TlsSource | undefined, handler: RequestListener): Serve
     for (const connection of open) if (isRevoked(connection, tls.material)) connection.destroy();
   });
   return server;
-}
-
-/** Whether the certificate that the client has shown was taken back. */
-export function isRevoked(connection: TLSSocket, material: TlsMaterial | undefined): boolean {
-  return material?.revoked?.has(connection.getPeerCertificate().serialNumber) ?? false;
 }
 
 function secureContextOf(m: TlsMaterial | undefined): TlsOptions {

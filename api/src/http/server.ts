@@ -10,9 +10,10 @@ import { ADMIN, type Caller, callerOf, checkAccess } from './access.js';
 import { checkVersion, MAX_API_VERSION } from './api-version.js';
 import { type Call, drain, flowing, type HijackReply, headersOf, linger, type Reply } from './exchange.js';
 import { acceptHijack, answerAndEnd, endAndDrain, readHijackedBody } from './hijack.js';
-import { type ListenOptions, openListener, type TlsSource } from './listen.js';
+import { type ListenOptions, openListener } from './listen.js';
 import { cleanPath, type Router, splitVersion } from './router.js';
 import { jsonBody, send, sendJson, setHeaders } from './send.js';
+import type { TlsSource } from './tls-material.js';
 import { WebSockets } from './websocket.js';
 
 /** How long open requests may take to end when the server closes. */

@@ -3,8 +3,8 @@
  * starts the new task first never has fewer than it wants. What has no suitable node is not waited for: the node gets empty. Pure.
  */
 import { defaults, observedState, type Task, TaskState, UpdateOrder } from '@swarmts/proto';
+import type { ServiceView, Step } from './decision.js';
 import { newTask } from './new-task.js';
-import type { ServiceView, Step } from './reconcile-service.js';
 import { shouldRestart } from './restart-policy.js';
 import { newest, type Slots, wanted } from './slots.js';
 import { lossOf } from './task-loss.js';

@@ -11,8 +11,8 @@ import {
   TaskStatus,
 } from '@swarmts/proto';
 import fc from 'fast-check';
+import type { Step } from './decision.js';
 import { reconcileJob } from './reconcile-job.js';
-import type { Step } from './reconcile-service.js';
 import { tasksToDelete } from './task-reaper.js';
 import { NOW, nodeMap, type ServiceShape, type TaskShape, testNode, testService, testTask } from './testing.js';
 

@@ -4,9 +4,10 @@
  * Tasks of earlier iterations leave. What a slot's task completed is never done again in the same iteration.
  */
 import { NodeAvailability, NodeState, observedState, type Task, TaskState } from '@swarmts/proto';
+import { type Decision, earlier, type ServiceView, type Step } from './decision.js';
 import { isOfIteration } from './job.js';
 import { fitsPlacement, isDrained, newTask } from './new-task.js';
-import { type Decision, earlier, removalSteps, type ServiceView, type Step } from './reconcile-service.js';
+import { removalSteps } from './reconcile-service.js';
 import { restartDelayMs, shouldRestart } from './restart-policy.js';
 import { groupBySeat, isStopping, jobSlotOf, mayStartAt, newest, wanted } from './slots.js';
 import { lossOf } from './task-loss.js';

@@ -9,7 +9,8 @@ import {
   TaskState,
 } from '@swarmts/proto';
 import fc from 'fast-check';
-import { reconcileService, type Step } from './reconcile-service.js';
+import type { Step } from './decision.js';
+import { reconcileService } from './reconcile-service.js';
 import { NOW, nodeMap, type ServiceShape, testNode, testService, testTask } from './testing.js';
 
 const READY_NODES = nodeMap(testNode('n1'), testNode('n2'), testNode('n3'));

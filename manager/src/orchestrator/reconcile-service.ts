@@ -2,16 +2,8 @@
  * The decision of the orchestrator for one service: which tasks to create, restart, start and give up. Pure: service,
  * tasks and nodes in, steps out. Rolling changes of the spec are the updater's; it makes its own steps.
  */
-import {
-  type Node,
-  NodeAvailability,
-  NodeState,
-  observedState,
-  type Service,
-  type Task,
-  TaskState,
-  UpdateOrder,
-} from '@swarmts/proto';
+import { NodeAvailability, NodeState, observedState, type Task, TaskState, UpdateOrder } from '@swarmts/proto';
+import { type Decision, earlier, type ServiceView, type Step } from './decision.js';
 import { drainSteps } from './drain.js';
 import { fitsPlacement, isDrained, newTask } from './new-task.js';
 import { replicasOf } from './replicas.js';
@@ -29,25 +21,6 @@ import {
 } from './slots.js';
 import { type Loss, lossOf } from './task-loss.js';
 
-export type Step =
-  | { readonly type: 'create'; readonly task: Task }
-  | { readonly type: 'desire'; readonly taskId: string; readonly state: TaskState }
-  /** The old task is shut down and the new one takes its seat, in one transaction. */
-  | { readonly type: 'replace'; readonly taskId: string; readonly task: Task };
-
-export interface Decision {
-  readonly steps: readonly Step[];
-  /** When to look again although nothing has changed; 0 = never. */
-  readonly lookAgainAtMs: number;
-}
-
-export interface ServiceView {
-  readonly service: Service;
-  readonly tasks: readonly Task[];
-  readonly nodes: ReadonlyMap<string, Node>;
-  readonly nowMs: number;
-}
-
 export function reconcileService(v: ServiceView): Decision {
   const seats = groupBySeat(v.tasks);
   const restarts = restartSteps(v, seats);
@@ -63,11 +36,6 @@ export function reconcileService(v: ServiceView): Decision {
   const removed = new Set(rest.flatMap((s) => (s.type === 'desire' ? [s.taskId] : [])));
   const kept = first.filter((s) => s.type === 'create' || !removed.has(s.taskId));
   return { steps: [...kept, ...rest], lookAgainAtMs: earlier(restarts.lookAgainAtMs, starts.lookAgainAtMs) };
-}
-
-/** The earlier of two times, of which 0 means never. */
-export function earlier(a: number, b: number): number {
-  return a === 0 || b === 0 ? Math.max(a, b) : Math.min(a, b);
 }
 
 /** Tasks of a service that is gone: all of them leave. */

@@ -2,34 +2,19 @@
  * The loop that keeps every service's tasks as its spec asks: marks services dirty on events, decides with
  * `reconcileService`, writes the steps in batches, and hands changed specs to the updater.
  */
-import {
-  type Clock,
-  ControlLoop,
-  invariant,
-  type Logger,
-  type Random,
-  type TimerHandle,
-  type Watch,
-} from '@swarmts/lib';
-import { isWanted, type Node, type Service, type Task, TaskState } from '@swarmts/proto';
-import type { Store } from '../store/store.js';
+import { ControlLoop, type TimerHandle, type Watch } from '@swarmts/lib';
+import type { Node, Service } from '@swarmts/proto';
 import type { AnyChange } from '../store/tables.js';
-import type { WriteTx } from '../store/transaction.js';
+import { applyStep } from './apply-step.js';
+import type { Step } from './decision.js';
 import { isGlobal, isJob } from './job.js';
+import type { OrchestratorOptions } from './orchestrator-options.js';
 import { reconcileJob } from './reconcile-job.js';
-import { reconcileService, removalSteps, type Step } from './reconcile-service.js';
+import { reconcileService, removalSteps } from './reconcile-service.js';
 import { UpdateSupervisor } from './update-supervisor.js';
 
 const DEBOUNCE_MS = 5;
 const MAX_DELAY_MS = 100;
-
-export interface OrchestratorOptions {
-  readonly store: Store;
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly log: Logger;
-  readonly onStuck: (e: unknown) => void;
-}
 
 export class ServiceOrchestrator {
   readonly #o: OrchestratorOptions;
@@ -142,35 +127,4 @@ export class ServiceOrchestrator {
 
 function sameForServices(a: Node, b: Node | undefined): boolean {
   return b !== undefined && a.status?.state === b.status?.state && a.spec === b.spec;
-}
-
-/** Writes one step; a task that is gone or further along meanwhile is left alone. */
-export function applyStep(tx: WriteTx, step: Step): void {
-  if (step.type === 'create') {
-    createTask(tx, step.task);
-    return;
-  }
-  const task = tx.get('task', step.taskId);
-  if (!task) return;
-  if (step.type === 'desire') {
-    setDesired(tx, task, step.state);
-    return;
-  }
-  if (!isWanted(task)) return;
-  setDesired(tx, task, TaskState.SHUTDOWN);
-  createTask(tx, step.task);
-}
-
-/** With the cluster's log driver, where the service has none of its own. */
-function createTask(tx: WriteTx, task: Task): void {
-  if (!tx.get('service', task.serviceId)) return;
-  const [cluster] = tx.list('cluster');
-  tx.create('task', { ...task, logDriver: task.logDriver ?? cluster?.spec?.taskDefaultLogDriver });
-}
-
-/** Desired states only move forward. */
-export function setDesired(tx: WriteTx, task: Task, state: TaskState): void {
-  invariant(state > TaskState.NEW, 'no task is desired to be new');
-  if (task.desiredState >= state) return;
-  tx.update('task', { ...task, desiredState: state });
 }

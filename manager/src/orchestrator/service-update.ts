@@ -20,8 +20,9 @@ import {
   UpdateStatus,
 } from '@swarmts/proto';
 import type { ReadTx, WriteTx } from '../store/transaction.js';
+import { applyStep, setDesired } from './apply-step.js';
 import { isDirty, isDrained, newTask } from './new-task.js';
-import { applyStep, type OrchestratorOptions, setDesired } from './service-orchestrator.js';
+import type { OrchestratorOptions } from './orchestrator-options.js';
 import { groupBySeat, newest, wanted } from './slots.js';
 import { pinsWith } from './volume-pins.js';
 

@@ -1,6 +1,6 @@
 /** One updater at most per service: starts one when tasks are not what the spec asks for, ends it when the spec changes. */
 import { type Service, UpdateState } from '@swarmts/proto';
-import type { OrchestratorOptions } from './service-orchestrator.js';
+import type { OrchestratorOptions } from './orchestrator-options.js';
 import { dirtySlots, ServiceUpdate } from './service-update.js';
 
 export class UpdateSupervisor {

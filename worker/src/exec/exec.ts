@@ -6,12 +6,12 @@
 import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Clock, messageOf, newHexId, SwarmtsError, type TimerHandle } from '@swarmts/lib';
-import type { ExecConfig, ExecInfo, OutputChunk, Session, TerminalSize } from '../engine/session-api.js';
-import type { RunResult } from '../helper/helper-api.js';
+import type { ExecConfig, ExecInfo, Session, TerminalSize } from '../engine/session-api.js';
 import type { OciRuntime } from '../runtime/oci-runtime.js';
 import type { OciProcess } from '../runtime/oci-spec.js';
 import { execFailure } from '../runtime/runtime-errors.js';
 import type { Owner } from '../userns/id-map.js';
+import type { ExecStreams } from './exec-streams.js';
 import { PipeStreams } from './pipe-streams.js';
 import { startedOrEnded } from './started.js';
 import { TerminalStreams } from './terminal-streams.js';
@@ -27,15 +27,6 @@ export interface ExecHost {
   /** Throws as Docker does when the container cannot take an exec now. */
   readonly processOf: (config: ExecConfig, size: TerminalSize | undefined) => Promise<OciProcess>;
   readonly emit: (action: string, attributes: Readonly<Record<string, string>>) => void;
-}
-
-/** The streams of a process that is about to start. */
-export interface ExecStreams extends Session {
-  run(process: OciProcess, directory: string): Promise<RunResult>;
-  /** The process runs: what it writes may be read. */
-  begin(): void;
-  /** What is in the streams of a process that did not start; they are closed then. */
-  leftover(): Promise<string>;
 }
 
 const DEFAULT_SIZE: TerminalSize = { rows: 24, columns: 80 };
@@ -178,5 +169,3 @@ export class Exec {
     this.#host.emit('exec_die', { execID: this.id, exitCode: String(this.#exitCode) });
   }
 }
-
-export type Sink = (chunk: OutputChunk) => Promise<void>;

@@ -7,7 +7,7 @@ import type { RunResult } from '../helper/helper-api.js';
 import type { OciRuntime } from '../runtime/oci-runtime.js';
 import type { OciProcess } from '../runtime/oci-spec.js';
 import type { Owner } from '../userns/id-map.js';
-import type { ExecStreams, Sink } from './exec.js';
+import type { ExecStreams, Sink } from './exec-streams.js';
 
 /** A process that ended may have left its output to a child that goes on; it is not waited for longer. */
 const DRAIN_MS = 1000;

@@ -5,7 +5,7 @@ import type { TerminalSize } from '../engine/session-api.js';
 import type { RunResult } from '../helper/helper-api.js';
 import type { OciRuntime } from '../runtime/oci-runtime.js';
 import type { OciProcess } from '../runtime/oci-spec.js';
-import type { ExecStreams, Sink } from './exec.js';
+import type { ExecStreams, Sink } from './exec-streams.js';
 
 export interface TerminalOptions {
   readonly runtime: OciRuntime;
