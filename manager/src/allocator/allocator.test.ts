@@ -68,9 +68,20 @@ class Bed {
     for (let i = 0; i < 20; i++) await this.clock.advance(10);
   }
 
-  async service(networkId: string, endpoint?: EndpointSpec): Promise<Service> {
+  /** Another network with one address for containers. */
+  tinyNetwork(): Promise<string> {
+    const ipam = IpamOptions.create({ configs: [IpamConfig.create({ subnet: '10.9.0.0/30' })] });
+    return this.store.update(
+      (tx) => createNetwork(tx, NetworkSpec.create({ annotations: { name: 'tiny', labels: {} }, ipam })).id,
+    );
+  }
+
+  async service(networkIds: string | readonly string[], endpoint?: EndpointSpec): Promise<Service> {
     const plain = testService();
-    const networks = networkId === '' ? [] : [NetworkAttachmentConfig.create({ target: networkId, aliases: ['db'] })];
+    const networks = [networkIds]
+      .flat()
+      .filter((target) => target !== '')
+      .map((target) => NetworkAttachmentConfig.create({ target, aliases: ['db'] }));
     const task = plain.spec?.task && { ...plain.spec.task, networks };
     const spec = plain.spec && { ...plain.spec, task, endpoint };
     const ports = endpoint?.ports ?? [];
@@ -202,6 +213,45 @@ describe('the allocator', () => {
     assert.equal(vips(), 1, 'that of the other network alone');
     await bed.end(tasks.slice(0, 1));
     assert.equal(vips(), 2);
+    await bed.allocator.stop();
+  });
+
+  /** The network that is full, and one with five addresses. */
+  async function full(bed: Bed): Promise<{ readonly back: string; readonly tiny: string }> {
+    const back = await bed.start('10.1.0.0/29');
+    const tiny = await bed.tinyNetwork();
+    const owner = await bed.service(tiny);
+    await bed.store.update((tx) => tx.create('service', Service.create({ ...owner, id: 'owner' })));
+    await bed.store.update((tx) => tx.remove('service', 'svc'));
+    await bed.changeLeader();
+    return { back, tiny };
+  }
+
+  it('keeps no address for a service that cannot have them all', async () => {
+    const bed = new Bed();
+    const { back, tiny } = await full(bed);
+    await bed.service([back, tiny]);
+    assert.deepEqual(bed.stored().endpoint?.virtualIps, []);
+    await bed.store.update((tx) => tx.remove('service', 'svc'));
+    await bed.settle();
+    await bed.service(back, EndpointSpec.create({ mode: EndpointMode.DNSRR }));
+    const tasks = await bed.tasks(5);
+    assert.equal(tasks.filter((id) => observedState(bed.task(id)) === TaskState.PENDING).length, 5);
+    await bed.allocator.stop();
+  });
+
+  it('gives nobody a VIP of a service that does not get the one it is to have instead', async () => {
+    const bed = new Bed();
+    const { back, tiny } = await full(bed);
+    const { spec } = await bed.service(back);
+    const networks = [NetworkAttachmentConfig.create({ target: tiny })];
+    await bed.change({ spec: spec && { ...spec, task: spec.task && { ...spec.task, networks } } });
+    assert.equal(bed.stored().endpoint?.virtualIps[0]?.networkId, back);
+    await bed.change({ spec: spec && { ...spec, endpoint: EndpointSpec.create({ mode: EndpointMode.VIP }) } });
+    const vip = bed.stored().endpoint?.virtualIps[0]?.addr;
+    const tasks = await bed.tasks(5);
+    const addresses = tasks.flatMap((id) => bed.task(id).networks[0]?.addresses ?? []);
+    assert.deepEqual([addresses.length, addresses.includes(vip ?? '')], [4, false]);
     await bed.allocator.stop();
   });
 

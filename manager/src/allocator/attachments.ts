@@ -55,14 +55,25 @@ export function lacksVips(tx: ReadTx, service: Service, virtualIps: readonly End
   return vipNetworks(tx, service).some((n) => !has.has(n.id));
 }
 
-/** The VIPs that the service is to have: those it has already, and new ones. Those it no longer needs are released. */
+/**
+ * The VIPs that the service is to have: those it has already, and new ones. Those it no longer needs are released. All or none: when a
+ * pool is empty everything stays as it was.
+ */
 export function allocateVips(tx: ReadTx, pools: NetworkPools, service: Service): readonly EndpointVip[] {
   const wanted = vipNetworks(tx, service);
   const had = vipsByNetwork(service);
+  const fresh = wanted.filter((n) => !had.some((h) => h.networkId === n.id));
+  const made = new Map<string, readonly string[]>();
+  try {
+    for (const network of fresh) made.set(network.id, newVip(pools, network, service.id));
+  } catch (e) {
+    for (const networkId of made.keys()) pools.release(networkId, service.id);
+    throw e;
+  }
   for (const { networkId } of had) if (!wanted.some((n) => n.id === networkId)) pools.release(networkId, service.id);
-  return wanted.flatMap((network) => {
-    const addresses = had.find((h) => h.networkId === network.id)?.addresses ?? newVip(pools, network, service.id);
-    return addresses.map((addr) => EndpointVip.create({ networkId: network.id, addr }));
+  return wanted.flatMap(({ id: networkId }) => {
+    const addresses = had.find((h) => h.networkId === networkId)?.addresses ?? made.get(networkId) ?? [];
+    return addresses.map((addr) => EndpointVip.create({ networkId, addr }));
   });
 }
 
