@@ -80,6 +80,19 @@ describe('the subnets that a user fixes', () => {
     );
   });
 
+  it('have no gateway and reserve no address at their edges', () => {
+    for (const [gateway, reserved, what] of [
+      ['10.9.0.0', {}, 'gateway \\(10\\.9\\.0\\.0\\)'],
+      ['10.9.0.255', {}, 'gateway \\(10\\.9\\.0\\.255\\)'],
+      ['', { printer: '10.9.0.255' }, 'secondary ip address \\(printer:10\\.9\\.0\\.255\\)'],
+    ] as const) {
+      const problem = new RegExp(
+        `failed to allocate ${what}: Address already in use: it is the first or last .*10\\.9\\.0\\.0/24`,
+      );
+      assert.throws(() => fix([config('10.9.0.0/24', { gateway, reserved })]), problem);
+    }
+  });
+
   it('of IPv6 are left out where the network has none', () => {
     assert.deepEqual(fix([config('fd00:1::5/64')], [], false), []);
     assert.throws(() => fix([config('fd00:1::5/64')]), /it should be fd00:1::\/64/);

@@ -11,7 +11,7 @@ import {
   prefixesOverlap,
   prefixSize,
 } from './ip-prefix.js';
-import type { SubnetConfig } from './subnet-pool.js';
+import { edgesOf, type SubnetConfig } from './subnet-pool.js';
 
 /** Two edges and a gateway leave one for a container. */
 const SMALLEST_SUBNET = 4n;
@@ -46,7 +46,7 @@ export function fixedSubnets<C extends SubnetConfig>(
     if (clash) throw options.overlap(c.subnet, formatIpPrefix(clash));
     taken.push(subnet);
     const fixed = withGateway({ ...c, subnet: formatIpPrefix(subnet) });
-    refuseReservedGateway(fixed);
+    refuseTaken(fixed, edgesOf(subnet));
     return fixed;
   });
 }
@@ -59,11 +59,19 @@ export function withGateway<C extends SubnetConfig>(c: C): C {
   return { ...c, gateway: formatIp({ family, value: base === subnet.base ? base + 1n : base }) };
 }
 
-function refuseReservedGateway({ gateway, reserved }: SubnetConfig): void {
-  const same = Object.entries(reserved).find(([, address]) => parseIp(address).value === parseIp(gateway).value);
-  if (!same) return;
-  const what = `failed to allocate secondary ip address (${same[0]}:${same[1]})`;
-  throw new SwarmtsError('invalid-argument', `${what}: Address already in use: it is the gateway's`);
+/** A gateway at the edge of its subnet, and reserved addresses that are there or are the gateway's. */
+function refuseTaken({ subnet, gateway, reserved }: SubnetConfig, edges: readonly bigint[]): void {
+  const refuse = (what: string, owner: string) => {
+    throw new SwarmtsError('invalid-argument', `failed to allocate ${what}: Address already in use: it is ${owner}`);
+  };
+  const isEdge = (address: string) => edges.includes(parseIp(address).value);
+  const edge = `the first or last address of ${subnet}`;
+  if (isEdge(gateway)) refuse(`gateway (${gateway})`, edge);
+  for (const [name, address] of Object.entries(reserved)) {
+    const what = `secondary ip address (${name}:${address})`;
+    if (parseIp(address).value === parseIp(gateway).value) refuse(what, "the gateway's");
+    if (isEdge(address)) refuse(what, edge);
+  }
 }
 
 function problemsOf(c: SubnetConfig, ipv6: boolean): readonly string[] {

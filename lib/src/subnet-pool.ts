@@ -121,7 +121,7 @@ export class SubnetPool {
   }
 }
 
-/** The subnet's own address, and for IPv4 the broadcast address. */
-function edgesOf(subnet: IpPrefix): readonly bigint[] {
+/** Never anybody's: the subnet's own address, and for IPv4 the broadcast address. */
+export function edgesOf(subnet: IpPrefix): readonly bigint[] {
   return subnet.family === 4 ? [subnet.base, subnet.base + prefixSize(subnet) - 1n] : [subnet.base];
 }
