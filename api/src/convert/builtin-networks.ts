@@ -12,6 +12,8 @@ type BuiltinName = keyof typeof NETWORKS;
 
 export const builtinNames = Object.keys(NETWORKS) as readonly BuiltinName[];
 
+export const builtinDriver = (name: BuiltinName): string => NETWORKS[name].driver;
+
 /** '' for the name of any other network. */
 export function builtinId(name: string): string {
   const known = builtinNames.find((n) => n === name);
@@ -33,7 +35,7 @@ export function builtinNetworkJson(
     Id: builtinId(name),
     Created: ZERO_TIME,
     Scope: 'local',
-    Driver: NETWORKS[name].driver,
+    Driver: builtinDriver(name),
     EnableIPv6: false,
     IPAM: {
       Driver: 'default',

@@ -49,7 +49,7 @@ export function networkJson(
     Id: n.id,
     Created: timeJson(n.meta?.createdAtMs ?? 0),
     Scope: scope,
-    Driver: spec?.configOnly ? 'null' : n.driverState?.name || spec?.driver?.name || 'overlay',
+    Driver: networkDriver(n),
     EnableIPv6: spec?.ipv6Enabled ?? false,
     IPAM: {
       Driver: n.ipam?.driver?.name || 'default',
@@ -70,6 +70,10 @@ export function networkJson(
     Options: n.driverState?.options ?? spec?.driver?.options ?? {},
     Labels: spec?.annotations?.labels ?? {},
   };
+}
+
+export function networkDriver({ spec, driverState }: Network): string {
+  return spec?.configOnly ? 'null' : driverState?.name || spec?.driver?.name || 'overlay';
 }
 
 function containersJson(networkId: string, containers: readonly ContainerSummary[]): Record<string, unknown> {

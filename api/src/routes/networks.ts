@@ -1,9 +1,16 @@
 /** /networks: those of the swarm, on managers, the node's own, and the three that every node has. */
 import { isSwarmtsError, SwarmtsError } from '@swarmts/lib';
 import type { Network, NetworkSpec } from '@swarmts/proto';
-import { builtinId, builtinNames, builtinNetworkJson, soleNetwork } from '../convert/builtin-networks.js';
+import type { ContainerSummary } from '../backend.js';
+import {
+  builtinDriver,
+  builtinId,
+  builtinNames,
+  builtinNetworkJson,
+  soleNetwork,
+} from '../convert/builtin-networks.js';
 import { readWish } from '../convert/container-create.js';
-import { networkJson, readNetworkSpec } from '../convert/network.js';
+import { networkDriver, networkJson, readNetworkSpec } from '../convert/network.js';
 import { untilOf } from '../filter-time.js';
 import {
   accepts,
@@ -25,10 +32,13 @@ type NetworkJson = Readonly<Record<string, unknown>>;
 interface KnownNetwork {
   readonly id: string;
   readonly name: string;
-  readonly scope: 'swarm' | 'local' | 'builtin';
+  readonly kind: 'swarm' | 'local' | 'builtin';
+  readonly scope: 'swarm' | 'local';
+  readonly driver: string;
   /** Absent for a builtin one. */
   readonly network?: Network;
-  readonly json: NetworkJson;
+  /** With the containers where one network is asked for; lists have none. */
+  readonly json: (containers?: readonly ContainerSummary[]) => NetworkJson;
 }
 
 /** No network can be made under these names: "default" is what clients call the one of containers that name none. */
@@ -45,15 +55,11 @@ export function networkRoutes(c: RouteContext): Route[] {
       checkWords(filters, 'type', ['builtin', 'custom']);
       const all = await allNetworks(c);
       const used = filters.has('dangling') ? await usedNetworks(c) : new Set<string>();
-      return json(all.filter((n) => isWanted(n, filters, used)).map((n) => n.json));
+      return json(all.filter((n) => isWanted(n, filters, used)).map((n) => n.json()));
     }),
     route('GET', '/networks/{id}', async (call) => {
       const found = findNetwork(await allNetworks(c), ref(call), call.query.get('scope') ?? '');
-      const containers = await c.backend.node.containers();
-      if (found.network && found.scope !== 'builtin') return json(networkJson(found.network, found.scope, containers));
-      const builtin = builtinNames.find((n) => n === found.name);
-      const { Containers } = builtin ? builtinNetworkJson(builtin, c.backend.node.bridge, containers) : found.json;
-      return json({ ...found.json, Containers });
+      return json(found.json(await c.backend.node.containers()));
     }),
     route('POST', '/networks/create', async (call) => json(await create(c, await readJson(call)), 201)),
     route('POST', '/networks/prune', async (call) => json({ NetworksDeleted: await prune(c, call.query) })),
@@ -83,8 +89,9 @@ export function networkRoutes(c: RouteContext): Route[] {
 
 async function allNetworks({ backend }: RouteContext): Promise<readonly KnownNetwork[]> {
   const builtin = builtinNames.map((name): KnownNetwork => {
-    const json = builtinNetworkJson(name, backend.node.bridge);
-    return { id: builtinId(name), name, scope: 'builtin', json };
+    const json = (containers?: readonly ContainerSummary[]) =>
+      builtinNetworkJson(name, backend.node.bridge, containers);
+    return { id: builtinId(name), name, kind: 'builtin', scope: 'local', driver: builtinDriver(name), json };
   });
   const local = (await backend.node.localNetworks()).map((n) => known(n, 'local'));
   try {
@@ -97,19 +104,20 @@ async function allNetworks({ backend }: RouteContext): Promise<readonly KnownNet
 
 function known(network: Network, scope: 'swarm' | 'local'): KnownNetwork {
   const name = network.spec?.annotations?.name ?? '';
-  return { id: network.id, name, scope, network, json: networkJson(network, scope) };
+  const json = (containers?: readonly ContainerSummary[]) => networkJson(network, scope, containers);
+  return { id: network.id, name, kind: scope, scope, driver: networkDriver(network), network, json };
 }
 
 function isWanted(n: KnownNetwork, filters: FilterArgs, used: ReadonlySet<string>): boolean {
   const dangling = booleanFilter(filters, 'dangling');
-  const isDangling = n.scope !== 'builtin' && !used.has(n.id);
+  const isDangling = n.kind !== 'builtin' && !used.has(n.id);
   return (
     (dangling === undefined || dangling === isDangling) &&
     accepts(filters, 'id', (v) => n.id.startsWith(v)) &&
     acceptsName(filters, n.name) &&
-    accepts(filters, 'driver', (v) => n.json.Driver === v) &&
-    accepts(filters, 'scope', (v) => n.json.Scope === v) &&
-    accepts(filters, 'type', (v) => (v === 'builtin') === (n.scope === 'builtin')) &&
+    accepts(filters, 'driver', (v) => n.driver === v) &&
+    accepts(filters, 'scope', (v) => n.scope === v) &&
+    accepts(filters, 'type', (v) => (v === 'builtin') === (n.kind === 'builtin')) &&
     acceptsLabels(filters, 'label', labelsOf(n))
   );
 }
@@ -133,9 +141,11 @@ async function usedNetworks({ backend }: RouteContext): Promise<ReadonlySet<stri
 
 /** By id, name or unique prefix of an id. Services know the node's own networks by their names: scope "swarm" gives those. */
 function findNetwork(all: readonly KnownNetwork[], ref: string, scope: string): KnownNetwork {
-  const builtin = all.find((n) => n.scope === 'builtin' && n.name === ref);
-  if (builtin && scope === 'swarm') return { ...builtin, json: { ...builtin.json, Id: builtin.name, Scope: 'swarm' } };
-  const list = scope === '' ? all : all.filter((n) => n.json.Scope === scope);
+  const builtin = all.find((n) => n.kind === 'builtin' && n.name === ref);
+  if (builtin && scope === 'swarm') {
+    return { ...builtin, json: (containers) => ({ ...builtin.json(containers), Id: builtin.name, Scope: 'swarm' }) };
+  }
+  const list = scope === '' ? all : all.filter((n) => n.scope === scope);
   const found =
     list.find((n) => n.id === ref) ??
     list.find((n) => n.name === ref) ??
@@ -232,10 +242,10 @@ function operatorFields(): SwarmtsError {
 }
 
 async function remove(c: RouteContext, n: KnownNetwork): Promise<void> {
-  if (n.scope === 'builtin') {
+  if (n.kind === 'builtin') {
     throw new SwarmtsError('permission-denied', `${n.name} is a pre-defined network and cannot be removed`);
   }
-  if (n.scope === 'local') await c.backend.node.removeLocalNetwork(n.id);
+  if (n.kind === 'local') await c.backend.node.removeLocalNetwork(n.id);
   else await c.backend.swarm.removeNetwork(n.id);
 }
 
@@ -248,7 +258,7 @@ async function prune(c: RouteContext, query: URLSearchParams): Promise<readonly 
   for (const n of await allNetworks(c)) {
     const isUsed = used.has(n.id) || used.has(n.name) || n.network?.spec?.ingress === true;
     const isOld = (n.network?.meta?.createdAtMs ?? 0) <= untilMs;
-    if (n.scope === 'builtin' || isUsed || !isOld || !acceptsPrunedLabels(filters, labelsOf(n))) continue;
+    if (n.kind === 'builtin' || isUsed || !isOld || !acceptsPrunedLabels(filters, labelsOf(n))) continue;
     try {
       await remove(c, n);
       deleted.push(n.name);
