@@ -9,6 +9,7 @@ import type { NodeBackend } from './node-backend.js';
 import type { SwarmBackend } from './swarm-backend.js';
 import type { SystemBackend } from './system-backend.js';
 
+export * from './container-settings.js';
 export * from './node-backend.js';
 export * from './swarm-backend.js';
 export * from './system-backend.js';

@@ -1,7 +1,8 @@
 /** What the API needs of a node's engine: containers, images and volumes as they are listed and shown. */
 import type { LogQuery, Network, NetworkSpec } from '@swarmts/proto';
-import type { RestartPolicy, TerminalSize } from './container-backend.js';
+import type { RestartPolicy } from './container-backend.js';
 import type { ContainerLimits } from './container-limits.js';
+import type { ContainerMountWish, ContainerSettings } from './container-settings.js';
 
 export interface HealthCheck {
   readonly config: {
@@ -44,6 +45,8 @@ export interface ContainerSummary {
     readonly publishedPort: number;
     readonly hostIp: string;
   }[];
+  /** What it listens at, as its image, its maker and its published ports say. */
+  readonly exposedPorts: readonly { readonly protocol: string; readonly targetPort: number }[];
   readonly mounts: readonly {
     readonly type: string;
     readonly source: string;
@@ -77,15 +80,13 @@ export interface ContainerSummary {
   readonly logDriver: string;
   /** What is shown beside every line of its log with `details`. */
   readonly logAttributes: Readonly<Record<string, string>>;
-  readonly resources: Partial<ContainerLimits>;
   readonly stopSignal: string;
-  readonly stopTimeoutSeconds?: number;
-  readonly capAdd: readonly string[];
-  readonly capDrop: readonly string[];
-  readonly readOnlyRootfs: boolean;
-  readonly privileged: boolean;
-  readonly autoRemove: boolean;
   readonly runtime: string;
+  /** What it was made with. */
+  readonly settings: ContainerSettings;
+  /** Those that apply to it, absent with all privileges. */
+  readonly maskedPaths?: readonly string[];
+  readonly readonlyPaths?: readonly string[];
   /** With a health check: what it is and what it said, oldest first. */
   readonly healthCheck?: HealthCheck;
   /** Of execs that have not ended. */
@@ -139,34 +140,14 @@ export interface NetworkWish {
   readonly links: readonly ContainerLink[];
 }
 
-export interface ContainerMountWish {
-  readonly type: 'bind' | 'volume' | 'tmpfs';
-  readonly source: string;
-  readonly target: string;
-  readonly readOnly: boolean;
-  readonly propagation?: string;
-  readonly bindNonRecursive?: boolean;
-  readonly bindCreateSource?: boolean;
-  readonly tmpfsSizeBytes?: number;
-  readonly tmpfsMode?: number;
-  readonly tmpfsOptions?: readonly string[];
-  readonly volumeNoCopy?: boolean;
-  readonly volumeLabels?: Readonly<Record<string, string>>;
-  readonly volumeSubpath?: string;
-  readonly volumeDriver?: string;
-  readonly volumeOptions?: Readonly<Record<string, string>>;
-  /** As it was given, "ro,z". */
-  readonly mode?: string;
-}
-
 /** What a client gave, kept for those who inspect the container. */
 export interface GivenConfig {
   readonly config: Readonly<Record<string, unknown>>;
   readonly hostConfig: Readonly<Record<string, unknown>>;
 }
 
-/** A container to be made, without any swarm. The names are the engine's. */
-export interface ContainerCreate {
+/** A container to be made, without any swarm. */
+export interface ContainerCreate extends ContainerSettings {
   /** '' lets the backend choose one. */
   readonly name: string;
   readonly image: string;
@@ -178,19 +159,12 @@ export interface ContainerCreate {
   readonly cmd?: readonly string[];
   readonly env: readonly string[];
   readonly user?: string;
-  readonly groups?: readonly string[];
   readonly workingDir?: string;
   readonly hostname?: string;
-  readonly domainname?: string;
   readonly tty: boolean;
   readonly openStdin: boolean;
-  /** The input ends when the first one who is attached to it leaves. */
-  readonly stdinOnce: boolean;
-  readonly consoleSize?: TerminalSize;
   readonly restart?: RestartPolicy;
-  readonly autoRemove: boolean;
   readonly stopSignal?: string;
-  readonly stopTimeoutSeconds?: number;
   readonly health?: {
     readonly test: readonly string[];
     readonly intervalNs: number;
@@ -216,52 +190,9 @@ export interface ContainerCreate {
   readonly publishAllPorts: boolean;
   readonly exposedPorts: readonly { readonly protocol: 'tcp' | 'udp' | 'sctp'; readonly targetPort: number }[];
   readonly mounts: readonly ContainerMountWish[];
-  readonly volumesFrom: readonly string[];
   /** Containers of the node's local network that it knows by name. */
   readonly links: readonly ContainerLink[];
-  /** Lines of /etc/hosts. */
-  readonly extraHosts: readonly string[];
-  readonly dns?: {
-    readonly servers: readonly string[];
-    readonly search: readonly string[];
-    readonly options: readonly string[];
-  };
   readonly resources: ContainerLimits;
-  readonly devices: readonly {
-    readonly hostPath: string;
-    readonly containerPath: string;
-    readonly permissions: string;
-  }[];
-  readonly deviceRules: readonly string[];
-  readonly cdiDevices: readonly string[];
-  readonly capAdd: readonly string[];
-  readonly capDrop: readonly string[];
-  readonly privileged: boolean;
-  readonly readOnlyRootfs: boolean;
-  readonly init: boolean;
-  readonly sysctls: Readonly<Record<string, string>>;
-  readonly shmSizeBytes?: number;
-  readonly noNewPrivileges: boolean;
-  readonly seccompUnconfined: boolean;
-  readonly seccompProfile?: string;
-  readonly apparmorProfile?: string;
-  readonly selinuxLabel?: string;
-  readonly maskedPaths?: readonly string[];
-  readonly readonlyPaths?: readonly string[];
-  readonly pidMode: string;
-  readonly ipcMode: string;
-  readonly utsMode: string;
-  readonly cgroupnsMode: string;
-  readonly usernsMode: string;
-  readonly cgroupParent?: string;
-  readonly runtime?: string;
-  readonly annotations?: Readonly<Record<string, string>>;
-  readonly log?: {
-    readonly driver: 'json-file' | 'local' | 'none' | 'syslog' | 'journald';
-    readonly options: Readonly<Record<string, string>>;
-    readonly maxSizeBytes: number;
-    readonly maxFiles: number;
-  };
   readonly given: GivenConfig;
 }
 

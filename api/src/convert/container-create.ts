@@ -46,7 +46,7 @@ export function readContainerCreate(o: JsonObject, name: string, platform = ''):
     capDrop: host.strings('CapDrop'),
     privileged: host.boolean('Privileged'),
     readOnlyRootfs: host.boolean('ReadonlyRootfs'),
-    init: host.boolean('Init'),
+    ...(host.has('Init') ? { init: host.boolean('Init') } : {}),
     sysctls: host.map('Sysctls'),
     pidMode: host.string('PidMode'),
     ipcMode: host.string('IpcMode'),

@@ -1,10 +1,15 @@
 import assert from 'node:assert/strict';
+import type { ContainerSummary } from '../backend.js';
+import { JsonObject } from '../json/object.js';
 import { container } from '../testing/memory-backend.js';
 import { containerListJson } from './container.js';
+import { readContainerCreate } from './container-create.js';
 import { containerInspectJson } from './container-inspect.js';
 
 interface Inspected {
-  readonly HostConfig: { readonly PortBindings: unknown; readonly NetworkMode: string };
+  readonly HostConfig: Readonly<Record<string, unknown>>;
+  readonly Config: Readonly<Record<string, unknown>>;
+  readonly NetworkSettings: { readonly Ports: unknown };
 }
 
 describe('a container that is inspected', () => {
@@ -31,5 +36,131 @@ describe('a container that is inspected', () => {
     };
     assert.deepEqual([HostConfig.NetworkMode, Object.keys(NetworkSettings.Networks)], ['default', ['bridge']]);
     assert.equal((containerInspectJson(task) as object as Inspected).HostConfig.NetworkMode, 'default');
+  });
+
+  const inspect = (c: Partial<ContainerSummary>) => containerInspectJson({ ...made, ...c }) as object as Inspected;
+  const HOST_CONFIG = {
+    Dns: ['192.0.2.53'],
+    DnsSearch: ['example.org'],
+    DnsOptions: ['ndots:2'],
+    ExtraHosts: ['db:192.0.2.1', 'six:2001:db8::1', 'host.docker.internal:host-gateway'],
+    LogConfig: { Type: 'json-file', Config: { 'max-size': '1m', tag: 'x' } },
+    CapAdd: ['NET_ADMIN'],
+    CapDrop: ['CHOWN'],
+    Init: false,
+    ReadonlyRootfs: true,
+    Privileged: false,
+    AutoRemove: true,
+    GroupAdd: ['audio'],
+    Sysctls: { 'net.core.somaxconn': '99' },
+    Annotations: { a: 'b' },
+    ShmSize: 1 << 20,
+    PidMode: 'host',
+    IpcMode: 'shareable',
+    UTSMode: 'host',
+    CgroupnsMode: 'host',
+    UsernsMode: 'host',
+    CgroupParent: '/mine',
+    VolumesFrom: ['other:ro'],
+    ConsoleSize: [24, 80],
+    OomScoreAdj: 100,
+    Memory: 64 << 20,
+    MemorySwap: -1,
+    PidsLimit: 7,
+    Ulimits: [{ Name: 'nofile', Soft: 10, Hard: 20 }],
+    Devices: [{ PathOnHost: '/dev/null', PathInContainer: '/dev/nil', CgroupPermissions: 'r' }],
+    DeviceCgroupRules: ['c 1:3 mr'],
+    BlkioDeviceReadBps: [{ Path: '/dev/sda', Rate: 1024 }],
+  };
+
+  it('shows what the engine was told, whether a client has told it or a manager', () => {
+    const { given, ...settings } = readContainerCreate(
+      JsonObject.of({ Image: 'box', Domainname: 'example.org', HostConfig: HOST_CONFIG }, 'body'),
+      'web',
+    );
+    for (const c of [{ settings }, { settings, given }]) {
+      const { HostConfig, Config } = inspect({ ...c, links: [], logDriver: 'json-file' });
+      const shown = Object.fromEntries(Object.keys(HOST_CONFIG).map((name) => [name, HostConfig[name]]));
+      assert.deepEqual(shown, HOST_CONFIG);
+      assert.equal(Config.Domainname, 'example.org');
+    }
+  });
+
+  it('shows mounts and security of tasks in the forms that a client would have given', () => {
+    const { HostConfig } = inspect({
+      settings: {
+        mounts: [
+          {
+            type: 'bind',
+            source: '/etc',
+            target: '/e',
+            readOnly: true,
+            propagation: 'rslave',
+            bindCreateSource: false,
+          },
+          {
+            type: 'volume',
+            source: 'data',
+            target: '/d',
+            readOnly: false,
+            volumeDriver: 'local',
+            volumeLabels: { a: 'b' },
+          },
+          { type: 'tmpfs', source: '', target: '/t', readOnly: false, tmpfsSizeBytes: 4096, tmpfsMode: 0o700 },
+        ],
+        noNewPrivileges: true,
+        seccompUnconfined: true,
+        selinuxLabel: 'system_u:system_r:svirt_t:s0:c1',
+        cdiDevices: ['vendor.com/gpu=0'],
+      },
+    });
+    assert.deepEqual(HostConfig.Mounts, [
+      { Type: 'bind', Source: '/etc', Target: '/e', ReadOnly: true, BindOptions: { Propagation: 'rslave' } },
+      {
+        Type: 'volume',
+        Source: 'data',
+        Target: '/d',
+        VolumeOptions: { Labels: { a: 'b' }, DriverConfig: { Name: 'local' } },
+      },
+      { Type: 'tmpfs', Target: '/t', TmpfsOptions: { SizeBytes: 4096, Mode: 0o700 } },
+    ]);
+    assert.deepEqual(HostConfig.SecurityOpt, [
+      'label=user:system_u',
+      'label=role:system_r',
+      'label=type:svirt_t',
+      'label=level:s0:c1',
+      'seccomp=unconfined',
+      'no-new-privileges=true',
+    ]);
+    const request = { Driver: 'cdi', Count: 0, DeviceIDs: ['vendor.com/gpu=0'], Capabilities: null, Options: null };
+    assert.deepEqual([HostConfig.DeviceRequests, HostConfig.Binds], [[request], null]);
+  });
+
+  it('shows mounts as the client said them, and nothing that nobody knows', () => {
+    const hostConfig = { Binds: ['data:/d'], mounts: [], SecurityOpt: [], Nonsense: 1, Tmpfs: { '/t': '' } };
+    const settings = { mounts: [{ type: 'volume' as const, source: 'data', target: '/d', readOnly: false }] };
+    const { HostConfig } = inspect({ settings, given: { config: {}, hostConfig } });
+    assert.deepEqual([HostConfig.Binds, HostConfig.Tmpfs, HostConfig.SecurityOpt], [['data:/d'], { '/t': '' }, null]);
+    for (const absent of ['Mounts', 'mounts', 'Nonsense', 'Init', 'Sysctls'])
+      assert.ok(!(absent in HostConfig), absent);
+  });
+
+  it('shows which paths are masked, and none with all privileges', () => {
+    const paths = { maskedPaths: ['/proc/kcore'], readonlyPaths: ['/proc/bus'] };
+    const of = ({ HostConfig: h }: Inspected) => [h.MaskedPaths, h.ReadonlyPaths];
+    assert.deepEqual(of(inspect(paths)), [['/proc/kcore'], ['/proc/bus']]);
+    assert.deepEqual(of(inspect({ maskedPaths: [], readonlyPaths: [] })), [[], []]);
+    assert.deepEqual(of(inspect({})), [null, null]);
+  });
+
+  it('listens at what is exposed while it runs in a network of its own', () => {
+    const exposedPorts = [80, 90].map((targetPort) => ({ protocol: 'tcp', targetPort }));
+    const ports = { '80/tcp': [{ HostIp: '0.0.0.0', HostPort: '32768' }], '90/tcp': null };
+    assert.deepEqual(inspect({ exposedPorts }).NetworkSettings.Ports, ports);
+    assert.deepEqual(inspect({ exposedPorts }).Config.ExposedPorts, { '80/tcp': {}, '90/tcp': {} });
+    const listed = containerListJson({ ...made, exposedPorts }, 0) as { Ports: readonly object[] };
+    assert.deepEqual(listed.Ports[1], { PrivatePort: 90, Type: 'tcp' });
+    for (const without of [{ networkMode: 'host' }, { networkMode: 'container:x' }, { state: 'exited' as const }])
+      assert.deepEqual(inspect({ exposedPorts, ...without }).NetworkSettings.Ports, {});
   });
 });

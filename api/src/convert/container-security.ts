@@ -1,7 +1,7 @@
 /** Privileges, namespaces, devices and logs of containers, as HostConfig has them. */
 import { parseSizeBytes, SwarmtsError } from '@swarmts/lib';
 import { selinuxLabel } from '@swarmts/proto';
-import type { ContainerCreate } from '../backend.js';
+import type { ContainerCreate, ContainerSettings } from '../backend.js';
 import type { JsonObject } from '../json/object.js';
 
 type Security = Pick<
@@ -34,6 +34,19 @@ export function readSecurity(host: JsonObject): Security {
   }
   const label = selinuxLabel(labels);
   return { ...out, ...(label === '' ? {} : { selinuxLabel: label }) };
+}
+
+/** What stands for them in SecurityOpt. */
+export function securityOptions(s: ContainerSettings): readonly string[] {
+  const [user, role, type, ...level] = s.selinuxLabel?.split(':') ?? [];
+  const labels = Object.entries({ user, role, type, level: level.join(':') }).filter(([, v]) => v);
+  return [
+    ...labels.map(([part, value]) => `label=${part}:${value}`),
+    ...(s.seccompUnconfined ? ['seccomp=unconfined'] : []),
+    ...(s.seccompProfile === undefined ? [] : [`seccomp=${s.seccompProfile}`]),
+    ...(s.apparmorProfile === undefined ? [] : [`apparmor=${s.apparmorProfile}`]),
+    ...(s.noNewPrivileges ? ['no-new-privileges=true'] : []),
+  ];
 }
 
 /** "type:svirt_t" and the like; "disable" is none. */

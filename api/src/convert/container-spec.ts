@@ -164,7 +164,7 @@ function readMount(o: JsonObject): Mount {
   });
 }
 
-function mountJson(m: Mount): Record<string, unknown> {
+export function mountJson(m: Mount): Record<string, unknown> {
   return omitEmpty({
     Type: wordOf(mountTypes, m.type),
     Source: m.source,

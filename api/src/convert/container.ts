@@ -12,7 +12,7 @@ export function containerListJson(c: ContainerSummary, nowMs: number): Record<st
     ImageID: c.imageId,
     Command: c.command.map((arg, i) => (i > 0 && arg.includes(' ') ? `'${arg}'` : arg)).join(' '),
     Created: Math.floor(c.createdAtMs / 1000),
-    Ports: c.ports.map((p) => ({
+    Ports: openPorts(c).map((p) => ({
       ...(p.publishedPort === 0 ? {} : { IP: p.hostIp === '' ? '0.0.0.0' : p.hostIp }),
       PrivatePort: p.targetPort,
       ...(p.publishedPort === 0 ? {} : { PublicPort: p.publishedPort }),
@@ -48,9 +48,19 @@ export function statusText(c: ContainerSummary, nowMs: number): string {
   }
 }
 
-export function portMapJson(c: ContainerSummary): Record<string, unknown> {
+/** While it runs, in a network of its own: what it publishes, and with the port 0 what it only listens at. */
+export function openPorts(c: ContainerSummary): ContainerSummary['ports'] {
+  if (!isUp(c) || ['host', 'none'].includes(c.networkMode) || c.networkMode.startsWith('container:')) return [];
+  const published = new Set(c.ports.map((p) => `${p.targetPort}/${p.protocol}`));
+  const exposed = c.exposedPorts.filter((p) => !published.has(`${p.targetPort}/${p.protocol}`));
+  return [...c.ports, ...exposed.map((p) => ({ ...p, publishedPort: 0, hostIp: '' }))];
+}
+
+const isUp = (c: ContainerSummary): boolean => c.state === 'running' || c.state === 'paused';
+
+export function portMapJson(ports: ContainerSummary['ports']): Record<string, unknown> {
   const map: Record<string, { HostIp: string; HostPort: string }[] | null> = {};
-  for (const p of c.ports) {
+  for (const p of ports) {
     const key = `${p.targetPort}/${p.protocol}`;
     const HostIp = p.hostIp === '' ? '0.0.0.0' : p.hostIp;
     if (p.publishedPort === 0) map[key] ??= null;

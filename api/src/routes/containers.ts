@@ -3,7 +3,7 @@ import { isSwarmtsError, SwarmtsError } from '@swarmts/lib';
 import type { ContainerSummary } from '../backend.js';
 import type { WaitCondition } from '../container-backend.js';
 import { soleNetwork } from '../convert/builtin-networks.js';
-import { containerListJson } from '../convert/container.js';
+import { containerListJson, openPorts } from '../convert/container.js';
 import { readContainerCreate } from '../convert/container-create.js';
 import { containerInspectJson } from '../convert/container-inspect.js';
 import { readLimitChanges, readRestartPolicy } from '../convert/container-limits.js';
@@ -158,7 +158,7 @@ async function wait({ backend }: RouteContext, call: Call): Promise<Reply> {
 }
 
 /** Not "not found": clients would pull the image then. */
-async function checkPeer({ backend }: RouteContext, mode: string): Promise<void> {
+async function checkPeer({ backend }: RouteContext, mode = ''): Promise<void> {
   if (!mode.startsWith(OF_CONTAINER)) return;
   try {
     await backend.node.container(mode.slice(OF_CONTAINER.length));
@@ -264,7 +264,7 @@ function hasPort(
   const [, first, last, protocol = 'tcp'] = /^(\d+)(?:-(\d+))?(?:\/(tcp|udp|sctp))?$/.exec(text) ?? [];
   if (first === undefined) throw new SwarmtsError('invalid-argument', `invalid filter: invalid port "${text}"`);
   const [from, to] = [Number(first), Number(last ?? first)];
-  return x.ports.some((p) => p.protocol === protocol && numberOf(p) >= from && numberOf(p) <= to);
+  return openPorts(x).some((p) => p.protocol === protocol && numberOf(p) >= from && numberOf(p) <= to);
 }
 
 function isAncestor(x: ContainerSummary, ref: string): boolean {

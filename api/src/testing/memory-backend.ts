@@ -257,6 +257,7 @@ export function container(id: string, name: string): ContainerSummary {
     pid: 42,
     labels: { 'com.docker.swarm.task.id': 'task1' },
     ports: [{ protocol: 'tcp', targetPort: 80, publishedPort: 8080, hostIp: '' }],
+    exposedPorts: [{ protocol: 'tcp', targetPort: 80 }],
     mounts: [
       {
         type: 'volume',
@@ -288,10 +289,8 @@ export function container(id: string, name: string): ContainerSummary {
     logPath: '',
     logDriver: 'json-file',
     logAttributes: {},
-    resources: {},
-    privileged: false,
-    autoRemove: false,
     runtime: 'runc',
+    settings: {},
     execIds: [],
     directory: '/containers/c',
     layers: ['/overlay/b/diff', '/overlay/a/diff'],
@@ -299,8 +298,5 @@ export function container(id: string, name: string): ContainerSummary {
     selinuxLabel: '',
     mountLabel: '',
     stopSignal: 'SIGTERM',
-    capAdd: [],
-    capDrop: [],
-    readOnlyRootfs: false,
   };
 }

@@ -65,6 +65,11 @@ describe('the container of a task', () => {
     assert.deepEqual([c.entrypoint, c.cmd], [['/bin/sh'], ['-c', 'x']]);
   });
 
+  it('tells an init that was refused from one that nobody spoke of', () => {
+    assert.deepEqual([configOf(task({ hasInit: true })).init, 'init' in configOf(task({}))], [false, false]);
+    assert.equal(configOf(task({ hasInit: true, init: true })).init, true);
+  });
+
   it('keeps a grace period of zero', () =>
     assert.equal(configOf(task({ hasStopGracePeriod: true })).stopTimeoutSeconds, 0));
 

@@ -62,7 +62,7 @@ export function containerConfigOf(task: Task, nodeHostname: string, files: TaskF
     tty: c?.tty ?? false,
     openStdin: c?.openStdin ?? false,
     readOnlyRootfs: c?.readOnly ?? false,
-    init: c?.init ?? false,
+    ...(c?.hasInit ? { init: c.init } : {}),
     ...optional('stopSignal', c?.stopSignal),
     stopTimeoutSeconds: (c?.hasStopGracePeriod ? c.stopGracePeriodNs : defaults.stopGracePeriodNs) / 1e9,
     mounts: (c?.mounts ?? []).map((m) =>

@@ -2,9 +2,10 @@
 import { dirname, isAbsolute } from 'node:path';
 import { logAttributes } from '../logs/log-attributes.js';
 import { tagOf } from '../logs/syslog-format.js';
+import { systemPaths } from '../runtime/oci-config.js';
 import { type LabelSupport, mountLabel, securityLabels } from '../runtime/security-labels.js';
-import type { ContainerRecord } from './container-record.js';
-import type { ContainerInfo, ContainerLink } from './engine-api.js';
+import type { ContainerRecord, ResolvedMount } from './container-record.js';
+import type { ContainerInfo, ContainerLink, ContainerMount } from './engine-api.js';
 import type { HealthState } from './health-state.js';
 
 export interface Circumstances {
@@ -40,23 +41,30 @@ export function describeContainer(record: ContainerRecord, now: Circumstances): 
     ...(network ? { network: networkOf(network) } : {}),
     ...(network?.networks ? { networks: network.networks } : {}),
     ports: network?.ports ?? record.config.ports,
+    exposedPorts: record.exposedPorts ?? [],
+    ...systemPaths(record.config),
     links,
     entrypoint: record.entrypoint,
     cmd: record.cmd,
     env: record.env,
     logPath: record.config.log?.driver === 'none' || !isAbsolute(logPath) ? '' : logPath,
     restartCount: record.restartCount ?? 0,
-    mounts: record.mounts.map(({ type, source, target, readOnly, mode, propagation }) => ({
-      type,
-      source: type === 'tmpfs' ? '' : source,
-      target,
-      readOnly,
-      ...(mode === undefined ? {} : { mode }),
-      ...(propagation === undefined ? {} : { propagation }),
-    })),
+    mounts: record.mounts.filter((m) => m.tmpfsOptions === undefined).map(describeMount),
     user: record.user,
     workingDir: record.workingDir,
     hostname: record.hostname,
+  };
+}
+
+/** Docker counts those of --tmpfs as settings alone. */
+function describeMount({ type, source, target, readOnly, mode, propagation }: ResolvedMount): ContainerMount {
+  return {
+    type,
+    source: type === 'tmpfs' ? '' : source,
+    target,
+    readOnly,
+    ...(mode === undefined ? {} : { mode }),
+    ...(propagation === undefined ? {} : { propagation }),
   };
 }
 

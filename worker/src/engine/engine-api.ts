@@ -307,8 +307,6 @@ export interface HealthProbe {
 export interface ContainerMount {
   readonly type: 'bind' | 'volume' | 'tmpfs';
   readonly source: string;
-  /** Where it is on the host; '' for tmpfs. */
-  readonly hostPath?: string;
   readonly target: string;
   readonly readOnly: boolean;
   readonly mode?: string;
@@ -356,6 +354,11 @@ export interface ContainerInfo {
   readonly networks?: readonly ContainerNetworkInfo[];
   /** With the ports that were chosen. */
   readonly ports: readonly PublishedPort[];
+  /** What it listens at, as its image, its configuration and its published ports say. */
+  readonly exposedPorts: readonly ExposedPort[];
+  /** Those that apply to it, absent with all privileges. */
+  readonly maskedPaths?: readonly string[];
+  readonly readonlyPaths?: readonly string[];
   /** Containers that it is linked to, by the names that they have now. */
   readonly links: readonly ContainerLink[];
   readonly entrypoint: readonly string[];

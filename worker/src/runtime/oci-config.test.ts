@@ -6,7 +6,7 @@ import { containerConfig } from '../engine/engine-bed.js';
 import { allCapabilities, availableCapabilities, chooseCapabilities, defaultCapabilities } from './capabilities.js';
 import { hostNetworkHostsFile, hostsFile, resolvConf } from './etc-files.js';
 import { deviceNumbers } from './machine-facts.js';
-import { type OciConfigInput, ociConfig, resourcesOf } from './oci-config.js';
+import { type OciConfigInput, ociConfig, resourcesOf, systemPaths } from './oci-config.js';
 import { defaultSeccomp } from './seccomp-profile.js';
 
 function input(config: Partial<ContainerConfig> = {}, more: Partial<OciConfigInput> = {}): OciConfigInput {
@@ -76,6 +76,16 @@ describe('config.json', () => {
     assert.deepEqual(spec.linux.devices, [device]);
     assert.deepEqual(spec.linux.resources.devices, [{ allow: true, access: 'rwm' }]);
     assert.ok(spec.mounts.find((m) => m.destination === '/sys')?.options?.includes('rw'));
+  });
+
+  it('masks what the container names, also with all privileges, and nothing where it names nothing', () => {
+    const own = { maskedPaths: ['/proc/kcore'], readonlyPaths: [] };
+    for (const privileged of [true, false]) {
+      const { maskedPaths, readonlyPaths } = ociConfig(input({ privileged, ...own })).linux;
+      assert.deepEqual({ maskedPaths, readonlyPaths }, own);
+    }
+    assert.deepEqual(systemPaths({ ...input().config, privileged: true }), {});
+    assert.deepEqual(ociConfig(input()).linux.maskedPaths, systemPaths(input().config).maskedPaths);
   });
 
   it('counts CPUs, memory and swap as Docker does', () => {

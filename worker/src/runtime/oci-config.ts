@@ -77,6 +77,13 @@ const MASKED_PATHS = [
 ];
 const READONLY_PATHS = ['/proc/bus', '/proc/fs', '/proc/irq', '/proc/sys', '/proc/sysrq-trigger'];
 
+/** Of /proc and /sys: what a container does not see, and what it only reads; absent with all privileges, unless it names some. */
+export function systemPaths(config: ContainerConfig): Pick<ContainerConfig, 'maskedPaths' | 'readonlyPaths'> {
+  const defaults = config.privileged ? {} : { maskedPaths: MASKED_PATHS, readonlyPaths: READONLY_PATHS };
+  const { maskedPaths = defaults.maskedPaths, readonlyPaths = defaults.readonlyPaths } = config;
+  return { ...(maskedPaths ? { maskedPaths } : {}), ...(readonlyPaths ? { readonlyPaths } : {}) };
+}
+
 export function ociConfig(input: OciConfigInput): OciSpec {
   const { config } = input;
   const privileged = config.privileged ?? false;
@@ -98,8 +105,9 @@ export function ociConfig(input: OciConfigInput): OciSpec {
       ...(input.hostDevices.length > 0 ? { devices: input.hostDevices } : {}),
       sysctl: sysctlsOf(input),
       ...(confined ? { seccomp: input.seccomp ?? defaultSeccomp(input.capabilities) } : {}),
-      maskedPaths: privileged ? [] : (config.maskedPaths ?? MASKED_PATHS),
-      readonlyPaths: privileged ? [] : (config.readonlyPaths ?? READONLY_PATHS),
+      maskedPaths: [],
+      readonlyPaths: [],
+      ...systemPaths(config),
       ...propagationOf(config),
       ...mountLabelOf(input),
     },
