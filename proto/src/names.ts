@@ -1,7 +1,8 @@
 /** Which names users may give, in Docker's words. */
 import { SwarmtsError } from '@swarmts/lib';
 
-const SERVICE_NAME = /^[a-zA-Z0-9](?:[-_]*[A-Za-z0-9]+)*$/;
+/** Each repetition ends with one character, so that there is one way alone to read a name: anything else takes exponential time. */
+const SERVICE_NAME = /^[a-zA-Z0-9](?:[-_]*[A-Za-z0-9])*$/;
 const MAX_SERVICE_NAME = 63;
 
 /** Names of services and networks: DNS labels. */
