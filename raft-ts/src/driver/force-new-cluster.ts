@@ -8,7 +8,7 @@ import { checkId, readIdentity } from './identity.js';
 
 export async function forceNewCluster(id: number, options: DiskLogOptions): Promise<void> {
   checkId(id);
-  const log = await DiskLog.open(options, undefined);
+  const log = await DiskLog.open({ ...options, keptOldSnapshots: Number.POSITIVE_INFINITY }, undefined);
   try {
     readIdentity(log.metadata, id, options.directory);
     const { storage } = log;

@@ -98,6 +98,8 @@ export interface RaftNodeOptions {
   readonly snapshotBytes?: number;
   /** Entries kept behind the snapshot, so that a slow member can catch up without it. Default 500. */
   readonly trailingEntries?: number;
+  /** Snapshot files that stay beside the newest one. Default 0. */
+  readonly keptOldSnapshots?: number;
   /** Largest proposal. Default 1.5 MiB. */
   readonly maxProposalBytes?: number;
   /** Proposals are refused with `dropped` while so many bytes wait to be committed. Default 64 MiB. */

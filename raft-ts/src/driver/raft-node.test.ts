@@ -297,6 +297,19 @@ describe('a member', () => {
     assert.equal(changes.filter((each) => each.startsWith('remove')).length, 2);
   });
 
+  it('takes snapshots as often as it is told while it runs', async () => {
+    const { node } = await cluster.open(1, { bootstrapPeers: [1], snapshotEntries: 1_000 });
+    await cluster.leader();
+    const propose = async (count: number): Promise<void> => {
+      for (let i = 0; i < count; i += 1) await node.propose(data(`${i}`));
+    };
+    await propose(30);
+    assert.equal(node.metrics().snapshotsTaken, 0);
+    node.setSnapshotLimits({ snapshotEntries: 10 });
+    await propose(30);
+    await until(async () => node.metrics().snapshotsTaken > 0);
+  });
+
   it('ends with one fatal report when the disk fails, and rejects what waits', async () => {
     const disk = new MemoryDisk();
     const fatal: string[] = [];

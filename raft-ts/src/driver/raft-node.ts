@@ -114,6 +114,7 @@ export class RaftNode {
         encryptor: options.encryptor,
         segmentBytes: options.segmentBytes,
         disk: options.disk,
+        keptOldSnapshots: options.keptOldSnapshots,
       },
       { metadata: identity, ...founding },
     );
@@ -262,6 +263,16 @@ export class RaftNode {
 
   status(): RaftStatus {
     return { ...this.#core.status(), applied: this.#applied };
+  }
+
+  /** Changes what was given to `open`: `snapshotEntries`, `trailingEntries` and `keptOldSnapshots`, those that are named. */
+  setSnapshotLimits(limits: Pick<RaftNodeOptions, 'snapshotEntries' | 'trailingEntries' | 'keptOldSnapshots'>): void {
+    const { snapshotEntries, trailingEntries, keptOldSnapshots } = limits;
+    this.#snapshots.setLimits({
+      ...(snapshotEntries === undefined ? {} : { entries: snapshotEntries }),
+      ...(trailingEntries === undefined ? {} : { trailingEntries }),
+    });
+    if (keptOldSnapshots !== undefined) this.#log.keptOldSnapshots = keptOldSnapshots;
   }
 
   /** What this member has done since it was opened, and what it has to do. */

@@ -16,7 +16,7 @@ export interface SnapshotLimits {
 export class Snapshots {
   readonly #log: DiskLog;
   readonly #stateMachine: StateMachine;
-  readonly #limits: SnapshotLimits;
+  #limits: SnapshotLimits;
   readonly #onWritten: () => void;
   readonly #onError: (error: unknown) => void;
   /** Snapshots of the own state that were written since the member was opened. */
@@ -41,6 +41,10 @@ export class Snapshots {
     this.#limits = parts.limits;
     this.#onWritten = parts.onWritten;
     this.#onError = parts.onError;
+  }
+
+  setLimits(limits: Partial<SnapshotLimits>): void {
+    this.#limits = { ...this.#limits, ...limits };
   }
 
   noteApplied(entries: readonly CommittedEntry[]): void {

@@ -122,6 +122,27 @@ describe('the log on disk', () => {
     assert.deepEqual(log.storage.entries(26, 31, Number.MAX_VALUE), run(26, 30, 2));
   });
 
+  it('keeps so many old snapshots as it is asked to, also when it is opened again', async () => {
+    const disk = new MemoryDisk();
+    const files = () => disk.list(`${DIRECTORY}/snap`);
+    const options = { keptOldSnapshots: 2 };
+    let log = await open(disk, options);
+    await log.write({ entries: run(1, 60, 1), mustSync: true });
+    const take = async (index: number): Promise<void> => {
+      await log.writeSnapshotFile({ metadata: metadataAt(index, 1), data: Buffer.from(`${index}`) });
+      await log.adoptSnapshot(metadataAt(index, 1), 0);
+    };
+    for (const index of [10, 20, 30, 40]) await take(index);
+    assert.equal((await files()).length, 3);
+    await log.close();
+    log = await open(disk, options);
+    assert.equal((await files()).length, 3);
+    assert.equal(Buffer.from((await log.readSnapshot())?.data ?? []).toString(), '40');
+    log.keptOldSnapshots = 0;
+    await take(50);
+    assert.equal((await files()).length, 1);
+  });
+
   it('keeps large snapshots in chunks', async () => {
     const disk = new MemoryDisk();
     const log = await open(disk, { encryptor: aes(randomBytes(32)) });

@@ -20,6 +20,8 @@ export interface DiskLogOptions {
   readonly encryptor?: Encryptor | undefined;
   readonly segmentBytes?: number | undefined;
   readonly disk?: Disk | undefined;
+  /** Snapshot files that stay beside the newest one. Default 0. */
+  readonly keptOldSnapshots?: number | undefined;
 }
 
 export interface LogWrite {
@@ -44,6 +46,8 @@ export class DiskLog {
   readonly storage: MemoryStorage;
   /** What `create` was given. */
   readonly metadata: Uint8Array;
+  /** May be changed; what is too many goes with the next snapshot. */
+  keptOldSnapshots: number;
   readonly #segments: Segments;
   readonly #snapshots: SnapshotFiles;
   readonly #encryptor: Encryptor;
@@ -58,6 +62,7 @@ export class DiskLog {
     snapshots: SnapshotFiles;
     encryptor: Encryptor;
     hold: Hold;
+    keptOldSnapshots: number;
   }) {
     this.storage = parts.storage;
     this.metadata = parts.metadata;
@@ -65,6 +70,7 @@ export class DiskLog {
     this.#snapshots = parts.snapshots;
     this.#encryptor = parts.encryptor;
     this.#hold = parts.hold;
+    this.keptOldSnapshots = parts.keptOldSnapshots;
   }
 
   /** The log in a directory; a new one, holding `initial`, if there is none. */
@@ -83,6 +89,7 @@ export class DiskLog {
   static async #open(options: DiskLogOptions, hold: Hold, initial: InitialLog | undefined): Promise<DiskLog> {
     const { disk } = hold;
     const { directory, encryptor = NO_ENCRYPTION, segmentBytes = DEFAULT_SEGMENT_BYTES } = options;
+    const { keptOldSnapshots = 0 } = options;
     const [walDirectory, snapshotDirectory] = [`${directory}/wal`, `${directory}/snap`];
     for (const path of [walDirectory, snapshotDirectory]) await disk.makeDirectory(path);
     for (const path of [directory, dirname(directory)]) await disk.syncDirectory(path);
@@ -94,15 +101,16 @@ export class DiskLog {
       const storage = new MemoryStorage();
       storage.setHardState(initial.hardState ?? NO_HARD_STATE);
       storage.append(initial.entries ?? []);
-      return new DiskLog({ storage, metadata: initial.metadata, segments, snapshots, encryptor, hold });
+      const { metadata } = initial;
+      return new DiskLog({ storage, metadata, segments, snapshots, encryptor, hold, keptOldSnapshots });
     }
     const replay = new LogReplay(encryptor);
     const segments = await Segments.open(disk, walDirectory, segmentBytes, (record) => replay.add(record));
     try {
       const storage = MemoryStorage.from(replay.result());
-      await snapshots.keepOnly(storage.snapshot());
+      await snapshots.keepOnly(storage.snapshot(), keptOldSnapshots);
       const metadata = replay.metadata ?? new Uint8Array(0);
-      return new DiskLog({ storage, metadata, segments, snapshots, encryptor, hold });
+      return new DiskLog({ storage, metadata, segments, snapshots, encryptor, hold, keptOldSnapshots });
     } catch (error) {
       await segments.close();
       throw error;
@@ -230,7 +238,7 @@ export class DiskLog {
   async #forgetBefore(snapshot: SnapshotMetadata, index: number): Promise<void> {
     this.storage.compact(index);
     await this.#segments.release(index);
-    await this.#snapshots.removeBefore(snapshot);
+    await this.#snapshots.removeBefore(snapshot, this.keptOldSnapshots);
   }
 
   async #exclusively(work: () => Promise<void>): Promise<void> {

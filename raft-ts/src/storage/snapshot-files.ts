@@ -192,23 +192,29 @@ export class SnapshotFiles {
     return { stored, sizeBytes: total, chunks: chunksOf(frames, path, metadata.index, total) };
   }
 
-  /** Removes the files of older snapshots. */
-  async removeBefore(metadata: SnapshotMetadata): Promise<void> {
-    const keep = nameOf(metadata);
-    for (const name of await this.#names()) {
-      // Names sort like (term, index), and neither ever goes down from one snapshot to the next.
-      if (!name.endsWith(SUFFIX) || name >= keep) continue;
+  /** Removes the files of older snapshots, but for the newest `keptOld` of them. */
+  async removeBefore(metadata: SnapshotMetadata, keptOld: number): Promise<void> {
+    for (const name of (await this.#olderThan(metadata)).slice(keptOld)) {
       if (this.#pins.has(name)) this.#unwanted.add(name);
       else await this.#disk.remove(`${this.#directory}/${name}`);
     }
   }
 
   /** Removes what a crash left behind: files that the log does not mention. Not while a snapshot is being written. */
-  async keepOnly(metadata: SnapshotMetadata): Promise<void> {
-    const keep = nameOf(metadata);
+  async keepOnly(metadata: SnapshotMetadata, keptOld: number): Promise<void> {
+    const kept = new Set([nameOf(metadata), ...(await this.#olderThan(metadata)).slice(0, keptOld)]);
     for (const name of await this.#names()) {
-      if (name !== keep) await this.#disk.remove(`${this.#directory}/${name}`);
+      if (!kept.has(name)) await this.#disk.remove(`${this.#directory}/${name}`);
     }
+  }
+
+  /** Names of complete files, the newest first: they sort like (term, index), and neither ever goes down from one snapshot to the next. */
+  async #olderThan(metadata: SnapshotMetadata): Promise<readonly string[]> {
+    const newest = nameOf(metadata);
+    return [...(await this.#names())]
+      .filter((name) => name.endsWith(SUFFIX) && name < newest)
+      .sort()
+      .reverse();
   }
 
   async #names(): Promise<ReadonlySet<string>> {
