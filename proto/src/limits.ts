@@ -2,8 +2,8 @@
 
 /** Changes in one store transaction; more is split (SEMANTICS 3). */
 export const MAX_CHANGES_PER_TRANSACTION = 200;
-/** Bytes of one store transaction. */
-export const MAX_TRANSACTION_BYTES = 1024 * 1024;
+/** Bytes of one store transaction: two configs of the largest size, which change together when one gets a new version. */
+export const MAX_TRANSACTION_BYTES = 2304 * 1024;
 /** Secret payload, exclusive (Swarm: < 500 KiB). */
 export const MAX_SECRET_BYTES = 500 * 1024;
 /** Config payload, exclusive (Swarm: < 1000 KiB). */

@@ -1,6 +1,15 @@
 import assert from 'node:assert/strict';
 import { isSwarmtsError } from '@swarmts/lib';
-import { Node, RaftMember, Service, ServiceSpec, Task, TaskState, UpdateStatus } from '@swarmts/proto';
+import {
+  Node,
+  RaftMember,
+  Service,
+  ServiceSpec,
+  StoreTransaction,
+  Task,
+  TaskState,
+  UpdateStatus,
+} from '@swarmts/proto';
 import { checkVersion } from '../control/conflicts.js';
 import { localStore, Store } from './store.js';
 import type { AnyChange } from './tables.js';
@@ -146,6 +155,69 @@ describe('store', () => {
     assert.equal(store.count('task'), 499);
     assert.deepEqual(failed, [137]);
     assert.ok(store.version > 1);
+  });
+
+  it('splits a batch by size as well, so that large objects hold nobody up', async () => {
+    const { store } = fixture();
+    const large = 'x'.repeat(40_000);
+    await store.batch(
+      Array.from({ length: 200 }, (_, i) => i),
+      (tx, i) => tx.create('task', Task.create({ id: `t${i}`, nodeId: large })),
+      (_, e) => assert.fail(String(e)),
+    );
+    assert.equal(store.count('task'), 200);
+    assert.ok(store.version > 10);
+  });
+
+  it('leaves an item out that fits into no transaction, and nothing of one that throws half way', async () => {
+    const { store } = fixture();
+    const failed: number[] = [];
+    await store.batch(
+      [0, 1, 2, 3],
+      (tx, i) => {
+        tx.create('task', Task.create({ id: `t${i}`, nodeId: 'x'.repeat(i === 1 ? 5_000_000 : 10) }));
+        if (i === 2) throw new Error('half way');
+      },
+      (i) => failed.push(i),
+    );
+    assert.deepEqual(failed, [1, 2]);
+    assert.deepEqual(
+      store.view((tx) => tx.list('task').map((x) => x.id)),
+      ['t0', 't3'],
+    );
+  });
+
+  it('encodes a transaction as its codec does', async () => {
+    const entries: Uint8Array[] = [];
+    const store: Store = new Store({
+      now: () => 1000,
+      proposer: {
+        propose: async (data) => {
+          entries.push(data);
+          store.applyEntry(entries.length, data);
+        },
+      },
+    });
+    await store.update((tx) => {
+      tx.create('service', service('s1', 'web'));
+      tx.create('task', Task.create({ id: 't1', serviceId: 's1' }));
+    });
+    const [data = new Uint8Array()] = entries;
+    assert.deepEqual(Buffer.from(StoreTransaction.encode(StoreTransaction.decode(data))), Buffer.from(data));
+    assert.equal(StoreTransaction.decode(data).actions.length, 2);
+  });
+
+  it('has times that only go forward, though the clock of the next leader is behind', async () => {
+    let now = 5000;
+    const store = localStore(() => now);
+    await store.update((tx) => tx.create('task', Task.create({ id: 'a' })));
+    now = 1000;
+    await store.update((tx) => tx.create('task', Task.create({ id: 'b' })));
+    assert.equal(store.get('task', 'b')?.meta?.createdAtMs, 5000);
+    const replica = localStore(() => now);
+    replica.restore(await store.snapshot([]));
+    await replica.update((tx) => tx.create('task', Task.create({ id: 'c' }))).catch(() => undefined);
+    assert.equal(replica.get('task', 'c')?.meta?.createdAtMs, 5000);
   });
 
   it('refuses one transaction with too many changes', async () => {

@@ -10,6 +10,7 @@ import {
   MAX_CHANGES_PER_TRANSACTION,
   MAX_TRANSACTION_BYTES,
   Meta,
+  newWriter,
   type RaftMember,
   type StoreAction,
   StoreActionKind,
@@ -18,8 +19,8 @@ import {
 } from '@swarmts/proto';
 import { ClusterEvents } from './cluster-events.js';
 import { Table } from './table.js';
-import { type AnyChange, actionOf, type Kind, kinds, objectOf, type Tables, tables } from './tables.js';
-import { type ReadTx, type TableSet, Transaction, type WriteTx } from './transaction.js';
+import { type AnyChange, type Kind, kinds, objectOf, type Tables, tables } from './tables.js';
+import { type PendingChange, type ReadTx, type TableSet, Transaction, type WriteTx } from './transaction.js';
 
 /** Puts an entry through consensus; resolves after `applyEntry` was called with it. */
 export interface Proposer {
@@ -48,12 +49,6 @@ export interface StoreOptions {
   readonly now: () => number;
 }
 
-const ACTION: Readonly<Record<'create' | 'update' | 'remove', StoreActionKind>> = {
-  create: StoreActionKind.ACTION_CREATE,
-  update: StoreActionKind.ACTION_UPDATE,
-  remove: StoreActionKind.ACTION_REMOVE,
-};
-
 export class Store {
   readonly #tables: TableSet;
   readonly #queue = new WatchQueue<StoreEvent>();
@@ -63,6 +58,8 @@ export class Store {
   readonly #events = new ClusterEvents();
   #tail: Promise<unknown> = Promise.resolve();
   #version = 0;
+  /** Of the newest transaction: the times of objects tell their order, so they only go forward, also with the next leader's clock. */
+  #lastTimeMs = 0;
 
   constructor(options: StoreOptions) {
     this.#options = options;
@@ -112,8 +109,9 @@ export class Store {
   }
 
   /**
-   * Applies `fn` to every item, in as many transactions as the limits ask for. An item is never split; one that throws
-   * is reported through `onError` and left out, and the others go on.
+   * Applies `fn` to every item, in as many transactions as the limits ask for. An item is never split; one that throws, or
+   * is too large for any transaction, is reported through `onError` and left out, and the others go on. `fn` may be called
+   * again for an item that did not fit beside the others.
    */
   async batch<I>(
     items: readonly I[],
@@ -121,21 +119,31 @@ export class Store {
     onError: (item: I, e: unknown) => void,
   ): Promise<void> {
     let next = 0;
-    while (next < items.length) {
-      await this.update((tx) => {
-        while (next < items.length && tx.changes < BATCH_CHANGES) {
-          const item = items[next++] as I;
-          try {
-            fn(tx, item);
-          } catch (e) {
-            onError(item, e);
-          }
+    const fill = (tx: Transaction) => {
+      while (next < items.length && tx.changes < BATCH_CHANGES && tx.sizeBytes < BATCH_BYTES) {
+        const item = items[next] as I;
+        const isFirst = tx.changes === 0;
+        tx.savepoint();
+        try {
+          fn(tx, item);
+          checkSize(tx.sizeBytes);
+        } catch (e) {
+          const isTooLarge = tx.sizeBytes > MAX_TRANSACTION_BYTES;
+          tx.undo();
+          if (isTooLarge && !isFirst) return;
+          onError(item, e);
         }
-      });
+        next++;
+      }
+    };
+    while (next < items.length) {
+      const run = this.#tail.then(() => this.#update(fill));
+      this.#tail = run.catch(() => undefined);
+      await run;
     }
   }
 
-  async #update<T>(fn: (tx: WriteTx) => T): Promise<T> {
+  async #update<T>(fn: (tx: Transaction) => T): Promise<T> {
     const tx = new Transaction(this.#tables);
     const result = fn(tx);
     const pending = tx.pending;
@@ -146,18 +154,13 @@ export class Store {
         `${pending.length} changes in one transaction, the limit is ${MAX_CHANGES_PER_TRANSACTION}`,
       );
     }
+    checkSize(tx.sizeBytes);
     const transaction = StoreTransaction.create({
       id: newId(),
-      actions: pending.map((p) => actionOf(p.kind, p.object, ACTION[p.action])),
-      timeMs: this.#options.now(),
+      actions: pending.map((p) => p.toAction()),
+      timeMs: Math.max(this.#options.now(), this.#lastTimeMs),
     });
-    const data = StoreTransaction.encode(transaction);
-    if (data.length > MAX_TRANSACTION_BYTES) {
-      throw new SwarmtsError(
-        'resource-exhausted',
-        `a transaction of ${data.length} bytes, the limit is ${MAX_TRANSACTION_BYTES}`,
-      );
-    }
+    const data = encodeTransaction(transaction, pending);
     this.#mine.set(transaction.id, transaction);
     try {
       await this.#options.proposer.propose(data);
@@ -171,6 +174,7 @@ export class Store {
   applyEntry(index: number, data: Uint8Array): void {
     const transaction = this.#mine.get(transactionIdOf(data)) ?? StoreTransaction.decode(data);
     this.#version = index;
+    this.#lastTimeMs = Math.max(this.#lastTimeMs, transaction.timeMs);
     const changes = transaction.actions
       .map((a) => this.#apply(a, index, transaction.timeMs))
       .filter((change) => change !== undefined);
@@ -229,7 +233,10 @@ export class Store {
     for (const kind of kinds) this.#tables[kind].clear();
     const put = <K extends Kind>(kind: K, objects: readonly Tables[K][]) => {
       const table = this.#tables[kind] as Table<K>;
-      for (const o of objects) table.put(Object.freeze(o) as Tables[K]);
+      for (const o of objects) {
+        table.put(Object.freeze(o) as Tables[K]);
+        this.#lastTimeMs = Math.max(this.#lastTimeMs, o.meta?.updatedAtMs ?? 0);
+      }
     };
     put('cluster', s.clusters);
     put('node', s.nodes);
@@ -264,6 +271,26 @@ async function encodeInPieces(content: StoreSnapshot): Promise<Uint8Array> {
   return Buffer.concat(pieces);
 }
 
+/** Throws SwarmtsError 'resource-exhausted'. */
+function checkSize(bytes: number): void {
+  if (bytes > MAX_TRANSACTION_BYTES)
+    throw new SwarmtsError(
+      'resource-exhausted',
+      `a transaction of ${bytes} bytes, the limit is ${MAX_TRANSACTION_BYTES}`,
+    );
+}
+
+/** Fields of StoreTransaction, by number and kind of value. */
+const ACTIONS_TAG = 0x12;
+const TIME_TAG = 0x18;
+
+/** The same bytes as the codec makes, of changes that are encoded already. */
+function encodeTransaction(t: StoreTransaction, changes: readonly PendingChange[]): Uint8Array {
+  const writer = newWriter().uint32(ID_TAG).string(t.id);
+  for (const c of changes) writer.uint32(ACTIONS_TAG).bytes(c.encoded);
+  return writer.uint32(TIME_TAG).int64(t.timeMs).finish();
+}
+
 /** Field 1 of StoreTransaction: a tag, a length of one byte, the id. '' when it does not begin like that. */
 const ID_TAG = 0x0a;
 
@@ -276,6 +303,8 @@ function transactionIdOf(data: Uint8Array): string {
 
 /** Items are added to a transaction up to this size; one item may change several objects. */
 const BATCH_CHANGES = MAX_CHANGES_PER_TRANSACTION - 50;
+/** So is the size; the entries of a batch are small, lest they hold up heartbeats. */
+const BATCH_BYTES = 512 * 1024;
 
 /** A proposer that commits at once, for a store without replicas (tests, simulations of single loops). */
 export function localStore(now: () => number): Store {
