@@ -19,8 +19,7 @@ import {
   UpdateState,
 } from '@swarmts/proto';
 import { matchesConstraint, NodeInfo, parseConstraint, parseSpread } from '@swarmts/scheduler';
-import { ExternalCas } from './ca/external-ca.js';
-import { Operations } from './control/operations.js';
+import { localOperations } from './control/operations-bed.js';
 import { NetworkIndex } from './dispatcher/network-index.js';
 import { NodeMonitor } from './dispatcher/node-monitor.js';
 import { StatusWriter } from './dispatcher/status-writer.js';
@@ -30,23 +29,9 @@ import { tasksToDelete } from './orchestrator/task-reaper.js';
 import { NOW, nodeMap, testNode, testService, testTask } from './orchestrator/testing.js';
 import { localStore, type Store } from './store/store.js';
 
-const NEVER = () => assert.fail('this is not asked here');
-
 function context(store: Store, clock: SimulatedClock) {
   const onStuck = (e: unknown) => assert.fail(String(e));
   return { store, clock, random: seededRandom(1), log: silentLogger, onStuck };
-}
-
-function operations(store: Store, clock: SimulatedClock): Operations {
-  const status = { id: 1, leader: 1, voters: [1], learners: [] } as never;
-  return new Operations({
-    raft: { store, status, isReachable: () => true },
-    scheduling: NEVER,
-    clock,
-    now: () => clock.now(),
-    externalCas: new ExternalCas({ clock, log: silentLogger, random: seededRandom(1), identity: () => undefined }),
-    signal: new AbortController().signal,
-  });
 }
 
 describe('semantics of Swarm mode', () => {
@@ -92,7 +77,7 @@ describe('semantics of Swarm mode', () => {
   it('3: a manual rollback swaps the specs, so that twice is forward again', async () => {
     const clock = new SimulatedClock();
     const store = localStore(() => clock.now());
-    const ops = operations(store, clock);
+    const ops = localOperations(store, clock);
     const spec = (image: string) => {
       const s = testService({ image }).spec;
       assert.ok(s);
@@ -266,7 +251,7 @@ describe('semantics of Swarm mode', () => {
         if (!store.get('node', 'n1') && task) seen ??= observedState(task);
       },
     });
-    await operations(store, clock).removeNode({ ref: 'n1', force: false });
+    await localOperations(store, clock).removeNode({ ref: 'n1', force: false });
     assert.equal(seen, TaskState.ORPHANED);
   });
 });

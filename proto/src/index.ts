@@ -1,4 +1,5 @@
 export * from './client-role.js';
+export * from './cluster-labels.js';
 export * from './codec.js';
 export * from './defaults.js';
 export * from './gen/index.js';

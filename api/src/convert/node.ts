@@ -1,4 +1,5 @@
 /** Nodes: shown whole, their specs both ways. */
+import { SwarmtsError } from '@swarmts/lib';
 import { type Node, NodeAvailability, NodeRole, NodeSpec, NodeState, Reachability, type TlsInfo } from '@swarmts/proto';
 import type { JsonObject } from '../json/object.js';
 import { base64, omitEmpty, wordOf } from '../json/write.js';
@@ -24,7 +25,14 @@ const reachabilities: Readonly<Record<string, Reachability>> = {
   reachable: Reachability.REACHABLE,
 };
 
+/** Throws SwarmtsError 'invalid-argument' where role or availability is missing: a manager is not demoted by a client that leaves its role out. */
 export function readNodeSpec(o: JsonObject): NodeSpec {
+  for (const name of ['Role', 'Availability'])
+    if (o.string(name) === '')
+      throw new SwarmtsError(
+        'invalid-argument',
+        `invalid ${name}: "": give the whole spec, as \`node inspect\` shows it`,
+      );
   return NodeSpec.create({
     annotations: readAnnotations(o),
     role: o.oneOf('Role', roles, NodeRole.WORKER),

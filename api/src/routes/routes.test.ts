@@ -478,6 +478,10 @@ describe('routes', () => {
     const body = { Role: 'manager', Availability: 'drain', Labels: {} };
     const path = `/nodes/one/update?version=${node.Version.Index}`;
     assert.equal((await api.send('POST', path, { body: { ...body, Availability: 'x' } })).status, 400);
+    const { Role, ...withoutRole } = body;
+    const refused = await api.send('POST', path, { body: withoutRole });
+    assert.equal(refused.status, 400, `without ${Role} it would be a worker`);
+    assert.match((refused.json as { message: string }).message, /^invalid Role: ""/);
     assert.equal((await api.send('POST', path, { body })).status, 200);
     const after = (await api.send('GET', '/nodes/one')).json as { Spec: { Availability: string } };
     assert.equal(after.Spec.Availability, 'drain');

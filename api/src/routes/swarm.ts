@@ -100,17 +100,19 @@ function readRotation(spec: JsonObject): Pick<ClusterUpdate, 'forceRotate' | 'si
 
 type Settings = Pick<
   ClusterUpdate,
-  | 'taskHistoryLimit'
-  | 'heartbeatPeriodNs'
-  | 'nodeCertExpiryNs'
-  | 'externalCas'
-  | 'snapshotInterval'
-  | 'logDriver'
-  | 'autoLock'
+  'taskHistoryLimit' | 'heartbeatPeriodNs' | 'nodeCertExpiryNs' | 'externalCas' | 'raft' | 'logDriver' | 'autoLock'
 >;
+
+/** There is one cluster, of one name. Throws SwarmtsError 'invalid-argument'. */
+function checkName(spec: JsonObject): void {
+  const name = spec.string('Name');
+  if (name !== '' && name !== 'default')
+    throw new SwarmtsError('invalid-argument', 'swarm spec must be named "default"');
+}
 
 /** What a spec sets. Docker's zero means "as it is", except for the history limit, where it is a value. */
 function readSettings(spec: JsonObject): Settings {
+  checkName(spec);
   const orchestration = spec.object('Orchestration');
   const positive = (section: string, name: string) => {
     const v = spec.object(section)?.integer(name) ?? 0;
@@ -121,7 +123,9 @@ function readSettings(spec: JsonObject): Settings {
   const heartbeatPeriodNs = positive('Dispatcher', 'HeartbeatPeriod');
   const nodeCertExpiryNs = positive('CAConfig', 'NodeCertExpiry');
   const taskDefaults = spec.object('TaskDefaults');
+  const raft = spec.object('Raft');
   const snapshotInterval = positive('Raft', 'SnapshotInterval');
+  const slowFollowers = positive('Raft', 'LogEntriesForSlowFollowers');
   return {
     ...(orchestration?.has('TaskHistoryRetentionLimit') === true
       ? { taskHistoryLimit: orchestration.integer('TaskHistoryRetentionLimit') }
@@ -129,7 +133,11 @@ function readSettings(spec: JsonObject): Settings {
     ...(heartbeatPeriodNs === undefined ? {} : { heartbeatPeriodNs }),
     ...(nodeCertExpiryNs === undefined ? {} : { nodeCertExpiryNs }),
     ...(ca ? { externalCas: readExternalCas(ca) } : {}),
-    ...(snapshotInterval === undefined ? {} : { snapshotInterval }),
+    raft: {
+      ...(snapshotInterval === undefined ? {} : { snapshotInterval }),
+      ...(slowFollowers === undefined ? {} : { logEntriesForSlowFollowers: slowFollowers }),
+      ...(raft?.has('KeepOldSnapshots') === true ? { keepOldSnapshots: raft.unsigned('KeepOldSnapshots') } : {}),
+    },
     ...(taskDefaults ? { logDriver: readDriver(taskDefaults.object('LogDriver')) ?? Driver.create({}) } : {}),
     ...(encryption?.has('AutoLockManagers') === true ? { autoLock: encryption.boolean('AutoLockManagers') } : {}),
   };

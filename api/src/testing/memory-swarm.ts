@@ -482,6 +482,7 @@ export class MemorySwarm implements SwarmBackend {
         portStatus: undefined,
         appliedAtMs: NOW_MS,
         appliedBy: NODE_ID,
+        runningSinceMs: NOW_MS,
       },
     });
     this.#tasks.set(id, task);
@@ -529,7 +530,7 @@ export class MemorySwarm implements SwarmBackend {
         dataPathKeysUnknown: false,
         csi: [],
       },
-      status: { state: NodeState.NODE_READY, message: '', addr: '10.1.1.1', leaseUntilMs: 0 },
+      status: { state: NodeState.NODE_READY, message: '', addr: '10.1.1.1', leaseUntilMs: 0, downSinceMs: 0 },
       managerStatus: { raftId: 1, addr: '10.1.1.1:2377', leader: true, reachability: Reachability.REACHABLE },
     });
   }

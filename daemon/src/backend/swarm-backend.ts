@@ -142,10 +142,7 @@ export class NodeSwarmBackend implements SwarmBackend {
             : u.logDriver
           : spec.taskDefaultLogDriver,
         encryption: u.autoLock === undefined ? spec.encryption : { autoLockManagers: u.autoLock },
-        raft:
-          u.snapshotInterval === undefined || !spec.raft
-            ? spec.raft
-            : { ...spec.raft, snapshotInterval: u.snapshotInterval },
+        raft: spec.raft && { ...spec.raft, ...u.raft },
       },
     });
   }

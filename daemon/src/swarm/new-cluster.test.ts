@@ -40,6 +40,13 @@ describe('a new cluster', () => {
     assert.equal(cluster.dataPathPort, 4789);
   });
 
+  it('keeps log and snapshots as asked for', async () => {
+    const raft = { snapshotInterval: 500, keepOldSnapshots: 3 };
+    const { cluster } = (await newCluster({ ...request, raft }, member, origin)).bootstrap;
+    const spec = cluster.spec?.raft;
+    assert.deepEqual([spec?.snapshotInterval, spec?.keepOldSnapshots, spec?.logEntriesForSlowFollowers], [500, 3, 500]);
+  });
+
   it('is held to what an update is held to', async () => {
     for (const [wrong, message] of [
       [{ nodeCertExpiryNs: 60e9 }, /an hour at least, not 60 seconds: --cert-expiry/],

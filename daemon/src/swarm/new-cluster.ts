@@ -70,7 +70,7 @@ export async function newCluster(
   const { addr, raftId, nowMs } = member;
   validateClusterSpec(firstSpec(r));
   const { root, files } = (await withExternalRoot(r, nowMs, origin)) ?? (await withOwnRoot(r, nowMs));
-  const { nodeId, clusterId } = identityOf(files.certPem);
+  const { nodeId, clusterId, notAfterMs } = identityOf(files.certPem);
   const node = Node.create({
     id: nodeId,
     spec: NodeSpec.create({
@@ -79,6 +79,7 @@ export async function newCluster(
       availability: r.availability,
     }),
     certificateRole: NodeRole.MANAGER,
+    certificateExpiresAtMs: notAfterMs,
     managerStatus: { raftId, addr, leader: false, reachability: 0 },
     status: NodeStatus.create({ state: NodeState.UNKNOWN }),
   });
@@ -128,9 +129,10 @@ function firstSpec(r: InitRequest): ClusterSpec {
     annotations: { name: 'default', labels: r.labels },
     orchestration: { taskHistoryLimit: r.taskHistoryLimit ?? defaults.taskHistoryLimit },
     raft: {
-      snapshotInterval: r.snapshotInterval ?? defaults.snapshotInterval,
+      snapshotInterval: defaults.snapshotInterval,
       keepOldSnapshots: 0,
       logEntriesForSlowFollowers: defaults.logEntriesForSlowFollowers,
+      ...r.raft,
       heartbeatTick: 1,
       electionTick: 10,
     },

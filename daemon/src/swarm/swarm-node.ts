@@ -455,7 +455,7 @@ export class SwarmNode {
       clock: this.#o.clock,
       random: this.#o.random,
       log: this.#o.log,
-      snapshotEntries: bootstrap?.cluster.spec?.raft?.snapshotInterval || defaults.snapshotInterval,
+      snapshotEntries: defaults.snapshotInterval,
       ...(bootstrap ? { bootstrap } : {}),
       ...(state.takeOver ? { takeOver: true } : {}),
       ...(state.joinAddr === '' ? {} : { joinAddr: state.joinAddr }),

@@ -1,35 +1,16 @@
 import assert from 'node:assert/strict';
 import { isSwarmtsError, SimulatedClock, silentLogger } from '@swarmts/lib';
-import { Annotations, Cluster, ClusterSpec, Driver, Network, NetworkSpec, Node, NodeDescription } from '@swarmts/proto';
+import { Cluster, Driver, Network, NetworkSpec, Node, NodeDescription } from '@swarmts/proto';
 import { createNetwork } from '../control/network-operations.js';
 import { localStore } from '../store/store.js';
-import { KEY_PERIOD_LABEL, keyPeriodMs, NetworkKeyRenewal } from './network-key-renewal.js';
+import { NetworkKeyRenewal } from './network-key-renewal.js';
 
 const HOUR_MS = 3_600_000;
-const specWith = (period: string) =>
-  ClusterSpec.create({ annotations: Annotations.create({ labels: { [KEY_PERIOD_LABEL]: period } }) });
 const encrypted = (value = '') =>
   NetworkSpec.create({
     annotations: { name: 'back', labels: {} },
     driver: Driver.create({ name: 'overlay', options: { encrypted: value } }),
   });
-
-describe('the period of network keys', () => {
-  it('is twelve hours, or what the cluster’s label says', () => {
-    assert.equal(keyPeriodMs(undefined), 12 * HOUR_MS);
-    assert.equal(keyPeriodMs(specWith('90m')), 1.5 * HOUR_MS);
-  });
-
-  it('is refused when it cannot be read, or is too short to change over in', () => {
-    for (const bad of ['soon', '1s', '-12h', '0']) {
-      assert.throws(
-        () => keyPeriodMs(specWith(bad)),
-        (e) => isSwarmtsError(e, 'invalid-argument') && e.message.includes(bad),
-        bad,
-      );
-    }
-  });
-});
 
 describe('the renewal of network keys', () => {
   async function start(networks: readonly Network[]) {

@@ -2,46 +2,19 @@
  * Has the keys of encrypted networks renewed in time: counts up the cluster's generation of keys, which every node answers with a
  * new key of its own. The time of the last renewal is in the store, so that a new leader neither hurries nor forgets.
  */
-import { parseDurationNs, SwarmtsError } from '@swarmts/lib';
-import { type Cluster, type ClusterSpec, isEncrypted } from '@swarmts/proto';
+import { type Cluster, isEncrypted } from '@swarmts/proto';
+import { keyPeriod, periodMs } from '../cluster-labels.js';
 import type { LeaderContext } from '../leader-component.js';
 import { LeaderLoop, UNTIL_CHANGED } from '../leader-loop.js';
 import type { AnyChange } from '../store/tables.js';
 
-const DEFAULT_PERIOD_MS = 12 * 3_600_000;
-/** Nodes need a few rounds of their own to change over, and old keys live on for a while. */
-export const MIN_PERIOD_MS = 15_000;
-/** Docker's clients have no word for it, so it stands in a label of the cluster. */
-export const KEY_PERIOD_LABEL = 'swarmts.network.key-period';
 const DEBOUNCE_MS = 50;
 const MAX_DELAY_MS = 500;
-
-/** How long a generation of keys is used. Throws on a wish that cannot be met. */
-export function keyPeriodMs(spec: ClusterSpec | undefined): number {
-  const wish = spec?.annotations?.labels[KEY_PERIOD_LABEL] ?? '';
-  if (wish === '') return DEFAULT_PERIOD_MS;
-  const periodMs = parsedMs(wish);
-  if (!(periodMs >= MIN_PERIOD_MS)) {
-    throw new SwarmtsError(
-      'invalid-argument',
-      `label ${KEY_PERIOD_LABEL}=${wish} is no period of at least ${MIN_PERIOD_MS / 1_000}s: say for instance 12h`,
-    );
-  }
-  return periodMs;
-}
-
-function parsedMs(text: string): number {
-  try {
-    return parseDurationNs(text) / 1e6;
-  } catch {
-    return Number.NaN;
-  }
-}
 
 /** The cluster with a new generation when it is due; else how long that takes. */
 export function renewKeys(cluster: Cluster, nowMs: number): Cluster | { readonly dueInMs: number } {
   const first = cluster.networkKeyGeneration === 0;
-  const dueInMs = first ? 0 : cluster.networkKeysRenewedAtMs + keyPeriodMs(cluster.spec) - nowMs;
+  const dueInMs = first ? 0 : cluster.networkKeysRenewedAtMs + periodMs(cluster.spec, keyPeriod) - nowMs;
   if (dueInMs > 0) return { dueInMs };
   return { ...cluster, networkKeyGeneration: cluster.networkKeyGeneration + 1, networkKeysRenewedAtMs: nowMs };
 }

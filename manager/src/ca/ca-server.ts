@@ -67,9 +67,11 @@ export class CaServer {
         nowMs: this.#o.now(),
       }),
     );
+    const certificateExpiresAtMs = Date.parse(new X509Certificate(certPem).validTo);
     await this.#o.store.update((tx) => {
       const known = tx.get('node', nodeId);
-      if (known) tx.update('node', { ...known, certificateRole: role, certificateRotating: false });
+      const issued = { certificateRole: role, certificateRotating: false, certificateExpiresAtMs };
+      if (known) tx.update('node', { ...known, ...issued });
       else if (callerId !== '')
         throw new SwarmtsError('not-found', `node ${callerId} was removed from the swarm: leave it and join again`);
       else {
@@ -83,7 +85,7 @@ export class CaServer {
           Node.create({
             id: nodeId,
             spec,
-            certificateRole: role,
+            ...issued,
             status: NodeStatus.create({ state: NodeState.UNKNOWN }),
           }),
         );

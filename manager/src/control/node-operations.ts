@@ -1,6 +1,8 @@
 /** Nodes: how they are told of, role and availability, and taking them out of the cluster. Words: Docker's. */
 import { SwarmtsError } from '@swarmts/lib';
 import {
+  type Cluster,
+  defaults,
   isTerminal,
   type Node,
   NodeRole,
@@ -8,6 +10,7 @@ import {
   NodeState,
   observedState,
   Reachability,
+  type Task,
   TaskState,
   TaskStatus,
 } from '@swarmts/proto';
@@ -19,7 +22,7 @@ import { findNode } from './find.js';
 
 type Group = Pick<RaftGroup, 'status' | 'isReachable'>;
 
-const MAX_BLACKLIST_MARGIN_MS = 7 * 24 * 3_600_000;
+const BLACKLIST_MARGIN_MS = 7 * 24 * 3_600_000;
 
 export function withReachability(n: Node, raft: Group): Node {
   if (!n.managerStatus) return n;
@@ -69,7 +72,8 @@ function guardDemotion(tx: ReadTx, node: Node, raft: Group): void {
   }
 }
 
-export function removeNode(tx: WriteTx, ref: string, force: boolean, nowMs: number): void {
+/** The node, if it may be taken out. Throws SwarmtsError. */
+export function removableNode(tx: ReadTx, ref: string, force: boolean): Node {
   const node = findNode(tx, ref);
   if (node.managerStatus || node.spec?.role === NodeRole.MANAGER) {
     throw new SwarmtsError(
@@ -80,27 +84,53 @@ export function removeNode(tx: WriteTx, ref: string, force: boolean, nowMs: numb
   if (!force && node.status?.state !== NodeState.DOWN) {
     throw new SwarmtsError('failed-precondition', `node ${node.id} is not down and can't be removed`);
   }
-  deleteNode(tx, node, nowMs);
+  return node;
 }
 
-/** The node's tasks become ORPHANED in the same transaction, and its certificate is refused from now on. */
-function deleteNode(tx: WriteTx, node: Node, nowMs: number): void {
-  for (const t of tx.by('task', 'node', node.id)) {
-    if (t.spec?.attachment) {
-      tx.remove('task', t.id);
-      continue;
-    }
-    if (isTerminal(observedState(t)) || observedState(t) < TaskState.ASSIGNED) continue;
-    const status = TaskStatus.create({
-      ...t.status,
-      state: TaskState.ORPHANED,
-      message: 'node was removed',
-      appliedAtMs: nowMs,
-    });
-    tx.update('task', { ...t, status });
-  }
+/** Tasks of a node that are orphaned in the transaction that removes it: a transaction takes no more than so many of any size. */
+const MAX_TASKS_BESIDE = 20;
+
+/** Of a node with many tasks those that are to be orphaned before it is removed. */
+export function tasksToOrphanBefore(tx: ReadTx, nodeId: string): readonly string[] {
+  return tx
+    .by('task', 'node', nodeId)
+    .filter((t) => t.spec?.attachment || isOnNode(t))
+    .slice(MAX_TASKS_BESIDE)
+    .map((t) => t.id);
+}
+
+/** Its tasks become ORPHANED in the same transaction, and its certificate is refused from now on. */
+export function removeNode(tx: WriteTx, ref: string, force: boolean, nowMs: number): void {
+  const node = removableNode(tx, ref, force);
+  for (const t of tx.by('task', 'node', node.id)) orphanTask(tx, t.id, nowMs);
   const cluster = theCluster(tx);
-  const expiresAtMs = nowMs + (cluster.spec?.ca?.nodeCertExpiryNs ?? 0) / 1e6 + MAX_BLACKLIST_MARGIN_MS;
-  tx.update('cluster', { ...cluster, blacklist: { ...cluster.blacklist, [node.id]: { expiresAtMs } } });
+  const blacklist = {
+    ...stillRefused(cluster, nowMs),
+    [node.id]: { expiresAtMs: refusedUntilMs(node, cluster, nowMs) },
+  };
+  tx.update('cluster', { ...cluster, blacklist });
   tx.remove('node', node.id);
+}
+
+const isOnNode = (t: Task) => !isTerminal(observedState(t)) && observedState(t) >= TaskState.ASSIGNED;
+
+/** The task's node is taken out. What stands for a plain container goes with it. */
+export function orphanTask(tx: WriteTx, taskId: string, nowMs: number): void {
+  const task = tx.get('task', taskId);
+  if (task?.spec?.attachment) tx.remove('task', taskId);
+  else if (task && isOnNode(task)) {
+    const orphaned = { state: TaskState.ORPHANED, message: 'node was removed', appliedAtMs: nowMs };
+    tx.update('task', { ...task, status: TaskStatus.create({ ...task.status, ...orphaned }) });
+  }
+}
+
+/** Until its certificate has ended. Of what earlier releases have issued the end is not known. */
+function refusedUntilMs(node: Node, cluster: Cluster, nowMs: number): number {
+  const longestMs = Math.max(cluster.spec?.ca?.nodeCertExpiryNs ?? 0, defaults.nodeCertExpiryNs) / 1e6;
+  return (node.certificateExpiresAtMs || nowMs + longestMs) + BLACKLIST_MARGIN_MS;
+}
+
+/** Without those whose certificates have ended. */
+function stillRefused({ blacklist }: Cluster, nowMs: number): Cluster['blacklist'] {
+  return Object.fromEntries(Object.entries(blacklist).filter(([, { expiresAtMs }]) => expiresAtMs > nowMs));
 }

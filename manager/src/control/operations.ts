@@ -24,7 +24,6 @@ import {
   type VolumeSpec,
 } from '@swarmts/proto';
 import type { FilterVerdict } from '@swarmts/scheduler';
-import { keyPeriodMs } from '../allocator/network-key-renewal.js';
 import { listClients, revokeClients } from '../ca/client-certificates.js';
 import type { ExternalCas } from '../ca/external-ca.js';
 import { unlockKeyText } from '../ca/unlock-key.js';
@@ -40,7 +39,15 @@ import { describeSchedule, type ScheduleDescription } from './describe-schedule.
 import { findByNameOrId, findNode, findTask } from './find.js';
 import { createAttachment, createNetwork, removeAttachment, removeNetwork } from './network-operations.js';
 import { nextRoot, withRootsOfExternalCas } from './next-root.js';
-import { demoteLeaving, removeNode, updateNode, withReachability } from './node-operations.js';
+import {
+  demoteLeaving,
+  orphanTask,
+  removableNode,
+  removeNode,
+  tasksToOrphanBefore,
+  updateNode,
+  withReachability,
+} from './node-operations.js';
 import {
   addVersion,
   createConfig,
@@ -52,6 +59,7 @@ import {
   removePayload,
   updateConfig,
   updateSecret,
+  versionsToRemoveBefore,
   withoutPayload,
 } from './payload-operations.js';
 import { planService, type ServicePlan } from './plan-service.js';
@@ -105,6 +113,13 @@ export class Operations {
     return this.#c.raft.store.update(fn);
   }
 
+  /** For more than one transaction takes; the first failure ends it. */
+  #batch(ids: readonly string[], fn: (tx: WriteTx, id: string) => void): Promise<void> {
+    return this.#c.raft.store.batch(ids, fn, (_, e) => {
+      throw e;
+    });
+  }
+
   // Cluster
 
   getCluster(_: Record<string, never>): Cluster {
@@ -117,7 +132,6 @@ export class Operations {
       readonly signingCa?: { readonly certPem: string; readonly keyPem: string };
     },
   ): Promise<void> {
-    keyPeriodMs(a.spec);
     validateClusterSpec(a.spec);
     const cluster = this.#view(theCluster);
     // What others have changed meanwhile is refused here already, before an external CA is asked.
@@ -165,6 +179,8 @@ export class Operations {
   }
 
   async removeNode(a: Ref & { readonly force: boolean }): Promise<void> {
+    const early = this.#view((tx) => tasksToOrphanBefore(tx, removableNode(tx, a.ref, a.force).id));
+    await this.#batch(early, (tx, id) => orphanTask(tx, id, this.#c.now()));
     await this.#update((tx) => removeNode(tx, a.ref, a.force, this.#c.now()));
   }
 
@@ -297,7 +313,7 @@ export class Operations {
   }
 
   async removeSecret(a: Ref): Promise<void> {
-    await this.#update((tx) => removePayload(tx, 'secret', a.ref));
+    await this.#removePayload('secret', a.ref);
   }
 
   listConfigs(_: Record<string, never>): readonly Config[] {
@@ -317,7 +333,14 @@ export class Operations {
   }
 
   async removeConfig(a: Ref): Promise<void> {
-    await this.#update((tx) => removePayload(tx, 'config', a.ref));
+    await this.#removePayload('config', a.ref);
+  }
+
+  /** There may be more versions than one transaction removes: the oldest go first. */
+  async #removePayload(kind: PayloadKind, ref: string): Promise<void> {
+    const early = this.#view((tx) => versionsToRemoveBefore(tx, kind, ref));
+    await this.#batch(early, (tx, id) => tx.get(kind, id) && tx.remove(kind, id));
+    await this.#update((tx) => removePayload(tx, kind, ref));
   }
 
   /** A new version of a secret or config under its name. With `follow` the services that use it are updated to it. */

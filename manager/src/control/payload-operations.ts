@@ -116,8 +116,22 @@ function checkSame(old: Secret | Config, spec: SecretSpec | ConfigSpec, withData
     throw new SwarmtsError('invalid-argument', 'only updates to Labels are allowed');
 }
 
+/** Versions that are removed in one transaction, at most. */
+const MAX_REMOVED_TOGETHER = 100;
+
 /** With its earlier versions, if it is the newest. */
 export function removePayload(tx: WriteTx, kind: PayloadKind, ref: string): void {
+  for (const v of removableVersions(tx, kind, ref)) tx.remove(kind, v.id);
+}
+
+/** Of a payload with many versions the ids of those that are to be removed before it. Throws as `removePayload` does. */
+export function versionsToRemoveBefore(tx: ReadTx, kind: PayloadKind, ref: string): readonly string[] {
+  const all = removableVersions(tx, kind, ref);
+  return all.slice(MAX_REMOVED_TOGETHER).map((v) => v.id);
+}
+
+/** Throws SwarmtsError when one of them is in use. */
+function removableVersions(tx: ReadTx, kind: PayloadKind, ref: string): readonly (Secret | Config)[] {
   const payload = findByNameOrId(tx, kind, ref);
   const all = [payload, ...earlierVersions(tx, kind, nameOf(payload))];
   const isOne = (id: string) => all.some((v) => v.id === id);
@@ -129,7 +143,7 @@ export function removePayload(tx: WriteTx, kind: PayloadKind, ref: string): void
       'failed-precondition',
       `secret '${nameOf(payload)}' is in use by volume ${volume.spec?.annotations?.name}`,
     );
-  for (const v of all) tx.remove(kind, v.id);
+  return all;
 }
 
 function earlierVersions(tx: ReadTx, kind: PayloadKind, name: string): readonly (Secret | Config)[] {

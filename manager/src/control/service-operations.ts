@@ -116,17 +116,22 @@ export function putSpec(
     previousSpec: service.spec,
     previousSpecVersion: service.specVersion,
     volumePins: pinsWith(tx, service, spec),
-    jobStatus: nextJobStatus(spec, service.jobStatus, nowMs, isForced(spec, service.spec)),
+    jobStatus: nextJobStatus(spec, service, nowMs),
     // What the user says now counts from now on.
     autoscaleStatus: replicasIn(spec) === replicasIn(service.spec) ? service.autoscaleStatus : undefined,
-    updateStatus: rollback ? UpdateStatus.create(rollingBack) : changed ? undefined : service.updateStatus,
+    updateStatus: rollback
+      ? UpdateStatus.create(rollingBack)
+      : changed || isPaused(service)
+        ? undefined
+        : service.updateStatus,
   });
 }
 
 const replicasIn = (spec: ServiceSpec | undefined) => spec?.mode?.replicated?.replicas;
 
-function isForced(spec: ServiceSpec, old: ServiceSpec | undefined): boolean {
-  return (spec.task?.forceUpdate ?? 0) !== (old?.task?.forceUpdate ?? 0);
+/** It goes on with the next update of the service, also with one that changes nothing. */
+function isPaused({ updateStatus }: Service): boolean {
+  return updateStatus?.state === UpdateState.UPDATE_PAUSED || updateStatus?.state === UpdateState.ROLLBACK_PAUSED;
 }
 
 function modeName(spec: ServiceSpec | undefined): string {

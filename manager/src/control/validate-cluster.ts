@@ -1,6 +1,7 @@
 /** What the settings of a cluster must fulfil. Source of the limits: Swarm's. */
 import { SwarmtsError } from '@swarmts/lib';
 import type { ClusterSpec, ExternalCa } from '@swarmts/proto';
+import { keyPeriod, orphanPeriod, periodMs } from '../cluster-labels.js';
 
 const HOUR_NS = 3_600e9;
 /** They are asked one after the other, while a node waits. */
@@ -16,6 +17,7 @@ export function validateClusterSpec(spec: ClusterSpec): void {
   const beat = spec.dispatcher?.heartbeatPeriodNs ?? 0;
   if (beat !== 0 && beat < MIN_HEARTBEAT_NS)
     throw bad(`the heartbeat period must be at least 100 ms, not ${beat / 1e6} ms: --dispatcher-heartbeat`);
+  for (const period of [keyPeriod, orphanPeriod]) periodMs(spec, period);
   validateExternalCas(spec.ca?.externalCas ?? []);
 }
 

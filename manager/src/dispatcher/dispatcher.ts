@@ -246,7 +246,10 @@ export class Dispatcher implements LeaderComponent {
     } else if (c.kind === 'network') this.#onNetworkChange();
     else if (c.kind === 'volume') this.#onVolumeChange(c.object, c.old);
     else if (c.kind === 'resource') this.#onResourceChange(c.object, c.action);
-    else if (c.kind === 'cluster') this.#informAll();
+    else if (c.kind === 'cluster') {
+      this.#informAll();
+      if (c.object.spec !== c.old?.spec) this.#monitor.rearmOrphaning();
+    }
   }
 
   #onNodeChange(node: Node, old: Node | undefined, removed: boolean): void {

@@ -1,6 +1,17 @@
 import assert from 'node:assert/strict';
 import { SimulatedClock, seededRandom, silentLogger } from '@swarmts/lib';
-import { Node, NodeSpec, NodeState, NodeStatus } from '@swarmts/proto';
+import {
+  Cluster,
+  ClusterSpec,
+  clusterLabels,
+  Node,
+  NodeSpec,
+  NodeState,
+  NodeStatus,
+  observedState,
+  TaskState,
+} from '@swarmts/proto';
+import { testTask } from '../orchestrator/testing.js';
 import { Store } from '../store/store.js';
 import type { WriteTx } from '../store/transaction.js';
 import { NodeMonitor, withState } from './node-monitor.js';
@@ -19,19 +30,25 @@ function fixture() {
       },
     },
   });
-  const monitor = new NodeMonitor(
-    { store, clock, random: seededRandom(1), log: silentLogger, onStuck: (e) => assert.fail(String(e)) },
-    () => undefined,
-  );
+  const onStuck = (e: unknown) => assert.fail(String(e));
+  const newMonitor = () =>
+    new NodeMonitor({ store, clock, random: seededRandom(1), log: silentLogger, onStuck }, () => undefined);
+  const monitor = newMonitor();
   const write = (tx: WriteTx) => {
     const node = tx.get('node', 'n1');
     assert.ok(node);
     tx.update('node', withState(node, NodeState.NODE_READY, ''));
   };
-  return {
+  const f = {
     clock,
     store,
     monitor,
+    /** The same with another leader. */
+    next: () => {
+      f.monitor.stop();
+      f.monitor = newMonitor();
+      return f;
+    },
     register: () => monitor.register('n1', () => store.update(write)).then(() => monitor.beat('n1')),
     state: () => store.get('node', 'n1')?.status?.state,
     hold: () => (held = []),
@@ -45,6 +62,7 @@ function fixture() {
         tx.create('node', Node.create({ id: 'n1', spec: NodeSpec.create({}), status: NodeStatus.create({ state }) })),
       ),
   };
+  return f;
 }
 
 describe('the monitor of nodes', () => {
@@ -81,5 +99,46 @@ describe('the monitor of nodes', () => {
     await f.register();
     await f.monitor.start();
     assert.equal(f.state(), NodeState.NODE_READY);
+  });
+
+  describe('of a node that is lost', () => {
+    const taskState = (store: Store) => {
+      const task = store.get('task', 't');
+      return task && observedState(task);
+    };
+    const lost = async (label = '') => {
+      const f = fixture();
+      await f.create(NodeState.NODE_READY);
+      await f.store.update((tx) => {
+        const labels: Record<string, string> = label === '' ? {} : { [clusterLabels.orphanAfter]: label };
+        const spec = ClusterSpec.create({ annotations: { name: 'default', labels } });
+        tx.create('cluster', Cluster.create({ id: 'c', spec }));
+        tx.create('task', testTask({ id: 't', slot: 1 }));
+      });
+      await f.monitor.start();
+      await f.clock.advance(3 * f.monitor.graceMs);
+      assert.equal(f.state(), NodeState.DOWN);
+      return f;
+    };
+
+    it('orphans the tasks an hour after that, however often the leader changes', async () => {
+      let f = await lost();
+      for (let i = 0; i < 5; i++) {
+        await f.clock.advance(11 * 60_000);
+        f = f.next();
+        await f.monitor.start();
+      }
+      assert.equal(taskState(f.store), TaskState.RUNNING);
+      await f.clock.advance(6 * 60_000);
+      assert.equal(taskState(f.store), TaskState.ORPHANED);
+    });
+
+    it('orphans them after the time that the cluster has set', async () => {
+      const f = await lost('2m');
+      await f.clock.advance(110_000);
+      assert.equal(taskState(f.store), TaskState.RUNNING);
+      await f.clock.advance(20_000);
+      assert.equal(taskState(f.store), TaskState.ORPHANED);
+    });
   });
 });

@@ -5,16 +5,17 @@
  */
 import type { TimerHandle } from '@swarmts/lib';
 import {
+  type Cluster,
   defaults,
   HEARTBEAT_GRACE,
   type Node,
   NodeState,
   NodeStatus,
-  ORPHAN_AFTER_MS,
   observedState,
   TaskState,
   TaskStatus,
 } from '@swarmts/proto';
+import { orphanPeriod, periodMs } from '../cluster-labels.js';
 import type { LeaderContext } from '../leader-component.js';
 
 interface Deadline {
@@ -41,10 +42,13 @@ export class NodeMonitor {
     this.#onDown = onDown;
   }
 
+  get #cluster(): Cluster | undefined {
+    return this.#c.store.view((tx) => tx.list('cluster')[0]);
+  }
+
   /** Milliseconds between heartbeats, as the cluster is configured. */
   get periodMs(): number {
-    const cluster = this.#c.store.view((tx) => tx.list('cluster')[0]);
-    return (cluster?.spec?.dispatcher?.heartbeatPeriodNs || defaults.heartbeatPeriodNs) / 1e6;
+    return (this.#cluster?.spec?.dispatcher?.heartbeatPeriodNs || defaults.heartbeatPeriodNs) / 1e6;
   }
 
   get graceMs(): number {
@@ -56,7 +60,7 @@ export class NodeMonitor {
     const alive = nodes.filter((n) => n.status?.state !== NodeState.DOWN);
     for (const n of alive)
       this.#arm(n.id, Math.max(2 * this.graceMs, (n.status?.leaseUntilMs ?? 0) - this.#c.clock.now()));
-    for (const n of nodes) if (n.status?.state === NodeState.DOWN) this.#armOrphaning(n.id);
+    this.rearmOrphaning();
     await this.#c.store.batch(
       alive,
       (tx, n) => {
@@ -153,21 +157,35 @@ export class NodeMonitor {
   }
 
   async #markDown(nodeId: string, message: string): Promise<void> {
-    const since = new Date(this.#c.clock.now()).toISOString();
+    const downSinceMs = this.#c.clock.now();
+    const since = new Date(downSinceMs).toISOString();
     const wasUp = await this.#c.store.update((tx) => {
       const node = tx.get('node', nodeId);
       if (!node || node.status?.state === NodeState.DOWN) return false;
-      tx.update('node', withState(node, NodeState.DOWN, message));
+      const status = NodeStatus.create({ ...node.status, state: NodeState.DOWN, message, downSinceMs });
+      tx.update('node', { ...node, status });
       return true;
     });
     if (!wasUp) return;
     this.#c.log.warn('node is down', { node: nodeId });
-    this.#armOrphaning(nodeId);
+    this.#armOrphaning(nodeId, downSinceMs);
     await this.#touchTasks(nodeId, (s) => TaskStatus.create({ ...s, message: `node down since ${since}` }));
   }
 
-  #armOrphaning(nodeId: string): void {
-    const timer = this.#c.clock.after(ORPHAN_AFTER_MS, () => {
+  /** Counted from when the nodes went down, whoever led then, with the period as it is set now. */
+  rearmOrphaning(): void {
+    for (const n of this.#c.store.view((tx) => tx.list('node')))
+      if (n.status?.state === NodeState.DOWN) this.#armOrphaning(n.id, n.status.downSinceMs);
+  }
+
+  /** `sinceMs` is 0 for nodes that went down under an earlier release. */
+  #armOrphaning(nodeId: string, sinceMs: number): void {
+    if (this.#stopped) return;
+    this.#orphaning.get(nodeId)?.cancel();
+    const orphanAfterMs = periodMs(this.#cluster?.spec, orphanPeriod);
+    const nowMs = this.#c.clock.now();
+    const leftMs = Math.min(orphanAfterMs, (sinceMs || nowMs) + orphanAfterMs - nowMs);
+    const timer = this.#c.clock.after(Math.max(0, leftMs), () => {
       this.#orphaning.delete(nodeId);
       this.#touchTasks(nodeId, (s) =>
         TaskStatus.create({

@@ -38,9 +38,11 @@ export class StatusWriter {
   /** Takes an agent's reports; they are written soon. */
   add(nodeId: string, updates: readonly TaskStatusUpdate[]): void {
     for (const { taskId, status } of updates) {
-      if (!status) continue;
+      if (!status || !isForNodes(status.state)) continue;
+      // A node speaks for its own tasks alone.
+      if (this.#c.store.get('task', taskId)?.nodeId !== nodeId) continue;
       const known = this.#reports.get(taskId);
-      if (known && known.status.state > status.state) continue;
+      if (known?.nodeId === nodeId && known.status.state > status.state) continue;
       this.#reports.set(taskId, { nodeId, taskId, status });
     }
     if (this.#reports.size > 0) this.#loop.mark();
@@ -67,7 +69,14 @@ export class StatusWriter {
     const before = task.status;
     if (before && before.state === r.status.state && before.message === r.status.message && before.err === r.status.err)
       return;
-    const status = TaskStatus.create({ ...r.status, appliedAtMs: this.#c.clock.now(), appliedBy: this.#managerId });
+    const appliedAtMs = this.#c.clock.now();
+    const runningSinceMs = before?.runningSinceMs || (r.status.state === TaskState.RUNNING ? appliedAtMs : 0);
+    const status = TaskStatus.create({ ...r.status, appliedAtMs, appliedBy: this.#managerId, runningSinceMs });
     tx.update('task', { ...task, status });
   }
+}
+
+/** Managers alone say what is beyond: which tasks are to leave, and which have lost their node. */
+function isForNodes(state: TaskState): boolean {
+  return state >= TaskState.ASSIGNED && state <= TaskState.REJECTED;
 }

@@ -25,18 +25,28 @@ export function isOfIteration(service: Service, task: Task): boolean {
 }
 
 /**
- * The status of a job that begins its first (from undefined) or next iteration; undefined for other services. A scheduled job does not
- * begin with its creation or a change, but at its times, or when it is forced.
+ * The status of a job that begins its first iteration (without `old`) or the next; undefined for other services. A scheduled job does not
+ * begin with its creation or a change, but at its times, or when it is forced. Times from before a schedule was given are none of its.
  */
 export function nextJobStatus(
   spec: ServiceSpec,
-  old: JobStatus | undefined,
+  old: Pick<Service, 'spec' | 'jobStatus'> | undefined,
   nowMs: number,
-  forced = false,
 ): JobStatus | undefined {
   if (!isJobSpec(spec)) return undefined;
-  const scheduled = spec.annotations?.labels[extensionLabels.schedule] !== undefined;
-  if (scheduled && !forced) return old ?? JobStatus.create({ jobIteration: { index: 0 } });
-  const index = old ? (old.jobIteration?.index ?? 0) + 1 : 0;
-  return JobStatus.create({ jobIteration: { index }, lastExecutionMs: nowMs });
+  const before = old?.jobStatus;
+  const isNewSchedule = old !== undefined && scheduleText(spec) !== scheduleText(old.spec);
+  const lastScheduledMs = isNewSchedule ? nowMs : (before?.lastScheduledMs ?? 0);
+  const isForced = old !== undefined && (spec.task?.forceUpdate ?? 0) !== (old.spec?.task?.forceUpdate ?? 0);
+  if (scheduleText(spec) !== '' && !isForced)
+    return JobStatus.create({ jobIteration: { index: 0 }, ...before, lastScheduledMs });
+  const index = before ? (before.jobIteration?.index ?? 0) + 1 : 0;
+  return JobStatus.create({ jobIteration: { index }, lastExecutionMs: nowMs, lastScheduledMs });
+}
+
+/** '' without a schedule. */
+function scheduleText(spec: ServiceSpec | undefined): string {
+  const labels = spec?.annotations?.labels ?? {};
+  const cron = labels[extensionLabels.schedule];
+  return cron === undefined ? '' : `${cron} ${labels[extensionLabels.scheduleTimezone] ?? ''}`;
 }

@@ -64,9 +64,25 @@ describe('the schedule of a job', () => {
     const first = nextJobStatus(spec, undefined, 5);
     assert.equal(first?.lastExecutionMs, 0);
     const service = { ...job({}), jobStatus: first };
+    const forced = { ...spec, task: spec.task && { ...spec.task, forceUpdate: 1 } };
     assert.deepEqual(reconcileJob({ service, tasks: [], nodes: nodeMap(testNode('n1')), nowMs: 5 }).steps, []);
-    assert.equal(nextJobStatus(spec, first, 6), first);
-    assert.equal(nextJobStatus(spec, first, 7, true)?.lastExecutionMs, 7);
+    assert.deepEqual(nextJobStatus(spec, service, 6), first);
+    assert.equal(nextJobStatus(forced, service, 7)?.lastExecutionMs, 7);
+  });
+
+  it('makes up for no run of the time before it was given its schedule, nor when it is forced', () => {
+    const spec = job({}).spec;
+    assert.ok(spec);
+    const now = at('2026-03-01T12:00:00Z');
+    const createdLongAgo = Meta.create({ createdAtMs: at('2026-01-01T00:00:00Z') });
+    const unscheduled = { ...spec, annotations: { name: 'job', labels: {} } };
+    const before = { ...job({}), meta: createdLongAgo, spec: unscheduled, jobStatus: undefined };
+    const given = { ...before, spec, jobStatus: nextJobStatus(spec, before, now) };
+    assert.equal(decideRun(given, DAILY, [], now + 1).kind, 'wait');
+    const jobStatus = JobStatus.create({ jobIteration: { index: 3 }, lastScheduledMs: at('2026-03-01T03:00:00Z') });
+    const running = { ...given, jobStatus };
+    const after = nextJobStatus({ ...spec, task: spec.task && { ...spec.task, forceUpdate: 1 } }, running, now);
+    assert.equal(decideRun({ ...running, jobStatus: after }, DAILY, [], now + 1).kind, 'wait');
   });
 });
 

@@ -5,7 +5,7 @@
 import { mkdir, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Clock, invariant, type Logger, SwarmtsError } from '@swarmts/lib';
-import { type RaftChunk, RaftMember } from '@swarmts/proto';
+import { MAX_TRANSACTION_BYTES, type RaftChunk, RaftMember } from '@swarmts/proto';
 import {
   decodeMessage,
   isRaftError,
@@ -24,6 +24,9 @@ import { PeerTransport } from './peer-transport.js';
 /** Docker's words, which scripts look for. */
 export const NO_LEADER =
   "The swarm does not have a leader. It's possible that too few managers are online. Make sure more than half of the managers are online.";
+
+/** What a transaction has besides its changes: their lengths, its id and time. */
+const TRANSACTION_FRAME_BYTES = 16 * 1024;
 
 /** A member that was not heard of for so long (three election timeouts) is shown as unreachable. */
 const REACHABLE_MS = 3_000;
@@ -49,6 +52,7 @@ export interface RaftGroupOptions {
   readonly dataKeys: () => readonly Uint8Array[];
   readonly clock: Clock;
   readonly log: Logger;
+  /** Until the store says otherwise. */
   readonly snapshotEntries: number;
   readonly onFatal: (e: Error) => void;
   readonly onLeaderChange: (c: LeaderChange) => void;
@@ -93,6 +97,9 @@ export class RaftGroup {
       metadata: RaftMember.encode(RaftMember.create({ raftId: o.self.raftId, nodeId: o.self.nodeId })),
       transport: group.#transport,
       snapshotEntries: o.snapshotEntries,
+      // How many are wanted is in the store.
+      keptOldSnapshots: Number.POSITIVE_INFINITY,
+      maxProposalBytes: MAX_TRANSACTION_BYTES + TRANSACTION_FRAME_BYTES,
       encryptor: createEncryptor(o.dataKeys),
       onFatal: (e) => o.onFatal(fatalError(e)),
       onLeaderChange: o.onLeaderChange,
@@ -110,8 +117,29 @@ export class RaftGroup {
         restore: (data) => book.put(group.store.restore(data)),
       },
     });
+    group.#followSettings();
     group.#node.start();
     return group;
+  }
+
+  /** How often snapshots are made, and what is kept behind them, is as the cluster is configured. */
+  #followSettings(): void {
+    const follow = () => {
+      const raft = this.store.view((tx) => tx.list('cluster')[0])?.spec?.raft;
+      if (!raft) return;
+      this.#raft.setSnapshotLimits({
+        ...(raft.snapshotInterval > 0 ? { snapshotEntries: raft.snapshotInterval } : {}),
+        ...(raft.logEntriesForSlowFollowers > 0 ? { trailingEntries: raft.logEntriesForSlowFollowers } : {}),
+        keptOldSnapshots: raft.keepOldSnapshots,
+      });
+    };
+    this.store.watch({
+      change: (c) => {
+        if (c.kind === 'cluster') follow();
+      },
+      restored: follow,
+    });
+    follow();
   }
 
   get #raft(): RaftNode {

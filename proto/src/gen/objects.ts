@@ -387,6 +387,8 @@ export interface NodeStatus extends WithUnknownFields {
   readonly addr: string;
   /** Until then a node that said goodbye in order is not DOWN. */
   readonly leaseUntilMs: number;
+  /** Leader's clock when it was found DOWN; 0 while it is not. */
+  readonly downSinceMs: number;
 }
 
 export const NodeStatus: Codec<NodeStatus> = {
@@ -395,6 +397,7 @@ export const NodeStatus: Codec<NodeStatus> = {
     message: '',
     addr: '',
     leaseUntilMs: 0,
+    downSinceMs: 0,
     ...partial,
   }),
   write(m, w) {
@@ -402,11 +405,12 @@ export const NodeStatus: Codec<NodeStatus> = {
     if (m.message !== '') w.uint32(18).string(m.message);
     if (m.addr !== '') w.uint32(26).string(m.addr);
     if (m.leaseUntilMs !== 0) w.uint32(32).int64(m.leaseUntilMs);
+    if (m.downSinceMs !== 0) w.uint32(40).int64(m.downSinceMs);
     return writeUnknown(m, w);
   },
   encode: (m) => NodeStatus.write(m, newWriter()).finish(),
   read(r, end) {
-    const m: { state: NodeState; message: string; addr: string; leaseUntilMs: number; unknownFields?: Uint8Array } = { state: 0, message: '', addr: '', leaseUntilMs: 0 };
+    const m: { state: NodeState; message: string; addr: string; leaseUntilMs: number; downSinceMs: number; unknownFields?: Uint8Array } = { state: 0, message: '', addr: '', leaseUntilMs: 0, downSinceMs: 0 };
     while (r.pos < end) {
       const start = r.pos;
       const tag = r.uint32();
@@ -422,6 +426,9 @@ export const NodeStatus: Codec<NodeStatus> = {
           break;
         case 32:
           m.leaseUntilMs = toNumber(r.int64());
+          break;
+        case 40:
+          m.downSinceMs = toNumber(r.int64());
           break;
         default:
           keepUnknown(m, r, start, tag);
@@ -497,6 +504,8 @@ export interface Node extends WithUnknownFields {
   readonly certificateRotating: boolean;
   /** Small number of the node's data path, unique in the cluster and never changed: marks and conntrack zones are made of it. 0 until the allocator has given one. */
   readonly dataPathIndex: number;
+  /** End of the certificate that it was issued last; 0 for those of earlier releases. */
+  readonly certificateExpiresAtMs: number;
 }
 
 export const Node: Codec<Node> = {
@@ -510,6 +519,7 @@ export const Node: Codec<Node> = {
     certificateRole: 0,
     certificateRotating: false,
     dataPathIndex: 0,
+    certificateExpiresAtMs: 0,
     ...partial,
   }),
   write(m, w) {
@@ -522,11 +532,12 @@ export const Node: Codec<Node> = {
     if (m.certificateRole !== 0) w.uint32(56).int32(m.certificateRole);
     if (m.certificateRotating) w.uint32(64).bool(m.certificateRotating);
     if (m.dataPathIndex !== 0) w.uint32(72).uint32(m.dataPathIndex);
+    if (m.certificateExpiresAtMs !== 0) w.uint32(80).int64(m.certificateExpiresAtMs);
     return writeUnknown(m, w);
   },
   encode: (m) => Node.write(m, newWriter()).finish(),
   read(r, end) {
-    const m: { id: string; meta: Meta | undefined; spec: NodeSpec | undefined; description: NodeDescription | undefined; status: NodeStatus | undefined; managerStatus: ManagerStatus | undefined; certificateRole: NodeRole; certificateRotating: boolean; dataPathIndex: number; unknownFields?: Uint8Array } = { id: '', meta: undefined, spec: undefined, description: undefined, status: undefined, managerStatus: undefined, certificateRole: 0, certificateRotating: false, dataPathIndex: 0 };
+    const m: { id: string; meta: Meta | undefined; spec: NodeSpec | undefined; description: NodeDescription | undefined; status: NodeStatus | undefined; managerStatus: ManagerStatus | undefined; certificateRole: NodeRole; certificateRotating: boolean; dataPathIndex: number; certificateExpiresAtMs: number; unknownFields?: Uint8Array } = { id: '', meta: undefined, spec: undefined, description: undefined, status: undefined, managerStatus: undefined, certificateRole: 0, certificateRotating: false, dataPathIndex: 0, certificateExpiresAtMs: 0 };
     while (r.pos < end) {
       const start = r.pos;
       const tag = r.uint32();
@@ -557,6 +568,9 @@ export const Node: Codec<Node> = {
           break;
         case 72:
           m.dataPathIndex = r.uint32();
+          break;
+        case 80:
+          m.certificateExpiresAtMs = toNumber(r.int64());
           break;
         default:
           keepUnknown(m, r, start, tag);
@@ -1052,6 +1066,8 @@ export interface TaskStatus extends WithUnknownFields {
   /** Leader's clock at which the status was written, and by whom. */
   readonly appliedAtMs: number;
   readonly appliedBy: string;
+  /** Leader's clock when it was heard to run, also after it has ended. 0 = it never was. */
+  readonly runningSinceMs: number;
 }
 
 export const TaskStatus: Codec<TaskStatus> = {
@@ -1064,6 +1080,7 @@ export const TaskStatus: Codec<TaskStatus> = {
     portStatus: undefined,
     appliedAtMs: 0,
     appliedBy: '',
+    runningSinceMs: 0,
     ...partial,
   }),
   write(m, w) {
@@ -1075,11 +1092,12 @@ export const TaskStatus: Codec<TaskStatus> = {
     if (m.portStatus !== undefined) PortStatus.write(m.portStatus, w.uint32(50).fork()).ldelim();
     if (m.appliedAtMs !== 0) w.uint32(56).int64(m.appliedAtMs);
     if (m.appliedBy !== '') w.uint32(66).string(m.appliedBy);
+    if (m.runningSinceMs !== 0) w.uint32(72).int64(m.runningSinceMs);
     return writeUnknown(m, w);
   },
   encode: (m) => TaskStatus.write(m, newWriter()).finish(),
   read(r, end) {
-    const m: { state: TaskState; timestampMs: number; message: string; err: string; container: ContainerStatus | undefined; portStatus: PortStatus | undefined; appliedAtMs: number; appliedBy: string; unknownFields?: Uint8Array } = { state: 0, timestampMs: 0, message: '', err: '', container: undefined, portStatus: undefined, appliedAtMs: 0, appliedBy: '' };
+    const m: { state: TaskState; timestampMs: number; message: string; err: string; container: ContainerStatus | undefined; portStatus: PortStatus | undefined; appliedAtMs: number; appliedBy: string; runningSinceMs: number; unknownFields?: Uint8Array } = { state: 0, timestampMs: 0, message: '', err: '', container: undefined, portStatus: undefined, appliedAtMs: 0, appliedBy: '', runningSinceMs: 0 };
     while (r.pos < end) {
       const start = r.pos;
       const tag = r.uint32();
@@ -1107,6 +1125,9 @@ export const TaskStatus: Codec<TaskStatus> = {
           break;
         case 66:
           m.appliedBy = r.string();
+          break;
+        case 72:
+          m.runningSinceMs = toNumber(r.int64());
           break;
         default:
           keepUnknown(m, r, start, tag);

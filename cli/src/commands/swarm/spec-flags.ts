@@ -14,9 +14,26 @@ export const swarmSpecFlags = {
   }),
   'external-ca': externalCaFlag,
   'max-snapshots': optionalUint('Number of additional Raft snapshots to retain'),
+  'orphan-after': optional(
+    'duration',
+    'How long tasks of a node that is down are taken for running (ns|us|ms|s|m|h)',
+    asDuration,
+    {
+      defaultText: '1h0m0s',
+    },
+  ),
   'snapshot-interval': optionalUint('Number of log entries between Raft snapshots', { defaultText: '10000' }),
   'task-history-limit': optionalInt('Task history retention limit', { defaultText: '5' }),
 };
+
+/** As it was typed, if it is one. */
+function asDuration(text: string): string {
+  parseDuration(text);
+  return text;
+}
+
+/** Docker's spec has no field for it. */
+const ORPHAN_AFTER = 'swarmts.node.orphan-after';
 
 export function applySwarmFlags(spec: SwarmSpec, f: FlagValues<typeof swarmSpecFlags>): SwarmSpec {
   const caConfig = {
@@ -26,6 +43,7 @@ export function applySwarmFlags(spec: SwarmSpec, f: FlagValues<typeof swarmSpecF
   };
   return {
     ...spec,
+    ...(f['orphan-after'] === undefined ? {} : { Labels: { ...spec.Labels, [ORPHAN_AFTER]: f['orphan-after'] } }),
     ...(f['task-history-limit'] === undefined
       ? {}
       : { Orchestration: { ...spec.Orchestration, TaskHistoryRetentionLimit: f['task-history-limit'] } }),

@@ -1,0 +1,143 @@
+import assert from 'node:assert/strict';
+import { isSwarmtsError, SimulatedClock } from '@swarmts/lib';
+import {
+  Cluster,
+  ConfigSpec,
+  defaults,
+  Node,
+  NodeSpec,
+  NodeState,
+  NodeStatus,
+  observedState,
+  SecretSpec,
+  type ServiceSpec,
+  TaskState,
+  UpdateState,
+  UpdateStatus,
+} from '@swarmts/proto';
+import { testService, testTask } from '../orchestrator/testing.js';
+import { localStore } from '../store/store.js';
+import { localOperations } from './operations-bed.js';
+
+const DAY_MS = 86_400_000;
+
+async function bed() {
+  const clock = new SimulatedClock(1_700_000_000_000);
+  const store = localStore(() => clock.now());
+  const operations = localOperations(store, clock);
+  await store.update((tx) => tx.create('cluster', Cluster.create({ id: 'c' })));
+  const addNode = (node: Partial<Node>) =>
+    store.update((tx) =>
+      tx.create(
+        'node',
+        Node.create({
+          id: 'n1',
+          spec: NodeSpec.create({ annotations: { name: '', labels: {} } }),
+          status: NodeStatus.create({ state: NodeState.DOWN }),
+          ...node,
+        }),
+      ),
+    );
+  return { clock, store, operations, addNode, cluster: () => store.view((tx) => tx.list('cluster')[0]) };
+}
+
+const annotations = (name: string) => ({ name, labels: {} });
+
+describe('removing a node', () => {
+  it('orphans its tasks, however many it has', async () => {
+    const { store, operations, addNode } = await bed();
+    await addNode({});
+    await store.batch(
+      Array.from({ length: 500 }, (_, i) => i),
+      (tx, i) => tx.create('task', testTask({ id: `t${i}`, slot: i + 1 })),
+      (_, e) => assert.fail(String(e)),
+    );
+    await operations.removeNode({ ref: 'n1', force: false });
+    assert.equal(store.get('node', 'n1'), undefined);
+    const tasks = store.view((tx) => tx.list('task'));
+    assert.ok(tasks.every((t) => observedState(t) === TaskState.ORPHANED));
+  });
+
+  it('touches no task of a node that may not be removed', async () => {
+    const { store, operations, addNode } = await bed();
+    await addNode({ status: NodeStatus.create({ state: NodeState.NODE_READY }) });
+    await store.update((tx) => {
+      for (let i = 0; i < 50; i++) tx.create('task', testTask({ id: `t${i}`, slot: i + 1 }));
+    });
+    await assert.rejects(operations.removeNode({ ref: 'n1', force: false }), /is not down/);
+    assert.ok(store.view((tx) => tx.list('task')).every((t) => observedState(t) === TaskState.RUNNING));
+  });
+
+  it('has its certificate refused until that has ended, and forgets those that have', async () => {
+    const { clock, operations, addNode, cluster } = await bed();
+    const certificateExpiresAtMs = clock.now() + 90 * DAY_MS;
+    await addNode({ certificateExpiresAtMs });
+    await operations.removeNode({ ref: 'n1', force: false });
+    assert.ok((cluster()?.blacklist.n1?.expiresAtMs ?? 0) >= certificateExpiresAtMs);
+    await clock.advance(98 * DAY_MS);
+    await addNode({ id: 'n2' });
+    await operations.removeNode({ ref: 'n2', force: false });
+    assert.deepEqual(Object.keys(cluster()?.blacklist ?? {}), ['n2']);
+    const inDefault = clock.now() + defaults.nodeCertExpiryNs / 1e6;
+    assert.ok(
+      (cluster()?.blacklist.n2?.expiresAtMs ?? 0) >= inDefault,
+      'issued by a release that did not note the end',
+    );
+  });
+});
+
+describe('versions of payloads', () => {
+  it('may be as large as a config may be', async () => {
+    const { operations } = await bed();
+    const data = (n: number) => Buffer.alloc(1_000_000, n);
+    await operations.createConfig({ spec: ConfigSpec.create({ annotations: annotations('large'), data: data(1) }) });
+    const made = await operations.addPayloadVersion({ kind: 'config', ref: 'large', data: data(2), follow: false });
+    assert.equal(made.version, 2);
+  });
+
+  it('are all removed with the newest, however many there are', async () => {
+    const { store, operations } = await bed();
+    const spec = SecretSpec.create({ annotations: annotations('db'), data: Buffer.from('0') });
+    await operations.createSecret({ spec });
+    for (let i = 1; i < 260; i++) {
+      const data = Buffer.from(String(i));
+      await operations.addPayloadVersion({ kind: 'secret', ref: 'db', data, follow: false });
+    }
+    await operations.removeSecret({ ref: 'db' });
+    assert.equal(store.count('secret'), 0);
+  });
+});
+
+describe('updating a service', () => {
+  const specOf = (image = 'busybox'): ServiceSpec => {
+    const { spec } = testService({ image });
+    assert.ok(spec);
+    return spec;
+  };
+  const paused = async (state: UpdateState) => {
+    const { store, operations } = await bed();
+    const { id } = await operations.createService({ spec: specOf() });
+    await store.update((tx) => {
+      const s = tx.get('service', id);
+      if (s) tx.update('service', { ...s, updateStatus: UpdateStatus.create({ state }) });
+    });
+    const version = store.get('service', id)?.meta?.version?.index ?? 0;
+    await operations.updateService({ ref: id, version, spec: specOf(), rollback: false });
+    return store.get('service', id)?.updateStatus;
+  };
+
+  it('goes on with an update that was paused, also when nothing else is changed', async () => {
+    assert.equal(await paused(UpdateState.UPDATE_PAUSED), undefined);
+    assert.equal(await paused(UpdateState.ROLLBACK_PAUSED), undefined);
+  });
+
+  it('leaves an update that is under way alone when nothing is changed', async () => {
+    assert.equal((await paused(UpdateState.UPDATING))?.state, UpdateState.UPDATING);
+  });
+
+  it('refuses a name that is none, however long it is, without delay', async () => {
+    const { operations } = await bed();
+    const spec = { ...specOf(), annotations: annotations(`${'a'.repeat(60)}.`) };
+    await assert.rejects(operations.createService({ spec }), (e) => isSwarmtsError(e, 'invalid-argument'));
+  });
+});
