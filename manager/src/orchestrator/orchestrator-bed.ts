@@ -23,18 +23,21 @@ import { testService } from './testing.js';
 export class OrchestratorBed {
   readonly clock = new SimulatedClock();
   readonly store: Store = localStore(() => this.clock.now());
-  readonly orchestrator: ServiceOrchestrator;
-  /** What happens to a task that is to be started: 'run' or 'fail'. */
-  fate: (t: Task) => 'run' | 'fail' = () => 'run';
+  orchestrator: ServiceOrchestrator = this.#newOrchestrator();
+  /** What happens to a task that is to be started: it runs, fails, or does not get on. */
+  fate: (t: Task) => 'run' | 'fail' | 'wait' = () => 'run';
 
-  constructor() {
-    this.orchestrator = new ServiceOrchestrator({
-      store: this.store,
-      clock: this.clock,
-      random: seededRandom(1),
-      log: silentLogger,
-      onStuck: (e) => assert.fail(String(e)),
-    });
+  #newOrchestrator(): ServiceOrchestrator {
+    const { store, clock } = this;
+    const onStuck = (e: unknown) => assert.fail(String(e));
+    return new ServiceOrchestrator({ store, clock, random: seededRandom(1), log: silentLogger, onStuck });
+  }
+
+  /** Another manager leads: it knows what is in the store, and nothing else. */
+  async fallOver(): Promise<void> {
+    await this.orchestrator.stop();
+    this.orchestrator = this.#newOrchestrator();
+    this.orchestrator.start();
   }
 
   async start(spec: (s: Service) => Service): Promise<void> {
@@ -57,11 +60,18 @@ export class OrchestratorBed {
           tx.update('task', {
             ...task,
             nodeId: task.nodeId || this.#place(tx.list('node')),
-            status: TaskStatus.create({ state: next, appliedAtMs: this.clock.now() }),
+            status: this.#reached(task, next),
           });
         }
       });
     }
+  }
+
+  /** As the dispatcher writes it. */
+  #reached(t: Task, state: TaskState): TaskStatus {
+    const appliedAtMs = this.clock.now();
+    const runningSinceMs = t.status?.runningSinceMs || (state === TaskState.RUNNING ? appliedAtMs : 0);
+    return TaskStatus.create({ state, appliedAtMs, runningSinceMs });
   }
 
   #place(nodes: readonly Node[]): string {
@@ -78,7 +88,9 @@ export class OrchestratorBed {
     if (t.desiredState === TaskState.READY) return state < TaskState.READY ? TaskState.READY : undefined;
     const node = t.nodeId === '' ? undefined : this.store.get('node', t.nodeId);
     if (state >= TaskState.RUNNING || node?.status?.state === NodeState.DOWN) return undefined;
-    return this.fate(t) === 'run' ? TaskState.RUNNING : TaskState.FAILED;
+    const fate = this.fate(t);
+    if (fate === 'wait') return undefined;
+    return fate === 'run' ? TaskState.RUNNING : TaskState.FAILED;
   }
 
   get service(): Service {
@@ -109,6 +121,16 @@ export class OrchestratorBed {
         specVersion: { index: (s.specVersion?.index ?? 0) + 1 },
         updateStatus: undefined,
       });
+    });
+  }
+
+  /** A task that runs ends by itself. */
+  async fail(task: Task | undefined): Promise<void> {
+    const ended = { state: TaskState.FAILED, appliedAtMs: this.clock.now() };
+    await this.store.update((tx) => {
+      const now = tx.get('task', task?.id ?? '');
+      assert.ok(now);
+      tx.update('task', { ...now, status: TaskStatus.create({ ...now.status, ...ended }) });
     });
   }
 

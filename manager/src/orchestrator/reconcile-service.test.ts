@@ -165,11 +165,12 @@ describe('restarting', () => {
     assert.deepEqual(steps({ replicas: 1, restart: { condition: RestartCondition.NONE } }, [done]), []);
   });
 
-  it('fills it again for a new version of the service', () => {
-    const done = failed('a', 1, { state: TaskState.COMPLETE, desired: TaskState.SHUTDOWN });
-    assert.deepEqual(steps({ replicas: 1, specVersion: 2, restart: { condition: RestartCondition.NONE } }, [done]), [
-      'create slot 1',
-    ]);
+  it('fills it again for a version of the service that asks for something else, and for no other', () => {
+    const restart = { condition: RestartCondition.NONE };
+    const spec = testService({ restart }).spec?.task;
+    const done = { ...failed('a', 1, { state: TaskState.COMPLETE, desired: TaskState.SHUTDOWN }), spec };
+    assert.deepEqual(steps({ replicas: 1, specVersion: 2, restart, image: 'new' }, [done]), ['create slot 1']);
+    assert.deepEqual(steps({ replicas: 1, specVersion: 2, restart, labels: { a: 'b' } }, [done]), []);
   });
 
   it('stops after max attempts', () => {

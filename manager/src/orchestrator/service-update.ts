@@ -21,13 +21,20 @@ import {
 } from '@swarmts/proto';
 import type { ReadTx, WriteTx } from '../store/transaction.js';
 import { applyStep, setDesired } from './apply-step.js';
+import { earlierWork, hasFailed } from './earlier-work.js';
 import { isDirty, isDrained, newTask } from './new-task.js';
 import type { OrchestratorOptions } from './orchestrator-options.js';
-import { groupBySeat, newest, wanted } from './slots.js';
+import { groupBySeat, newest, seatOf, wanted } from './slots.js';
 import { pinsWith } from './volume-pins.js';
 
 /** A slot to be replaced, by its tasks that are meant to run. */
 type DirtySlot = readonly Task[];
+
+interface Plan {
+  readonly work: DirtySlot[];
+  /** How long each worker waits before its first slot. */
+  readonly delaysMs: readonly number[];
+}
 
 /** Slots with a task that is not what the spec asks for, or with more than one live task. */
 export function dirtySlots(tx: ReadTx, service: Service): readonly DirtySlot[] {
@@ -47,6 +54,15 @@ function isToLeave(tx: ReadTx, service: Service, t: Task): boolean {
   return (node !== undefined && isDrained(node)) || service.movingTaskIds.includes(t.id);
 }
 
+function without(tasks: readonly Task[], id: string): readonly Task[] {
+  return tasks.filter((t) => t.id !== id);
+}
+
+/** One that runs, else any. */
+function bestOf(tasks: readonly Task[]): Task | undefined {
+  return tasks.find((t) => observedState(t) === TaskState.RUNNING) ?? tasks[0];
+}
+
 export class ServiceUpdate {
   readonly specVersion: number;
   readonly #o: OrchestratorOptions;
@@ -56,11 +72,14 @@ export class ServiceUpdate {
   /** A replacement that has not come up in this time counts as failed. */
   readonly #progressDeadlineMs: number;
   readonly #abort = new AbortController();
+  /** Ends waiting between slots when too many have failed. */
+  readonly #halt = new AbortController();
   readonly #updated = new Set<string>();
   readonly #failed = new Set<string>();
-  readonly #runningSince = new Map<string, number>();
   #total = 0;
-  #halted = false;
+  #startedAtMs = 0;
+  /** The pause or rollback, once it was decided. */
+  #verdict: Promise<void> | undefined;
 
   constructor(options: OrchestratorOptions, service: Service) {
     this.#o = options;
@@ -80,15 +99,15 @@ export class ServiceUpdate {
   async run(): Promise<void> {
     const service = this.#o.store.get('service', this.#serviceId);
     if (!service) return;
-    const work = [...this.#o.store.view((tx) => dirtySlots(tx, service))];
-    this.#total = work.length;
+    const { work, delaysMs } = this.#o.store.view((tx) => this.#plan(tx, service));
     const watch = this.#o.store.watch({ change: (c) => c.kind === 'task' && this.#observe(c.object) });
     try {
-      if (work.length > 0) await this.#begin();
+      if (this.#total > 0) await this.#begin();
+      this.#judge();
       const workers = this.#config.parallelism === 0 ? work.length : Math.min(this.#config.parallelism, work.length);
-      await Promise.all(Array.from({ length: workers }, () => this.#worker(work)));
-      if (!this.#halted && this.#total > 0) await this.#lastWatch();
-      if (!this.#halted) await this.#complete();
+      await Promise.all(Array.from({ length: workers }, (_, i) => this.#worker(work, delaysMs[i] ?? 0)));
+      if (!this.#verdict && this.#total > 0) await this.#lastWatch();
+      await (this.#verdict ?? this.#complete());
     } catch (e) {
       if (!this.#abort.signal.aborted) throw e;
     } finally {
@@ -96,10 +115,39 @@ export class ServiceUpdate {
     }
   }
 
-  async #worker(work: DirtySlot[]): Promise<void> {
+  /** The slots to look after: first those that an earlier leader has begun, so that there are never more at a time than asked for. */
+  #plan(tx: ReadTx, service: Service): Plan {
+    const dirty = dirtySlots(tx, service);
+    const { made, underWay } = earlierWork(tx, service);
+    for (const t of made) {
+      this.#updated.add(t.id);
+      if (hasFailed(t, this.#monitorMs)) this.#failed.add(t.id);
+    }
+    const dirtySeats = new Set(dirty.flatMap((slot) => slot.map(seatOf)));
+    this.#total = dirty.length + made.filter((t) => !dirtySeats.has(seatOf(t))).length;
+    const begunSeats = new Set(underWay.map(seatOf));
+    const isBegun = (slot: DirtySlot) => slot.some((t) => begunSeats.has(seatOf(t)));
+    const begun = [...underWay.filter((t) => !dirtySeats.has(seatOf(t))).map((t) => [t]), ...dirty.filter(isBegun)];
+    const delaysMs = [...begun.map(() => 0), ...this.#delaysAfter(made)];
+    return { work: [...begun, ...dirty.filter((slot) => !isBegun(slot))], delaysMs };
+  }
+
+  /** What is left of the delays after the slots that were done last, the longest first. */
+  #delaysAfter(made: readonly Task[]): readonly number[] {
+    const nowMs = this.#o.clock.now();
+    const delayMs = this.#config.delayNs / 1e6;
+    return made
+      .map((t) => t.status?.runningSinceMs ?? 0)
+      .filter((sinceMs) => sinceMs > 0)
+      .map((sinceMs) => Math.min(delayMs, sinceMs + delayMs - nowMs))
+      .sort((a, b) => b - a);
+  }
+
+  async #worker(work: DirtySlot[], delayMs: number): Promise<void> {
+    if (delayMs > 0) await this.#sleep(delayMs);
     for (;;) {
       const slot = work.shift();
-      if (!slot || this.#halted) return;
+      if (!slot || this.#verdict) return;
       await this.#replace(slot);
       if (this.#config.delayNs > 0 && work.length > 0) await this.#sleep(this.#config.delayNs / 1e6);
     }
@@ -107,16 +155,15 @@ export class ServiceUpdate {
 
   async #replace(slot: DirtySlot): Promise<void> {
     const startFirst = this.#config.order === UpdateOrder.START_FIRST;
-    const created = await this.#o.store.update((tx) => this.#writeReplacement(tx, slot, startFirst));
-    if (!created) return;
-    this.#updated.add(created);
-    await this.#until(created);
-    if (startFirst && !this.#failed.has(created)) {
-      await this.#o.store.update((tx) => this.#shutDown(tx, slot));
-    }
+    const taskId = await this.#o.store.update((tx) => this.#writeReplacement(tx, slot, startFirst));
+    if (taskId === undefined) return;
+    await this.#until(taskId);
+    const task = this.#o.store.get('task', taskId);
+    const runs = task !== undefined && isLive(task) && observedState(task) === TaskState.RUNNING;
+    if (startFirst && runs) await this.#o.store.update((tx) => this.#shutDown(tx, without(slot, taskId)));
   }
 
-  /** Creates the new task (and, stop-first, lets the old ones go); undefined when a clean task is in the slot already. */
+  /** The task to wait for: a new one (and, stop-first, the old ones are let go), or the one that is in the slot already. */
   #writeReplacement(tx: WriteTx, slot: DirtySlot, startFirst: boolean): string | undefined {
     const service = tx.get('service', this.#serviceId);
     if (!service || service.specVersion?.index !== this.specVersion)
@@ -131,19 +178,18 @@ export class ServiceUpdate {
       )
       .filter(isWanted);
     if (current.length === 0) return undefined;
-    const clean = current.find((t) => !isDirty(service, t, tx.get('node', t.nodeId)) && isLive(t));
+    const clean = bestOf(current.filter((t) => !isDirty(service, t, tx.get('node', t.nodeId)) && isLive(t)));
     if (clean) {
-      this.#shutDown(
-        tx,
-        current.filter((t) => t.id !== clean.id),
-      );
-      return undefined;
+      const runs = observedState(clean) === TaskState.RUNNING;
+      if (runs || !startFirst) this.#shutDown(tx, without(current, clean.id));
+      return runs ? undefined : clean.id;
     }
     const seat = { slot: sample.slot, nodeId: service.spec?.mode?.global ? sample.nodeId : '' };
     const desired = startFirst ? TaskState.RUNNING : TaskState.READY;
     const task = newTask(service, seat, desired, this.#o.clock.now());
     applyStep(tx, { type: 'create', task });
     if (!startFirst) this.#shutDown(tx, current);
+    this.#updated.add(task.id);
     return task.id;
   }
 
@@ -171,29 +217,32 @@ export class ServiceUpdate {
       };
       const onAbort = () => end(() => reject(this.#abort.signal.reason));
       const watch = store.watch({ commit: () => reached() && end(resolve) });
-      const deadline = clock.after(this.#progressDeadlineMs, () =>
-        end(() => {
-          this.#failed.add(taskId);
-          resolve();
-        }),
-      );
+      const deadline = clock.after(this.#timeLeftMs(taskId), () => {
+        this.#note(taskId);
+        end(resolve);
+      });
       this.#abort.signal.addEventListener('abort', onAbort, { once: true });
       if (this.#abort.signal.aborted) onAbort();
     });
-    await this.#judge();
+  }
+
+  /** A task that this update has made, under whichever leader, has no more time than it had then. */
+  #timeLeftMs(taskId: string): number {
+    const createdAtMs = this.#o.store.get('task', taskId)?.meta?.createdAtMs ?? 0;
+    if (createdAtMs < this.#startedAtMs) return this.#progressDeadlineMs;
+    const leftMs = createdAtMs + this.#progressDeadlineMs - this.#o.clock.now();
+    return Math.min(this.#progressDeadlineMs, Math.max(0, leftMs));
   }
 
   /** An updated task that ended counts as failed, once, if it ended before or within `monitor` of running. */
   #observe(task: Task): void {
-    if (!this.#updated.has(task.id) || this.#failed.has(task.id)) return;
-    const state = observedState(task);
-    const nowMs = this.#o.clock.now();
-    if (state === TaskState.RUNNING && !this.#runningSince.has(task.id)) this.#runningSince.set(task.id, nowMs);
-    if (state <= TaskState.RUNNING) return;
-    // A task that the system itself shut down (scale, drain) did not fail.
-    if (state === TaskState.SHUTDOWN && !isWanted(task)) return;
-    const since = this.#runningSince.get(task.id);
-    if (since === undefined || nowMs - since <= this.#monitorMs) this.#failed.add(task.id);
+    if (this.#updated.has(task.id) && hasFailed(task, this.#monitorMs)) this.#note(task.id);
+  }
+
+  #note(failedTaskId: string): void {
+    if (this.#failed.has(failedTaskId)) return;
+    this.#failed.add(failedTaskId);
+    this.#judge();
   }
 
   get #monitorMs(): number {
@@ -204,29 +253,35 @@ export class ServiceUpdate {
     if (this.#config.failureAction === FailureAction.FAILURE_CONTINUE) return;
     const delayMs = this.#config.delayNs / 1e6;
     await this.#sleep(delayMs >= this.#monitorMs ? delayMs + 1000 : this.#monitorMs);
-    await this.#judge();
   }
 
-  async #judge(): Promise<void> {
-    if (this.#halted || this.#config.failureAction === FailureAction.FAILURE_CONTINUE) return;
+  /** Decides at once when too many have failed, also between two slots. */
+  #judge(): void {
+    if (this.#verdict || this.#config.failureAction === FailureAction.FAILURE_CONTINUE) return;
     if (this.#failed.size === 0 || this.#failed.size / this.#total <= this.#config.maxFailureRatio) return;
-    this.#halted = true;
-    const [taskId] = this.#failed;
+    const last = [...this.#failed].at(-1) ?? '';
     const rollBack = !this.#rollingBack && this.#config.failureAction === FailureAction.FAILURE_ROLLBACK;
-    if (rollBack) await this.#rollBack(taskId ?? '');
-    else await this.#pause(taskId ?? '');
+    this.#verdict = rollBack ? this.#rollBack(last) : this.#pause(last);
+    // It is waited for at the end; until then nobody hears it fail.
+    this.#verdict.catch(() => undefined);
+    this.#halt.abort();
   }
 
+  /** Not longer than until it is decided that there are no more slots to come. */
   async #sleep(ms: number): Promise<void> {
-    await sleep(this.#o.clock, ms, this.#abort.signal);
+    const signal = AbortSignal.any([this.#abort.signal, this.#halt.signal]);
+    await sleep(this.#o.clock, ms, signal).catch((e: unknown) => {
+      if (!this.#verdict || this.#abort.signal.aborted) throw e;
+    });
   }
 
-  #begin(): Promise<void> {
+  async #begin(): Promise<void> {
     const state = this.#rollingBack ? UpdateState.ROLLBACK_STARTED : UpdateState.UPDATING;
     const message = this.#rollingBack ? 'rollback in progress' : 'update in progress';
-    return this.#status((old) =>
+    await this.#status((old) =>
       old?.state === state ? old : UpdateStatus.create({ state, message, startedAtMs: this.#o.clock.now() }),
     );
+    this.#startedAtMs = this.#o.store.get('service', this.#serviceId)?.updateStatus?.startedAtMs ?? 0;
   }
 
   #complete(): Promise<void> {

@@ -9,6 +9,7 @@ import {
   type Task,
   TaskState,
 } from '@swarmts/proto';
+import { isDirty } from './new-task.js';
 import { shouldRestart } from './restart-policy.js';
 
 /** A prepared task waits for its predecessor at most so long (Swarm: one minute). */
@@ -42,7 +43,7 @@ export function wanted(slot: readonly Task[]): readonly Task[] {
   return slot.filter(isWanted);
 }
 
-/** Whether the seat is taken: by a task that is meant to run, or by one that ended and is not to be restarted. */
+/** Whether the seat is taken: by a task that is meant to run, or by one that ended, is what the spec asks for, and is not to be restarted. */
 export function isOccupied(service: Service, slot: readonly Task[], nowMs: number): boolean {
   if (wanted(slot).length > 0) return true;
   const last = newest(slot);
@@ -50,7 +51,7 @@ export function isOccupied(service: Service, slot: readonly Task[], nowMs: numbe
     last !== undefined &&
     last.desiredState !== TaskState.REMOVE &&
     observedState(last) > TaskState.RUNNING &&
-    last.specVersion?.index === service.specVersion?.index &&
+    !isDirty(service, last, undefined) &&
     !shouldRestart(service, last, slot, nowMs)
   );
 }

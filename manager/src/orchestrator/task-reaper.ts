@@ -3,7 +3,16 @@
  * history limit of their seat. Tasks that count for a restart limit are kept.
  */
 import { type Clock, ControlLoop, type Logger, type Random, type Watch } from '@swarmts/lib';
-import { type Cluster, defaults, isWanted, observedState, type Service, type Task, TaskState } from '@swarmts/proto';
+import {
+  type Cluster,
+  defaults,
+  isWanted,
+  observedState,
+  RestartCondition,
+  type Service,
+  type Task,
+  TaskState,
+} from '@swarmts/proto';
 import type { Store } from '../store/store.js';
 import { isOfIteration } from './job.js';
 import { groupBySeat, jobSlotOf, seatOf } from './slots.js';
@@ -50,9 +59,11 @@ function hasEndedOrNeverBegan(t: Task): boolean {
   return s < TaskState.ASSIGNED || s >= TaskState.COMPLETE;
 }
 
+/** What tells whether the next one is to be made: without it a task that is to run once would run again. */
 function restartHistory(service: Service | undefined): number {
-  const max = service?.spec?.task?.restart?.maxAttempts ?? 0;
-  return max > 0 ? max + 1 : 0;
+  const { maxAttempts: max = 0, condition = RestartCondition.ANY } = service?.spec?.task?.restart ?? {};
+  if (max > 0) return max + 1;
+  return condition === RestartCondition.ANY ? 0 : 1;
 }
 
 function historyLimitOf(cluster: Cluster | undefined): number {

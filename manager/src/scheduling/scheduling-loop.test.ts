@@ -13,13 +13,14 @@ import {
 } from '@swarmts/proto';
 import { newTask } from '../orchestrator/new-task.js';
 import { testNode, testService, testTask } from '../orchestrator/testing.js';
-import { localStore, type Store } from '../store/store.js';
+import { Store } from '../store/store.js';
 import { SchedulingLoop } from './scheduling-loop.js';
 
 /** The loop of a leader that has just taken over, on a real store. */
 class Bed {
   readonly clock = new SimulatedClock();
-  readonly store: Store = localStore(() => this.clock.now());
+  #held: Promise<void> = Promise.resolve();
+  readonly store: Store = this.#newStore();
   readonly loop = new SchedulingLoop({
     store: this.store,
     clock: this.clock,
@@ -27,6 +28,25 @@ class Bed {
     log: silentLogger,
     onStuck: (e) => assert.fail(String(e)),
   });
+
+  #newStore(): Store {
+    let index = 0;
+    const propose = async (data: Uint8Array) => {
+      await this.#held;
+      store.applyEntry(++index, data);
+    };
+    const store = new Store({ now: () => this.clock.now(), proposer: { propose } });
+    return store;
+  }
+
+  /** Writes wait until what is returned is called. */
+  hold(): () => void {
+    let letGo = () => {};
+    this.#held = new Promise((resolve) => {
+      letGo = resolve;
+    });
+    return letGo;
+  }
 
   async start(nodes: readonly Node[], tasks: number): Promise<void> {
     await this.store.update((tx) => {
@@ -193,6 +213,43 @@ describe('slots with volumes of their own', () => {
     });
     await bed.pass();
     assert.notEqual(bed.store.get('task', waiting?.id ?? '')?.nodeId, '');
+    await bed.loop.stop();
+  });
+});
+
+describe('scheduling loop', () => {
+  it('remembers on which nodes a service has failed when another manager leads', async () => {
+    const bed = new Bed();
+    await bed.store.update((tx) => {
+      for (let i = 0; i < 5; i++)
+        tx.create('task', testTask({ id: `f${i}`, slot: 1, state: TaskState.FAILED, desired: TaskState.SHUTDOWN }));
+    });
+    const failedAtMs = bed.clock.now();
+    await bed.store.update((tx) => {
+      for (const t of tx.list('task'))
+        tx.update('task', { ...t, status: TaskStatus.create({ ...t.status, appliedAtMs: failedAtMs }) });
+    });
+    await bed.start([testNode('n1'), testNode('n2')], 1);
+    await bed.pass(3000);
+    assert.equal(bed.store.get('task', 't1')?.nodeId, 'n2');
+    await bed.loop.stop();
+  });
+
+  it('puts no task on a node that was removed while the placement was on its way', async () => {
+    const bed = new Bed();
+    const { store } = bed;
+    await bed.start([testNode('n1')], 0);
+    await bed.pass(3000);
+    await store.update((tx) =>
+      tx.create('task', { ...testTask({ id: 't1', slot: 1, state: TaskState.PENDING }), nodeId: '' }),
+    );
+    const letGo = bed.hold();
+    const removed = store.update((tx) => tx.remove('node', 'n1'));
+    await bed.pass(50);
+    letGo();
+    await removed;
+    await bed.pass();
+    assert.equal(store.get('task', 't1')?.nodeId, '');
     await bed.loop.stop();
   });
 });

@@ -2,7 +2,7 @@
  * Gives PENDING tasks a node: keeps a mirror of nodes and what is placed on them, places like tasks as a group, and writes
  * either the node or the reason why there is none. Tasks without a node are tried again on every later pass.
  */
-import { ControlLoop, messageOf, type Watch } from '@swarmts/lib';
+import { ControlLoop, messageOf, SwarmtsError, type Watch } from '@swarmts/lib';
 import {
   type GenericResource,
   isWanted,
@@ -72,7 +72,10 @@ export class SchedulingLoop implements LeaderComponent {
       this.#nodeReturn = new NodeReturn(this.#c.clock, nodes, () => this.#loop.mark());
       for (const n of nodes) this.#nodes.set(n.id, new NodeInfo(n));
       for (const v of tx.list('volume')) this.#volumes.put(v);
-      for (const t of tx.list('task')) this.#track(t);
+      for (const t of tx.list('task')) {
+        this.#track(t);
+        this.#noteFailure(t, t.status?.appliedAtMs ?? 0);
+      }
     });
     this.#loop.mark();
   }
@@ -118,12 +121,15 @@ export class SchedulingLoop implements LeaderComponent {
       this.#volumes.release(task);
       return;
     }
-    const state = observedState(task);
-    const failed = state === TaskState.FAILED || state === TaskState.REJECTED;
-    if (failed && old && observedState(old) <= TaskState.RUNNING) {
-      this.#nodes.get(task.nodeId)?.recordFailure(failureKey(task), this.#c.clock.now());
-    }
+    if (old && observedState(old) <= TaskState.RUNNING) this.#noteFailure(task, this.#c.clock.now());
     this.#track(task);
+  }
+
+  /** A service that fails on a node again and again goes elsewhere, whoever led when it failed. */
+  #noteFailure(task: Task, atMs: number): void {
+    const state = observedState(task);
+    if (state === TaskState.FAILED || state === TaskState.REJECTED)
+      this.#nodes.get(task.nodeId)?.recordFailure(failureKey(task), atMs);
   }
 
   #track(task: Task): void {
@@ -272,6 +278,8 @@ function writeVerdict(tx: WriteTx, v: Verdict): void {
     });
     return;
   }
+  // Nobody would ever say of a task on a node that is gone that it has ended.
+  if (!tx.get('node', v.nodeId)) throw new SwarmtsError('conflict', `node ${v.nodeId} was removed meanwhile`);
   const status = TaskStatus.create({
     ...task.status,
     state: TaskState.ASSIGNED,

@@ -1,0 +1,150 @@
+import assert from 'node:assert/strict';
+import { FailureAction, observedState, TaskState, UpdateOrder, UpdateState } from '@swarmts/proto';
+import { OrchestratorBed, withUpdate } from './orchestrator-bed.js';
+import type { testService } from './testing.js';
+
+/** A day: the update waits before the next slot. */
+const LONG_DELAY_NS = 86_400e9;
+
+describe('an update', () => {
+  let bed: OrchestratorBed;
+  beforeEach(() => {
+    bed = new OrchestratorBed();
+  });
+  afterEach(() => bed.orchestrator.stop());
+
+  const isNew = (image: string | undefined) => image === 'new';
+
+  it('is paused as soon as a task fails within the monitor period, also while it waits for the next slot', async () => {
+    await bed.start(withUpdate({ delayNs: LONG_DELAY_NS }));
+    await bed.setImage('new');
+    await bed.run(1000);
+    await bed.fail(bed.tasks('new')[0]);
+    await bed.run(100);
+    assert.equal(bed.service.updateStatus?.state, UpdateState.UPDATE_PAUSED);
+    assert.equal(bed.tasks('busybox').length, 2);
+  });
+
+  it('rolls back at once in the last watch', async () => {
+    await bed.start(withUpdate({ failureAction: FailureAction.FAILURE_ROLLBACK, monitorNs: 3600e9, hasMonitor: true }));
+    await bed.setImage('new');
+    await bed.run(2000);
+    assert.equal(bed.tasks('new').length, 3);
+    await bed.fail(bed.tasks('new')[2]);
+    await bed.run(100);
+    assert.equal(bed.service.spec?.task?.container?.image, 'busybox');
+  });
+
+  it('does not count what ended after the monitor period', async () => {
+    await bed.start(withUpdate({ delayNs: LONG_DELAY_NS }));
+    await bed.setImage('new');
+    await bed.run(6000);
+    await bed.fail(bed.tasks('new')[0]);
+    await bed.run(100);
+    assert.equal(bed.service.updateStatus?.state, UpdateState.UPDATING);
+  });
+
+  describe('that another manager takes over', () => {
+    it('keeps the old task until the new one runs, where that starts first', async () => {
+      await bed.start(withUpdate({ order: UpdateOrder.START_FIRST }));
+      bed.fate = (t) => (isNew(t.spec?.container?.image) ? 'wait' : 'run');
+      await bed.setImage('new');
+      await bed.run(500);
+      await bed.fallOver();
+      await bed.run(2000);
+      assert.equal(bed.tasks('busybox').length, 3);
+      bed.fate = () => 'run';
+      await bed.run(8000);
+      assert.deepEqual([bed.tasks('busybox').length, bed.tasks('new').length], [0, 3]);
+      assert.equal(bed.service.updateStatus?.state, UpdateState.UPDATE_COMPLETED);
+    });
+
+    it('replaces no more at a time than asked for', async () => {
+      await bed.start(withUpdate({ parallelism: 1 }));
+      bed.fate = (t) => (isNew(t.spec?.container?.image) ? 'wait' : 'run');
+      await bed.setImage('new');
+      await bed.run(500);
+      await bed.fallOver();
+      await bed.run(2000);
+      assert.equal(bed.tasks('busybox').length, 2);
+    });
+
+    it('counts the failures of before, and of as many slots as there were', async () => {
+      await bed.start((s) => withUpdate({ parallelism: 1, maxFailureRatio: 0.3, delayNs: 10e9 })(replicas(4)(s)));
+      await bed.setImage('new');
+      await bed.run(1000);
+      const first = bed.tasks('new')[0]?.slot;
+      await bed.fail(bed.tasks('new')[0]);
+      await bed.run(100);
+      assert.equal(bed.service.updateStatus?.state, UpdateState.UPDATING, 'one of four');
+      await bed.fallOver();
+      await bed.run(1000);
+      assert.equal(bed.service.updateStatus?.state, UpdateState.UPDATING, 'still one of four');
+      await bed.run(10_000);
+      await bed.fail(bed.tasks('new').find((t) => t.slot !== first));
+      await bed.run(100);
+      assert.equal(bed.service.updateStatus?.state, UpdateState.UPDATE_PAUSED, 'two of four');
+    });
+
+    it('waits between two slots for as long as it was to', async () => {
+      await bed.start(withUpdate({ delayNs: 10e9 }));
+      await bed.setImage('new');
+      await bed.run(6000);
+      await bed.fallOver();
+      await bed.run(3000);
+      assert.equal(bed.tasks('new').length, 1);
+      await bed.run(2000);
+      assert.equal(bed.tasks('new').length, 2);
+    });
+
+    it('goes on with the last watch', async () => {
+      await bed.start(withUpdate({ parallelism: 0, monitorNs: 60e9, hasMonitor: true }));
+      await bed.setImage('new');
+      await bed.run(1000);
+      await bed.fallOver();
+      await bed.run(1000);
+      assert.equal(bed.service.updateStatus?.state, UpdateState.UPDATING);
+      await bed.fail(bed.tasks('new')[0]);
+      await bed.run(100);
+      assert.equal(bed.service.updateStatus?.state, UpdateState.UPDATE_PAUSED);
+    });
+
+    it('gives a replacement no more time to come up than it had', async () => {
+      const labels = { 'swarmts.update.progress-deadline': '10s' };
+      await bed.start((s) => ({
+        ...withUpdate({})(s),
+        spec: { ...withUpdate({})(s).spec, annotations: { name: 'web', labels } } as typeof s.spec,
+      }));
+      bed.fate = (t) => (isNew(t.spec?.container?.image) ? 'wait' : 'run');
+      await bed.setImage('new');
+      for (let i = 0; i < 3; i++) {
+        await bed.run(3000);
+        await bed.fallOver();
+      }
+      assert.equal(bed.service.updateStatus?.state, UpdateState.UPDATING);
+      await bed.run(1500);
+      assert.equal(bed.service.updateStatus?.state, UpdateState.UPDATE_PAUSED);
+    });
+  });
+
+  it('never leaves a replacement that does not come up alone in its slot, where the new task starts first', async () => {
+    const labels = { 'swarmts.update.progress-deadline': '2s' };
+    await bed.start((s) => {
+      const { spec } = withUpdate({ order: UpdateOrder.START_FIRST, failureAction: FailureAction.FAILURE_CONTINUE })(s);
+      return { ...s, spec: spec && { ...spec, annotations: { name: 'web', labels } } };
+    });
+    bed.fate = (t) => (isNew(t.spec?.container?.image) ? 'wait' : 'run');
+    await bed.setImage('new');
+    await bed.run(30_000);
+    assert.equal(bed.tasks('busybox').length, 3);
+    const waiting = bed.store.view((tx) => tx.list('task')).filter((t) => observedState(t) < TaskState.RUNNING);
+    assert.ok(waiting.length <= 3, `${waiting.length} replacements wait`);
+  });
+});
+
+const replicas =
+  (n: number) =>
+  (s: ReturnType<typeof testService>): typeof s => ({
+    ...s,
+    spec: s.spec && { ...s.spec, mode: { ...s.spec.mode, replicated: { replicas: n } } as typeof s.spec.mode },
+  });
