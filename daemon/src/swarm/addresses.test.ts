@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { hostIfaceOf, LOCAL_LEG_PREFIX, MESH_DEVICE } from '@swarmts/netplugins';
 import {
   type Interfaces,
   resolveAdvertiseAddr,
@@ -31,7 +32,11 @@ describe('the addresses of a node', () => {
   });
 
   it('is the only one of the machine, legs of containers aside', () => {
-    assert.equal(resolveAdvertiseAddr('', any, { ...one, swm0: [v4('172.30.0.1')] }).host, '10.0.0.5');
+    const leg = hostIfaceOf(LOCAL_LEG_PREFIX, 'a'.repeat(64));
+    const containers = { [leg]: [v4('172.30.0.1')], [MESH_DEVICE]: [v4('169.254.255.1')], docker0: [v4('172.17.0.1')] };
+    assert.equal(resolveAdvertiseAddr('', any, { ...one, ...containers }).host, '10.0.0.5');
+    const refused = /10\.9\.9\.9 is not an address of this machine; its addresses are 127\.0\.0\.1, 10\.0\.0\.5$/;
+    assert.throws(() => resolveAdvertiseAddr('10.9.9.9', any, { ...one, ...containers }), refused);
   });
 
   it('has to be said where the machine has several or none', () => {

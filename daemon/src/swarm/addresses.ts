@@ -2,6 +2,7 @@
 import { isIP } from 'node:net';
 import type { networkInterfaces } from 'node:os';
 import { parseIp, parseIpPrefix, prefixContains, SwarmtsError } from '@swarmts/lib';
+import { LOCAL_LEG_PREFIX } from '@swarmts/netplugins';
 import { defaults } from '@swarmts/proto';
 
 export type Interfaces = ReturnType<typeof networkInterfaces>;
@@ -108,9 +109,10 @@ function ownAddress(host: string, interfaces: Interfaces, what: string): string 
   const own = ownAddresses(interfaces);
   if (isIP(host) !== 0) {
     if (own.some((a) => a.address === host)) return host;
+    const choices = own.filter((a) => !isContainerSide(a.iface)).map((a) => a.address);
     throw new SwarmtsError(
       'invalid-argument',
-      `${what} ${host} is not an address of this machine; its addresses are ${own.map((a) => a.address).join(', ')}`,
+      `${what} ${host} is not an address of this machine; its addresses are ${choices.join(', ')}`,
     );
   }
   const onInterface = own.filter((a) => a.iface === host && isIP(a.address) === 4);
@@ -129,4 +131,4 @@ function ownAddress(host: string, interfaces: Interfaces, what: string): string 
 
 const isLoopback = (a: string) => a.startsWith('127.') || a === '::1';
 /** Legs of containers and their bridges are no addresses for other nodes. */
-const isContainerSide = (iface: string) => /^(swm|swarmts|veth|docker|br-)/.test(iface);
+const isContainerSide = (iface: string) => iface.startsWith(LOCAL_LEG_PREFIX) || /^(veth|docker|br-)/.test(iface);

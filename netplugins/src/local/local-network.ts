@@ -34,7 +34,8 @@ import {
 
 export const DEFAULT_SUBNET = '172.30.0.0/16';
 const DEFAULT_TABLE = 'swarmts';
-const DEFAULT_IFACE_PREFIX = 'swl';
+/** Names of the host's ends of legs begin with it. */
+export const LOCAL_LEG_PREFIX = 'swl';
 const DEFAULT_MTU = 1500;
 const CONTAINER_IFACE = 'eth0';
 const GATEWAY_IFACE = 'gw';
@@ -124,7 +125,7 @@ export class LocalNetwork {
       table: options.table ?? DEFAULT_TABLE,
       subnet: this.#subnet.cidr,
       icc: options.icc ?? true,
-      ifacePrefix: options.ifacePrefix ?? DEFAULT_IFACE_PREFIX,
+      ifacePrefix: options.ifacePrefix ?? LOCAL_LEG_PREFIX,
     };
   }
 
