@@ -7,6 +7,7 @@ export * from './image-reference.js';
 export * from './limits.js';
 export * from './names.js';
 export * from './network-encryption.js';
+export * from './network-mtu.js';
 export * from './selinux-label.js';
 export * from './service-extensions.js';
 export * from './task-state.js';

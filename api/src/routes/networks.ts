@@ -1,6 +1,6 @@
 /** /networks: those of the swarm, on managers, the node's own, and the three that every node has. */
 import { isSwarmtsError, SwarmtsError } from '@swarmts/lib';
-import type { Network, NetworkSpec } from '@swarmts/proto';
+import { MTU_OPTION, type Network, type NetworkSpec } from '@swarmts/proto';
 import type { ContainerSummary } from '../backend.js';
 import {
   builtinDriver,
@@ -43,7 +43,7 @@ interface KnownNetwork {
 
 /** No network can be made under these names: "default" is what clients call the one of containers that name none. */
 const PREDEFINED: ReadonlySet<unknown> = new Set([...builtinNames, 'default']);
-const MTU = 'com.docker.network.driver.mtu';
+
 const BRIDGE_FLAGS = ['com.docker.network.bridge.enable_icc', 'com.docker.network.bridge.enable_ip_masquerade'];
 const FILTERS = ['id', 'name', 'driver', 'scope', 'label', 'type', 'dangling'];
 
@@ -230,7 +230,7 @@ function checkBridgeOptions(options: Readonly<Record<string, string>>): void {
   };
   for (const name of BRIDGE_FLAGS)
     if (name in options && !/^(1|0|t|f|true|false)$/i.test(options[name] ?? '')) throw wrong(name, 'ParseBool');
-  if (MTU in options && !/^\d+$/.test(options[MTU] ?? '')) throw wrong(MTU, 'Atoi');
+  if (MTU_OPTION in options && !/^\d+$/.test(options[MTU_OPTION] ?? '')) throw wrong(MTU_OPTION, 'Atoi');
 }
 
 function operatorFields(): SwarmtsError {

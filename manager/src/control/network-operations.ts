@@ -4,6 +4,7 @@ import {
   Annotations,
   isEncrypted,
   isLive,
+  mtuProblem,
   Network,
   NetworkAttachmentConfig,
   type NetworkSpec,
@@ -51,6 +52,8 @@ function viewOf(tx: ReadTx) {
 
 function validateNetworkSpec(spec: NetworkSpec): void {
   validateServiceName(spec.annotations?.name ?? '');
+  const mtu = mtuProblem(spec);
+  if (mtu !== undefined) throw new SwarmtsError('invalid-argument', mtu);
   const driver = spec.driver?.name || 'overlay';
   if (driver !== 'overlay') {
     throw new SwarmtsError('unsupported', `driver ${driver} makes no swarm network: use overlay, or --scope local`);

@@ -10,6 +10,7 @@ import {
   type NetworkPeer,
   type NetworkService,
   NetworkState,
+  wishedMtu,
 } from '@swarmts/proto';
 
 export interface NetworkView {
@@ -61,7 +62,6 @@ export function stateOf(v: NetworkView): NetworkState {
 }
 
 const VNI_OPTION = 'com.docker.network.driver.overlay.vxlanid_list';
-const MTU_OPTION = 'com.docker.network.driver.mtu';
 
 /** 0 for a network of this node alone. */
 export function vniOf(n: Network): number {
@@ -70,8 +70,7 @@ export function vniOf(n: Network): number {
 
 /** What the user asked for; undefined leaves it to the underlay. */
 export function mtuOf(n: Network): number | undefined {
-  const mtu = Number(n.driverState?.options[MTU_OPTION] ?? n.spec?.driver?.options[MTU_OPTION] ?? Number.NaN);
-  return Number.isInteger(mtu) && mtu >= 576 ? mtu : undefined;
+  return wishedMtu(n.driverState?.options ?? {}) ?? wishedMtu(n.spec?.driver?.options ?? {});
 }
 
 const MACVLAN_MODES = ['private', 'vepa', 'bridge', 'passthru'] as const;

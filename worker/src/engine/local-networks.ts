@@ -30,6 +30,7 @@ import {
   IpamConfig,
   IpamOptions,
   Meta,
+  mtuProblem,
   Network,
   NetworkAttachment,
   NetworkEndpoint,
@@ -120,6 +121,8 @@ export class LocalNetworks implements EndpointSource {
         `invalid network name ${JSON.stringify(name)}: only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed`,
       );
     }
+    const mtu = mtuProblem(spec);
+    if (mtu !== undefined) throw new SwarmtsError('invalid-argument', mtu);
     if (this.list().some((n) => n.spec?.annotations?.name === name)) {
       throw new SwarmtsError('already-exists', `network with name ${name} already exists`);
     }
