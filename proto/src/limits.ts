@@ -16,5 +16,7 @@ export const MIN_NANO_CPUS = 1e6;
 export const MIN_MEMORY_BYTES = 4 * 1024 * 1024;
 /** Automatic published ports. */
 export const AUTO_PORT_RANGE: readonly [number, number] = [30000, 32767];
-/** Size of one gRPC message, either way. */
+/** Size of one gRPC message to a manager. */
 export const MAX_GRPC_MESSAGE_BYTES = 16 * 1024 * 1024;
+/** Of one from it: all that a node is assigned, with secrets and configs of up to a megabyte each, or a list of ten thousand nodes. */
+export const MAX_GRPC_ANSWER_BYTES = 256 * 1024 * 1024;

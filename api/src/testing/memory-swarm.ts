@@ -530,7 +530,14 @@ export class MemorySwarm implements SwarmBackend {
         dataPathKeysUnknown: false,
         csi: [],
       },
-      status: { state: NodeState.NODE_READY, message: '', addr: '10.1.1.1', leaseUntilMs: 0, downSinceMs: 0 },
+      status: {
+        state: NodeState.NODE_READY,
+        message: '',
+        addr: '10.1.1.1',
+        leaseUntilMs: 0,
+        downSinceMs: 0,
+        leaseMs: 0,
+      },
       managerStatus: { raftId: 1, addr: '10.1.1.1:2377', leader: true, reachability: Reachability.REACHABLE },
     });
   }

@@ -14,7 +14,9 @@ const MAX_DELAY_MS = 500;
 /** The cluster with a new generation when it is due; else how long that takes. */
 export function renewKeys(cluster: Cluster, nowMs: number): Cluster | { readonly dueInMs: number } {
   const first = cluster.networkKeyGeneration === 0;
-  const dueInMs = first ? 0 : cluster.networkKeysRenewedAtMs + periodMs(cluster.spec, keyPeriod) - nowMs;
+  const period = periodMs(cluster.spec, keyPeriod);
+  // The clock of the leader that renewed them last may have been ahead.
+  const dueInMs = first ? 0 : Math.min(period, cluster.networkKeysRenewedAtMs + period - nowMs);
   if (dueInMs > 0) return { dueInMs };
   return { ...cluster, networkKeyGeneration: cluster.networkKeyGeneration + 1, networkKeysRenewedAtMs: nowMs };
 }

@@ -3,7 +3,7 @@
  * `Credentials` follow when the certificate is renewed.
  */
 import * as grpc from '@grpc/grpc-js';
-import { MAX_GRPC_MESSAGE_BYTES } from '@swarmts/proto';
+import { MAX_GRPC_ANSWER_BYTES, MAX_GRPC_MESSAGE_BYTES } from '@swarmts/proto';
 import { identityOf, MANAGER_OU, type NodeIdentity } from './certificates.js';
 
 export interface CredentialFiles {
@@ -80,7 +80,7 @@ export class Credentials {
 export const managerChannelOptions: grpc.ChannelOptions = {
   'grpc.ssl_target_name_override': MANAGER_OU,
   'grpc.default_authority': MANAGER_OU,
-  'grpc.max_receive_message_length': MAX_GRPC_MESSAGE_BYTES,
+  'grpc.max_receive_message_length': MAX_GRPC_ANSWER_BYTES,
   'grpc.max_send_message_length': MAX_GRPC_MESSAGE_BYTES,
   'grpc.keepalive_time_ms': 5_000,
   'grpc.keepalive_timeout_ms': 3_000,

@@ -82,16 +82,21 @@ export function removeNetwork(tx: WriteTx, ref: string): void {
       `network ${name} is in use by service ${user.spec?.annotations?.name} (${user.id})`,
     );
   }
-  const container = tx
-    .list('task')
-    .find((t) => t.spec?.attachment && isLive(t) && t.networks.some((a) => a.network?.id === network.id));
-  if (container) {
-    throw new SwarmtsError(
-      'failed-precondition',
-      `network ${name} is in use by container ${container.spec?.attachment?.containerName} of node ${container.nodeId}`,
-    );
-  }
+  const task = tx.list('task').find((t) => isLive(t) && isHeldBy(tx, t) && isOn(t, network));
+  if (task) throw new SwarmtsError('failed-precondition', `network ${name} is in use by ${holderOf(task)}`);
   tx.remove('network', network.id);
+}
+
+const isOn = (t: Task, network: Network) => t.networks.some((a) => a.network?.id === network.id);
+
+/** A container's, or one that an update has not come to yet. What runs of a service that is removed is about to stop. */
+function isHeldBy(tx: ReadTx, t: Task): boolean {
+  return t.spec?.attachment !== undefined || tx.get('service', t.serviceId) !== undefined;
+}
+
+function holderOf(t: Task): string {
+  const { attachment } = t.spec ?? {};
+  return attachment ? `container ${attachment.containerName} of node ${t.nodeId}` : `task ${t.id}`;
 }
 
 function usesNetwork(s: Service, network: Network, name: string): boolean {

@@ -4,6 +4,8 @@ import {
   Cluster,
   ConfigSpec,
   defaults,
+  NetworkAttachment,
+  NetworkSpec,
   Node,
   NodeSpec,
   NodeState,
@@ -139,5 +141,37 @@ describe('updating a service', () => {
     const { operations } = await bed();
     const spec = { ...specOf(), annotations: annotations(`${'a'.repeat(60)}.`) };
     await assert.rejects(operations.createService({ spec }), (e) => isSwarmtsError(e, 'invalid-argument'));
+  });
+});
+
+describe('removing a network', () => {
+  const attached = async (task: Partial<Parameters<typeof testTask>[0]>) => {
+    const { store, operations } = await bed();
+    const { id } = await operations.createNetwork({ spec: NetworkSpec.create({ annotations: annotations('back') }) });
+    await store.update((tx) => {
+      const network = tx.get('network', id);
+      const networks = [NetworkAttachment.create({ network, addresses: ['10.0.1.3/24'] })];
+      tx.create('service', testService());
+      tx.create('task', { ...testTask({ id: 't', slot: 1, ...task }), networks });
+    });
+    return { store, remove: () => operations.removeNetwork({ ref: 'back' }) };
+  };
+
+  it('is refused while an update has not come to all tasks that are on it', async () => {
+    const { remove } = await attached({});
+    await assert.rejects(remove(), /^SwarmtsError: network back is in use by task t$/);
+  });
+
+  it('does not wait for tasks that are about to stop', async () => {
+    const { store, remove } = await attached({ desired: TaskState.SHUTDOWN });
+    await remove();
+    assert.equal(store.count('network'), 0);
+  });
+
+  it('does not wait for tasks of a service that is gone', async () => {
+    const { store, remove } = await attached({});
+    await store.update((tx) => tx.remove('service', 'svc'));
+    await remove();
+    assert.equal(store.count('network'), 0);
   });
 });

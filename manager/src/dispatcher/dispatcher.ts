@@ -40,6 +40,9 @@ import { Withdrawals, type WithdrawnTask } from './withdrawals.js';
 
 const DEBOUNCE_MS = 2;
 const MAX_DELAY_MS = 50;
+/** Two machines with one certificate would take the session from each other without end: so often in such a time, and no more. */
+const MAX_TAKEOVERS = 3;
+const TAKEOVER_WINDOW_MS = 8_000;
 
 export interface DispatcherOptions extends LeaderContext {
   readonly managerId: string;
@@ -57,6 +60,8 @@ export class Dispatcher implements LeaderComponent {
   readonly #loop: ControlLoop;
   readonly #networks = new NetworkIndex();
   readonly #withdrawals = new Withdrawals<Session>();
+  /** When sessions took over from others that had not ended, by node. */
+  readonly #takeovers = new Map<string, readonly number[]>();
   /** Tasks that were told to stop since the last flush, by id. */
   readonly #leaving = new Map<string, WithdrawnTask>();
   /** Serial numbers, once somebody has asked for them. */
@@ -155,16 +160,18 @@ export class Dispatcher implements LeaderComponent {
         return;
       }
       this.#monitor.lease(nodeId, m.goodbye.leaseMs);
+      const { leaseMs } = m.goodbye;
       await this.#o.store.update((tx) => {
         const node = tx.get('node', nodeId);
-        const leaseUntilMs = this.#o.clock.now() + (m.goodbye?.leaseMs ?? 0);
-        if (node) tx.update('node', { ...node, status: NodeStatus.create({ ...node.status, leaseUntilMs }) });
+        const leaseUntilMs = this.#o.clock.now() + leaseMs;
+        if (node) tx.update('node', { ...node, status: NodeStatus.create({ ...node.status, leaseUntilMs, leaseMs }) });
       });
     }
   }
 
   async #register(session: Session, hello: AgentHello): Promise<void> {
     const { nodeId } = session;
+    if (this.#sessions.has(nodeId)) this.#countTakeover(nodeId);
     const write = (tx: WriteTx) => {
       const node = tx.get('node', nodeId);
       if (!node)
@@ -184,6 +191,17 @@ export class Dispatcher implements LeaderComponent {
     session.sendInfo(this.#info(session));
     this.#o.store.view((tx) => session.sendComplete(tx));
     this.#o.log.info('node is ready', { node: nodeId, hostname: hello.description?.hostname });
+  }
+
+  #countTakeover(nodeId: string): void {
+    const nowMs = this.#o.clock.monotonic();
+    const recent = (this.#takeovers.get(nodeId) ?? []).filter((atMs) => nowMs - atMs < TAKEOVER_WINDOW_MS);
+    if (recent.length >= MAX_TAKEOVERS)
+      throw new SwarmtsError(
+        'resource-exhausted',
+        `node ${nodeId} is connected, and registers again and again: if another machine is a copy of it, that one has to leave the swarm and join anew`,
+      );
+    this.#takeovers.set(nodeId, [...recent, nowMs]);
   }
 
   #info(session: Session): SessionInfo {
@@ -255,6 +273,7 @@ export class Dispatcher implements LeaderComponent {
   #onNodeChange(node: Node, old: Node | undefined, removed: boolean): void {
     if (removed) {
       this.#monitor.forget(node.id);
+      this.#takeovers.delete(node.id);
       this.#sessions
         .get(node.id)
         ?.close(toStatus(new SwarmtsError('not-found', `node ${node.id} was removed from the swarm`)));

@@ -58,8 +58,7 @@ export class NodeMonitor {
   async start(): Promise<void> {
     const nodes = this.#c.store.view((tx) => tx.list('node'));
     const alive = nodes.filter((n) => n.status?.state !== NodeState.DOWN);
-    for (const n of alive)
-      this.#arm(n.id, Math.max(2 * this.graceMs, (n.status?.leaseUntilMs ?? 0) - this.#c.clock.now()));
+    for (const n of alive) this.#arm(n.id, Math.max(2 * this.graceMs, this.#leaseLeftMs(n)));
     this.rearmOrphaning();
     await this.#c.store.batch(
       alive,
@@ -73,6 +72,13 @@ export class NodeMonitor {
       },
       (n, e) => this.#c.log.warn('node state was not written', { node: n.id, error: e }),
     );
+  }
+
+  /** Never more than was given, whatever the clock of the leader was that gave it. */
+  #leaseLeftMs({ status }: Node): number {
+    const { leaseMs = 0, leaseUntilMs = 0 } = status ?? {};
+    const leftMs = leaseUntilMs - this.#c.clock.now();
+    return leaseMs === 0 ? leftMs : Math.min(leaseMs, leftMs);
   }
 
   stop(): void {

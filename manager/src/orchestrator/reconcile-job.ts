@@ -8,7 +8,7 @@ import { type Decision, earlier, type ServiceView, type Step } from './decision.
 import { isOfIteration } from './job.js';
 import { fitsPlacement, isDrained, newTask } from './new-task.js';
 import { removalSteps } from './reconcile-service.js';
-import { restartDelayMs, shouldRestart } from './restart-policy.js';
+import { delayedUntilMs, restartDelayMs, shouldRestart } from './restart-policy.js';
 import { groupBySeat, isStopping, jobSlotOf, mayStartAt, newest, wanted } from './slots.js';
 import { lossOf } from './task-loss.js';
 
@@ -86,7 +86,7 @@ function lookAtSeat(v: ServiceView, tasks: readonly Task[]): Seat {
 function lookAtTask(v: ServiceView, task: Task, seat: readonly Task[]): Seat {
   const loss = lossOf(task, v.nodes);
   if (loss === 'none') return startOf(v, task, seat);
-  const waits = loss === 'ended' && task.desiredState === TaskState.READY && task.restartNotBeforeMs > v.nowMs;
+  const waits = loss === 'ended' && task.desiredState === TaskState.READY && delayedUntilMs(task, v.nowMs) > v.nowMs;
   if (waits) return { state: 'active', steps: [], lookAgainAtMs: task.restartNotBeforeMs };
   if (!shouldRestart(v.service, task, seat, v.nowMs)) return { state: 'exhausted', steps: [], lookAgainAtMs: 0 };
   const delay = loss === 'ended' ? restartDelayMs(v.service, task, seat) : 0;

@@ -239,6 +239,11 @@ describe('starting what is prepared', () => {
     assert.equal(d.lookAgainAtMs, NOW + 700);
   });
 
+  it('does not wait for a time that a clock which was ahead has written', () => {
+    const tomorrow = ready({ notBeforeMs: NOW + 86_400_000 });
+    assert.deepEqual(steps({ replicas: 1 }, [old(TaskState.FAILED), tomorrow]), ['b -> RUNNING']);
+  });
+
   it('waits for the old task, but not for ever', () => {
     const d = decide(testService({ replicas: 1 }), [old(TaskState.RUNNING), ready()]);
     assert.deepEqual(d.steps, []);

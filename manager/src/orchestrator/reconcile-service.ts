@@ -7,7 +7,7 @@ import { type Decision, earlier, type ServiceView, type Step } from './decision.
 import { drainSteps } from './drain.js';
 import { fitsPlacement, isDrained, newTask } from './new-task.js';
 import { replicasOf } from './replicas.js';
-import { restartDelayMs, shouldRestart } from './restart-policy.js';
+import { delayedUntilMs, restartDelayMs, shouldRestart } from './restart-policy.js';
 import {
   freeSlots,
   groupBySeat,
@@ -88,7 +88,7 @@ function restartSteps(v: ServiceView, seats: Slots): Decision {
       const loss = lossOf(task, v.nodes);
       if (loss === 'none' || (loss === 'drain' && !global)) continue;
       // It failed while it was being prepared: its own delay still counts, else a missing image would be pulled in a tight loop.
-      if (loss === 'ended' && task.desiredState === TaskState.READY && task.restartNotBeforeMs > v.nowMs) {
+      if (loss === 'ended' && task.desiredState === TaskState.READY && delayedUntilMs(task, v.nowMs) > v.nowMs) {
         lookAgainAtMs = earlier(lookAgainAtMs, task.restartNotBeforeMs);
         continue;
       }

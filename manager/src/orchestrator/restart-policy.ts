@@ -2,7 +2,15 @@
  * Whether and when a task that ended gets a successor. Everything is derived from the tasks that are kept of the
  * slot, so a new leader decides the same. Delays double with each failure in a row, and start over after a stable run.
  */
-import { defaults, observedState, RestartCondition, type Service, type Task, TaskState } from '@swarmts/proto';
+import {
+  defaults,
+  observedState,
+  RestartCondition,
+  type RestartPolicy,
+  type Service,
+  type Task,
+  TaskState,
+} from '@swarmts/proto';
 import { isJob } from './job.js';
 
 /** A task that lived this long is not part of a crash loop. */
@@ -39,10 +47,22 @@ function attempts(service: Service, task: Task, history: readonly Task[], nowMs:
   }).length;
 }
 
+/**
+ * When the task's restart delay is over; 0 for none. A time that is further away than any delay of its service was written by a leader
+ * whose clock was ahead, and is not waited for.
+ */
+export function delayedUntilMs(task: Task, nowMs: number): number {
+  const longestMs = Math.max(baseDelayMs(task.spec?.restart), MAX_DELAY_MS);
+  return task.restartNotBeforeMs - nowMs > longestMs ? 0 : task.restartNotBeforeMs;
+}
+
+function baseDelayMs(policy: RestartPolicy | undefined): number {
+  return (policy?.hasDelay ? policy.delayNs : defaults.restartDelayNs) / 1e6;
+}
+
 /** Milliseconds to wait before the successor of `task` starts. */
 export function restartDelayMs(service: Service, task: Task, history: readonly Task[]): number {
-  const policy = service.spec?.task?.restart;
-  const base = (policy?.hasDelay ? policy.delayNs : defaults.restartDelayNs) / 1e6;
+  const base = baseDelayMs(service.spec?.task?.restart);
   const factor = Math.min(MAX_BACKOFF_FACTOR, 2 ** Math.max(0, failuresInARow(task, history) - 1));
   return Math.max(base, Math.min(MAX_DELAY_MS, base * factor));
 }

@@ -10,7 +10,7 @@ import {
   TaskState,
 } from '@swarmts/proto';
 import { isDirty } from './new-task.js';
-import { shouldRestart } from './restart-policy.js';
+import { delayedUntilMs, shouldRestart } from './restart-policy.js';
 
 /** A prepared task waits for its predecessor at most so long (Swarm: one minute). */
 export const OLD_TASK_TIMEOUT_MS = 60_000;
@@ -113,7 +113,7 @@ export function mayStartAt(
   nodeOf: (id: string) => Node | undefined,
   nowMs: number,
 ): number {
-  let at = task.restartNotBeforeMs;
+  let at = delayedUntilMs(task, nowMs);
   for (const other of slot) {
     if (other.id === task.id || !isStopping(other, nodeOf)) continue;
     at = Math.max(at, (task.meta?.createdAtMs ?? nowMs) + OLD_TASK_TIMEOUT_MS);

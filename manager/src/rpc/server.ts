@@ -1,7 +1,7 @@
 /** The gRPC server of a manager: every method is authorised by its declared roles before its handler runs. */
 import * as grpc from '@grpc/grpc-js';
 import { messageOf, SwarmtsError } from '@swarmts/lib';
-import { MAX_GRPC_MESSAGE_BYTES, type Method } from '@swarmts/proto';
+import { MAX_GRPC_ANSWER_BYTES, MAX_GRPC_MESSAGE_BYTES, type Method } from '@swarmts/proto';
 import type { NodeIdentity } from '../ca/certificates.js';
 import type { Authoriser } from './authorise.js';
 import { LEADER_KEY, toStatus } from './unary.js';
@@ -14,13 +14,15 @@ export interface RpcServerOptions {
   readonly leaderAddr: () => string;
 }
 
+export const serverOptions: grpc.ServerOptions = {
+  'grpc.max_receive_message_length': MAX_GRPC_MESSAGE_BYTES,
+  'grpc.max_send_message_length': MAX_GRPC_ANSWER_BYTES,
+  'grpc.keepalive_time_ms': 10_000,
+  'grpc.keepalive_timeout_ms': 5_000,
+};
+
 export class RpcServer {
-  readonly #server = new grpc.Server({
-    'grpc.max_receive_message_length': MAX_GRPC_MESSAGE_BYTES,
-    'grpc.max_send_message_length': MAX_GRPC_MESSAGE_BYTES,
-    'grpc.keepalive_time_ms': 10_000,
-    'grpc.keepalive_timeout_ms': 5_000,
-  });
+  readonly #server = new grpc.Server(serverOptions);
   readonly #o: RpcServerOptions;
 
   constructor(options: RpcServerOptions) {

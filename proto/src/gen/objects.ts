@@ -389,6 +389,8 @@ export interface NodeStatus extends WithUnknownFields {
   readonly leaseUntilMs: number;
   /** Leader's clock when it was found DOWN; 0 while it is not. */
   readonly downSinceMs: number;
+  /** How long it wanted to be waited for; 0 where an earlier release led. */
+  readonly leaseMs: number;
 }
 
 export const NodeStatus: Codec<NodeStatus> = {
@@ -398,6 +400,7 @@ export const NodeStatus: Codec<NodeStatus> = {
     addr: '',
     leaseUntilMs: 0,
     downSinceMs: 0,
+    leaseMs: 0,
     ...partial,
   }),
   write(m, w) {
@@ -406,11 +409,12 @@ export const NodeStatus: Codec<NodeStatus> = {
     if (m.addr !== '') w.uint32(26).string(m.addr);
     if (m.leaseUntilMs !== 0) w.uint32(32).int64(m.leaseUntilMs);
     if (m.downSinceMs !== 0) w.uint32(40).int64(m.downSinceMs);
+    if (m.leaseMs !== 0) w.uint32(48).int64(m.leaseMs);
     return writeUnknown(m, w);
   },
   encode: (m) => NodeStatus.write(m, newWriter()).finish(),
   read(r, end) {
-    const m: { state: NodeState; message: string; addr: string; leaseUntilMs: number; downSinceMs: number; unknownFields?: Uint8Array } = { state: 0, message: '', addr: '', leaseUntilMs: 0, downSinceMs: 0 };
+    const m: { state: NodeState; message: string; addr: string; leaseUntilMs: number; downSinceMs: number; leaseMs: number; unknownFields?: Uint8Array } = { state: 0, message: '', addr: '', leaseUntilMs: 0, downSinceMs: 0, leaseMs: 0 };
     while (r.pos < end) {
       const start = r.pos;
       const tag = r.uint32();
@@ -429,6 +433,9 @@ export const NodeStatus: Codec<NodeStatus> = {
           break;
         case 40:
           m.downSinceMs = toNumber(r.int64());
+          break;
+        case 48:
+          m.leaseMs = toNumber(r.int64());
           break;
         default:
           keepUnknown(m, r, start, tag);

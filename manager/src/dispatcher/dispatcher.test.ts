@@ -1,0 +1,86 @@
+import assert from 'node:assert/strict';
+import { EventEmitter } from 'node:events';
+import * as grpc from '@grpc/grpc-js';
+import { SimulatedClock, seededRandom, silentLogger } from '@swarmts/lib';
+import {
+  AgentHello,
+  AgentMessage,
+  NodeRole,
+  observedState,
+  TaskState,
+  TaskStatus,
+  TaskStatusUpdate,
+} from '@swarmts/proto';
+import { testNode, testTask } from '../orchestrator/testing.js';
+import { localStore } from '../store/store.js';
+import { Dispatcher } from './dispatcher.js';
+import type { AgentStream } from './session.js';
+
+/** A leader, and agents that say what they are told to. */
+async function bed() {
+  const clock = new SimulatedClock();
+  const store = localStore(() => clock.now());
+  await store.update((tx) => {
+    for (const id of ['n1', 'n2']) tx.create('node', testNode(id));
+    tx.create('task', testTask({ id: 't1', slot: 1, state: TaskState.STARTING, node: 'n1' }));
+  });
+  const nothing = () => undefined;
+  const dispatcher = new Dispatcher({
+    ...{ store, clock, random: seededRandom(1), log: silentLogger, managerId: 'm' },
+    ...{ managers: () => [], onLogs: nothing, onNodeGone: nothing, onUsage: nothing },
+    onStuck: (e) => assert.fail(String(e)),
+  });
+  dispatcher.start();
+  const connect = async (nodeId: string) => {
+    const ends: (grpc.StatusObject | undefined)[] = [];
+    const stream = Object.assign(new EventEmitter(), { write: () => true, end: () => ends.push(undefined) });
+    dispatcher.serve(stream as unknown as AgentStream, {
+      ...{ nodeId, clusterId: 'c', role: NodeRole.WORKER, notBeforeMs: 0, notAfterMs: 1e15 },
+    });
+    stream.on('error', (status: grpc.StatusObject) => ends.push(status));
+    const say = async (m: Partial<AgentMessage>) => {
+      stream.emit('data', AgentMessage.create(m));
+      await pass();
+    };
+    await say({ hello: AgentHello.create({ addr: '10.0.0.1' }) });
+    return { say, ends };
+  };
+  const pass = async () => {
+    for (let i = 0; i < 10; i++) await clock.advance(10);
+  };
+  const reports = (state: TaskState) => {
+    const status = TaskStatus.create({ state, message: 'said by a node' });
+    return { statuses: { updates: [TaskStatusUpdate.create({ taskId: 't1', status })] } };
+  };
+  const stateOf = (id: string) => {
+    const task = store.get('task', id);
+    return task && observedState(task);
+  };
+  return { dispatcher, connect, reports, stateOf };
+}
+
+describe('the dispatcher', () => {
+  it('lets a node that comes back take its session over, but not copies of it without end', async () => {
+    const { dispatcher, connect } = await bed();
+    const first = await connect('n1');
+    const next = [await connect('n1'), await connect('n1'), await connect('n1')];
+    assert.equal(first.ends[0]?.code, grpc.status.CANCELLED);
+    const copy = await connect('n1');
+    assert.equal(copy.ends[0]?.code, grpc.status.RESOURCE_EXHAUSTED);
+    assert.deepEqual(next.at(-1)?.ends, [], 'who has the session keeps it');
+    assert.equal(dispatcher.sessionCount, 1);
+    await dispatcher.stop();
+  });
+
+  it('takes states from the node of the task alone, and none that managers alone may say', async () => {
+    const { dispatcher, connect, reports, stateOf } = await bed();
+    const [mine, other] = [await connect('n1'), await connect('n2')];
+    await other.say(reports(TaskState.FAILED));
+    await mine.say(reports(TaskState.RUNNING));
+    assert.equal(stateOf('t1'), TaskState.RUNNING);
+    await mine.say(reports(TaskState.ORPHANED));
+    await mine.say(reports(TaskState.REMOVE));
+    assert.equal(stateOf('t1'), TaskState.RUNNING);
+    await dispatcher.stop();
+  });
+});
