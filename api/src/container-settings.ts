@@ -1,6 +1,6 @@
 /**
  * How a container is set up, in the names of the engine: what a client asks for when it makes one, and what is told of every
- * container afterwards, whoever has made it. What is absent is as Docker has it by default.
+ * container afterwards, whoever has made it. What is absent is as the node has it by default.
  */
 import type { TerminalSize } from './container-backend.js';
 import type { ContainerLimits } from './container-limits.js';
@@ -72,11 +72,6 @@ export interface ContainerSettings {
   readonly cgroupParent?: string;
   readonly runtime?: string;
   readonly annotations?: Readonly<Record<string, string>>;
-  readonly log?: {
-    readonly driver: 'json-file' | 'local' | 'none' | 'syslog' | 'journald';
-    /** As they were given. */
-    readonly options?: Readonly<Record<string, string>>;
-    readonly maxSizeBytes: number;
-    readonly maxFiles: number;
-  };
+  /** Driver '': the node's default. */
+  readonly log?: { readonly driver: string; readonly options: Readonly<Record<string, string>> };
 }

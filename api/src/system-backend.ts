@@ -1,4 +1,5 @@
 /** What the API needs of the daemon and its machine. */
+import type { GenericResource } from '@swarmts/proto';
 
 /** Facts about the machine and the daemon. */
 export interface SystemInfo {
@@ -32,6 +33,12 @@ export interface SystemInfo {
   readonly securityModules: readonly string[];
   /** Whether containers are in user namespaces. */
   readonly mapsIds: boolean;
+  /** Of containers that name none. */
+  readonly logDriver: string;
+  readonly genericResources: readonly GenericResource[];
+  /** "builtin", "unconfined", or "custom" for a file. */
+  readonly seccompProfile: string;
+  readonly noNewPrivileges: boolean;
 }
 
 /** Which limits of containers the machine's kernel can keep. */

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { silentLogger } from '@swarmts/lib';
-import { parseDaemonArgs } from './config.js';
+import { parseDaemonArgs } from './config/config.js';
 import { groupOptions, listenOptionsOf } from './listening.js';
 
 const cluster = { material: undefined, onChange: () => undefined };

@@ -2,7 +2,8 @@
 import { readFileSync } from 'node:fs';
 import type { ListenOptions, TlsMaterial, TlsSource } from '@swarmts/api';
 import { type Logger, messageOf, SwarmtsError } from '@swarmts/lib';
-import { type DaemonConfig, DEFAULT_GROUP } from './config.js';
+import type { DaemonConfig } from './config/config.js';
+import { DEFAULT_GROUP } from './config/defaults.js';
 
 const GROUPS = '/etc/group';
 

@@ -26,7 +26,7 @@ import { machineFacts } from './backend/machine.js';
 import { EngineNodeBackend } from './backend/node-backend.js';
 import { NodeSwarmBackend } from './backend/swarm-backend.js';
 import { DaemonSystemBackend } from './backend/system-backend.js';
-import { type DaemonConfig, parseDaemonArgs } from './config.js';
+import { type DaemonConfig, parseDaemonArgs } from './config/config.js';
 import { listenOptionsOf } from './listening.js';
 import { DaemonMetrics } from './metrics/daemon-metrics.js';
 import { serveMetrics } from './metrics/metrics-server.js';
@@ -51,6 +51,7 @@ export async function main(argv: readonly string[]): Promise<void> {
   try {
     const parsed = parseDaemonArgs(argv);
     if (parsed.kind === 'help') process.stdout.write(parsed.text);
+    else if (parsed.kind === 'valid') process.stdout.write('configuration OK\n');
     else if (parsed.kind === 'version') process.stdout.write(`swarmtsd version ${VERSION}\n`);
     else await runDaemon(parsed.config);
   } catch (e) {
@@ -122,7 +123,10 @@ async function runDaemon(given: DaemonConfig): Promise<void> {
       registryMirrors: config.registryMirrors,
       certsDirs: REGISTRY_CERTIFICATES,
       transfers: config,
-      ...(config.dns.length > 0 ? { dns: { servers: config.dns, search: [], options: [] } } : {}),
+      dns: config.dns,
+      defaults: config.containers,
+      ...(config.hostGatewayIp === '' ? {} : { hostGateway: config.hostGatewayIp }),
+      ...(config.initPath === '' ? {} : { initPath: config.initPath }),
     });
     end.push(() => engine.close());
     networks.upkeep.start();

@@ -23,7 +23,7 @@ import {
   type startHelper,
   textOf,
 } from '@swarmts/worker';
-import type { DaemonConfig } from './config.js';
+import type { DaemonConfig } from './config/config.js';
 
 /** A small process: little garbage, no need of parallel collection. */
 const SMALL_NODE_FLAGS = ['--max-semi-space-size=2', '--max-old-space-size=128', '--v8-pool-size=1'];

@@ -7,7 +7,7 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Logger, SwarmtsError } from '@swarmts/lib';
 import { type HelperApi, type IdMaps, ownerOnHost, ROOT, remappedIds } from '@swarmts/worker';
-import type { DaemonConfig } from './config.js';
+import type { DaemonConfig } from './config/config.js';
 
 export interface RemappedRoot {
   readonly dataRoot: string;

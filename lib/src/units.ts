@@ -69,3 +69,25 @@ export function formatDurationNs(ns: number): string {
   const s = (n % 60e9) / 1e9;
   return `${sign}${h > 0 ? `${h}h` : ''}${h > 0 || m > 0 ? `${m}m` : ''}${s}s`;
 }
+
+export interface Ulimit {
+  readonly name: string;
+  readonly soft: number;
+  readonly hard: number;
+}
+
+/** "nofile=1024:2048" or "nofile=1024"; -1 is no limit. Throws 'invalid-argument'. */
+export function parseUlimit(text: string): Ulimit {
+  const [, name, softText, hardText] = /^([a-z]+)=(-?\d+)(?::(-?\d+))?$/.exec(text) ?? [];
+  if (name === undefined || softText === undefined)
+    throw new SwarmtsError('invalid-argument', `invalid ulimit argument: ${text}`);
+  const soft = Number(softText);
+  const hard = hardText === undefined ? soft : Number(hardText);
+  if (hard !== -1 && soft > hard) {
+    throw new SwarmtsError(
+      'invalid-argument',
+      `ulimit soft limit must be less than or equal to hard limit: ${soft} > ${hard}`,
+    );
+  }
+  return { name, soft, hard };
+}

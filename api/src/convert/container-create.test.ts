@@ -24,11 +24,17 @@ describe('the body of a create', () => {
     }
   });
 
-  it('takes log options without a driver for those of the default one', () => {
-    const log = (LogConfig: object) => read({ LogConfig }).log;
-    assert.equal(log({ Type: '', Config: {} }), undefined);
-    const small = log({ Type: '', Config: { 'max-size': '1m', 'max-file': '3' } });
-    assert.deepEqual([small?.driver, small?.maxSizeBytes, small?.maxFiles], ['json-file', 1 << 20, 3]);
+  it('leaves a log driver that is not named to the node', () => {
+    assert.equal(read({}).log, undefined);
+    const Config = { 'max-size': '1m', 'max-file': '3' };
+    assert.deepEqual(read({ LogConfig: { Type: '', Config } }).log, { driver: '', options: Config });
+  });
+
+  it('tells what is left to the node from what is turned off', () => {
+    const { init, noNewPrivileges, seccompProfile } = read({});
+    assert.deepEqual([init, noNewPrivileges, seccompProfile], [undefined, undefined, undefined]);
+    const off = read({ Init: false, SecurityOpt: ['no-new-privileges=false', 'seccomp=builtin'] });
+    assert.deepEqual([off.init, off.noNewPrivileges, off.seccompProfile], [false, false, '']);
   });
 
   it('leaves what belongs to the network to the container whose network it is', () => {

@@ -1,5 +1,5 @@
 /** Privileges, namespaces, devices and logs of containers, as HostConfig has them. */
-import { parseSizeBytes, SwarmtsError } from '@swarmts/lib';
+import { SwarmtsError } from '@swarmts/lib';
 import { selinuxLabel } from '@swarmts/proto';
 import type { ContainerCreate, ContainerSettings } from '../backend.js';
 import type { JsonObject } from '../json/object.js';
@@ -17,7 +17,6 @@ type Security = Pick<
 
 export function readSecurity(host: JsonObject): Security {
   let out: Security = {
-    noNewPrivileges: false,
     seccompUnconfined: false,
     ...(host.has('MaskedPaths') ? { maskedPaths: host.strings('MaskedPaths') } : {}),
     ...(host.has('ReadonlyPaths') ? { readonlyPaths: host.strings('ReadonlyPaths') } : {}),
@@ -64,7 +63,7 @@ function booleanOf(option: string, value: string): boolean {
 /** Clients send the content of the file that their user names. */
 function seccompOf(value: string): Partial<Security> {
   if (value === 'unconfined') return { seccompUnconfined: true };
-  return value === 'builtin' || value === '' ? {} : { seccompProfile: value };
+  return { seccompProfile: value === 'builtin' ? '' : value };
 }
 
 type Devices = Pick<ContainerCreate, 'devices' | 'deviceRules' | 'cdiDevices'>;
@@ -103,36 +102,7 @@ function cdiNames(request: JsonObject): string[] {
   return count < 0 ? ['nvidia.com/gpu=all'] : Array.from({ length: count }, (_, i) => `nvidia.com/gpu=${i}`);
 }
 
-const DRIVERS = {
-  'json-file': 'json-file',
-  local: 'local',
-  none: 'none',
-  syslog: 'syslog',
-  journald: 'journald',
-} as const;
-
 export function readLog(host: JsonObject): Pick<ContainerCreate, 'log'> {
   const config = host.object('LogConfig');
-  const options = config?.map('Config') ?? {};
-  // Without a driver the options are those of the default one.
-  const type = config?.string('Type') || (Object.keys(options).length > 0 ? DRIVERS['json-file'] : '');
-  if (type === '') return {};
-  const driver = Object.values(DRIVERS).find((d) => d === type);
-  if (!driver) {
-    throw new SwarmtsError('invalid-argument', `logger: no log driver named '${type}' is registered`);
-  }
-  return {
-    log: {
-      driver,
-      options,
-      maxSizeBytes: options['max-size'] === undefined ? 0 : parseSizeBytes(options['max-size']),
-      maxFiles: maxFiles(options['max-file']),
-    },
-  };
-}
-
-function maxFiles(text: string | undefined): number {
-  if (text === undefined) return 0;
-  if (/^\d+$/.test(text) && Number(text) >= 1) return Number(text);
-  throw new SwarmtsError('invalid-argument', `max-file cannot be less than 1: ${text}`);
+  return config ? { log: { driver: config.string('Type'), options: config.map('Config') } } : {};
 }

@@ -3,6 +3,7 @@ import type { SystemInfo } from '../backend.js';
 import { swarmInfoJson } from '../convert/cluster.js';
 import { containerListJson } from '../convert/container.js';
 import { imageListJson } from '../convert/image.js';
+import { genericJson } from '../convert/resources.js';
 import { volumeJson } from '../convert/volume.js';
 import { MAX_API_VERSION, MIN_API_VERSION } from '../http/api-version.js';
 import { type Call, json, type Reply } from '../http/exchange.js';
@@ -111,7 +112,7 @@ function infoJson(s: SystemInfo, nowMs: number): Record<string, unknown> {
     OomKillDisable: s.limits.oomKillDisable,
     NGoroutines: 0,
     SystemTime: new Date(nowMs).toISOString(),
-    LoggingDriver: 'json-file',
+    LoggingDriver: s.logDriver,
     CgroupDriver: s.cgroupDriver,
     CgroupVersion: s.cgroupVersion,
     NEventsListener: 0,
@@ -128,7 +129,7 @@ function infoJson(s: SystemInfo, nowMs: number): Record<string, unknown> {
     },
     NCPU: s.cpus,
     MemTotal: s.memoryBytes,
-    GenericResources: null,
+    GenericResources: s.genericResources.length > 0 ? genericJson(s.genericResources) : null,
     DockerRootDir: s.dataRoot,
     HttpProxy: '',
     HttpsProxy: '',
@@ -141,15 +142,16 @@ function infoJson(s: SystemInfo, nowMs: number): Record<string, unknown> {
     DefaultRuntime: s.defaultRuntime,
     LiveRestoreEnabled: true,
     Isolation: '',
-    InitBinary: '',
+    InitBinary: 'docker-init',
     ContainerdCommit: { ID: '', Expected: '' },
     RuncCommit: { ID: '', Expected: '' },
     InitCommit: { ID: '', Expected: '' },
     SecurityOptions: [
       ...s.securityModules.map((name) => `name=${name}`),
-      'name=seccomp,profile=builtin',
+      `name=seccomp,profile=${s.seccompProfile}`,
       ...(s.mapsIds ? ['name=userns'] : []),
       'name=cgroupns',
+      ...(s.noNewPrivileges ? ['name=no-new-privileges'] : []),
     ],
     Warnings: s.warnings,
   };

@@ -1,6 +1,6 @@
 /** A node and a daemon in memory, and with the swarm the whole Backend, for tests of the API and its clients. */
 import { SwarmtsError } from '@swarmts/lib';
-import { Driver, Meta, Network, type NetworkSpec } from '@swarmts/proto';
+import { Driver, GenericResource, Meta, Network, type NetworkSpec } from '@swarmts/proto';
 import type {
   Backend,
   BridgeNetwork,
@@ -201,6 +201,10 @@ export class MemorySystem implements SystemBackend {
       },
       securityModules: ['apparmor'],
       mapsIds: true,
+      logDriver: 'json-file',
+      genericResources: [GenericResource.create({ kind: 'ssd', count: 3 })],
+      seccompProfile: 'builtin',
+      noNewPrivileges: false,
     };
   }
 

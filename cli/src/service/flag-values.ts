@@ -1,5 +1,6 @@
 /** The values of the service flags that have a syntax of their own. Each parser throws what the flag error shows. Pure. */
 import { isIP } from 'node:net';
+import { parseUlimit as ulimitOf } from '@swarmts/lib';
 import type {
   FileReference,
   GenericResource,
@@ -102,14 +103,8 @@ export function parsePreference(text: string): PlacementPreference {
 
 /** `name=soft[:hard]`. */
 export function parseUlimit(text: string): Ulimit {
-  const m = /^([a-z]+)=(-?\d+)(?::(-?\d+))?$/.exec(text);
-  if (!m) throw new Error(`invalid ulimit argument: ${text}`);
-  const soft = Number(m[2]);
-  const hard = m[3] === undefined ? soft : Number(m[3]);
-  if (hard !== -1 && soft > hard) {
-    throw new Error(`ulimit soft limit must be less than or equal to hard limit: ${soft} > ${hard}`);
-  }
-  return { Name: m[1] ?? '', Soft: soft, Hard: hard };
+  const { name, soft, hard } = ulimitOf(text);
+  return { Name: name, Soft: soft, Hard: hard };
 }
 
 /** `host:ip` -> "ip host", the order of /etc/hosts that the API wants. */

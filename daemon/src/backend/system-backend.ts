@@ -6,7 +6,7 @@ import type { DoctorCheck, HealthCheckResult, LimitSupport, SystemBackend, Syste
 import { NO_LEADER } from '@swarmts/manager';
 import { CLIENT_ADDRESS_WARNING, keepsClientAddress } from '@swarmts/netplugins';
 import type { ContainerEngine } from '@swarmts/worker';
-import type { DaemonConfig } from '../config.js';
+import type { DaemonConfig } from '../config/config.js';
 import type { DaemonMetrics } from '../metrics/daemon-metrics.js';
 import type { SwarmNode } from '../swarm/swarm-node.js';
 import { appArmorWarnings, diagnose, escapeWarnings, filesystemName, type MachineFacts } from './machine.js';
@@ -55,6 +55,10 @@ export class DaemonSystemBackend implements SystemBackend {
       limits: c.limits,
       securityModules: (['apparmor', 'selinux'] as const).filter((name) => c.labels[name]),
       mapsIds: c.mapsIds,
+      logDriver: config.containers.log.driver,
+      genericResources: config.genericResources,
+      seccompProfile: seccompName(config.containers.seccompProfile),
+      noNewPrivileges: config.containers.noNewPrivileges ?? false,
       warnings: [
         ...config.warnings,
         ...limitWarnings(c.limits),
@@ -92,6 +96,11 @@ export function readinessOf(
     check('agent', node.connected, 'the agent of this node is not connected to a manager'),
     ...(manager ? [check('leader', manager.raft.leader !== undefined, NO_LEADER)] : []),
   ];
+}
+
+function seccompName(profile: string | undefined): string {
+  if (profile === undefined) return 'builtin';
+  return profile === 'unconfined' ? profile : 'custom';
 }
 
 function limitWarnings(limits: LimitSupport): readonly string[] {

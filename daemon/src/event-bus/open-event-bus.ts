@@ -1,7 +1,7 @@
 /** The event bus of this node, as its configuration asks for it. */
 import { type Logger, systemClock } from '@swarmts/lib';
 import type { ContainerEngine } from '@swarmts/worker';
-import type { DaemonConfig } from '../config.js';
+import type { DaemonConfig } from '../config/config.js';
 import type { SwarmNode } from '../swarm/swarm-node.js';
 import { EventPublisher } from './event-publisher.js';
 import { LogPublisher } from './log-publisher.js';

@@ -230,10 +230,10 @@ describe('what a service asks for beyond', () => {
     assert.deepEqual(c.ports, [{ protocol: 'tcp', targetPort: 80, publishedPort: 8080, hostIp: '127.0.0.1' }]);
   });
 
-  it('refuses log drivers that are not there', () => {
-    assert.throws(
-      () => configWith({}, { logDriver: { name: 'splunk', options: {} } }),
-      /no log driver named 'splunk' is registered/,
-    );
+  it('leaves to the node what the task does not say', () => {
+    const plain = configWith({}, {});
+    assert.deepEqual([plain.log, plain.init], [undefined, undefined]);
+    const log = { name: '', options: { 'max-size': '1m' } };
+    assert.deepEqual(configWith({}, { logDriver: log }).log, { driver: '', options: log.options });
   });
 });

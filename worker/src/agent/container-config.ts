@@ -1,7 +1,7 @@
 /** From a task to the configuration of its container: names, labels, limits and files as Docker's Swarm gives them. */
 
 import { machine, platform } from 'node:os';
-import { parseSizeBytes, SwarmtsError } from '@swarmts/lib';
+import { SwarmtsError } from '@swarmts/lib';
 import {
   type Config,
   type ConfigReference,
@@ -93,7 +93,7 @@ export function containerConfigOf(task: Task, nodeHostname: string, files: TaskF
     ...privilegesOf(c?.privileges),
     sysctls: c?.sysctls ?? {},
     ...(c?.healthcheck ? { health: c.healthcheck } : {}),
-    log: logOf(task),
+    ...logOf(task),
     ...extensionsOf(task),
     ...secretEnvOf(task),
   };
@@ -253,22 +253,8 @@ function fileOf(target: FileTarget | undefined, defaultPath: string, content: Ui
   };
 }
 
-const DEFAULT_LOG = { driver: 'json-file', maxSizeBytes: 0, maxFiles: 1 } as const;
-
-const LOG_DRIVERS = ['json-file', 'local', 'none', 'syslog', 'journald'] as const;
-
-function logOf(task: Task): ContainerConfig['log'] {
-  const { name = '', options = {} } = task.logDriver ?? {};
-  if (name === '') return DEFAULT_LOG;
-  const driver = LOG_DRIVERS.find((d) => d === name);
-  if (!driver) throw new SwarmtsError('invalid-argument', `logger: no log driver named '${name}' is registered`);
-  const maxSize = options['max-size'];
-  return {
-    driver,
-    options,
-    maxSizeBytes: maxSize === undefined ? 0 : parseSizeBytes(maxSize),
-    maxFiles: Number(options['max-file'] ?? 1),
-  };
+function logOf({ logDriver }: Task): Pick<ContainerConfig, 'log'> {
+  return logDriver ? { log: { driver: logDriver.name, options: logDriver.options } } : {};
 }
 
 type Confinement = Pick<

@@ -200,7 +200,7 @@ describe('an engine that is opened again', function () {
   });
 
   it('finishes a log rotation that was cut short', async () => {
-    const log = { driver: 'json-file', maxSizeBytes: 1 << 30, maxFiles: 3 } as const;
+    const log = { driver: 'json-file', options: { 'max-size': '1g', 'max-file': '3' } };
     const id = await started(['sh', '-c', 'echo first; while ! test -e /go; do sleep 0.05; done; echo second'], {
       log,
     });

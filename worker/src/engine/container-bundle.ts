@@ -31,6 +31,7 @@ import { mountRootfs, rootfsPaths } from '../snapshots/rootfs.js';
 import { byteString, bytesOf, kindOf, resolveScoped } from '../snapshots/scoped-path.js';
 import { type IdMaps, type Owner, ownerOnHost, ROOT } from '../userns/id-map.js';
 import { copyUp } from '../volumes/copy-up.js';
+import { withDnsDefaults } from './container-defaults.js';
 import { type LinkedContainer, linkHostLines, linkVariables, movedHosts } from './container-links.js';
 import type { SharedNamespaces } from './container-namespaces.js';
 import type { NetworkAttachment } from './container-network.js';
@@ -50,6 +51,7 @@ export interface BundleContext {
   readonly filters: CompiledFilters;
   /** The engine's own DNS setting, for containers that have none. */
   readonly dns: DnsConfig | undefined;
+  readonly hostGateway: string | undefined;
   /** The AppArmor profile of containers that name none, where there is AppArmor. */
   readonly defaultProfile: DefaultProfile | undefined;
 }
@@ -223,7 +225,7 @@ export async function hasFiles(directory: string, files: readonly InjectedFile[]
 
 function seccompOf(record: ContainerRecord, capabilities: readonly string[]): { seccomp?: LinuxSeccomp } {
   const { seccompProfile } = record.config;
-  if (seccompProfile === undefined) return {};
+  if (!seccompProfile) return {};
   const [major = 0, minor = 0] = release().split('.').map(Number);
   const architecture = arch() === 'x64' ? 'amd64' : arch();
   return { seccomp: seccompFromProfile(seccompProfile, { capabilities, architecture, kernel: [major, minor] }) };
@@ -282,7 +284,7 @@ function writeEtcFiles(context: BundleContext, request: BundleRequest): OciMount
   const fqdn = config.domainname ? `${record.hostname}.${config.domainname}` : undefined;
   const own = attachment && {
     address: attachment.address,
-    gateway: attachment.gateway,
+    gateway: context.hostGateway ?? attachment.gateway,
     names: [...(fqdn ? [fqdn] : []), record.hostname],
   };
   const extra = [...(config.extraHosts ?? []), ...linkHostLines(request.linked)];
@@ -306,7 +308,7 @@ function resolvConfOf(
   attachment: NetworkAttachment | undefined,
   shared: boolean,
 ): string {
-  const wishes = dnsWithServer(config.dns ?? context.dns, attachment?.nameserver);
+  const wishes = dnsWithServer(withDnsDefaults(config.dns, context.dns), attachment?.nameserver);
   return resolvConf(readHostFile('/etc/resolv.conf'), wishes, shared);
 }
 

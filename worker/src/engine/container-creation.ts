@@ -13,6 +13,7 @@ import { tmpfsOptions } from '../runtime/tmpfs-options.js';
 import { type IdMaps, ownerOnHost, ROOT } from '../userns/id-map.js';
 import type { VolumeStore } from '../volumes/volume-store.js';
 import { checkSettings, type MachineLimits } from './check-settings.js';
+import { type ContainerDefaults, withDefaults } from './container-defaults.js';
 import { checkModes } from './container-namespaces.js';
 import { type ContainerRecord, type ResolvedMount, saveRecord } from './container-record.js';
 import { checkUserns } from './container-userns.js';
@@ -30,6 +31,7 @@ export interface CreationContext {
   /** Takes what the caller should know of a container that is made all the same. */
   readonly warn: (text: string) => void;
   readonly runtimes: ReadonlyMap<string, string>;
+  readonly defaults: ContainerDefaults;
   /** Of the containers that are not to have the host's ids. */
   readonly ids: IdMaps | undefined;
   /** The mounts of another container; 'not-found' when there is none. */
@@ -38,9 +40,10 @@ export interface CreationContext {
 
 export async function createContainer(
   id: string,
-  config: ContainerConfig,
+  given: ContainerConfig,
   context: CreationContext,
 ): Promise<ContainerRecord> {
+  const config = withDefaults(given, context.defaults);
   const image = await context.images.find(config.image);
   if (!image) throw noSuchImage(config.image);
   const mismatch = config.platform && platformMismatch(config.image, config.platform, image);

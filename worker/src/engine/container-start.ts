@@ -7,6 +7,7 @@ import { dirname, join } from 'node:path';
 import { messageOf, SwarmtsError } from '@swarmts/lib';
 import { openLogSink } from '../logs/log-forwarder.js';
 import { DEFAULT_PROFILE } from '../runtime/apparmor-profile.js';
+import type { DnsConfig } from '../runtime/etc-files.js';
 import { DEFAULT_SHM_BYTES, type NetworkNamespace } from '../runtime/oci-config.js';
 import type { ContainerUserns } from '../runtime/oci-userns.js';
 import { identifyProcess } from '../runtime/process-identity.js';
@@ -23,6 +24,7 @@ import {
   writeBundle,
 } from './container-bundle.js';
 import type { ContainerContext } from './container-context.js';
+import { withDnsDefaults } from './container-defaults.js';
 import { type LinkedContainer, linkedPorts } from './container-links.js';
 import { sharedNamespaces } from './container-namespaces.js';
 import type { AttachRequest, NetworkAttachment } from './container-network.js';
@@ -210,7 +212,7 @@ async function attachNetwork(
   if (config.networkMode === 'none') return { namespace: { kind: 'private' }, attachment: undefined };
   mkdirSync(dirname(paths.netns), { recursive: true, mode: 0o700 });
   if (userns?.path) await context.helper.createUserNetns({ ...userns, userns: userns.path, netns: paths.netns });
-  const attachment = await context.network.attach(id, attachRequest(record, paths, linked));
+  const attachment = await context.network.attach(id, attachRequest(record, paths, linked, context.bundle.dns));
   return { namespace: { kind: 'path', path: paths.netns }, attachment };
 }
 
@@ -218,6 +220,7 @@ export function attachRequest(
   record: ContainerRecord,
   paths: ContainerPaths,
   linked: readonly LinkedContainer[],
+  dns: DnsConfig | undefined,
 ): AttachRequest {
   const { config } = record;
   return {
@@ -225,7 +228,7 @@ export function attachRequest(
     ports: config.ports,
     networks: config.networks ?? [],
     name: config.name,
-    dnsServers: config.dns?.servers ?? [],
+    dnsServers: withDnsDefaults(config.dns, dns)?.servers ?? [],
     links: linkedPorts(linked),
   };
 }

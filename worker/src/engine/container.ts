@@ -249,7 +249,7 @@ export class Container {
       const wished = { ...config, networks };
       if (!this.isRunning || !network) return this.#save({ ...this.#record, config: wished });
       if (!this.#context.network.connect) throw new SwarmtsError('unsupported', 'this network cannot be changed');
-      const request = attachRequest(this.#record, this.#paths, []);
+      const request = attachRequest(this.#record, this.#paths, [], this.#context.bundle.dns);
       try {
         const attached = await this.#context.network.connect(this.#record.id, network, request, wish, (planned) =>
           this.#save({ ...this.#record, config: wished, network: planned }),

@@ -4,6 +4,7 @@
  * of the states below, and only the engine moves it.
  */
 
+import type { Ulimit } from '@swarmts/lib';
 import type { NetworkAttachment as SwarmAttachment } from '@swarmts/proto';
 import type { BuildOptions } from '../build/build-api.js';
 import type { PathStat } from '../files/files-request.js';
@@ -115,12 +116,6 @@ export interface HealthConfig {
   readonly startPeriodNs: number;
   readonly startIntervalNs: number;
   readonly retries: number;
-}
-
-export interface Ulimit {
-  readonly name: string;
-  readonly soft: number;
-  readonly hard: number;
 }
 
 /** A variable with the content of an injected file, without the line end that the file may end with. */
@@ -240,7 +235,7 @@ export interface ContainerConfig {
   readonly privileged?: boolean;
   readonly noNewPrivileges?: boolean;
   readonly seccompUnconfined?: boolean;
-  /** JSON in Docker's format, instead of the default profile. */
+  /** JSON in Docker's format, instead of the default profile; '' is the one that is built in. */
   readonly seccompProfile?: string;
   /** Where the kernel has AppArmor. */
   readonly apparmorProfile?: string;
@@ -278,13 +273,13 @@ export interface ContainerConfig {
   readonly restart?: RestartPolicy;
   /** Removed with its anonymous volumes as soon as it has ended. */
   readonly autoRemove?: boolean;
-  readonly log?: {
-    readonly driver: 'json-file' | 'local' | 'none' | 'syslog' | 'journald';
-    /** As they were given. */
-    readonly options?: Readonly<Record<string, string>>;
-    readonly maxSizeBytes: number;
-    readonly maxFiles: number;
-  };
+  readonly log?: LogChoice;
+}
+
+/** A log driver with its options; '' is the engine's default driver. */
+export interface LogChoice {
+  readonly driver: string;
+  readonly options: Readonly<Record<string, string>>;
 }
 
 export interface ExitInfo {

@@ -479,7 +479,7 @@ describe('the container engine', function () {
     });
 
     it('rotates without losing a line, under a follower', async () => {
-      const log = { driver: 'json-file', maxSizeBytes: 20_000, maxFiles: 50 } as const;
+      const log = { driver: 'json-file', options: { 'max-size': '20000', 'max-file': '50' } };
       const cmd = 'i=0; while [ $i -lt 30000 ]; do i=$((i+1)); echo line $i; done; sleep 2.2; echo end';
       const id = await started(['sh', '-c', cmd], { log });
       const followed = await outputOf(bed.engine, id, { follow: true });
@@ -492,7 +492,7 @@ describe('the container engine', function () {
     });
 
     it('keeps no more files than wanted', async () => {
-      const log = { driver: 'json-file', maxSizeBytes: 1000, maxFiles: 2 } as const;
+      const log = { driver: 'json-file', options: { 'max-size': '1000', 'max-file': '2' } };
       const id = await started(['sh', '-c', 'while :; do echo some line of output; sleep 0.01; done'], { log });
       const logs = join(bed.dataRoot, 'containers', id, 'logs');
       const inode = () => statSync(join(logs, 'container.log'), { throwIfNoEntry: false })?.ino;
@@ -506,7 +506,7 @@ describe('the container engine', function () {
 
     it('keeps nothing when logging is off', async () => {
       const id = await bed.engine.create(
-        containerConfig(image, ['echo', 'x'], { log: { driver: 'none', maxSizeBytes: 0, maxFiles: 0 } }),
+        containerConfig(image, ['echo', 'x'], { log: { driver: 'none', options: {} } }),
       );
       await bed.engine.start(id);
       await bed.engine.wait(id);

@@ -18,6 +18,7 @@ import { Container } from './container.js';
 import { changesOf, commitContainer } from './container-commit.js';
 import type { ContainerContext } from './container-context.js';
 import { createContainer, newContainerId } from './container-creation.js';
+import type { ContainerDefaults } from './container-defaults.js';
 import { resolveLinks } from './container-links.js';
 import { buildsRoot, containerPaths } from './container-paths.js';
 import type { ContainerRegistry } from './container-registry.js';
@@ -48,6 +49,7 @@ export interface EngineParts {
   readonly images: ImageService;
   readonly volumes: VolumeStore;
   readonly registry: ContainerRegistry;
+  readonly defaults: ContainerDefaults;
   readonly events: EngineEvents;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -91,6 +93,7 @@ export class Engine implements ContainerEngine {
         support: facts.support,
         warn,
         runtimes: context.runtimes,
+        defaults: this.#parts.defaults,
         ids: context.bundle.layers.ids,
         mountsOf: (other) => registry.get(other).record.mounts,
       });

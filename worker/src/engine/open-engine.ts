@@ -23,6 +23,7 @@ import { ImageService, imagesRoot } from '../images/image-service.js';
 import type { TransferLimits } from '../images/image-store.js';
 import { hostPlatform, type Platform } from '../images/manifest.js';
 import { reopenLog } from '../logs/log-files.js';
+import { rotationOf } from '../logs/log-options.js';
 import { LogRotation, type RotatingLog } from '../logs/log-rotation.js';
 import { apparmorParser, DEFAULT_PROFILE, DefaultProfile } from '../runtime/apparmor-profile.js';
 import { favorDynmodsMount } from '../runtime/cgroup-mount.js';
@@ -41,6 +42,7 @@ import { openDirectories, openRoots } from '../userns/open-roots.js';
 import { VolumeStore } from '../volumes/volume-store.js';
 import { Container } from './container.js';
 import type { ContainerContext } from './container-context.js';
+import { type ContainerDefaults, PLAIN_DEFAULTS } from './container-defaults.js';
 import { linkedContainers, linksOf } from './container-links.js';
 import type { ContainerNetwork, RestoredAttachment } from './container-network.js';
 import {
@@ -84,8 +86,12 @@ export interface EngineOptions {
   readonly conmon?: string;
   /** A static init for containers with `init`; by default the usual places are searched. */
   readonly initPath?: string;
-  /** For containers without their own DNS setting; default: the host's. */
+  /** Each part for containers without their own; default: the host's. */
   readonly dns?: DnsConfig;
+  /** What "host-gateway" of extra hosts stands for; default: each container's gateway. */
+  readonly hostGateway?: string;
+  /** Of what else containers do not say. */
+  readonly defaults?: ContainerDefaults;
   /** Default: systemd's. */
   readonly journalSocket?: string;
   readonly platform?: Platform;
@@ -107,9 +113,6 @@ export interface EngineOptions {
 }
 
 const CONTAINER_ID = /^[0-9a-f]{64}$/;
-/** Docker's defaults of the "local" log driver; "json-file" has no limit. */
-const LOCAL_LOG_MAX_BYTES = 20 << 20;
-const LOCAL_LOG_MAX_FILES = 5;
 const JOURNAL_SOCKET = '/run/systemd/journal/socket';
 const UNKEPT_LOG_BYTES = 1 << 20;
 
@@ -196,6 +199,7 @@ export async function openEngine(options: EngineOptions): Promise<ContainerEngin
       initPath: options.initPath,
       filters: new CompiledFilters(),
       dns: options.dns,
+      hostGateway: options.hostGateway,
     },
     runtimes: new Map([...namedRuntimes(options.runtimes ?? {})]),
     peerOf: (container, what) => runningPeer({ dataRoot, execRoot }, registry, container, what, idMaps),
@@ -215,7 +219,10 @@ export async function openEngine(options: EngineOptions): Promise<ContainerEngin
   await sweepBuilds(buildsRoot(context), helper);
   await images.collectGarbage();
   const watches = startWatches(context, registry);
-  const engine = new Engine({ context, images, volumes, registry, events, clock, logger, watches });
+  const engine = new Engine({
+    ...{ context, images, volumes, registry, events, clock, logger, watches },
+    defaults: options.defaults ?? PLAIN_DEFAULTS,
+  });
   onAutoRemove = (id) =>
     supervise(engine.remove(id, { force: true, volumes: true }), 'cannot remove a container that has ended', logger);
   for (const id of early) onAutoRemove(id);
@@ -378,10 +385,7 @@ function rotatingLog(c: Container): RotatingLog[] {
   const log = c.record.config.log;
   if (!c.isRunning || !log) return [];
   if (log.driver === 'none') return [unkeptLog(c)];
-  // What is passed on is kept as long as with the local driver.
-  const local = log.driver !== 'json-file';
-  const maxSizeBytes = log.maxSizeBytes > 0 ? log.maxSizeBytes : local ? LOCAL_LOG_MAX_BYTES : 0;
-  const maxFiles = log.maxFiles > 0 ? log.maxFiles : local ? LOCAL_LOG_MAX_FILES : 1;
+  const { maxSizeBytes, maxFiles } = rotationOf(log);
   if (maxSizeBytes === 0) return [];
   return [{ id: c.record.id, logPath: c.logPath, maxSizeBytes, maxFiles, controlFifo: c.controlFifo }];
 }

@@ -240,7 +240,7 @@ describe('execs and attachments', function () {
 
   it('attach shows what was written before, when asked, also of a container without a log', async () => {
     const made = await started(['sh', '-c', 'echo before; sleep 1000'], {
-      log: { driver: 'none', maxSizeBytes: 0, maxFiles: 1 },
+      log: { driver: 'none', options: {} },
     });
     let text = '';
     const session = await bed.engine.attach(made, { ...ATTACH_ALL, logs: true });

@@ -87,7 +87,7 @@ describe('the syslog driver', function () {
     // Listening on TCP.
     const address = `tcp+tls://127.0.0.1:${(server.address() as AddressInfo).port}`;
     const echo = async (word: string, options: Record<string, string>) => {
-      const log = { driver: 'syslog', maxSizeBytes: 0, maxFiles: 0 } as const;
+      const log = { driver: 'syslog', options: {} };
       const id = await bed.engine.create(
         containerConfig(image, ['echo', word], { log: { ...log, options: { ...options, 'syslog-address': address } } }),
       );
@@ -108,7 +108,7 @@ describe('the syslog driver', function () {
   });
 
   const logged = (address: string): Partial<ContainerConfig> => ({
-    log: { driver: 'syslog', maxSizeBytes: 0, maxFiles: 0, options: { 'syslog-address': address, tag: 't' } },
+    log: { driver: 'syslog', options: { 'syslog-address': address, tag: 't' } },
   });
 
   it('sends every line over TCP once, also those of a time without a daemon and without a listener', async () => {
@@ -183,7 +183,7 @@ describe('the syslog driver', function () {
     const nobody = containerConfig(image, ['true'], logged(`tcp://127.0.0.1:${await freePort()}`));
     const refused = await bed.engine.create(nobody);
     await assert.rejects(bed.engine.start(refused), /failed to initialize logging driver: dial tcp 127\.0\.0\.1:\d+/);
-    const odd = { log: { driver: 'syslog', maxSizeBytes: 0, maxFiles: 0, options: { nope: 'x' } } } as const;
+    const odd = { log: { driver: 'syslog', options: { nope: 'x' } } } as const;
     await assert.rejects(
       bed.engine.create(containerConfig(image, ['true'], odd)),
       /unknown log opt 'nope' for syslog log driver/,
@@ -210,7 +210,7 @@ describe('the journald driver', function () {
     const bed = await EngineBed.start({ journalSocket: join(dir, 'journal') });
     const { ref: image } = await registry.push('busybox', [{ tar: await busyboxLayer() }], { Env: ['PATH=/bin'] });
     await bed.engine.images.pull(image, {});
-    const log = { driver: 'journald', maxSizeBytes: 0, maxFiles: 0, options: { tag: 'app', labels: 'team' } } as const;
+    const log = { driver: 'journald', options: { tag: 'app', labels: 'team' } } as const;
     const script = 'echo out; echo err >&2; head -c 20000 /dev/zero | busybox tr "\\0" x; echo';
     const create = () =>
       bed.engine.create(containerConfig(image, ['sh', '-c', script], { log, labels: { team: 'blue' } }));

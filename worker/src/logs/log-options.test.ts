@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { isSwarmtsError } from '@swarmts/lib';
-import { checkLogOptions } from './log-options.js';
+import { checkLogOptions, rotationOf } from './log-options.js';
 
 describe('the options of log drivers', () => {
   const refused = (driver: string, options: Record<string, string>, message: string | RegExp) =>
@@ -17,6 +17,20 @@ describe('the options of log drivers', () => {
     refused('journald', { 'max-size': '1m' }, "unknown log opt 'max-size' for journald log driver");
     refused('syslog', { 'max-size': '1m' }, "unknown log opt 'max-size' for syslog log driver");
     refused('syslog', { 'syslog-facility': 'nope' }, 'invalid syslog facility');
+  });
+
+  it('are of a driver that there is', () => {
+    refused('gelf', {}, "logger: no log driver named 'gelf' is registered");
+  });
+
+  it('say when a log is begun anew', () => {
+    const of = (driver: string, options: Record<string, string> = {}) => Object.values(rotationOf({ driver, options }));
+    assert.deepEqual(of('json-file'), [0, 1]);
+    assert.deepEqual(of('json-file', { 'max-size': '1k', 'max-file': '3' }), [1024, 3]);
+    assert.deepEqual(of('local'), [20 << 20, 5]);
+    assert.deepEqual(of('syslog'), [20 << 20, 5]);
+    refused('json-file', { 'max-size': 'much' }, "invalid size: 'much'");
+    refused('local', { 'max-file': '0' }, 'max-file cannot be less than 1: 0');
   });
 
   it('are refused when they are no patterns', () => {

@@ -1,0 +1,79 @@
+import assert from 'node:assert/strict';
+import { PLAIN_DEFAULTS, withDefaults, withDnsDefaults } from './container-defaults.js';
+import { containerConfig } from './engine-bed.js';
+
+describe('what containers get that do not say otherwise', () => {
+  const defaults = {
+    log: { driver: 'json-file', options: { 'max-size': '10m', 'max-file': '3' } },
+    init: true,
+    noNewPrivileges: true,
+    shmSizeBytes: 1 << 20,
+    ulimits: [
+      { name: 'nofile', soft: 1, hard: 2 },
+      { name: 'nproc', soft: 3, hard: 4 },
+    ],
+    seccompProfile: '{}',
+    ipcMode: 'shareable',
+    cgroupnsMode: 'host',
+    hostIp: '127.0.0.1',
+  };
+  const port = { protocol: 'tcp', targetPort: 80, publishedPort: 8080 } as const;
+
+  it('is what the daemon was told', () => {
+    const c = withDefaults({ ...containerConfig('image', []), ports: [port] }, defaults);
+    assert.deepEqual(c.log, defaults.log);
+    assert.deepEqual([c.init, c.noNewPrivileges, c.shmSizeBytes], [true, true, 1 << 20]);
+    assert.deepEqual([c.seccompProfile, c.ipcMode, c.cgroupnsMode], ['{}', 'shareable', 'host']);
+    assert.deepEqual(c.resources.ulimits, defaults.ulimits);
+    assert.deepEqual(c.ports, [{ ...port, hostIp: '127.0.0.1' }]);
+  });
+
+  it('is not where the container does', () => {
+    const own = {
+      ...containerConfig('image', []),
+      log: { driver: 'local', options: { 'max-size': '1m' } },
+      init: false,
+      noNewPrivileges: false,
+      shmSizeBytes: 5,
+      seccompProfile: '',
+      ipcMode: 'host',
+      cgroupnsMode: 'private',
+      ports: [{ ...port, hostIp: '0.0.0.0' }],
+    };
+    const limited = { ...own, resources: { ...own.resources, ulimits: [{ name: 'nofile', soft: 7, hard: 7 }] } };
+    const c = withDefaults(limited, defaults);
+    const { resources, ...rest } = c;
+    const { resources: _own, ...wanted } = limited;
+    assert.deepEqual(rest, wanted);
+    assert.deepEqual(resources.ulimits, [...limited.resources.ulimits, defaults.ulimits[1]]);
+    assert.equal(withDefaults({ ...own, seccompUnconfined: true }, defaults).seccompProfile, '');
+  });
+
+  it('are the options of the default log driver only where it is that driver', () => {
+    const log = (driver: string, options: Record<string, string> = {}) =>
+      withDefaults({ ...containerConfig('image', []), log: { driver, options } }, defaults).log;
+    assert.deepEqual(log('', { 'max-size': '1m' }), {
+      driver: 'json-file',
+      options: { 'max-size': '1m', 'max-file': '3' },
+    });
+    assert.deepEqual(log('json-file'), defaults.log);
+    assert.deepEqual(log('journald'), { driver: 'journald', options: {} });
+  });
+
+  it("is Docker's where nobody says anything", () => {
+    const c = withDefaults(containerConfig('image', []), PLAIN_DEFAULTS);
+    assert.deepEqual(c.log, { driver: 'json-file', options: {} });
+    assert.deepEqual(
+      [c.init, c.noNewPrivileges, c.shmSizeBytes, c.seccompProfile],
+      [false, false, undefined, undefined],
+    );
+  });
+
+  it('are the parts of the name service that the container leaves empty', () => {
+    const daemon = { servers: ['192.0.2.1'], search: ['example.org'], options: ['ndots:1'] };
+    const own = { servers: ['192.0.2.2'], search: [], options: [] };
+    assert.deepEqual(withDnsDefaults(own, daemon), { ...daemon, servers: ['192.0.2.2'] });
+    assert.equal(withDnsDefaults(undefined, daemon), daemon);
+    assert.equal(withDnsDefaults(own, undefined), own);
+  });
+});

@@ -1,0 +1,71 @@
+/** What containers get that do not say otherwise, as the daemon's settings have it. Pure. */
+import type { Ulimit } from '@swarmts/lib';
+import type { DnsConfig } from '../runtime/etc-files.js';
+import type { ContainerConfig, LogChoice } from './engine-api.js';
+
+export interface ContainerDefaults {
+  readonly log: LogChoice;
+  readonly init?: boolean;
+  readonly shmSizeBytes?: number;
+  readonly ulimits?: readonly Ulimit[];
+  readonly noNewPrivileges?: boolean;
+  /** JSON in Docker's format; 'unconfined' for none at all. */
+  readonly seccompProfile?: string;
+  readonly ipcMode?: string;
+  readonly cgroupnsMode?: string;
+  /** Where ports are published that name no address. */
+  readonly hostIp?: string;
+}
+
+export const PLAIN_DEFAULTS: ContainerDefaults = { log: { driver: 'json-file', options: {} } };
+
+/** Each part that the container leaves empty is the daemon's. */
+export function withDnsDefaults(own: ContainerConfig['dns'], defaults: DnsConfig | undefined): DnsConfig | undefined {
+  if (!own || !defaults) return own ?? defaults;
+  const part = (name: keyof DnsConfig) => (own[name].length > 0 ? own[name] : defaults[name]);
+  return { servers: part('servers'), search: part('search'), options: part('options') };
+}
+
+export function withDefaults(config: ContainerConfig, d: ContainerDefaults): ContainerConfig {
+  return {
+    ...config,
+    log: logOf(config.log, d.log),
+    ...unlessSet(config, d),
+    ipcMode: config.ipcMode || d.ipcMode || '',
+    cgroupnsMode: config.cgroupnsMode || d.cgroupnsMode || '',
+    ...seccompOf(config, d.seccompProfile),
+    ...(d.ulimits ? { resources: { ...config.resources, ulimits: ulimitsOf(config.resources.ulimits, d.ulimits) } } : {}),
+    ports: d.hostIp ? config.ports.map((p) => ({ ...p, hostIp: p.hostIp || d.hostIp || '' })) : config.ports,
+  };
+}
+
+function unlessSet(
+  { init, noNewPrivileges, shmSizeBytes }: ContainerConfig,
+  d: ContainerDefaults,
+): Pick<ContainerConfig, 'init' | 'noNewPrivileges' | 'shmSizeBytes'> {
+  return {
+    ...(init === undefined && d.init ? { init: true } : {}),
+    ...(noNewPrivileges === undefined && d.noNewPrivileges ? { noNewPrivileges: true } : {}),
+    ...(shmSizeBytes === undefined && d.shmSizeBytes ? { shmSizeBytes: d.shmSizeBytes } : {}),
+  };
+}
+
+/** The options of the default driver are for it alone; one of its own counts more. */
+function logOf(own: LogChoice | undefined, fallback: LogChoice): LogChoice {
+  const driver = own?.driver || fallback.driver;
+  return { driver, options: { ...(driver === fallback.driver ? fallback.options : {}), ...own?.options } };
+}
+
+function seccompOf(
+  config: ContainerConfig,
+  profile: string | undefined,
+): Pick<ContainerConfig, 'seccompProfile' | 'seccompUnconfined'> {
+  const isOwn = config.seccompUnconfined === true || config.seccompProfile !== undefined;
+  if (isOwn || profile === undefined) return {};
+  return profile === 'unconfined' ? { seccompUnconfined: true } : { seccompProfile: profile };
+}
+
+function ulimitsOf(own: readonly Ulimit[] = [], defaults: readonly Ulimit[]): readonly Ulimit[] {
+  const named = new Set(own.map((u) => u.name));
+  return [...own, ...defaults.filter((u) => !named.has(u.name))];
+}
