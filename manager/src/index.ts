@@ -23,6 +23,7 @@ export type { OperationArgs, OperationName, OperationResult } from './control/op
 export type { ServicePlan } from './control/plan-service.js';
 export type { ServiceCounts } from './control/service-operations.js';
 export { validateClusterSpec } from './control/validate-cluster.js';
+export { specWarnings } from './control/validate-service.js';
 export { Manager, type ManagerOptions } from './manager.js';
 export { forceNewGroup, hasRaftState, NO_LEADER, type RaftTimings } from './raft/raft-group.js';
 export { callUnary, fromServiceError, LEADER_KEY } from './rpc/unary.js';

@@ -11,6 +11,7 @@ import {
 import fc from 'fast-check';
 import { failureKey, type NodeInfo } from './node-info.js';
 import { checkAssigned, explainNode, placeGroup } from './place.js';
+import { spreadWarnings } from './spread-tree.js';
 import { type NodeShape, type TaskShape, testNodeInfo, testTask } from './testing.js';
 import { VolumeSet } from './volume-set.js';
 
@@ -195,8 +196,12 @@ describe('spread preferences', () => {
     assert.deepEqual(perNode(place({ spread: ['node.labels.zone'] }, 2, [a, b, c])), { c: 2 });
   });
 
-  it('refuse anything but labels', () => {
-    assert.throws(() => place({ spread: ['node.hostname'] }, 1, zones()), /invalid spread descriptor 'node.hostname'/);
+  it('are the same for all nodes when they are for anything but labels', () => {
+    const tasks = (spread: string[]) => Object.entries(perNode(place({ spread }, 6, zones()))).sort();
+    assert.deepEqual(tasks(['node.hostname']), tasks([]));
+    assert.deepEqual(spreadWarnings(['node.labels.zone', 'node.hostname']), [
+      "placement preference 'node.hostname' has no effect: use node.labels.NAME or engine.labels.NAME",
+    ]);
   });
 });
 

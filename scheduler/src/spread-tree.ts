@@ -3,23 +3,23 @@
  * task goes down the branch with the fewest tasks of its service. Nodes that the filters refuse still count for their
  * branch; a branch without room is dropped.
  */
-import { SwarmtsError } from '@swarmts/lib';
 import type { NodeInfo } from './node-info.js';
 import { NodeHeap, type RankContext } from './rank.js';
 
 const DESCRIPTOR = /^(node|engine)\.labels\.(.+)$/i;
 
-/** Throws SwarmtsError for anything but a label of node or engine. */
+/** As in Swarm, anything but a label of node or engine is taken, and the same for all nodes. */
 export function parseSpread(descriptor: string): (n: NodeInfo) => string {
-  const m = DESCRIPTOR.exec(descriptor);
-  const label = m?.[2];
-  if (!m || label === undefined) {
-    throw new SwarmtsError(
-      'invalid-argument',
-      `invalid spread descriptor '${descriptor}': use node.labels.NAME or engine.labels.NAME`,
-    );
-  }
-  return m[1]?.toLowerCase() === 'engine' ? (n) => n.engineLabels[label] ?? '' : (n) => n.labels[label] ?? '';
+  const [, kind, label] = DESCRIPTOR.exec(descriptor) ?? [];
+  if (kind === undefined || label === undefined) return () => '';
+  return kind.toLowerCase() === 'engine' ? (n) => n.engineLabels[label] ?? '' : (n) => n.labels[label] ?? '';
+}
+
+/** What is to be said of preferences that have no effect. */
+export function spreadWarnings(descriptors: readonly string[]): readonly string[] {
+  return descriptors
+    .filter((d) => !DESCRIPTOR.test(d))
+    .map((d) => `placement preference '${d}' has no effect: use node.labels.NAME or engine.labels.NAME`);
 }
 
 interface Branch {

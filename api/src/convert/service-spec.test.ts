@@ -144,6 +144,8 @@ describe('service specs', () => {
 
   it('read networks beside the template, as old clients send them', () => {
     const spec = readServiceSpec(new JsonObject({ Name: 'x', Networks: [{ Target: 'n' }] }));
+    const shown = serviceSpecJson(spec) as { Networks?: unknown; TaskTemplate: { Networks?: unknown } };
+    assert.deepEqual([shown.Networks, shown.TaskTemplate.Networks], [[{ Target: 'n' }], undefined]);
     assert.deepEqual(
       spec.task?.networks.map((n) => n.target),
       ['n'],

@@ -16,7 +16,7 @@ import type { JsonObject } from '../json/object.js';
 import { wordOf } from '../json/write.js';
 import { annotationsJson, readAnnotations } from './annotations.js';
 import { endpointSpecJson, readEndpointSpec } from './endpoint.js';
-import { readNetworks, readTaskSpec, taskSpecJson } from './task-spec.js';
+import { networksJson, readNetworks, readTaskSpec, taskSpecJson } from './task-spec.js';
 
 const failureActions: Readonly<Record<string, FailureAction>> = {
   pause: FailureAction.FAILURE_PAUSE,
@@ -31,14 +31,15 @@ const updateOrders: Readonly<Record<string, UpdateOrder>> = {
 export function readServiceSpec(o: JsonObject): ServiceSpec {
   const template = o.object('TaskTemplate');
   const task = template === undefined ? TaskSpec.create({}) : readTaskSpec(template);
-  // Clients before 1.25 name the networks beside the template.
-  const old = readNetworks(o);
+  // Clients before 1.25 name the networks beside the template, and look for them there.
+  const old = task.networks.length === 0 ? readNetworks(o) : [];
   const update = o.object('UpdateConfig');
   const rollback = o.object('RollbackConfig');
   const endpoint = o.object('EndpointSpec');
   return ServiceSpec.create({
     annotations: readAnnotations(o),
-    task: task.networks.length === 0 && old.length > 0 ? { ...task, networks: old } : task,
+    task: old.length > 0 ? { ...task, networks: old } : task,
+    networks: old,
     mode: readMode(o.object('Mode')),
     update: update === undefined ? undefined : readUpdate(update),
     rollback: rollback === undefined ? undefined : readUpdate(rollback),
@@ -49,10 +50,12 @@ export function readServiceSpec(o: JsonObject): ServiceSpec {
 export function serviceSpecJson(s: ServiceSpec): Record<string, unknown> {
   return {
     ...annotationsJson(s.annotations),
-    TaskTemplate: s.task === undefined ? {} : taskSpecJson(s.task),
+    TaskTemplate:
+      s.task === undefined ? {} : taskSpecJson(s.networks.length > 0 ? { ...s.task, networks: [] } : s.task),
     Mode: modeJson(s.mode),
     ...(s.update === undefined ? {} : { UpdateConfig: updateJson(s.update) }),
     ...(s.rollback === undefined ? {} : { RollbackConfig: updateJson(s.rollback) }),
+    ...(s.networks.length > 0 ? { Networks: networksJson(s.networks) } : {}),
     ...(s.endpoint === undefined ? {} : { EndpointSpec: endpointSpecJson(s.endpoint) }),
   };
 }

@@ -49,14 +49,18 @@ export function taskSpecJson(t: TaskSpec): Record<string, unknown> {
     ...(t.restart === undefined ? {} : { RestartPolicy: restartJson(t.restart) }),
     ...(t.placement === undefined ? {} : { Placement: placementJson(t.placement) }),
     ...omitEmpty({
-      Networks: t.networks.map((n) =>
-        omitEmpty({ Target: n.target, Aliases: n.aliases, DriverOpts: n.driverOpts, Addresses: n.addresses }),
-      ),
+      Networks: networksJson(t.networks),
       LogDriver: driverJson(t.logDriver),
     }),
     ForceUpdate: t.forceUpdate,
     Runtime: t.runtime === '' ? 'container' : t.runtime,
   };
+}
+
+export function networksJson(networks: readonly NetworkAttachmentConfig[]): unknown[] {
+  return networks.map((n) =>
+    omitEmpty({ Target: n.target, Aliases: n.aliases, DriverOpts: n.driverOpts, Addresses: n.addresses }),
+  );
 }
 
 export function readNetworks(o: JsonObject): NetworkAttachmentConfig[] {

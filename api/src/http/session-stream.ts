@@ -9,7 +9,7 @@ export interface SessionOptions {
   readonly detachKeys: Uint8Array;
   /** Bytes from the connection reach the process. */
   readonly stdin: boolean;
-  /** Outputs that are no terminal carry Docker's frames, which tell stdout from stderr. */
+  /** Output carries Docker's frames, which tell stdout from stderr. */
   readonly framed: boolean;
 }
 
@@ -23,7 +23,7 @@ export async function joinSession(connection: Duplex, session: Session, options:
   connection.on('error', () => connection.destroy());
   const typing = typeInto(connection, session, options);
   const showing = session
-    .pump(({ stream, data }) => send(connection, options.framed && !session.tty ? frame(stream, data) : data))
+    .pump(({ stream, data }) => send(connection, options.framed ? frame(stream, data) : data))
     .finally(() => connection.end());
   try {
     // The end of the output is the end; the end of the input is not.

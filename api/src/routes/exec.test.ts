@@ -78,6 +78,17 @@ describe('hijacked connections', () => {
     assert.equal(api.backend.containers.sessions[0]?.closed, true);
   });
 
+  it('come in frames or without as the client says, whatever the exec is', async () => {
+    const start = async (exec: object, body: object) => {
+      const id = await newExec(exec);
+      const socket = await open(head(`/v1.43/exec/${id}/start`, true, JSON.stringify(body)));
+      socket.end('typed');
+      return (await rest(socket)).toString('latin1');
+    };
+    assert.match(await start({ Tty: true }, {}), /multiplexed-stream\r\n[\s\S]*\r\n\r\n\x01\0\0\0\0\0\0\x05typed$/);
+    assert.match(await start({}, { Tty: true }), /raw-stream\r\n[\s\S]*\r\n\r\ntyped$/);
+  });
+
   it('show why a process did not start', async () => {
     const id = await newExec();
     api.backend.containers.failure = new SwarmtsError('invalid-argument', 'OCI runtime exec failed');

@@ -38,6 +38,8 @@ async function startExec({ backend }: RouteContext, call: Call): Promise<Reply> 
   const o = await readJson(call);
   const { id, config, state } = await backend.containers.exec(call.params.id ?? '');
   const size = consoleSize(o);
+  // As Docker: what the client says here, not what the exec is, decides whether its output comes in frames.
+  const raw = o.boolean('Tty');
   const options = { detach: o.boolean('Detach'), ...(size ? { size } : {}) };
   if (state !== 'created') {
     throw new SwarmtsError(
@@ -52,15 +54,15 @@ async function startExec({ backend }: RouteContext, call: Call): Promise<Reply> 
   const detachKeys = parseDetachKeys(config.detachKeys);
   return {
     kind: 'hijack',
-    contentType: streamType(config.tty, call.apiVersion),
+    contentType: streamType(raw, call.apiVersion),
     run: async (connection) => {
       try {
         const session = await backend.containers.startExec(id, options);
-        await joinSession(connection, session, { detachKeys, stdin: config.attachStdin, framed: true });
+        await joinSession(connection, session, { detachKeys, stdin: config.attachStdin, framed: !raw });
       } catch (e) {
         // The connection is the client's terminal by now: the reason is shown there, the exit code can be asked for.
         const text = Buffer.from(`${messageOf(e)}\r\n`);
-        connection.end(config.tty ? text : frame('stdout', text));
+        connection.end(raw ? text : frame('stdout', text));
       }
     },
   };
@@ -84,7 +86,11 @@ async function attach({ backend }: RouteContext, call: Call, protocol: 'tcp' | '
     protocol,
     contentType: streamType(container.tty, call.apiVersion),
     run: (connection) =>
-      joinSession(connection, session, { detachKeys, stdin: options.stdin, framed: protocol === 'tcp' }),
+      joinSession(connection, session, {
+        detachKeys,
+        stdin: options.stdin,
+        framed: protocol === 'tcp' && !session.tty,
+      }),
     abandon: () => session.close(),
   };
 }

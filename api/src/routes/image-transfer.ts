@@ -4,7 +4,7 @@ import { type Call, json, type Reply, readJson } from '../http/exchange.js';
 import { type Route, refuse, route } from '../http/router.js';
 import { decodeRegistryAuth, REGISTRY_AUTH } from '../registry-auth.js';
 import type { RouteContext } from './context.js';
-import { progressReply } from './progress.js';
+import { progressReply, progressStream } from './progress.js';
 
 export function imageTransferRoutes(c: RouteContext): Route[] {
   const { images } = c.backend;
@@ -80,7 +80,7 @@ async function load({ backend }: RouteContext, call: Call): Promise<Reply> {
       yield { stream: `Loaded image${kind}: ${ref}\n` };
     }
   }
-  return progressReply(call, records());
+  return progressStream(call, records());
 }
 
 /** The first chunk decides, so that a wrong name is an error reply. */

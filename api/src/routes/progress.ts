@@ -6,13 +6,22 @@ import type { ProgressRecord } from '../image-backend.js';
 /** The first record decides: an error before it is an ordinary error reply, one after it is the last record. */
 export async function progressReply(call: Call, records: AsyncIterable<ProgressRecord>): Promise<Reply> {
   const iterator = records[Symbol.asyncIterator]();
-  const first = await iterator.next();
+  return streamOf(call, iterator, await iterator.next());
+}
+
+/** Every error is the last record. */
+export function progressStream(call: Call, records: AsyncIterable<ProgressRecord>): Reply {
+  return streamOf(call, records[Symbol.asyncIterator]());
+}
+
+function streamOf(call: Call, iterator: AsyncIterator<ProgressRecord>, first?: IteratorResult<ProgressRecord>): Reply {
   return {
     kind: 'stream',
     contentType: 'application/json',
     run: async (write) => {
       try {
-        for (let r = first; r.done !== true; r = await iterator.next()) await write(`${JSON.stringify(r.value)}\r\n`);
+        for (let r = first ?? (await iterator.next()); r.done !== true; r = await iterator.next())
+          await write(`${JSON.stringify(r.value)}\r\n`);
       } catch (e) {
         if (call.signal.aborted) throw e;
         await write(`${JSON.stringify(failureRecord(e))}\r\n`);

@@ -24,10 +24,12 @@ const UPDATE_DEFAULTS: UpdateConfig = {
 
 export function editSpec(old: ServiceSpec, e: Edits): ServiceSpec {
   const f = e.scalars;
+  // Clients before API version 1.25 have put the networks beside the template.
+  const { Networks: networks, ...rest } = old;
   return defined({
-    ...old,
+    ...rest,
     Labels: editLabels(old.Labels, e),
-    TaskTemplate: editTask(old.TaskTemplate ?? {}, e),
+    TaskTemplate: editTask({ ...(networks ? { Networks: networks } : {}), ...old.TaskTemplate }, e),
     Mode: editMode(old.Mode ?? { Replicated: {} }, f),
     UpdateConfig: editUpdate(old.UpdateConfig, f, 'update'),
     RollbackConfig: editUpdate(old.RollbackConfig, f, 'rollback'),

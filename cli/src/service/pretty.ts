@@ -30,7 +30,7 @@ export function prettyService(s: Service): string {
   container(p, s);
   resources(p, 'Reservations', task.Resources?.Reservations);
   resources(p, 'Limits', task.Resources?.Limits);
-  const networks = (task.Networks ?? []).map((n) => n.Target);
+  const networks = (task.Networks ?? s.Spec.Networks ?? []).map((n) => n.Target);
   if (networks.length > 0) p.line('Networks', networks.join(' '));
   p.line('Endpoint Mode', s.Endpoint?.Spec?.Mode ?? s.Spec.EndpointSpec?.Mode);
   const ports = s.Endpoint?.Ports ?? [];

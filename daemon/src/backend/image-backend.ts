@@ -160,7 +160,7 @@ function buildOptions(r: BuildRequest): Omit<BuildOptions, 'report' | 'signal'> 
   return {
     ...{ dockerfile, tags, buildArgs, labels, target, noCache, cacheFrom, pull, context },
     ...{ remove, forceRemove, shmSizeBytes },
-    networkMode: networkOf(r.networkMode),
+    ...networkOf(r.networkMode),
     extraHosts: r.extraHosts.map(hostLine),
     resources: {
       nanoCpus: r.nanoCpus,
@@ -182,13 +182,11 @@ function buildOptions(r: BuildRequest): Omit<BuildOptions, 'report' | 'signal'> 
 /** The Hub's key in clients' configuration files. */
 const HUB = 'https://index.docker.io/v1/';
 
-function networkOf(mode: string): BuildOptions['networkMode'] {
-  if (mode === '' || mode === 'default' || mode === 'bridge') return 'local';
-  if (mode === 'host' || mode === 'none') return mode;
-  throw new SwarmtsError(
-    'unsupported',
-    `network mode "${mode}" is not supported for builds: use default, host or none`,
-  );
+function networkOf(mode: string): Pick<BuildOptions, 'networkMode' | 'network' | 'networkContainer'> {
+  if (mode === '' || mode === 'default' || mode === 'bridge') return { networkMode: 'local' };
+  if (mode === 'host' || mode === 'none') return { networkMode: mode };
+  const [, networkContainer] = /^container:(.+)$/.exec(mode) ?? [];
+  return { networkMode: 'local', ...(networkContainer ? { networkContainer } : { network: mode }) };
 }
 
 /** "name:address" as a line of /etc/hosts. */

@@ -19,7 +19,13 @@ import type {
   VolumeChange,
 } from '@swarmts/api';
 import { type Clock, isSwarmtsError, type Logger, SwarmtsError, unusedName } from '@swarmts/lib';
-import type { Manager, OperationArgs, OperationName, OperationResult } from '@swarmts/manager';
+import {
+  type Manager,
+  type OperationArgs,
+  type OperationName,
+  type OperationResult,
+  specWarnings,
+} from '@swarmts/manager';
 import {
   type ClientCertificateRecord,
   type Cluster,
@@ -206,7 +212,7 @@ export class NodeSwarmBackend implements SwarmBackend {
 
   async createService(spec: ServiceSpec) {
     const { id } = await this.#call('createService', { spec: this.#named(spec) });
-    return { id, warnings: [] };
+    return { id, warnings: specWarnings(spec) };
   }
 
   /** Docker gives a service a random name when its client sends none. */
@@ -219,7 +225,7 @@ export class NodeSwarmBackend implements SwarmBackend {
 
   async updateService(ref: string, version: number, spec: ServiceSpec, options: { readonly rollback: boolean }) {
     await this.#call('updateService', { ref, version, spec, rollback: options.rollback });
-    return { warnings: [] };
+    return { warnings: specWarnings(spec) };
   }
 
   async removeService(ref: string): Promise<void> {

@@ -381,7 +381,7 @@ export class SwarmNode {
     return this.#serial(async () => {
       if (!this.#state) throw new SwarmtsError('not-a-manager', 'This node is not part of a swarm');
       if (this.locked && !force) throw new SwarmtsError('not-a-manager', LOCKED);
-      if (this.#manager && !force) throw new SwarmtsError('failed-precondition', leaveWarning(this.#manager));
+      if (this.#manager && !force) throw new SwarmtsError('unavailable', leaveWarning(this.#manager));
       if (this.#manager) await this.#leaveRaft(this.#manager);
       await this.#shutDown(0, true);
       await this.#erase();

@@ -64,10 +64,10 @@ import {
 } from './payload-operations.js';
 import { planService, type ServicePlan } from './plan-service.js';
 import {
-  checkReferences,
   createService,
   endpointOf,
   putSpec,
+  referring,
   type ServiceCounts,
   serviceCounts,
   updateService,
@@ -240,10 +240,10 @@ export class Operations {
     validateServiceSpec(a.spec, this.#c.now());
     return this.#view((tx) => {
       const service = a.ref === '' ? undefined : findByNameOrId(tx, 'service', a.ref);
-      checkReferences(tx, a.spec);
-      const endpoint = endpointOf(tx, a.spec, service);
+      const spec = referring(tx, a.spec);
+      const endpoint = endpointOf(tx, spec, service);
       const specVersion = { index: (service?.specVersion?.index ?? 0) + 1 };
-      const next = Service.create({ ...service, id: service?.id ?? newId(), spec: a.spec, specVersion, endpoint });
+      const next = Service.create({ ...service, id: service?.id ?? newId(), spec, specVersion, endpoint });
       const tasks = tx.list('task');
       const own = service ? tx.by('task', 'service', service.id) : [];
       const volumes = tx.list('volume');

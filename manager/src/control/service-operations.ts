@@ -4,6 +4,7 @@ import {
   Endpoint,
   isWanted,
   type Network,
+  type NetworkAttachmentConfig,
   NodeState,
   observedState,
   Service,
@@ -54,10 +55,10 @@ function jobCounts(service: Service, tasks: readonly Task[]): Pick<ServiceCounts
 }
 
 /** The spec is valid. Returns the id. */
-export function createService(tx: WriteTx, spec: ServiceSpec, nowMs: number): string {
-  const name = spec.annotations?.name ?? '';
+export function createService(tx: WriteTx, given: ServiceSpec, nowMs: number): string {
+  const name = given.annotations?.name ?? '';
   if (tx.by('service', 'name', name).length > 0) throw nameTaken('service', name);
-  checkReferences(tx, spec);
+  const spec = referring(tx, given);
   const id = newId();
   const endpoint = endpointOf(tx, spec, undefined);
   const jobStatus = nextJobStatus(spec, undefined, nowMs);
@@ -97,10 +98,10 @@ export function updateService(
 export function putSpec(
   tx: WriteTx,
   service: Service,
-  spec: ServiceSpec,
+  given: ServiceSpec,
   { rollback, nowMs }: { readonly rollback: boolean; readonly nowMs: number },
 ): void {
-  checkReferences(tx, spec);
+  const spec = referring(tx, given);
   const endpoint = endpointOf(tx, spec, service);
   const changed = !sameSpec(withoutScale(spec), withoutScale(service.spec));
   const rollingBack = {
@@ -157,8 +158,19 @@ export function endpointOf(tx: ReadTx, spec: ServiceSpec, service: Service | und
   return Endpoint.create({ spec: spec.endpoint, ports, virtualIps: service?.endpoint?.virtualIps ?? [] });
 }
 
+/** The spec with its networks by their ids: names may belong to others later. What it names must exist. */
+export function referring(tx: ReadTx, spec: ServiceSpec): ServiceSpec {
+  checkReferences(tx, spec);
+  const byId = (n: NetworkAttachmentConfig) => {
+    const target = isNodeNetwork(n.target) ? n.target : findByNameOrId(tx, 'network', n.target).id;
+    return target === n.target ? n : { ...n, target };
+  };
+  const task = spec.task && { ...spec.task, networks: spec.task.networks.map(byId) };
+  return { ...spec, task, networks: spec.networks.map(byId) };
+}
+
 /** Secrets, configs and networks that the spec names must exist. */
-export function checkReferences(tx: ReadTx, spec: ServiceSpec): void {
+function checkReferences(tx: ReadTx, spec: ServiceSpec): void {
   const c = spec.task?.container;
   for (const r of c?.secrets ?? []) {
     if (nameOfVersion(tx.get('secret', r.secretId)) !== r.secretName)

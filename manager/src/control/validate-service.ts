@@ -24,7 +24,7 @@ import {
   type UpdateConfig,
   validateServiceName,
 } from '@swarmts/proto';
-import { parseConstraints, parseSpread } from '@swarmts/scheduler';
+import { parseConstraints, spreadWarnings } from '@swarmts/scheduler';
 import { isIngress, targetOf } from '../allocator/published-ports.js';
 import { isJobSpec } from '../orchestrator/job.js';
 import { validateSchedule } from '../orchestrator/schedule.js';
@@ -92,7 +92,6 @@ function validateTaskSpec(task: TaskSpec): void {
   validateResources('limits', task.resources?.limits);
   validateResources('reservations', task.resources?.reservations);
   parseConstraints(task.placement?.constraints ?? []);
-  for (const p of task.placement?.preferences ?? []) parseSpread(p.spreadDescriptor);
   if ((task.placement?.maxReplicas ?? 0) < 0) throw bad('max replicas per node must not be negative');
   validateMounts(task);
   validateRestart(task);
@@ -276,4 +275,9 @@ function validatePort(p: PortConfig): void {
       `EndpointSpec: port ${p.publishedPort || p.targetPort} is published on every node, not on ${p.hostIp}: use mode=host`,
     );
   }
+}
+
+/** What is taken, but hardly meant. */
+export function specWarnings(spec: ServiceSpec): readonly string[] {
+  return spreadWarnings((spec.task?.placement?.preferences ?? []).map((p) => p.spreadDescriptor));
 }

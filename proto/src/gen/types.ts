@@ -2025,6 +2025,8 @@ export interface ServiceSpec extends WithUnknownFields {
   readonly update: UpdateConfig | undefined;
   readonly rollback: UpdateConfig | undefined;
   readonly endpoint: EndpointSpec | undefined;
+  /** As clients before API version 1.25 name the networks of the task: shown to them as they gave them. The task has them, too. */
+  readonly networks: readonly NetworkAttachmentConfig[];
 }
 
 export const ServiceSpec: Codec<ServiceSpec> = {
@@ -2035,6 +2037,7 @@ export const ServiceSpec: Codec<ServiceSpec> = {
     update: undefined,
     rollback: undefined,
     endpoint: undefined,
+    networks: [],
     ...partial,
   }),
   write(m, w) {
@@ -2044,11 +2047,12 @@ export const ServiceSpec: Codec<ServiceSpec> = {
     if (m.update !== undefined) UpdateConfig.write(m.update, w.uint32(34).fork()).ldelim();
     if (m.rollback !== undefined) UpdateConfig.write(m.rollback, w.uint32(42).fork()).ldelim();
     if (m.endpoint !== undefined) EndpointSpec.write(m.endpoint, w.uint32(50).fork()).ldelim();
+    for (const v of m.networks) NetworkAttachmentConfig.write(v, w.uint32(58).fork()).ldelim();
     return writeUnknown(m, w);
   },
   encode: (m) => ServiceSpec.write(m, newWriter()).finish(),
   read(r, end) {
-    const m: { annotations: Annotations | undefined; task: TaskSpec | undefined; mode: ServiceMode | undefined; update: UpdateConfig | undefined; rollback: UpdateConfig | undefined; endpoint: EndpointSpec | undefined; unknownFields?: Uint8Array } = { annotations: undefined, task: undefined, mode: undefined, update: undefined, rollback: undefined, endpoint: undefined };
+    const m: { annotations: Annotations | undefined; task: TaskSpec | undefined; mode: ServiceMode | undefined; update: UpdateConfig | undefined; rollback: UpdateConfig | undefined; endpoint: EndpointSpec | undefined; networks: NetworkAttachmentConfig[]; unknownFields?: Uint8Array } = { annotations: undefined, task: undefined, mode: undefined, update: undefined, rollback: undefined, endpoint: undefined, networks: [] };
     while (r.pos < end) {
       const start = r.pos;
       const tag = r.uint32();
@@ -2070,6 +2074,9 @@ export const ServiceSpec: Codec<ServiceSpec> = {
           break;
         case 50:
           m.endpoint = EndpointSpec.read(r, readEnd(r));
+          break;
+        case 58:
+          m.networks.push(NetworkAttachmentConfig.read(r, readEnd(r)));
           break;
         default:
           keepUnknown(m, r, start, tag);

@@ -340,6 +340,7 @@ class ClusterSim {
       update: isJob ? undefined : UpdateConfig.create({ parallelism: 1 + Math.floor(this.#random() * 3), order }),
       rollback: undefined,
       endpoint: undefined,
+      networks: [],
     };
   }
 

@@ -20,6 +20,9 @@ export interface BuildOptions {
   /** Remove those of steps that failed, too. */
   readonly forceRemove: boolean;
   readonly networkMode: 'local' | 'host' | 'none';
+  /** With 'local': the network to be on, by id or name, or the container whose network is shared. */
+  readonly network?: string;
+  readonly networkContainer?: string;
   readonly platform?: Platform;
   readonly extraHosts: readonly string[];
   readonly resources: ContainerResources;

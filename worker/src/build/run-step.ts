@@ -83,6 +83,10 @@ function containerFor(stage: StageBuilder, command: readonly string[], image: st
     mounts: [],
     networkMode: options.networkMode,
     ports: [],
+    ...(options.network ? { networks: [{ target: options.network, aliases: [], addresses: [] }] } : {}),
+    ...(options.networkContainer ? { networkContainer: options.networkContainer } : {}),
+    // Its output is read from there, whatever other containers have.
+    log: { driver: 'json-file', options: {} },
     extraHosts: options.extraHosts,
     resources: options.resources,
     ...options.confinement,

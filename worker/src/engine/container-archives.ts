@@ -14,7 +14,7 @@ import { rootfsPaths } from '../snapshots/rootfs.js';
 import { lookUpUser } from './container-bundle.js';
 import { emptyMountsOf } from './container-commit.js';
 import type { ContainerContext } from './container-context.js';
-import { bareRoot, lowerOf, runningRoot, stoppedRoot } from './container-files.js';
+import { bareRoot, fillVolumes, lowerOf, runningRoot, stoppedRoot } from './container-files.js';
 import type { ContainerPaths } from './container-paths.js';
 import type { ContainerRecord } from './container-record.js';
 import { releaseVolumes } from './container-teardown.js';
@@ -27,6 +27,8 @@ export interface ContainerArchivesOptions {
   readonly lock: SerialLock;
   readonly record: () => ContainerRecord;
   readonly isRunning: () => boolean;
+  /** Its volumes have what the image has there. */
+  readonly onFilled: () => Promise<void>;
   /** Throws SwarmtsError 'not-found' for a container that was removed. */
   readonly mustExist: () => void;
   readonly emit: (action: string, attributes?: Readonly<Record<string, string>>) => void;
@@ -114,6 +116,11 @@ export class ContainerArchives {
     return this.#o.lock.run(async () => {
       this.#o.mustExist();
       if (this.#o.isRunning()) return work(mounted ? runningRoot(this.#o.record()) : bareRoot(this.#o.paths));
+      const { volumesFilled, mounts } = this.#o.record();
+      if (mounted && !volumesFilled && mounts.some((m) => m.type === 'volume')) {
+        await fillVolumes(this.#o.context, this.#o.record(), this.#o.paths);
+        await this.#o.onFilled();
+      }
       try {
         return await work(await stoppedRoot(this.#o.context, this.#o.record(), this.#o.paths, mounted));
       } finally {

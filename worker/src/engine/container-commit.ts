@@ -51,12 +51,22 @@ export async function commitContainer(
       `the image of container ${record.id} is gone: pull ${record.config.image} again`,
     );
   }
-  const pauses = options.pause && record.state === 'running';
-  if (pauses) await container.pause();
+  const paused = options.pause && record.state === 'running' && (await pausedNow(container));
   try {
     return await store.holding((hold) => commit({ record, directory, store, parent, hold }, name, options));
   } finally {
-    if (pauses) await container.unpause();
+    if (paused) await container.unpause();
+  }
+}
+
+/** False for a container that has just ended. */
+async function pausedNow(container: Container): Promise<boolean> {
+  try {
+    await container.pause();
+    return true;
+  } catch (e) {
+    if (container.isRunning) throw e;
+    return false;
   }
 }
 

@@ -1,12 +1,17 @@
 /** Where the files of a container are, whether it runs or not, for those who copy them in or out. */
+import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { BindRequest, RootRequest } from '../files/files-request.js';
 import { mountLabel } from '../runtime/security-labels.js';
 import { makeRootfsDirs, planOverlay, rootfsPaths } from '../snapshots/rootfs.js';
+import { ownerOnHost, ROOT } from '../userns/id-map.js';
+import { prepareRootfs } from './container-bundle.js';
 import type { ContainerContext } from './container-context.js';
 import type { ContainerPaths } from './container-paths.js';
 import type { ContainerRecord } from './container-record.js';
 import { acquireVolumes } from './container-start.js';
+import { tearDown } from './container-teardown.js';
+import { idsOf } from './container-userns.js';
 
 /** As the processes of a running container see it. */
 export function runningRoot(record: ContainerRecord): RootRequest {
@@ -29,8 +34,24 @@ export async function stoppedRoot(
   const own = rootfsPaths(paths.container);
   makeRootfsDirs(layers, own);
   const plan = planOverlay(layers.root, layers.lowerDirs(record.chain), own, mountLabel(record.config, facts.labels));
+  const owner = ownerOnHost(idsOf(layers.ids, record.config), ROOT);
   const binds = withVolumes ? await bindsOf(context, record) : [];
-  return { kind: 'overlay', target: own.target, data: plan.data, cwd: layers.root, binds };
+  return { kind: 'overlay', target: own.target, data: plan.data, cwd: layers.root, binds, owner };
+}
+
+/** Empty volumes get what the image has there, as the first start would do. Idempotent. */
+export async function fillVolumes(
+  context: ContainerContext,
+  record: ContainerRecord,
+  paths: ContainerPaths,
+): Promise<void> {
+  // The mark of a start, so that whoever finds it after a crash takes down what is mounted.
+  mkdirSync(paths.bundle, { recursive: true, mode: 0o700 });
+  try {
+    await prepareRootfs(context.bundle, { record, paths, volumes: await acquireVolumes(context, record) });
+  } finally {
+    await tearDown(context, record, paths);
+  }
 }
 
 /** The image's layers of a container, topmost first. */

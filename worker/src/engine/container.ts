@@ -45,6 +45,8 @@ const DEFAULT_STOP_SECONDS = 10;
 /** Docker's exit code for a container whose end nobody saw. */
 const EXIT_UNSEEN = 255;
 const EXIT_KILLED = 137;
+/** `kill` waits so long for the end, as Docker's does. */
+const KILL_WAIT_SECONDS = 10;
 
 export class Container {
   readonly archives: ContainerArchives;
@@ -80,6 +82,7 @@ export class Container {
       lock: this.#lock,
       record: () => this.#record,
       isRunning: () => this.isRunning,
+      onFilled: () => this.#save({ ...this.#record, volumesFilled: true }),
       mustExist: () => this.#mustExist(),
       emit: (action, attributes) => this.#emit(action, attributes),
     });
@@ -182,7 +185,9 @@ export class Container {
     await this.#markStopped(number === SIGKILL || number === signalNumber(stopSignal));
     if (!this.isRunning) return;
     await this.#signal(number);
-    if (state === 'paused' && number === SIGKILL) await this.unpause();
+    if (number !== SIGKILL) return;
+    if (state === 'paused') await this.unpause();
+    await this.#endsWithin(KILL_WAIT_SECONDS);
   }
 
   async rename(name: string): Promise<void> {

@@ -54,7 +54,7 @@ describe('the life of a container', function () {
     await bed.engine.start(running);
     assert.equal(info(running)?.state, 'running');
     await bed.engine.kill(running, 'KILL');
-    await exited(running);
+    assert.deepEqual([info(running)?.state, info(running)?.exit?.exitCode], ['exited', 137]);
   });
 
   it('signals that are not the stop signal do not end the policy', async () => {

@@ -2,7 +2,8 @@
  * Makes a container's "/" the calling thread's own. Whatever links the container makes, now or while we work, lead within it: the kernel
  * resolves every path below the new root. Only synchronous file calls are made afterwards, because other threads stay outside.
  */
-import { openSync } from 'node:fs';
+import { chownSync, closeSync, existsSync, mkdirSync, openSync, statSync } from 'node:fs';
+import { dirname } from 'node:path';
 import koffi from 'koffi';
 import { mount, SystemCallError } from 'vxlan-tools';
 import { byteString, bytesOf, resolveScoped } from '../snapshots/scoped-path.js';
@@ -36,23 +37,33 @@ export function enterRoot(root: RootRequest): void {
       mount({ source: 'none', target: '/', fstype: '', flags: ['rslave'] });
       check(chdirCall(root.cwd), 'chdir', root.cwd);
       mount({ source: 'overlay', target: root.target, fstype: 'overlay', data: root.data });
-      for (const b of root.binds) bind(root.target, b);
+      for (const b of root.binds) bind(root.target, b, root.owner);
       changeRoot(root.target);
   }
 }
 
-type Bind = Extract<RootRequest, { kind: 'overlay' }>['binds'][number];
+type Overlay = Extract<RootRequest, { kind: 'overlay' }>;
+type Bind = Overlay['binds'][number];
 
 /** Nothing runs in the container: its links do not change meanwhile. */
-function bind(root: string, b: Bind): void {
+function bind(root: string, b: Bind, owner: Overlay['owner']): void {
+  // What is not there any more hides nothing; the next start says so.
+  if (!existsSync(b.source)) return;
   const inside = resolveScoped(byteString(root), byteString(b.target), { followLast: true });
   const target = bytesOf(`${byteString(root)}/${inside}`).toString('utf8');
-  try {
-    mount({ source: b.source, target, fstype: 'none', flags: ['bind', 'rec', ...(b.readOnly ? ['ro'] : [])] });
-  } catch (e) {
-    // The place to mount on is made when the container starts for the first time; until then there is nothing to hide.
-    if (!(e instanceof SystemCallError) || (e.code !== 'ENOENT' && e.code !== 'ENOTDIR')) throw e;
-  }
+  if (!existsSync(target)) makePlace(target, b.source, owner);
+  mount({ source: b.source, target, fstype: 'none', flags: ['bind', 'rec', ...(b.readOnly ? ['ro'] : [])] });
+}
+
+/** The place to mount on, as the runtime makes it when the container starts. */
+function makePlace(target: string, source: string, owner: Overlay['owner']): void {
+  const isDirectory = statSync(source).isDirectory();
+  const first = mkdirSync(isDirectory ? target : dirname(target), { recursive: true, mode: 0o755 });
+  if (!isDirectory) closeSync(openSync(target, 'wx', 0o755));
+  const made = isDirectory ? [] : [target];
+  for (let d = isDirectory ? target : dirname(target); first !== undefined && d.length >= first.length; d = dirname(d))
+    made.push(d);
+  for (const path of made) chownSync(path, owner.uid, owner.gid);
 }
 
 function changeRoot(path: string): void {

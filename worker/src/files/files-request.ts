@@ -21,6 +21,8 @@ export type RootRequest =
       readonly data: string;
       readonly cwd: string;
       readonly binds: readonly BindRequest[];
+      /** The container's root, on the machine: of places to mount on that are made. */
+      readonly owner: { readonly uid: number; readonly gid: number };
     };
 
 export type FilesRequest = {

@@ -106,6 +106,25 @@ describe('files of containers', function () {
     });
   }
 
+  it('go into volumes and onto files of a container that was never started, beside what the image has there', async () => {
+    const mounts = [
+      { type: 'volume', source: '', target: '/new/volume', readOnly: false },
+      { type: 'volume', source: '', target: '/data', readOnly: false },
+      { type: 'bind', source: join(outside, 'secret'), target: '/etc/own/secret', readOnly: true },
+    ] as const;
+    const id = await bed.engine.create(containerConfig(image, ['sh', '-c', 'ls /data /new/volume'], { mounts }));
+    await put(id, '/new/volume', [{ name: 'x', content: 'x' }]);
+    await put(id, '/data', [{ name: 'c', content: 'ccc' }]);
+    const data = await contentsOf(bed.engine.readArchive(id, '/data/.'));
+    assert.deepEqual([data['./a'], data['./c']], ['aaa', 'ccc']);
+    assert.deepEqual(await contentsOf(bed.engine.readArchive(id, '/etc/own/secret')), { secret: 'of the host' });
+    assert.doesNotMatch(readFileSync('/proc/self/mountinfo', 'utf8'), new RegExp(id));
+    await bed.engine.start(id);
+    await bed.engine.wait(id);
+    assert.equal(await outputOf(bed.engine, id), '/data:\na\nb\nc\nlink\n\n/new/volume:\nx\n');
+    await bed.engine.remove(id, { force: true, volumes: true });
+  });
+
   it('say what is not there, and what a place is not', async () => {
     const id = await started('sleep 1000', { readOnlyRootfs: true });
     const notFound = `Could not find the file /nope in container ${id}`;
