@@ -40,6 +40,8 @@ export interface InitRequest {
   /** For tasks whose service names no log driver; without a name, or absent: the node's own. */
   readonly logDriver?: Driver;
   readonly autoLock: boolean;
+  /** What counts the rotations of the CA, which begins with it. */
+  readonly forceRotate: number;
   readonly labels: Readonly<Record<string, string>>;
 }
 

@@ -79,6 +79,7 @@ function readInit(o: JsonObject): InitRequest {
     availability: o.oneOf('Availability', availabilities, NodeAvailability.ACTIVE),
     labels: spec?.map('Labels') ?? {},
     ...(spec === undefined ? {} : readSettings(spec)),
+    forceRotate: spec?.object('CAConfig')?.unsigned('ForceRotate') ?? 0,
     autoLock: o.boolean('AutoLockManagers') || (spec?.object('EncryptionConfig')?.boolean('AutoLockManagers') ?? false),
   };
 }

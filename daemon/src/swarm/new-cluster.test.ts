@@ -22,6 +22,7 @@ const request: InitRequest = {
   defaultAddrPools: [],
   subnetSize: 0,
   forceNewCluster: false,
+  forceRotate: 0,
   availability: NodeAvailability.ACTIVE,
   autoLock: false,
   labels: {},

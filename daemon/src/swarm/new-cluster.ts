@@ -139,7 +139,7 @@ function firstSpec(r: InitRequest): ClusterSpec {
     dispatcher: { heartbeatPeriodNs: r.heartbeatPeriodNs ?? defaults.heartbeatPeriodNs },
     ca: {
       nodeCertExpiryNs: r.nodeCertExpiryNs ?? defaults.nodeCertExpiryNs,
-      forceRotate: 0,
+      forceRotate: r.forceRotate,
       externalCas: [...(r.externalCas ?? [])],
     },
     taskDefaultLogDriver: r.logDriver?.name ? r.logDriver : undefined,

@@ -217,7 +217,7 @@ export const knownRefusals: Readonly<
   },
   'POST /networks/create {}': {
     status: 400,
-    message: 'invalid network name "": only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed',
+    message: 'invalid name: name is empty',
     why: 'a bad request is no failure of the daemon',
   },
   'POST /networks/create {"Name":"x","IPAM":{"Config":[{"Subnet":"nope"}]}}': {

@@ -59,15 +59,12 @@ export async function commitContainer(
   }
 }
 
-/** False for a container that has just ended. */
-async function pausedNow(container: Container): Promise<boolean> {
-  try {
-    await container.pause();
-    return true;
-  } catch (e) {
-    if (container.isRunning) throw e;
-    return false;
-  }
+/** As Docker: what cannot be paused, because it has just ended, is committed all the same. */
+function pausedNow(container: Container): Promise<boolean> {
+  return container.pause().then(
+    () => true,
+    () => false,
+  );
 }
 
 interface Commit {

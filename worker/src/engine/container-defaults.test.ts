@@ -65,7 +65,7 @@ describe('what containers get that do not say otherwise', () => {
     assert.deepEqual(c.log, { driver: 'json-file', options: {} });
     assert.deepEqual(
       [c.init, c.noNewPrivileges, c.shmSizeBytes, c.seccompProfile],
-      [false, false, undefined, undefined],
+      [undefined, undefined, undefined, undefined],
     );
   });
 

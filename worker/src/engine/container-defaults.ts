@@ -34,7 +34,9 @@ export function withDefaults(config: ContainerConfig, d: ContainerDefaults): Con
     ipcMode: config.ipcMode || d.ipcMode || '',
     cgroupnsMode: config.cgroupnsMode || d.cgroupnsMode || '',
     ...seccompOf(config, d.seccompProfile),
-    ...(d.ulimits ? { resources: { ...config.resources, ulimits: ulimitsOf(config.resources.ulimits, d.ulimits) } } : {}),
+    ...(d.ulimits
+      ? { resources: { ...config.resources, ulimits: ulimitsOf(config.resources.ulimits, d.ulimits) } }
+      : {}),
     ports: d.hostIp ? config.ports.map((p) => ({ ...p, hostIp: p.hostIp || d.hostIp || '' })) : config.ports,
   };
 }

@@ -4,6 +4,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
+import { isIP } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import {
@@ -115,12 +116,7 @@ export class LocalNetworks implements EndpointSource {
         `macvlan network ${name} needs a device of the node: -o parent=DEVICE`,
       );
     }
-    if (!/^[a-zA-Z0-9][a-zA-Z0-9_.-]*$/.test(name)) {
-      throw new SwarmtsError(
-        'invalid-argument',
-        `invalid network name ${JSON.stringify(name)}: only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed`,
-      );
-    }
+    if (name.trim() === '') throw new SwarmtsError('invalid-argument', 'invalid name: name is empty');
     const mtu = mtuProblem(spec);
     if (mtu !== undefined) throw new SwarmtsError('invalid-argument', mtu);
     if (this.list().some((n) => n.spec?.annotations?.name === name)) {
@@ -175,7 +171,7 @@ export class LocalNetworks implements EndpointSource {
     }
     const entry = this.#entry(network.id);
     const endpointId = endpointIdOf(network.id, container.id);
-    const addresses = addressesFor(entry.pools, endpointId, wish.addresses);
+    const addresses = addressesFor(entry.pools, endpointId, ofFamilies(entry.pools, wish.addresses));
     const attachment = NetworkAttachment.create({ network, addresses, aliases: wish.aliases });
     this.#setEndpoint(entry, endpointId, container.name, attachment);
     return { endpointId, attachment };
@@ -265,6 +261,11 @@ export class LocalNetworks implements EndpointSource {
 
 export function endpointIdOf(networkId: string, containerId: string): string {
   return `${networkId.slice(0, 12)}.${containerId}`;
+}
+
+/** As Docker: an IPv6 address on a network without IPv6 is not heeded. */
+function ofFamilies(pools: readonly SubnetPool[], wishes: readonly string[]): readonly string[] {
+  return wishes.filter((w) => isIP(w) !== 6 || pools.some((p) => p.subnet.family === 6));
 }
 
 function addressesFor(pools: readonly SubnetPool[], owner: string, wishes: readonly string[]): readonly string[] {
