@@ -22,6 +22,25 @@ export interface HealthCheck {
   }[];
 }
 
+/** A network of the swarm, with the nodes that carry it and the services whose tasks are on it. */
+export interface JoinedNetwork {
+  readonly network: Network;
+  readonly peers: readonly { readonly name: string; readonly address: string }[];
+  readonly services: readonly {
+    readonly name: string;
+    /** '' for none. */
+    readonly virtualIp: string;
+    readonly ports: readonly { readonly targetPort: number; readonly publishedPort: number }[];
+    readonly tasks: readonly {
+      readonly name: string;
+      readonly endpointId: string;
+      readonly address: string;
+      /** Of its node. */
+      readonly hostAddress: string;
+    }[];
+  }[];
+}
+
 /** The node's own containers, images and volumes, whatever its role. */
 export interface ContainerSummary {
   readonly id: string;
@@ -271,6 +290,8 @@ export interface NodeBackend {
   /** The networks of this node alone that users have made. */
   localNetworks(): Promise<readonly Network[]>;
   createLocalNetwork(spec: NetworkSpec): Promise<string>;
+  /** The networks of the swarm that this node takes part in, as its managers have told it. */
+  joinedNetworks(): readonly JoinedNetwork[];
   /** 'permission-denied' while containers are on it. */
   removeLocalNetwork(id: string): Promise<void>;
   /** Joins a container to a network, at once when it runs. */

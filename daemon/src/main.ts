@@ -213,7 +213,7 @@ async function runDaemon(given: DaemonConfig): Promise<void> {
     }
     const backend = {
       system,
-      node: new EngineNodeBackend(engine, networks.own, networks.bridge),
+      node: new EngineNodeBackend(engine, networks),
       images: new EngineImageBackend(engine),
       containers: new EngineContainers(engine),
       swarm: new NodeSwarmBackend(node, systemClock, log),

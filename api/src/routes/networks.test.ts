@@ -1,5 +1,6 @@
 /** Networks as dockerd's clients make, join and prune them. */
 import assert from 'node:assert/strict';
+import { SwarmtsError } from '@swarmts/lib';
 import { Harness } from '../testing/harness.js';
 
 const MTU = 'com.docker.network.driver.mtu';
@@ -83,5 +84,44 @@ describe('network routes', () => {
     assert.deepEqual(await prune({ until: ['2001-01-01T00:00:00Z'] }), []);
     const pruned = await prune({ 'label!': ['keep'] });
     assert.deepEqual([pruned.includes('gone'), pruned.includes('kept')], [true, false]);
+  });
+
+  it('tell who carries a network of the swarm and who is on it, on workers as well', async () => {
+    const body = { Name: 'back', Driver: 'overlay' };
+    const { Id } = (await api.send('POST', '/networks/create', { body })).json as { readonly Id: string };
+    const get = async (path: string) => (await api.send('GET', path)).json as Record<string, unknown>;
+    assert.ok(!('Peers' in (await get('/networks/back'))), 'no task of it runs here');
+    api.backend.node.joined.push({
+      network: await api.backend.swarm.network(Id),
+      peers: [{ name: 'n1', address: '192.0.2.1' }],
+      services: [
+        {
+          name: 'web',
+          virtualIp: '10.1.0.2',
+          ports: [{ targetPort: 80, publishedPort: 8080 }],
+          tasks: [{ name: 'web.1', endpointId: 't1', address: '10.1.0.5', hostAddress: '192.0.2.1' }],
+        },
+        { name: 'db', virtualIp: '', ports: [], tasks: [] },
+      ],
+    });
+    const shown = await get('/networks/back');
+    assert.deepEqual([shown.Peers, shown.Services], [[{ Name: 'n1', IP: '192.0.2.1' }], undefined]);
+    assert.deepEqual((await get('/networks/back?verbose=true')).Services, {
+      web: {
+        VIP: '10.1.0.2',
+        Ports: ['Target: 80, Publish: 8080'],
+        LocalLBIndex: 0,
+        Tasks: [{ Name: 'web.1', EndpointID: 't1', EndpointIP: '10.1.0.5', Info: { 'Host IP': '192.0.2.1' } }],
+      },
+      db: { VIP: '<nil>', Ports: [], LocalLBIndex: 0, Tasks: [] },
+    });
+    api.backend.swarm.networks = () =>
+      Promise.reject(new SwarmtsError('not-a-manager', 'This node is not a swarm manager'));
+    assert.deepEqual(
+      [(await get('/networks/back')).Id, (await get(`/networks/${Id.slice(0, 8)}`)).Scope],
+      [Id, 'swarm'],
+    );
+    const pruned = await api.send('POST', '/networks/prune');
+    assert.equal(pruned.status, 200, String(pruned.body));
   });
 });

@@ -10,6 +10,7 @@ import {
   soleNetwork,
 } from '../convert/builtin-networks.js';
 import { readWish } from '../convert/container-create.js';
+import { joinedNetworkJson } from '../convert/joined-network.js';
 import { networkDriver, networkJson, readNetworkSpec } from '../convert/network.js';
 import { untilOf } from '../filter-time.js';
 import {
@@ -22,7 +23,7 @@ import {
   type FilterArgs,
   parseFilters,
 } from '../filters.js';
-import { type Call, empty, json, readJson } from '../http/exchange.js';
+import { type Call, empty, flag, json, readJson } from '../http/exchange.js';
 import { type Route, route } from '../http/router.js';
 import type { JsonObject } from '../json/object.js';
 import type { RouteContext } from './context.js';
@@ -59,7 +60,9 @@ export function networkRoutes(c: RouteContext): Route[] {
     }),
     route('GET', '/networks/{id}', async (call) => {
       const found = findNetwork(await allNetworks(c), ref(call), call.query.get('scope') ?? '');
-      return json(found.json(await c.backend.node.containers()));
+      const joined = c.backend.node.joinedNetworks().find((n) => n.network.id === found.id);
+      const parties = joined ? joinedNetworkJson(joined, flag(call.query, 'verbose')) : {};
+      return json({ ...found.json(await c.backend.node.containers()), ...parties });
     }),
     route('POST', '/networks/create', async (call) => json(await create(c, await readJson(call)), 201)),
     route('POST', '/networks/prune', async (call) => json({ NetworksDeleted: await prune(c, call.query) })),
@@ -97,8 +100,9 @@ async function allNetworks({ backend }: RouteContext): Promise<readonly KnownNet
   try {
     return [...builtin, ...local, ...(await backend.swarm.networks()).map((n) => known(n, 'swarm'))];
   } catch (e) {
-    if (isSwarmtsError(e, 'not-a-manager')) return [...builtin, ...local];
-    throw e;
+    if (!isSwarmtsError(e, 'not-a-manager')) throw e;
+    // A worker knows those that it takes part in.
+    return [...builtin, ...local, ...backend.node.joinedNetworks().map((n) => known(n.network, 'swarm'))];
   }
 }
 
@@ -263,7 +267,7 @@ async function prune(c: RouteContext, query: URLSearchParams): Promise<readonly 
       await remove(c, n);
       deleted.push(n.name);
     } catch (e) {
-      if (!isSwarmtsError(e, 'failed-precondition', 'permission-denied', 'not-found')) throw e;
+      if (!isSwarmtsError(e, 'failed-precondition', 'permission-denied', 'not-found', 'not-a-manager')) throw e;
     }
   }
   return deleted;

@@ -8,6 +8,7 @@ import type {
   ContainerLogLine,
   ContainerSummary,
   HealthCheckResult,
+  JoinedNetwork,
   NetworkWish,
   NodeBackend,
   SystemBackend,
@@ -88,6 +89,11 @@ export class MemoryNode implements NodeBackend {
 
   async localNetworks(): Promise<readonly Network[]> {
     return this.networkList;
+  }
+
+  readonly joined: JoinedNetwork[] = [];
+  joinedNetworks(): readonly JoinedNetwork[] {
+    return this.joined;
   }
 
   async createLocalNetwork(spec: NetworkSpec): Promise<string> {

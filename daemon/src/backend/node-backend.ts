@@ -6,11 +6,13 @@ import type {
   ContainerLogLine,
   ContainerSummary,
   GivenConfig,
+  JoinedNetwork,
   NetworkWish,
   NodeBackend,
   VolumeSummary,
 } from '@swarmts/api';
 import { isSwarmtsError, SwarmtsError, unusedName } from '@swarmts/lib';
+import { type RoutedNetworks, vniOf } from '@swarmts/netplugins';
 import type { LogQuery, Network, NetworkSpec } from '@swarmts/proto';
 import {
   type ContainerEngine,
@@ -22,6 +24,7 @@ import {
   type PublishedPort,
 } from '@swarmts/worker';
 import { credentialsOf, withPlatform } from './image-backend.js';
+import { joinedNetwork } from './joined-network.js';
 
 /** In the place of what is secret. */
 const MASK = '******';
@@ -29,12 +32,21 @@ const MASK = '******';
 export class EngineNodeBackend implements NodeBackend {
   readonly #engine: ContainerEngine;
   readonly #networks: LocalNetworks;
+  readonly #routed: Pick<RoutedNetworks, 'views'>;
   readonly bridge: BridgeNetwork;
 
-  constructor(engine: ContainerEngine, networks: LocalNetworks, bridge: BridgeNetwork) {
+  constructor(
+    engine: ContainerEngine,
+    networks: {
+      readonly own: LocalNetworks;
+      readonly routed: Pick<RoutedNetworks, 'views'>;
+      readonly bridge: BridgeNetwork;
+    },
+  ) {
     this.#engine = engine;
-    this.#networks = networks;
-    this.bridge = bridge;
+    this.#networks = networks.own;
+    this.#routed = networks.routed;
+    this.bridge = networks.bridge;
   }
 
   async containers(): Promise<readonly ContainerSummary[]> {
@@ -123,6 +135,13 @@ export class EngineNodeBackend implements NodeBackend {
 
   async localNetworks(): Promise<readonly Network[]> {
     return this.#networks.list();
+  }
+
+  joinedNetworks(): readonly JoinedNetwork[] {
+    return this.#routed
+      .views()
+      .filter((v) => vniOf(v.network) > 0)
+      .map(joinedNetwork);
   }
 
   async createLocalNetwork(spec: NetworkSpec): Promise<string> {
