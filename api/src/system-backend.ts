@@ -39,6 +39,8 @@ export interface SystemInfo {
   /** "builtin", "unconfined", or "custom" for a file. */
   readonly seccompProfile: string;
   readonly noNewPrivileges: boolean;
+  /** That registries are reached by, without passwords; '' for none. */
+  readonly proxies: { readonly http: string; readonly https: string; readonly none: string };
 }
 
 /** Which limits of containers the machine's kernel can keep. */

@@ -66,6 +66,8 @@ async function runDaemon(given: DaemonConfig): Promise<void> {
   const log = createLogger(sink);
   for (const w of given.warnings) log.warn(w);
   if (process.getuid?.() !== 0) throw new SwarmtsError('permission-denied', 'swarmtsd needs to be started as root');
+  // As dockerd does: for whatever this process and those that it starts ask for.
+  Object.assign(process.env, given.proxies);
   await mkdir(given.dataRoot, { recursive: true, mode: 0o711 });
   await mkdir(given.execRoot, { recursive: true, mode: 0o711 });
   await claimPidFile(given.pidFile);

@@ -31,6 +31,7 @@ export { type StartHelperOptions, startHelper } from './helper/spawn-helper.js';
 export { fetchArchive } from './images/http-request.js';
 export { noSuchImage } from './images/image-store.js';
 export { type Platform, parsePlatform } from './images/manifest.js';
+export { parseProxy, withoutPassword } from './images/proxy-for.js';
 export { checkLogOptions } from './logs/log-options.js';
 export type { RuntimeVersion } from './runtime/known-escapes.js';
 export type { LabelSupport } from './runtime/security-labels.js';

@@ -211,6 +211,7 @@ export class MemorySystem implements SystemBackend {
       genericResources: [GenericResource.create({ kind: 'ssd', count: 3 })],
       seccompProfile: 'builtin',
       noNewPrivileges: false,
+      proxies: { http: '', https: '', none: '' },
     };
   }
 

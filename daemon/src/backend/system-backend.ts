@@ -5,7 +5,7 @@ import { basename } from 'node:path';
 import type { DoctorCheck, HealthCheckResult, LimitSupport, SystemBackend, SystemInfo } from '@swarmts/api';
 import { NO_LEADER } from '@swarmts/manager';
 import { CLIENT_ADDRESS_WARNING, keepsClientAddress } from '@swarmts/netplugins';
-import type { ContainerEngine } from '@swarmts/worker';
+import { type ContainerEngine, withoutPassword } from '@swarmts/worker';
 import type { DaemonConfig } from '../config/config.js';
 import type { DaemonMetrics } from '../metrics/daemon-metrics.js';
 import type { SwarmNode } from '../swarm/swarm-node.js';
@@ -59,6 +59,7 @@ export class DaemonSystemBackend implements SystemBackend {
       genericResources: config.genericResources,
       seccompProfile: seccompName(config.containers.seccompProfile),
       noNewPrivileges: config.containers.noNewPrivileges ?? false,
+      proxies: proxies(),
       warnings: [
         ...config.warnings,
         ...limitWarnings(c.limits),
@@ -96,6 +97,11 @@ export function readinessOf(
     check('agent', node.connected, 'the agent of this node is not connected to a manager'),
     ...(manager ? [check('leader', manager.raft.leader !== undefined, NO_LEADER)] : []),
   ];
+}
+
+function proxies(): SystemInfo['proxies'] {
+  const of = (name: string) => withoutPassword(process.env[name] || process.env[name.toLowerCase()] || '');
+  return { http: of('HTTP_PROXY'), https: of('HTTPS_PROXY'), none: of('NO_PROXY') };
 }
 
 function seccompName(profile: string | undefined): string {

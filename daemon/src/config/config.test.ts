@@ -131,6 +131,23 @@ describe('the configuration of the daemon', () => {
       );
   });
 
+  it('takes proxies, from flags or from their place in the file', () => {
+    assert.deepEqual(configOf().proxies, {});
+    assert.deepEqual(configOf('--https-proxy=http://p:3128', '--no-proxy=a,b').proxies, {
+      HTTPS_PROXY: 'http://p:3128',
+      NO_PROXY: 'a,b',
+    });
+    assert.deepEqual(configOf(file('{"proxies": {"http-proxy": "p:3128"}}')).proxies, { HTTP_PROXY: 'p:3128' });
+    const cases: readonly (readonly [string, RegExp])[] = [
+      ['{"proxies": {"http-proxy": "socks5://p"}}', /invalid proxy "socks5:\/\/p": use http:/],
+      ['{"proxies": {"ftp-proxy": "p"}}', /don't match any configuration option: proxies.ftp-proxy/],
+      ['{"proxies": "p"}', /for "proxies": use an object/],
+      ['{"http-proxy": "http://p"}', /don't match any configuration option: http-proxy/],
+    ];
+    for (const [text, message] of cases) assert.throws(() => configOf(file(text)), message);
+    assert.throws(() => configOf(file('{"proxies": {"no-proxy": "a"}}'), '--no-proxy=b'), /both as a flag and in/);
+  });
+
   it('looks at the settings alone when asked to', () => {
     assert.equal(parseDaemonArgs(['--validate', file('{"debug": true}')]).kind, 'valid');
     assert.throws(() => parseDaemonArgs(['--validate', file('{"log-driver": "gelf"}')]), /gelf/);

@@ -20,6 +20,7 @@ import {
 import { addressOf, containerDefaults } from './container-defaults.js';
 import { DEFAULT_CONFIG_FILE, DEFAULT_HOST } from './defaults.js';
 import { IGNORED, OPTIONS, REFUSED, usage } from './options.js';
+import { PROXY_VARIABLES, proxiesOf } from './proxies.js';
 
 export interface DaemonConfig {
   readonly hosts: readonly string[];
@@ -52,6 +53,8 @@ export interface DaemonConfig {
   readonly mtu: number;
   readonly logLevel: LogLevel;
   readonly debug: boolean;
+  /** Variables that registries are reached by, for those that are set. */
+  readonly proxies: Readonly<Record<string, string>>;
   readonly metricsAddr: string;
   /** '' for none. */
   readonly eventBus: string;
@@ -180,6 +183,8 @@ function merge(flags: Values, file: Values): DaemonConfig {
       throw new SwarmtsError('invalid-argument', `${key} cannot be used with swarmtsd: ${why}`);
   }
   const known = new Set(Object.entries({ ...OPTIONS, ...IGNORED }).map(([name, o]) => o.key ?? name));
+  known.add('proxies');
+  for (const name of Object.keys(PROXY_VARIABLES)) known.delete(name);
   for (const key of Object.keys(file)) {
     if (!known.has(key))
       throw new SwarmtsError(
@@ -225,6 +230,7 @@ function merge(flags: Values, file: Values): DaemonConfig {
     mtu: number('mtu', 1500),
     logLevel: debug ? 'debug' : levelOf(text('log-level', 'info')),
     debug,
+    proxies: proxiesOf(flags, file.proxies),
     metricsAddr: text('metrics-addr', ''),
     eventBus: checkEventBus(text('event-bus', '')),
     eventBusLogs: bool('event-bus-logs'),

@@ -77,6 +77,12 @@ export const OPTIONS: Readonly<Record<string, Option>> = {
   icc: { kind: 'boolean', help: 'Containers of the local network reach each other (default true)' },
   'log-level': { kind: 'string', short: 'l', help: 'debug, info, warn or error' },
   debug: { kind: 'boolean', short: 'D', help: 'Enable debug mode' },
+  'http-proxy': { kind: 'string', help: 'Proxy for registries over HTTP' },
+  'https-proxy': { kind: 'string', help: 'Proxy for registries over HTTPS' },
+  'no-proxy': {
+    kind: 'string',
+    help: 'Hosts, domains and subnets that are asked without a proxy, with commas between them',
+  },
   'metrics-addr': { kind: 'string', help: 'Address to serve Prometheus metrics on' },
   group: { kind: 'string', short: 'G', help: `Group of the unix socket (default "${DEFAULT_GROUP}" where it exists)` },
   'event-bus': { kind: 'string', help: 'Publish events of the cluster to NATS JetStream: nats://HOST:PORT' },

@@ -6,6 +6,7 @@ import http from 'node:http';
 import https from 'node:https';
 import type { Readable } from 'node:stream';
 import { messageOf, SwarmtsError } from '@swarmts/lib';
+import { proxyFor } from './proxy-for.js';
 import { abortError } from './shared-jobs.js';
 
 export interface HttpRequest {
@@ -33,10 +34,12 @@ export class HttpClient {
   readonly #http = new http.Agent({ keepAlive: true });
   readonly #tls: TlsOptions;
   readonly #https: https.Agent;
+  /** By scheme of the request and address of the proxy. */
+  readonly #proxied = new Map<string, http.Agent>();
 
   constructor(tls: TlsOptions = {}) {
     this.#tls = tls;
-    this.#https = new https.Agent({ keepAlive: true, ...this.#agentOptions() });
+    this.#https = new https.Agent({ keepAlive: true, ...this.#tlsOptions() });
   }
 
   /** Resolves with the final response; its body must be consumed or destroyed by the caller. */
@@ -58,9 +61,25 @@ export class HttpClient {
   close(): void {
     this.#http.destroy();
     this.#https.destroy();
+    for (const agent of this.#proxied.values()) agent.destroy();
   }
 
-  #agentOptions(): https.AgentOptions {
+  async #agentFor(url: URL): Promise<http.Agent> {
+    const secure = url.protocol === 'https:';
+    const proxy = proxyFor(url, process.env);
+    if (!proxy) return secure ? this.#https : this.#http;
+    const key = `${url.protocol} ${proxy.href}`;
+    const known = this.#proxied.get(key);
+    if (known) return known;
+    // Read by those alone who have a proxy.
+    const agent = secure
+      ? new (await import('https-proxy-agent')).HttpsProxyAgent(proxy, { keepAlive: true })
+      : new (await import('http-proxy-agent')).HttpProxyAgent(proxy, { keepAlive: true });
+    this.#proxied.set(key, agent);
+    return agent;
+  }
+
+  #tlsOptions(): https.AgentOptions {
     const { ca, cert, key, rejectUnauthorized } = this.#tls;
     return {
       ...(ca && ca.length > 0 ? { ca: [...ca] } : {}),
@@ -70,14 +89,16 @@ export class HttpClient {
     };
   }
 
-  #once(r: HttpRequest): Promise<http.IncomingMessage> {
-    if (r.signal?.aborted) return Promise.reject(abortError(r.signal));
-    const secure = r.url.protocol === 'https:';
+  async #once(r: HttpRequest): Promise<http.IncomingMessage> {
+    if (r.signal?.aborted) throw abortError(r.signal);
+    const agent = await this.#agentFor(r.url);
     return new Promise((resolve, reject) => {
-      const request = (secure ? https : http).request(r.url, {
+      const request = (r.url.protocol === 'https:' ? https : http).request(r.url, {
         method: r.method ?? 'GET',
         headers: { 'user-agent': 'swarmts', ...r.headers },
-        agent: secure ? this.#https : this.#http,
+        agent,
+        // A proxy's agent does not take them for the server behind it.
+        ...this.#tlsOptions(),
         timeout: STALL_TIMEOUT_MS,
         ...(r.signal ? { signal: r.signal } : {}),
       });
