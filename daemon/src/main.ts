@@ -27,6 +27,7 @@ import { EngineNodeBackend } from './backend/node-backend.js';
 import { NodeSwarmBackend } from './backend/swarm-backend.js';
 import { DaemonSystemBackend } from './backend/system-backend.js';
 import { type DaemonConfig, parseDaemonArgs } from './config/config.js';
+import { reload } from './config/reload.js';
 import { listenOptionsOf } from './listening.js';
 import { DaemonMetrics } from './metrics/daemon-metrics.js';
 import { serveMetrics } from './metrics/metrics-server.js';
@@ -93,7 +94,9 @@ async function runDaemon(given: DaemonConfig): Promise<void> {
   process.on('SIGINT', () => onSignal('SIGINT'));
   // Without a handler Node would open its debugger.
   process.on('SIGUSR1', () => log.info('state', { memory: process.memoryUsage().rss }));
-  process.on('SIGHUP', () => reload(given, sink, log));
+  // Until everything is there, what the settings say is read anyway.
+  let onReload = () => {};
+  process.on('SIGHUP', () => onReload());
   const onFatal = (e: unknown) => {
     log.error('the daemon cannot go on', { error: e, stack: e instanceof Error ? e.stack : undefined });
     void stop(EXIT_FATAL);
@@ -121,9 +124,15 @@ async function runDaemon(given: DaemonConfig): Promise<void> {
       favorDynmods: config.cgroupFavorDynmods,
       volatileState: true,
       bindsRuntime: true,
-      insecureRegistries: config.insecureRegistries,
-      registryMirrors: config.registryMirrors,
-      certsDirs: REGISTRY_CERTIFICATES,
+      registries: {
+        get insecureRegistries() {
+          return config.insecureRegistries;
+        },
+        get mirrors() {
+          return config.registryMirrors;
+        },
+        certsDirs: REGISTRY_CERTIFICATES,
+      },
       transfers: config,
       dns: config.dns,
       defaults: config.containers,
@@ -187,6 +196,11 @@ async function runDaemon(given: DaemonConfig): Promise<void> {
       onFatal,
     });
     end.push(() => node.stop());
+    onReload = () => {
+      reload(config, process.argv.slice(2), log);
+      sink.level = config.logLevel;
+      node.describe();
+    };
     networks.join(new NetworkAttacher(node, log), () => node.describe());
     const id = await engineId(config.dataRoot);
     metrics.register(node, engine, { ...facts, id, version: VERSION }, systemClock);
@@ -286,22 +300,4 @@ async function engineId(dataRoot: string): Promise<string> {
   const id = randomUUID();
   await writeFileAtomic(path, `${id}\n`, 0o644);
   return id;
-}
-
-/** SIGHUP: the log level follows the config file; everything else needs a restart. */
-function reload(
-  config: DaemonConfig,
-  sink: { level: LogLevel },
-  log: {
-    info(m: string, f?: Readonly<Record<string, unknown>>): void;
-    warn(m: string, f?: Readonly<Record<string, unknown>>): void;
-  },
-): void {
-  try {
-    const parsed = parseDaemonArgs(process.argv.slice(2));
-    if (parsed.kind === 'run') sink.level = parsed.config.logLevel;
-    log.info('configuration reloaded', { level: sink.level });
-  } catch (e) {
-    log.warn('configuration was not reloaded, the old one stays', { error: messageOf(e), level: config.logLevel });
-  }
 }

@@ -22,6 +22,7 @@ import type { HelperApi } from '../helper/helper-api.js';
 import { ImageService, imagesRoot } from '../images/image-service.js';
 import type { TransferLimits } from '../images/image-store.js';
 import { hostPlatform, type Platform } from '../images/manifest.js';
+import type { RegistrySettings } from '../images/registry-endpoints.js';
 import { reopenLog } from '../logs/log-files.js';
 import { rotationOf } from '../logs/log-options.js';
 import { LogRotation, type RotatingLog } from '../logs/log-rotation.js';
@@ -95,12 +96,8 @@ export interface EngineOptions {
   /** Default: systemd's. */
   readonly journalSocket?: string;
   readonly platform?: Platform;
-  /** "host", "host:port" or CIDR blocks. */
-  readonly insecureRegistries?: readonly string[];
-  /** URLs. */
-  readonly registryMirrors?: readonly string[];
-  /** Such as /etc/docker/certs.d; the first that knows a registry counts. */
-  readonly certsDirs?: readonly string[];
+  /** Read anew for every pull and push. */
+  readonly registries?: RegistrySettings;
   readonly transfers?: TransferLimits;
   /** Containers are in user namespaces with these ids, unless they ask for the host's; the data root is for these ids alone. */
   readonly idMaps?: IdMaps | undefined;
@@ -160,7 +157,7 @@ export async function openEngine(options: EngineOptions): Promise<ContainerEngin
     random,
     logger,
     platform: options.platform ?? hostPlatform(),
-    registry: registryOptions(options),
+    registry: options.registries ?? {},
     ...(options.transfers ? { transfers: options.transfers } : {}),
     users: () => registry.imageUsers(),
     emit,
@@ -293,14 +290,6 @@ async function favorDynmods(helper: HelperApi, logger: Logger): Promise<void> {
   } catch (e) {
     logger.info('the cgroup hierarchy keeps its slow changes of membership', { error: messageOf(e) });
   }
-}
-
-function registryOptions(o: EngineOptions) {
-  return {
-    insecureRegistries: o.insecureRegistries ?? [],
-    mirrors: o.registryMirrors ?? [],
-    ...(o.certsDirs ? { certsDirs: o.certsDirs } : {}),
-  };
 }
 
 async function loadContainers(context: ContainerContext, registry: ContainerRegistry, logger: Logger): Promise<void> {

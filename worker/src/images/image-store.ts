@@ -11,7 +11,7 @@ import type { LayerStore } from '../snapshots/layer-store.js';
 import { BlobStore } from './blob-store.js';
 import { ImageIndexFile, type ImageRefs, idsMatching, keysOf, type StoredImage } from './image-index.js';
 import { type ParsedConfig, type Platform, parseImageConfig } from './manifest.js';
-import type { RegistryOptions } from './registry-endpoints.js';
+import type { RegistrySettings } from './registry-endpoints.js';
 
 export interface ImageUser {
   readonly containerId: string;
@@ -29,7 +29,7 @@ export interface ImageServiceOptions {
   readonly random: Random;
   readonly logger: Logger;
   readonly platform: Platform;
-  readonly registry: RegistryOptions & { readonly certsDirs?: readonly string[] };
+  readonly registry: RegistrySettings;
   readonly transfers?: TransferLimits;
   /** The containers that use images. */
   readonly users: () => readonly ImageUser[];

@@ -18,6 +18,11 @@ export interface RegistryOptions {
   readonly mirrors?: readonly string[];
 }
 
+export interface RegistrySettings extends RegistryOptions {
+  /** Such as /etc/docker/certs.d; the first that knows a registry counts. */
+  readonly certsDirs?: readonly string[];
+}
+
 const DOCKER_HUB = 'docker.io';
 const DOCKER_HUB_HOST = 'registry-1.docker.io';
 const LOOPBACK = '127.0.0.0/8';
