@@ -119,6 +119,16 @@ services:
     assert.deepEqual(warnings, ['The "HOST" variable is not set. Defaulting to a blank string.']);
   });
 
+  it('takes modes with a leading zero as octal, as Docker does', () => {
+    const modes = (mode: string) =>
+      web(
+        load(
+          `{ services: { web: { image: i, secrets: [{ source: s, mode: ${mode} }] } }, secrets: { s: { file: f } } }`,
+        ),
+      ).secrets?.[0]?.mode;
+    assert.deepEqual(['0440', '0o440', '288', '"0440"', '0800'].map(modes), [288, 288, 288, '0440', 800]);
+  });
+
   it('keeps values as they were written where text is wanted', () => {
     const p = load('services: {web: {image: x, environment: {VERSION: "1.10", ON: yes, N: 1.10, B: true}}}');
     assert.deepEqual(web(p).environment, { VERSION: '1.10', ON: 'yes', N: '1.1', B: 'true' });

@@ -1,11 +1,20 @@
 /** A YAML file as values, with the line of every one of them, so that whatever is wrong with it can be found. */
-import { isAlias, isMap, isNode, isScalar, LineCounter, parseDocument, visit } from 'yaml';
+import { isAlias, isMap, isNode, isScalar, LineCounter, parseDocument, type ScalarTag, visit } from 'yaml';
 import { CommandError } from '../exit.js';
 
 export type Path = readonly (string | number)[];
 
 /** More aliases than any file has that a person wrote; a few lines of nested ones could fill the memory. */
 const MAX_ALIASES = 1000;
+
+/** Docker reads numbers with a leading zero as YAML 1.1 had them: files name modes such as 0440. */
+const OLD_OCTAL: ScalarTag = {
+  default: true,
+  tag: 'tag:yaml.org,2002:int',
+  format: 'OCT',
+  test: /^[-+]?0[0-7]+$/,
+  resolve: (text) => Number.parseInt(text, 8),
+};
 
 export class ComposeDocument {
   readonly file: string;
@@ -31,7 +40,13 @@ export class ComposeDocument {
   /** Throws CommandError with file and line for what is not YAML. */
   static parse(file: string, text: string): ComposeDocument {
     const counter = new LineCounter();
-    const doc = parseDocument(text, { lineCounter: counter, merge: true, uniqueKeys: true, logLevel: 'error' });
+    const doc = parseDocument(text, {
+      lineCounter: counter,
+      merge: true,
+      uniqueKeys: true,
+      logLevel: 'error',
+      customTags: (tags) => [OLD_OCTAL, ...tags],
+    });
     const [error] = doc.errors;
     if (error) {
       const at = error.linePos?.[0].line ?? 1;

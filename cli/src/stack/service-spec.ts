@@ -255,7 +255,7 @@ function fileOf(r: FileUse, defaultTarget: string): FileReference {
   return { Name: r.target ?? defaultTarget, UID: r.uid ?? '0', GID: r.gid ?? '0', Mode: octal(r.mode) ?? 0o444 };
 }
 
-/** A number in YAML is octal when it was written with a leading 0o; in quotes it always is. */
+/** A number in YAML is octal when it was written with a leading 0 or 0o; in quotes it always is. */
 function octal(mode: string | number | undefined): number | undefined {
   if (mode === undefined || typeof mode === 'number') return mode;
   if (!/^[0-7]{3,5}$/.test(mode)) throw new Error(`invalid mode ${mode}: use octal digits such as "0440"`);
