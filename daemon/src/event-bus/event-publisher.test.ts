@@ -66,7 +66,7 @@ describe('events of the cluster on the bus', function () {
     assert.deepEqual(bed.subjects, ['service.create', 'task.new']);
     assert.deepEqual(
       bed.bus.kept.map((m) => m.id),
-      ['c1-1-1', 'c1-1-2'],
+      ['c1-1-1-s1', 'c1-1-2-s1-task'],
     );
     const { cluster, type, action, id, attributes } = JSON.parse(bed.bus.kept[1]?.data ?? '');
     assert.deepEqual([cluster, type, action, id, attributes.service], ['c1', 'task', 'new', 's1-task', 's1']);
@@ -82,14 +82,14 @@ describe('events of the cluster on the bus', function () {
     await bed.until(() => bed.bus.kept.length === 6);
     assert.deepEqual(
       bed.bus.kept.map((m) => m.id),
-      ['c1-1-1', 'c1-1-2', 'c1-2-1', 'c1-2-2', 'c1-3-1', 'c1-3-2'],
+      ['c1-1-1-s1', 'c1-1-2-s1-task', 'c1-2-1-s2', 'c1-2-2-s2-task', 'c1-3-1-s3', 'c1-3-2-s3-task'],
     );
   });
 
   it('go on where the last leader stopped, also in the middle of a transaction', async () => {
     bed.lead(0);
     bed.bus.onPublish = (m) => {
-      if (m.id === 'c1-2-2') {
+      if (m.id === 'c1-2-2-s2-task') {
         bed.lead(1);
         throw new Error('the leader is gone before it was kept');
       }
@@ -102,7 +102,7 @@ describe('events of the cluster on the bus', function () {
     await bed.until(() => bed.bus.kept.length === 6);
     assert.deepEqual(
       bed.bus.kept.map((m) => m.id),
-      ['c1-1-1', 'c1-1-2', 'c1-2-1', 'c1-2-2', 'c1-3-1', 'c1-3-2'],
+      ['c1-1-1-s1', 'c1-1-2-s1-task', 'c1-2-1-s2', 'c1-2-2-s2-task', 'c1-3-1-s3', 'c1-3-2-s3-task'],
     );
   });
 
@@ -117,6 +117,24 @@ describe('events of the cluster on the bus', function () {
     await bed.write('s1');
     await bed.until(() => bed.bus.kept.length === 4);
     assert.deepEqual(bed.subjects, ['node.update', 'bus.lost', 'service.create', 'task.new']);
+  });
+});
+
+describe('events of managers that were set back to an older state', function () {
+  this.timeout(20_000);
+
+  it('are published anew, after a word that something was lost', async () => {
+    const bed = new Bed();
+    const headers = { 'Swarmts-Version': '500', 'Swarmts-Number': '1' };
+    await bed.bus.publish({ subject: 'swarmts.c1.events.node.update', id: 'c1-500-1-n', headers, data: '{}' });
+    bed.lead(0);
+    await bed.write('s1');
+    await bed.until(() => bed.subjects.includes('bus.lost'));
+    await bed.write('s2');
+    await bed.until(() => bed.bus.kept.length === 4);
+    assert.deepEqual(bed.subjects, ['node.update', 'bus.lost', 'service.create', 'task.new']);
+    assert.match(bed.bus.kept[2]?.id ?? '', /-s2$/);
+    await bed.stop();
   });
 });
 

@@ -75,17 +75,23 @@ export class EventPublisher {
     }
     const clusterId = this.#o.clusterId();
     this.#published ??= { last: await this.#lastPublished(clusterId) };
+    const { version } = manager.store;
+    // The managers were set back to what they knew earlier: what they count now was counted before.
+    if (this.#published.last && this.#published.last.version > version) await this.#tellLoss(clusterId, version);
     const { events, missingUpTo } = journal.after(this.#published.last);
-    if (missingUpTo !== undefined && this.#published.last) {
-      await this.#o.bus.publish(lossOf(clusterId, this.#published.last, missingUpTo));
-      this.#published = { last: { version: missingUpTo, number: Number.MAX_SAFE_INTEGER } };
-    }
+    if (missingUpTo !== undefined) await this.#tellLoss(clusterId, missingUpTo);
     // One after the other: an event that is kept says that all before it are.
     for (const e of events) {
       if (!manager.isLeader) return;
       await this.#o.bus.publish(messageOf(clusterId, e));
       this.#published = { last: e.at };
     }
+  }
+
+  async #tellLoss(clusterId: string, upTo: number): Promise<void> {
+    if (!this.#published?.last) return;
+    await this.#o.bus.publish(lossOf(clusterId, this.#published.last, upTo));
+    this.#published = { last: { version: upTo, number: Number.MAX_SAFE_INTEGER } };
   }
 
   async #lastPublished(clusterId: string): Promise<Position | undefined> {
@@ -99,7 +105,7 @@ function messageOf(clusterId: string, e: BusEvent): BusMessage {
   const { at, timeMs, ...event } = e;
   return {
     subject: subjectOf(clusterId, 'events', e.type, e.action),
-    id: `${clusterId}-${at.version}-${at.number}`,
+    id: `${clusterId}-${at.version}-${at.number}-${e.id}`,
     headers: { [VERSION]: String(at.version), [NUMBER]: String(at.number) },
     data: JSON.stringify({ ...event, cluster: clusterId, time: new Date(timeMs).toISOString() }),
   };

@@ -15,9 +15,9 @@ class FakeEngine {
   readonly containers: ContainerInfo[] = [];
   #tell: (e: EngineEvent) => void = () => undefined;
 
-  add(id: string, labels: Readonly<Record<string, string>>): void {
+  add(id: string, labels: Readonly<Record<string, string>>, state = 'running'): void {
     // What the publisher reads of a container.
-    this.containers.push({ id, state: 'running', config: { labels } } as unknown as ContainerInfo);
+    this.containers.push({ id, state, config: { labels } } as unknown as ContainerInfo);
     this.#tell({ type: 'container', action: 'start', id, attributes: {}, timeMs: 0 });
   }
 
@@ -83,6 +83,15 @@ describe('logs on the bus', function () {
     start();
     await until(() => bus.kept.length === 3);
     assert.deepEqual(texts(), ['c', 'd', 'e']);
+  });
+
+  it('are also those of tasks that ended while nobody passed them on', async () => {
+    engine.lines.push({ timeNs: 1n, text: 'last words' });
+    engine.add('c1', LABELS, 'exited');
+    engine.add('c2', LABELS, 'created');
+    start();
+    await until(() => bus.kept.length === 1);
+    assert.deepEqual(texts(), ['last words']);
   });
 
   it('wait while the bus is away', async () => {

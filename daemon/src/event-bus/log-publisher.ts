@@ -47,7 +47,8 @@ export class LogPublisher {
   }
 
   #follow(c: ContainerInfo | undefined): void {
-    if (c?.state !== 'running' || this.#running.has(c.id)) return;
+    // One that has ended may have lines that nobody has passed on yet: the bus or the daemon was away.
+    if (!c || c.state === 'created' || this.#running.has(c.id)) return;
     const of = (label: string) => c.config.labels[`com.docker.swarm.${label}`] ?? '';
     if (of('task.id') === '') return;
     const done = this.#publishAll(c.id, of('service.name'), of('task.id')).finally(() => this.#running.delete(c.id));
