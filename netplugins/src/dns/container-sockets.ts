@@ -14,12 +14,12 @@ import {
   type NftLibrary,
   withNetns,
 } from 'vxlan-tools';
+import { TcpQuestions } from './tcp-questions.js';
 
 export const NAMESERVER = '127.0.0.11';
 const TABLE = 'swarmts-dns';
 /** Of one container; a client that opens more loses the oldest ones' answers. */
 const MAX_TCP_CLIENTS = 32;
-const TCP_IDLE_MS = 10_000;
 
 /** Answers one message, which is the caller's again as soon as this returns; undefined: nothing is sent. */
 export type Answerer = (message: Buffer, overUdp: boolean) => Buffer | undefined | Promise<Buffer | undefined>;
@@ -109,24 +109,8 @@ export class ContainerSockets {
       const [oldest] = this.#clients;
       if (this.#clients.size >= MAX_TCP_CLIENTS) oldest?.destroy();
       this.#clients.add(client);
-      client.setTimeout(TCP_IDLE_MS, () => client.destroy());
       client.on('close', () => this.#clients.delete(client));
-      client.on('error', () => undefined);
-      let received: Buffer = Buffer.alloc(0);
-      client.on('data', (chunk: Buffer) => {
-        received = Buffer.concat([received, chunk]);
-        while (received.length >= 2 && received.length >= 2 + received.readUInt16BE(0)) {
-          const end = 2 + received.readUInt16BE(0);
-          const message = Buffer.from(received.subarray(2, end));
-          received = received.subarray(end);
-          void Promise.resolve(answer(message, false)).then((bytes) => {
-            if (!bytes || client.destroyed) return;
-            const length = Buffer.alloc(2);
-            length.writeUInt16BE(bytes.length, 0);
-            client.write(Buffer.concat([length, bytes]));
-          });
-        }
-      });
+      new TcpQuestions(client, answer);
     });
   }
 }

@@ -3,31 +3,49 @@
  * port) under a number of its own, and only an answer from the server that was asked, to the question that was asked, counts.
  */
 import { randomInt } from 'node:crypto';
-import { createSocket, type Socket } from 'node:dgram';
-import { connect as connectTcp, isIPv6 } from 'node:net';
-import type { Clock } from '@swarmts/lib';
+import { createSocket, type Socket as UdpSocket } from 'node:dgram';
+import { connect, isIPv6, type Socket } from 'node:net';
+import { type Clock, parseIp } from '@swarmts/lib';
+import { ResponseCode } from './message.js';
 
 /** A server that has not answered in this time is left for the next. */
 const SERVER_TIMEOUT_MS = 2_000;
 /** Every server is asked so often; a datagram may get lost. */
 const ROUNDS = 2;
 /** Questions under way; beyond it the client is told to try again. */
-export const MAX_FORWARDS = 1_024;
+const MAX_FORWARDS = 4_096;
+/** Of one client: whoever asks without end does so at nobody else's cost. */
+export const MAX_FORWARDS_OF_ONE = 512;
 const DNS_PORT = 53;
 const MAX_TCP_BYTES = 65_535;
 
+/** Where the questions come from, on the way to a server. */
+export interface Outlet {
+  udp(server: string): UdpSocket;
+  /** It may still be connecting. */
+  tcp(server: string, port: number): Socket;
+}
+
+/** From the namespace of this process. */
+const here: Outlet = {
+  udp: (server) => createSocket(isIPv6(server) ? 'udp6' : 'udp4'),
+  tcp: (server, port) => connect({ host: server, port }),
+};
+
 export interface ForwardRequest {
+  readonly client: string;
   readonly message: Buffer;
   readonly servers: readonly string[];
   readonly overTcp: boolean;
-  /** Makes the sockets of a container's own choice of servers in its own namespace. */
-  readonly openUdp?: () => Socket;
+  readonly outlet?: Outlet;
 }
 
 export class Forwarder {
   readonly #clock: Clock;
   readonly #port: number;
-  #active = 0;
+  /** Questions under way by client. */
+  readonly #active = new Map<string, number>();
+  #total = 0;
 
   /** `port` is another one than 53 in tests only. */
   constructor(clock: Clock, port = DNS_PORT) {
@@ -37,26 +55,54 @@ export class Forwarder {
 
   /** The answer with the question's own number; undefined when no server gave one. */
   async forward(r: ForwardRequest): Promise<Buffer | undefined> {
-    if (this.#active >= MAX_FORWARDS || r.message.length < 12) return undefined;
-    this.#active++;
+    const mine = this.#active.get(r.client) ?? 0;
+    if (mine >= MAX_FORWARDS_OF_ONE || this.#total >= MAX_FORWARDS || r.message.length < 12) return undefined;
+    this.#count(r.client, 1);
     try {
-      for (let round = 0; round < ROUNDS; round++) {
-        for (const server of r.servers) {
-          const answer = r.overTcp ? await this.#askTcp(server, r.message) : await this.#askUdp(server, r);
-          if (answer) return renumbered(answer, r.message.readUInt16BE(0));
-        }
-        if (r.overTcp) break;
-      }
-      return undefined;
+      const answer = await this.#askAll(r);
+      return answer && renumbered(answer, r.message.readUInt16BE(0));
     } finally {
-      this.#active--;
+      this.#count(r.client, -1);
     }
   }
 
-  #askUdp(server: string, r: ForwardRequest): Promise<Buffer | undefined> {
-    const question = renumbered(r.message, randomInt(0x10000));
+  #count(client: string, by: 1 | -1): void {
+    this.#total += by;
+    const left = (this.#active.get(client) ?? 0) + by;
+    if (left === 0) this.#active.delete(client);
+    else this.#active.set(client, left);
+  }
+
+  /** A server that cannot answer leaves it to the next; when none can, its word is better than none. */
+  async #askAll(r: ForwardRequest): Promise<Buffer | undefined> {
+    let unable: Buffer | undefined;
+    let silent = r.servers;
+    for (let round = 0; round < (r.overTcp ? 1 : ROUNDS); round++) {
+      const asked = silent;
+      silent = [];
+      for (const server of asked) {
+        const answer = await this.#ask(server, r);
+        if (answer && !isUnable(answer)) return answer;
+        unable ??= answer;
+        if (!answer) silent = [...silent, server];
+      }
+    }
+    return unable;
+  }
+
+  async #ask(server: string, r: ForwardRequest): Promise<Buffer | undefined> {
+    try {
+      return await (r.overTcp ? this.#askTcp(server, r) : this.#askUdp(server, r));
+    } catch {
+      // There is no way to it from there.
+      return undefined;
+    }
+  }
+
+  #askUdp(server: string, { message, outlet = here }: ForwardRequest): Promise<Buffer | undefined> {
+    const question = renumbered(message, randomInt(0x10000));
     return new Promise((resolve) => {
-      const socket = r.openUdp?.() ?? createSocket(isIPv6(server) ? 'udp6' : 'udp4');
+      const socket = outlet.udp(server);
       const timer = this.#clock.after(SERVER_TIMEOUT_MS, () => finish(undefined));
       let done = false;
       const finish = (answer: Buffer | undefined) => {
@@ -68,7 +114,7 @@ export class Forwarder {
       };
       socket.on('error', () => finish(undefined));
       socket.on('message', (answer, from) => {
-        const fromServer = from.port === this.#port && from.address === server;
+        const fromServer = from.port === this.#port && isSameAddress(from.address, server);
         if (fromServer && answers(answer, question)) finish(answer);
       });
       socket.send(question, this.#port, server, (e) => {
@@ -77,10 +123,10 @@ export class Forwarder {
     });
   }
 
-  #askTcp(server: string, message: Buffer): Promise<Buffer | undefined> {
+  #askTcp(server: string, { message, outlet = here }: ForwardRequest): Promise<Buffer | undefined> {
     const question = renumbered(message, randomInt(0x10000));
     return new Promise((resolve) => {
-      const socket = connectTcp({ host: server, port: this.#port });
+      const socket = outlet.tcp(server, this.#port);
       const timer = this.#clock.after(SERVER_TIMEOUT_MS, () => finish(undefined));
       let received = Buffer.alloc(0);
       const finish = (answer: Buffer | undefined) => {
@@ -88,7 +134,7 @@ export class Forwarder {
         socket.destroy();
         resolve(answer);
       };
-      socket.on('connect', () => socket.write(framed(question)));
+      socket.write(framed(question));
       socket.on('data', (chunk: Buffer) => {
         received = Buffer.concat([received, chunk]);
         const length = received.length >= 2 ? received.readUInt16BE(0) : MAX_TCP_BYTES;
@@ -100,6 +146,19 @@ export class Forwarder {
       socket.on('close', () => finish(undefined));
     });
   }
+}
+
+/** What a server says that another one may be able to answer. */
+const UNABLE: ReadonlySet<number> = new Set([ResponseCode.serverFailure, ResponseCode.refused]);
+
+function isUnable(answer: Buffer): boolean {
+  return UNABLE.has(answer.readUInt16BE(2) & 15);
+}
+
+/** Addresses of IPv6 have many spellings; those with a zone are no addresses to `parseIp`. */
+function isSameAddress(a: string, b: string): boolean {
+  if (a === b || !a.includes(':') || !b.includes(':') || a.includes('%') || b.includes('%')) return a === b;
+  return parseIp(a).value === parseIp(b).value;
 }
 
 /** The same number, an answer, and the same question. */

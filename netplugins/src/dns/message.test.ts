@@ -1,6 +1,14 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
-import { encodeAnswer, encodeName, encodeQuery, parseQuery, RecordType, ResponseCode } from './message.js';
+import {
+  encodeAnswer,
+  encodeFormatError,
+  encodeName,
+  encodeQuery,
+  parseQuery,
+  RecordType,
+  ResponseCode,
+} from './message.js';
 
 const hex = (text: string) => Buffer.from(text.replaceAll(/\s/g, ''), 'hex');
 
@@ -55,6 +63,22 @@ describe('DNS messages', () => {
     assert.equal(parseQuery(answer), undefined, 'an answer');
     const looping = hex('a1b2 0120 0001 0000 0000 0000 c00c 0001 0001');
     assert.equal(parseQuery(looping), undefined, 'a pointer to itself');
+  });
+
+  it('that cannot be understood are answered by that alone, and answers never', () => {
+    const two = Buffer.from(DIG_PLAIN);
+    two.writeUInt16BE(2, 4);
+    assert.equal(parseQuery(two), undefined);
+    assert.equal(encodeFormatError(two)?.toString('hex'), 'a1b281810000000000000000');
+    two.writeUInt16BE(0x8180, 2);
+    assert.equal(encodeFormatError(two), undefined);
+    assert.equal(encodeFormatError(Buffer.alloc(11)), undefined);
+  });
+
+  it('tell the class of what is asked', () => {
+    const chaos = Buffer.from(DIG_PLAIN);
+    chaos.writeUInt16BE(3, chaos.length - 2);
+    assert.deepEqual([parseQuery(chaos)?.isInternet, parseQuery(DIG_PLAIN)?.isInternet], [false, true]);
   });
 
   it('never make trouble, whatever the bytes', () => {

@@ -5,7 +5,14 @@
 import { SwarmtsError } from '@swarmts/lib';
 
 export const RecordType = { A: 1, PTR: 12, AAAA: 28, OPT: 41 } as const;
-export const ResponseCode = { noError: 0, formatError: 1, serverFailure: 2, noSuchName: 3, notImplemented: 4 } as const;
+export const ResponseCode = {
+  noError: 0,
+  formatError: 1,
+  serverFailure: 2,
+  noSuchName: 3,
+  notImplemented: 4,
+  refused: 5,
+} as const;
 
 const CLASS_IN = 1;
 const HEADER_BYTES = 12;
@@ -23,6 +30,8 @@ export interface Query {
   /** Lower case, without the last dot. */
   readonly name: string;
   readonly type: number;
+  /** Other classes than the internet's are asked for by tools alone. */
+  readonly isInternet: boolean;
   /** The question's bytes as they came, for the answer. */
   readonly question: Buffer;
   readonly hasEdns: boolean;
@@ -36,7 +45,7 @@ export function parseQuery(message: Buffer): Query | undefined {
   const flags = message.readUInt16BE(2);
   if ((flags & 0x8000) !== 0 || message.readUInt16BE(4) !== 1) return undefined;
   const name = readName(message, HEADER_BYTES);
-  if (!name || name.end + 4 > message.length || message.readUInt16BE(name.end + 2) !== CLASS_IN) return undefined;
+  if (!name || name.end + 4 > message.length) return undefined;
   const end = name.end + 4;
   const edns = readEdns(message, end);
   return {
@@ -45,6 +54,7 @@ export function parseQuery(message: Buffer): Query | undefined {
     recursionDesired: (flags & 0x0100) !== 0,
     name: name.text.toLowerCase(),
     type: message.readUInt16BE(name.end),
+    isInternet: message.readUInt16BE(name.end + 2) === CLASS_IN,
     question: message.subarray(HEADER_BYTES, end),
     hasEdns: edns !== undefined,
     udpBytes: edns === undefined ? PLAIN_UDP_BYTES : Math.min(Math.max(edns, PLAIN_UDP_BYTES), EDNS_UDP_BYTES),
@@ -77,6 +87,18 @@ export interface Answer {
   /** Contents of the records, all of the question's type. */
   readonly records: readonly Buffer[];
   readonly ttlSeconds: number;
+}
+
+/** To what `parseQuery` does not understand; undefined where even that says too much: to answers, and to what has no header. */
+export function encodeFormatError(message: Buffer): Buffer | undefined {
+  if (message.length < HEADER_BYTES) return undefined;
+  const flags = message.readUInt16BE(2);
+  if ((flags & 0x8000) !== 0) return undefined;
+  const answer = Buffer.alloc(HEADER_BYTES);
+  message.copy(answer, 0, 0, 2);
+  // Its kind of question and its wish for recursion come back.
+  answer.writeUInt16BE(0x8080 | (flags & 0x7900) | ResponseCode.formatError, 2);
+  return answer;
 }
 
 /** The answer's bytes. Over UDP records that do not fit are left out and the client is told to ask again over TCP. */

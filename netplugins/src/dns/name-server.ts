@@ -1,11 +1,12 @@
 /** The name server of all containers of a node: their sockets, the names of their networks, and what is asked of others. */
 import { createSocket } from 'node:dgram';
+import { isIPv6, Socket } from 'node:net';
 import { type Clock, type Logger, messageOf, type Random } from '@swarmts/lib';
-import { bindUdp, DatagramBatch, type NftLibrary, withNetns } from 'vxlan-tools';
-import { ContainerSockets } from './container-sockets.js';
-import type { Forwarder } from './forwarder.js';
+import { bindUdp, connectTcp, DatagramBatch, type NftLibrary, withNetns } from 'vxlan-tools';
+import { ContainerSockets, NAMESERVER } from './container-sockets.js';
+import type { Forwarder, Outlet } from './forwarder.js';
 import { linkedNetwork, lookUp, RecordCache, TTL_SECONDS } from './lookup.js';
-import { encodeAnswer, parseQuery, type Query, ResponseCode } from './message.js';
+import { encodeAnswer, encodeFormatError, parseQuery, type Query, ResponseCode } from './message.js';
 import { type NetworkNames, withChange } from './names.js';
 import type { DnsAcknowledgement, DnsContainer, DnsUpdate } from './protocol.js';
 
@@ -89,9 +90,10 @@ export class NameServer {
   #answer(id: string, message: Buffer, overUdp: boolean): Buffer | undefined | Promise<Buffer> {
     const container = this.#served.get(id)?.container;
     const query = parseQuery(message);
-    if (!container || !query) return undefined;
+    if (!container) return undefined;
+    if (!query) return encodeFormatError(message);
     try {
-      if (query.opcode !== 0) return reply(query, overUdp, ResponseCode.notImplemented);
+      if (query.opcode !== 0 || !query.isInternet) return reply(query, overUdp, ResponseCode.notImplemented);
       const networks = container.networkIds.flatMap((n) => this.#networks.get(n) ?? []);
       const link = container.links && linkedNetwork(query.name, networks, container.links);
       const [name, where] = link ? [link.name, [link.network]] : [query.name, networks];
@@ -121,14 +123,15 @@ export class NameServer {
   }
 
   #forward(c: DnsContainer, message: Buffer, overUdp: boolean): Promise<Buffer | undefined> {
-    const overTcp = !overUdp;
-    // Its own choice may be reachable from its networks alone; TCP goes out from here in any case.
-    const own = c.servers.length > 0;
+    // Its own choice may be reachable from its networks alone. We would ask ourselves again and again.
+    const chosen = c.servers.filter((server) => server !== NAMESERVER);
+    const own = chosen.length > 0;
     return this.#o.forwarder.forward({
+      client: c.id,
       message,
-      servers: own ? c.servers : this.#o.hostServers(),
-      overTcp,
-      ...(own ? { openUdp: () => socketIn(c.netns) } : {}),
+      servers: own ? chosen : this.#o.hostServers(),
+      overTcp: !overUdp,
+      ...(own ? { outlet: outletOf(c.netns) } : {}),
     });
   }
 }
@@ -137,9 +140,16 @@ function reply(query: Query, overUdp: boolean, code: number, records: readonly B
   return encodeAnswer(query, { code, records, ttlSeconds: TTL_SECONDS }, overUdp);
 }
 
-function socketIn(netns: string) {
-  const { fd } = withNetns(netns, () => bindUdp('0.0.0.0', 0));
-  const socket = createSocket('udp4');
-  socket.bind({ fd });
-  return socket;
+/** From inside of a container's namespace. */
+function outletOf(netns: string): Outlet {
+  return {
+    udp(server) {
+      const isV6 = isIPv6(server);
+      const { fd } = withNetns(netns, () => bindUdp(isV6 ? '::' : '0.0.0.0', 0));
+      const socket = createSocket(isV6 ? 'udp6' : 'udp4');
+      socket.bind({ fd });
+      return socket;
+    },
+    tcp: (server, port) => new Socket({ fd: withNetns(netns, () => connectTcp(server, port)) }),
+  };
 }
