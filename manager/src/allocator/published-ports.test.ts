@@ -1,8 +1,21 @@
 import assert from 'node:assert/strict';
 import { isSwarmtsError } from '@swarmts/lib';
-import { Endpoint, EndpointSpec, PortConfig, PortProtocol, PublishMode, Service, ServiceSpec } from '@swarmts/proto';
+import {
+  Cluster,
+  Endpoint,
+  EndpointSpec,
+  ManagerStatus,
+  Node,
+  PortConfig,
+  PortProtocol,
+  PublishMode,
+  Service,
+  ServiceSpec,
+} from '@swarmts/proto';
+import { localStore } from '../store/store.js';
 import { portKey } from '../store/tables.js';
 import { assignPorts as assign } from './published-ports.js';
+import { reservedPorts } from './reserved-ports.js';
 
 const port = (p: Partial<PortConfig>) => PortConfig.create({ targetPort: 80, ...p });
 const spec = (...ports: readonly PortConfig[]) => ServiceSpec.create({ endpoint: EndpointSpec.create({ ports }) });
@@ -55,6 +68,33 @@ describe('published ports', () => {
     assert.throws(() => assignPorts(spec(everywhere), [], [service('web', host)]), /as a host-published port/);
     assert.deepEqual(published(assignPorts(spec(port({})), [], [service('web', host)])), [30001]);
     assert.deepEqual(published(assignPorts(spec(host, port({ targetPort: 81 })), [], [])), [30000, 30001]);
+  });
+
+  it('are none that the swarm itself needs', async () => {
+    const store = localStore(() => 0);
+    await store.update((tx) => {
+      tx.create('cluster', Cluster.create({ id: 'c', dataPathPort: 30_000 }));
+      const managerStatus = ManagerStatus.create({ addr: '[fd00::1]:2400' });
+      tx.create('node', Node.create({ id: 'n', managerStatus }));
+      tx.create('node', Node.create({ id: 'w' }));
+    });
+    const needed = (wanted: ServiceSpec) => store.view((tx) => assign(wanted, [], () => [], reservedPorts(tx)));
+    const udp = (p: Partial<PortConfig>) => port({ protocol: PortProtocol.UDP, ...p });
+    for (const [p, purpose] of [
+      [port({ publishedPort: 2400 }), 'its managers'],
+      [udp({ publishedPort: 30_000 }), 'its data path'],
+      [udp({ publishedPort: 30_002 }), 'its data path'],
+    ] as const) {
+      const problem = new RegExp(`'${p.publishedPort}' is already in use by the swarm itself, for ${purpose}`);
+      assert.throws(
+        () => needed(spec(p)),
+        (e) => isSwarmtsError(e, 'invalid-argument') && problem.test(e.message),
+      );
+    }
+    const others = [port({ publishedPort: 2377 }), udp({ publishedPort: 2400 }), udp({}), port({})];
+    assert.deepEqual(published(needed(spec(...others))), [2377, 2400, 30_003, 30_000]);
+    const onNode = port({ publishedPort: 2400, publishMode: PublishMode.HOST });
+    assert.deepEqual(published(needed(spec(onNode))), [2400]);
   });
 
   it('run out with a sentence', () => {

@@ -12,6 +12,7 @@ import {
   type ServiceSpec,
 } from '@swarmts/proto';
 import { portKey } from '../store/tables.js';
+import type { ReservedPort } from './reserved-ports.js';
 
 /** Other services that publish a port, in whatever mode: its protocol and number count. */
 export type PortOwners = (p: PortConfig) => readonly Service[];
@@ -24,12 +25,16 @@ export function assignPorts(
   spec: ServiceSpec,
   previous: readonly PortConfig[],
   ownersOf: PortOwners,
+  reserved: ReservedPort = () => undefined,
 ): readonly PortConfig[] {
   const wanted = spec.endpoint?.ports ?? [];
   const fixed = wanted.filter((p) => p.publishedPort !== 0);
-  for (const p of fixed) refuseTaken(p, ownersOf(p));
+  for (const p of fixed) {
+    refuseTaken(p, ownersOf(p));
+    refuseReserved(p, reserved);
+  }
   const mine = new Set(fixed.map(portKey));
-  const free = (p: PortConfig) => !mine.has(portKey(p)) && ownersOf(p).length === 0;
+  const free = (p: PortConfig) => !mine.has(portKey(p)) && ownersOf(p).length === 0 && reserved(p) === undefined;
   return wanted.map((p) => {
     if (!isIngress(p) || p.publishedPort !== 0) return p;
     const chosen = choose(p, previous, free);
@@ -43,6 +48,16 @@ function refuseTaken(wanted: PortConfig, owners: readonly Service[]): void {
     const clash = s.endpoint?.ports.find((p) => portKey(p) === portKey(wanted) && (isIngress(wanted) || isIngress(p)));
     if (clash) throw taken(clash, s);
   }
+}
+
+/** On single nodes whoever has it there already is asked. */
+function refuseReserved(p: PortConfig, reserved: ReservedPort): void {
+  const purpose = isIngress(p) ? reserved(p) : undefined;
+  if (purpose === undefined) return;
+  throw new SwarmtsError(
+    'invalid-argument',
+    `port '${p.publishedPort}' is already in use by the swarm itself, for ${purpose}: publish another one`,
+  );
 }
 
 function choose(p: PortConfig, previous: readonly PortConfig[], free: (p: PortConfig) => boolean): PortConfig {

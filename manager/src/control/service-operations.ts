@@ -7,6 +7,7 @@ import {
   type NetworkAttachmentConfig,
   NodeState,
   observedState,
+  type PortConfig,
   Service,
   type ServiceSpec,
   type Task,
@@ -17,6 +18,7 @@ import {
 } from '@swarmts/proto';
 import { ingressNetwork, isNodeNetwork } from '../allocator/attachments.js';
 import { assignPorts, isIngress } from '../allocator/published-ports.js';
+import { reservedPorts } from '../allocator/reserved-ports.js';
 import { isJob, isOfIteration, nextJobStatus } from '../orchestrator/job.js';
 import { replicasOf } from '../orchestrator/replicas.js';
 import { sameSpec } from '../orchestrator/same-spec.js';
@@ -152,9 +154,8 @@ export function endpointOf(tx: ReadTx, spec: ServiceSpec, service: Service | und
       'failed-precondition',
       'service needs ingress network, but no ingress network is present: docker network create -d overlay --ingress ingress',
     );
-  const ports = assignPorts(spec, service?.endpoint?.ports ?? [], (p) =>
-    tx.by('service', 'port', portKey(p)).filter((s) => s.id !== service?.id),
-  );
+  const ownersOf = (p: PortConfig) => tx.by('service', 'port', portKey(p)).filter((s) => s.id !== service?.id);
+  const ports = assignPorts(spec, service?.endpoint?.ports ?? [], ownersOf, reservedPorts(tx));
   return Endpoint.create({ spec: spec.endpoint, ports, virtualIps: service?.endpoint?.virtualIps ?? [] });
 }
 
