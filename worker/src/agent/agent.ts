@@ -236,7 +236,7 @@ export class Agent {
           if (message.session.node) this.#o.onNode(message.session.node);
         }
         if (message.assignments) {
-          if (!this.tasks.apply(message.assignments)) stream.cancel();
+          if (!this.#apply(message.assignments)) stream.cancel();
           else this.#acknowledge(message.assignments, stream);
           this.#flushStatuses();
         }
@@ -255,6 +255,16 @@ export class Agent {
         AgentMessage.create({ hello: AgentHello.create({ description: this.#o.describe(), addr: this.#o.addr }) }),
       );
     });
+  }
+
+  /** False when a new session has to send all of them. */
+  #apply(a: Assignments): boolean {
+    try {
+      return this.tasks.apply(a);
+    } catch (e) {
+      this.#o.log.error('assignments cannot be taken over', { error: e });
+      return false;
+    }
   }
 
   /** Says when what concerns networks is in force; only to the session that it came over. */

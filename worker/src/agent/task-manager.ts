@@ -55,7 +55,8 @@ export class TaskManager {
   readonly #file: AssignmentFile;
   readonly #pulls = new SharedJobs<void, never>();
   readonly #runners = new Map<string, TaskRunner>();
-  readonly #leaving = new Set<Promise<void>>();
+  /** What is being stopped and removed, by task. */
+  readonly #leaving = new Map<string, Promise<void>>();
   readonly #secrets = new Map<string, Secret>();
   readonly #configs = new Map<string, Config>();
   /** Tasks that no node sends new connections to any more, and those that wait for that. */
@@ -134,16 +135,21 @@ export class TaskManager {
 
   /** Containers of tasks that neither the managers nor we know: left over by a lost assignment file. */
   #removeStrays(known: ReadonlySet<string>): void {
-    const leaving = new Set([...this.#runners.keys()]);
     for (const c of this.#o.engine.list()) {
       const id = c.config.labels[TASK_ID_LABEL];
-      if (id === undefined || known.has(id) || leaving.has(id)) continue;
-      const gone = this.#o.engine
-        .remove(c.id, { force: true, volumes: true })
-        .catch((e: unknown) =>
-          this.#o.log.warn('container of an unknown task was not removed', { container: c.id, error: e }),
-        );
-      this.#leave(gone);
+      // One that leaves is given its time to stop.
+      if (id === undefined || known.has(id) || this.#leaving.has(id)) continue;
+      this.#leave(id, this.#removeStray(c.id));
+    }
+  }
+
+  async #removeStray(container: string): Promise<void> {
+    const { engine, log } = this.#o;
+    try {
+      await engine.stop(container);
+      await engine.remove(container, { force: true, volumes: true });
+    } catch (e) {
+      log.warn('container of an unknown task was not removed', { container, error: e });
     }
   }
 
@@ -199,14 +205,14 @@ export class TaskManager {
     if (!runner) return;
     this.#runners.delete(id);
     runner.remove();
-    this.#leave(runner.done);
+    this.#leave(id, runner.done);
   }
 
-  #leave(p: Promise<void>): void {
-    this.#leaving.add(p);
-    p.finally(() => this.#leaving.delete(p)).catch((e: unknown) =>
-      this.#o.log.error('task could not be removed', { error: e }),
-    );
+  #leave(id: string, gone: Promise<void>): void {
+    this.#leaving.set(id, gone);
+    gone
+      .finally(() => this.#leaving.delete(id))
+      .catch((e: unknown) => this.#o.log.error('task could not be removed', { error: e }));
   }
 
   save(): void {
@@ -220,14 +226,14 @@ export class TaskManager {
     this.#volumes.close();
     for (const r of this.#runners.values()) r.close();
     await Promise.all([...this.#runners.values()].map((r) => r.done));
-    await Promise.all(this.#leaving);
+    await Promise.all(this.#leaving.values());
     await this.#file.flushed();
   }
 
   /** The node leaves the swarm: all tasks are stopped and removed. */
   async removeAll(): Promise<void> {
     for (const id of [...this.#runners.keys()]) this.#remove(id);
-    await Promise.all(this.#leaving);
+    await Promise.all(this.#leaving.values());
     await this.#volumes.removeAll();
     await this.#file.flushed();
   }
