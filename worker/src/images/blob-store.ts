@@ -11,6 +11,8 @@ import { isSha256Digest } from '@swarmts/proto';
 export class BlobStore {
   readonly #blobs: string;
   readonly #tmp: string;
+  /** Under way: what is about to go is not there any more. */
+  readonly #removals = new Map<string, Promise<void>>();
 
   private constructor(root: string) {
     this.#blobs = join(root, 'blobs', 'sha256');
@@ -37,6 +39,7 @@ export class BlobStore {
 
   /** Bytes of the blob, or undefined when it is not there. */
   async size(digest: string): Promise<number | undefined> {
+    await this.#removals.get(digest)?.catch(() => undefined);
     try {
       return (await stat(this.path(digest))).size;
     } catch (e) {
@@ -84,7 +87,13 @@ export class BlobStore {
   }
 
   async remove(digest: string): Promise<void> {
-    await rm(this.path(digest), { force: true });
+    const removal = rm(this.path(digest), { force: true });
+    this.#removals.set(digest, removal);
+    try {
+      await removal;
+    } finally {
+      this.#removals.delete(digest);
+    }
   }
 }
 

@@ -158,13 +158,20 @@ export class ImageStore {
     const { layers, users } = this.options;
     const images = Object.values(this.refs.images);
     const usedBlobs = new Set(images.flatMap((i) => [i.id, i.manifest, ...i.layers.map((l) => l.digest)]));
-    const usedLayers = new Set([...images.flatMap((i) => i.chain), ...users().flatMap((u) => u.chain)]);
+    const ofImages = new Set(images.flatMap((i) => i.chain));
+    // Asked anew for each layer: while one is removed, somebody may begin to use the next.
+    const isUsed = (layer: string) =>
+      ofImages.has(layer) || this.#holds.has(layer) || users().some((u) => u.chain.includes(layer));
     for (const blob of await this.blobs.list()) {
       if (!usedBlobs.has(blob) && !this.#holds.has(blob)) await this.blobs.remove(blob);
     }
-    const garbage = layers.list().filter((l) => !usedLayers.has(l) && !this.#holds.has(l));
-    const gone = garbage.map((chainId) => ({ chainId, sizeBytes: layers.sizeBytes(chainId) }));
-    for (const layer of garbage) await layers.remove(layer);
+    const gone: { readonly chainId: string; readonly sizeBytes: number }[] = [];
+    const used = new Set(users().flatMap((u) => u.chain));
+    for (const chainId of layers.list().filter((l) => !used.has(l))) {
+      if (isUsed(chainId)) continue;
+      gone.push({ chainId, sizeBytes: layers.sizeBytes(chainId) });
+      await layers.remove(chainId);
+    }
     return gone;
   }
 
