@@ -34,6 +34,7 @@ function withoutSpec(t: Task): Record<string, unknown> {
         ...omitEmpty({ Addresses: n.addresses, Aliases: n.aliases }),
       })),
       GenericResources: genericJson(t.assignedGenericResources),
+      Volumes: t.volumes.map((v) => ({ ID: v.volumeId, Source: v.source, Target: v.target })),
     }),
     Status: statusJson(t.status),
     DesiredState: taskStateName(t.desiredState),

@@ -22,7 +22,6 @@ export class Autolock {
   readonly #o: AutolockOptions;
   readonly #watch: Watch;
   #retry: TimerHandle | undefined;
-  #renewDue = false;
   #closed = false;
 
   constructor(options: AutolockOptions) {
@@ -39,34 +38,39 @@ export class Autolock {
     this.#retry?.cancel();
   }
 
+  /** Seals what is to be sealed; a new certificate can wait until there is a leader. */
+  async start(): Promise<void> {
+    await this.#seal();
+    if (this.#o.store.keyWasClear) this.#soon();
+  }
+
   #soon(): void {
     this.#o
-      .serial(() => this.follow())
+      .serial(() => this.#follow())
       .catch((error: unknown) => {
         this.#o.log.error('the keys could not be sealed as the swarm asks, trying again', { error });
         if (!this.#closed) this.#retry = this.#o.clock.after(RETRY_MS, () => this.#soon());
       });
   }
 
+  async #follow(): Promise<void> {
+    await this.#seal();
+    if (!this.#closed && this.#o.store.keyWasClear) await this.#o.renew();
+  }
+
   /** Brings the key file in line with the cluster. */
-  async follow(): Promise<void> {
+  async #seal(): Promise<void> {
     const { manager, store } = this.#o;
     const cluster = manager.store.view((tx) => tx.list('cluster')[0]);
     if (this.#closed || !cluster) return;
     const wanted =
       cluster.spec?.encryption?.autoLockManagers && cluster.unlockKey.length > 0 ? cluster.unlockKey : undefined;
-    if (!sameKey(wanted, store.unlockKey)) {
-      const turnedOn = store.unlockKey === undefined;
-      if (wanted) await store.lock(wanted);
-      else await store.unseal();
-      this.#renewDue = wanted !== undefined && turnedOn;
-      this.#o.log.info(
-        wanted ? 'the keys of this manager are sealed' : 'the keys of this manager are not sealed any more',
-      );
-    }
-    if (!this.#renewDue) return;
-    await this.#o.renew();
-    this.#renewDue = false;
+    if (sameKey(wanted, store.unlockKey)) return;
+    if (wanted) await store.lock(wanted);
+    else await store.unseal();
+    this.#o.log.info(
+      wanted ? 'the keys of this manager are sealed' : 'the keys of this manager are not sealed any more',
+    );
   }
 }
 

@@ -477,7 +477,7 @@ export class SwarmNode {
       renew: () => this.#renew(),
       serial: (fn) => this.#serial(fn),
     });
-    await this.#autolock.follow();
+    await this.#autolock.start();
   }
 
   /** An external CA may be away just then: with a certificate that is still valid the node goes on, and asks for another one as usual. */

@@ -40,6 +40,24 @@ describe('credentials on disk', () => {
     assert.equal((await stat(join(dir, 'swarm-node.key'))).mode & 0o777, 0o600);
   });
 
+  it('remember that the TLS key was in clear until it is replaced, also when the daemon ends before that', async () => {
+    const store = await CredentialStore.create(dir, await newFiles());
+    assert.equal(store.keyWasClear, false, 'it is not sealed at all');
+    const key = newUnlockKey();
+    await store.lock(key);
+    const again = await reopened();
+    again.unlock(key);
+    assert.equal(again.keyWasClear, true);
+    await again.replace({ ...again.credentials.files, rootPem: (await newFiles()).rootPem });
+    assert.equal(again.keyWasClear, true, 'another root is no other key');
+    await again.replace(await newFiles());
+    const last = await reopened();
+    last.unlock(key);
+    assert.equal(last.keyWasClear, false);
+    await last.lock(newUnlockKey());
+    assert.equal(last.keyWasClear, false, 'another unlock key seals what has never been in clear');
+  });
+
   it('are undefined where there are none', async () => assert.equal(await CredentialStore.open(dir), undefined));
 
   it('tell those who use them of a new certificate', async () => {

@@ -19,11 +19,14 @@ export const KEY_FILE = 'swarm-node.key';
 
 const DATA_KEY = 'SWARMTS DATA KEY';
 const SEALED = 'SWARMTS SEALED KEYS';
+const WAS_CLEAR = 'SWARMTS KEY WAS CLEAR';
 
 interface Keys {
   readonly keyPem: string;
   /** The newest first. Grows by one each time autolock is turned on; old log may need any of them. */
   readonly dataKeys: readonly Uint8Array[];
+  /** The file is sealed, and the TLS key in it was on disk in clear before. */
+  readonly wasClear: boolean;
 }
 
 interface OnDisk {
@@ -65,9 +68,10 @@ export class CredentialStore {
   /** Writes the credentials of a new member. */
   static async create(dir: string, files: CredentialFiles): Promise<CredentialStore> {
     await mkdir(dir, { recursive: true, mode: 0o700 });
-    const keyFile = formatKeys({ keyPem: files.keyPem, dataKeys: [] });
+    const keys = { keyPem: files.keyPem, dataKeys: [], wasClear: false };
+    const keyFile = formatKeys(keys);
     const store = new CredentialStore(dir, { rootPem: files.rootPem, certs: [files.certPem], keyFile });
-    store.#take({ keyPem: files.keyPem, dataKeys: [] });
+    store.#take(keys);
     await store.#save(files, store.#held.dataKeys, undefined);
     return store;
   }
@@ -130,6 +134,11 @@ export class CredentialStore {
     return this.#unlockKey;
   }
 
+  /** Whether the TLS key has to be replaced: it is sealed, and was not always. A daemon that ended before that finds it here. */
+  get keyWasClear(): boolean {
+    return this.#held.wasClear;
+  }
+
   /** A new certificate, and perhaps root, takes over once it is on disk. */
   async replace(files: CredentialFiles): Promise<void> {
     await this.#save(files, this.#held.dataKeys, this.#unlockKey);
@@ -156,7 +165,11 @@ export class CredentialStore {
   }
 
   #save(files: CredentialFiles, dataKeys: readonly Uint8Array[], unlockKey: Uint8Array | undefined): Promise<void> {
-    const run = this.#saving.then(() => this.#write(files, { keyPem: files.keyPem, dataKeys }, unlockKey));
+    const run = this.#saving.then(() => {
+      const isSameKey = files.keyPem === this.#held.keyPem;
+      const wasClear = unlockKey !== undefined && isSameKey && (this.#unlockKey === undefined || this.keyWasClear);
+      return this.#write(files, { keyPem: files.keyPem, dataKeys, wasClear }, unlockKey);
+    });
     // The next save begins with what is in memory: one that failed changed nothing there.
     this.#saving = run.catch(() => undefined);
     return run;
@@ -178,7 +191,8 @@ export class CredentialStore {
 }
 
 function formatKeys(keys: Keys): string {
-  return [`${keys.keyPem.trim()}\n`, ...keys.dataKeys.map((k) => pem(DATA_KEY, k))].join('');
+  const mark = keys.wasClear ? [pem(WAS_CLEAR, new Uint8Array(1))] : [];
+  return [`${keys.keyPem.trim()}\n`, ...keys.dataKeys.map((k) => pem(DATA_KEY, k)), ...mark].join('');
 }
 
 function parseKeys(text: string, dir: string): Keys {
@@ -190,7 +204,7 @@ function parseKeys(text: string, dir: string): Keys {
       `${join(dir, KEY_FILE)} holds no usable keys: restore it, or leave with --force and join again`,
     );
   }
-  return { keyPem, dataKeys };
+  return { keyPem, dataKeys, wasClear: blocks(text, WAS_CLEAR).length > 0 };
 }
 
 function pem(label: string, bytes: Uint8Array): string {

@@ -5,6 +5,7 @@ import { SimulatedClock, seededRandom, silentLogger } from '@swarmts/lib';
 import {
   AgentHello,
   AgentMessage,
+  NodeDescription,
   NodeRole,
   observedState,
   TaskState,
@@ -56,7 +57,7 @@ async function bed() {
     const task = store.get('task', id);
     return task && observedState(task);
   };
-  return { dispatcher, connect, reports, stateOf };
+  return { dispatcher, store, connect, reports, stateOf };
 }
 
 describe('the dispatcher', () => {
@@ -69,6 +70,20 @@ describe('the dispatcher', () => {
     assert.equal(copy.ends[0]?.code, grpc.status.RESOURCE_EXHAUSTED);
     assert.deepEqual(next.at(-1)?.ends, [], 'who has the session keeps it');
     assert.equal(dispatcher.sessionCount, 1);
+    await dispatcher.stop();
+  });
+
+  it('writes what a node says of itself only when that is news', async () => {
+    const { dispatcher, connect, store } = await bed();
+    const { say } = await connect('n1');
+    const describe = (hostname: string) =>
+      say({ description: NodeDescription.decode(NodeDescription.encode(NodeDescription.create({ hostname }))) });
+    await describe('one');
+    const { version } = store;
+    await describe('one');
+    assert.equal(store.version, version);
+    await describe('other');
+    assert.equal(store.get('node', 'n1')?.description?.hostname, 'other');
     await dispatcher.stop();
   });
 

@@ -3,6 +3,7 @@
  * statuses and heartbeats.
  */
 import type { Duplex } from 'node:stream';
+import { isDeepStrictEqual } from 'node:util';
 import { ControlLoop, messageOf, SwarmtsError, type Watch } from '@swarmts/lib';
 import {
   type AgentHello,
@@ -232,10 +233,14 @@ export class Dispatcher implements LeaderComponent {
     return session.tunnels.open();
   }
 
+  /** Nodes say again and again what they are: what is known is not written, and is no event. */
   async #describe(nodeId: string, description: NodeDescription): Promise<void> {
+    const isNews = (node: Node | undefined): node is Node =>
+      node !== undefined && !isDeepStrictEqual(withKnownKeys(description, node), node.description);
+    if (!isNews(this.#o.store.get('node', nodeId))) return;
     await this.#o.store.update((tx) => {
       const node = tx.get('node', nodeId);
-      if (node) tx.update('node', { ...node, description: withKnownKeys(description, node) });
+      if (isNews(node)) tx.update('node', { ...node, description: withKnownKeys(description, node) });
     });
   }
 

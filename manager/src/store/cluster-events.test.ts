@@ -1,5 +1,17 @@
 import assert from 'node:assert/strict';
-import { Config, Task } from '@swarmts/proto';
+import {
+  Config,
+  Node,
+  NodeAvailability,
+  NodeRole,
+  NodeSpec,
+  NodeStatus,
+  Service,
+  Task,
+  UpdateState,
+  UpdateStatus,
+} from '@swarmts/proto';
+import { eventOf } from './cluster-event.js';
 import { ClusterEvents } from './cluster-events.js';
 import type { AnyChange } from './tables.js';
 
@@ -44,5 +56,31 @@ describe('the last events of the cluster', () => {
     const events = new ClusterEvents();
     events.add({ kind: 'task', action: 'create', object: Task.create({ id: 't' }), old: undefined }, 1, 1);
     assert.deepEqual(events.all, []);
+  });
+
+  it('tell what has become of a node and of a service, in the words of Docker', () => {
+    const node = (spec: Partial<NodeSpec>, more: Partial<Node>) =>
+      Node.create({ id: 'n', spec: NodeSpec.create({ annotations: { name: '', labels: {} }, ...spec }), ...more });
+    const service = (state: UpdateState | undefined) =>
+      Service.create({ id: 's', ...(state === undefined ? {} : { updateStatus: UpdateStatus.create({ state }) }) });
+    const update = (c: Pick<AnyChange, 'kind' | 'object' | 'old'>) =>
+      eventOf({ action: 'update', ...c } as AnyChange)?.attributes;
+    const old = node({}, { certificateRole: NodeRole.MANAGER });
+    const object = node({ availability: NodeAvailability.DRAIN }, { status: NodeStatus.create({ state: 1 }) });
+    assert.deepEqual(update({ kind: 'node', object, old }), {
+      name: '',
+      'availability.old': 'active',
+      'availability.new': 'drain',
+      'role.old': 'manager',
+      'role.new': 'worker',
+      'state.old': 'unknown',
+      'state.new': 'down',
+    });
+    const begun = update({ kind: 'service', object: service(UpdateState.UPDATING), old: service(undefined) });
+    assert.deepEqual(begun, { name: '', 'updatestate.new': 'updating' });
+    const [from, to] = [service(UpdateState.UPDATING), service(UpdateState.ROLLBACK_STARTED)];
+    assert.deepEqual(update({ kind: 'service', object: to, old: from }), {
+      ...{ name: '', 'updatestate.old': 'updating', 'updatestate.new': 'rollback_started' },
+    });
   });
 });
