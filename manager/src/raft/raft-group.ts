@@ -4,7 +4,7 @@
  */
 import { mkdir, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type Clock, invariant, type Logger, SwarmtsError } from '@swarmts/lib';
+import { type Clock, invariant, type Logger, SwarmtsError, sleep } from '@swarmts/lib';
 import { MAX_TRANSACTION_BYTES, type RaftChunk, RaftMember } from '@swarmts/proto';
 import {
   decodeMessage,
@@ -27,6 +27,10 @@ export const NO_LEADER =
 
 /** What a transaction has besides its changes: their lengths, its id and time. */
 const TRANSACTION_FRAME_BYTES = 16 * 1024;
+
+/** How long a leader that was deposed waits to hear what became of its proposals: an election, and some. */
+const SETTLE_MS = 3_000;
+const SETTLE_POLL_MS = 50;
 
 /** A member that was not heard of for so long (three election timeouts) is shown as unreachable. */
 const REACHABLE_MS = 3_000;
@@ -66,6 +70,7 @@ export class RaftGroup {
   readonly #o: RaftGroupOptions;
   readonly #transport: PeerTransport;
   #node: RaftNode | undefined;
+  #stopped = false;
   /** Monotonic time of the last message of each member. */
   readonly #heardAt = new Map<number, number>();
 
@@ -172,7 +177,27 @@ export class RaftGroup {
       await this.#raft.propose(data);
       timings?.transaction((clock.monotonic() - startMs) / 1000);
     } catch (e) {
+      if (isRaftError(e, 'leadership-lost') && e.outcomeUnknown) await this.#untilSettled(e);
       throw fromRaft(e);
+    }
+  }
+
+  /**
+   * What the next leader has committed when it answers reads is all that it will ever have of proposals to leaders before it. Throws
+   * 'aborted' when none answers in time: what became of them is not known then.
+   */
+  async #untilSettled(cause: RaftError): Promise<void> {
+    const { clock } = this.#o;
+    const deadline = clock.monotonic() + SETTLE_MS;
+    for (;;) {
+      try {
+        await this.readBarrier(AbortSignal.timeout(SETTLE_MS));
+        return;
+      } catch {
+        if (this.#stopped || clock.monotonic() >= deadline)
+          throw new SwarmtsError('aborted', 'the leader changed: whether the change was made is not known', { cause });
+      }
+      await sleep(clock, SETTLE_POLL_MS);
     }
   }
 
@@ -274,6 +299,7 @@ export class RaftGroup {
   }
 
   async stop(): Promise<void> {
+    this.#stopped = true;
     this.#transport.close();
     await this.#node?.stop();
     await this.book.saved();

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { isSwarmtsError } from '@swarmts/lib';
+import { isSwarmtsError, SwarmtsError } from '@swarmts/lib';
 import {
   Node,
   RaftMember,
@@ -205,6 +205,28 @@ describe('store', () => {
     const [data = new Uint8Array()] = entries;
     assert.deepEqual(Buffer.from(StoreTransaction.encode(StoreTransaction.decode(data))), Buffer.from(data));
     assert.equal(StoreTransaction.decode(data).actions.length, 2);
+  });
+
+  it('takes a change for made when the next leader has it, and for lost only when nobody does', async () => {
+    let index = 0;
+    let fate: 'made' | 'lost' | 'snapshot' = 'made';
+    const store: Store = new Store({
+      now: () => 1000,
+      proposer: {
+        propose: async (data) => {
+          if (fate === 'made') store.applyEntry(++index, data);
+          if (fate === 'snapshot') store.restore(await store.snapshot([]));
+          throw new SwarmtsError('no-leader', 'leadership was lost');
+        },
+      },
+    });
+    const create = (id: string) => store.update((tx) => tx.create('task', Task.create({ id })));
+    await create('a');
+    assert.ok(store.get('task', 'a'));
+    fate = 'lost';
+    await assert.rejects(create('b'), (e) => isSwarmtsError(e, 'no-leader'));
+    fate = 'snapshot';
+    await assert.rejects(create('c'), (e) => isSwarmtsError(e, 'aborted'));
   });
 
   it('has times that only go forward, though the clock of the next leader is behind', async () => {

@@ -22,7 +22,10 @@ import { Table } from './table.js';
 import { type AnyChange, type Kind, kinds, objectOf, type Tables, tables } from './tables.js';
 import { type PendingChange, type ReadTx, type TableSet, Transaction, type WriteTx } from './transaction.js';
 
-/** Puts an entry through consensus; resolves after `applyEntry` was called with it. */
+/**
+ * Puts an entry through consensus; resolves after `applyEntry` was called with it. One that rejects with 'no-leader' has found out before
+ * that `applyEntry` will not be called with it any more, if it has not been.
+ */
 export interface Proposer {
   propose(data: Uint8Array): Promise<void>;
 }
@@ -44,6 +47,12 @@ type StoreEvent =
   | { readonly type: 'commit' }
   | { readonly type: 'restored' };
 
+interface OwnTransaction {
+  readonly transaction: StoreTransaction;
+  /** 'unknown': a snapshot has taken the place of the entries among which it may have been. */
+  outcome: 'open' | 'applied' | 'unknown';
+}
+
 export interface StoreOptions {
   readonly proposer: Proposer;
   readonly now: () => number;
@@ -54,7 +63,7 @@ export class Store {
   readonly #queue = new WatchQueue<StoreEvent>();
   readonly #options: StoreOptions;
   /** Transactions of this process on their way through consensus, so that applying needs no decoding. */
-  readonly #mine = new Map<string, StoreTransaction>();
+  readonly #mine = new Map<string, OwnTransaction>();
   readonly #events = new ClusterEvents();
   #tail: Promise<unknown> = Promise.resolve();
   #version = 0;
@@ -161,18 +170,30 @@ export class Store {
       timeMs: Math.max(this.#options.now(), this.#lastTimeMs),
     });
     const data = encodeTransaction(transaction, pending);
-    this.#mine.set(transaction.id, transaction);
+    await this.#propose({ transaction, outcome: 'open' }, data);
+    return result;
+  }
+
+  /** Also when leadership was lost meanwhile: what the next leader has committed was made. */
+  async #propose(own: OwnTransaction, data: Uint8Array): Promise<void> {
+    const { id } = own.transaction;
+    this.#mine.set(id, own);
     try {
       await this.#options.proposer.propose(data);
+    } catch (e) {
+      if (own.outcome === 'applied') return;
+      if (own.outcome === 'open') throw e;
+      throw new SwarmtsError('aborted', 'whether the change was made is not known', { cause: e });
     } finally {
-      this.#mine.delete(transaction.id);
+      this.#mine.delete(id);
     }
-    return result;
   }
 
   /** Applies a committed entry. Deterministic: called with the same entries on every manager. */
   applyEntry(index: number, data: Uint8Array): void {
-    const transaction = this.#mine.get(transactionIdOf(data)) ?? StoreTransaction.decode(data);
+    const own = this.#mine.get(transactionIdOf(data));
+    if (own) own.outcome = 'applied';
+    const transaction = own?.transaction ?? StoreTransaction.decode(data);
     this.#version = index;
     this.#lastTimeMs = Math.max(this.#lastTimeMs, transaction.timeMs);
     const changes = transaction.actions
@@ -247,6 +268,7 @@ export class Store {
     put('config', s.configs);
     put('volume', s.volumes);
     put('resource', s.resources);
+    for (const own of this.#mine.values()) if (own.outcome === 'open') own.outcome = 'unknown';
     const before = this.#version;
     this.#version = s.versionIndex;
     this.#events.replace(s.events);
