@@ -25,6 +25,7 @@ interface Deadline {
 
 /** A timer that fires so late tells that this process stalled, not that the node is gone. */
 const STALL_MS = 500;
+const ORPHAN_RETRY_MS = 10_000;
 
 export class NodeMonitor {
   readonly #c: LeaderContext;
@@ -191,20 +192,29 @@ export class NodeMonitor {
     const orphanAfterMs = periodMs(this.#cluster?.spec, orphanPeriod);
     const nowMs = this.#c.clock.now();
     const leftMs = Math.min(orphanAfterMs, (sinceMs || nowMs) + orphanAfterMs - nowMs);
-    const timer = this.#c.clock.after(Math.max(0, leftMs), () => {
-      this.#orphaning.delete(nodeId);
-      this.#touchTasks(nodeId, (s) =>
-        TaskStatus.create({
-          ...s,
-          state: TaskState.ORPHANED,
-          appliedAtMs: this.#c.clock.now(),
-          message: 'node has been down for too long',
-        }),
-      ).catch((e: unknown) =>
-        this.#c.log.error('tasks of a lost node could not be orphaned', { node: nodeId, error: e }),
+    this.#orphaning.set(
+      nodeId,
+      this.#c.clock.after(Math.max(0, leftMs), () => this.#orphan(nodeId)),
+    );
+  }
+
+  #orphan(nodeId: string): void {
+    this.#orphaning.delete(nodeId);
+    this.#touchTasks(nodeId, (s) =>
+      TaskStatus.create({
+        ...s,
+        state: TaskState.ORPHANED,
+        appliedAtMs: this.#c.clock.now(),
+        message: 'node has been down for too long',
+      }),
+    ).catch((e: unknown) => {
+      this.#c.log.error('tasks of a lost node could not be orphaned, trying again', { node: nodeId, error: e });
+      if (this.#stopped || this.#c.store.get('node', nodeId)?.status?.state !== NodeState.DOWN) return;
+      this.#orphaning.set(
+        nodeId,
+        this.#c.clock.after(ORPHAN_RETRY_MS, () => this.#orphan(nodeId)),
       );
     });
-    this.#orphaning.set(nodeId, timer);
   }
 
   async #touchTasks(nodeId: string, change: (s: TaskStatus | undefined) => TaskStatus): Promise<void> {

@@ -104,11 +104,16 @@ export class ConstraintEnforcer implements LeaderComponent {
         }
       }),
     );
-    await this.#c.store.batch(
-      verdicts,
-      (tx, v) => rejectTask(tx, v.taskId, v.reason, this.#c.clock.now()),
-      (v, error) => this.#c.log.warn('task could not be taken away', { task: v.taskId, error }),
-    );
+    try {
+      await this.#c.store.batch(
+        verdicts,
+        (tx, v) => rejectTask(tx, v.taskId, v.reason, this.#c.clock.now()),
+        (v, error) => this.#c.log.warn('task could not be taken away', { task: v.taskId, error }),
+      );
+    } catch (e) {
+      for (const id of ids) this.#dirty.add(id);
+      throw e;
+    }
   }
 }
 

@@ -120,12 +120,17 @@ export class TaskReaper {
       return services.flatMap((id) => tasksToDelete(tx.by('task', 'service', id), tx.get('service', id), limit));
     });
     this.#loop.giveWay(this.#o.clock.monotonic() - begin);
-    await this.#o.store.batch(
-      ids,
-      (tx, id) => {
-        if (tx.get('task', id)) tx.remove('task', id);
-      },
-      (id, e) => this.#o.log.warn('task could not be deleted', { task: id, error: e }),
-    );
+    try {
+      await this.#o.store.batch(
+        ids,
+        (tx, id) => {
+          if (tx.get('task', id)) tx.remove('task', id);
+        },
+        (id, e) => this.#o.log.warn('task could not be deleted', { task: id, error: e }),
+      );
+    } catch (e) {
+      for (const id of services) this.#dirty.add(id);
+      throw e;
+    }
   }
 }

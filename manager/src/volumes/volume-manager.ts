@@ -121,11 +121,16 @@ export class VolumeManager implements LeaderComponent {
   async #work(): Promise<void> {
     const ids = [...this.#dirty];
     this.#dirty.clear();
-    await this.#c.store.batch(
-      ids,
-      (tx, id) => this.#settle(tx, id),
-      (id, error) => this.#c.log.warn('a volume could not be looked after', { volume: id, error: messageOf(error) }),
-    );
+    try {
+      await this.#c.store.batch(
+        ids,
+        (tx, id) => this.#settle(tx, id),
+        (id, error) => this.#c.log.warn('a volume could not be looked after', { volume: id, error: messageOf(error) }),
+      );
+    } catch (e) {
+      for (const id of ids) this.#dirty.add(id);
+      throw e;
+    }
     for (const id of ids) this.#call(id);
   }
 
@@ -161,7 +166,10 @@ export class VolumeManager implements LeaderComponent {
     const call = volume && this.#nextCall(volume);
     if (!call) return;
     const done = this.#run(id, call)
-      .catch((e: unknown) => this.#c.onStuck(e))
+      .catch((e: unknown) => {
+        this.#c.log.error('what a CSI plugin has done could not be written: it is asked again', { volume: id, error: e });
+        if (!this.#stopped) this.#retryLater(id, call.part);
+      })
       .finally(() => {
         this.#busy.delete(id);
         if (!this.#stopped) this.#mark(id);
