@@ -1,6 +1,6 @@
 /** The CA on the leader: hands out the root, and certificates to those with a token or a certificate. */
 import { verify, X509Certificate } from 'node:crypto';
-import { newId, SwarmtsError } from '@swarmts/lib';
+import { messageOf, newId, SwarmtsError } from '@swarmts/lib';
 import {
   defaults,
   type GetRootCaResponse,
@@ -57,21 +57,23 @@ export class CaServer {
     const role = callerId === '' ? this.#roleOfToken(request.token) : this.#roleOfMember(callerId);
     const cluster = this.#cluster();
     const root = this.#root();
-    const certPem = await this.#signForNode(
-      nodeCertificateOrder({
-        csrPem: Buffer.from(request.csrPem).toString(),
-        nodeId,
-        clusterId: cluster.id,
-        role,
-        validForMs: this.#validForMs(),
-        nowMs: this.#o.now(),
-      }),
-    );
+    const order = nodeCertificateOrder({
+      csrPem: Buffer.from(request.csrPem).toString(),
+      nodeId,
+      clusterId: cluster.id,
+      role,
+      validForMs: this.#validForMs(),
+      nowMs: this.#o.now(),
+    });
+    const certPem = await this.#signForNode(order).catch(async (e: unknown) => {
+      await this.#tell(nodeId, `${NOT_RENEWED}${messageOf(e)}`);
+      throw e;
+    });
     const certificateExpiresAtMs = Date.parse(new X509Certificate(certPem).validTo);
     await this.#o.store.update((tx) => {
       const known = tx.get('node', nodeId);
       const issued = { certificateRole: role, certificateRotating: false, certificateExpiresAtMs };
-      if (known) tx.update('node', { ...known, ...issued });
+      if (known) tx.update('node', { ...withMessage(known, ''), ...issued });
       else if (callerId !== '')
         throw new SwarmtsError('not-found', `node ${callerId} was removed from the swarm: leave it and join again`);
       else {
@@ -92,6 +94,14 @@ export class CaServer {
       }
     });
     return answerOf(nodeId, certPem, root, role);
+  }
+
+  /** Where users look: at the node, if it is known. */
+  async #tell(nodeId: string, message: string): Promise<void> {
+    await this.#o.store.update((tx) => {
+      const node = tx.get('node', nodeId);
+      if (node && node.status?.message !== message) tx.update('node', withMessage(node, message));
+    });
   }
 
   async #issueForApi(request: IssueCertificateRequest, callerId: string): Promise<IssueCertificateResponse> {
@@ -196,6 +206,14 @@ export class CaServer {
     const stillInRaft = node.managerStatus !== undefined && node.spec?.role === NodeRole.WORKER;
     return stillInRaft ? NodeRole.MANAGER : (node.spec?.role ?? NodeRole.WORKER);
   }
+}
+
+const NOT_RENEWED = 'its certificate was not renewed: ';
+
+/** '' takes away what was said of its certificate, and nothing else. */
+function withMessage(node: Node, message: string): Node {
+  const isOther = message === '' && !node.status?.message.startsWith(NOT_RENEWED);
+  return isOther ? node : { ...node, status: NodeStatus.create({ ...node.status, message }) };
 }
 
 function answerOf(nodeId: string, certPem: string, root: RootCa, role: NodeRole): IssueCertificateResponse {
