@@ -6,6 +6,7 @@ import { type AllocationView, allocateNetwork, VNI_OPTION, vniOf } from './netwo
 const view = (networks: readonly Network[] = [], cluster: Partial<Cluster> = {}, nodeAddresses: string[] = []) =>
   ({
     networks,
+    leaving: [],
     nodeAddresses,
     cluster: Cluster.create({ defaultAddressPools: ['10.0.0.0/8'], subnetSize: 24, ...cluster }),
   }) satisfies AllocationView;
@@ -104,5 +105,19 @@ describe('a new network', () => {
       if (made.length > 8) made = made.filter((_, k) => k !== i % 8);
     }
     assert.deepEqual(subnets(make('last', {}, view())), ['10.0.0.0/24 10.0.0.1'], 'nothing is remembered');
+  });
+
+  it('gets the subnet of a network whose tasks still stop only when there is no other, and never its VNI', () => {
+    const gone = make('a', {}, view());
+    const leaving = { ...view(), leaving: [gone] };
+    const next = make('b', {}, leaving);
+    assert.notEqual(subnets(next)[0], subnets(gone)[0]);
+    const small = { defaultAddressPools: ['10.0.0.0/24'] };
+    const only = make('c', {}, view([], small));
+    const again = make('d', {}, { ...view([], small), leaving: [only] });
+    assert.deepEqual(subnets(again), subnets(only));
+    assert.notEqual(vniOf(again), vniOf(only));
+    const asked = make('e', withSubnet('10.0.0.0/24'), { ...view(), leaving: [gone] });
+    assert.equal(subnets(asked).length, 1);
   });
 });

@@ -36,6 +36,8 @@ const IPV6_SUBNET_BITS = 64;
 export interface AllocationView {
   readonly networks: readonly Network[];
   readonly cluster: Cluster | undefined;
+  /** Networks that were removed while tasks on them still stop: what is chosen is none of theirs, what is asked for may be. */
+  readonly leaving: readonly Network[];
   /** Underlay addresses of the nodes: a subnet that is chosen never hides one. */
   readonly nodeAddresses: readonly string[];
 }
@@ -45,9 +47,10 @@ export function allocateNetwork(spec: NetworkSpec, view: AllocationView): Pick<N
   const taken = view.networks.flatMap(subnetsOf);
   const configs = [...fixedSubnets(spec.ipam?.configs ?? [], { ipv6: spec.ipv6Enabled, taken, overlap })];
   const families = new Set(configs.map((c) => parseIpPrefix(c.subnet).family));
-  if (!families.has(4)) configs.unshift(withGateway(freeSubnet(spec, view, taken)));
-  if (spec.ipv6Enabled && !families.has(6)) configs.push(withGateway(freeIpv6Subnet(taken)));
-  const vni = freeVni(spec, view.networks);
+  const leaving = view.leaving.flatMap(subnetsOf);
+  if (!families.has(4)) configs.unshift(withGateway(freeSubnet(spec, view, taken, leaving)));
+  if (spec.ipv6Enabled && !families.has(6)) configs.push(withGateway(freeIpv6Subnet([...taken, ...leaving])));
+  const vni = freeVni(spec, view);
   return {
     driverState: Driver.create({
       name: 'overlay',
@@ -73,15 +76,25 @@ function overlap(subnet: string, other: string): SwarmtsError {
   return new SwarmtsError('conflict', `${what}: ${subnet} and ${other}`);
 }
 
-function freeSubnet(spec: NetworkSpec, view: AllocationView, taken: readonly IpPrefix[]): IpamConfig {
+/** One that is just being left is better than none. */
+function freeSubnet(
+  spec: NetworkSpec,
+  view: AllocationView,
+  taken: readonly IpPrefix[],
+  leaving: readonly IpPrefix[],
+): IpamConfig {
   const pools = view.cluster?.defaultAddressPools ?? [];
   const subnetBits = view.cluster?.subnetSize || defaults.subnetSize;
-  for (const text of pools.length > 0 ? pools : [defaults.addressPool]) {
-    const pool = parseIpPrefix(text);
-    if (pool.family !== 4) continue;
-    const bits = Math.max(pool.bits, spec.ingress ? ingressBits(pool, subnetBits) : subnetBits);
-    const found = firstFreePrefix(pool, bits, [...taken, ...view.nodeAddresses.flatMap(hostPrefix)]);
-    if (found) return IpamConfig.create({ subnet: formatIpPrefix(found) });
+  const prefixes = (pools.length > 0 ? pools : [defaults.addressPool])
+    .map((p) => parseIpPrefix(p))
+    .filter((p) => p.family === 4);
+  const nodes = view.nodeAddresses.flatMap(hostPrefix);
+  for (const busy of [[...taken, ...leaving], taken]) {
+    for (const pool of prefixes) {
+      const bits = Math.max(pool.bits, spec.ingress ? ingressBits(pool, subnetBits) : subnetBits);
+      const found = firstFreePrefix(pool, bits, [...busy, ...nodes]);
+      if (found) return IpamConfig.create({ subnet: formatIpPrefix(found) });
+    }
   }
   throw new SwarmtsError(
     'resource-exhausted',
@@ -110,11 +123,12 @@ function hostPrefix(address: string): IpPrefix[] {
   }
 }
 
-function freeVni(spec: NetworkSpec, networks: readonly Network[]): number {
+function freeVni(spec: NetworkSpec, { networks, leaving }: AllocationView): number {
   const used = new Map(networks.map((n) => [vniOf(n), n.spec?.annotations?.name ?? n.id]));
   const wish = spec.driver?.options[VNI_OPTION];
   if (wish !== undefined) return wishedVni(wish, used);
-  for (let vni = FIRST_VNI; vni <= LAST_VNI; vni++) if (!used.has(vni)) return vni;
+  const busy = new Set(leaving.map(vniOf));
+  for (let vni = FIRST_VNI; vni <= LAST_VNI; vni++) if (!used.has(vni) && !busy.has(vni)) return vni;
   throw new SwarmtsError('resource-exhausted', 'all VXLAN network identifiers are in use');
 }
 

@@ -17,6 +17,7 @@ import {
 } from '@swarmts/proto';
 import { ingressNetwork, isNodeNetwork } from '../allocator/attachments.js';
 import { allocateNetwork } from '../allocator/network-allocation.js';
+import { holdsAddresses } from '../allocator/network-pools.js';
 import { isIngress } from '../allocator/published-ports.js';
 import type { ReadTx, WriteTx } from '../store/transaction.js';
 import { findByNameOrId } from './find.js';
@@ -47,7 +48,17 @@ function requireEncryption(tx: ReadTx, name: string): void {
 
 function viewOf(tx: ReadTx) {
   const nodeAddresses = tx.list('node').flatMap((n) => (n.status?.addr ? [n.status.addr] : []));
-  return { networks: tx.list('network'), cluster: tx.list('cluster')[0], nodeAddresses };
+  return { networks: tx.list('network'), leaving: leavingNetworks(tx), cluster: tx.list('cluster')[0], nodeAddresses };
+}
+
+/** On a node where such a task still stops, another network cannot have the same number, nor should it have the same addresses. */
+function leavingNetworks(tx: ReadTx): readonly Network[] {
+  const found = new Map<string, Network>();
+  for (const t of tx.list('task')) {
+    if (!holdsAddresses(t)) continue;
+    for (const { network } of t.networks) if (network && !tx.get('network', network.id)) found.set(network.id, network);
+  }
+  return [...found.values()];
 }
 
 function validateNetworkSpec(spec: NetworkSpec): void {

@@ -17,6 +17,7 @@ import {
   UpdateState,
   UpdateStatus,
 } from '@swarmts/proto';
+import { VNI_OPTION } from '../allocator/network-allocation.js';
 import { testService, testTask } from '../orchestrator/testing.js';
 import { localStore } from '../store/store.js';
 import { localOperations } from './operations-bed.js';
@@ -154,7 +155,7 @@ describe('removing a network', () => {
       tx.create('service', testService());
       tx.create('task', { ...testTask({ id: 't', slot: 1, ...task }), networks });
     });
-    return { store, remove: () => operations.removeNetwork({ ref: 'back' }) };
+    return { store, operations, remove: () => operations.removeNetwork({ ref: 'back' }) };
   };
 
   it('is refused while an update has not come to all tasks that are on it', async () => {
@@ -166,6 +167,25 @@ describe('removing a network', () => {
     const { store, remove } = await attached({ desired: TaskState.SHUTDOWN });
     await remove();
     assert.equal(store.count('network'), 0);
+  });
+
+  it('leaves its number and addresses alone until its last task has stopped', async () => {
+    const { store, operations, remove } = await attached({ desired: TaskState.SHUTDOWN });
+    const first = store.view((tx) => tx.list('network')[0]);
+    await remove();
+    const create = async (name: string) => {
+      const { id } = await operations.createNetwork({ spec: NetworkSpec.create({ annotations: annotations(name) }) });
+      const n = store.get('network', id);
+      return [n?.driverState?.options[VNI_OPTION], n?.ipam?.configs[0]?.subnet];
+    };
+    const before = [first?.driverState?.options[VNI_OPTION], first?.ipam?.configs[0]?.subnet];
+    const next = await create('back');
+    assert.ok(
+      next.every((v, i) => v !== before[i]),
+      `${next} is none of ${before}`,
+    );
+    await store.update((tx) => tx.remove('task', 't'));
+    assert.deepEqual(await create('other'), before);
   });
 
   it('does not wait for tasks of a service that is gone', async () => {

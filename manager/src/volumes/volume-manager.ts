@@ -167,7 +167,10 @@ export class VolumeManager implements LeaderComponent {
     if (!call) return;
     const done = this.#run(id, call)
       .catch((e: unknown) => {
-        this.#c.log.error('what a CSI plugin has done could not be written: it is asked again', { volume: id, error: e });
+        this.#c.log.error('what a CSI plugin has done could not be written: it is asked again', {
+          volume: id,
+          error: e,
+        });
         if (!this.#stopped) this.#retryLater(id, call.part);
       })
       .finally(() => {
