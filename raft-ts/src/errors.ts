@@ -4,7 +4,7 @@
 export type RaftErrorCode =
   /** This member is not the leader; `leader` says who is, 0 if unknown. Nothing was proposed. */
   | 'not-leader'
-  /** Refused before it entered the log: too much uncommitted, a transfer or another conf change under way. */
+  /** Refused before it entered the log: too much uncommitted, another conf change under way, or a transfer to `leader`. */
   | 'dropped'
   | 'aborted'
   | 'stopped'

@@ -358,7 +358,8 @@ function fatalError(e: RaftError): Error {
 
 function fromRaft(e: unknown): unknown {
   if (!isRaftError(e)) return e;
-  if (e.code === 'not-leader' || e.code === 'leadership-lost')
+  const isHandingOver = e.code === 'dropped' && e.leader !== 0;
+  if (e.code === 'not-leader' || e.code === 'leadership-lost' || isHandingOver)
     return new SwarmtsError('no-leader', NO_LEADER, { cause: e });
   if (e.code === 'dropped')
     return new SwarmtsError('resource-exhausted', `the managers are busy, try again: ${e.message}`, { cause: e });

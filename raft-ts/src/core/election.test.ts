@@ -218,7 +218,7 @@ describe('a transfer of the leadership', () => {
     group.core(1).transferLeadership(3);
     group.deliver();
     assert.equal(group.status(1).role, 'leader');
-    assert.throws(() => group.core(1).propose([Buffer.from('c')]), { code: 'dropped' });
+    assert.throws(() => group.core(1).propose([Buffer.from('c')]), { code: 'dropped', leader: 3 });
     group.heal();
     group.tick(1);
     group.deliver();

@@ -195,7 +195,7 @@ export class RawNode {
     const index = raft.log.lastIndex + 1;
     if (raft.role === 'leader') {
       const refusal = propose(raft, proposed);
-      if (refusal !== undefined) throw new RaftError('dropped', REFUSALS[refusal]);
+      if (refusal !== undefined) throw new RaftError('dropped', REFUSALS[refusal], { leader: raft.transferee });
       return { index, term: raft.term };
     }
     const entries = proposed.map((entry): Entry => ({ ...entry, index: 0, term: 0 }));

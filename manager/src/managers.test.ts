@@ -1,0 +1,191 @@
+/** Three managers in one process, with their logs on disk and real connections between them. */
+import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { isSwarmtsError, silentLogger, sleep, systemClock } from '@swarmts/lib';
+import {
+  Cluster,
+  ClusterSpec,
+  ConfigSpec,
+  Node,
+  NodeRole,
+  NodeSpec,
+  NodeState,
+  NodeStatus,
+  RaftConfig,
+  RootCa,
+} from '@swarmts/proto';
+import { createRequest, createRootCa, type KeyAndCert, signNodeCertificate } from './ca/certificates.js';
+import { Credentials } from './ca/credentials.js';
+import { newJoinToken } from './ca/join-token.js';
+import { Manager, type ManagerOptions } from './manager.js';
+import { noVolumePlugins } from './volumes/volume-plugins.js';
+
+const WAIT_MS = 20_000;
+
+async function until(what: string, isTrue: () => boolean | Promise<boolean>): Promise<void> {
+  const deadline = Date.now() + WAIT_MS;
+  while (!(await isTrue())) {
+    if (Date.now() > deadline) assert.fail(`not in time: ${what}`);
+    await sleep(systemClock, 20);
+  }
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const address = server.address();
+  await new Promise((resolve) => server.close(resolve));
+  return typeof address === 'object' && address ? address.port : 0;
+}
+
+class Group {
+  readonly #dir: string;
+  readonly #root: KeyAndCert;
+  readonly managers: Manager[] = [];
+  readonly dirs: string[] = [];
+
+  private constructor(dir: string, root: KeyAndCert) {
+    this.#dir = dir;
+    this.#root = root;
+  }
+
+  static async start(count: number): Promise<Group> {
+    const group = new Group(await mkdtemp(join(tmpdir(), 'swarmts-managers-')), await createRootCa(Date.now()));
+    for (let i = 1; i <= count; i++) await group.#add(i);
+    await until('all vote', () => group.managers.every((m) => m.raft.status.voters.length === count));
+    return group;
+  }
+
+  async #add(raftId: number): Promise<void> {
+    const [first] = this.managers;
+    const addr = `127.0.0.1:${await freePort()}`;
+    const node = Node.create({
+      id: `node${raftId}`,
+      spec: NodeSpec.create({ role: NodeRole.MANAGER, annotations: { name: '', labels: {} } }),
+      certificateRole: NodeRole.MANAGER,
+      status: NodeStatus.create({ state: NodeState.UNKNOWN }),
+      ...(first ? {} : { managerStatus: { raftId, addr, leader: false, reachability: 0 } }),
+    });
+    if (first) await first.store.update((tx) => tx.create('node', node));
+    const dataKey = randomBytes(32);
+    const dir = join(this.#dir, node.id);
+    const options: ManagerOptions = {
+      ...{ dir, raftId, listenAddr: addr, advertiseAddr: addr, clock: systemClock, random: Math.random },
+      ...{ dataKeys: () => [dataKey], log: silentLogger, snapshotEntries: 10_000, volumePlugins: noVolumePlugins },
+      credentials: await this.#credentials(node.id),
+      onFatal: (e) => assert.fail(e),
+      onRemoved: () => undefined,
+      ...(first ? { joinAddr: first.raft.book.get(1)?.addr ?? '' } : { bootstrap: { cluster: this.#cluster(), node } }),
+    };
+    const manager = await Manager.start(options);
+    this.managers.push(manager);
+    this.dirs.push(dir);
+    if (!first) await until('the first manager leads', () => manager.isLeader);
+  }
+
+  async #credentials(nodeId: string): Promise<Credentials> {
+    const { keyPem, csrPem } = await createRequest();
+    const order = { csrPem, nodeId, clusterId: 'c', role: NodeRole.MANAGER, validForMs: 3_600_000, nowMs: Date.now() };
+    const rootPem = this.#root.certPem;
+    return new Credentials({ keyPem, certPem: await signNodeCertificate(this.#root, order), rootPem });
+  }
+
+  #cluster(): Cluster {
+    const { certPem, keyPem } = this.#root;
+    const joinTokens = { worker: newJoinToken(certPem), manager: newJoinToken(certPem) };
+    return Cluster.create({
+      id: 'c',
+      spec: ClusterSpec.create({ annotations: { name: 'default', labels: {} }, raft: RaftConfig.create({}) }),
+      rootCa: RootCa.create({ certPem: Buffer.from(certPem), keyPem: Buffer.from(keyPem), joinTokens }),
+      defaultAddressPools: ['10.0.0.0/8'],
+      subnetSize: 24,
+    });
+  }
+
+  get leader(): Manager | undefined {
+    return this.managers.find((m) => m.isLeader);
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all(this.managers.map((m) => m.stop()));
+    await rm(this.#dir, { recursive: true, force: true });
+  }
+}
+
+describe('three managers', () => {
+  let group: Group;
+  before(async () => {
+    group = await Group.start(3);
+  });
+  after(() => group.stop());
+
+  it('make every change once while the leader changes, and tell truly whether it was made', async () => {
+    const made = new Set<string>();
+    const unknown = new Set<string>();
+    let busy = true;
+    const create = async (manager: Manager, who: number) => {
+      for (let i = 0; busy; i++) {
+        const name = `c${who}-${i}`;
+        const spec = ConfigSpec.create({ annotations: { name, labels: {} }, data: Buffer.from(name) });
+        try {
+          await manager.call('createConfig', { spec });
+          made.add(name);
+        } catch (e) {
+          assert.ok(isSwarmtsError(e, 'aborted', 'no-leader', 'unavailable'), `${name}: ${e}`);
+          unknown.add(name);
+        }
+      }
+    };
+    const users = group.managers.flatMap((m, i) => [create(m, i), create(m, i + 10)]);
+    for (let change = 1; change <= 6; change++) {
+      await until('changes are made', () => made.size >= change * 10 && group.leader !== undefined);
+      const before = group.leader;
+      await before?.raft.handOver();
+      await until('another one leads', () => group.leader !== undefined && group.leader !== before);
+    }
+    busy = false;
+    await Promise.all(users);
+    const { managers } = group;
+    await until('all know the same', () => new Set(managers.map((m) => m.store.version)).size === 1);
+    const names = managers[0]?.store.view((tx) => tx.list('config')).map((c) => c.spec?.annotations?.name ?? '') ?? [];
+    assert.equal(new Set(names).size, names.length, 'none was made twice');
+    assert.deepEqual(
+      [...made].filter((n) => !names.includes(n)),
+      [],
+      'what was said to be made is there',
+    );
+    assert.deepEqual(
+      names.filter((n) => !made.has(n) && !unknown.has(n)),
+      [],
+      'what is there was said to be made',
+    );
+    assert.ok(made.size > 5 * unknown.size, `${made.size} were made, of ${unknown.size} it is not known`);
+  });
+
+  it('make and keep snapshots as the cluster is set, also those that did not make it', async () => {
+    const leader = group.leader;
+    assert.ok(leader);
+    await leader.store.update((tx) => {
+      const [cluster] = tx.list('cluster');
+      const raft = RaftConfig.create({ snapshotInterval: 10, keepOldSnapshots: 2, logEntriesForSlowFollowers: 5 });
+      if (cluster?.spec) tx.update('cluster', { ...cluster, spec: { ...cluster.spec, raft } });
+    });
+    const files = (dir: string) => readdir(join(dir, 'raft', 'snap'));
+    for (let i = 0; i < 100; i++) {
+      await leader.store.update((tx) => {
+        const node = tx.get('node', 'node1');
+        if (node) tx.update('node', { ...node, certificateExpiresAtMs: i + 1 });
+      });
+      if (i % 20 === 0) await sleep(systemClock, 50);
+    }
+    for (const dir of group.dirs)
+      await until(`three snapshots are in ${dir}`, async () => {
+        const names = await files(dir).catch(() => []);
+        return names.filter((n) => n.endsWith('.snap')).length === 3;
+      });
+  });
+});
