@@ -58,6 +58,7 @@ import {
   storeReads,
 } from './control/operations.js';
 import { LeaderRuntime } from './leader-runtime.js';
+import type { LogSubject } from './logs/log-broker.js';
 import { ChunkAssembler, NO_LEADER, RaftGroup, type RaftTimings } from './raft/raft-group.js';
 import { Authoriser } from './rpc/authorise.js';
 import { RpcServer } from './rpc/server.js';
@@ -419,9 +420,9 @@ export class Manager {
   }
 
   /** Log lines of tasks on any node. */
-  async *logs(taskIds: readonly string[], query: LogQuery, signal: AbortSignal): AsyncGenerator<LogChunk> {
+  async *logs(subject: LogSubject, query: LogQuery, signal: AbortSignal): AsyncGenerator<LogChunk> {
     if (this.isLeader) {
-      yield* this.#leaderRuntime().logs.read(taskIds, query, signal);
+      yield* this.#leaderRuntime().logs.read(subject, query, signal);
       return;
     }
     const leader = this.raft.leader;
@@ -431,7 +432,7 @@ export class Manager {
       m.path,
       m.requestSerialize,
       m.responseDeserialize,
-      ControlLogsRequest.create({ taskIds, query }),
+      ControlLogsRequest.create({ ...subject, query }),
     );
     const onAbort = () => stream.cancel();
     signal.addEventListener('abort', onAbort, { once: true });
@@ -535,9 +536,9 @@ export class Manager {
       serveTunnel(frames, (nodeId) => this.#leaderRuntime().dispatcher.openTunnel(nodeId)),
     );
     s.serverStream(ControlService.logs, async (call, signal) => {
-      const { taskIds, query } = call.request;
+      const { query, ...subject } = call.request;
       if (!query) throw new SwarmtsError('invalid-argument', 'a log request without query');
-      for await (const chunk of this.#leaderRuntime().logs.read(taskIds, query, signal)) call.write(chunk);
+      for await (const chunk of this.#leaderRuntime().logs.read(subject, query, signal)) call.write(chunk);
     });
   }
 

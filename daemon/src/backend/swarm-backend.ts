@@ -275,26 +275,35 @@ export class NodeSwarmBackend implements SwarmBackend {
     query: LogQuery,
     signal: AbortSignal,
   ): AsyncGenerator<ServiceLogLine | { readonly warning: string }> {
-    const tasks = await this.#tasksFor(kind, ref);
+    const { tasks, serviceId } = await this.#tasksFor(kind, ref);
     const byId = new Map(tasks.map((t) => [t.id, t]));
-    const chunks = withLeaderErrors(this.#manager.logs([...byId.keys()], query, signal), signal);
+    // Tasks that came later, as this manager knows them.
+    const taskOf = (id: string) => byId.get(id) ?? this.#node.managerIfAny?.store.get('task', id);
+    const chunks = withLeaderErrors(
+      this.#manager.logs({ taskIds: [...byId.keys()], serviceId }, query, signal),
+      signal,
+    );
     if (query.follow) {
-      for await (const chunk of chunks) yield* linesOf(chunk, byId);
+      for await (const chunk of chunks) yield* linesOf(chunk, taskOf);
       return;
     }
     // Without following everything is there at the end, and can be put in order.
     const all: (ServiceLogLine | { readonly warning: string })[] = [];
-    for await (const chunk of chunks) all.push(...linesOf(chunk, byId));
+    for await (const chunk of chunks) all.push(...linesOf(chunk, taskOf));
     const lines = all.filter((l): l is ServiceLogLine => !('warning' in l));
     lines.sort((a, b) => (a.timeNs < b.timeNs ? -1 : a.timeNs > b.timeNs ? 1 : 0));
     yield* lines;
     yield* all.filter((l) => 'warning' in l);
   }
 
-  async #tasksFor(kind: 'service' | 'task', ref: string): Promise<readonly Task[]> {
-    if (kind === 'task') return [await this.#call('getTask', { ref })];
+  async #tasksFor(
+    kind: 'service' | 'task',
+    ref: string,
+  ): Promise<{ readonly tasks: readonly Task[]; readonly serviceId: string }> {
+    if (kind === 'task') return { tasks: [await this.#call('getTask', { ref })], serviceId: '' };
     const { service } = await this.#call('getService', { ref });
-    return (await this.#call('listTasks', {})).filter((t) => t.serviceId === service.id);
+    const tasks = (await this.#call('listTasks', {})).filter((t) => t.serviceId === service.id);
+    return { tasks, serviceId: service.id };
   }
 
   async secrets(): Promise<readonly Secret[]> {
@@ -425,10 +434,10 @@ function given<T>(kind: string, spec: T | undefined): T {
 
 function linesOf(
   chunk: LogChunk,
-  tasks: ReadonlyMap<string, Task>,
+  taskOf: (id: string) => Task | undefined,
 ): readonly (ServiceLogLine | { readonly warning: string })[] {
   const lines = chunk.lines.map((l) => {
-    const task = tasks.get(l.taskId);
+    const task = taskOf(l.taskId);
     return {
       taskId: l.taskId,
       nodeId: task?.nodeId ?? '',

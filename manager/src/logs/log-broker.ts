@@ -1,18 +1,31 @@
 /**
- * Logs of tasks on any node: a subscription is sent to the nodes that hold the tasks, their lines come back through the
- * agents' streams. A node that cannot be asked is named, and the others are read all the same.
+ * Logs of tasks on any node: requests are sent to the nodes that hold the tasks, their lines come back through the
+ * agents' streams. A node that cannot be asked is named, and the others are read all the same. Who follows a service follows its
+ * tasks to come as well.
  */
-import { newId, WatchStream } from '@swarmts/lib';
-import { LogChunk, type LogQuery, LogRequest, observedState, type Task, TaskState } from '@swarmts/proto';
+import { newId, type Watch, WatchStream } from '@swarmts/lib';
+import { LogChunk, LogQuery, LogRequest, observedState, type Task, TaskState } from '@swarmts/proto';
 import type { Store } from '../store/store.js';
+import type { AnyChange } from '../store/tables.js';
 
 /** Chunks that may wait for a slow reader before the subscription ends. */
 const BUFFER_LIMIT = 10_000;
 
+/** What is read. */
+export interface LogSubject {
+  readonly taskIds: readonly string[];
+  /** Of followers: its tasks to come are read too; '' for none. */
+  readonly serviceId: string;
+}
+
 interface Subscription {
+  readonly subject: LogSubject;
+  readonly query: LogQuery;
   readonly stream: WatchStream<LogChunk>;
-  /** Nodes that have not said that they are done. */
-  readonly waiting: Set<string>;
+  /** Requests whose node has not said that it is done: the node of each. */
+  readonly waiting: Map<string, string>;
+  /** Tasks whose node was asked. */
+  readonly asked: Set<string>;
 }
 
 export interface LogBrokerOptions {
@@ -22,69 +35,121 @@ export interface LogBrokerOptions {
 
 export class LogBroker {
   readonly #o: LogBrokerOptions;
-  readonly #subscriptions = new Map<string, Subscription>();
+  readonly #subscriptions = new Set<Subscription>();
+  readonly #byRequest = new Map<string, Subscription>();
 
   constructor(options: LogBrokerOptions) {
     this.#o = options;
   }
 
-  /** Lines of the tasks, in the order in which they come; ends when every node is done, or never when following. */
-  async *read(taskIds: readonly string[], query: LogQuery, signal: AbortSignal): AsyncGenerator<LogChunk> {
-    const byNode = this.#byNode(taskIds);
-    const id = newId();
-    const subscription: Subscription = { stream: new WatchStream(BUFFER_LIMIT), waiting: new Set(byNode.keys()) };
-    this.#subscriptions.set(id, subscription);
-    const onAbort = () => subscription.stream.close();
+  /** Lines of the tasks, in the order in which they come; ends when nothing more is to come from any node. */
+  async *read(subject: LogSubject, query: LogQuery, signal: AbortSignal): AsyncGenerator<LogChunk> {
+    const s: Subscription = {
+      ...{ subject, query, stream: new WatchStream(BUFFER_LIMIT) },
+      ...{ waiting: new Map(), asked: new Set() },
+    };
+    this.#subscriptions.add(s);
+    const onAbort = () => s.stream.close();
     signal.addEventListener('abort', onAbort, { once: true });
+    let watch: Watch | undefined;
     try {
       if (signal.aborted) return;
-      for (const [nodeId, ids] of byNode) {
-        const sent = this.#o.request(nodeId, LogRequest.create({ subscriptionId: id, taskIds: ids, query }));
-        if (!sent)
-          this.#done(subscription, nodeId, `node ${this.#nameOf(nodeId)} is not available: its logs are missing`);
-      }
-      if (subscription.waiting.size === 0) subscription.stream.close();
-      yield* subscription.stream;
-      if (subscription.stream.lagged) yield LogChunk.create({ error: 'the reader was too slow: lines were lost' });
+      this.#ask(s, subject.taskIds, query);
+      if (query.follow) watch = this.#o.store.watch({ change: (c) => this.#onChange(s, c) });
+      this.#endIfOver(s);
+      yield* s.stream;
+      if (s.stream.lagged) yield LogChunk.create({ error: 'the reader was too slow: lines were lost' });
     } finally {
+      watch?.close();
       signal.removeEventListener('abort', onAbort);
-      this.#subscriptions.delete(id);
-      for (const nodeId of subscription.waiting)
-        this.#o.request(nodeId, LogRequest.create({ subscriptionId: id, cancel: true }));
+      this.#forget(s);
     }
+  }
+
+  #forget(s: Subscription): void {
+    this.#subscriptions.delete(s);
+    for (const [subscriptionId, nodeId] of s.waiting) {
+      this.#byRequest.delete(subscriptionId);
+      this.#o.request(nodeId, LogRequest.create({ subscriptionId, cancel: true }));
+    }
+  }
+
+  /** Asks the nodes of those tasks that have one. */
+  #ask(s: Subscription, taskIds: readonly string[], query: LogQuery): void {
+    // A node that has taken the task over says what comes of it, also before it has begun.
+    const from = query.follow ? TaskState.ACCEPTED : TaskState.ASSIGNED;
+    for (const [nodeId, ids] of this.#byNode(taskIds, from)) {
+      for (const id of ids) s.asked.add(id);
+      const subscriptionId = newId();
+      s.waiting.set(subscriptionId, nodeId);
+      this.#byRequest.set(subscriptionId, s);
+      const sent = this.#o.request(nodeId, LogRequest.create({ subscriptionId, taskIds: ids, query }));
+      if (!sent) this.#done(s, subscriptionId, `node ${this.#nameOf(nodeId)} is not available: its logs are missing`);
+    }
+  }
+
+  #onChange(s: Subscription, c: AnyChange): void {
+    if (c.kind === 'task' && this.#isOf(s, c.object)) {
+      if (c.action === 'remove') s.asked.delete(c.object.id);
+      // Of a task that comes later every line is new.
+      else if (!s.asked.has(c.object.id)) this.#ask(s, [c.object.id], LogQuery.create({ ...s.query, tail: -1 }));
+    } else if (c.kind !== 'service' || c.object.id !== s.subject.serviceId) return;
+    this.#endIfOver(s);
+  }
+
+  #isOf({ subject }: Subscription, task: Task): boolean {
+    return subject.taskIds.includes(task.id) || (subject.serviceId !== '' && task.serviceId === subject.serviceId);
+  }
+
+  #endIfOver(s: Subscription): void {
+    if (s.waiting.size === 0 && !this.#expectsMore(s)) s.stream.close();
+  }
+
+  /** Whether a task may still come, or get a node. */
+  #expectsMore({ subject, query, asked }: Subscription): boolean {
+    if (!query.follow) return false;
+    const { store } = this.#o;
+    if (subject.serviceId !== '') return store.get('service', subject.serviceId) !== undefined;
+    return subject.taskIds.some((id) => {
+      const task = store.get('task', id);
+      return task !== undefined && !asked.has(id) && observedState(task) <= TaskState.RUNNING;
+    });
   }
 
   /** A chunk from an agent. */
   deliver(nodeId: string, chunk: LogChunk): void {
-    const subscription = this.#subscriptions.get(chunk.subscriptionId);
-    if (!subscription?.waiting.has(nodeId)) return;
-    if (chunk.lines.length > 0) subscription.stream.push(chunk);
-    if (chunk.done) this.#done(subscription, nodeId, chunk.error);
+    const s = this.#byRequest.get(chunk.subscriptionId);
+    if (s?.waiting.get(chunk.subscriptionId) !== nodeId) return;
+    if (chunk.lines.length > 0) s.stream.push(chunk);
+    if (chunk.done) this.#done(s, chunk.subscriptionId, chunk.error);
   }
 
   /** The node's session ended: nothing more comes from it. */
   nodeGone(nodeId: string): void {
-    for (const s of this.#subscriptions.values()) {
-      if (s.waiting.has(nodeId))
-        this.#done(s, nodeId, `node ${this.#nameOf(nodeId)} went away: the rest of its logs is missing`);
+    for (const s of this.#subscriptions) {
+      const requests = [...s.waiting].filter(([, node]) => node === nodeId);
+      const error = `node ${this.#nameOf(nodeId)} went away: the rest of its logs is missing`;
+      for (const [i, [id]] of requests.entries()) this.#done(s, id, i === 0 ? error : '');
     }
   }
 
   stop(): void {
-    for (const s of this.#subscriptions.values()) s.stream.close();
+    for (const s of this.#subscriptions) s.stream.close();
   }
 
-  #done(s: Subscription, nodeId: string, error: string): void {
+  #done(s: Subscription, requestId: string, error: string): void {
     if (error !== '') s.stream.push(LogChunk.create({ error }));
-    s.waiting.delete(nodeId);
-    if (s.waiting.size === 0) s.stream.close();
+    s.waiting.delete(requestId);
+    this.#byRequest.delete(requestId);
+    this.#endIfOver(s);
   }
 
-  #byNode(taskIds: readonly string[]): Map<string, string[]> {
+  #byNode(taskIds: readonly string[], from: TaskState): Map<string, string[]> {
     const byNode = new Map<string, string[]>();
     for (const id of taskIds) {
       const task = this.#o.store.get('task', id);
-      if (!task || !hasLogs(task)) continue;
+      if (!task || task.nodeId === '' || observedState(task) < from) continue;
+      if (observedState(task) === TaskState.ORPHANED) continue;
       byNode.set(task.nodeId, [...(byNode.get(task.nodeId) ?? []), id]);
     }
     return byNode;
@@ -93,8 +158,4 @@ export class LogBroker {
   #nameOf(nodeId: string): string {
     return this.#o.store.get('node', nodeId)?.description?.hostname || nodeId;
   }
-}
-
-function hasLogs(t: Task): boolean {
-  return t.nodeId !== '' && observedState(t) >= TaskState.ASSIGNED && observedState(t) !== TaskState.ORPHANED;
 }

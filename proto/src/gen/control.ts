@@ -88,22 +88,26 @@ export const ControlResult: Codec<ControlResult> = {
 export interface ControlLogsRequest extends WithUnknownFields {
   readonly taskIds: readonly string[];
   readonly query: LogQuery | undefined;
+  /** Who follows it follows its tasks to come as well. */
+  readonly serviceId: string;
 }
 
 export const ControlLogsRequest: Codec<ControlLogsRequest> = {
   create: (partial) => ({
     taskIds: [],
     query: undefined,
+    serviceId: '',
     ...partial,
   }),
   write(m, w) {
     for (const v of m.taskIds) w.uint32(10).string(v);
     if (m.query !== undefined) LogQuery.write(m.query, w.uint32(18).fork()).ldelim();
+    if (m.serviceId !== '') w.uint32(26).string(m.serviceId);
     return writeUnknown(m, w);
   },
   encode: (m) => ControlLogsRequest.write(m, newWriter()).finish(),
   read(r, end) {
-    const m: { taskIds: string[]; query: LogQuery | undefined; unknownFields?: Uint8Array } = { taskIds: [], query: undefined };
+    const m: { taskIds: string[]; query: LogQuery | undefined; serviceId: string; unknownFields?: Uint8Array } = { taskIds: [], query: undefined, serviceId: '' };
     while (r.pos < end) {
       const start = r.pos;
       const tag = r.uint32();
@@ -113,6 +117,9 @@ export const ControlLogsRequest: Codec<ControlLogsRequest> = {
           break;
         case 18:
           m.query = LogQuery.read(r, readEnd(r));
+          break;
+        case 26:
+          m.serviceId = r.string();
           break;
         default:
           keepUnknown(m, r, start, tag);

@@ -83,13 +83,17 @@ export class Agent {
     this.#o = options;
     this.tasks = new TaskManager({
       ...options,
-      report: (id, status) => this.#queueStatus(id, status),
+      report: (id, status) => {
+        this.#queueStatus(id, status);
+        this.#logs.taskChanged();
+      },
       volumesUnpublished: (volumeIds) => this.#send(AgentMessage.create({ volumesUnpublished: { volumeIds } })),
     });
     this.#logs = new LogServer({
       engine: options.engine,
       log: options.log,
       containerOf: (id) => this.tasks.containerOf(id),
+      isOver: (id) => this.tasks.isOver(id),
       send: (logs) => this.#send(AgentMessage.create({ logs })),
     });
     this.#tunnels = new TunnelServer({
@@ -132,6 +136,7 @@ export class Agent {
     if (stream) await endStream(stream, this.#o.clock);
     this.#wake?.();
     await this.#loop;
+    this.#logs.close();
     await this.tasks.close();
   }
 
@@ -238,6 +243,7 @@ export class Agent {
         if (message.assignments) {
           if (!this.#apply(message.assignments)) stream.cancel();
           else this.#acknowledge(message.assignments, stream);
+          this.#logs.taskChanged();
           this.#flushStatuses();
         }
         if (message.withdrawn) this.tasks.withdraw(message.withdrawn.taskIds);

@@ -12,15 +12,30 @@ export interface LogServerOptions {
   readonly engine: ContainerEngine;
   readonly log: Logger;
   readonly containerOf: (taskId: string) => string | undefined;
+  /** The task has ended, or is none of this node's. */
+  readonly isOver: (taskId: string) => boolean;
   readonly send: (chunk: LogChunk) => void;
 }
 
 export class LogServer {
   readonly #o: LogServerOptions;
   readonly #active = new Map<string, AbortController>();
+  /** Followers of tasks that have not started yet. */
+  readonly #waiting = new Set<() => void>();
+  readonly #unsubscribe: () => void;
 
   constructor(options: LogServerOptions) {
     this.#o = options;
+    this.#unsubscribe = options.engine.onEvent((e) => {
+      if (e.type === 'container') this.taskChanged();
+    });
+  }
+
+  /** Of any task: one that is waited for may have started or ended. */
+  taskChanged(): void {
+    const waiting = [...this.#waiting];
+    this.#waiting.clear();
+    for (const look of waiting) look();
   }
 
   handle(r: LogRequest): void {
@@ -41,6 +56,12 @@ export class LogServer {
     for (const a of this.#active.values()) a.abort();
   }
 
+  /** No more requests come. */
+  close(): void {
+    this.#unsubscribe();
+    this.stop();
+  }
+
   async #serve(r: LogRequest, query: LogQuery, signal: AbortSignal): Promise<void> {
     const errors: string[] = [];
     await Promise.all(
@@ -56,8 +77,21 @@ export class LogServer {
       this.#o.send(LogChunk.create({ subscriptionId: r.subscriptionId, done: true, error: errors.join('; ') }));
   }
 
+  /** The task's container, as soon as there is something to follow, or nothing will come. */
+  async #untilStarted(taskId: string, signal: AbortSignal): Promise<string | undefined> {
+    for (;;) {
+      const id = this.#o.containerOf(taskId);
+      const isStarted = id !== undefined && this.#o.engine.find(id)?.state !== 'created';
+      if (isStarted || this.#o.isOver(taskId) || signal.aborted) return id;
+      await new Promise<void>((resolve) => {
+        this.#waiting.add(resolve);
+        signal.addEventListener('abort', () => resolve(), { once: true });
+      });
+    }
+  }
+
   async #serveTask(subscriptionId: string, taskId: string, query: LogQuery, signal: AbortSignal): Promise<void> {
-    const container = this.#o.containerOf(taskId);
+    const container = query.follow ? await this.#untilStarted(taskId, signal) : this.#o.containerOf(taskId);
     if (container === undefined) return;
     let lines: LogLine[] = [];
     let bytes = 0;

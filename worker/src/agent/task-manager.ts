@@ -7,6 +7,7 @@ import {
   type Assignments,
   AssignmentsKind,
   type Config,
+  isTerminal,
   type NetworkState,
   observedState,
   type Secret,
@@ -99,6 +100,12 @@ export class TaskManager {
   /** The container of a task, for its logs. */
   containerOf(taskId: string): string | undefined {
     return this.#o.engine.list().find((c) => c.config.labels[TASK_ID_LABEL] === taskId)?.id;
+  }
+
+  /** The task has ended, or is not of this node any more. */
+  isOver(taskId: string): boolean {
+    const runner = this.#runners.get(taskId);
+    return runner === undefined || isTerminal(newer(runner.task, runner.status).state);
   }
 
   /** False when increments were lost: the caller must ask for the full set. */
