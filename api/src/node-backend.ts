@@ -80,7 +80,7 @@ export interface ContainerSummary {
   readonly prefixLength: number;
   readonly gateway: string;
   readonly mac: string;
-  /** Beside the node's local network, while it runs. */
+  /** While it runs. */
   readonly networks: readonly ContainerNetwork[];
   /** On the node's local network. */
   readonly links: readonly ContainerLink[];

@@ -91,6 +91,7 @@ export async function openNetworks(
     routed,
     taken: [local.subnet],
     clock: systemClock,
+    logger,
   });
   let swarm: EndpointSource | undefined;
   const source: EndpointSource = {

@@ -3,6 +3,7 @@
 export * from './dns/index.js';
 export * from './forward/index.js';
 export * from './hosts-file.js';
+export { hostIfaceOf, isOnLocalNetwork, type LegWish } from './local/local-leg.js';
 export * from './local/local-network.js';
 export { probeByBinding } from './local/port-probe.js';
 export type { PortProbe, PortProtocol, PortRequest, PublishedPort } from './local/ports.js';

@@ -21,6 +21,8 @@ export interface NetExecutor {
   attachLocal(spec: LocalAttachmentSpec): Promise<void>;
   /** Drops a namespace file; absent is no error. */
   detachLocal(netns: string): Promise<void>;
+  /** Deletes an interface in a namespace; absent is no error. */
+  detachDevice(netns: string, iface: string): Promise<void>;
   /** Ensures a namespace that has only its loopback, up. */
   createNetns(netns: string, sysctls?: Readonly<Record<string, string>>): Promise<void>;
   /** Applies one nftables document as one transaction. */

@@ -1,3 +1,4 @@
+export * from './builtin-networks.js';
 export * from './client-role.js';
 export * from './cluster-labels.js';
 export * from './codec.js';
@@ -6,6 +7,7 @@ export * from './gen/index.js';
 export * from './image-reference.js';
 export * from './limits.js';
 export * from './names.js';
+export * from './network-driver.js';
 export * from './network-encryption.js';
 export * from './network-mtu.js';
 export * from './selinux-label.js';

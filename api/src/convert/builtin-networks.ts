@@ -1,41 +1,25 @@
-/** The networks that every node has without anybody making them. They need no manager, and their ids are fixed. */
+/** The networks that every node has, as they are listed and inspected. */
+import { type BuiltinNetwork, builtinNetworks } from '@swarmts/proto';
 import type { BridgeNetwork, ContainerSummary } from '../backend.js';
 import { ZERO_TIME } from '../json/write.js';
+import { containersJson } from './network.js';
 
-const NETWORKS = {
-  bridge: { driver: 'bridge', id: 'b1' },
-  host: { driver: 'host', id: 'b2' },
-  none: { driver: 'null', id: 'b3' },
-};
-
-type BuiltinName = keyof typeof NETWORKS;
-
-export const builtinNames = Object.keys(NETWORKS) as readonly BuiltinName[];
-
-export const builtinDriver = (name: BuiltinName): string => NETWORKS[name].driver;
-
-/** '' for the name of any other network. */
-export function builtinId(name: string): string {
-  const known = builtinNames.find((n) => n === name);
-  return known ? NETWORKS[known].id.padEnd(64, '0') : '';
-}
-
-/** Of a container that was given no network by name: a task without networks is on the node's own one. */
+/** Of a container that does not run, or whose network is no place of its own: a task without networks is on the node's own one. */
 export const soleNetwork = (c: ContainerSummary): string => (c.networkMode === 'local' ? 'bridge' : c.networkMode);
 
 /** `containers` as when one network is asked for; lists have none. */
 export function builtinNetworkJson(
-  name: BuiltinName,
+  { id, name, driver }: BuiltinNetwork,
   bridge: BridgeNetwork,
   containers: readonly ContainerSummary[] = [],
 ): Record<string, unknown> {
-  const isBridge = name === 'bridge';
+  const isBridge = name === builtinNetworks.bridge.name;
   return {
     Name: name,
-    Id: builtinId(name),
+    Id: id,
     Created: ZERO_TIME,
     Scope: 'local',
-    Driver: builtinDriver(name),
+    Driver: driver,
     EnableIPv6: false,
     IPAM: {
       Driver: 'default',
@@ -47,19 +31,17 @@ export function builtinNetworkJson(
     Ingress: false,
     ConfigFrom: { Network: '' },
     ConfigOnly: false,
-    Containers: Object.fromEntries(containers.filter((c) => isOn(c, name)).map((c) => [c.id, attachedJson(c)])),
+    Containers: isBridge ? containersJson(id, containers) : sharingJson(name, containers),
     Options: isBridge ? bridgeOptions(bridge) : {},
     Labels: {},
   };
 }
 
-function isOn(c: ContainerSummary, name: BuiltinName): boolean {
-  return c.pid > 0 && c.networks.length === 0 && soleNetwork(c) === name;
-}
-
-function attachedJson(c: ContainerSummary): Record<string, unknown> {
-  const IPv4Address = c.address === '' ? '' : `${c.address}/${c.prefixLength}`;
-  return { Name: c.name, EndpointID: '', MacAddress: c.mac, IPv4Address, IPv6Address: '' };
+/** Containers with the host's network, or with none, have no place there that would be told. */
+function sharingJson(name: string, containers: readonly ContainerSummary[]): Record<string, unknown> {
+  const nowhere = { EndpointID: '', MacAddress: '', IPv4Address: '', IPv6Address: '' };
+  const sharing = containers.filter((c) => c.pid > 0 && c.networkMode === name);
+  return Object.fromEntries(sharing.map((c) => [c.id, { Name: c.name, ...nowhere }]));
 }
 
 function bridgeOptions({ icc, mtu }: BridgeNetwork): Record<string, string> {

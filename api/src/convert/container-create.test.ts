@@ -69,7 +69,26 @@ describe('the body of a create', () => {
     const mac = '02:00:00:00:00:01';
     assert.deepEqual(read({ NetworkMode: 'back' }, { MacAddress: mac }).networks?.[0]?.mac, mac);
     assert.throws(() => read({ NetworkMode: 'back' }, { MacAddress: 'nope' }), /nope is not a valid mac address/);
-    assert.throws(() => read({}, { MacAddress: mac }), /follow from the IP addresses: use --network/);
+    assert.deepEqual(read({}, { MacAddress: mac }).networks, [
+      { target: 'bridge', aliases: [], links: [], addresses: [], mac },
+    ]);
+    const onEndpoint = { NetworkingConfig: { EndpointsConfig: { default: { MacAddress: mac } } } };
+    assert.deepEqual(read({ NetworkMode: 'default' }, onEndpoint).networks?.[0]?.mac, mac);
+    const wrong = { NetworkingConfig: { EndpointsConfig: { back: { MacAddress: 'x' } } } };
+    assert.throws(() => read({ NetworkMode: 'back' }, wrong), /x is not a valid mac address/);
+  });
+
+  it('is on the node’s own network beside others where that is said, and needs no word for it alone', () => {
+    const on = (mode: string, ...names: string[]) =>
+      read(
+        { NetworkMode: mode },
+        { NetworkingConfig: { EndpointsConfig: Object.fromEntries(names.map((n) => [n, {}])) } },
+      ).networks?.map((n) => n.target);
+    assert.deepEqual(on('default', 'default', 'back'), ['bridge', 'back']);
+    assert.deepEqual(on('back', 'back', 'bridge'), ['back', 'bridge']);
+    for (const mode of ['', 'default', 'bridge']) assert.equal(on(mode, mode || 'bridge'), undefined);
+    const alias = { NetworkingConfig: { EndpointsConfig: { bridge: { Aliases: ['x'] } } } };
+    assert.throws(() => read({}, alias), /network-scoped aliases are only supported for user-defined networks/);
   });
 
   it('takes volumes that are not absolute from the root on', () => {

@@ -104,7 +104,7 @@ function networkOf(o: JsonObject, host: JsonObject) {
   const configured = networksOf(mode, o.object('NetworkingConfig')?.object('EndpointsConfig'));
   const ports = portsOf(host.object('PortBindings'));
   if (shared !== '') refuseOwnNetworking(o, host);
-  const networks = modeOf(mode) === 'local' && shared === '' ? withMac(configured, o.string('MacAddress')) : [];
+  const networks = unlessPlain(withMac(configured, o.string('MacAddress')));
   const links = linksOf(mode, host.strings('Links'));
   const dns = { servers: host.strings('Dns'), search: host.strings('DnsSearch'), options: host.strings('DnsOptions') };
   return {
@@ -178,36 +178,50 @@ function stringOrList(o: JsonObject, name: string): readonly string[] {
   return typeof v === 'string' ? [v] : o.strings(name);
 }
 
-const UNSUPPORTED_ADDRESS = 'user specified IP address is supported on user defined networks only';
 const DEFAULT_MODES: readonly string[] = ['', 'default', 'bridge'];
+const BRIDGE = 'bridge';
 
 /** The network that the mode names, and those that are configured beside it. */
 function networksOf(mode: string, configs: JsonObject | undefined): readonly NetworkWish[] {
   if (mode === 'host' || mode === 'none' || mode.startsWith('container:')) return [];
-  const configured = Object.keys(configs?.value ?? {}).filter((name) => !DEFAULT_MODES.includes(name));
-  const first = DEFAULT_MODES.includes(mode) ? [] : [mode];
-  for (const name of DEFAULT_MODES) refuseAddresses(readWish(name, configs?.object(name)));
-  return [...new Set([...first, ...configured])].map((target) => readWish(target, configs?.object(target)));
+  const nameOf = (text: string) => (DEFAULT_MODES.includes(text) ? BRIDGE : text);
+  const configOf = (target: string) =>
+    target === BRIDGE ? DEFAULT_MODES.map((m) => configs?.object(m)).find((o) => o) : configs?.object(target);
+  const targets = new Set([mode, ...Object.keys(configs?.value ?? {})].map(nameOf));
+  return [...targets].map((target) => {
+    const wish = readWish(target, configOf(target));
+    if (target === BRIDGE) refuseOnBridge(wish);
+    return wish;
+  });
 }
 
 /** Before clients said it for each network, they said it for the container: it is that of the first one. */
 function withMac(networks: readonly NetworkWish[], mac: string): readonly NetworkWish[] {
   const [first, ...others] = networks;
-  if (mac === '') return networks;
-  if (!/^([0-9a-f]{2}[:-]){5}[0-9a-f]{2}$/i.test(mac))
-    throw new SwarmtsError('invalid-argument', `${mac} is not a valid mac address`);
-  if (first) return [{ mac, ...first }, ...others];
-  const why =
-    'the MAC addresses on the node’s own network follow from the IP addresses: use --network with one of your own';
-  throw new SwarmtsError('unsupported', why);
+  if (mac === '' || !first) return networks;
+  return [{ ...first, mac: first.mac ?? validMac(mac) }, ...others];
 }
 
-/** The addresses of the node's own network are its to give. */
-function refuseAddresses({ addresses }: NetworkWish): void {
-  if (addresses.length === 0) return;
+/** One that is on the node's own network alone, and has no wish there, needs not say so. */
+function unlessPlain(networks: readonly NetworkWish[]): readonly NetworkWish[] {
+  const [first, ...others] = networks;
+  return first?.target === BRIDGE && others.length === 0 && first.mac === undefined ? [] : networks;
+}
+
+function validMac(mac: string): string {
+  if (/^([0-9a-f]{2}[:-]){5}[0-9a-f]{2}$/i.test(mac)) return mac;
+  throw new SwarmtsError('invalid-argument', `${mac} is not a valid mac address`);
+}
+
+/** The addresses of the node's own network are its to give, and it knows no names. */
+export function refuseOnBridge({ addresses, aliases }: NetworkWish): void {
+  const refuse = (why: string) => {
+    throw new SwarmtsError('invalid-argument', why);
+  };
   const wrong = addresses.find((a) => isIP(a) === 0);
-  const why = wrong === undefined ? UNSUPPORTED_ADDRESS : `invalid IP address: ${wrong}`;
-  throw new SwarmtsError('invalid-argument', why);
+  if (wrong !== undefined) refuse(`invalid IP address: ${wrong}`);
+  if (addresses.length > 0) refuse('user specified IP address is supported on user defined networks only');
+  if (aliases.length > 0) refuse('network-scoped aliases are only supported for user-defined networks');
 }
 
 /** On networks that users have made, links are those of the endpoint. */
@@ -231,7 +245,7 @@ export function readWish(target: string, o: JsonObject | undefined): NetworkWish
     aliases: o?.strings('Aliases') ?? [],
     links: (o?.strings('Links') ?? []).map(readLink),
     addresses: [ipam?.string('IPv4Address') ?? '', ipam?.string('IPv6Address') ?? ''].filter((a) => a !== ''),
-    ...(mac === '' ? {} : { mac }),
+    ...(mac === '' ? {} : { mac: validMac(mac) }),
   };
 }
 

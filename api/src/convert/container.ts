@@ -1,8 +1,9 @@
 /** The node's containers, as listed and as inspected. */
 import { isIP } from 'node:net';
+import { findBuiltinNetwork } from '@swarmts/proto';
 import type { ContainerNetwork, ContainerSummary } from '../backend.js';
 import { humanDuration, omitEmpty } from '../json/write.js';
-import { builtinId, soleNetwork } from './builtin-networks.js';
+import { soleNetwork } from './builtin-networks.js';
 
 export function containerListJson(c: ContainerSummary, nowMs: number): Record<string, unknown> {
   return {
@@ -76,7 +77,8 @@ export function networksJson(c: ContainerSummary): Record<string, unknown> {
   const network = soleNetwork(c);
   if (network === '') return {};
   const { gateway, address, prefixLength, mac } = c;
-  return { [network]: endpointJson({ ...NO_NETWORK, id: builtinId(network), gateway, address, prefixLength, mac }) };
+  const id = findBuiltinNetwork(network)?.id ?? '';
+  return { [network]: endpointJson({ ...NO_NETWORK, id, gateway, address, prefixLength, mac }) };
 }
 
 const NO_NETWORK: ContainerNetwork = {

@@ -1,6 +1,6 @@
 /** Networks of the swarm, both ways. */
 import { SwarmtsError } from '@swarmts/lib';
-import { Driver, IpamConfig, IpamOptions, type Network, NetworkSpec } from '@swarmts/proto';
+import { Driver, IpamConfig, IpamOptions, type Network, NetworkSpec, networkDriver } from '@swarmts/proto';
 import type { ContainerNetwork, ContainerSummary } from '../backend.js';
 import type { JsonObject } from '../json/object.js';
 import { omitEmpty, timeJson } from '../json/write.js';
@@ -72,11 +72,8 @@ export function networkJson(
   };
 }
 
-export function networkDriver({ spec, driverState }: Network): string {
-  return spec?.configOnly ? 'null' : driverState?.name || spec?.driver?.name || 'overlay';
-}
-
-function containersJson(networkId: string, containers: readonly ContainerSummary[]): Record<string, unknown> {
+/** Those that are on a network. */
+export function containersJson(networkId: string, containers: readonly ContainerSummary[]): Record<string, unknown> {
   const on = containers.flatMap((c) =>
     c.networks.filter((n) => n.id === networkId).map((n) => [c.id, attachedJson(c.name, n)] as const),
   );

@@ -1,6 +1,7 @@
 /** Networks as dockerd's clients make, join and prune them. */
 import assert from 'node:assert/strict';
 import { SwarmtsError } from '@swarmts/lib';
+import { builtinNetworks } from '@swarmts/proto';
 import { Harness } from '../testing/harness.js';
 
 const MTU = 'com.docker.network.driver.mtu';
@@ -31,13 +32,24 @@ describe('network routes', () => {
       assert.match(await post('/networks/create', body), why);
   });
 
-  it('leave containers on what every node has', async () => {
+  it('leave containers with the host’s network, or with none', async () => {
     const at = { Container: 'web.1.task' };
     assert.match(await post('/networks/host/connect', at), /^403 .*or connected to host network/);
     assert.match(await post('/networks/none/connect', at), /^403 .*in private \(none\) mode/);
-    const onBridge = /^403 .*as long as they are on no other/;
-    assert.match(await post('/networks/bridge/connect', at), onBridge);
-    assert.match(await post('/networks/bridge/disconnect', at), onBridge);
+  });
+
+  it('take containers off the node’s own network, and join them to it again', async () => {
+    const at = { Container: 'web.1.task' };
+    const { bridge } = builtinNetworks;
+    const ids = () => api.backend.node.containerList[0]?.networks.map((n) => n.id);
+    assert.match(await post('/networks/bridge/disconnect', at), /^200 /);
+    assert.deepEqual(ids(), []);
+    assert.match(await post(`/networks/${bridge.id.slice(0, 12)}/connect`, at), /^200 /);
+    assert.deepEqual(ids(), [bridge.id]);
+    const named = { ...at, EndpointConfig: { Aliases: ['x'] } };
+    assert.match(await post('/networks/bridge/connect', named), /^400 .*aliases are only supported for user-defined/);
+    const fixed = { ...at, EndpointConfig: { IPAMConfig: { IPv4Address: '172.30.0.9' } } };
+    assert.match(await post('/networks/bridge/connect', fixed), /^400 .*supported on user defined networks only/);
   });
 
   it('tell what the node’s own is like, and who is on it', async () => {

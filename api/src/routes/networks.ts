@@ -1,17 +1,18 @@
 /** /networks: those of the swarm, on managers, the node's own, and the three that every node has. */
 import { isSwarmtsError, SwarmtsError } from '@swarmts/lib';
-import { MTU_OPTION, type Network, type NetworkSpec } from '@swarmts/proto';
-import type { ContainerSummary } from '../backend.js';
 import {
-  builtinDriver,
-  builtinId,
-  builtinNames,
-  builtinNetworkJson,
-  soleNetwork,
-} from '../convert/builtin-networks.js';
-import { readWish } from '../convert/container-create.js';
+  builtinNetworks,
+  findBuiltinNetwork,
+  MTU_OPTION,
+  type Network,
+  type NetworkSpec,
+  networkDriver,
+} from '@swarmts/proto';
+import type { ContainerSummary } from '../backend.js';
+import { builtinNetworkJson, soleNetwork } from '../convert/builtin-networks.js';
+import { readWish, refuseOnBridge } from '../convert/container-create.js';
 import { joinedNetworkJson } from '../convert/joined-network.js';
-import { networkDriver, networkJson, readNetworkSpec } from '../convert/network.js';
+import { networkJson, readNetworkSpec } from '../convert/network.js';
 import { untilOf } from '../filter-time.js';
 import {
   accepts,
@@ -43,8 +44,7 @@ interface KnownNetwork {
 }
 
 /** No network can be made under these names: "default" is what clients call the one of containers that name none. */
-const PREDEFINED: ReadonlySet<unknown> = new Set([...builtinNames, 'default']);
-
+const PREDEFINED: ReadonlySet<unknown> = new Set([...Object.keys(builtinNetworks), 'default']);
 const BRIDGE_FLAGS = ['com.docker.network.bridge.enable_icc', 'com.docker.network.bridge.enable_ip_masquerade'];
 const FILTERS = ['id', 'name', 'driver', 'scope', 'label', 'type', 'dangling'];
 
@@ -69,16 +69,18 @@ export function networkRoutes(c: RouteContext): Route[] {
     route('POST', '/networks/{id}/connect', async (call) => {
       const body = await readJson(call);
       const container = await c.backend.node.container(body.string('Container'));
-      refuseBuiltin(ref(call));
+      refuseHostAndNone(ref(call));
       const target = await reachable(c, ref(call));
-      await c.backend.node.connectContainer(container.id, readWish(target, body.object('EndpointConfig')));
+      const wish = readWish(target, body.object('EndpointConfig'));
+      if (target === builtinNetworks.bridge.id) refuseOnBridge(wish);
+      await c.backend.node.connectContainer(container.id, wish);
       return empty(200);
     }),
     route('POST', '/networks/{id}/disconnect', async (call) => {
       const body = await readJson(call);
       const container = await c.backend.node.container(body.string('Container'));
       const known = container.networks.find((n) => n.id === ref(call) || n.name === ref(call));
-      if (container.networks.length === 0 && soleNetwork(container) === ref(call)) refuseBuiltin(ref(call));
+      if (soleNetwork(container) === findBuiltinNetwork(ref(call))?.name) refuseHostAndNone(ref(call));
       const found = known ?? findNetwork(await allNetworks(c), ref(call), '');
       await c.backend.node.disconnectContainer(container.id, { id: found.id, name: found.name });
       return empty(200);
@@ -91,10 +93,9 @@ export function networkRoutes(c: RouteContext): Route[] {
 }
 
 async function allNetworks({ backend }: RouteContext): Promise<readonly KnownNetwork[]> {
-  const builtin = builtinNames.map((name): KnownNetwork => {
-    const json = (containers?: readonly ContainerSummary[]) =>
-      builtinNetworkJson(name, backend.node.bridge, containers);
-    return { id: builtinId(name), name, kind: 'builtin', scope: 'local', driver: builtinDriver(name), json };
+  const builtin = Object.values(builtinNetworks).map((n): KnownNetwork => {
+    const json = (containers?: readonly ContainerSummary[]) => builtinNetworkJson(n, backend.node.bridge, containers);
+    return { ...n, kind: 'builtin', scope: 'local', json };
   });
   const local = (await backend.node.localNetworks()).map((n) => known(n, 'local'));
   try {
@@ -168,16 +169,14 @@ async function reachable(c: RouteContext, ref: string): Promise<string> {
   }
 }
 
-/** What containers are on is decided when they are made, as far as no network of its own is concerned. The first two are Docker's words. */
-function refuseBuiltin(ref: string): void {
-  const name = builtinNames.find((n) => n === ref || builtinId(n) === ref);
-  if (name === undefined) return;
+/** Whether a container has the host's network, or none, is decided when it is made. Docker's words. */
+function refuseHostAndNone(ref: string): void {
+  const name = findBuiltinNetwork(ref)?.name;
+  if (name === undefined || name === builtinNetworks.bridge.name) return;
   const why =
     name === 'host'
       ? 'container cannot be disconnected from host network or connected to host network'
-      : name === 'none'
-        ? 'container cannot be connected to multiple networks with one of the networks in private (none) mode'
-        : 'containers are on the network bridge as long as they are on no other: connect it to another one, or disconnect it from those';
+      : 'container cannot be connected to multiple networks with one of the networks in private (none) mode';
   throw new SwarmtsError('permission-denied', why);
 }
 

@@ -1,6 +1,6 @@
 /** A node and a daemon in memory, and with the swarm the whole Backend, for tests of the API and its clients. */
 import { SwarmtsError } from '@swarmts/lib';
-import { Driver, GenericResource, Meta, Network, type NetworkSpec } from '@swarmts/proto';
+import { builtinNetworks, Driver, GenericResource, Meta, Network, type NetworkSpec } from '@swarmts/proto';
 import type {
   Backend,
   BridgeNetwork,
@@ -33,6 +33,15 @@ const NO_NETWORK = {
   ipv6Gateway: '',
   mac: '02:42:0a:01:00:05',
   aliases: [],
+};
+
+const ON_BRIDGE = {
+  ...NO_NETWORK,
+  ...builtinNetworks.bridge,
+  endpointId: 'e0',
+  address: '10.0.0.2',
+  gateway: '10.0.0.1',
+  mac: '02:00:00:00:00:01',
 };
 
 type NodeEvent = Parameters<Parameters<NodeBackend['onEvent']>[0]>[0];
@@ -285,7 +294,7 @@ export function container(id: string, name: string): ContainerSummary {
     prefixLength: 24,
     gateway: '10.0.0.1',
     mac: '02:00:00:00:00:01',
-    networks: [],
+    networks: [ON_BRIDGE],
     links: [],
     hostname: name,
     user: '',

@@ -171,7 +171,10 @@ export class EngineNodeBackend implements NodeBackend {
   }
 
   onEvent(listener: Parameters<NodeBackend['onEvent']>[0]): () => void {
-    return this.#engine.onEvent(listener);
+    const ends = [this.#engine.onEvent(listener), this.#networks.onEvent(listener)];
+    return () => {
+      for (const end of ends) end();
+    };
   }
 }
 

@@ -4,13 +4,15 @@ import { isSwarmtsError } from '@swarmts/lib';
 import { forwardKey } from '../forward/protocol.js';
 import type { ConnectionFilter, LocalAttachmentSpec, NetExecutor } from '../net-executor.js';
 import { drops, markedHandles, parseForwardChains } from './foreign-forward.js';
-import { hostIfaceOf, LocalNetwork } from './local-network.js';
+import { hostIfaceOf } from './local-leg.js';
+import { type LocalEndpoint, LocalNetwork } from './local-network.js';
 import { elementsOf, parseListing, sameElements } from './ruleset.js';
 
 class RecordingExecutor implements NetExecutor {
   readonly documents: string[] = [];
   readonly attached: LocalAttachmentSpec[] = [];
   readonly detached: string[] = [];
+  readonly devices: string[] = [];
   readonly flushed: ConnectionFilter[] = [];
   readonly listings = new Map<string, string>();
   failNext = '';
@@ -22,6 +24,10 @@ class RecordingExecutor implements NetExecutor {
   async detachLocal(netns: string): Promise<void> {
     this.#maybeFail('detachLocal');
     this.detached.push(netns);
+  }
+  async detachDevice(netns: string, iface: string): Promise<void> {
+    this.#maybeFail('detachDevice');
+    this.devices.push(`${netns} ${iface}`);
   }
   async createNetns(): Promise<void> {}
   async nft(document: string): Promise<void> {
@@ -79,6 +85,63 @@ describe('the local network', () => {
     assert.equal(network.isEmpty, false);
     await network.detach('a');
     assert.equal(network.isEmpty, true);
+  });
+
+  it('moves a container from its place to the way out and back, with address and ports', async () => {
+    const { executor, network } = await started();
+    const before = await network.attach('a', { netns: '/n/a', mac: '02-00-00-00-00-AA' });
+    assert.equal(before.mac, '02:00:00:00:00:aa');
+    await network.publish('a', [http]);
+    const planned: LocalEndpoint[] = [];
+    const moved = await network.move('a', { gatewayOnly: true }, async (p) => void planned.push(p));
+    assert.deepEqual([moved.containerIface, moved.address, moved.ports.length], ['gw', before.address, 1]);
+    assert.deepEqual(
+      planned.map((p) => [p.containerIface, p.replaces]),
+      [['gw', 'eth0']],
+    );
+    assert.deepEqual(executor.devices, ['/n/a eth0']);
+    await network.move('a', { iface: 'eth1' }, async () => undefined);
+    assert.deepEqual([network.endpoint('a')?.containerIface, network.endpoint('a')?.replaces], ['eth1', undefined]);
+    assert.deepEqual(executor.devices, ['/n/a eth0', '/n/a gw']);
+  });
+
+  it('leaves a container where it was when it cannot be moved', async () => {
+    for (const step of ['attachLocal', 'detachDevice', 'beside']) {
+      const { executor, network } = await started();
+      const before = await network.attach('a', { netns: '/n/a' });
+      executor.failNext = step;
+      const beside = async () => {
+        if (step === 'beside') throw new Error('beside failed');
+      };
+      await assert.rejects(network.move('a', { gatewayOnly: true }, beside), new RegExp(`${step} failed`));
+      assert.deepEqual(network.endpoint('a'), before);
+      assert.deepEqual([executor.attached.at(-1)?.containerIface, executor.devices.at(-1)], ['eth0', '/n/a gw']);
+    }
+  });
+
+  it('finishes a leg that was being made when the process ended', async () => {
+    const { executor, network } = await started();
+    const endpoint = await network.attach('a', { netns: '/n/a' });
+    const other = await started();
+    const half = { ...endpoint, containerIface: 'gw', replaces: 'eth0' };
+    assert.deepEqual(await other.network.restore([half]), []);
+    assert.deepEqual([other.executor.attached.at(-1)?.containerIface, other.executor.devices], ['gw', ['/n/a eth0']]);
+    assert.equal(other.network.endpoint('a')?.replaces, undefined);
+    const third = await started();
+    await third.network.restore([{ ...endpoint, replaces: '' }]);
+    assert.deepEqual([third.executor.attached.length, third.executor.devices], [1, []]);
+    assert.equal(executor.devices.length, 0);
+  });
+
+  it('lets a container go that stays in its namespace, and takes it back', async () => {
+    const { executor, network } = await started();
+    await network.attach('a', { netns: '/n/a' });
+    await network.publish('a', [http]);
+    await network.leave('a');
+    assert.deepEqual([network.endpoint('a'), executor.devices, executor.detached], [undefined, ['/n/a eth0'], []]);
+    assert.match(executor.documents.at(-1) ?? '', /delete element .* published/);
+    const again = await network.attach('a', { netns: '/n/a', iface: 'eth2' });
+    assert.equal(again.containerIface, 'eth2');
   });
 
   it('forwards what comes to IPv6 addresses, and translates what comes to those of IPv4', async () => {

@@ -3,11 +3,9 @@
  * outside through masquerading, and publishes ports on the host. It routes instead of bridging. What it knows is a function of
  * the endpoints that it handed out, so after a restart `restore` is all it needs; each change is one nftables transaction.
  */
-import { createHash } from 'node:crypto';
-import { asSwarmtsError, type Logger, messageOf, SwarmtsError, silentLogger } from '@swarmts/lib';
+import { asSwarmtsError, type Logger, messageOf, SwarmtsError, silentLogger, together } from '@swarmts/lib';
 import { forwardKey, type PortForward } from '../forward/protocol.js';
-import { macOf } from '../mac-address.js';
-import type { ConnectionFilter, NetExecutor } from '../net-executor.js';
+import type { ConnectionFilter, LocalAttachmentSpec, NetExecutor } from '../net-executor.js';
 import { type BridgeSubnet, bridgeSubnet } from './bridge-subnet.js';
 import {
   acceptCommands,
@@ -17,13 +15,13 @@ import {
   markedHandles,
   parseForwardChains,
 } from './foreign-forward.js';
+import { type LegWish, type LocalLeg, legOf } from './local-leg.js';
 import { probeByBinding } from './port-probe.js';
 import { isOnIpv6, type PortProbe, type PortRequest, PortTable, type PublishedPort } from './ports.js';
 import {
   elementDocument,
   elementsOf,
   elementsWithout,
-  GATEWAY_MARK,
   type LinkedPort,
   parseListing,
   type RulesetOptions,
@@ -37,16 +35,14 @@ const DEFAULT_TABLE = 'swarmts';
 /** Names of the host's ends of legs begin with it. */
 export const LOCAL_LEG_PREFIX = 'swl';
 const DEFAULT_MTU = 1500;
-const CONTAINER_IFACE = 'eth0';
-const GATEWAY_IFACE = 'gw';
-const MAX_IFACE_BYTES = 15;
 
-export interface LocalAttachOptions {
+export interface LocalAttachOptions extends LegWish {
   readonly netns: string;
   readonly sysctls?: Readonly<Record<string, string>>;
-  /** The container is on other networks and only gets out, and its published ports in, through this one. */
-  readonly gatewayOnly?: boolean;
 }
+
+/** Called with what an endpoint comes to, while that is being made. */
+export type Beside = (planned: LocalEndpoint) => Promise<void>;
 
 export interface LocalNetworkOptions {
   /** The gateway's address with the length of the prefix, or the subnet's own. */
@@ -73,24 +69,18 @@ export interface Ipv6Publishing {
 }
 
 /** A container's place in the network: plain data, to be kept with the container and given to `restore`. */
-export interface LocalEndpoint {
+export interface LocalEndpoint extends LocalLeg {
   readonly containerId: string;
   readonly netns: string;
-  readonly hostIface: string;
-  readonly containerIface: string;
   readonly address: string;
   readonly prefixLength: number;
   readonly gateway: string;
-  readonly mac: string;
   readonly mtu: number;
   readonly ports: readonly PublishedPort[];
   /** Reached also where containers do not reach each other. */
   readonly links?: readonly LinkedPort[];
-}
-
-/** Whether the container is on the network itself, and does not only go out through it. */
-export function isOnLocalNetwork(endpoint: LocalEndpoint): boolean {
-  return endpoint.containerIface !== GATEWAY_IFACE;
+  /** While the leg is being made in a container that runs: the interface that it takes the place of, '' for none. */
+  readonly replaces?: string;
 }
 
 export interface RejectedEndpoint {
@@ -170,25 +160,79 @@ export class LocalNetwork {
       await this.#openForeignChains();
       await this.#forward();
     });
+    for (const e of [...this.#endpoints.values()]) if (e.replaces !== undefined) await this.#finishLeg(e);
     return rejected;
   }
 
   /** Gives a container its namespace, address and routes. Repeating it repairs what is missing. */
-  async attach(containerId: string, options: LocalAttachOptions): Promise<LocalEndpoint> {
+  async attach(containerId: string, options: LocalAttachOptions, beside?: Beside): Promise<LocalEndpoint> {
     const known = this.#endpoints.get(containerId);
     if (known !== undefined && known.netns !== options.netns) {
       throw new SwarmtsError('conflict', `container ${containerId} is attached with namespace ${known.netns}`);
     }
     const endpoint = known ?? this.#newEndpoint(containerId, options);
     this.#endpoints.set(containerId, endpoint);
-    const { containerId: _id, ports: _ports, links: _links, ...spec } = endpoint;
+    const spec = specOf(endpoint);
     try {
-      await this.#executor.attachLocal(options.sysctls === undefined ? spec : { ...spec, sysctls: options.sysctls });
+      const { sysctls } = options;
+      const made = this.#executor.attachLocal(sysctls === undefined ? spec : { ...spec, sysctls });
+      await together(made, beside?.({ ...endpoint, replaces: '' }));
     } catch (e) {
       if (known === undefined) this.#forget(endpoint);
       throw e;
     }
     return endpoint;
+  }
+
+  /**
+   * Gives an attached container another leg in the place of the one that it has. Address and ports stay, and connections go on. When it
+   * fails the old leg is there.
+   */
+  async move(containerId: string, wish: LegWish, beside: Beside): Promise<LocalEndpoint> {
+    const before = this.#require(containerId);
+    const leg = legOf(this.#ruleset.ifacePrefix, containerId, before.address, wish);
+    const after = { ...before, ...leg };
+    try {
+      await together(this.#exchange(before, after), beside({ ...after, replaces: before.containerIface }));
+    } catch (e) {
+      await this.#exchange(after, before).catch((left: unknown) =>
+        this.#logger.warn('a container may have lost its leg', { containerId, error: messageOf(left) }),
+      );
+      throw e;
+    }
+    const moved = { ...this.#require(containerId), ...leg };
+    this.#endpoints.set(containerId, moved);
+    return moved;
+  }
+
+  async #exchange(old: LocalEndpoint, fresh: LocalEndpoint): Promise<void> {
+    await this.#executor.attachLocal(specOf(fresh));
+    if (old.containerIface !== fresh.containerIface) {
+      await this.#executor.detachDevice(old.netns, old.containerIface);
+    }
+  }
+
+  /** What was being made when the process ended that made it. The container may have ended as well since. */
+  async #finishLeg({ replaces = '', ...endpoint }: LocalEndpoint): Promise<void> {
+    this.#endpoints.set(endpoint.containerId, endpoint);
+    try {
+      await this.#executor.attachLocal(specOf(endpoint));
+      if (replaces !== '') await this.#executor.detachDevice(endpoint.netns, replaces);
+    } catch (e) {
+      this.#logger.warn('a leg that was being made cannot be finished', {
+        containerId: endpoint.containerId,
+        error: e,
+      });
+    }
+  }
+
+  /** Takes the leg off a container that goes on in its namespace, and its ports back. */
+  async leave(containerId: string): Promise<void> {
+    const { netns, containerIface } = this.#require(containerId);
+    await this.unpublish(containerId);
+    await this.link(containerId, []);
+    await this.#executor.detachDevice(netns, containerIface);
+    this.#forget(this.#require(containerId));
   }
 
   /** Withdraws the container's ports, drops its namespace and frees its address. An unknown container is no error. */
@@ -303,16 +347,13 @@ export class LocalNetwork {
 
   #newEndpoint(containerId: string, options: LocalAttachOptions): LocalEndpoint {
     const address = this.#subnet.pool.allocate(containerId);
-    const prefix = this.#ruleset.ifacePrefix;
     return {
       containerId,
       netns: options.netns,
-      hostIface: hostIfaceOf(options.gatewayOnly === true ? `${prefix}${GATEWAY_MARK}` : prefix, containerId),
-      containerIface: options.gatewayOnly === true ? GATEWAY_IFACE : CONTAINER_IFACE,
+      ...legOf(this.#ruleset.ifacePrefix, containerId, address, options),
       address,
       prefixLength: this.#subnet.prefixLength,
       gateway: this.#subnet.gateway,
-      mac: macOf(address),
       mtu: this.#mtu,
       ports: [],
     };
@@ -447,11 +488,7 @@ function forwardsOf({ address, ports }: LocalEndpoint): PortForward[] {
   });
 }
 
-/** Starts with the container's id where that is hexadecimal, so that `ip link` tells whose leg it is. */
-export function hostIfaceOf(prefix: string, containerId: string): string {
-  const room = MAX_IFACE_BYTES - prefix.length;
-  const hex = /^[0-9a-f]{12,}$/.test(containerId)
-    ? containerId
-    : createHash('sha256').update(containerId).digest('hex');
-  return prefix + hex.slice(0, room);
+function specOf(endpoint: LocalEndpoint): LocalAttachmentSpec {
+  const { containerId: _id, ports: _ports, links: _links, replaces: _replaces, ...spec } = endpoint;
+  return spec;
 }

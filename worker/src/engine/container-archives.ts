@@ -13,34 +13,18 @@ import { runChild } from '../snapshots/child-report.js';
 import { rootfsPaths } from '../snapshots/rootfs.js';
 import { lookUpUser } from './container-bundle.js';
 import { emptyMountsOf } from './container-commit.js';
-import type { ContainerContext } from './container-context.js';
+import type { ContainerCore } from './container-core.js';
 import { bareRoot, fillVolumes, lowerOf, runningRoot, stoppedRoot } from './container-files.js';
-import type { ContainerPaths } from './container-paths.js';
-import type { ContainerRecord } from './container-record.js';
 import { releaseVolumes } from './container-teardown.js';
 import { idsOf } from './container-userns.js';
-import type { SerialLock } from './serial-lock.js';
-
-export interface ContainerArchivesOptions {
-  readonly context: ContainerContext;
-  readonly paths: ContainerPaths;
-  readonly lock: SerialLock;
-  readonly record: () => ContainerRecord;
-  readonly isRunning: () => boolean;
-  /** Its volumes have what the image has there. */
-  readonly onFilled: () => Promise<void>;
-  /** Throws SwarmtsError 'not-found' for a container that was removed. */
-  readonly mustExist: () => void;
-  readonly emit: (action: string, attributes?: Readonly<Record<string, string>>) => void;
-}
 
 const CHANGES_MAIN = fileURLToPath(new URL('../files/changes-main.js', import.meta.url));
 
 export class ContainerArchives {
-  readonly #o: ContainerArchivesOptions;
+  readonly #core: ContainerCore;
 
-  constructor(options: ContainerArchivesOptions) {
-    this.#o = options;
+  constructor(core: ContainerCore) {
+    this.#core = core;
   }
 
   async stat(path: string): Promise<PathStat> {
@@ -55,13 +39,13 @@ export class ContainerArchives {
 
   /** The tar archive of a path, with what is mounted there. */
   async *read(path: string, signal?: AbortSignal): AsyncGenerator<Uint8Array> {
-    this.#o.emit('archive-path', { path });
+    this.#core.emit('archive-path', { path });
     yield* this.#streamFiles(true, (root) => packPath(this.#filesHost(), root, path, signal));
   }
 
   /** The tar archive of everything, without what is mounted. */
   async *export(signal?: AbortSignal): AsyncGenerator<Uint8Array> {
-    this.#o.emit('export');
+    this.#core.emit('export');
     yield* this.#streamFiles(false, (root) => packPath(this.#filesHost(), root, '', signal));
   }
 
@@ -72,7 +56,7 @@ export class ContainerArchives {
     signal?: AbortSignal,
   ): Promise<void> {
     const { keepKinds } = options;
-    if (this.#o.record().config.readOnlyRootfs && !this.#o.record().mounts.some((m) => isUnder(path, m.target))) {
+    if (this.#core.record.config.readOnlyRootfs && !this.#core.record.mounts.some((m) => isUnder(path, m.target))) {
       throw new SwarmtsError('failed-precondition', 'container rootfs is marked read-only');
     }
     await this.#withFiles(true, async (root) => {
@@ -84,47 +68,47 @@ export class ContainerArchives {
         throw this.#fileError(e, path);
       }
     });
-    this.#o.emit('extract-to-dir', { path });
+    this.#core.emit('extract-to-dir', { path });
   }
 
   async changes(): Promise<readonly FileChange[]> {
-    const { upper } = rootfsPaths(this.#o.paths.container);
+    const { upper } = rootfsPaths(this.#core.paths.container);
     if (!existsSync(upper)) return [];
     const request = {
       upper,
-      lower: lowerOf(this.#o.context, this.#o.record()),
-      emptyMounts: emptyMountsOf(this.#o.record()),
+      lower: lowerOf(this.#core.context, this.#core.record),
+      emptyMounts: emptyMountsOf(this.#core.record),
     };
-    return runChild<readonly FileChange[]>(this.#o.context.helper, CHANGES_MAIN, request, '');
+    return runChild<readonly FileChange[]>(this.#core.context.helper, CHANGES_MAIN, request, '');
   }
 
   #filesHost(): FilesHost {
-    const { helper, execRoot, bundle } = this.#o.context;
-    return { helper, directory: join(execRoot, 'attach'), ids: idsOf(bundle.layers.ids, this.#o.record().config) };
+    const { helper, execRoot, bundle } = this.#core.context;
+    return { helper, directory: join(execRoot, 'attach'), ids: idsOf(bundle.layers.ids, this.#core.record.config) };
   }
 
   #ownIds(): { uid: number; gid: number } | undefined {
-    if (this.#o.record().user === '' || !this.#o.isRunning()) return undefined;
-    return lookUpUser(rootfsPaths(this.#o.paths.container).target, this.#o.record().user, []);
+    if (this.#core.record.user === '' || !this.#core.isRunning) return undefined;
+    return lookUpUser(rootfsPaths(this.#core.paths.container).target, this.#core.record.user, []);
   }
 
   /** A container that does not run is kept from starting while somebody is at its files. */
   async #withFiles<T>(mounted: boolean, work: (root: RootRequest) => Promise<T>): Promise<T> {
-    await this.#o.lock.idle();
-    this.#o.mustExist();
-    if (this.#o.isRunning()) return work(mounted ? runningRoot(this.#o.record()) : bareRoot(this.#o.paths));
-    return this.#o.lock.run(async () => {
-      this.#o.mustExist();
-      if (this.#o.isRunning()) return work(mounted ? runningRoot(this.#o.record()) : bareRoot(this.#o.paths));
-      const { volumesFilled, mounts } = this.#o.record();
+    await this.#core.lock.idle();
+    this.#core.mustExist();
+    if (this.#core.isRunning) return work(mounted ? runningRoot(this.#core.record) : bareRoot(this.#core.paths));
+    return this.#core.lock.run(async () => {
+      this.#core.mustExist();
+      if (this.#core.isRunning) return work(mounted ? runningRoot(this.#core.record) : bareRoot(this.#core.paths));
+      const { volumesFilled, mounts } = this.#core.record;
       if (mounted && !volumesFilled && mounts.some((m) => m.type === 'volume')) {
-        await fillVolumes(this.#o.context, this.#o.record(), this.#o.paths);
-        await this.#o.onFilled();
+        await fillVolumes(this.#core.context, this.#core.record, this.#core.paths);
+        await this.#core.change({ volumesFilled: true });
       }
       try {
-        return await work(await stoppedRoot(this.#o.context, this.#o.record(), this.#o.paths, mounted));
+        return await work(await stoppedRoot(this.#core.context, this.#core.record, this.#core.paths, mounted));
       } finally {
-        await releaseVolumes(this.#o.context, this.#o.record());
+        await releaseVolumes(this.#core.context, this.#core.record);
       }
     });
   }
@@ -155,7 +139,7 @@ export class ContainerArchives {
 
   #fileError(e: unknown, path: string): unknown {
     if (!isSwarmtsError(e, 'not-found')) return e;
-    const what = `Could not find the file ${path} in container ${this.#o.record().id}`;
+    const what = `Could not find the file ${path} in container ${this.#core.record.id}`;
     return new SwarmtsError('not-found', what, { cause: e });
   }
 }

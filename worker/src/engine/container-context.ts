@@ -11,6 +11,7 @@ import type { ContainerNetwork } from './container-network.js';
 import type { EngineRoots } from './container-paths.js';
 import type { ContainerRecord } from './container-record.js';
 import type { ContainerLink } from './engine-api.js';
+import type { UseEvent } from './use-events.js';
 
 export interface ContainerContext extends EngineRoots {
   readonly helper: HelperApi;
@@ -37,4 +38,5 @@ export interface ContainerContext extends EngineRoots {
   /** A container that is to be removed when it ends has ended. */
   readonly autoRemove: (id: string) => void;
   readonly emit: (action: string, record: ContainerRecord, attributes?: Readonly<Record<string, string>>) => void;
+  readonly emitUses: (events: readonly UseEvent[]) => void;
 }

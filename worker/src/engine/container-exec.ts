@@ -11,10 +11,10 @@ export function execProcess(
   config: ExecConfig,
   size: TerminalSize | undefined,
   facts: MachineFacts,
-  rootfs: string,
+  container: { readonly rootfs: string; readonly groups: readonly string[] },
 ): OciProcess {
   const { consoleSize: _size, ...own } = base;
-  const user = config.user === '' ? undefined : lookUpUser(rootfs, config.user, []);
+  const user = config.user === '' ? undefined : lookUpUser(container.rootfs, config.user, container.groups);
   const all = facts.capabilities;
   return {
     ...own,

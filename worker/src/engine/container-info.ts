@@ -7,6 +7,7 @@ import { type LabelSupport, mountLabel, securityLabels } from '../runtime/securi
 import type { ContainerRecord, ResolvedMount } from './container-record.js';
 import type { ContainerInfo, ContainerLink, ContainerMount } from './engine-api.js';
 import type { HealthState } from './health-state.js';
+import { joinedNetworks } from './joined-networks.js';
 
 export interface Circumstances {
   readonly logPath: string;
@@ -39,7 +40,7 @@ export function describeContainer(record: ContainerRecord, now: Circumstances): 
     mountLabel: mountLabel(record.config, labels),
     logAttributes: logAttributesOf(record),
     ...(network ? { network: networkOf(network) } : {}),
-    ...(network?.networks ? { networks: network.networks } : {}),
+    ...(network ? { networks: joinedNetworks(record.id, network) } : {}),
     ports: network?.ports ?? record.config.ports,
     exposedPorts: record.exposedPorts ?? [],
     ...systemPaths(record.config),

@@ -6,7 +6,7 @@ export interface AttachRequest {
   /** Where the network namespace file is to be made. */
   readonly netnsPath: string;
   readonly ports: readonly PublishedPort[];
-  /** Networks beside the node's local one; none: that one alone. */
+  /** Absent: the node's local one alone. */
   readonly networks?: readonly NetworkWish[];
   /** Name of the container. */
   readonly name?: string;
@@ -48,8 +48,14 @@ export interface ContainerNetwork {
     wish: NetworkWish,
     beside: (planned: NetworkAttachment) => Promise<void>,
   ): Promise<NetworkAttachment>;
-  /** Takes a running container off a network. 'not-found' when it is not on it. */
-  disconnect?(id: string, attachment: NetworkAttachment, networkId: string): Promise<NetworkAttachment>;
+  /** Takes a running container off a network. 'not-found' when it is not on it. `beside` as with `connect`, where the container gets another leg. */
+  disconnect?(
+    id: string,
+    attachment: NetworkAttachment,
+    request: AttachRequest,
+    networkId: string,
+    beside: (planned: NetworkAttachment) => Promise<void>,
+  ): Promise<NetworkAttachment>;
   /** Where containers that are linked to a running one reach it; undefined when it is not on the node's local network. */
   linkAddress?(id: string): string | undefined;
   /** Replaces the ports of others that are open to a running container in any case. */

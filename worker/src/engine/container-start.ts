@@ -226,7 +226,7 @@ export function attachRequest(
   return {
     netnsPath: paths.netns,
     ports: config.ports,
-    networks: config.networks ?? [],
+    ...(config.networks ? { networks: config.networks } : {}),
     name: config.name,
     dnsServers: withDnsDefaults(config.dns, dns)?.servers ?? [],
     links: linkedPorts(linked),

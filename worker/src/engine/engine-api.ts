@@ -96,6 +96,8 @@ export interface NetworkWish {
 export interface ContainerNetworkInfo {
   readonly id: string;
   readonly name: string;
+  /** Absent in what earlier releases have written. */
+  readonly driver?: string;
   readonly endpointId: string;
   readonly address: string;
   readonly prefixLength: number;
@@ -215,7 +217,7 @@ export interface ContainerConfig {
   readonly networkMode: 'local' | 'host' | 'none';
   /** Path of an existing network namespace to run in; replaces `networkMode`, and the engine neither makes nor removes it. */
   readonly networkNamespace?: string;
-  /** With mode 'local': the networks to be on instead of the node's local one. */
+  /** With mode 'local': the networks to be on; absent: the node's local one, which is called bridge, alone. */
   readonly networks?: readonly NetworkWish[];
   readonly ports: readonly PublishedPort[];
   /** What it listens at, beside what its image says. */
@@ -345,7 +347,7 @@ export interface ContainerInfo {
     readonly gateway: string;
     readonly mac: string;
   };
-  /** While it runs: the networks that it is on, without the node's local one. */
+  /** While it runs: the networks that it is on. */
   readonly networks?: readonly ContainerNetworkInfo[];
   /** With the ports that were chosen. */
   readonly ports: readonly PublishedPort[];
@@ -477,7 +479,7 @@ export interface VolumeInfo {
 }
 
 export interface EngineEvent {
-  readonly type: 'container' | 'image' | 'volume';
+  readonly type: 'container' | 'image' | 'volume' | 'network';
   readonly action: string;
   readonly id: string;
   readonly attributes: Readonly<Record<string, string>>;

@@ -24,6 +24,7 @@ import { pack } from 'tar-stream';
 import type { PrivilegedHelper } from '../helper/helper-api.js';
 import { startHelper } from '../helper/spawn-helper.js';
 import type { ContainerNetwork } from './container-network.js';
+import type { ContainerRecord } from './container-record.js';
 import type { ContainerConfig, ContainerEngine, LogEntry, LogOptions } from './engine-api.js';
 import { type EngineOptions, openEngine } from './open-engine.js';
 
@@ -368,6 +369,30 @@ export function containerConfig(
     ports: [],
     resources: { nanoCpus: 0, memoryBytes: 0, memoryReservationBytes: 0, pidsLimit: 0 },
     stopTimeoutSeconds: 0,
+    ...more,
+  };
+}
+
+/** As one that runs, on the node's own network. */
+export function containerRecord(id: string, more: Partial<ContainerRecord>): ContainerRecord {
+  return {
+    id,
+    config: containerConfig('box', [], { networkMode: 'local' }),
+    imageId: 'sha256:0',
+    chain: [],
+    createdAtMs: 1,
+    startedAtMs: 2,
+    state: 'running',
+    startCount: 1,
+    entrypoint: [],
+    cmd: ['true'],
+    env: [],
+    user: '',
+    workingDir: '/',
+    hostname: 'box',
+    stopSignal: 'SIGTERM',
+    mounts: [],
+    volumesFilled: true,
     ...more,
   };
 }

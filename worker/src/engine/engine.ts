@@ -140,11 +140,11 @@ export class Engine implements ContainerEngine {
   }
 
   stats(id: string): ContainerStats | undefined {
-    return this.#parts.registry.get(id).stats();
+    return this.#parts.registry.get(id).processes.stats();
   }
 
   async top(id: string, psArgs: string) {
-    const pids = this.#parts.registry.get(id).pids();
+    const pids = this.#parts.registry.get(id).processes.pids();
     return listProcesses(this.#parts.context.helper, pids, psArgs);
   }
 
@@ -219,11 +219,11 @@ export class Engine implements ContainerEngine {
   }
 
   async connect(id: string, wish: NetworkWish): Promise<void> {
-    await this.#parts.registry.get(id).connect(wish);
+    await this.#parts.registry.get(id).networks.connect(wish);
   }
 
   async disconnect(id: string, network: { readonly id: string; readonly name: string }): Promise<void> {
-    await this.#parts.registry.get(id).disconnect(network);
+    await this.#parts.registry.get(id).networks.disconnect(network);
   }
 
   async wait(id: string, signal?: AbortSignal, condition?: WaitCondition): Promise<ExitInfo> {
@@ -261,7 +261,7 @@ export class Engine implements ContainerEngine {
     argv: readonly string[],
     options: { env?: readonly string[]; user?: string; timeoutMs?: number },
   ): Promise<ExecResult> {
-    return this.#parts.registry.get(id).exec(argv, options, this.#closing.signal);
+    return this.#parts.registry.get(id).processes.exec(argv, options, this.#closing.signal);
   }
 
   async commit(id: string, options: CommitOptions): Promise<string> {
@@ -272,7 +272,7 @@ export class Engine implements ContainerEngine {
   }
 
   async createExec(id: string, config: ExecConfig): Promise<string> {
-    const exec = this.#parts.registry.get(id).createExec(config);
+    const exec = this.#parts.registry.get(id).processes.createExec(config);
     this.#execs.add(exec);
     return exec.id;
   }
@@ -294,11 +294,11 @@ export class Engine implements ContainerEngine {
   }
 
   async attach(id: string, options: AttachOptions): Promise<Session> {
-    return this.#parts.registry.get(id).attach(options);
+    return this.#parts.registry.get(id).processes.attach(options);
   }
 
   async resize(id: string, size: TerminalSize): Promise<void> {
-    await this.#parts.registry.get(id).resize(size);
+    await this.#parts.registry.get(id).processes.resize(size);
   }
 
   async build(options: BuildOptions): Promise<string> {

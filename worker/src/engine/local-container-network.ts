@@ -10,7 +10,8 @@ export class LocalContainerNetwork implements ContainerNetwork {
   }
 
   async attach(id: string, request: AttachRequest): Promise<NetworkAttachment> {
-    await this.#network.attach(id, { netns: request.netnsPath });
+    const mac = request.networks?.[0]?.mac;
+    await this.#network.attach(id, { netns: request.netnsPath, ...(mac ? { mac } : {}) });
     try {
       if (request.ports.length > 0) await this.#network.publish(id, request.ports);
       if (request.links && request.links.length > 0) await this.#network.link(id, request.links);

@@ -16,6 +16,7 @@ import {
   formatIpPrefix,
   type IpPrefix,
   isSwarmtsError,
+  type Logger,
   parseIp,
   parseIpPrefix,
   prefixContains,
@@ -37,10 +38,14 @@ import {
   NetworkEndpoint,
   type NetworkSpec,
   NetworkState,
+  networkDriver,
 } from '@swarmts/proto';
-import type { NetworkWish } from './engine-api.js';
+import type { EngineEvent, NetworkWish } from './engine-api.js';
+import { EngineEvents } from './events.js';
+import { endpointIdOf } from './joined-networks.js';
 import { configured } from './network-configuration.js';
 import type { EndpointSource, ObtainedEndpoint } from './node-container-network.js';
+import { networkEvent } from './use-events.js';
 
 /** Subnets for networks without a wish, as Docker has them: large ones first. */
 const POOLS = [
@@ -58,6 +63,7 @@ export interface LocalNetworksOptions {
   /** Subnets that the node uses otherwise. */
   readonly taken: readonly string[];
   readonly clock: Clock;
+  readonly logger: Logger;
 }
 
 interface Entry {
@@ -69,9 +75,11 @@ interface Entry {
 export class LocalNetworks implements EndpointSource {
   readonly #o: LocalNetworksOptions;
   readonly #entries = new Map<string, Entry>();
+  readonly #events: EngineEvents;
 
   private constructor(options: LocalNetworksOptions) {
     this.#o = options;
+    this.#events = new EngineEvents(options.logger);
   }
 
   static async open(options: LocalNetworksOptions): Promise<LocalNetworks> {
@@ -136,7 +144,13 @@ export class LocalNetworks implements EndpointSource {
     macvlanOf(network);
     await writeFileAtomic(this.#file(network.id), Network.encode(network));
     this.#put(network);
+    this.#emit('create', network);
     return network.id;
+  }
+
+  /** Synchronous notification of networks that are made and removed; returns the unsubscribe function. */
+  onEvent(listener: (e: EngineEvent) => void): () => void {
+    return this.#events.on(listener);
   }
 
   async remove(id: string): Promise<void> {
@@ -155,6 +169,13 @@ export class LocalNetworks implements EndpointSource {
     await rm(this.#file(id), { force: true });
     this.#entries.delete(id);
     this.#o.routed.apply({ complete: false, networks: [], removedNetworkIds: [id], dataPathPort: 0 });
+    this.#emit('destroy', entry.network);
+  }
+
+  #emit(action: string, network: Network): void {
+    const { id, spec } = network;
+    const named = { id, name: spec?.annotations?.name ?? '', driver: networkDriver(network) };
+    this.#events.emit({ ...networkEvent(action, named), timeMs: this.#o.clock.now() });
   }
 
   async obtain(
@@ -257,10 +278,6 @@ export class LocalNetworks implements EndpointSource {
   #file(id: string): string {
     return join(this.#o.dir, `${id}.bin`);
   }
-}
-
-export function endpointIdOf(networkId: string, containerId: string): string {
-  return `${networkId.slice(0, 12)}.${containerId}`;
 }
 
 /** As Docker: an IPv6 address on a network without IPv6 is not heeded. */

@@ -1,11 +1,19 @@
 /** What is left of a container's networks when one step of joining one more fails. */
 import assert from 'node:assert/strict';
 import { isSwarmtsError, silentLogger } from '@swarmts/lib';
-import type { DnsContainer, LocalNetwork, RoutedAttachment, RoutedNetworks } from '@swarmts/netplugins';
-import { Network, NetworkAttachment } from '@swarmts/proto';
+import type {
+  DnsContainer,
+  LegWish,
+  LocalEndpoint,
+  LocalNetwork,
+  RoutedAttachment,
+  RoutedNetworks,
+} from '@swarmts/netplugins';
+import { builtinNetworks, Network, NetworkAttachment, NetworkSpec } from '@swarmts/proto';
+import type { AttachRequest } from './container-network.js';
 import { NodeContainerNetwork } from './node-container-network.js';
 
-const REQUEST = { netnsPath: '/n/c', ports: [], name: 'box' };
+const REQUEST: AttachRequest = { netnsPath: '/n/c', ports: [], name: 'box' };
 const PLAIN = {
   address: '172.30.0.2',
   prefixLength: 16,
@@ -15,16 +23,23 @@ const PLAIN = {
   details: { containerIface: 'eth0' },
 };
 
+function atEth0(): LocalEndpoint {
+  const { address, prefixLength, gateway } = PLAIN;
+  const leg = { hostIface: 'swl0', containerIface: 'eth0', mac: '02:42:ac:1e:00:02' };
+  return { containerId: 'c', netns: '/n/c', ...leg, address, prefixLength, gateway, mtu: 1500, ports: [] };
+}
+
 function setUp() {
   const calls: string[] = [];
   let fails = '';
+  let internal = false;
   const step = (name: string) => {
     calls.push(name);
     if (fails !== '' && name.startsWith(fails)) throw new Error(`${name} failed`);
   };
   const routed = {
     async attach(...[o, beside]: Parameters<RoutedNetworks['attach']>): Promise<RoutedAttachment> {
-      step('attach');
+      step(`join ${o.iface}`);
       const network = o.attachment.network ?? assert.fail();
       const leg = { iface: o.iface, addresses: [], mac: '' } as unknown as RoutedAttachment['leg'];
       const made = { networkId: network.id, networkName: 'back', endpointId: 'e1', network, leg, aliases: [] };
@@ -33,15 +48,45 @@ function setUp() {
     },
     disconnect: async () => step('disconnect'),
   };
+  let endpoint: LocalEndpoint | undefined = atEth0();
+  const placed = (leg: LegWish): LocalEndpoint => ({
+    ...atEth0(),
+    containerIface: leg.gatewayOnly ? 'gw' : (leg.iface ?? 'eth0'),
+    ...(leg.mac ? { mac: leg.mac } : {}),
+  });
+  const local = {
+    endpoint: () => endpoint,
+    async attach(_id: string, o: LegWish, beside?: (e: LocalEndpoint) => Promise<void>) {
+      step(`attach ${placed(o).containerIface}`);
+      endpoint = placed(o);
+      await beside?.(endpoint);
+      return endpoint;
+    },
+    async move(_id: string, o: LegWish, beside: (e: LocalEndpoint) => Promise<void>) {
+      step(`move to ${placed(o).containerIface}`);
+      await beside({ ...placed(o), replaces: endpoint?.containerIface ?? '' });
+      endpoint = placed(o);
+      return endpoint;
+    },
+    async leave() {
+      step('leave');
+      endpoint = undefined;
+    },
+    publish: async () => step('publish'),
+  };
   const network = new NodeContainerNetwork({
     // Only what joining asks for.
-    local: { endpoint: () => undefined } as unknown as LocalNetwork,
+    local: local as unknown as LocalNetwork,
     routed: routed as unknown as RoutedNetworks,
     helper: { createNetns: async () => step('createNetns'), detachLocal: async () => step('detachLocal') },
     source: {
       async obtain() {
         step('obtain');
-        return { endpointId: 'e1', attachment: NetworkAttachment.create({ network: Network.create({ id: 'net1' }) }) };
+        const spec = NetworkSpec.create({ internal });
+        return {
+          endpointId: 'e1',
+          attachment: NetworkAttachment.create({ network: Network.create({ id: 'net1', spec }) }),
+        };
       },
       giveBack: async (id: string) => step(`giveBack ${id}`),
     },
@@ -52,20 +97,31 @@ function setUp() {
     logger: silentLogger,
   });
   const planned: (string | undefined)[] = [];
-  const connect = (target: string) =>
-    network.connect('c', PLAIN, REQUEST, { target, aliases: [], addresses: [] }, async (p) => {
-      planned.push(p.networks?.[0]?.id);
-    });
-  return { calls, planned, connect, fail: (name: string) => (fails = name) };
+  const note = async (p: { readonly networks?: readonly { readonly id: string }[] }) => {
+    planned.push(p.networks?.map((n) => n.id.slice(0, 4)).join());
+  };
+  const connect = (target: string, request: AttachRequest = REQUEST) =>
+    network.connect('c', PLAIN, request, { target, aliases: [], addresses: [] }, note);
+  const disconnect = (id: string, request: AttachRequest = REQUEST) =>
+    network.disconnect('c', PLAIN, request, id, note);
+  return {
+    calls,
+    planned,
+    connect,
+    disconnect,
+    network,
+    fail: (name: string) => (fails = name),
+    isolate: () => (internal = true),
+  };
 }
 
 describe('a container that joins a further network', () => {
   it('is attached and named at the same time', async () => {
     const { calls, planned, connect } = setUp();
     const joined = await connect('back');
-    assert.deepEqual(planned, ['net1']);
-    assert.deepEqual([joined.networks?.[0]?.id, joined.nameserver], ['net1', '127.0.0.11']);
-    assert.deepEqual(calls, ['obtain', 'attach', 'names net1']);
+    assert.deepEqual(planned, ['b100,net1']);
+    assert.deepEqual([joined.networks?.map((n) => n.name), joined.nameserver], [['bridge', 'back'], '127.0.0.11']);
+    assert.deepEqual(calls, ['obtain', 'join eth1', 'names net1']);
   });
 
   it('is off it again when it got no name', async () => {
@@ -77,8 +133,8 @@ describe('a container that joins a further network', () => {
 
   it('gives its address back when it was not attached', async () => {
     const { calls, connect, fail } = setUp();
-    fail('attach');
-    await assert.rejects(connect('back'), /attach failed/);
+    fail('join');
+    await assert.rejects(connect('back'), /join eth1 failed/);
     assert.deepEqual(calls.slice(3), ['forget c', 'giveBack e1']);
   });
 
@@ -92,5 +148,65 @@ describe('a container that joins a further network', () => {
       calls.filter((c) => /giveBack|disconnect|forget/.test(c)),
       [],
     );
+  });
+});
+
+describe('a container and the node’s own network', () => {
+  const BRIDGE = builtinNetworks.bridge;
+  const names = (a: { readonly networks?: readonly { readonly name: string }[] }) => a.networks?.map((n) => n.name);
+
+  it('leaves it, and gets out through it all the same', async () => {
+    const { calls, planned, connect, disconnect } = setUp();
+    await connect('back');
+    const left = await disconnect(BRIDGE.id);
+    assert.deepEqual([names(left), left.address], [['back'], '']);
+    assert.deepEqual(calls.slice(3), ['move to gw', 'names net1']);
+    assert.deepEqual(planned.at(-1), 'net1');
+    await assert.rejects(disconnect(BRIDGE.id), (e) => isSwarmtsError(e, 'not-found'));
+  });
+
+  it('joins it with a MAC of its own, under a name that is free, and once', async () => {
+    const { calls, planned, connect, disconnect } = setUp();
+    await connect('back');
+    await disconnect(BRIDGE.id);
+    const joined = await connect('bridge');
+    assert.deepEqual(names(joined), ['bridge', 'back']);
+    assert.deepEqual([calls.at(-2), planned.at(-1)], ['move to eth0', 'b100,net1']);
+    for (const target of ['bridge', BRIDGE.id])
+      await assert.rejects(connect(target), (e) => isSwarmtsError(e, 'conflict') && /already/.test(e.message));
+  });
+
+  it('has no way out when it was on no other', async () => {
+    const { calls, connect, disconnect } = setUp();
+    const ports = [{ protocol: 'tcp' as const, targetPort: 1, publishedPort: 2 }];
+    const left = await disconnect(BRIDGE.id, { ...REQUEST, ports });
+    assert.deepEqual([names(left), left.address, left.nameserver], [[], '', '127.0.0.11']);
+    assert.deepEqual(calls, ['leave', 'names ']);
+    assert.deepEqual(names(await connect('bridge', { ...REQUEST, ports })), ['bridge']);
+    assert.deepEqual(calls.slice(2), ['attach eth0', 'publish', 'names ']);
+  });
+
+  it('has no way out when its networks are internal, and gets one with the first that is not', async () => {
+    const closed = setUp();
+    closed.isolate();
+    await closed.connect('back');
+    await closed.disconnect(BRIDGE.id);
+    assert.deepEqual(closed.calls.slice(3), ['leave', 'names net1']);
+    const open = setUp();
+    await open.disconnect(BRIDGE.id);
+    await open.connect('back');
+    assert.deepEqual(open.calls.slice(2), ['obtain', 'join eth0', 'names net1', 'attach gw']);
+    await open.disconnect('net1');
+    assert.deepEqual(open.calls.slice(6), ['disconnect', 'giveBack e1', 'names ', 'leave']);
+  });
+
+  it('is on both from the start where that is wished', async () => {
+    const { calls, network } = setUp();
+    const wish = (target: string) => ({ target, aliases: [], addresses: [] });
+    const mac = '02:00:00:00:00:07';
+    const networks = [wish('back'), { ...wish('bridge'), mac }];
+    const made = await network.attach('c', { ...REQUEST, networks });
+    assert.deepEqual([names(made), made.mac], [['bridge', 'back'], mac]);
+    assert.deepEqual(calls, ['obtain', 'attach eth1', 'join eth0', 'names net1']);
   });
 });

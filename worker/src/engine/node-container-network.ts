@@ -1,12 +1,14 @@
 /**
  * All networks of the node as the engine needs them. A container without wishes is on the node's local network alone; others get
- * one leg per network, and a leg of the local one as their way out, unless all their networks are internal and they publish
- * nothing. The ingress network's leg has the default route, so that whatever comes in through the mesh is answered there.
+ * one leg per network, and a leg of the local one as their way out where they are not on it, unless all their networks are internal and
+ * they publish nothing. The ingress network's leg has the default route, so that whatever comes in through the mesh is answered there.
  */
 import { rm } from 'node:fs/promises';
 import { type Logger, messageOf, SwarmtsError, together } from '@swarmts/lib';
 import {
   type DnsContainer,
+  isOnLocalNetwork,
+  type LegWish,
   type LinkedPort,
   type LocalEndpoint,
   type LocalNetwork,
@@ -15,10 +17,11 @@ import {
   type RoutedAttachment,
   type RoutedNetworks,
 } from '@swarmts/netplugins';
-import type { NetworkAttachment as SwarmAttachment } from '@swarmts/proto';
+import { builtinNetworks, networkDriver, type NetworkAttachment as SwarmAttachment } from '@swarmts/proto';
 import type { PrivilegedHelper } from '../helper/helper-api.js';
 import type { AttachRequest, ContainerNetwork, NetworkAttachment, RestoredAttachment } from './container-network.js';
 import type { ContainerNetworkInfo, NetworkWish } from './engine-api.js';
+import { BRIDGE_WISH, isWishFor, onBridge } from './joined-networks.js';
 import { LocalContainerNetwork } from './local-container-network.js';
 
 export interface ObtainedEndpoint {
@@ -71,23 +74,30 @@ export class NodeContainerNetwork implements ContainerNetwork {
   }
 
   async attach(id: string, request: AttachRequest): Promise<NetworkAttachment> {
-    const wishes = request.networks ?? [];
-    if (wishes.length === 0) return this.#plain.attach(id, request);
+    const all = request.networks ?? [BRIDGE_WISH];
+    const wishes = all.filter((w) => !isForBridge(w));
+    const bridge = all.find(isForBridge);
+    if (bridge && wishes.length === 0) return this.#plain.attach(id, { ...request, networks: [bridge] });
     const obtained: string[] = [];
     const made: RoutedAttachment[] = [];
     let local: LocalEndpoint | undefined;
     try {
       const endpoints: (ObtainedEndpoint & { readonly wish: NetworkWish })[] = [];
       for (const wish of wishes) endpoints.push({ ...(await this.#obtain(wish, id, request, obtained)), wish });
-      const isInternal = endpoints.every((e) => e.attachment.network?.spec?.internal ?? false);
-      const hasOwnWayOut = endpoints.some((e) => e.attachment.network && macvlanOf(e.attachment.network));
-      if (!hasOwnWayOut && (!isInternal || request.ports.length > 0)) {
-        local = await this.#p.local.attach(id, { netns: request.netnsPath, gatewayOnly: true });
+      const isInternal = !bridge && areInternal(endpoints.map((e) => e.attachment));
+      const isWayOut = needsWayOut(
+        endpoints.map((e) => e.attachment),
+        request,
+      );
+      const ifaces = new Map(all.map((w, i) => [w, `eth${i}`]));
+      if (bridge || isWayOut) {
+        const leg = bridge ? placeOf(bridge, ifaces.get(bridge) ?? '') : { gatewayOnly: true };
+        local = await this.#p.local.attach(id, { netns: request.netnsPath, ...leg });
       } else await this.#p.helper.createNetns(request.netnsPath);
       const named = namedOf(id, request, endpoints.map(networkIdOf), isInternal, linksByNetwork(endpoints));
       const way = local;
       const join = async () => {
-        for (const [i, e] of endpoints.entries()) made.push(await this.#join(id, request, e, `eth${i}`, way));
+        for (const e of endpoints) made.push(await this.#join(id, request, e, ifaces.get(e.wish) ?? '', way));
       };
       await together(join(), this.#p.names.put(named));
       if (local && request.ports.length > 0) await this.#p.local.publish(id, request.ports);
@@ -115,6 +125,7 @@ export class NodeContainerNetwork implements ContainerNetwork {
     beside: (planned: NetworkAttachment) => Promise<void>,
   ): Promise<NetworkAttachment> {
     const before = this.#attached.get(id) ?? detailsOfPlain(id, attachment, request);
+    if (isForBridge(wish)) return this.#connectBridge(id, before, request, wish, beside);
     const refuse = (networks: readonly (string | undefined)[]) => {
       if (!before.routed.some((r) => networks.includes(r.networkId) || networks.includes(r.networkName))) return;
       throw new SwarmtsError('conflict', `container ${id} is on network ${wish.target} already`);
@@ -140,7 +151,8 @@ export class NodeContainerNetwork implements ContainerNetwork {
         );
         return joined;
       };
-      return this.#keep(id, withLeg(await together(join(), this.#p.names.put(named))));
+      const joinedTo = withLeg(await together(join(), this.#p.names.put(named)));
+      return this.#keep(id, await this.#settleWayOut(id, joinedTo, request, beside));
     } catch (e) {
       await this.#takeBack(id, before, joined, obtained);
       throw e;
@@ -165,17 +177,100 @@ export class NodeContainerNetwork implements ContainerNetwork {
     this.#p.logger.warn('a container has no name server for now', { container, error: messageOf(e) });
   }
 
-  async disconnect(id: string, _attachment: NetworkAttachment, networkId: string): Promise<NetworkAttachment> {
-    const before = this.#attached.get(id);
-    const gone = before?.routed.find((r) => r.networkId === networkId);
-    if (!before || !gone) throw new SwarmtsError('not-found', `container ${id} is not on network ${networkId}`);
+  async disconnect(
+    id: string,
+    attachment: NetworkAttachment,
+    request: AttachRequest,
+    networkId: string,
+    beside: (planned: NetworkAttachment) => Promise<void>,
+  ): Promise<NetworkAttachment> {
+    const before = this.#attached.get(id) ?? detailsOfPlain(id, attachment, request);
+    if (networkId === builtinNetworks.bridge.id) return this.#disconnectBridge(id, before, request, beside);
+    const gone = before.routed.find((r) => r.networkId === networkId);
+    if (!gone) throw notOn(id, networkId);
     await this.#p.routed.disconnect(gone);
     if (before.obtained.includes(gone.endpointId)) await this.#p.source.giveBack(gone.endpointId);
     const routed = before.routed.filter((r) => r !== gone);
     const named = { ...before.named, networkIds: routed.map((r) => r.networkId) };
     await this.#p.names.put(named);
     const obtained = before.obtained.filter((o) => o !== gone.endpointId);
-    return this.#keep(id, { ...before, routed, named, obtained });
+    return this.#keep(id, await this.#settleWayOut(id, { ...before, routed, named, obtained }, request, beside));
+  }
+
+  /** One that is not on the node's own network has a leg there where it needs one to get out. */
+  async #settleWayOut(
+    id: string,
+    details: RoutedDetails,
+    request: AttachRequest,
+    beside: (planned: NetworkAttachment) => Promise<void>,
+  ): Promise<RoutedDetails> {
+    const needed = isMember(details) || needsWayOut(details.routed, request);
+    if (needed === (details.local !== undefined)) return details;
+    if (needed) {
+      const tell = (local: LocalEndpoint) => beside(this.#describe(id, { ...details, local }, local));
+      return { ...details, local: await this.#attachLocal(id, request, { gatewayOnly: true }, tell) };
+    }
+    await this.#p.local.leave(id);
+    const { local: _left, ...rest } = details;
+    return rest;
+  }
+
+  async #attachLocal(
+    id: string,
+    { netnsPath: netns, ports }: AttachRequest,
+    leg: LegWish,
+    beside: (planned: LocalEndpoint) => Promise<void>,
+  ): Promise<LocalEndpoint> {
+    const local = await this.#p.local.attach(id, { netns, ...leg }, beside);
+    if (ports.length > 0) await this.#p.local.publish(id, ports);
+    return local;
+  }
+
+  /** The way out becomes a place on the network, with the same address. */
+  async #connectBridge(
+    id: string,
+    before: RoutedDetails,
+    request: AttachRequest,
+    wish: NetworkWish,
+    beside: (planned: NetworkAttachment) => Promise<void>,
+  ): Promise<NetworkAttachment> {
+    if (isMember(before)) throw new SwarmtsError('conflict', `container ${id} is on network ${wish.target} already`);
+    if (before.routed.some((r) => macvlanOf(r.network) || r.leg.formerDefault)) {
+      const why = 'a container that runs and has a way out of its own cannot be connected to the network bridge';
+      throw new SwarmtsError('unsupported', `${why}: stop it, connect it, and start it again`);
+    }
+    const named = { ...before.named, isInternal: false };
+    const tell = (local: LocalEndpoint) => beside(this.#describe(id, { ...before, named, local }, local));
+    const place = placeOf(wish, freeInterface(before));
+    const local = await (before.local
+      ? this.#p.local.move(id, place, tell)
+      : this.#attachLocal(id, request, place, tell));
+    return this.#keepNamed(id, { ...before, named, local });
+  }
+
+  /** The place becomes a way out, where the container needs one. */
+  async #disconnectBridge(
+    id: string,
+    before: RoutedDetails,
+    request: AttachRequest,
+    beside: (planned: NetworkAttachment) => Promise<void>,
+  ): Promise<NetworkAttachment> {
+    if (!isMember(before)) throw notOn(id, builtinNetworks.bridge.name);
+    const named = { ...before.named, isInternal: areInternal(before.routed) };
+    const { local: _gone, ...rest } = before;
+    if (!needsWayOut(before.routed, request)) {
+      await this.#p.local.leave(id);
+      return this.#keepNamed(id, { ...rest, named });
+    }
+    const tell = (local: LocalEndpoint) => beside(this.#describe(id, { ...before, named, local }, local));
+    const local = await this.#p.local.move(id, { gatewayOnly: true }, tell);
+    return this.#keepNamed(id, { ...before, named, local });
+  }
+
+  /** Its legs are there: names come as soon as they can. */
+  async #keepNamed(id: string, details: RoutedDetails): Promise<NetworkAttachment> {
+    await this.#p.names.put(details.named).catch((e: unknown) => this.#unnamed(id, e));
+    return this.#keep(id, details);
   }
 
   linkAddress(id: string): string | undefined {
@@ -250,10 +345,12 @@ export class NodeContainerNetwork implements ContainerNetwork {
     return this.#describe(id, details);
   }
 
-  #describe(id: string, details: RoutedDetails): NetworkAttachment {
-    const networks = details.routed.map((r) => infoOf(r, details.named.links?.[r.networkId] ?? {}));
+  #describe(id: string, details: RoutedDetails, local = this.#p.local.endpoint(id)): NetworkAttachment {
+    const networks = [
+      ...(local && isOnLocalNetwork(local) ? [onBridge(id, local)] : []),
+      ...details.routed.map((r) => infoOf(r, details.named.links?.[r.networkId] ?? {})),
+    ];
     const [first] = networks;
-    const local = this.#p.local.endpoint(id);
     return {
       address: first?.address ?? local?.address ?? '',
       prefixLength: first?.prefixLength ?? local?.prefixLength ?? 0,
@@ -285,6 +382,31 @@ export class NodeContainerNetwork implements ContainerNetwork {
 
 function isRouted(details: unknown): details is RoutedDetails {
   return typeof details === 'object' && details !== null && 'kind' in details && details.kind === 'routed';
+}
+
+const isForBridge = (wish: NetworkWish): boolean => isWishFor(wish, builtinNetworks.bridge);
+
+const isMember = ({ local }: RoutedDetails): boolean => local !== undefined && isOnLocalNetwork(local);
+
+function placeOf({ mac }: NetworkWish, iface: string): LegWish {
+  return { iface, ...(mac ? { mac } : {}) };
+}
+
+function areInternal(attachments: readonly Pick<SwarmAttachment, 'network'>[]): boolean {
+  return attachments.every((a) => a.network?.spec?.internal ?? false);
+}
+
+/** One that is on these networks, and not on the node's own. */
+function needsWayOut(
+  attachments: readonly Pick<SwarmAttachment, 'network'>[],
+  { ports }: Pick<AttachRequest, 'ports'>,
+): boolean {
+  const hasOwn = attachments.some((a) => a.network && macvlanOf(a.network));
+  return !hasOwn && attachments.length > 0 && (!areInternal(attachments) || ports.length > 0);
+}
+
+function notOn(id: string, network: string): SwarmtsError {
+  return new SwarmtsError('not-found', `container ${id} is not on network ${network}`);
 }
 
 /** A container of the local network, as one that can be joined to others. */
@@ -344,6 +466,7 @@ function infoOf(r: RoutedAttachment, links: Readonly<Record<string, string>>): C
   return {
     id: r.networkId,
     name: r.networkName,
+    driver: networkDriver(r.network),
     endpointId: r.endpointId,
     address: v4?.address ?? '',
     prefixLength: v4?.prefixLength ?? 0,

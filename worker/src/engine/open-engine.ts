@@ -208,6 +208,9 @@ export async function openEngine(options: EngineOptions): Promise<ContainerEngin
       emit(containerEvent(action, record, attributes, clock));
       if (action === 'start' || action === 'die') tellLinking(registry, record.id, logger);
     },
+    emitUses: (all) => {
+      for (const e of all) emit({ ...e, timeMs: clock.now() });
+    },
   };
   await loadContainers(context, registry, logger);
   await adoptContainers(context, registry);
@@ -277,7 +280,11 @@ function runningPeer(
 function tellLinking(registry: ContainerRegistry, id: string, logger: Logger): void {
   for (const c of registry.all()) {
     if (!c.isRunning || !c.record.config.links?.some((l) => l.container === id)) continue;
-    supervise(c.renewLinks(), 'a container was not told of the new address of one that it is linked to', logger);
+    supervise(
+      c.networks.renewLinks(),
+      'a container was not told of the new address of one that it is linked to',
+      logger,
+    );
   }
 }
 
