@@ -6,7 +6,7 @@ import { resizeConsole } from '../logs/log-files.js';
 import { controlFifo } from '../runtime/oci-runtime.js';
 import type { OciProcess } from '../runtime/oci-spec.js';
 import { rootfsPaths } from '../snapshots/rootfs.js';
-import { ownerOnHost, ROOT } from '../userns/id-map.js';
+import { ownerOnHost } from '../userns/id-map.js';
 import { ContainerAttachment } from './container-attachment.js';
 import { bundleProcess, cgroupOf } from './container-bundle.js';
 import { type ContainerCore, notRunning } from './container-core.js';
@@ -46,7 +46,7 @@ export class ContainerProcesses {
       bundle: paths.bundle,
       runtime: context.runtime,
       clock: context.clock,
-      owner: ownerOnHost(idsOf(context.bundle.layers.ids, record.config), ROOT),
+      ownerOf: (user) => ownerOnHost(idsOf(context.bundle.layers.ids, record.config), user),
       processOf: (c, size) => this.#execProcess(c, size),
       emit: (action, attributes) => this.#core.emit(action, attributes),
     });

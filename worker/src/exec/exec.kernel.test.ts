@@ -144,6 +144,19 @@ describe('execs and attachments', function () {
     await assert.rejects(bed.engine.resizeExec(e.execId, { rows: 1, columns: 1 }), /is not running in a terminal/);
   });
 
+  it('have the terminal of their user, and the groups of the container', async () => {
+    const script = 'until test "$(stat -L -c %u /proc/self/fd/0)" = 1000; do :; done; : <>/proc/self/fd/0 && echo mine';
+    const e = await exec(['sh', '-c', script], { tty: true, user: 'alice' });
+    assert.match((await outputOf(await e.start())).stdout, /mine/);
+    const grouped = await bed.engine.create(
+      containerConfig(image, ['sleep', '600'], { groups: ['staff', '77'], networkMode: 'none' }),
+    );
+    await bed.engine.start(grouped);
+    const result = await bed.engine.exec(grouped, ['id', '-G'], { user: 'alice' });
+    assert.match(Buffer.from(result.stdout).toString(), /^1000 .*50.*77/);
+    await bed.engine.remove(grouped, { force: true, volumes: true });
+  });
+
   it('go on when nobody is at their streams any more', async () => {
     const e = await exec([
       'sh',

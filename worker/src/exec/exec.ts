@@ -10,8 +10,9 @@ import type { ExecConfig, ExecInfo, Session, TerminalSize } from '../engine/sess
 import type { OciRuntime } from '../runtime/oci-runtime.js';
 import type { OciProcess } from '../runtime/oci-spec.js';
 import { execFailure } from '../runtime/runtime-errors.js';
-import type { Owner } from '../userns/id-map.js';
+import { type Owner, ROOT } from '../userns/id-map.js';
 import type { ExecStreams } from './exec-streams.js';
+import { giveTerminal } from './give-terminal.js';
 import { PipeStreams } from './pipe-streams.js';
 import { startedOrEnded } from './started.js';
 import { TerminalStreams } from './terminal-streams.js';
@@ -22,8 +23,8 @@ export interface ExecHost {
   readonly bundle: string;
   readonly runtime: OciRuntime;
   readonly clock: Clock;
-  /** The container's root on the machine. */
-  readonly owner: Owner;
+  /** A user of the container on the machine. */
+  readonly ownerOf: (user: Owner) => Owner;
   /** Throws as Docker does when the container cannot take an exec now. */
   readonly processOf: (config: ExecConfig, size: TerminalSize | undefined) => Promise<OciProcess>;
   readonly emit: (action: string, attributes: Readonly<Record<string, string>>) => void;
@@ -128,13 +129,13 @@ export class Exec {
   }
 
   #openStreams(directory: string, detach: boolean, size: TerminalSize | undefined): Promise<ExecStreams> {
-    const { runtime, containerId, owner } = this.#host;
+    const { runtime, containerId, ownerOf } = this.#host;
     const { attachStdin, attachStdout, attachStderr } = this.config;
     if (size) return TerminalStreams.open({ runtime, containerId, name: this.id, size, stdin: !detach && attachStdin });
     const wanted = detach
       ? { stdin: false, stdout: false, stderr: false }
       : { stdin: attachStdin, stdout: attachStdout, stderr: attachStderr };
-    return PipeStreams.open({ runtime, containerId, directory, owner, ...wanted });
+    return PipeStreams.open({ runtime, containerId, directory, owner: ownerOf(ROOT), ...wanted });
   }
 
   async #run(streams: ExecStreams, process: OciProcess, directory: string): Promise<void> {
@@ -150,6 +151,7 @@ export class Exec {
       throw failure.error;
     }
     this.#pid = pid;
+    if (this.config.tty) giveTerminal(pid, this.#host.ownerOf(process.user).uid);
     this.#onBegun();
     streams.begin();
     void running.then(

@@ -3,7 +3,7 @@
  * gets its name at the very end by the caller, so an interrupted pull leaves nothing but blobs that the next one uses.
  */
 import { isSwarmtsError, SwarmtsError } from '@swarmts/lib';
-import { familiarName, type ImageReference } from '@swarmts/proto';
+import type { ImageReference } from '@swarmts/proto';
 import type { PullProgress, RegistryAuth } from '../engine/engine-api.js';
 import type { LayerStore } from '../snapshots/layer-store.js';
 import type { BlobStore } from './blob-store.js';
@@ -192,8 +192,6 @@ export function shortId(digest: string): string {
 }
 
 /** The last line of a pull. */
-export function finalStatus(ref: ImageReference, wanted: string, fresh: boolean): string {
-  const separator = wanted.startsWith('sha256:') ? '@' : ':';
-  const name = `${familiarName(ref)}${separator}${wanted}`;
-  return fresh ? `Status: Downloaded newer image for ${name}` : `Status: Image is up to date for ${name}`;
+export function finalStatus(name: string, fresh: boolean): string {
+  return `Status: ${fresh ? 'Downloaded newer image' : 'Image is up to date'} for ${name}`;
 }

@@ -9,6 +9,7 @@ import {
   parseReference,
   repositoryOf,
   tagKey,
+  type ImageReference,
 } from '@swarmts/proto';
 import type { ImageInfo, ImageResolution, RegistryAuth } from '../engine/engine-api.js';
 import { loadArchive } from './archive-loader.js';
@@ -50,8 +51,16 @@ export class ImageService implements ImageEngine {
     return Object.keys(this.store.refs.images).length;
   }
 
-  async pull(ref: string, options: PullOptions & { readonly endLine?: boolean }): Promise<string> {
+  async pull(ref: string, options: PullOptions): Promise<string> {
     const parsed = parseReference(ref);
+    const { id, fresh } = await this.#take(parsed, options);
+    options.onProgress?.({ status: finalStatus(familiarString(parsed), fresh) });
+    await this.#warnOfPlatform(familiarName(parsed), id, options);
+    return id;
+  }
+
+  /** `fresh`: the image, or its name, was not here before. */
+  async #take(parsed: ImageReference, options: PullOptions): Promise<{ readonly id: string; readonly fresh: boolean }> {
     const { store } = this;
     const { layers, platform, clock, logger, registry } = store.options;
     const onProgress = options.onProgress ?? (() => undefined);
@@ -75,12 +84,8 @@ export class ImageService implements ImageEngine {
         await store.replace(parsed.digest ? byDigest : withTag(byDigest, tagKey(parsed), image.id, clock.now()));
         return before.images[image.id] === undefined || (!parsed.digest && before.tags[tagKey(parsed)] !== image.id);
       });
-      if (options.endLine !== false) {
-        onProgress({ status: finalStatus(parsed, parsed.digest ?? parsed.tag ?? '', fresh) });
-      }
-      await this.#warnOfPlatform(familiarName(parsed), image.id, options);
       store.emit('pull', familiarString(parsed), { name: familiarString(parsed) });
-      return image.id;
+      return { id: image.id, fresh };
     });
   }
 
@@ -101,10 +106,11 @@ export class ImageService implements ImageEngine {
     } finally {
       client.close();
     }
-    const ids: string[] = [];
-    for (const tag of tags) ids.push(await this.pull(`${repositoryOf(ref)}:${tag}`, { ...options, endLine: false }));
-    options.onProgress?.({ status: `Status: Downloaded newer image for ${familiarName(ref)}` });
-    return ids;
+    const taken: { readonly id: string; readonly fresh: boolean }[] = [];
+    for (const tag of tags) taken.push(await this.#take(parseReference(`${repositoryOf(ref)}:${tag}`), options));
+    const fresh = taken.some((t) => t.fresh);
+    options.onProgress?.({ status: finalStatus(familiarName(ref), fresh) });
+    return taken.map((t) => t.id);
   }
 
   async push(ref: string, options: TransferOptions & { readonly all?: boolean }): Promise<void> {

@@ -248,6 +248,9 @@ describe('images that are made and moved', function () {
         [],
         'it is told once',
       );
+      const again: PullProgress[] = [];
+      await other.pullAll(`${registry.address}/paged`, { onProgress: (p) => again.push(p) });
+      assert.equal(statuses(again).at(-1), `Status: Image is up to date for ${registry.address}/paged`);
       await assert.rejects(other.pullAll(`${registry.address}/nosuch`, {}), /not found/);
     });
 
