@@ -32,6 +32,12 @@ describe('network routes', () => {
       assert.match(await post('/networks/create', body), why);
   });
 
+  it('warn of a name for a device that there is not', async () => {
+    const named = { Name: 'x', Options: { 'com.docker.network.bridge.name': 'br-x' } };
+    assert.match(await post('/networks/create', named), /^201 .*bridge.name has no effect: .*no device on the node/);
+    assert.match(await post('/networks/create', { Name: 'y' }), /^201 .*"Warning":""/);
+  });
+
   it('leave containers with the host’s network, or with none', async () => {
     const at = { Container: 'web.1.task' };
     assert.match(await post('/networks/host/connect', at), /^403 .*or connected to host network/);

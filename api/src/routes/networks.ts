@@ -46,6 +46,8 @@ interface KnownNetwork {
 /** No network can be made under these names: "default" is what clients call the one of containers that name none. */
 const PREDEFINED: ReadonlySet<unknown> = new Set([...Object.keys(builtinNetworks), 'default']);
 const BRIDGE_FLAGS = ['com.docker.network.bridge.enable_icc', 'com.docker.network.bridge.enable_ip_masquerade'];
+const NAME = 'com.docker.network.bridge.name';
+const NO_DEVICE = `${NAME} has no effect: containers are joined by a router, and there is no device on the node that could have the name`;
 const FILTERS = ['id', 'name', 'driver', 'scope', 'label', 'type', 'dangling'];
 
 export function networkRoutes(c: RouteContext): Route[] {
@@ -208,7 +210,7 @@ async function create(c: RouteContext, body: JsonObject): Promise<NetworkJson> {
         ...spec,
         driver: { name: driver || 'bridge', options: body.map('Options') },
       }));
-  return { Id: id, Warning: '' };
+  return { Id: id, Warning: NAME in (spec.driver?.options ?? {}) ? NO_DEVICE : '' };
 }
 
 /** In the words of Docker. */

@@ -40,6 +40,7 @@ import {
   NetworkState,
   networkDriver,
 } from '@swarmts/proto';
+import { checkBridgeOptions } from './bridge-options.js';
 import type { EngineEvent, NetworkWish } from './engine-api.js';
 import { EngineEvents } from './events.js';
 import { endpointIdOf } from './joined-networks.js';
@@ -124,6 +125,7 @@ export class LocalNetworks implements EndpointSource {
         `macvlan network ${name} needs a device of the node: -o parent=DEVICE`,
       );
     }
+    if (driver === 'bridge' && !spec.configOnly) checkBridgeOptions(spec.driver?.options ?? {});
     if (name.trim() === '') throw new SwarmtsError('invalid-argument', 'invalid name: name is empty');
     const mtu = mtuProblem(spec);
     if (mtu !== undefined) throw new SwarmtsError('invalid-argument', mtu);

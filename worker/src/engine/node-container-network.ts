@@ -19,6 +19,7 @@ import {
 } from '@swarmts/netplugins';
 import { builtinNetworks, networkDriver, type NetworkAttachment as SwarmAttachment } from '@swarmts/proto';
 import type { PrivilegedHelper } from '../helper/helper-api.js';
+import { boundPorts } from './bridge-options.js';
 import type { AttachRequest, ContainerNetwork, NetworkAttachment, RestoredAttachment } from './container-network.js';
 import type { ContainerNetworkInfo, NetworkWish } from './engine-api.js';
 import { BRIDGE_WISH, isWishFor, onBridge } from './joined-networks.js';
@@ -100,7 +101,10 @@ export class NodeContainerNetwork implements ContainerNetwork {
         for (const e of endpoints) made.push(await this.#join(id, request, e, ifaces.get(e.wish) ?? '', way));
       };
       await together(join(), this.#p.names.put(named));
-      if (local && request.ports.length > 0) await this.#p.local.publish(id, request.ports);
+      if (local && request.ports.length > 0) {
+        const on = endpoints.map((e) => e.attachment.network);
+        await this.#p.local.publish(id, boundPorts(request.ports, on));
+      }
       const name = request.name ?? id;
       const details: RoutedDetails = {
         kind: 'routed',
@@ -208,7 +212,7 @@ export class NodeContainerNetwork implements ContainerNetwork {
     if (needed === (details.local !== undefined)) return details;
     if (needed) {
       const tell = (local: LocalEndpoint) => beside(this.#describe(id, { ...details, local }, local));
-      return { ...details, local: await this.#attachLocal(id, request, { gatewayOnly: true }, tell) };
+      return { ...details, local: await this.#attachLocal(id, details, request, { gatewayOnly: true }, tell) };
     }
     await this.#p.local.leave(id);
     const { local: _left, ...rest } = details;
@@ -217,12 +221,14 @@ export class NodeContainerNetwork implements ContainerNetwork {
 
   async #attachLocal(
     id: string,
+    { routed }: RoutedDetails,
     { netnsPath: netns, ports }: AttachRequest,
     leg: LegWish,
     beside: (planned: LocalEndpoint) => Promise<void>,
   ): Promise<LocalEndpoint> {
     const local = await this.#p.local.attach(id, { netns, ...leg }, beside);
-    if (ports.length > 0) await this.#p.local.publish(id, ports);
+    const on = routed.map((r) => r.network);
+    if (ports.length > 0) await this.#p.local.publish(id, boundPorts(ports, on));
     return local;
   }
 
@@ -244,7 +250,7 @@ export class NodeContainerNetwork implements ContainerNetwork {
     const place = placeOf(wish, freeInterface(before));
     const local = await (before.local
       ? this.#p.local.move(id, place, tell)
-      : this.#attachLocal(id, request, place, tell));
+      : this.#attachLocal(id, before, request, place, tell));
     return this.#keepNamed(id, { ...before, named, local });
   }
 

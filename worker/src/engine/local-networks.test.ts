@@ -1,0 +1,49 @@
+/** Networks of one node: what is told when they are made and removed. */
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { silentLogger, systemClock } from '@swarmts/lib';
+import { Driver, NetworkSpec } from '@swarmts/proto';
+import { LocalNetworks } from './local-networks.js';
+
+describe('networks of a node', () => {
+  let dir: string;
+  let networks: LocalNetworks;
+  beforeEach(async () => {
+    dir = mkdtempSync(join(tmpdir(), 'swarmts-networks-'));
+    const routed = { apply: () => undefined };
+    networks = await LocalNetworks.open({ dir, routed, taken: [], clock: systemClock, logger: silentLogger });
+  });
+  afterEach(() => rmSync(dir, { recursive: true, force: true }));
+  const spec = (name: string, driver: string, options: Record<string, string> = {}, more: Partial<NetworkSpec> = {}) =>
+    NetworkSpec.create({ annotations: { name, labels: {} }, driver: Driver.create({ name: driver, options }), ...more });
+
+  it('are told when they are made and removed, with name and driver', async () => {
+    const told: string[] = [];
+    const stop = networks.onEvent((e) => told.push([e.type, e.action, e.attributes.name, e.attributes.type].join(' ')));
+    const ids = [
+      await networks.create(spec('back', 'bridge')),
+      await networks.create(spec('wire', 'macvlan', { parent: 'eth0' })),
+      await networks.create(spec('plan', 'bridge', {}, { configOnly: true })),
+    ];
+    for (const id of ids) await networks.remove(id);
+    stop();
+    await networks.create(spec('silent', 'bridge'));
+    assert.deepEqual(told, [
+      ...['network create back bridge', 'network create wire macvlan', 'network create plan null'],
+      ...['network destroy back bridge', 'network destroy wire macvlan', 'network destroy plan null'],
+    ]);
+  });
+
+  it('are refused with options that would have no effect, wherever those come from', async () => {
+    const options = { 'com.docker.network.bridge.enable_ip_masquerade': 'false' };
+    await assert.rejects(networks.create(spec('open', 'bridge', options)), /is not supported/);
+    await networks.create(spec('plan', 'bridge', options, { configOnly: true }));
+    await assert.rejects(networks.create(spec('open', 'bridge', {}, { configFrom: 'plan' })), /is not supported/);
+    assert.deepEqual(
+      networks.list().map((n) => n.spec?.annotations?.name),
+      ['plan'],
+    );
+  });
+});
