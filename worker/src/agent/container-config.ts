@@ -24,7 +24,13 @@ import {
   type TemplateContext,
   taskName,
 } from '@swarmts/proto';
-import type { ContainerConfig, InjectedFile, MountConfig, NetworkWish, PublishedPort } from '../engine/engine-api.js';
+import type {
+  ContainerConfig,
+  InjectedFile,
+  MountConfig,
+  NetworkWish,
+  PublishedPort,
+} from '../engine/container-config.js';
 import { genericResourceEnv } from './generic-resource-env.js';
 
 /** Payloads that the task's container gets; they live in memory only. */

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { silentLogger } from '@swarmts/lib';
 import { type LogChunk, LogQuery, LogRequest } from '@swarmts/proto';
-import type { ContainerEngine, ContainerInfo, EngineEvent } from '../engine/engine-api.js';
+import type { ContainerInfo } from '../engine/container-api.js';
+import type { ContainerEngine, EngineEvent } from '../engine/engine-api.js';
 import { LogServer } from './log-server.js';
 
 /** A server of logs, and an engine whose one container is made and started when a test says so. */

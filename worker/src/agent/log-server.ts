@@ -1,7 +1,8 @@
 /** Serves log requests of the managers: reads the containers' logs and sends them in chunks. */
 import { isSwarmtsError, type Logger, messageOf } from '@swarmts/lib';
 import { LogChunk, LogLine, type LogQuery, type LogRequest } from '@swarmts/proto';
-import type { ContainerEngine, LogOptions } from '../engine/engine-api.js';
+import type { ContainerEngine } from '../engine/engine-api.js';
+import type { LogOptions } from '../logs/log-api.js';
 
 /** Lines and bytes per chunk; a chunk also goes out when nothing more is ready. */
 const CHUNK_LINES = 200;

@@ -14,7 +14,9 @@ import {
   TaskState,
   TaskStatus,
 } from '@swarmts/proto';
-import type { ContainerEngine, ContainerInfo, ExitInfo, RegistryAuth } from '../engine/engine-api.js';
+import type { ContainerInfo, ExitInfo } from '../engine/container-api.js';
+import type { ContainerEngine } from '../engine/engine-api.js';
+import type { RegistryAuth } from '../images/image-api.js';
 import { noSuchImage } from '../images/image-store.js';
 import type { SharedJobs } from '../images/shared-jobs.js';
 import { containerConfigOf, hasAllFiles, TASK_ID_LABEL, type TaskFiles } from './container-config.js';

@@ -1,7 +1,7 @@
 /** Tells the managers what the tasks of services that scale by themselves use; nothing is measured for the others. */
 import type { Clock, TimerHandle } from '@swarmts/lib';
 import { AgentUsage, extensionLabels, observedState, type Task, TaskState, TaskUsage } from '@swarmts/proto';
-import type { ContainerStats } from '../engine/engine-api.js';
+import type { ContainerStats } from '../engine/container-api.js';
 
 const PERIOD_MS = 5_000;
 

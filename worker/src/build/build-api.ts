@@ -1,5 +1,6 @@
 /** What a build is asked for and what it tells meanwhile. */
-import type { ContainerConfig, ContainerResources, PullProgress, RegistryAuth } from '../engine/engine-api.js';
+import type { ContainerConfig, ContainerResources } from '../engine/container-config.js';
+import type { PullProgress, RegistryAuth } from '../images/image-api.js';
 import type { Platform } from '../images/manifest.js';
 
 export interface BuildOptions {

@@ -9,7 +9,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { isSwarmtsError } from '@swarmts/lib';
-import type { PullProgress } from '../engine/engine-api.js';
 import {
   busyboxLayer,
   containerConfig,
@@ -19,6 +18,7 @@ import {
   TestRegistry,
   tarOf,
 } from '../engine/engine-bed.js';
+import type { PullProgress } from '../images/image-api.js';
 import type { BuildOptions, BuildRecord } from './build-api.js';
 import { BUILD_LABEL, BuildCommandError } from './run-step.js';
 

@@ -1,6 +1,6 @@
 /** `--change` of commit and import: Dockerfile instructions applied to a configuration. */
 import { isSwarmtsError, SwarmtsError } from '@swarmts/lib';
-import type { ImageConfig } from '../engine/engine-api.js';
+import type { ImageConfig } from '../images/image-api.js';
 import { applyConfigInstruction, type ConfigState, variablesOf } from './config-instructions.js';
 import { parseInstruction } from './dockerfile.js';
 

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import type { ImageConfig } from '../engine/engine-api.js';
+import type { ImageConfig } from '../images/image-api.js';
 import { applyChanges } from './changes.js';
 import { applyConfigInstruction, variablesOf, workingDir } from './config-instructions.js';
 import { parseInstruction } from './dockerfile.js';

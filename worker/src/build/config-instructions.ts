@@ -4,7 +4,7 @@
  */
 import { posix } from 'node:path';
 import { messageOf, parseDurationNs, SwarmtsError } from '@swarmts/lib';
-import type { ImageConfig } from '../engine/engine-api.js';
+import type { ImageConfig } from '../images/image-api.js';
 import { signalNumber } from '../runtime/signals.js';
 import type { Instruction } from './dockerfile.js';
 import { expandWord, nameValues, splitWords, type Variables } from './shell-words.js';

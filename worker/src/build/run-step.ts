@@ -1,7 +1,7 @@
 /** RUN: a container of the engine on top of the image so far; what it changes becomes a layer. */
 import { randomBytes } from 'node:crypto';
 import { SwarmtsError } from '@swarmts/lib';
-import type { ContainerConfig } from '../engine/engine-api.js';
+import type { ContainerConfig } from '../engine/container-config.js';
 import { type LayerBlob, layerFrom } from '../images/image-creation.js';
 import { shortId } from '../images/image-puller.js';
 import { commandLine } from './config-instructions.js';

@@ -2,8 +2,8 @@
 import { createHash } from 'node:crypto';
 import { SwarmtsError } from '@swarmts/lib';
 import { parseReference } from '@swarmts/proto';
-import type { ImageConfig, PullProgress } from '../engine/engine-api.js';
 import { DEFAULT_PATH } from '../engine/merge-config.js';
+import type { ImageConfig, PullProgress } from '../images/image-api.js';
 import { createImage, type LayerBlob } from '../images/image-creation.js';
 import type { StoredImage } from '../images/image-index.js';
 import { shortId } from '../images/image-puller.js';

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { identifyProcess } from '../runtime/process-identity.js';
-import type { ContainerConfig } from './engine-api.js';
+import type { ContainerConfig } from './container-config.js';
 import { busyboxLayer, containerConfig, EngineBed, eventually, outputOf, TestRegistry } from './engine-bed.js';
 
 const SIGKILL = 'SIGKILL';

@@ -2,7 +2,7 @@
 import { isIP } from 'node:net';
 import { SwarmtsError } from '@swarmts/lib';
 import { type Network, networkDriver } from '@swarmts/proto';
-import type { PublishedPort } from './engine-api.js';
+import type { PublishedPort } from './container-config.js';
 
 const MASQUERADE = 'com.docker.network.bridge.enable_ip_masquerade';
 const BINDING = 'com.docker.network.bridge.host_binding_ipv4';

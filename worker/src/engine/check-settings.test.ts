@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { isSwarmtsError } from '@swarmts/lib';
 import { checkSettings, parseSet } from './check-settings.js';
-import type { ContainerConfig, ContainerResources } from './engine-api.js';
+import type { ContainerConfig, ContainerResources } from './container-config.js';
 import { containerConfig } from './engine-bed.js';
 
 const MACHINE = { cpus: 2, cpuList: '0-1', memoryNodes: '0' };

@@ -1,7 +1,7 @@
 /** What is refused before anything of a container is made, in Docker's words. Pure, except for what it is told of the machine. */
 import { SwarmtsError } from '@swarmts/lib';
 import { checkLogOptions } from '../logs/log-options.js';
-import type { ContainerConfig, ContainerResources } from './engine-api.js';
+import type { ContainerConfig, ContainerResources } from './container-config.js';
 
 const MIN_MEMORY_BYTES = 6 << 20;
 const MAX_HOSTNAME_LENGTH = 64;

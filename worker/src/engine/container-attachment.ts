@@ -6,8 +6,8 @@ import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { Clock } from '@swarmts/lib';
 import type { HelperApi } from '../helper/helper-api.js';
+import type { LogPosition } from '../logs/log-api.js';
 import { endOfLog, readRecords } from '../logs/log-reader.js';
-import type { LogPosition } from './engine-api.js';
 import type { AttachOptions, OutputChunk, Session } from './session-api.js';
 
 /** What the attachment needs to know of its container. */

@@ -31,6 +31,7 @@ import { mountRootfs, rootfsPaths } from '../snapshots/rootfs.js';
 import { byteString, bytesOf, kindOf, resolveScoped } from '../snapshots/scoped-path.js';
 import { type IdMaps, type Owner, ownerOnHost, ROOT } from '../userns/id-map.js';
 import { copyUp } from '../volumes/copy-up.js';
+import type { ContainerConfig, InjectedFile } from './container-config.js';
 import { withDnsDefaults } from './container-defaults.js';
 import { type LinkedContainer, linkHostLines, linkVariables, movedHosts } from './container-links.js';
 import type { SharedNamespaces } from './container-namespaces.js';
@@ -38,7 +39,6 @@ import type { NetworkAttachment } from './container-network.js';
 import type { ContainerPaths } from './container-paths.js';
 import type { ContainerRecord, ResolvedMount } from './container-record.js';
 import { idsOf } from './container-userns.js';
-import type { ContainerConfig, InjectedFile } from './engine-api.js';
 import { withVariables } from './merge-config.js';
 import { secretVariables } from './secret-variables.js';
 

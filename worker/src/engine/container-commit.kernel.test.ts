@@ -1,6 +1,6 @@
 /** Images from containers. Needs root, an OCI runtime and conmon. */
 import assert from 'node:assert/strict';
-import type { ImageConfig } from './engine-api.js';
+import type { ImageConfig } from '../images/image-api.js';
 import { busyboxLayer, containerConfig, EngineBed, runToEnd, TestRegistry } from './engine-bed.js';
 
 describe('a commit', function () {

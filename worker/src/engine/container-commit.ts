@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import { SwarmtsError } from '@swarmts/lib';
 import { type ImageReference, parseReference } from '@swarmts/proto';
-import type { CommitOptions } from '../images/image-api.js';
+import type { CommitOptions, ImageConfig } from '../images/image-api.js';
 import { createImage, layerFrom } from '../images/image-creation.js';
 import type { StoredImage } from '../images/image-index.js';
 import type { Hold, ImageStore } from '../images/image-store.js';
@@ -11,7 +11,6 @@ import { rootfsPaths } from '../snapshots/rootfs.js';
 import type { Container } from './container.js';
 import type { ContainerRecord } from './container-record.js';
 import { idsOf } from './container-userns.js';
-import type { ImageConfig } from './engine-api.js';
 
 /** What the engine itself makes in a root file system so that there is something to mount on. */
 const ENGINE_MOUNTS = [

@@ -5,12 +5,12 @@ import type { MountInfo } from '../runtime/mountinfo.js';
 import type { OciRuntime } from '../runtime/oci-runtime.js';
 import type { VolumeStore } from '../volumes/volume-store.js';
 import type { BundleContext } from './container-bundle.js';
+import type { ContainerLink } from './container-config.js';
 import type { LinkedContainer } from './container-links.js';
 import type { PeerOf } from './container-namespaces.js';
 import type { ContainerNetwork } from './container-network.js';
 import type { EngineRoots } from './container-paths.js';
 import type { ContainerRecord } from './container-record.js';
-import type { ContainerLink } from './engine-api.js';
 import type { UseEvent } from './use-events.js';
 
 export interface ContainerContext extends EngineRoots {

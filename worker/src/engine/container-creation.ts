@@ -13,11 +13,11 @@ import { tmpfsOptions } from '../runtime/tmpfs-options.js';
 import { type IdMaps, ownerOnHost, ROOT } from '../userns/id-map.js';
 import type { VolumeStore } from '../volumes/volume-store.js';
 import { checkSettings, type MachineLimits } from './check-settings.js';
+import type { ContainerConfig, MountConfig } from './container-config.js';
 import { type ContainerDefaults, withDefaults } from './container-defaults.js';
 import { checkModes } from './container-namespaces.js';
 import { type ContainerRecord, type ResolvedMount, saveRecord } from './container-record.js';
 import { checkUserns } from './container-userns.js';
-import type { ContainerConfig, MountConfig } from './engine-api.js';
 import { distinctPorts, exposedByImage, healthOf, mergeConfig, mountsOf } from './merge-config.js';
 import { supportedLimits } from './supported-limits.js';
 

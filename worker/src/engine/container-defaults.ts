@@ -1,7 +1,7 @@
 /** What containers get that do not say otherwise, as the daemon's settings have it. Pure. */
 import type { Ulimit } from '@swarmts/lib';
 import type { DnsConfig } from '../runtime/etc-files.js';
-import type { ContainerConfig, LogChoice } from './engine-api.js';
+import type { ContainerConfig, LogChoice } from './container-config.js';
 
 export interface ContainerDefaults {
   readonly log: LogChoice;

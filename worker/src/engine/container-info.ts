@@ -4,8 +4,9 @@ import { logAttributes } from '../logs/log-attributes.js';
 import { tagOf } from '../logs/syslog-format.js';
 import { systemPaths } from '../runtime/oci-config.js';
 import { type LabelSupport, mountLabel, securityLabels } from '../runtime/security-labels.js';
+import type { ContainerInfo, ContainerMount } from './container-api.js';
+import type { ContainerLink } from './container-config.js';
 import type { ContainerRecord, ResolvedMount } from './container-record.js';
-import type { ContainerInfo, ContainerLink, ContainerMount } from './engine-api.js';
 import type { HealthState } from './health-state.js';
 import { joinedNetworks } from './joined-networks.js';
 

@@ -5,10 +5,10 @@
 import { isSwarmtsError, SwarmtsError } from '@swarmts/lib';
 import type { LinkedPort } from '@swarmts/netplugins';
 import type { Container } from './container.js';
+import type { ContainerLink, ExposedPort } from './container-config.js';
 import type { ContainerNetwork } from './container-network.js';
 import type { ContainerRecord } from './container-record.js';
 import type { ContainerRegistry } from './container-registry.js';
-import type { ContainerLink, ExposedPort } from './engine-api.js';
 
 export interface LinkedContainer {
   readonly alias: string;

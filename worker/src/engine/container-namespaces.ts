@@ -1,6 +1,6 @@
 /** Namespaces that a container shares with the host or with another container. */
 import { SwarmtsError } from '@swarmts/lib';
-import type { ContainerConfig } from './engine-api.js';
+import type { ContainerConfig } from './container-config.js';
 
 const CONTAINER = 'container:';
 

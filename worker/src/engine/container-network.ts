@@ -1,6 +1,7 @@
 /** What the engine needs from the node's networks. It knows addresses and ports; how they are made is the networks' business. */
 import type { LinkedPort } from '@swarmts/netplugins';
-import type { ContainerNetworkInfo, NetworkWish, PublishedPort } from './engine-api.js';
+import type { ContainerNetworkInfo } from './container-api.js';
+import type { NetworkWish, PublishedPort } from './container-config.js';
 
 export interface AttachRequest {
   /** Where the network namespace file is to be made. */

@@ -2,12 +2,12 @@
 import { SwarmtsError } from '@swarmts/lib';
 import { builtinNetworks } from '@swarmts/proto';
 import { moveHosts, moveNameServer } from './container-bundle.js';
+import type { ContainerConfig, NetworkWish } from './container-config.js';
 import type { ContainerCore } from './container-core.js';
 import { linkedPorts } from './container-links.js';
 import type { AttachRequest, NetworkAttachment } from './container-network.js';
 import type { ContainerRecord } from './container-record.js';
 import { attachRequest } from './container-start.js';
-import type { ContainerConfig, NetworkWish } from './engine-api.js';
 import { BRIDGE_WISH, isWishFor } from './joined-networks.js';
 import { networkChanges } from './use-events.js';
 

@@ -7,6 +7,7 @@ import { controlFifo } from '../runtime/oci-runtime.js';
 import type { OciProcess } from '../runtime/oci-spec.js';
 import { rootfsPaths } from '../snapshots/rootfs.js';
 import { ownerOnHost } from '../userns/id-map.js';
+import type { ContainerStats, ExecResult } from './container-api.js';
 import { ContainerAttachment } from './container-attachment.js';
 import { bundleProcess, cgroupOf } from './container-bundle.js';
 import { type ContainerCore, notRunning } from './container-core.js';
@@ -14,7 +15,6 @@ import { execProcess } from './container-exec.js';
 import type { ContainerMoments } from './container-moments.js';
 import { pidsIn, readStats } from './container-stats.js';
 import { idsOf } from './container-userns.js';
-import type { ContainerStats, ExecResult } from './engine-api.js';
 import type { AttachOptions, ExecConfig, Session, TerminalSize } from './session-api.js';
 
 export class ContainerProcesses {

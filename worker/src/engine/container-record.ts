@@ -5,15 +5,9 @@
 import { join } from 'node:path';
 import { readFileIfThere, SwarmtsError, sweepUnfinished, writeFileAtomic } from '@swarmts/lib';
 import type { ProcessIdentity } from '../runtime/process-identity.js';
+import type { ContainerState, ExitInfo } from './container-api.js';
+import type { ContainerConfig, ExposedPort, HealthConfig, MountConfig } from './container-config.js';
 import type { NetworkAttachment } from './container-network.js';
-import type {
-  ContainerConfig,
-  ContainerState,
-  ExitInfo,
-  ExposedPort,
-  HealthConfig,
-  MountConfig,
-} from './engine-api.js';
 import type { HealthState } from './health-state.js';
 
 /** A mount with the volume's name settled. */

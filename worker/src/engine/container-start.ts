@@ -23,6 +23,7 @@ import {
   prepareRootfs,
   writeBundle,
 } from './container-bundle.js';
+import type { InjectedFile } from './container-config.js';
 import type { ContainerContext } from './container-context.js';
 import { withDnsDefaults } from './container-defaults.js';
 import { type LinkedContainer, linkedPorts } from './container-links.js';
@@ -31,7 +32,6 @@ import type { AttachRequest, NetworkAttachment } from './container-network.js';
 import { type ContainerPaths, containerPaths } from './container-paths.js';
 import { type ContainerRecord, type RunningProcess, volumeNames } from './container-record.js';
 import { giveStreams, usernsOf } from './container-userns.js';
-import type { InjectedFile } from './engine-api.js';
 import { keepBundleInMemory } from './secret-variables.js';
 
 export interface CreatedProcess {

@@ -2,7 +2,7 @@
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import type { MountInfo } from '../runtime/mountinfo.js';
-import type { BlockTransfer, ContainerStats, NetworkTransfer } from './engine-api.js';
+import type { BlockTransfer, ContainerStats, NetworkTransfer } from './container-api.js';
 
 const NS_PER_TICK = 1e7;
 const UNLIMITED = 2 ** 53;

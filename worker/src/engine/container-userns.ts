@@ -7,11 +7,11 @@ import { chownSync, statSync } from 'node:fs';
 import { SwarmtsError } from '@swarmts/lib';
 import type { ContainerUserns } from '../runtime/oci-userns.js';
 import type { IdMaps, Owner } from '../userns/id-map.js';
+import type { ContainerConfig } from './container-config.js';
 import type { ContainerContext } from './container-context.js';
 import { sharedWith } from './container-namespaces.js';
 import type { ContainerPaths } from './container-paths.js';
 import type { ContainerRecord } from './container-record.js';
-import type { ContainerConfig } from './engine-api.js';
 
 /** Undefined for a container with the host's ids. */
 export function idsOf(ids: IdMaps | undefined, config: Pick<ContainerConfig, 'usernsMode'>): IdMaps | undefined {

@@ -23,9 +23,11 @@ import { gzipSync } from 'node:zlib';
 import { pack } from 'tar-stream';
 import type { PrivilegedHelper } from '../helper/helper-api.js';
 import { startHelper } from '../helper/spawn-helper.js';
+import type { LogEntry, LogOptions } from '../logs/log-api.js';
+import type { ContainerConfig } from './container-config.js';
 import type { ContainerNetwork } from './container-network.js';
 import type { ContainerRecord } from './container-record.js';
-import type { ContainerConfig, ContainerEngine, LogEntry, LogOptions } from './engine-api.js';
+import type { ContainerEngine } from './engine-api.js';
 import { type EngineOptions, openEngine } from './open-engine.js';
 
 /** The OCI runtime to test with, when it is not the engine's own choice. */

@@ -4,7 +4,8 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, w
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { isSwarmtsError } from '@swarmts/lib';
-import type { ContainerConfig, EngineEvent } from './engine-api.js';
+import type { ContainerConfig } from './container-config.js';
+import type { EngineEvent } from './engine-api.js';
 import {
   allLogs,
   busyboxLayer,

@@ -8,6 +8,7 @@ import { ImageBuilder } from '../build/builder.js';
 import { ExecRegistry } from '../exec/exec-registry.js';
 import type { CommitOptions } from '../images/image-api.js';
 import type { ImageService } from '../images/image-service.js';
+import type { LogEntry, LogOptions } from '../logs/log-api.js';
 import { readLogs } from '../logs/log-reader.js';
 import type { LogRotation } from '../logs/log-rotation.js';
 import type { ExitWatch } from '../runtime/exit-watch.js';
@@ -15,7 +16,16 @@ import { type RuntimeVersion, runtimeVersion } from '../runtime/known-escapes.js
 import type { VolumeStore } from '../volumes/volume-store.js';
 import { checkResources } from './check-settings.js';
 import { Container } from './container.js';
+import type {
+  ContainerInfo,
+  ContainerStats,
+  ContainerUpdate,
+  ExecResult,
+  ExitInfo,
+  WaitCondition,
+} from './container-api.js';
 import { changesOf, commitContainer } from './container-commit.js';
+import type { ContainerConfig, NetworkWish } from './container-config.js';
 import type { ContainerContext } from './container-context.js';
 import { createContainer, newContainerId } from './container-creation.js';
 import type { ContainerDefaults } from './container-defaults.js';
@@ -24,20 +34,7 @@ import { buildsRoot, containerPaths } from './container-paths.js';
 import type { ContainerRegistry } from './container-registry.js';
 import { listProcesses } from './container-top.js';
 import { bytesBelow } from './disk-size.js';
-import type {
-  ContainerConfig,
-  ContainerEngine,
-  ContainerInfo,
-  ContainerStats,
-  ContainerUpdate,
-  EngineEvent,
-  ExecResult,
-  ExitInfo,
-  LogEntry,
-  LogOptions,
-  NetworkWish,
-  WaitCondition,
-} from './engine-api.js';
+import type { ContainerEngine, EngineEvent } from './engine-api.js';
 import type { EngineEvents } from './events.js';
 import { checkName } from './merge-config.js';
 import type { MonitorWatch } from './monitor-watch.js';

@@ -1,6 +1,7 @@
 /** Probes one running container until it is stopped; the decisions are in health-state. */
 import { type Clock, isSwarmtsError, messageOf, sleep } from '@swarmts/lib';
-import type { ExecResult, HealthConfig, HealthProbe } from './engine-api.js';
+import type { ExecResult, HealthProbe } from './container-api.js';
+import type { HealthConfig } from './container-config.js';
 import {
   afterProbe,
   type HealthState,

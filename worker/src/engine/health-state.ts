@@ -1,5 +1,6 @@
 /** The health of a container as a pure function of its probes, by Docker's rules. */
-import type { HealthConfig, HealthProbe } from './engine-api.js';
+import type { HealthProbe } from './container-api.js';
+import type { HealthConfig } from './container-config.js';
 
 export interface HealthState {
   readonly status: 'starting' | 'healthy' | 'unhealthy';

@@ -1,7 +1,8 @@
 /** The networks that a container is on, the node's own one among them. Pure. */
 import { builtinNetworks } from '@swarmts/proto';
+import type { ContainerNetworkInfo } from './container-api.js';
+import type { NetworkWish } from './container-config.js';
 import type { NetworkAttachment } from './container-network.js';
-import type { ContainerNetworkInfo, NetworkWish } from './engine-api.js';
 
 /** An id for the place of a container on a network of this node. */
 export function endpointIdOf(networkId: string, containerId: string): string {

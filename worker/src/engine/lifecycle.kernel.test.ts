@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import type { ContainerConfig, RestartPolicy } from './engine-api.js';
+import type { ContainerConfig, RestartPolicy } from './container-config.js';
 import { busyboxLayer, containerConfig, EngineBed, eventually, outputOf, TestRegistry } from './engine-bed.js';
 
 describe('the life of a container', function () {

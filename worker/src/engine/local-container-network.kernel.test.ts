@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { isSwarmtsError } from '@swarmts/lib';
 import { LocalNetwork } from '@swarmts/netplugins';
 import { startTestHost, type TestHost } from '../helper/test-host.js';
-import type { ContainerConfig } from './engine-api.js';
+import type { ContainerConfig } from './container-config.js';
 import { busyboxLayer, containerConfig, EngineBed, eventually, outputOf, TestRegistry } from './engine-bed.js';
 import { LocalContainerNetwork } from './local-container-network.js';
 

@@ -41,7 +41,8 @@ import {
   networkDriver,
 } from '@swarmts/proto';
 import { checkBridgeOptions } from './bridge-options.js';
-import type { EngineEvent, NetworkWish } from './engine-api.js';
+import type { NetworkWish } from './container-config.js';
+import type { EngineEvent } from './engine-api.js';
 import { EngineEvents } from './events.js';
 import { endpointIdOf } from './joined-networks.js';
 import { configured } from './network-configuration.js';

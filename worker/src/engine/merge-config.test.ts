@@ -1,6 +1,7 @@
 /** Docker's rules for putting a configuration on top of an image's. */
 import assert from 'node:assert/strict';
-import type { ContainerConfig, HealthConfig, ImageConfig } from './engine-api.js';
+import type { ImageConfig } from '../images/image-api.js';
+import type { ContainerConfig, HealthConfig } from './container-config.js';
 import { containerConfig } from './engine-bed.js';
 import {
   afterProbe,

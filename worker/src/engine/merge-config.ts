@@ -1,6 +1,7 @@
 /** Puts a container's configuration on top of its image's, by Docker's rules. Pure. */
 import { SwarmtsError } from '@swarmts/lib';
-import type { ContainerConfig, ExposedPort, HealthConfig, ImageConfig, MountConfig } from './engine-api.js';
+import type { ImageConfig } from '../images/image-api.js';
+import type { ContainerConfig, ExposedPort, HealthConfig, MountConfig } from './container-config.js';
 
 export interface MergedConfig {
   readonly entrypoint: readonly string[];

@@ -20,8 +20,9 @@ import {
 import { builtinNetworks, networkDriver, type NetworkAttachment as SwarmAttachment } from '@swarmts/proto';
 import type { PrivilegedHelper } from '../helper/helper-api.js';
 import { boundPorts } from './bridge-options.js';
+import type { ContainerNetworkInfo } from './container-api.js';
+import type { NetworkWish } from './container-config.js';
 import type { AttachRequest, ContainerNetwork, NetworkAttachment, RestoredAttachment } from './container-network.js';
-import type { ContainerNetworkInfo, NetworkWish } from './engine-api.js';
 import { BRIDGE_WISH, isWishFor, onBridge } from './joined-networks.js';
 import { LocalContainerNetwork } from './local-container-network.js';
 

@@ -4,7 +4,7 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { isSwarmtsError } from '@swarmts/lib';
-import type { ContainerConfig, MountConfig } from './engine-api.js';
+import type { ContainerConfig, MountConfig } from './container-config.js';
 import {
   busyboxLayer,
   containerConfig,

@@ -4,8 +4,8 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { limitSupport } from '../runtime/limit-support.js';
 import { readMounts } from '../runtime/mountinfo.js';
+import type { ContainerResources } from './container-config.js';
 import { cgroupFinder, unifiedCgroup } from './container-stats.js';
-import type { ContainerResources } from './engine-api.js';
 import { busyboxLayer, containerConfig, EngineBed, TestRegistry } from './engine-bed.js';
 
 const NONE: ContainerResources = { nanoCpus: 0, memoryBytes: 0, memoryReservationBytes: 0, pidsLimit: 0 };

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import type { RestartPolicy } from './engine-api.js';
+import type { RestartPolicy } from './container-config.js';
 import { nextRestartDelayMs, wantsRestart } from './restart-policy.js';
 
 describe('the restart policy', () => {

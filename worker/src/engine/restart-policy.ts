@@ -1,5 +1,5 @@
 /** When a container that has ended is started again, and how long that waits. Pure; the rules are Docker's. */
-import type { RestartPolicy } from './engine-api.js';
+import type { RestartPolicy } from './container-config.js';
 
 export const NO_RESTART: RestartPolicy = { name: 'no', maxRetries: 0 };
 

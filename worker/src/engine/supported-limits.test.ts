@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { isSwarmtsError } from '@swarmts/lib';
 import type { LimitSupport } from '../runtime/limit-support.js';
 import { resourcesOf } from '../runtime/oci-config.js';
-import type { ContainerResources } from './engine-api.js';
+import type { ContainerResources } from './container-config.js';
 import { supportedLimits } from './supported-limits.js';
 
 const EVERYTHING: LimitSupport = {

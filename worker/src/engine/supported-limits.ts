@@ -4,7 +4,7 @@
  */
 import { SwarmtsError } from '@swarmts/lib';
 import type { LimitSupport } from '../runtime/limit-support.js';
-import type { ContainerResources } from './engine-api.js';
+import type { ContainerResources } from './container-config.js';
 
 export interface SupportedLimits {
   readonly resources: ContainerResources;

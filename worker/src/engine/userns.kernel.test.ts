@@ -5,9 +5,10 @@ import { chmodSync, existsSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { isSwarmtsError } from '@swarmts/lib';
 import type { BuildOptions } from '../build/build-api.js';
+import type { ImageConfig } from '../images/image-api.js';
 import { lgetxattr } from '../snapshots/posix-calls.js';
 import type { IdMaps } from '../userns/id-map.js';
-import type { ContainerConfig, ImageConfig } from './engine-api.js';
+import type { ContainerConfig } from './container-config.js';
 import {
   busyboxLayer,
   containerConfig,

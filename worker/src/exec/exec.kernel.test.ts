@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import type { ContainerConfig } from '../engine/engine-api.js';
+import type { ContainerConfig } from '../engine/container-config.js';
 import { busyboxLayer, containerConfig, EngineBed, eventually, TestRegistry } from '../engine/engine-bed.js';
 import type { AttachOptions, ExecConfig, Session } from '../engine/session-api.js';
 

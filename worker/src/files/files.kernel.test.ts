@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { isSwarmtsError } from '@swarmts/lib';
 import { extract } from 'tar-stream';
-import type { ContainerConfig } from '../engine/engine-api.js';
+import type { ContainerConfig } from '../engine/container-config.js';
 import {
   busyboxLayer,
   containerConfig,

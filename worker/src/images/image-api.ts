@@ -1,9 +1,84 @@
 /** The engine's verbs on images, as the agent, the API and the builder see them. */
-import type { ImageConfig, ImageInfo, ImageResolution, PullProgress, RegistryAuth } from '../engine/engine-api.js';
 import type { HistoryLine } from './image-history.js';
 import type { Pruned, PruneOptions } from './image-prune.js';
 import type { RemovedItem } from './image-removal.js';
 import type { Platform } from './manifest.js';
+
+export interface ImageInfo {
+  /** "sha256:<hex>" of the image config. */
+  readonly id: string;
+  /** "name:tag" references. */
+  readonly repoTags: readonly string[];
+  readonly repoDigests: readonly string[];
+  readonly createdAtMs: number;
+  /** As the image's config has it. */
+  readonly created: string;
+  /** Bytes of the unpacked layers. */
+  readonly sizeBytes: number;
+  readonly architecture: string;
+  readonly variant?: string;
+  readonly os: string;
+  readonly labels: Readonly<Record<string, string>>;
+  /** The raw OCI image config. */
+  readonly config: ImageConfig;
+  readonly layers: readonly string[];
+  /** Id of the image that it was made from on this node, or ''. */
+  readonly parent: string;
+  readonly hasChildren: boolean;
+  readonly author: string;
+  readonly comment: string;
+  /** 0 when it was never tagged here. */
+  readonly taggedAtMs: number;
+  /** Of the unpacked layers, topmost first. */
+  readonly directories: readonly string[];
+}
+
+export interface ImageConfig {
+  readonly User?: string;
+  readonly ExposedPorts?: Readonly<Record<string, unknown>>;
+  readonly Env?: readonly string[];
+  readonly Entrypoint?: readonly string[];
+  readonly Cmd?: readonly string[];
+  readonly Volumes?: Readonly<Record<string, unknown>>;
+  readonly WorkingDir?: string;
+  readonly Labels?: Readonly<Record<string, string>>;
+  readonly StopSignal?: string;
+  readonly Shell?: readonly string[];
+  readonly OnBuild?: readonly string[];
+  readonly Healthcheck?: {
+    readonly Test?: readonly string[];
+    readonly Interval?: number;
+    readonly Timeout?: number;
+    readonly StartPeriod?: number;
+    readonly StartInterval?: number;
+    readonly Retries?: number;
+  };
+}
+
+export interface RegistryAuth {
+  readonly username: string;
+  readonly password: string;
+  readonly identityToken?: string;
+  readonly serverAddress?: string;
+}
+
+/** What a registry says that a reference stands for. */
+export interface ImageResolution {
+  readonly digest: string;
+  /** Of the manifest or index that the digest is of. */
+  readonly mediaType: string;
+  readonly sizeBytes: number;
+  readonly platforms: readonly { readonly architecture: string; readonly os: string; readonly variant?: string }[];
+}
+
+/** One record of Docker's progress stream. */
+export interface PullProgress {
+  readonly id?: string;
+  readonly status?: string;
+  readonly progressDetail?: { readonly current?: number; readonly total?: number };
+  /** What programs read, such as the digest that was pushed. */
+  readonly aux?: Readonly<Record<string, unknown>>;
+}
 
 export interface TransferOptions {
   readonly auth?: RegistryAuth;

@@ -4,9 +4,9 @@
  */
 import { isSwarmtsError, SwarmtsError } from '@swarmts/lib';
 import type { ImageReference } from '@swarmts/proto';
-import type { PullProgress, RegistryAuth } from '../engine/engine-api.js';
 import type { LayerStore } from '../snapshots/layer-store.js';
 import type { BlobStore } from './blob-store.js';
+import type { PullProgress, RegistryAuth } from './image-api.js';
 import type { StoredImage } from './image-index.js';
 import type { DownloadProgress, LayerDownloads } from './layer-downloads.js';
 import {

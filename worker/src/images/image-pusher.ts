@@ -16,10 +16,9 @@ import {
   repositoryOf,
   tagKey,
 } from '@swarmts/proto';
-import type { PullProgress } from '../engine/engine-api.js';
 import { runChild } from '../snapshots/child-report.js';
 import { PACK_MAIN, type PackedLayer, type PackRequest } from '../snapshots/pack-request.js';
-import type { TransferOptions } from './image-api.js';
+import type { PullProgress, TransferOptions } from './image-api.js';
 import { type StoredImage, withDigest } from './image-index.js';
 import { shortId } from './image-puller.js';
 import type { Hold, ImageStore } from './image-store.js';

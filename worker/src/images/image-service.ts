@@ -5,16 +5,24 @@ import {
   digestKey,
   familiarName,
   familiarString,
+  type ImageReference,
   isNameOnly,
   parseReference,
   repositoryOf,
   tagKey,
-  type ImageReference,
 } from '@swarmts/proto';
-import type { ImageInfo, ImageResolution, RegistryAuth } from '../engine/engine-api.js';
 import { loadArchive } from './archive-loader.js';
 import { saveArchive } from './archive-saver.js';
-import type { ImageDiskUsage, ImageEngine, ImportOptions, PullOptions, TransferOptions } from './image-api.js';
+import type {
+  ImageDiskUsage,
+  ImageEngine,
+  ImageInfo,
+  ImageResolution,
+  ImportOptions,
+  PullOptions,
+  RegistryAuth,
+  TransferOptions,
+} from './image-api.js';
 import { tagAll } from './image-creation.js';
 import { type HistoryLine, historyOf } from './image-history.js';
 import { importArchive } from './image-import.js';

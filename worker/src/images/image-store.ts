@@ -5,10 +5,11 @@
  */
 import { type Clock, type Logger, type Random, SwarmtsError } from '@swarmts/lib';
 import { digestKey, familiarString, parseReference, tagKey } from '@swarmts/proto';
-import type { EngineEvent, ImageInfo } from '../engine/engine-api.js';
+import type { EngineEvent } from '../engine/engine-api.js';
 import type { HelperApi } from '../helper/helper-api.js';
 import type { LayerStore } from '../snapshots/layer-store.js';
 import { BlobStore } from './blob-store.js';
+import type { ImageInfo } from './image-api.js';
 import { ImageIndexFile, type ImageRefs, idsMatching, keysOf, type StoredImage } from './image-index.js';
 import { type ParsedConfig, type Platform, parseImageConfig } from './manifest.js';
 import type { RegistrySettings } from './registry-endpoints.js';

@@ -5,7 +5,7 @@
 import { createHash } from 'node:crypto';
 import { SwarmtsError } from '@swarmts/lib';
 import { isSha256Digest } from '@swarmts/proto';
-import type { ImageConfig } from '../engine/engine-api.js';
+import type { ImageConfig } from './image-api.js';
 
 export const mediaTypes = {
   ociIndex: 'application/vnd.oci.image.index.v1+json',

@@ -3,8 +3,8 @@
  * from the token service it names (distribution spec, token authentication; OAuth2 for identity tokens).
  */
 import { SwarmtsError } from '@swarmts/lib';
-import type { RegistryAuth } from '../engine/engine-api.js';
 import { type HttpClient, readBody } from './http-request.js';
+import type { RegistryAuth } from './image-api.js';
 import { isRecord } from './manifest.js';
 
 export type Challenge =

@@ -1,8 +1,8 @@
 /** `docker login`: whether a registry takes the credentials. Nothing is kept here; the client writes them down. */
 import { STATUS_CODES } from 'node:http';
 import { isSwarmtsError, SwarmtsError } from '@swarmts/lib';
-import type { RegistryAuth } from '../engine/engine-api.js';
 import { connectionFailure, HttpClient } from './http-request.js';
+import type { RegistryAuth } from './image-api.js';
 import { answerChallenge, parseChallenge } from './registry-auth.js';
 import { certificatesFor, type RegistryClientOptions } from './registry-client.js';
 import { endpointsOf, type RegistryEndpoint } from './registry-endpoints.js';

@@ -1,8 +1,8 @@
 /** Asks a registry what a reference stands for, without pulling: the digest to pin it by, and the platforms it comes for. */
 
 import type { ImageReference } from '@swarmts/proto';
-import type { ImageResolution, RegistryAuth } from '../engine/engine-api.js';
 import { readBody } from './http-request.js';
+import type { ImageResolution, RegistryAuth } from './image-api.js';
 import { parseImageConfig, parseManifest, sha256Digest } from './manifest.js';
 import { type RegistryClientOptions, RepositoryClient } from './registry-client.js';
 

@@ -1,5 +1,5 @@
 /** Lines of containers in the native protocol of journald (systemd's JOURNAL_NATIVE_PROTOCOL). Pure. */
-import type { LogEntry } from '../engine/engine-api.js';
+import type { LogEntry } from './log-api.js';
 import { logAttributes } from './log-attributes.js';
 import { type LogOrigin, micro, SEVERITY, tagOf } from './syslog-format.js';
 

@@ -2,7 +2,7 @@
  * The on-disk format of container logs, conmon's "k8s-file": `<RFC 3339 time with nanoseconds> <stream> <F|P> <text>\n`. F
  * ends a line of the container's output, P is a part of one. Pure.
  */
-import type { LogEntry } from '../engine/engine-api.js';
+import type { LogEntry } from './log-api.js';
 
 const NEWLINE = 0x0a;
 const SPACE = 0x20;

@@ -7,7 +7,7 @@ import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createServer as createTlsServer } from 'node:tls';
-import type { ContainerConfig } from '../engine/engine-api.js';
+import type { ContainerConfig } from '../engine/container-config.js';
 import { busyboxLayer, containerConfig, EngineBed, eventually, freePort, TestRegistry } from '../engine/engine-bed.js';
 import { journalMessage } from './journal-format.js';
 import { parseSinkAddress } from './log-sink.js';

@@ -1,6 +1,6 @@
 /** What the options of log drivers may be, checked before a container is made. Pure; the words are Docker's. */
 import { messageOf, parseSizeBytes, SwarmtsError } from '@swarmts/lib';
-import type { LogChoice } from '../engine/engine-api.js';
+import type { LogChoice } from '../engine/container-config.js';
 import { checkSyslogOptions } from './syslog-format.js';
 
 export type LogOptions = Readonly<Record<string, string>>;

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { systemClock } from '@swarmts/lib';
 import fc from 'fast-check';
-import type { LogOptions } from '../engine/engine-api.js';
+import type { LogOptions } from './log-api.js';
 import { rotateLog } from './log-files.js';
 import { joinLines, LineSplitter, MAX_LINE_BYTES, parseLogLine, parseTimeNs } from './log-format.js';
 import { endOfLog, readLogs } from './log-reader.js';

@@ -6,7 +6,7 @@ import { statSync, watch } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { type Clock, errnoOf } from '@swarmts/lib';
-import type { LogEntry, LogOptions, LogPosition } from '../engine/engine-api.js';
+import type { LogEntry, LogOptions, LogPosition } from './log-api.js';
 import { MAX_LOG_FILES, rotatedPath } from './log-files.js';
 import { joinLines, LineSplitter, parseLogLine } from './log-format.js';
 

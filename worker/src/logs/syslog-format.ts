@@ -1,6 +1,6 @@
 /** Lines of containers in the format of syslog (RFC 3164, RFC 5424). Pure. */
 import { SwarmtsError } from '@swarmts/lib';
-import type { LogEntry } from '../engine/engine-api.js';
+import type { LogEntry } from './log-api.js';
 import type { LoggedContainer } from './log-attributes.js';
 
 export interface LogOrigin extends LoggedContainer {

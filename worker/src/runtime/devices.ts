@@ -2,7 +2,7 @@
 import { lstatSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { errnoOf, SwarmtsError } from '@swarmts/lib';
-import type { DeviceMapping, Throttle } from '../engine/engine-api.js';
+import type { DeviceMapping, Throttle } from '../engine/container-config.js';
 import { deviceNumbers } from './machine-facts.js';
 import type { OciDevice, OciDeviceRule } from './oci-spec.js';
 

@@ -1,7 +1,7 @@
 /** config.json: the defaults, and what changes them. */
 import assert from 'node:assert/strict';
 import { isSwarmtsError } from '@swarmts/lib';
-import type { ContainerConfig } from '../engine/engine-api.js';
+import type { ContainerConfig } from '../engine/container-config.js';
 import { containerConfig } from '../engine/engine-bed.js';
 import { allCapabilities, availableCapabilities, chooseCapabilities, defaultCapabilities } from './capabilities.js';
 import { hostNetworkHostsFile, hostsFile, resolvConf } from './etc-files.js';

@@ -2,7 +2,7 @@
  * Writes the OCI config.json of a container: Docker's defaults (mounts, masked paths, capabilities, seccomp, devices) changed by
  * what its configuration asks for. Pure: everything it needs from the machine comes in.
  */
-import type { ContainerConfig, ContainerResources, Throttle } from '../engine/engine-api.js';
+import type { ContainerConfig, ContainerResources, Throttle } from '../engine/container-config.js';
 import { numbersOf } from './devices.js';
 import type {
   LinuxSeccomp,

@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { SwarmtsError } from '@swarmts/lib';
-import type { ContainerConfig } from '../engine/engine-api.js';
+import type { ContainerConfig } from '../engine/container-config.js';
 import type { HelperApi } from '../helper/helper-api.js';
 import { textOf } from './text-of.js';
 

@@ -1,0 +1,27 @@
+/** Logs as those see them who read them. */
+
+export interface LogEntry {
+  readonly stream: 'stdout' | 'stderr';
+  /** Nanoseconds since the epoch. */
+  readonly timeNs: bigint;
+  /** With its trailing newline; without one it is a part of a line, and the next entry of the stream goes on with it. */
+  readonly line: Uint8Array;
+}
+
+/** A place in a log: everything before it is left out. */
+export interface LogPosition {
+  readonly inode: number;
+  readonly offset: number;
+}
+
+export interface LogOptions {
+  readonly stdout: boolean;
+  readonly stderr: boolean;
+  readonly follow: boolean;
+  /** Number of last lines, -1 = all. */
+  readonly tail: number;
+  readonly sinceNs?: bigint;
+  readonly untilNs?: bigint;
+  /** Where to begin instead of `tail`. */
+  readonly from?: LogPosition;
+}
