@@ -38,7 +38,7 @@ export interface ApiServerOptions {
 }
 
 export function createApiServer(options: ApiServerOptions): ApiServer {
-  const c: RouteContext = {
+  const c = {
     backend: options.backend,
     version: options.version,
     log: options.log,
@@ -56,8 +56,12 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
 }
 
 /** All routes; the hub must be closed. */
-export function engineRoutes(c: RouteContext): { readonly routes: readonly Route[]; readonly hub: EventHub } {
-  const hub = new EventHub(c.backend);
+export function engineRoutes(given: Omit<RouteContext, 'pruned'>): {
+  readonly routes: readonly Route[];
+  readonly hub: EventHub;
+} {
+  const hub = new EventHub(given.backend);
+  const c: RouteContext = { ...given, pruned: (type, bytes) => hub.pruned(type, bytes, given.now()) };
   const routes = [
     ...systemRoutes(c),
     ...healthRoutes(c),

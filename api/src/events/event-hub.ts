@@ -36,6 +36,12 @@ export class EventHub {
     for (const end of this.#ends) end();
   }
 
+  /** What was removed of a kind, in one go. */
+  pruned(type: string, bytes: number, timeMs: number): void {
+    const attributes = { reclaimed: String(bytes) };
+    this.#keep(heard({ type, action: 'prune', id: '', attributes, scope: 'local', timeNs: this.#next(timeMs) }));
+  }
+
   /** What is known from a time on, in order. What comes later is told to those who subscribe in the same turn. */
   since(timeNs: bigint): readonly HeardEvent[] {
     const swarm = this.#backend.swarm.eventsSince(timeNs).map(heardInSwarm);

@@ -47,6 +47,7 @@ export function buildRoutes(c: RouteContext): Route[] {
     // Asked for by `docker system prune` each time. There is no cache beside the images, so nothing of it can be unused.
     route('POST', '/build/prune', async ({ query }) => {
       parseFilters(query, CACHE_FILTERS);
+      c.pruned('builder', 0);
       return json({ CachesDeleted: [], SpaceReclaimed: 0 });
     }),
   ];

@@ -169,7 +169,7 @@ async function checkPeer({ backend }: RouteContext, mode = ''): Promise<void> {
 }
 
 /** Removes what does not run. */
-async function prune({ backend, now }: RouteContext, call: Call): Promise<Reply> {
+async function prune({ backend, now, pruned }: RouteContext, call: Call): Promise<Reply> {
   const filters = parseFilters(call.query, ['until', 'label', 'label!']);
   const untilMs = untilOf(filters, now());
   const gone = (await backend.node.containers()).filter(
@@ -178,11 +178,17 @@ async function prune({ backend, now }: RouteContext, call: Call): Promise<Reply>
   const removed: string[] = [];
   let reclaimed = 0;
   for (const x of gone) {
-    const { ownBytes } = await backend.containers.sizes(x.id);
-    await backend.node.removeContainer(x.id, false, false);
-    removed.push(x.id);
-    reclaimed += ownBytes;
+    try {
+      const { ownBytes } = await backend.containers.sizes(x.id);
+      await backend.node.removeContainer(x.id, false, false);
+      removed.push(x.id);
+      reclaimed += ownBytes;
+    } catch (e) {
+      // Somebody else has removed it, or started it.
+      if (!isSwarmtsError(e, 'not-found', 'conflict')) throw e;
+    }
   }
+  pruned('container', reclaimed);
   return json({ ContainersDeleted: removed.length === 0 ? null : removed, SpaceReclaimed: reclaimed });
 }
 

@@ -8,4 +8,6 @@ export interface RouteContext {
   readonly version: string;
   readonly log: Logger;
   readonly now: () => number;
+  /** Tells that what nobody needed of a kind was removed, and how many bytes are free now. */
+  readonly pruned: (type: string, bytes: number) => void;
 }

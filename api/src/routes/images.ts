@@ -20,6 +20,7 @@ export function imageRoutes(c: RouteContext): Route[] {
         danglingOnly: booleanFilter(filters, 'dangling') ?? true,
         accepts: (i) => i.createdAtMs <= before && acceptsPrunedLabels(filters, i.labels),
       });
+      c.pruned('image', freedBytes);
       return json({ ImagesDeleted: removed.length > 0 ? removed.map(removedJson) : null, SpaceReclaimed: freedBytes });
     }),
     route('GET', '/images/{name:*}/json', async (call) =>

@@ -271,6 +271,7 @@ async function prune(c: RouteContext, query: URLSearchParams): Promise<readonly 
       if (!isSwarmtsError(e, 'failed-precondition', 'permission-denied', 'not-found', 'not-a-manager')) throw e;
     }
   }
+  c.pruned('network', 0);
   return deleted;
 }
 

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { connect } from 'node:net';
+import { SwarmtsError } from '@swarmts/lib';
 import { Harness } from '../testing/harness.js';
-import { DIGEST } from '../testing/memory-backend.js';
+import { container, DIGEST } from '../testing/memory-backend.js';
 import { NODE_ID, NOW_MS } from '../testing/memory-swarm.js';
 
 interface ServiceJson {
@@ -405,6 +406,30 @@ describe('routes', () => {
       .split('\n')
       .map((l) => (JSON.parse(l) as { Type: string }).Type);
     assert.deepEqual(types, ['service', 'container']);
+  });
+
+  it('tell what was pruned, and go on where somebody else was faster', async () => {
+    const { node } = api.backend;
+    for (const name of ['gone', 'taken', 'old']) node.containerList.push({ ...container(name, name), state: 'exited' });
+    const remove = node.removeContainer.bind(node);
+    node.removeContainer = async (ref, force) => {
+      if (ref === 'gone') throw new SwarmtsError('not-found', 'No such container: gone');
+      if (ref === 'taken') throw new SwarmtsError('conflict', 'container is running');
+      await remove(ref, force);
+    };
+    const { ContainersDeleted } = (await api.send('POST', '/containers/prune')).json as { ContainersDeleted: string[] };
+    assert.deepEqual(ContainersDeleted, ['old']);
+    for (const kind of ['networks', 'volumes', 'images', 'build']) await api.send('POST', `/${kind}/prune`);
+    const kept = await api.send('GET', `/events?since=1&until=${NOW_MS / 1000 + 181}&${filters({ event: ['prune'] })}`);
+    const told = String(kept.body)
+      .trim()
+      .split('\n')
+      .map((l) => JSON.parse(l) as { Type: string; Actor: { ID: string; Attributes: { reclaimed: string } } });
+    assert.deepEqual(
+      told.map((e) => e.Type),
+      ['container', 'network', 'volume', 'image', 'builder'],
+    );
+    assert.ok(told.every((e) => e.Actor.ID === '' && /^\d+$/.test(e.Actor.Attributes.reclaimed)));
   });
 
   it('go on behind the last event that a client got, nothing missing and nothing twice', async () => {

@@ -23,7 +23,8 @@ const SPARES_NAMED = 42;
 /** From this version on clients know of cluster volumes. */
 const KNOWS_CLUSTER = 42;
 
-export function volumeRoutes({ backend }: RouteContext): Route[] {
+export function volumeRoutes(c: RouteContext): Route[] {
+  const { backend } = c;
   const { node, swarm } = backend;
   return [
     route('GET', '/volumes', async (call) => {
@@ -55,7 +56,7 @@ export function volumeRoutes({ backend }: RouteContext): Route[] {
       );
     }),
     route('PUT', '/volumes/{name}', (call) => updateVolume(backend, call)),
-    route('POST', '/volumes/prune', async (call) => json(await prune(backend, call))),
+    route('POST', '/volumes/prune', async (call) => json(await prune(c, call))),
     route('DELETE', '/volumes/{name}', async ({ params, query }) => {
       await removeVolume(backend, params.name ?? '', flag(query, 'force'));
       return empty(204);
@@ -142,7 +143,8 @@ async function clusterVolumes(
 }
 
 /** Removes the volumes that no container has. One with options may stand for what is elsewhere, and stays until it is removed by name. */
-async function prune({ node, containers }: Backend, call: Call): Promise<Record<string, unknown>> {
+async function prune({ backend, pruned }: RouteContext, call: Call): Promise<Record<string, unknown>> {
+  const { node, containers } = backend;
   const filters = parseFilters(call.query, ['label', 'label!', 'all']);
   const all = booleanFilter(filters, 'all') ?? call.apiVersion[1] < SPARES_NAMED;
   const used = new Set((await node.containers()).flatMap((x) => x.mounts.map((m) => m.name)));
@@ -152,10 +154,16 @@ async function prune({ node, containers }: Backend, call: Call): Promise<Record<
     const wanted = all || ANONYMOUS_LABEL in v.labels;
     const hasOptions = Object.keys(v.options).length > 0;
     if (used.has(v.name) || !wanted || hasOptions || !acceptsPrunedLabels(filters, v.labels)) continue;
-    const bytes = await containers.volumeBytes(v.name);
-    await node.removeVolume(v.name, false);
-    removed.push(v.name);
-    reclaimed += bytes;
+    try {
+      const bytes = await containers.volumeBytes(v.name);
+      await node.removeVolume(v.name, false);
+      removed.push(v.name);
+      reclaimed += bytes;
+    } catch (e) {
+      // Somebody else has removed it, or has a container with it now.
+      if (!isSwarmtsError(e, 'not-found', 'conflict')) throw e;
+    }
   }
+  pruned('volume', reclaimed);
   return { VolumesDeleted: removed.length === 0 ? null : removed, SpaceReclaimed: reclaimed };
 }
