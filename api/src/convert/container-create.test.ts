@@ -62,6 +62,18 @@ describe('the body of a create', () => {
     for (const mode of ['default', 'bridge']) refused({ NetworkMode: mode }, onOwn, at(mode, '192.0.2.1'));
     refused({}, 'invalid IP address: nope', at('bridge', 'nope'));
     assert.deepEqual(read({ NetworkMode: 'back' }, at('back', '192.0.2.1')).networks?.[0]?.addresses, ['192.0.2.1']);
+    refused({ ExtraHosts: ['a'] }, 'bad format for add-host: "a"');
+    refused({ ExtraHosts: ['a:nope'] }, 'invalid IP address in add-host: "nope"');
+    assert.deepEqual(read({ ExtraHosts: ['a:host-gateway', 'b:[2001:db8::1]'] }).extraHosts, [
+      'host-gateway a',
+      '[2001:db8::1] b',
+    ]);
+    refused({ Dns: ['nope'] }, 'invalid IP address in dns: "nope"');
+    const qos = 'Invalid QoS settings: linux does not support Maximum IO Bandwidth or Maximum IO IOps';
+    for (const name of ['IOMaximumBandwidth', 'IOMaximumIOps']) refused({ [name]: 1 }, qos);
+    const annotation = 'invalid Annotations: the empty string is not permitted as an annotation key';
+    refused({ Annotations: { '': 'x' } }, annotation);
+    assert.equal(read({}, { NetworkDisabled: true }).networkMode, 'none');
     refused({ CpuRealtimeRuntime: 100 }, 'Your kernel does not support CPU real-time scheduler');
   });
 
@@ -76,6 +88,17 @@ describe('the body of a create', () => {
     assert.deepEqual(read({ NetworkMode: 'default' }, onEndpoint).networks?.[0]?.mac, mac);
     const wrong = { NetworkingConfig: { EndpointsConfig: { back: { MacAddress: 'x' } } } };
     assert.throws(() => read({ NetworkMode: 'back' }, wrong), /x is not a valid mac address/);
+  });
+
+  it('has nothing on a network that would be without effect', () => {
+    const on = (config: object) => () =>
+      read({ NetworkMode: 'back' }, { NetworkingConfig: { EndpointsConfig: { back: config } } });
+    assert.throws(
+      on({ IPAMConfig: { LinkLocalIPs: ['169.254.1.1'] } }),
+      /^\S*Error: link-local addresses .* back are not/,
+    );
+    assert.throws(on({ DriverOpts: { a: 'b' } }), /driver options of a container on network back are not supported/);
+    on({ IPAMConfig: { LinkLocalIPs: [] }, DriverOpts: null })();
   });
 
   it('is on the node’s own network beside others where that is said, and needs no word for it alone', () => {

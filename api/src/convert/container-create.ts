@@ -99,14 +99,14 @@ function healthOf(o: JsonObject) {
 }
 
 function networkOf(o: JsonObject, host: JsonObject) {
-  const mode = host.string('NetworkMode');
+  const mode = o.boolean('NetworkDisabled') ? 'none' : host.string('NetworkMode');
   const shared = mode.startsWith('container:') ? mode.slice('container:'.length) : '';
   const configured = networksOf(mode, o.object('NetworkingConfig')?.object('EndpointsConfig'));
   const ports = portsOf(host.object('PortBindings'));
   if (shared !== '') refuseOwnNetworking(o, host);
   const networks = unlessPlain(withMac(configured, o.string('MacAddress')));
   const links = linksOf(mode, host.strings('Links'));
-  const dns = { servers: host.strings('Dns'), search: host.strings('DnsSearch'), options: host.strings('DnsOptions') };
+  const dns = { servers: nameServers(host), search: host.strings('DnsSearch'), options: host.strings('DnsOptions') };
   return {
     networkMode: modeOf(mode),
     ...(shared === '' ? {} : { networkContainer: shared }),
@@ -118,6 +118,13 @@ function networkOf(o: JsonObject, host: JsonObject) {
     extraHosts: host.strings('ExtraHosts').map(extraHostOf),
     ...(dns.servers.length + dns.search.length + dns.options.length > 0 ? { dns } : {}),
   };
+}
+
+function nameServers(host: JsonObject): readonly string[] {
+  const servers = host.strings('Dns');
+  const wrong = servers.find((s) => isIP(s) === 0);
+  if (wrong === undefined) return servers;
+  throw new SwarmtsError('invalid-argument', `invalid IP address in dns: ${JSON.stringify(wrong)}`);
 }
 
 /** What belongs to the network is the other container's. */
@@ -165,6 +172,14 @@ function refuseUnsupported(host: JsonObject): void {
   const isolation = host.string('Isolation');
   if (isolation !== '' && isolation !== 'default') {
     throw new SwarmtsError('invalid-argument', `Invalid isolation: "${isolation}" - linux only supports 'default'`);
+  }
+  if (host.integer('IOMaximumBandwidth') !== 0 || host.integer('IOMaximumIOps') !== 0) {
+    const what = 'linux does not support Maximum IO Bandwidth or Maximum IO IOps';
+    throw new SwarmtsError('invalid-argument', `Invalid QoS settings: ${what}`);
+  }
+  if ('' in host.map('Annotations')) {
+    const what = 'the empty string is not permitted as an annotation key';
+    throw new SwarmtsError('invalid-argument', `invalid Annotations: ${what}`);
   }
   // The size of an upper directory is a project quota, which the file systems of nodes rarely have.
   if (Object.keys(host.map('StorageOpt')).length > 0) {
@@ -239,6 +254,7 @@ function linksOf(mode: string, links: readonly string[]): readonly ContainerLink
 /** An entry of EndpointsConfig, or the body of a connect. */
 export function readWish(target: string, o: JsonObject | undefined): NetworkWish {
   const ipam = o?.object('IPAMConfig');
+  refuseEndpointOptions(target, o, ipam);
   const mac = o?.string('MacAddress') ?? '';
   return {
     target,
@@ -247,6 +263,16 @@ export function readWish(target: string, o: JsonObject | undefined): NetworkWish
     addresses: [ipam?.string('IPv4Address') ?? '', ipam?.string('IPv6Address') ?? ''].filter((a) => a !== ''),
     ...(mac === '' ? {} : { mac: validMac(mac) }),
   };
+}
+
+/** They would be without effect. */
+function refuseEndpointOptions(target: string, o: JsonObject | undefined, ipam: JsonObject | undefined): void {
+  const refuse = (what: string) => {
+    const way = 'leave them out';
+    throw new SwarmtsError('unsupported', `${what} of a container on network ${target} are not supported: ${way}`);
+  };
+  if ((ipam?.strings('LinkLocalIPs') ?? []).length > 0) refuse('link-local addresses');
+  if (Object.keys(o?.map('DriverOpts') ?? {}).length > 0) refuse('driver options');
 }
 
 function portsOf(bindings: JsonObject | undefined): ContainerCreate['ports'] {
@@ -292,11 +318,16 @@ function isProtocol(p: string): p is 'tcp' | 'udp' | 'sctp' {
   return p === 'tcp' || p === 'udp' || p === 'sctp';
 }
 
+const HOST_GATEWAY = 'host-gateway';
+
 /** Docker's "name:ip" as a line of /etc/hosts. */
 function extraHostOf(text: string): string {
   const at = text.indexOf(':');
   if (at < 1) throw new SwarmtsError('invalid-argument', `bad format for add-host: "${text}"`);
-  return `${text.slice(at + 1)} ${text.slice(0, at)}`;
+  const address = text.slice(at + 1);
+  if (address !== HOST_GATEWAY && isIP(address.replace(/^\[(.*)\]$/, '$1')) === 0)
+    throw new SwarmtsError('invalid-argument', `invalid IP address in add-host: "${address}"`);
+  return `${address} ${text.slice(0, at)}`;
 }
 
 /** An id, or part of one, is no reference and needs not look like it. Throws SwarmtsError 'invalid-argument'. */

@@ -81,3 +81,7 @@ export class ContainerCore {
 export function notRunning(id: string): SwarmtsError {
   return new SwarmtsError('conflict', `container ${id} is not running`);
 }
+
+export function isRestarting(id: string): SwarmtsError {
+  return new SwarmtsError('conflict', `Container ${id} is restarting, wait until the container is running`);
+}

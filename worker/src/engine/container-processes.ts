@@ -10,7 +10,7 @@ import { ownerOnHost } from '../userns/id-map.js';
 import type { ContainerStats, ExecResult } from './container-api.js';
 import { ContainerAttachment } from './container-attachment.js';
 import { bundleProcess, cgroupOf } from './container-bundle.js';
-import { type ContainerCore, notRunning } from './container-core.js';
+import { type ContainerCore, isRestarting, notRunning } from './container-core.js';
 import { execProcess } from './container-exec.js';
 import type { ContainerMoments } from './container-moments.js';
 import { pidsIn, readStats } from './container-stats.js';
@@ -130,7 +130,3 @@ const SIMPLE_EXEC: Omit<ExecConfig, 'argv' | 'env' | 'user'> = {
   attachStderr: true,
   detachKeys: '',
 };
-
-function isRestarting(id: string): SwarmtsError {
-  return new SwarmtsError('conflict', `Container ${id} is restarting, wait until the container is running`);
-}

@@ -1,5 +1,5 @@
 /** The containers by id and name. A name is taken from the moment its creation begins until its removal is over. */
-import { SwarmtsError } from '@swarmts/lib';
+import { messageOf, SwarmtsError } from '@swarmts/lib';
 import type { ImageUser } from '../images/image-service.js';
 import type { Container } from './container.js';
 
@@ -31,7 +31,11 @@ export class ContainerRegistry {
   /** The container keeps its old name when `change` fails. */
   async rename(container: Container, name: string, change: () => Promise<void>): Promise<void> {
     const { id, config } = container.record;
-    this.reserveName(name, id);
+    try {
+      this.reserveName(name, id);
+    } catch (e) {
+      throw new SwarmtsError('conflict', `Error when allocating new name: ${messageOf(e)}`, { cause: e });
+    }
     try {
       await change();
     } catch (e) {

@@ -4,7 +4,7 @@
  */
 import { messageOf, SwarmtsError } from '@swarmts/lib';
 import { throwIfAborted, untilAborted } from '../images/shared-jobs.js';
-import { resourcesOf } from '../runtime/oci-config.js';
+import { changedLimits } from '../runtime/oci-config.js';
 import { controlFifo, type MonitoredExit } from '../runtime/oci-runtime.js';
 import { wasOomKilled } from '../runtime/oom.js';
 import { isAlive } from '../runtime/process-identity.js';
@@ -13,9 +13,9 @@ import { rootfsPaths } from '../snapshots/rootfs.js';
 import type { ContainerInfo, ContainerUpdate, ExitInfo, WaitCondition } from './container-api.js';
 import { ContainerArchives } from './container-archives.js';
 import { cgroupOf } from './container-bundle.js';
-import type { InjectedFile } from './container-config.js';
+import type { ContainerResources, InjectedFile } from './container-config.js';
 import type { ContainerContext } from './container-context.js';
-import { ContainerCore, notRunning } from './container-core.js';
+import { ContainerCore, isRestarting, notRunning } from './container-core.js';
 import { ContainerForwarding } from './container-forwarding.js';
 import { describeContainer } from './container-info.js';
 import { ContainerMoments } from './container-moments.js';
@@ -169,20 +169,21 @@ export class Container {
     });
   }
 
-  async update(change: ContainerUpdate): Promise<void> {
+  /** `allow` is asked for what is left of the limits on this machine, as they come to together with those that stay. */
+  async update(change: ContainerUpdate, allow: (r: ContainerResources) => ContainerResources): Promise<void> {
     await this.#core.lock.run(async () => {
       this.#core.mustExist();
       const { config } = this.#core.record;
-      const resources = { ...config.resources, ...change.resources };
+      const resources = change.resources ? allow({ ...config.resources, ...change.resources }) : config.resources;
       const restart = change.restart ?? config.restart ?? NO_RESTART;
       if (config.autoRemove && restart.name !== 'no') {
         const why = 'Restart policy cannot be updated because AutoRemove is enabled for the container';
         throw new SwarmtsError('conflict', why);
       }
       if (this.#core.isRunning && change.resources) {
-        const { privileged = false } = config;
-        const limits = resourcesOf(resources, privileged, this.#core.context.bundle.facts.support.swap);
-        await this.#core.context.runtime.update(this.#core.id, this.#core.paths.bundle, limits);
+        const { runtime, bundle } = this.#core.context;
+        const limits = changedLimits(config.resources, resources, bundle.facts.support.swap);
+        await runtime.update(this.#core.id, this.#core.paths.bundle, limits);
       }
       await this.#core.change({ config: { ...config, resources, restart } });
       this.#core.emit('update');
@@ -193,6 +194,7 @@ export class Container {
     await this.#core.lock.run(async () => {
       if (this.#core.record.state === 'paused')
         throw new SwarmtsError('conflict', `container ${this.#core.id} is already paused`);
+      if (this.#core.record.state === 'restarting') throw isRestarting(this.#core.id);
       if (this.#core.record.state !== 'running') throw notRunning(this.#core.id);
       await this.#core.context.runtime.pause(this.#core.id);
       await this.#core.change({ state: 'paused' });
@@ -240,7 +242,10 @@ export class Container {
 
   #stillActive(): SwarmtsError {
     const { state, config } = this.#core.record;
-    const hint = `container is ${state}: stop the container before removing or force remove`;
+    const hint =
+      state === 'paused'
+        ? 'container is paused and must be unpaused first'
+        : `container is ${state}: stop the container before removing or force remove`;
     return new SwarmtsError('conflict', `cannot remove container "/${config.name}": ${hint}`);
   }
 

@@ -128,12 +128,14 @@ export class Engine implements ContainerEngine {
 
   async update(id: string, change: ContainerUpdate): Promise<readonly string[]> {
     const { facts } = this.#parts.context.bundle;
-    const container = this.#parts.registry.get(id);
-    const merged = { ...container.record.config.resources, ...change.resources };
-    const { resources, warnings } = supportedLimits(merged, facts.support);
-    checkResources(resources, facts.limits);
-    await container.update({ ...change, ...(change.resources ? { resources } : {}) });
-    return warnings;
+    let told: readonly string[] = [];
+    await this.#parts.registry.get(id).update(change, (wanted) => {
+      const { resources, warnings } = supportedLimits(wanted, facts.support);
+      checkResources(resources, facts.limits);
+      told = warnings;
+      return resources;
+    });
+    return told;
   }
 
   stats(id: string): ContainerStats | undefined {

@@ -97,6 +97,15 @@ describe('the limits of a container', function () {
     ]);
     assert.equal(bed.engine.stats(id)?.memory.limit, 128 * MIB);
     assert.equal(bed.engine.stats(id)?.pids.limit, 19);
+    await Promise.all([
+      bed.engine.update(id, { resources: { pidsLimit: 0 } }),
+      bed.engine.update(id, { resources: { memoryReservationBytes: 16 * MIB } }),
+    ]);
+    expect(id, [
+      ['pids.max', '4194304', 'pids.max', '4194304'],
+      ['memory.soft_limit_in_bytes', `${16 * MIB}`, 'memory.low', `${16 * MIB}`],
+    ]);
+    assert.equal(bed.engine.find(id)?.config.resources.pidsLimit, 0, 'one change does not undo the other');
     await end(id);
   });
 

@@ -6,7 +6,7 @@ import { containerConfig } from '../engine/engine-bed.js';
 import { allCapabilities, availableCapabilities, chooseCapabilities, defaultCapabilities } from './capabilities.js';
 import { hostNetworkHostsFile, hostsFile, resolvConf } from './etc-files.js';
 import { deviceNumbers } from './machine-facts.js';
-import { type OciConfigInput, ociConfig, resourcesOf, systemPaths } from './oci-config.js';
+import { changedLimits, type OciConfigInput, ociConfig, resourcesOf, systemPaths } from './oci-config.js';
 import { defaultSeccomp } from './seccomp-profile.js';
 
 function input(config: Partial<ContainerConfig> = {}, more: Partial<OciConfigInput> = {}): OciConfigInput {
@@ -86,6 +86,15 @@ describe('config.json', () => {
     }
     assert.deepEqual(systemPaths({ ...input().config, privileged: true }), {});
     assert.deepEqual(ociConfig(input()).linux.maskedPaths, systemPaths(input().config).maskedPaths);
+  });
+
+  it('has to say of a limit of processes that it was taken away', () => {
+    const base = { nanoCpus: 0, memoryBytes: 0, memoryReservationBytes: 0, pidsLimit: 0 };
+    const limited = { ...base, pidsLimit: 9 };
+    assert.deepEqual(changedLimits(base, limited, true), { pids: { limit: 9 } });
+    assert.deepEqual(changedLimits(base, base, true), {});
+    for (const none of [0, -1])
+      assert.deepEqual(changedLimits(limited, { ...base, pidsLimit: none }, true), { pids: { limit: 4_194_304 } });
   });
 
   it('counts CPUs, memory and swap as Docker does', () => {

@@ -58,6 +58,8 @@ export interface OciConfigInput {
 
 const OCI_VERSION = '1.0.2';
 export const DEFAULT_SHM_BYTES = 64 << 20;
+/** No kernel has more; the runtimes differ in what stands for no limit. */
+const MOST_PROCESSES = 4_194_304;
 const CPU_PERIOD_US = 100_000;
 const NANO_CPUS = 1e9;
 
@@ -235,6 +237,17 @@ export function resourcesOf(
     ...(r.pidsLimit > 0 ? { pids: { limit: r.pidsLimit } } : {}),
     ...(Object.keys(blockIO).length > 0 ? { blockIO } : {}),
   };
+}
+
+/** For a container that runs: rules of devices stay as they are, and a limit of processes that was taken away has to be said. */
+export function changedLimits(
+  before: ContainerResources,
+  after: ContainerResources,
+  swapAccounting: boolean,
+): Omit<OciResources, 'devices'> {
+  const { devices: _devices, ...limits } = resourcesOf(after, false, swapAccounting);
+  const taken = before.pidsLimit > 0 && after.pidsLimit <= 0;
+  return { ...limits, ...(taken ? { pids: { limit: MOST_PROCESSES } } : {}) };
 }
 
 function blockIoOf(r: ContainerResources): OciBlockIo {

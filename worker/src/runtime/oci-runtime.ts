@@ -153,11 +153,9 @@ export class OciRuntime {
   }
 
   /** Gives a running container other limits. */
-  async update(id: string, bundle: string, resources: OciResources): Promise<void> {
+  async update(id: string, bundle: string, limits: Omit<OciResources, 'devices'>): Promise<void> {
     const file = join(bundle, `update-${newHexId().slice(0, 12)}.json`);
     try {
-      // Rules of devices cannot be changed this way.
-      const { devices: _devices, ...limits } = resources;
       await writeFile(file, JSON.stringify(limits), { mode: 0o600 });
       const result = await this.#run(id, ['update', '--resources', file, id]);
       if (result.code === 0) return;
