@@ -24,7 +24,10 @@ describe('options of bridge networks', () => {
 
   it('are refused where they are no addresses, or cannot be kept', () => {
     const refused = (options: Record<string, string>, code: 'invalid-argument' | 'unsupported', why: RegExp) =>
-      assert.throws(() => checkBridgeOptions(options), (e) => isSwarmtsError(e, code) && why.test(e.message));
+      assert.throws(
+        () => checkBridgeOptions(options),
+        (e) => isSwarmtsError(e, code) && why.test(e.message),
+      );
     refused({ [BINDING]: 'nope' }, 'invalid-argument', /host_binding_ipv4 value: nope \(nil ip\)/);
     for (const off of ['false', '0', 'F'])
       refused({ [MASQUERADE]: off }, 'unsupported', /under the addresses of their node.*--internal/);

@@ -30,7 +30,8 @@ import type { LayerStore } from '../snapshots/layer-store.js';
 import { mountRootfs, rootfsPaths } from '../snapshots/rootfs.js';
 import { byteString, bytesOf, kindOf, resolveScoped } from '../snapshots/scoped-path.js';
 import { type IdMaps, type Owner, ownerOnHost, ROOT } from '../userns/id-map.js';
-import { copyUp } from '../volumes/copy-up.js';
+import { copyContent, imageContent } from '../volumes/copy-up.js';
+import type { VolumeStore } from '../volumes/volume-store.js';
 import type { ContainerConfig, InjectedFile } from './container-config.js';
 import { withDnsDefaults } from './container-defaults.js';
 import { type LinkedContainer, linkHostLines, linkVariables, movedHosts } from './container-links.js';
@@ -96,15 +97,15 @@ export function cgroupOf(
 /** Mounts the root file system and fills empty volumes; separate, because it does not depend on the network. */
 export async function prepareRootfs(
   context: BundleContext,
-  request: Omit<BundleRequest, 'network' | 'attachment' | 'shared' | 'networkOf' | 'linked' | 'program' | 'userns'>,
+  { record, paths, volumes }: Pick<BundleRequest, 'record' | 'paths'> & { readonly volumes: VolumeStore },
 ): Promise<string> {
-  const { record, paths, volumes } = request;
   const label = mountLabel(record.config, context.facts.labels);
   const rootfs = await mountRootfs(context.helper, context.layers, record.chain, paths.container, label);
   if (record.volumesFilled) return rootfs;
   for (const m of record.mounts) {
     if (m.type !== 'volume' || m.volumeNoCopy) continue;
-    await copyUp(context.helper, rootfs, m.target, volumes.get(m.source) ?? '');
+    const content = imageContent(rootfs, m.target);
+    if (content !== undefined) await volumes.fill(m.source, (path) => copyContent(context.helper, content, path));
   }
   return rootfs;
 }

@@ -33,8 +33,6 @@ export interface ContainerContext extends EngineRoots {
   readonly linkedTo: (record: ContainerRecord, strict: boolean) => readonly LinkedContainer[];
   /** The same, by their names. */
   readonly linksOf: (record: ContainerRecord) => readonly ContainerLink[];
-  /** Whether another running container has the volume mounted. */
-  readonly volumeBusy: (volume: string, exceptId: string) => boolean;
   /** A container that is to be removed when it ends has ended. */
   readonly autoRemove: (id: string) => void;
   readonly emit: (action: string, record: ContainerRecord, attributes?: Readonly<Record<string, string>>) => void;

@@ -48,7 +48,8 @@ export async function fillVolumes(
   // The mark of a start, so that whoever finds it after a crash takes down what is mounted.
   mkdirSync(paths.bundle, { recursive: true, mode: 0o700 });
   try {
-    await prepareRootfs(context.bundle, { record, paths, volumes: await acquireVolumes(context, record) });
+    await acquireVolumes(context, record);
+    await prepareRootfs(context.bundle, { record, paths, volumes: context.volumes });
   } finally {
     await tearDown(context, record, paths);
   }

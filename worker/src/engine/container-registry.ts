@@ -96,9 +96,4 @@ export class ContainerRegistry {
       .filter((c) => c.record.mounts.some((m) => m.type === 'volume' && m.source === volume))
       .map((c) => c.record.id);
   }
-
-  /** Whether a running container other than `exceptId` has the volume mounted. */
-  volumeBusy(volume: string, exceptId: string): boolean {
-    return this.volumeUsers(volume).some((id) => id !== exceptId && (this.#containers.get(id)?.isRunning ?? false));
-  }
 }

@@ -62,7 +62,7 @@ export async function createProcess(
   const linked = context.linkedTo(record, true);
   const volumes = await acquireVolumes(context, record);
   const [rootfs, network] = await Promise.allSettled([
-    prepareRootfs(context.bundle, { record, paths, volumes }),
+    prepareRootfs(context.bundle, { record, paths, volumes: context.volumes }),
     attachNetwork(context, record, paths, linked, userns),
   ]);
   if (rootfs.status === 'rejected') throw rootfs.reason;
@@ -251,7 +251,7 @@ async function placeFilesOnce(
 export async function acquireVolumes(context: ContainerContext, record: ContainerRecord): Promise<Map<string, string>> {
   const paths = new Map<string, string>();
   for (const name of volumeNames(record)) {
-    paths.set(name, await context.volumes.acquire(name, context.volumeBusy(name, record.id)));
+    paths.set(name, await context.volumes.acquire(name, record.id));
   }
   return paths;
 }

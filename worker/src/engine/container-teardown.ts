@@ -49,13 +49,11 @@ async function unmountShm(context: ContainerContext, record: ContainerRecord, pa
   if (record.config.ipcMode === 'shareable') await context.helper.unmount(paths.shm);
 }
 
-/** Those that no other running container uses. */
+/** It needs them no more; those that no other container holds are unmounted. */
 export async function releaseVolumes(context: ContainerContext, record: ContainerRecord): Promise<boolean> {
-  const { volumes, volumeBusy } = context;
   let done = true;
   for (const name of volumeNames(record)) {
-    if (volumeBusy(name, record.id)) continue;
-    done = (await attempt(context, record, 'release a volume', () => volumes.release(name))) && done;
+    done = (await attempt(context, record, 'release a volume', () => context.volumes.release(name, record.id))) && done;
   }
   return done;
 }

@@ -17,7 +17,11 @@ describe('networks of a node', () => {
   });
   afterEach(() => rmSync(dir, { recursive: true, force: true }));
   const spec = (name: string, driver: string, options: Record<string, string> = {}, more: Partial<NetworkSpec> = {}) =>
-    NetworkSpec.create({ annotations: { name, labels: {} }, driver: Driver.create({ name: driver, options }), ...more });
+    NetworkSpec.create({
+      annotations: { name, labels: {} },
+      driver: Driver.create({ name: driver, options }),
+      ...more,
+    });
 
   it('are told when they are made and removed, with name and driver', async () => {
     const told: string[] = [];

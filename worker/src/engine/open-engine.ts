@@ -55,7 +55,7 @@ import {
   REMOVING_PREFIX,
   usernsRoot,
 } from './container-paths.js';
-import { type ContainerRecord, loadRecord } from './container-record.js';
+import { type ContainerRecord, loadRecord, volumeNames } from './container-record.js';
 import { ContainerRegistry } from './container-registry.js';
 import { idsOf } from './container-userns.js';
 import { Engine, supervise } from './engine.js';
@@ -202,7 +202,6 @@ export async function openEngine(options: EngineOptions): Promise<ContainerEngin
     peerOf: (container, what) => runningPeer({ dataRoot, execRoot }, registry, container, what, idMaps),
     linkedTo: (record, strict) => linkedContainers(record, registry, options.network, strict),
     linksOf: (record) => linksOf(record, registry),
-    volumeBusy: (volume, exceptId) => registry.volumeBusy(volume, exceptId),
     autoRemove: (id) => onAutoRemove(id),
     emit: (action, record, attributes) => {
       emit(containerEvent(action, record, attributes, clock));
@@ -313,7 +312,9 @@ async function loadContainers(context: ContainerContext, registry: ContainerRegi
     }
     try {
       registry.reserveName(record.config.name, record.id);
-      registry.add(new Container(record, context));
+      const container = new Container(record, context);
+      registry.add(container);
+      if (container.isRunning) for (const name of volumeNames(record)) context.volumes.adopt(name, record.id);
     } catch (e) {
       logger.error('a container cannot be brought back', { container: record.id, error: messageOf(e) });
     }

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { isSwarmtsError, silentLogger, systemClock } from '@swarmts/lib';
 import type { PrivilegedHelper } from '../helper/helper-api.js';
 import { startHelper } from '../helper/spawn-helper.js';
-import { copyUp } from './copy-up.js';
+import { copyContent, imageContent } from './copy-up.js';
 import { mountSpec, VolumeStore } from './volume-store.js';
 
 describe('the volume store', () => {
@@ -110,21 +110,26 @@ describe('the volume store', () => {
 
   it('copies nothing from outside of the root, and nothing over what is there', async () => {
     const root = join(dir, 'rootfs');
-    const volume = join(dir, 'volume');
-    for (const d of ['rootfs/data', 'volume', 'outside']) mkdirSync(join(dir, d), { recursive: true });
+    const store = await open();
+    const { mountpoint: volume } = await store.create({ name: 'vol' });
+    const copyUp = async (target: string) => {
+      const content = imageContent(root, target);
+      if (content !== undefined) await store.fill('vol', (path) => copyContent(helper, content, path));
+    };
+    for (const d of ['rootfs/data', 'outside']) mkdirSync(join(dir, d), { recursive: true });
     writeFileSync(join(dir, 'outside', 'secret'), 'x');
     symlinkSync('../outside', join(root, 'link'));
     symlinkSync(join(dir, 'outside'), join(root, 'absolute'));
     writeFileSync(join(root, 'data', 'file'), 'x');
     symlinkSync('/data', join(root, 'inside'));
     for (const target of ['/link', '/absolute', '/missing', '/data/file']) {
-      await copyUp(helper, root, target, volume);
+      await copyUp(target);
       assert.deepEqual(readdirSync(volume), [], target);
     }
-    await copyUp(helper, root, '/inside', volume);
+    await copyUp('/inside');
     assert.deepEqual(readdirSync(volume), ['file']);
     writeFileSync(join(root, 'data', 'second'), 'x');
-    await copyUp(helper, root, '/data', volume);
+    await copyUp('/data');
     assert.deepEqual(readdirSync(volume), ['file']);
   });
 });

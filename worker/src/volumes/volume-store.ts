@@ -2,11 +2,12 @@
  * Local volumes: `<root>/<name>/{_data,volume.json}`. With the options type, device and o a volume is a file system that is
  * mounted on `_data` while a container that runs uses it.
  */
-import { chownSync, mkdirSync } from 'node:fs';
+import { chownSync, existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { mkdir, readdir, readFile, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Clock, type Logger, newHexId, SwarmtsError, sweepUnfinished, writeNewFile } from '@swarmts/lib';
 import type { EngineEvent, VolumeInfo } from '../engine/engine-api.js';
+import { SerialLock } from '../engine/serial-lock.js';
 import type { HelperApi, MountSpec } from '../helper/helper-api.js';
 import { removeTree } from '../snapshots/remove-tree.js';
 import type { Owner } from '../userns/id-map.js';
@@ -31,6 +32,8 @@ const OPTIONS = ['type', 'device', 'o'];
 /** What an option means nothing without. */
 const NEEDED: Readonly<Record<string, string>> = { type: 'device', device: 'type', o: 'device' };
 const REMOVING_PREFIX = '.removing-';
+/** Beside the content, while it is being filled. */
+const UNFINISHED = 'unfinished';
 /** What marks a volume that nobody named. */
 export const ANONYMOUS_LABEL = 'com.docker.volume.anonymous';
 
@@ -41,6 +44,9 @@ const NO_FLAGS = new Set(['rw', 'suid', 'dev', 'exec', 'defaults', '']);
 export class VolumeStore {
   readonly #options: VolumeStoreOptions;
   readonly #volumes = new Map<string, VolumeRecord>();
+  /** Containers that have a volume now. */
+  readonly #holders = new Map<string, Set<string>>();
+  readonly #fills = new Map<string, SerialLock>();
   #tail: Promise<unknown> = Promise.resolve();
 
   private constructor(options: VolumeStoreOptions) {
@@ -107,29 +113,61 @@ export class VolumeStore {
       const aside = join(this.#options.root, `${REMOVING_PREFIX}${newHexId().slice(0, 12)}`);
       await rename(this.#directory(name), aside);
       this.#volumes.delete(name);
+      this.#fills.delete(name);
       this.#emit('destroy', name);
       await removeTree(this.#options.helper, aside);
     });
   }
 
-  /** The host path of a volume's content, mounted when it needs to be. Call `release` when no running container uses it. */
-  async acquire(name: string, alreadyInUse: boolean): Promise<string> {
+  /**
+   * The host path of a volume's content, mounted when it needs to be. A holder is a container that is about to run, or whose files
+   * somebody is at: it holds the volume once, until `release`.
+   */
+  async acquire(name: string, holder: string): Promise<string> {
     return this.#exclusive(async () => {
       const record = this.#volumes.get(name);
       if (!record) throw noSuchVolume(name);
       const path = this.#dataPath(name);
-      if (needsMount(record.options) && !alreadyInUse) {
+      if (needsMount(record.options) && this.#isFree(name)) {
         await this.#options.helper.unmount(path);
         await this.#options.helper.mount(mountSpec(record.options, path));
       }
+      this.adopt(name, holder);
       return path;
     });
   }
 
-  async release(name: string): Promise<void> {
+  /** After a restart: a container that runs has it. */
+  adopt(name: string, holder: string): void {
+    this.#holders.set(name, new Set(this.#holders.get(name)).add(holder));
+  }
+
+  /** Also by who does not hold it. */
+  async release(name: string, holder: string): Promise<void> {
     await this.#exclusive(async () => {
+      this.#holders.get(name)?.delete(holder);
+      if (!this.#isFree(name)) return;
+      this.#holders.delete(name);
       const record = this.#volumes.get(name);
       if (record && needsMount(record.options)) await this.#options.helper.unmount(this.#dataPath(name));
+    });
+  }
+
+  #isFree(name: string): boolean {
+    return (this.#holders.get(name)?.size ?? 0) === 0;
+  }
+
+  /** `copy` fills a volume that is empty, or that a crash has left half filled: by one container, whoever else is about to start with it. */
+  async fill(name: string, copy: (path: string) => Promise<void>): Promise<void> {
+    const lock = this.#fills.get(name) ?? new SerialLock();
+    this.#fills.set(name, lock);
+    await lock.run(async () => {
+      const path = this.#dataPath(name);
+      const unfinished = join(this.#directory(name), UNFINISHED);
+      if (!existsSync(unfinished) && (await readdir(path)).length > 0) return;
+      writeFileSync(unfinished, '');
+      await copy(path);
+      rmSync(unfinished);
     });
   }
 
