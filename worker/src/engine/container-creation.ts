@@ -17,6 +17,7 @@ import type { ContainerConfig, MountConfig } from './container-config.js';
 import { type ContainerDefaults, withDefaults } from './container-defaults.js';
 import { checkModes } from './container-namespaces.js';
 import { type ContainerRecord, type ResolvedMount, saveRecord } from './container-record.js';
+import type { Plan } from './container-registry.js';
 import { checkUserns } from './container-userns.js';
 import { distinctPorts, exposedByImage, healthOf, mergeConfig, mountsOf } from './merge-config.js';
 import { supportedLimits } from './supported-limits.js';
@@ -36,6 +37,8 @@ export interface CreationContext {
   readonly ids: IdMaps | undefined;
   /** The mounts of another container; 'not-found' when there is none. */
   readonly mountsOf: (container: string) => readonly ResolvedMount[];
+  /** Takes what the container will have before it is looked for. */
+  readonly plan: Plan;
 }
 
 export async function createContainer(
@@ -46,6 +49,7 @@ export async function createContainer(
   const config = withDefaults(given, context.defaults);
   const image = await context.images.find(config.image);
   if (!image) throw noSuchImage(config.image);
+  context.plan.images.push({ imageId: image.id, chain: context.images.chainOf(image.id) });
   const mismatch = config.platform && platformMismatch(config.image, config.platform, image);
   if (mismatch) throw new SwarmtsError('image-not-found', mismatch);
   const merged = mergeConfig(id, config, image.config, machineName());
@@ -67,7 +71,7 @@ export async function createContainer(
   const made: string[] = [];
   try {
     const resolved: ResolvedMount[] = [];
-    for (const m of mounts) resolved.push(await resolveMount(m, context.volumes, made));
+    for (const m of mounts) resolved.push(await resolveMount(m, context, made));
     const record: ContainerRecord = {
       id,
       config: { ...config, resources, labels: merged.labels },
@@ -101,8 +105,18 @@ export async function createContainer(
     return record;
   } catch (e) {
     await rm(context.directoryOf(id), { recursive: true, force: true });
-    for (const name of made) await context.volumes.remove(name, true);
+    context.plan.volumes.clear();
+    for (const name of made) await removeUnused(context.volumes, name);
     throw e;
+  }
+}
+
+async function removeUnused(volumes: VolumeStore, name: string): Promise<void> {
+  try {
+    await volumes.remove(name, true);
+  } catch (e) {
+    // Somebody else has it by now.
+    if (!isSwarmtsError(e, 'conflict')) throw e;
   }
 }
 
@@ -190,13 +204,19 @@ async function makeBindSource(path: string, ids: IdMaps | undefined): Promise<vo
 }
 
 /** `made` collects the volumes that did not exist before. */
-async function resolveMount(m: MountConfig, volumes: VolumeStore, made: string[]): Promise<ResolvedMount> {
+async function resolveMount(
+  m: MountConfig,
+  { volumes, plan }: Pick<CreationContext, 'volumes' | 'plan'>,
+  made: string[],
+): Promise<ResolvedMount> {
   if (m.type !== 'volume') return { ...m, anonymous: false };
+  if (m.source !== '') plan.volumes.add(m.source);
   const existed = m.source !== '' && (await volumes.find(m.source)) !== undefined;
   const volume = existed
     ? { name: m.source }
     : await volumes.create({
         name: m.source,
+        onName: (name) => plan.volumes.add(name),
         ...(m.volumeLabels ? { labels: m.volumeLabels } : {}),
         ...(m.volumeOptions ? { options: m.volumeOptions } : {}),
       });

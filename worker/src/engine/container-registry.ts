@@ -3,9 +3,16 @@ import { messageOf, SwarmtsError } from '@swarmts/lib';
 import type { ImageUser } from '../images/image-service.js';
 import type { Container } from './container.js';
 
+export interface Plan {
+  readonly images: { readonly imageId: string; readonly chain: readonly string[] }[];
+  readonly volumes: Set<string>;
+}
+
 export class ContainerRegistry {
   readonly #containers = new Map<string, Container>();
   readonly #names = new Map<string, string>();
+  /** What containers that are being made are to have, by their ids: nobody is to remove it meanwhile. */
+  readonly #plans = new Map<string, Plan>();
 
   /** Throws 'conflict' as Docker words it. */
   reserveName(name: string, id: string): void {
@@ -49,6 +56,18 @@ export class ContainerRegistry {
     this.#containers.set(container.record.id, container);
   }
 
+  /** Until `forget`. */
+  plan(id: string): Plan {
+    const plan: Plan = { images: [], volumes: new Set() };
+    this.#plans.set(id, plan);
+    return plan;
+  }
+
+  /** The container is here, or will not be. */
+  forget(id: string): void {
+    this.#plans.delete(id);
+  }
+
   delete(container: Container): void {
     this.#containers.delete(container.record.id);
     this.releaseName(container.record.config.name, container.record.id);
@@ -82,18 +101,24 @@ export class ContainerRegistry {
   }
 
   imageUsers(): ImageUser[] {
-    return this.all().map((c) => ({
+    const present = this.all().map((c) => ({
       containerId: c.record.id,
       imageId: c.record.imageId,
       running: c.isRunning,
       chain: c.record.chain,
     }));
+    const planned = [...this.#plans].flatMap(([containerId, { images }]) =>
+      images.map((image) => ({ containerId, running: false, ...image })),
+    );
+    return [...present, ...planned];
   }
 
   /** Ids of the containers that have the volume. */
   volumeUsers(volume: string): string[] {
-    return this.all()
+    const present = this.all()
       .filter((c) => c.record.mounts.some((m) => m.type === 'volume' && m.source === volume))
       .map((c) => c.record.id);
+    const planned = [...this.#plans].flatMap(([id, { volumes }]) => (volumes.has(volume) ? [id] : []));
+    return [...present, ...planned];
   }
 }

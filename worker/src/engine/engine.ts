@@ -93,6 +93,7 @@ export class Engine implements ContainerEngine {
         defaults: this.#parts.defaults,
         ids: context.bundle.layers.ids,
         mountsOf: (other) => registry.get(other).record.mounts,
+        plan: registry.plan(id),
       });
       registry.add(new Container(record, context, config.files ?? []));
       context.emit('create', record);
@@ -100,6 +101,8 @@ export class Engine implements ContainerEngine {
     } catch (e) {
       registry.releaseName(config.name, id);
       throw e;
+    } finally {
+      registry.forget(id);
     }
   }
 

@@ -65,8 +65,11 @@ export class VolumeStore {
     name: string;
     labels?: Readonly<Record<string, string>>;
     options?: Readonly<Record<string, string>>;
+    /** Told the name before anybody can see the volume. */
+    onName?: (name: string) => void;
   }): Promise<VolumeInfo> {
     const name = v.name === '' ? newHexId() : v.name;
+    v.onName?.(name);
     checkName(name);
     const options = v.options ?? {};
     checkOptions(name, options);
