@@ -19,7 +19,6 @@ export const knownDifferences: Readonly<Record<string, string>> = {
   'node-inspect': '`self` is a name of the node in every operation',
   'node-ls-outside': 'names our own command',
   'node-update': '`self` is a name of the node in every operation',
-  'option-mac-address': 'those on the node’s own network follow from the IP addresses',
   'pause-again': 'dockerd of later releases writes it so',
   'plugin-ls-bad-filter': 'dockerd of later releases writes it so',
   'ps-bad-filter': 'dockerd of later releases writes it so',

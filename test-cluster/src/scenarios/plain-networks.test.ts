@@ -254,6 +254,67 @@ describe('plain containers on networks', () => {
     assert.ok(!(await reaches('w1', 'stranger', '172.28.0.80')));
   });
 
+  it('leave and join the bridge while they run, and go on answering', async () => {
+    const since = Math.floor(Date.now() / 1000);
+    await run('w1', 'mover', '--network', 'mine', '-p', '18099:80', WHOAMI);
+    const published = async () =>
+      (await inNetworkOf(outsidePid(lab), ...curl(visitUrl('10.210.0.12', 18099)))).code === 0;
+    const out = async () => (await inContainer(lab, 'w1', 'mover', ...curl('http://10.210.0.2:5000/v2/'))).code === 0;
+    assert.equal(failed(await lab.docker('w1', 'network', 'disconnect', 'bridge', 'mover')).includes('bridge'), true);
+    ok(await lab.docker('w1', 'network', 'connect', 'bridge', 'mover'));
+    const address = await addressOn('w1', 'mover', 'bridge');
+    assert.deepEqual([await reaches('w1', 'stranger', address), await published(), await out()], [true, true, true]);
+    assert.match(failed(await lab.docker('w1', 'network', 'connect', 'bridge', 'mover')), /already/);
+    await lab.kill('w1');
+    await lab.start('w1');
+    assert.deepEqual([await reaches('w1', 'stranger', address), await published(), await out()], [true, true, true]);
+    ok(await lab.docker('w1', 'network', 'disconnect', 'bridge', 'mover'));
+    assert.deepEqual([await reaches('w1', 'stranger', address), await published(), await out()], [false, true, true]);
+    ok(await lab.docker('w1', 'network', 'connect', 'bridge', 'mover'));
+    ok(await lab.docker('w1', 'restart', '-t', '0', 'mover'));
+    const again = await addressOn('w1', 'mover', 'bridge');
+    assert.deepEqual([await reaches('w1', 'stranger', again), await published()], [true, true]);
+    const network = ok(
+      await lab.docker(
+        'w1',
+        'network',
+        'inspect',
+        'bridge',
+        '-f',
+        '{{range .Containers}}{{.Name}}={{.EndpointID}} {{end}}',
+      ),
+    );
+    assert.match(network, /mover=\S+ /);
+    await remove('w1', 'mover');
+    const events = ok(
+      await lab.docker(
+        ...(['w1', 'events', '--since', String(since), '--until', String(Math.ceil(Date.now() / 1000))] as const),
+        ...([
+          '-f',
+          'type=network',
+          '--format',
+          '{{.Action}} {{.Actor.Attributes.name}} {{.Actor.Attributes.type}}',
+        ] as const),
+      ),
+    );
+    // Those before the daemon was killed are gone with it.
+    assert.deepEqual(events.trim().split('\n'), [
+      'disconnect bridge bridge',
+      'connect bridge bridge',
+      ...['disconnect bridge bridge', 'disconnect mine bridge', 'connect bridge bridge', 'connect mine bridge'],
+      ...['disconnect bridge bridge', 'disconnect mine bridge'],
+    ]);
+  });
+
+  it('have a MAC address of their own on the bridge where they ask for one', async () => {
+    const mac = '02:00:00:00:00:07';
+    ok(await lab.swarmts('w1', 'run', '-d', '--name', 'mac', '--mac-address', mac, ...BUSYBOX));
+    const shown = await lab.docker('w1', 'exec', 'mac', 'cat', '/sys/class/net/eth0/address');
+    assert.equal(ok(shown).trim(), mac);
+    assert.equal(ok(await lab.docker('w1', 'inspect', 'mac', '-f', '{{.NetworkSettings.MacAddress}}')).trim(), mac);
+    await remove('w1', 'mac');
+  });
+
   it('keep their network over a restart of the daemon, and it cannot be removed under them', async () => {
     await lab.kill('w1');
     await lab.start('w1');

@@ -137,6 +137,52 @@ describe('the local network in the kernel', function () {
     assert.deepEqual(await reached(), [undefined, undefined]);
   });
 
+  it('gives a container another leg while it runs: its address, ports and way out stay', async () => {
+    const a = await attach('a');
+    const b = await attach('b');
+    host.serve(a.netns, 80);
+    host.serve(outside, 82);
+    await network.publish('a', [tcp(8080, 80)]);
+    const says = async () => ({
+      toNeighbour: await host.ping(a.netns, b.address),
+      fromNeighbour: (await host.fetch(b.netns, `http://${a.address}/`)) !== undefined,
+      published: await host.fetch(outside, `http://${OUTSIDE}.1:8080/`),
+      out: await host.fetch(a.netns, `http://${OUTSIDE}.2:82/`),
+    });
+    const placed = { toNeighbour: true, fromNeighbour: true, published: `${OUTSIDE}.2`, out: `${OUTSIDE}.1` };
+    assert.deepEqual(await says(), placed);
+    const beside = async () => undefined;
+    await network.move('a', { gatewayOnly: true }, beside);
+    assert.deepEqual(await says(), { ...placed, toNeighbour: false, fromNeighbour: false });
+    const moved = await network.move('a', { iface: 'eth3', mac: '02:00:00:00:00:99' }, beside);
+    assert.deepEqual([moved.address, await says()], [a.address, placed]);
+    const links = (await host.run(a.netns, 'ip', '-o', 'link')).stdout;
+    assert.match(String(links), /eth3.*02:00:00:00:00:99/);
+    assert.doesNotMatch(String(links), /gw|eth0/);
+    await network.leave('a');
+    assert.equal(await host.fetch(outside, `http://${OUTSIDE}.1:8080/`), undefined);
+    assert.equal(isNamespaceFile(a.netns), true);
+    await network.attach('a', { netns: a.netns, iface: 'eth1' });
+    assert.equal(await host.ping(a.netns, b.address), true);
+  });
+
+  it('finishes a leg that was being exchanged when the daemon ended', async () => {
+    const a = await attach('a');
+    const b = await attach('b');
+    let planned = a;
+    await network.move('a', { gatewayOnly: true }, async (p) => {
+      planned = p;
+    });
+    // The daemon ended before the old leg was gone, or before the new one was made.
+    for (const before of [{ ...a, replaces: 'gw' }, planned]) {
+      network = newNetwork();
+      await network.restore([before, b]);
+      assert.equal(await host.ping(a.netns, b.address), before.containerIface === 'eth0');
+      const links = String((await host.run(a.netns, 'ip', '-o', 'link')).stdout);
+      assert.equal(links.includes('eth0'), before.containerIface === 'eth0');
+    }
+  });
+
   it('answers for containers that are gone instead of asking the default route', async () => {
     const a = await attach('a');
     await host.run(host.netns, 'ip', 'route', 'add', 'default', 'via', `${OUTSIDE}.2`);
