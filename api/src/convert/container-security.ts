@@ -42,7 +42,7 @@ export function securityOptions(s: ContainerSettings): readonly string[] {
   return [
     ...labels.map(([part, value]) => `label=${part}:${value}`),
     ...(s.seccompUnconfined ? ['seccomp=unconfined'] : []),
-    ...(s.seccompProfile === undefined ? [] : [`seccomp=${s.seccompProfile}`]),
+    ...(s.seccompProfile === undefined ? [] : [`seccomp=${s.seccompProfile || 'builtin'}`]),
     ...(s.apparmorProfile === undefined ? [] : [`apparmor=${s.apparmorProfile}`]),
     ...(s.noNewPrivileges ? ['no-new-privileges=true'] : []),
   ];

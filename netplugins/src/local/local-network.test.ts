@@ -119,6 +119,15 @@ describe('the local network', () => {
     }
   });
 
+  it('takes a leg back that could not be written down', async () => {
+    const { executor, network } = await started();
+    const beside = async () => {
+      throw new Error('disk full');
+    };
+    await assert.rejects(network.attach('a', { netns: '/n/a', iface: 'eth1' }, beside), /disk full/);
+    assert.deepEqual([network.endpoint('a'), executor.devices], [undefined, ['/n/a eth1']]);
+  });
+
   it('finishes a leg that was being made when the process ended', async () => {
     const { executor, network } = await started();
     const endpoint = await network.attach('a', { netns: '/n/a' });

@@ -178,7 +178,7 @@ export class LocalNetwork {
       const made = this.#executor.attachLocal(sysctls === undefined ? spec : { ...spec, sysctls });
       await together(made, beside?.({ ...endpoint, replaces: '' }));
     } catch (e) {
-      if (known === undefined) this.#forget(endpoint);
+      if (known === undefined) await this.#takeBack(endpoint, beside !== undefined);
       throw e;
     }
     return endpoint;
@@ -203,6 +203,17 @@ export class LocalNetwork {
     const moved = { ...this.#require(containerId), ...leg };
     this.#endpoints.set(containerId, moved);
     return moved;
+  }
+
+  /** `inUse`: the namespace stays, with what else is in it. */
+  async #takeBack(endpoint: LocalEndpoint, inUse: boolean): Promise<void> {
+    const { containerId, netns, containerIface } = endpoint;
+    if (inUse) {
+      await this.#executor.detachDevice(netns, containerIface).catch((e: unknown) => {
+        this.#logger.warn('a container may have a leg that does not count', { containerId, error: messageOf(e) });
+      });
+    }
+    this.#forget(endpoint);
   }
 
   async #exchange(old: LocalEndpoint, fresh: LocalEndpoint): Promise<void> {

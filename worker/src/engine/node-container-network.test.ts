@@ -200,6 +200,15 @@ describe('a container and the node’s own network', () => {
     assert.deepEqual(open.calls.slice(6), ['disconnect', 'giveBack e1', 'names ', 'leave']);
   });
 
+  it('is not on it where its ports cannot be published', async () => {
+    const { calls, connect, disconnect, fail } = setUp();
+    await disconnect(BRIDGE.id);
+    fail('publish');
+    const ports = [{ protocol: 'tcp' as const, targetPort: 1, publishedPort: 2 }];
+    await assert.rejects(connect('bridge', { ...REQUEST, ports }), /publish failed/);
+    assert.deepEqual(calls.slice(2), ['attach eth0', 'publish', 'leave']);
+  });
+
   it('is on both from the start where that is wished', async () => {
     const { calls, network } = setUp();
     const wish = (target: string) => ({ target, aliases: [], addresses: [] });

@@ -196,7 +196,8 @@ export class NodeContainerNetwork implements ContainerNetwork {
     await this.#p.routed.disconnect(gone);
     if (before.obtained.includes(gone.endpointId)) await this.#p.source.giveBack(gone.endpointId);
     const routed = before.routed.filter((r) => r !== gone);
-    const named = { ...before.named, networkIds: routed.map((r) => r.networkId) };
+    const isInternal = !isMember(before) && areInternal(routed);
+    const named = { ...before.named, networkIds: routed.map((r) => r.networkId), isInternal };
     await this.#p.names.put(named);
     const obtained = before.obtained.filter((o) => o !== gone.endpointId);
     return this.#keep(id, await this.#settleWayOut(id, { ...before, routed, named, obtained }, request, beside));
@@ -215,7 +216,12 @@ export class NodeContainerNetwork implements ContainerNetwork {
       const tell = (local: LocalEndpoint) => beside(this.#describe(id, { ...details, local }, local));
       return { ...details, local: await this.#attachLocal(id, details, request, { gatewayOnly: true }, tell) };
     }
-    await this.#p.local.leave(id);
+    try {
+      await this.#p.local.leave(id);
+    } catch (e) {
+      this.#p.logger.warn('a container keeps a way out that it needs no more', { container: id, error: messageOf(e) });
+      return details;
+    }
     const { local: _left, ...rest } = details;
     return rest;
   }
@@ -228,8 +234,14 @@ export class NodeContainerNetwork implements ContainerNetwork {
     beside: (planned: LocalEndpoint) => Promise<void>,
   ): Promise<LocalEndpoint> {
     const local = await this.#p.local.attach(id, { netns, ...leg }, beside);
-    const on = routed.map((r) => r.network);
-    if (ports.length > 0) await this.#p.local.publish(id, boundPorts(ports, on));
+    if (ports.length === 0) return local;
+    try {
+      const on = routed.map((r) => r.network);
+      await this.#p.local.publish(id, boundPorts(ports, on));
+    } catch (e) {
+      await this.#p.local.leave(id);
+      throw e;
+    }
     return local;
   }
 
@@ -286,6 +298,8 @@ export class NodeContainerNetwork implements ContainerNetwork {
 
   async link(id: string, attachment: NetworkAttachment, links: readonly LinkedPort[]): Promise<NetworkAttachment> {
     const details = this.#attached.get(id);
+    // One that is not on the node's own network any more has nobody to be linked to.
+    if (details && !details.local) return attachment;
     const linked = await this.#plain.link(id, attachment, links);
     return details ? this.#keep(id, details) : linked;
   }
