@@ -1,6 +1,7 @@
 /** Images from containers. Needs root, an OCI runtime and conmon. */
 import assert from 'node:assert/strict';
 import type { ImageConfig } from '../images/image-api.js';
+import type { EngineEvent } from './engine-api.js';
 import { busyboxLayer, containerConfig, EngineBed, runToEnd, TestRegistry } from './engine-bed.js';
 
 describe('a commit', function () {
@@ -26,7 +27,13 @@ describe('a commit', function () {
       ...sh('echo new >/new; rm /etc/group; mkdir /data; chmod 700 /tmp'),
       mounts: [{ type: 'tmpfs', source: '', target: '/scratch', readOnly: false }],
     });
+    const events: EngineEvent[] = [];
+    const unsubscribe = bed.engine.onEvent((e) => events.push(e));
     const made = await bed.engine.commit(id, { ...options, name: 'made:1', author: 'me', comment: 'why' });
+    unsubscribe();
+    const told = events.find((e) => e.action === 'commit');
+    const { comment, imageID, imageRef } = told?.attributes ?? {};
+    assert.deepEqual([told?.type, told?.id, comment, imageID, imageRef], ['container', id, 'why', made, 'made:1']);
     const info = await bed.engine.images.find('made:1');
     assert.deepEqual([info?.id, info?.author, info?.comment, info?.layers.length], [made, 'me', 'why', 2]);
     assert.ok(info?.config.Env?.includes('BASE=1') && !info.config.Env.some((e) => e.startsWith('HOSTNAME=')));
@@ -54,6 +61,30 @@ describe('a commit', function () {
     await bed.engine.commit(id, { ...options, name: 'never', config: (c) => ({ ...c, User: '7' }) });
     const info = await bed.engine.images.find('never');
     assert.deepEqual([info?.config.User, info?.layers.length], ['7', 1]);
+  });
+
+  it('keeps the ports, volumes and health check that the container was given', async () => {
+    const health = {
+      test: ['CMD', 'true'],
+      intervalNs: 5e9,
+      timeoutNs: 0,
+      startPeriodNs: 0,
+      startIntervalNs: 0,
+      retries: 2,
+    };
+    const id = await bed.engine.create({
+      ...sh('true'),
+      health,
+      exposedPorts: [{ protocol: 'udp', targetPort: 53 }],
+      mounts: [
+        { type: 'volume', source: '', target: '/data', readOnly: false },
+        { type: 'volume', source: 'named', target: '/named', readOnly: false },
+      ],
+    });
+    await bed.engine.commit(id, { ...options, name: 'given' });
+    const config = (await bed.engine.images.find('given'))?.config;
+    assert.deepEqual(config?.Healthcheck, { Test: ['CMD', 'true'], Interval: 5e9, Retries: 2 });
+    assert.deepEqual([config?.ExposedPorts, config?.Volumes], [{ '53/udp': {} }, { '/data': {} }]);
   });
 
   it('refuses names that no tag can have, and containers that are not there', async () => {

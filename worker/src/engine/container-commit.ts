@@ -9,6 +9,7 @@ import type { Hold, ImageStore } from '../images/image-store.js';
 import type { UpperDirectory } from '../snapshots/pack-request.js';
 import { rootfsPaths } from '../snapshots/rootfs.js';
 import type { Container } from './container.js';
+import type { HealthConfig } from './container-config.js';
 import type { ContainerRecord } from './container-record.js';
 import { idsOf } from './container-userns.js';
 
@@ -54,7 +55,7 @@ export async function commitContainer(
   try {
     return await store.holding((hold) => commit({ record, directory, store, parent, hold }, name, options));
   } finally {
-    if (paused) await container.unpause();
+    if (paused) await container.resume();
   }
 }
 
@@ -91,14 +92,26 @@ async function commit(c: Commit, name: ImageReference | undefined, options: Comm
     createdBy: [...record.entrypoint, ...record.cmd].join(' '),
   };
   const stored = await createImage(store, image, name ? [name] : [], hold);
-  store.emit('commit', stored.id, { name: stored.id });
   return stored.id;
+}
+
+/** As images have it: what is 0 is left to whoever runs it. */
+function healthcheckOf(h: HealthConfig): ImageConfig['Healthcheck'] {
+  const all = {
+    Interval: h.intervalNs,
+    Timeout: h.timeoutNs,
+    StartPeriod: h.startPeriodNs,
+    StartInterval: h.startIntervalNs,
+    Retries: h.retries,
+  };
+  return { Test: h.test, ...Object.fromEntries(Object.entries(all).filter(([, v]) => v !== 0)) };
 }
 
 /** The container's configuration as an image would have it. */
 async function configOf(record: ContainerRecord, store: ImageStore): Promise<ImageConfig> {
   const { config: base } = await store.config(record.imageId);
-  const exposed = record.config.ports.map((p) => [`${p.targetPort}/${p.protocol}`, {}]);
+  const exposed = (record.exposedPorts ?? []).map((p) => [`${p.targetPort}/${p.protocol}`, {}]);
+  const volumes = record.mounts.filter((m) => m.anonymous).map((m) => [m.target, {}]);
   const own = new Set(['HOSTNAME', ...(record.config.tty ? ['TERM'] : [])]);
   return {
     ...base,
@@ -108,6 +121,8 @@ async function configOf(record: ContainerRecord, store: ImageStore): Promise<Ima
     ...(record.entrypoint.length > 0 ? { Entrypoint: record.entrypoint } : {}),
     ...(record.cmd.length > 0 ? { Cmd: record.cmd } : {}),
     ...(record.workingDir !== '/' ? { WorkingDir: record.workingDir } : {}),
+    ...(volumes.length > 0 ? { Volumes: { ...base.Volumes, ...Object.fromEntries(volumes) } } : {}),
+    ...(record.config.health ? { Healthcheck: healthcheckOf(record.config.health) } : {}),
     Labels: record.config.labels,
     ...(record.stopSignal !== 'SIGTERM' || base.StopSignal ? { StopSignal: record.stopSignal } : {}),
   };

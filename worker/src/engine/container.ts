@@ -125,7 +125,7 @@ export class Container {
     const wasPaused = this.#core.record.state === 'paused';
     await this.#signal(signalNumber(signal || this.#core.record.stopSignal));
     // A frozen process cannot act on its signal.
-    if (wasPaused) await this.#thaw();
+    if (wasPaused) await this.resume();
     if (!(await this.#endsWithin(grace))) {
       await this.#signal(SIGKILL);
       await this.#untilEnded();
@@ -156,7 +156,7 @@ export class Container {
     if (!this.#core.isRunning) return;
     await this.#signal(number);
     if (number !== SIGKILL) return;
-    if (state === 'paused') await this.#thaw();
+    if (state === 'paused') await this.resume();
     await this.#endsWithin(KILL_WAIT_SECONDS);
   }
 
@@ -210,8 +210,8 @@ export class Container {
     });
   }
 
-  /** For whoever ends it: one that is not paused any more needs no help. */
-  async #thaw(): Promise<void> {
+  /** One that is not paused any more needs no help. */
+  async resume(): Promise<void> {
     await this.#core.lock.run(async () => {
       if (this.#core.record.state === 'paused') await this.#resumeProcesses();
     });
@@ -253,7 +253,7 @@ export class Container {
     this.#keep++;
     try {
       await this.#markStopped(true);
-      await this.#thaw();
+      await this.resume();
       if (!this.#core.isRunning) return;
       await this.#signal(SIGKILL);
       await this.#untilEnded();

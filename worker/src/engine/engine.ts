@@ -3,6 +3,7 @@
  * about one container is in container.ts, about opening and re-adopting in open-engine.ts.
  */
 import { type Clock, isSwarmtsError, type Logger, messageOf, SwarmtsError } from '@swarmts/lib';
+import { familiarString, parseReference } from '@swarmts/proto';
 import type { BuildOptions } from '../build/build-api.js';
 import { ImageBuilder } from '../build/builder.js';
 import { ExecRegistry } from '../exec/exec-registry.js';
@@ -270,7 +271,10 @@ export class Engine implements ContainerEngine {
     const { registry, context, images } = this.#parts;
     const container = registry.get(id);
     const directory = containerPaths(context, container.record.id).container;
-    return commitContainer(container, directory, images.store, options);
+    const image = await commitContainer(container, directory, images.store, options);
+    const imageRef = options.name === '' ? '' : familiarString(parseReference(options.name));
+    context.emit('commit', container.record, { comment: options.comment, imageID: image, imageRef });
+    return image;
   }
 
   async createExec(id: string, config: ExecConfig): Promise<string> {

@@ -42,6 +42,7 @@ import { type IdMaps, ownerOnHost, ROOT } from '../userns/id-map.js';
 import { openDirectories, openRoots } from '../userns/open-roots.js';
 import { VolumeStore } from '../volumes/volume-store.js';
 import { Container } from './container.js';
+import type { LogChoice } from './container-config.js';
 import type { ContainerContext } from './container-context.js';
 import { type ContainerDefaults, PLAIN_DEFAULTS } from './container-defaults.js';
 import { linkedContainers, linksOf } from './container-links.js';
@@ -382,9 +383,18 @@ function rotatingLog(c: Container): RotatingLog[] {
   const log = c.record.config.log;
   if (!c.isRunning || !log) return [];
   if (log.driver === 'none') return [unkeptLog(c)];
-  const { maxSizeBytes, maxFiles } = rotationOf(log);
+  const { maxSizeBytes, maxFiles } = keptRotation(log);
   if (maxSizeBytes === 0) return [];
   return [{ id: c.record.id, logPath: c.logPath, maxSizeBytes, maxFiles, controlFifo: c.controlFifo }];
+}
+
+/** Options that an earlier release has taken for a task need not be any that would be taken now. */
+function keptRotation(log: LogChoice): ReturnType<typeof rotationOf> {
+  try {
+    return rotationOf(log);
+  } catch {
+    return rotationOf({ ...log, options: {} });
+  }
 }
 
 /** Nothing is kept of it, but whoever is attached reads it from here. */

@@ -28,6 +28,7 @@ export async function* saveArchive(
   const release = holdAll(store, images);
   try {
     yield* archiveOf(store, images, signal);
+    for (const { image } of images) store.emit('save', image.id, { name: image.id });
   } finally {
     release();
   }
