@@ -325,7 +325,7 @@ describe('the verbs of containers', () => {
 
   it('events tell what happened', async () => {
     const since = String(Date.now() / 1000);
-    await docker('run', '--rm', '--name', 'e1', IMAGE, 'true');
+    await docker('run', '--rm', '-v', 'e1data:/x:ro', '--name', 'e1', IMAGE, 'true');
     const until = String(Date.now() / 1000 + 0.2);
     const all = await docker(
       'events',
@@ -340,6 +340,17 @@ describe('the verbs of containers', () => {
     );
     const seen = all.split('\n').filter((a) => ['create', 'attach', 'start', 'die', 'destroy'].includes(a));
     assert.deepEqual(seen, ['create', 'attach', 'start', 'die', 'destroy']);
+    const told = async (type: string, format: string) => {
+      const filters = ['--since', since, '--until', until, '--filter', `type=${type}`];
+      return (await docker('events', ...filters, '--format', format)).split('\n').map((line) => line.trim());
+    };
+    assert.deepEqual(await told('network', '{{.Action}} {{.Actor.Attributes.name}}'), [
+      'connect bridge',
+      'disconnect bridge',
+    ]);
+    const volume = '{{.Action}} {{.Actor.ID}} {{index .Actor.Attributes "read/write"}}';
+    assert.deepEqual(await told('volume', volume), ['create e1data', 'mount e1data false', 'unmount e1data']);
+    await docker('volume', 'rm', 'e1data');
     const died = await docker(
       'events',
       '--since',
