@@ -137,10 +137,18 @@ describe('a container that is inspected', () => {
   });
 
   it('shows mounts as the client said them, and nothing that nobody knows', () => {
-    const hostConfig = { Binds: ['data:/d'], mounts: [], SecurityOpt: [], Nonsense: 1, Tmpfs: { '/t': '' } };
+    const hostConfig = {
+      ContainerIDFile: '/tmp/id',
+      Binds: ['data:/d'],
+      mounts: [],
+      SecurityOpt: [],
+      Nonsense: 1,
+      Tmpfs: { '/t': '' },
+    };
     const settings = { mounts: [{ type: 'volume' as const, source: 'data', target: '/d', readOnly: false }] };
     const { HostConfig } = inspect({ settings, given: { config: {}, hostConfig } });
     assert.deepEqual([HostConfig.Binds, HostConfig.Tmpfs, HostConfig.SecurityOpt], [['data:/d'], { '/t': '' }, null]);
+    assert.equal(HostConfig.ContainerIDFile, '/tmp/id');
     for (const absent of ['Mounts', 'mounts', 'Nonsense', 'Init', 'Sysctls'])
       assert.ok(!(absent in HostConfig), absent);
   });

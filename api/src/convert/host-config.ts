@@ -18,7 +18,6 @@ export function hostConfigJson(c: ContainerSummary): Record<string, unknown> {
   const { settings: s } = c;
   return {
     ...(c.given ? givenForms(c.given) : ownForms(c)),
-    ContainerIDFile: '',
     LogConfig: { Type: c.logDriver, Config: s.log?.options ?? {} },
     NetworkMode: networkModeJson(c),
     RestartPolicy: { Name: c.restart.name, MaximumRetryCount: c.restart.maxRetries },
@@ -62,6 +61,7 @@ export function hostConfigJson(c: ContainerSummary): Record<string, unknown> {
 /** What clients can say in several ways, or of what the engine keeps less than they say. */
 const FORMS = {
   Binds: null,
+  ContainerIDFile: '',
   // What was asked for: whoever makes the container again is not to insist on the ports that were free this time.
   PortBindings: {},
   VolumeDriver: '',
