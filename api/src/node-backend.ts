@@ -80,7 +80,7 @@ export interface ContainerSummary {
   readonly prefixLength: number;
   readonly gateway: string;
   readonly mac: string;
-  /** While it runs. */
+  /** While it does not run, those that it will be on, without endpoints. */
   readonly networks: readonly ContainerNetwork[];
   /** On the node's local network. */
   readonly links: readonly ContainerLink[];

@@ -4,9 +4,6 @@ import type { BridgeNetwork, ContainerSummary } from '../backend.js';
 import { ZERO_TIME } from '../json/write.js';
 import { containersJson } from './network.js';
 
-/** Of a container that does not run, or whose network is no place of its own: a task without networks is on the node's own one. */
-export const soleNetwork = (c: ContainerSummary): string => (c.networkMode === 'local' ? 'bridge' : c.networkMode);
-
 /** `containers` as when one network is asked for; lists have none. */
 export function builtinNetworkJson(
   { id, name, driver }: BuiltinNetwork,

@@ -28,14 +28,21 @@ describe('a container that is inspected', () => {
     });
   });
 
-  it('is on the bridge when it is the one of a task without networks', () => {
-    const task = { ...made, networkMode: 'local', networks: [] };
-    const { HostConfig, NetworkSettings } = containerListJson(task, 0) as {
-      HostConfig: { NetworkMode: string };
-      NetworkSettings: { Networks: object };
+  it('is on its networks, also before it runs, or has the host’s or none', () => {
+    const of = (c: Partial<ContainerSummary>) => {
+      const { NetworkSettings, HostConfig } = containerListJson({ ...made, ...c }, 0) as {
+        HostConfig: { NetworkMode: string };
+        NetworkSettings: { Networks: Record<string, { NetworkID: string; EndpointID: string }> };
+      };
+      const networks = Object.entries(NetworkSettings.Networks).map(([name, n]) => `${name} ${n.EndpointID}`.trim());
+      return [HostConfig.NetworkMode, ...networks];
     };
-    assert.deepEqual([HostConfig.NetworkMode, Object.keys(NetworkSettings.Networks)], ['default', ['bridge']]);
-    assert.equal((containerInspectJson(task) as object as Inspected).HostConfig.NetworkMode, 'default');
+    assert.deepEqual(of({ networkMode: 'local' }), ['default', 'bridge e0']);
+    assert.deepEqual(of({ networkMode: 'local', networks: [] }), ['default']);
+    const waiting = made.networks.map((n) => ({ ...n, endpointId: '' }));
+    assert.deepEqual(of({ state: 'created', networks: waiting }), ['bridge', 'bridge']);
+    assert.deepEqual(of({ networkMode: 'host', networks: [] }), ['host', 'host']);
+    assert.deepEqual(of({ networkMode: 'container:c2', networks: [] }), ['container:c2']);
   });
 
   const inspect = (c: Partial<ContainerSummary>) => containerInspectJson({ ...made, ...c }) as object as Inspected;

@@ -1,9 +1,8 @@
 /** The node's containers, as listed and as inspected. */
 import { isIP } from 'node:net';
-import { findBuiltinNetwork } from '@swarmts/proto';
+import { builtinNetworks } from '@swarmts/proto';
 import type { ContainerNetwork, ContainerSummary } from '../backend.js';
 import { humanDuration, omitEmpty } from '../json/write.js';
-import { soleNetwork } from './builtin-networks.js';
 
 export function containerListJson(c: ContainerSummary, nowMs: number): Record<string, unknown> {
   return {
@@ -73,12 +72,10 @@ export function portMapJson(ports: ContainerSummary['ports']): Record<string, un
 export const networkModeJson = (c: ContainerSummary): string => (c.networkMode === 'local' ? 'default' : c.networkMode);
 
 export function networksJson(c: ContainerSummary): Record<string, unknown> {
-  if (c.networks.length > 0) return Object.fromEntries(c.networks.map((n) => [n.name, endpointJson(n)]));
-  const network = soleNetwork(c);
-  if (network === '') return {};
-  const { gateway, address, prefixLength, mac } = c;
-  const id = findBuiltinNetwork(network)?.id ?? '';
-  return { [network]: endpointJson({ ...NO_NETWORK, id, gateway, address, prefixLength, mac }) };
+  const { host, none } = builtinNetworks;
+  const whole = [host, none].find((n) => n.name === c.networkMode);
+  const all = whole ? [{ ...NO_NETWORK, ...whole }] : c.networks;
+  return Object.fromEntries(all.map((n) => [n.name, endpointJson(n)]));
 }
 
 const NO_NETWORK: ContainerNetwork = {

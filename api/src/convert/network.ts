@@ -75,7 +75,9 @@ export function networkJson(
 /** Those that are on a network. */
 export function containersJson(networkId: string, containers: readonly ContainerSummary[]): Record<string, unknown> {
   const on = containers.flatMap((c) =>
-    c.networks.filter((n) => n.id === networkId).map((n) => [c.id, attachedJson(c.name, n)] as const),
+    c.networks
+      .filter((n) => n.id === networkId && n.endpointId !== '')
+      .map((n) => [c.id, attachedJson(c.name, n)] as const),
   );
   return Object.fromEntries(on);
 }

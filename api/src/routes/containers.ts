@@ -2,7 +2,6 @@
 import { isSwarmtsError, SwarmtsError } from '@swarmts/lib';
 import type { ContainerSummary } from '../backend.js';
 import type { WaitCondition } from '../container-backend.js';
-import { soleNetwork } from '../convert/builtin-networks.js';
 import { containerListJson, openPorts } from '../convert/container.js';
 import { readContainerCreate } from '../convert/container-create.js';
 import { containerInspectJson } from '../convert/container-inspect.js';
@@ -255,10 +254,10 @@ function matches(x: ContainerSummary, filters: FilterArgs): boolean {
   );
 }
 
-/** By name, id or unique beginning of one. */
+/** By name, id or unique beginning of one. The host's network, and none, are no places of their own. */
 function isOn(x: ContainerSummary, network: string): boolean {
-  if (x.networks.length === 0) return soleNetwork(x) === network;
-  return x.networks.some((n) => n.name === network || n.id.startsWith(network));
+  if (['host', 'none'].includes(network)) return x.networkMode === network;
+  return x.networks.some((n) => n.name === network || (n.id !== '' && n.id.startsWith(network)));
 }
 
 /** "80", "80/udp", "8000-8080/tcp" */

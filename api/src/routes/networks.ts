@@ -9,7 +9,7 @@ import {
   networkDriver,
 } from '@swarmts/proto';
 import type { ContainerSummary } from '../backend.js';
-import { builtinNetworkJson, soleNetwork } from '../convert/builtin-networks.js';
+import { builtinNetworkJson } from '../convert/builtin-networks.js';
 import { readWish, refuseOnBridge } from '../convert/container-create.js';
 import { joinedNetworkJson } from '../convert/joined-network.js';
 import { networkJson, readNetworkSpec } from '../convert/network.js';
@@ -82,7 +82,7 @@ export function networkRoutes(c: RouteContext): Route[] {
       const body = await readJson(call);
       const container = await c.backend.node.container(body.string('Container'));
       const known = container.networks.find((n) => n.id === ref(call) || n.name === ref(call));
-      if (soleNetwork(container) === findBuiltinNetwork(ref(call))?.name) refuseHostAndNone(ref(call));
+      if (container.networkMode === findBuiltinNetwork(ref(call))?.name) refuseHostAndNone(ref(call));
       const found = known ?? findNetwork(await allNetworks(c), ref(call), '');
       await c.backend.node.disconnectContainer(container.id, { id: found.id, name: found.name });
       return empty(200);
@@ -133,9 +133,11 @@ function labelsOf({ network }: KnownNetwork): Readonly<Record<string, string>> {
   return network?.spec?.annotations?.labels ?? {};
 }
 
+const joinedIds = (c: ContainerSummary) => c.networks.filter((n) => n.endpointId !== '').map((n) => n.id);
+
 /** Ids (and, from specs, names) of networks that a container of this node or a service is on. */
 async function usedNetworks({ backend }: RouteContext): Promise<ReadonlySet<string>> {
-  const used = new Set((await backend.node.containers()).flatMap((c) => c.networks.map((n) => n.id)));
+  const used = new Set((await backend.node.containers()).flatMap((c) => joinedIds(c)));
   try {
     for (const { service } of await backend.swarm.services({ withCounts: false })) {
       for (const n of service.spec?.task?.networks ?? []) used.add(n.target);

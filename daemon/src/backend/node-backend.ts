@@ -50,11 +50,11 @@ export class EngineNodeBackend implements NodeBackend {
   }
 
   async containers(): Promise<readonly ContainerSummary[]> {
-    return this.#engine.list().map((c) => summaryOf(c, this.#engine));
+    return this.#engine.list().map((c) => summaryOf(c, this.#engine, this.#networks));
   }
 
   async container(ref: string): Promise<ContainerSummary> {
-    return summaryOf(this.#find(ref), this.#engine);
+    return summaryOf(this.#find(ref), this.#engine, this.#networks);
   }
 
   async createContainer(c: ContainerCreate): ReturnType<NodeBackend['createContainer']> {
@@ -182,7 +182,7 @@ function freshName(engine: ContainerEngine): string {
   return unusedName(Math.random, (name) => engine.isNameTaken(name));
 }
 
-function summaryOf(c: ContainerInfo, engine: ContainerEngine): ContainerSummary {
+function summaryOf(c: ContainerInfo, engine: ContainerEngine, own: LocalNetworks): ContainerSummary {
   const { config } = c;
   const { healthConfig, healthLog = [], healthFailingStreak = 0 } = c;
   return {
@@ -225,7 +225,7 @@ function summaryOf(c: ContainerInfo, engine: ContainerEngine): ContainerSummary 
     prefixLength: c.network?.prefixLength ?? 0,
     gateway: c.network?.gateway ?? '',
     mac: c.network?.mac ?? '',
-    networks: networksOf(c),
+    networks: networksOf(c, own),
     links: c.links,
     hostname: c.hostname ?? config.hostname ?? c.id.slice(0, 12),
     user: c.user ?? '',
@@ -266,10 +266,12 @@ function configuredEnv(c: ContainerInfo): string[] {
   return [...c.config.env, ...c.env.filter((v) => !own.has(nameOf(v)) && !OWN_VARIABLES.test(v))];
 }
 
-function networksOf({ networks = [], config }: ContainerInfo): ContainerSummary['networks'] {
+function networksOf({ networks, config }: ContainerInfo, own: LocalNetworks): ContainerSummary['networks'] {
   return networks.map((n) => {
     const wish = config.networks?.find((w) => !w.given && (w.target === n.id || w.target === n.name));
-    return { ...n, ...(wish ? { fixedAddresses: wish.addresses } : {}) };
+    const known = n.id === '' ? own.find(n.name) : undefined;
+    const named = known ? { id: known.id, name: known.spec?.annotations?.name ?? '' } : {};
+    return { ...n, ...named, ...(wish ? { fixedAddresses: wish.addresses } : {}) };
   });
 }
 

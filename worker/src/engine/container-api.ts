@@ -96,8 +96,8 @@ export interface ContainerInfo {
     readonly gateway: string;
     readonly mac: string;
   };
-  /** While it runs: the networks that it is on. */
-  readonly networks?: readonly ContainerNetworkInfo[];
+  /** Those that it is on; while it does not run those that it will be on, without endpoints, and of some the name is their id. */
+  readonly networks: readonly ContainerNetworkInfo[];
   /** With the ports that were chosen. */
   readonly ports: readonly PublishedPort[];
   /** What it listens at, as its image, its configuration and its published ports say. */

@@ -8,7 +8,7 @@ import type { ContainerInfo, ContainerMount } from './container-api.js';
 import type { ContainerLink } from './container-config.js';
 import type { ContainerRecord, ResolvedMount } from './container-record.js';
 import type { HealthState } from './health-state.js';
-import { joinedNetworks } from './joined-networks.js';
+import { joinedNetworks, wishedNetworks } from './joined-networks.js';
 
 export interface Circumstances {
   readonly logPath: string;
@@ -41,7 +41,7 @@ export function describeContainer(record: ContainerRecord, now: Circumstances): 
     mountLabel: mountLabel(record.config, labels),
     logAttributes: logAttributesOf(record),
     ...(network ? { network: networkOf(network) } : {}),
-    ...(network ? { networks: joinedNetworks(record.id, network) } : {}),
+    networks: network ? joinedNetworks(record.id, network) : wishedNetworks(record.config),
     ports: network?.ports ?? record.config.ports,
     exposedPorts: record.exposedPorts ?? [],
     ...systemPaths(record.config),
