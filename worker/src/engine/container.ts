@@ -127,7 +127,7 @@ export class Container {
     // A frozen process cannot act on its signal.
     if (wasPaused) await this.resume();
     if (!(await this.#endsWithin(grace))) {
-      await this.#signal(SIGKILL);
+      await this.#killSurely();
       await this.#untilEnded();
     }
     await this.#core.lock.idle();
@@ -148,16 +148,21 @@ export class Container {
   async kill(signal: string): Promise<void> {
     const number = signalNumber(signal);
     await this.#core.lock.idle();
-    const { id, state, stopSignal } = this.#core.record;
+    const { id, stopSignal } = this.#core.record;
     if (!this.#core.isActive) {
       throw new SwarmtsError('conflict', `cannot kill container: ${id}: container ${id} is not running`);
     }
     await this.#markStopped(number === SIGKILL || number === signalNumber(stopSignal));
     if (!this.#core.isRunning) return;
-    await this.#signal(number);
-    if (number !== SIGKILL) return;
-    if (state === 'paused') await this.resume();
+    if (number !== SIGKILL) return this.#signal(number);
+    await this.#killSurely();
     await this.#endsWithin(KILL_WAIT_SECONDS);
+  }
+
+  /** Some kernels do not let what is frozen die: also what was frozen since somebody looked. */
+  async #killSurely(): Promise<void> {
+    await this.#signal(SIGKILL);
+    await this.resume();
   }
 
   async rename(name: string): Promise<void> {
@@ -210,10 +215,15 @@ export class Container {
     });
   }
 
-  /** One that is not paused any more needs no help. */
+  /** One that is not paused any more, or has just died, needs no help. */
   async resume(): Promise<void> {
     await this.#core.lock.run(async () => {
-      if (this.#core.record.state === 'paused') await this.#resumeProcesses();
+      if (this.#core.record.state !== 'paused') return;
+      try {
+        await this.#resumeProcesses();
+      } catch (e) {
+        if (isAlive(this.#core.record.process?.init)) throw e;
+      }
     });
   }
 
@@ -253,9 +263,8 @@ export class Container {
     this.#keep++;
     try {
       await this.#markStopped(true);
-      await this.resume();
       if (!this.#core.isRunning) return;
-      await this.#signal(SIGKILL);
+      await this.#killSurely();
       await this.#untilEnded();
     } finally {
       this.#keep--;

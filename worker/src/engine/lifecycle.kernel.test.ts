@@ -46,8 +46,10 @@ describe('the life of a container', function () {
     const id = await started('exit 1', restart('always'));
     await eventually(() => info(id)?.state === 'restarting', 'it waits for its next run');
     await assert.rejects(bed.engine.remove(id, { force: false, volumes: false }), /container is restarting: stop the/);
+    const waiting = bed.engine.wait(id);
     await bed.engine.stop(id, 0);
     assert.equal(info(id)?.state, 'exited');
+    assert.equal((await waiting).exitCode, 1, 'whoever waits for the end has it');
     const running = await started('sleep 1000', restart('always'));
     await bed.engine.stop(running, 0);
     assert.equal(info(running)?.state, 'exited');
@@ -55,6 +57,43 @@ describe('the life of a container', function () {
     assert.equal(info(running)?.state, 'running');
     await bed.engine.kill(running, 'KILL');
     assert.deepEqual([info(running)?.state, info(running)?.exit?.exitCode], ['exited', 137]);
+  });
+
+  it('is stopped also when somebody freezes it meanwhile', async () => {
+    const id = await started('trap "" TERM; echo ready; while :; do sleep 0.05; done');
+    await eventually(async () => (await outputOf(bed.engine, id)) === 'ready\n', 'it is ready');
+    const stopping = bed.engine.stop(id, 1);
+    await eventually(() => bed.engine.pause(id).then(() => true), 'it is frozen');
+    await stopping;
+    assert.deepEqual([info(id)?.state, info(id)?.exit?.exitCode], ['exited', 137]);
+    await bed.engine.start(id);
+    await bed.engine.pause(id);
+    await bed.engine.kill(id, 'KILL');
+    await exited(id);
+  });
+
+  it('is gone after its removal, whoever starts it at the same time', async () => {
+    for (let round = 0; round < 5; round++) {
+      const id = await started('sleep 1000');
+      const removing = bed.engine.remove(id, { force: true, volumes: true });
+      const starting = bed.engine.start(id).catch(() => undefined);
+      await Promise.all([removing, starting]);
+      assert.equal(info(id), undefined);
+    }
+  });
+
+  it('shares a volume that is mounted with those that start at the same time', async () => {
+    await bed.engine.volumes.create({ name: 'mounted', options: { type: 'tmpfs', device: 'tmpfs' } });
+    const mounts = [{ type: 'volume' as const, source: 'mounted', target: '/m', readOnly: false }];
+    const ids = await Promise.all(
+      ['a', 'b', 'c'].map((name) => started(`echo ${name} >/m/${name}; sleep 1000`, { mounts })),
+    );
+    for (const id of ids) {
+      const list = async () => Buffer.from((await bed.engine.exec(id, ['ls', '/m'], {})).stdout).toString();
+      await eventually(async () => (await list()) === 'a\nb\nc\n', 'it sees what the others have written');
+    }
+    for (const id of ids) await bed.engine.remove(id, { force: true, volumes: false });
+    await bed.engine.volumes.remove('mounted', false);
   });
 
   it('signals that are not the stop signal do not end the policy', async () => {
