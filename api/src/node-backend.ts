@@ -76,10 +76,8 @@ export interface ContainerSummary {
     readonly propagation: string;
   }[];
   readonly networkMode: string;
-  readonly address: string;
-  readonly prefixLength: number;
-  readonly gateway: string;
-  readonly mac: string;
+  /** File of its network namespace, '' where it has none of its own now. */
+  readonly netns: string;
   /** While it does not run, those that it will be on, without endpoints. */
   readonly networks: readonly ContainerNetwork[];
   /** On the node's local network. */

@@ -9,7 +9,7 @@ import { containerInspectJson } from './container-inspect.js';
 interface Inspected {
   readonly HostConfig: Readonly<Record<string, unknown>>;
   readonly Config: Readonly<Record<string, unknown>>;
-  readonly NetworkSettings: { readonly Ports: unknown };
+  readonly NetworkSettings: Readonly<Record<string, unknown>>;
 }
 
 describe('a container that is inspected', () => {
@@ -158,6 +158,20 @@ describe('a container that is inspected', () => {
     assert.equal(HostConfig.ContainerIDFile, '/tmp/id');
     for (const absent of ['Mounts', 'mounts', 'Nonsense', 'Init', 'Sysctls'])
       assert.ok(!(absent in HostConfig), absent);
+  });
+
+  it('tells its place on the bridge once more, and no other', () => {
+    const of = (networks: ContainerSummary['networks']) => inspect({ networks }).NetworkSettings;
+    const { IPAddress, EndpointID, MacAddress } = of(made.networks);
+    assert.deepEqual([IPAddress, EndpointID, MacAddress], ['10.0.0.2', 'e0', '02:00:00:00:00:01']);
+    const elsewhere = of(made.networks.map((n) => ({ ...n, id: 'n1', name: 'back' })));
+    assert.deepEqual([elsewhere.IPAddress, elsewhere.EndpointID], ['', '']);
+  });
+
+  it('shows where its network namespace is, while it has one', () => {
+    const of = (netns: string) => inspect({ netns }).NetworkSettings;
+    assert.deepEqual([of('/n/c').SandboxID, of('/n/c').SandboxKey], [made.id, '/n/c']);
+    assert.deepEqual([of('').SandboxID, of('').SandboxKey], ['', '']);
   });
 
   it('shows which paths are masked, and none with all privileges', () => {

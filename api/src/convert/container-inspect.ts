@@ -1,4 +1,5 @@
 /** A container as it is inspected. Of what the engine does not look into, what the client gave when it made the container is shown. */
+import { builtinNetworks } from '@swarmts/proto';
 import type { ContainerSummary } from '../backend.js';
 import { omitEmpty, timeJson } from '../json/write.js';
 import { mountsJson, networksJson, openPorts, portMapJson } from './container.js';
@@ -45,24 +46,32 @@ export function containerInspectJson(c: ContainerSummary): Record<string, unknow
     Config: configJson(c),
     NetworkSettings: {
       Bridge: '',
-      SandboxID: '',
+      SandboxID: c.netns === '' ? '' : c.id,
       HairpinMode: false,
       LinkLocalIPv6Address: '',
       LinkLocalIPv6PrefixLen: 0,
       Ports: portMapJson(openPorts(c)),
-      SandboxKey: '',
+      SandboxKey: c.netns,
       SecondaryIPAddresses: null,
       SecondaryIPv6Addresses: null,
-      EndpointID: '',
-      Gateway: c.gateway,
-      GlobalIPv6Address: '',
-      GlobalIPv6PrefixLen: 0,
-      IPAddress: c.address,
-      IPPrefixLen: c.prefixLength,
-      IPv6Gateway: '',
-      MacAddress: c.mac,
+      ...bridgeJson(c),
       Networks: networksJson(c),
     },
+  };
+}
+
+/** Beside the networks Docker tells once more of the one that all containers were on once. */
+function bridgeJson(c: ContainerSummary): Record<string, unknown> {
+  const bridge = c.networks.find((n) => n.id === builtinNetworks.bridge.id);
+  return {
+    EndpointID: bridge?.endpointId ?? '',
+    Gateway: bridge?.gateway ?? '',
+    GlobalIPv6Address: '',
+    GlobalIPv6PrefixLen: 0,
+    IPAddress: bridge?.address ?? '',
+    IPPrefixLen: bridge?.prefixLength ?? 0,
+    IPv6Gateway: '',
+    MacAddress: bridge?.mac ?? '',
   };
 }
 

@@ -96,6 +96,8 @@ export interface ContainerInfo {
     readonly gateway: string;
     readonly mac: string;
   };
+  /** Its network namespace, while it runs with one of its own. */
+  readonly netns?: string;
   /** Those that it is on; while it does not run those that it will be on, without endpoints, and of some the name is their id. */
   readonly networks: readonly ContainerNetworkInfo[];
   /** With the ports that were chosen. */

@@ -12,6 +12,7 @@ import { joinedNetworks, wishedNetworks } from './joined-networks.js';
 
 export interface Circumstances {
   readonly logPath: string;
+  readonly netns: string;
   readonly health: HealthState | undefined;
   /** By the names of now. */
   readonly links: readonly ContainerLink[];
@@ -22,7 +23,7 @@ export interface Circumstances {
 
 export function describeContainer(record: ContainerRecord, now: Circumstances): ContainerInfo {
   const { network, exit, process } = record;
-  const { logPath, health, links, layers, labels } = now;
+  const { logPath, netns, health, links, layers, labels } = now;
   return {
     id: record.id,
     config: record.config,
@@ -40,7 +41,7 @@ export function describeContainer(record: ContainerRecord, now: Circumstances): 
     ...securityLabels(record.config, labels),
     mountLabel: mountLabel(record.config, labels),
     logAttributes: logAttributesOf(record),
-    ...(network ? { network: networkOf(network) } : {}),
+    ...(network ? { network: networkOf(network), netns } : {}),
     networks: network ? joinedNetworks(record.id, network) : wishedNetworks(record.config),
     ports: network?.ports ?? record.config.ports,
     exposedPorts: record.exposedPorts ?? [],

@@ -89,6 +89,7 @@ export class Container {
   info(): ContainerInfo {
     return describeContainer(this.#core.record, {
       logPath: this.logPath,
+      netns: this.#core.paths.netns,
       health: this.#health?.state,
       links: this.#core.context.linksOf(this.#core.record),
       layers: this.#core.context.bundle.layers.directories(this.#core.record.chain),
