@@ -39,11 +39,25 @@ describe('constraints', () => {
     ['node.ip!=192.0.2.0/24', false],
     ['node.ip==198.51.100.0/24', false],
     ['node.ip==nonsense', false],
+    ['node.labels.constructor==x', false],
+    ['node.labels.constructor!=x', true],
+    ['engine.labels.toString!=x', true],
+    ['node.labels.==x', false],
+    ['node.labels.!=x', false],
+    ['_own!=x', false],
     ['node.unknown==x', false],
     ['node.unknown!=x', false],
   ] as const) {
     it(`${expression} is ${expected} for the node`, () => assert.equal(matches(expression), expected));
   }
+
+  it('compare addresses, not how they are written', () => {
+    const ipv6 = testNodeInfo({ id: 'n2', addr: '2001:db8::7' });
+    const matches = (expression: string) => matchesConstraint(parseConstraint(expression), ipv6);
+    assert.equal(matches('node.ip==2001:DB8:0::7'), true);
+    assert.equal(matches('node.ip!=2001:db8:0:0::7'), false);
+    assert.equal(matches('node.ip==2001:db8::/64'), true);
+  });
 
   for (const expression of [
     'node.role',
@@ -52,6 +66,7 @@ describe('constraints', () => {
     'node.role==',
     'a==b',
     'node.rôle==x',
+    '1node==x',
     'node.role==x;y',
     '',
   ]) {

@@ -24,7 +24,7 @@ export interface ConstraintSubject {
   readonly engineLabels: Readonly<Record<string, string>>;
 }
 
-const KEY = /^[a-z0-9A-Z][a-z0-9A-Z\-_.]+$/i;
+const KEY = /^[a-z_][a-z0-9\-_.]+$/i;
 const VALUE = /^[a-z0-9A-Z:\-_\s.*()?+[\]\\^$|/]+$/i;
 
 /** Throws SwarmtsError 'invalid-argument' naming the expression. */
@@ -57,10 +57,12 @@ export function matchesConstraint(c: Constraint, n: ConstraintSubject): boolean 
 }
 
 function matchesAddress(c: Constraint, addr: string): boolean {
-  const [, bits] = c.value.split('/');
-  if (isIP(c.value.split('/')[0] ?? '') === 0) return false;
-  const inside = bits === undefined ? addr === c.value : cidrContains(c.value, addr);
-  return inside === c.equal;
+  const [ip = '', bits] = c.value.split('/');
+  const family = isIP(ip);
+  if (family === 0) return false;
+  // One address has many spellings in IPv6.
+  const range = bits === undefined ? `${ip}/${family === 6 ? 128 : 32}` : c.value;
+  return cidrContains(range, addr) === c.equal;
 }
 
 const NODE_LABEL = 'node.labels.';
@@ -68,8 +70,8 @@ const ENGINE_LABEL = 'engine.labels.';
 
 function attributeOf(key: string, n: ConstraintSubject): string | undefined {
   const lower = key.toLowerCase();
-  if (lower.startsWith(NODE_LABEL)) return n.labels[key.slice(NODE_LABEL.length)] ?? '';
-  if (lower.startsWith(ENGINE_LABEL)) return n.engineLabels[key.slice(ENGINE_LABEL.length)] ?? '';
+  if (lower.startsWith(NODE_LABEL)) return labelOf(n.labels, key.slice(NODE_LABEL.length));
+  if (lower.startsWith(ENGINE_LABEL)) return labelOf(n.engineLabels, key.slice(ENGINE_LABEL.length));
   switch (lower) {
     case 'node.id':
       return n.id;
@@ -84,6 +86,12 @@ function attributeOf(key: string, n: ConstraintSubject): string | undefined {
     default:
       return undefined;
   }
+}
+
+/** '' where there is no such label, whatever it is called; undefined without a name. */
+export function labelOf(labels: Readonly<Record<string, string>>, name: string): string | undefined {
+  if (name === '') return undefined;
+  return Object.hasOwn(labels, name) ? labels[name] : '';
 }
 
 /** x86_64 and amd64 are one architecture, aarch64 and arm64 another. */

@@ -3,6 +3,7 @@
  * task goes down the branch with the fewest tasks of its service. Nodes that the filters refuse still count for their
  * branch; a branch without room is dropped.
  */
+import { labelOf } from './constraint.js';
 import type { NodeInfo } from './node-info.js';
 import { NodeHeap, type RankContext } from './rank.js';
 
@@ -12,7 +13,8 @@ const DESCRIPTOR = /^(node|engine)\.labels\.(.+)$/i;
 export function parseSpread(descriptor: string): (n: NodeInfo) => string {
   const [, kind, label] = DESCRIPTOR.exec(descriptor) ?? [];
   if (kind === undefined || label === undefined) return () => '';
-  return kind.toLowerCase() === 'engine' ? (n) => n.engineLabels[label] ?? '' : (n) => n.labels[label] ?? '';
+  const ofEngine = kind.toLowerCase() === 'engine';
+  return (n) => labelOf(ofEngine ? n.engineLabels : n.labels, label) ?? '';
 }
 
 /** What is to be said of preferences that have no effect. */
