@@ -31,8 +31,7 @@ export class DnsClient {
   readonly #containers = new Map<string, DnsContainer>();
   /** What the process has. */
   readonly #sentNetworks = new Map<string, NetworkNames>();
-  /** As JSON. */
-  readonly #sentContainers = new Map<string, string>();
+  readonly #sentContainers = new Map<string, DnsContainer>();
   readonly #process: ControlClient<DnsAcknowledgement>;
   #tail: Promise<void> = Promise.resolve();
   #scheduled = false;
@@ -110,7 +109,7 @@ export class DnsClient {
     for (const n of present) this.#sentNetworks.set(n.id, n);
     for (const id of update.removedNetworkIds) this.#sentNetworks.delete(id);
     for (const c of update.containers) {
-      if (acknowledged.failed[c.id] === undefined) this.#sentContainers.set(c.id, JSON.stringify(c));
+      if (acknowledged.failed[c.id] === undefined) this.#sentContainers.set(c.id, c);
     }
     for (const id of update.removedContainerIds) this.#sentContainers.delete(id);
     return acknowledged.failed;
@@ -127,9 +126,7 @@ export class DnsClient {
     const present = this.#o.networks(used);
     const ids = new Set(present.map((n) => n.id));
     const networks = present.flatMap((n) => changeOfNames(this.#sentNetworks.get(n.id), n) ?? []);
-    const containers = [...this.#containers.values()].filter(
-      (c) => this.#sentContainers.get(c.id) !== JSON.stringify(c),
-    );
+    const containers = [...this.#containers.values()].filter((c) => !isSame(this.#sentContainers.get(c.id), c));
     const removedNetworkIds = [...this.#sentNetworks.keys()].filter((id) => !ids.has(id));
     const removedContainerIds = [...this.#sentContainers.keys()].filter((id) => !this.#containers.has(id));
     const count = networks.length + containers.length + removedNetworkIds.length + removedContainerIds.length;
@@ -144,4 +141,9 @@ export class DnsClient {
     };
     return { present, update };
   }
+}
+
+/** Most are the very same object: there may be a thousand of them, and one has changed. */
+function isSame(a: DnsContainer | undefined, b: DnsContainer): boolean {
+  return a === b || JSON.stringify(a) === JSON.stringify(b);
 }

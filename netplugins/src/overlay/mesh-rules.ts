@@ -3,6 +3,7 @@
  * port. The client's address is kept: nothing is masqueraded on the way in.
  */
 import { type PortConfig, PortProtocol } from '@swarmts/proto';
+import type { ConnectionFilter } from '../net-executor.js';
 import { addressesOf, backendsOfPort, readyByService } from './backends.js';
 import {
   backendElements,
@@ -21,6 +22,9 @@ import { chain, mapOf, type RuleSet, type RuleTable, setOf } from './rule-set.js
 
 /** Begins with the name of the local network's table, which knows its relatives by that. */
 export const MESH_TABLE = 'swarmts-mesh';
+
+/** The maps of published ports, by family. */
+const PUBLISHED = 'published';
 
 const PROTOCOL_NAMES: Readonly<Record<number, string>> = {
   [PortProtocol.TCP]: 'tcp',
@@ -54,7 +58,7 @@ export function meshRules(m: MeshInput): RuleSet {
   const ports = publishedPorts(m);
   const families = FAMILIES.map((f) => portRules(ports, f, m.shortcuts));
   const toPort = 'fib daddr type local meta l4proto . th dport';
-  const translate = FAMILIES.map((f) => `meta nfproto ${f} ${toPort} vmap @published${familyWords[f].suffix}`);
+  const translate = FAMILIES.map((f) => `meta nfproto ${f} ${toPort} vmap @${PUBLISHED}${familyWords[f].suffix}`);
   const table: RuleTable = {
     family: 'inet',
     name: MESH_TABLE,
@@ -79,8 +83,9 @@ export function meshRules(m: MeshInput): RuleSet {
     chains: [
       ...families.flatMap((f) => f.chains),
       ...chain('members', 'type filter hook prerouting priority -300; policy accept;', [
-        `udp dport ${m.dataPathPort} fib daddr type local ip saddr != @vteps4 drop`,
-        `udp dport ${m.dataPathPort} fib daddr type local ip6 saddr != @vteps6 drop`,
+        // Every packet of the networks comes by here: routes are asked for those alone that are not of members.
+        `udp dport ${m.dataPathPort} ip saddr != @vteps4 fib daddr type local drop`,
+        `udp dport ${m.dataPathPort} ip6 saddr != @vteps6 fib daddr type local drop`,
       ]),
       ...refusalChain(),
       ...chain('empty_in', 'type filter hook prerouting priority -110; policy accept;', [REFUSE_EMPTY]),
@@ -130,6 +135,17 @@ function publishedPorts(m: MeshInput): readonly PublishedPort[] {
   return found;
 }
 
+/** Of the rules: ports with somebody behind them whose packets make no connections, as keys such as "udp . 53". */
+export function datagramPorts(rules: RuleSet): ReadonlySet<string> {
+  const published = rules.flatMap((t) => t.collections).filter((c) => c.name.startsWith(PUBLISHED));
+  return new Set(published.flatMap((c) => [...c.elements.keys()].filter((key) => !key.startsWith('tcp'))));
+}
+
+export function connectionsTo(key: string): ConnectionFilter {
+  const [protocol, port] = key.split(' . ');
+  return { protocol: protocol === 'sctp' ? 'sctp' : 'udp', destinationPort: Number(port) };
+}
+
 function emptyPorts(ports: readonly PublishedPort[]): string[] {
   return ports.filter((p) => p.backends.every((e) => e.addresses.length === 0)).map((p) => p.key);
 }
@@ -150,12 +166,12 @@ function portRules(ports: readonly PublishedPort[], family: Family, shortcuts: M
   return {
     collections: [
       mapOf(`backends${suffix}`, key, backendElements(balance)),
-      mapOf(`published${suffix}`, 'type inet_proto . inet_service : verdict', verdicts(family, balance)),
+      mapOf(`${PUBLISHED}${suffix}`, 'type inet_proto . inet_service : verdict', verdicts(family, balance)),
     ],
     chains: drawingChains(family, 'meta l4proto . th dport', `backends${suffix}`, balance),
   };
 }
 
-export function protocolName(p: PortConfig): string {
+function protocolName(p: PortConfig): string {
   return PROTOCOL_NAMES[p.protocol] ?? 'tcp';
 }

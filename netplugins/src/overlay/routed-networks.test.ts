@@ -1,16 +1,20 @@
 import assert from 'node:assert/strict';
-import { NetworkAttachment } from '@swarmts/proto';
+import { NetworkAttachment, PortProtocol } from '@swarmts/proto';
 import { RoutedNetworks } from './routed-networks.js';
 import type { RouterExecutor } from './router-spec.js';
-import { testNetwork } from './testing.js';
+import { port, service, testNetwork, testState } from './testing.js';
 
 function setUp() {
   const asked: string[] = [];
+  const flushed: string[] = [];
   const executor = new Proxy({} as RouterExecutor, {
-    get: (_, method) => async () => {
-      asked.push(String(method));
-      return method === 'ensureRouter' ? [] : 'token';
-    },
+    get:
+      (_, method) =>
+      async (...args: unknown[]) => {
+        asked.push(String(method));
+        if (method === 'flushConnections') flushed.push(JSON.stringify(args[0]));
+        return method === 'ensureRouter' ? [] : 'token';
+      },
   });
   const networks = new RoutedNetworks({ executor, dir: '/run/r' });
   networks.setNode('a');
@@ -21,7 +25,7 @@ function setUp() {
     attachment: NetworkAttachment.create({ network: testNetwork({}, 0), addresses: ['10.1.0.5/24'] }),
     iface: 'eth0',
   };
-  return { asked, networks, request };
+  return { asked, flushed, networks, request };
 }
 
 describe('a leg of a network', () => {
@@ -44,5 +48,31 @@ describe('a leg of a network', () => {
     const from = asked.indexOf('attachLeg');
     assert.deepEqual(asked.slice(from, from + 3), ['attachLeg', 'detachLeg', 'removeRouter']);
     assert.deepEqual(networks.attachments(), []);
+  });
+
+  it('is made without a look at rules that stay the same', async () => {
+    const { asked, networks, request } = setUp();
+    await networks.attach(request);
+    asked.length = 0;
+    await networks.attach({ ...request, containerId: 'c2', endpointId: 't2' });
+    assert.deepEqual(asked, ['attachLeg']);
+  });
+});
+
+describe('ports that the mesh publishes', () => {
+  it('are seen by those who have been sending there before, and others go on', async () => {
+    const { flushed, networks } = setUp();
+    const tell = async (...published: readonly (readonly [PortProtocol, number])[]) => {
+      const ports = published.map(([protocol, publishedPort]) => port({ protocol, publishedPort }));
+      const ingress = testState({ network: testNetwork({ ingress: true }), services: [service({ ports })] });
+      networks.apply({ complete: true, networks: [ingress], removedNetworkIds: [], dataPathPort: 0 });
+      await networks.settled();
+    };
+    await tell([PortProtocol.UDP, 53]);
+    assert.deepEqual(flushed, [], 'of a daemon that was restarted nothing is new');
+    await tell([PortProtocol.UDP, 53], [PortProtocol.UDP, 5353], [PortProtocol.TCP, 80], [PortProtocol.SCTP, 7]);
+    assert.deepEqual(flushed, ['{"protocol":"udp","destinationPort":5353}', '{"protocol":"sctp","destinationPort":7}']);
+    await tell([PortProtocol.UDP, 53]);
+    assert.equal(flushed.length, 2);
   });
 });

@@ -21,7 +21,7 @@ import { type DataPathKey, isEncrypted, type Network, type NetworkAttachment, ty
 import { macOf } from '../mac-address.js';
 import { familyOf } from './data-path.js';
 import { EncryptedTunnels, NO_ENCRYPTION } from './encrypted-tunnels.js';
-import { MESH_TABLE, meshRules, shortcutsOf } from './mesh-rules.js';
+import { connectionsTo, datagramPorts, MESH_TABLE, meshRules, shortcutsOf } from './mesh-rules.js';
 import {
   applyState,
   gatewayFor,
@@ -271,8 +271,11 @@ export class RoutedNetworks {
     const view = this.#views.get(networkId);
     if (!view) return false;
     try {
-      // In this order: the executor does one after the other.
-      await together(this.#writeRouterRules(networkId, view, leg.routerNetns), this.#o.executor.attachLeg(leg));
+      const known = this.#rules.get(networkId);
+      const isSame = known !== undefined && changeBetween(known.rules, this.#rulesOf(networkId, view)) === '';
+      // In this order: the executor does one after the other. Whether the same ones are still there is the repair's business.
+      const rules = isSame ? undefined : this.#writeRouterRules(networkId, view, leg.routerNetns);
+      await together(this.#o.executor.attachLeg(leg), rules);
       return true;
     } catch (e) {
       this.#log.debug('a router is not as it was', { network: networkId, error: messageOf(e) });
@@ -463,11 +466,12 @@ export class RoutedNetworks {
   }
 
   async #writeRouterRules(id: string, view: NetworkView, netns: string): Promise<void> {
+    this.#rules.set(id, await this.#bring(netns, this.#rulesOf(id, view), this.#rules.get(id)));
+  }
+
+  #rulesOf(id: string, view: NetworkView): RuleSet {
     const own = [...(this.#legs.get(id)?.values() ?? [])].flatMap((a) => a.leg.addresses.map((x) => x.address));
-    this.#rules.set(
-      id,
-      await this.#bring(netns, routerRules(view, this.#nodeId, own, this.#o.keepsClientAddress), this.#rules.get(id)),
-    );
+    return routerRules(view, this.#nodeId, own, this.#o.keepsClientAddress);
   }
 
   /** By what has changed, where that is enough and the rules are still there. */
@@ -518,7 +522,14 @@ export class RoutedNetworks {
       dataPathPort: this.#dataPathPort,
       vteps: [...new Set(others.map((p) => p.addr))].sort(),
     });
-    this.#meshRules = await this.#bring('', rules, this.#meshRules);
+    const before = this.#meshRules;
+    this.#meshRules = await this.#bring('', rules, before);
+    if (before) await this.#lookAgain(datagramPorts(before.rules), datagramPorts(rules));
+  }
+
+  /** Whoever has been sending to a port since before it was published keeps the verdict of the first packet otherwise. */
+  async #lookAgain(before: ReadonlySet<string>, now: ReadonlySet<string>): Promise<void> {
+    for (const key of now) if (!before.has(key)) await this.#o.executor.flushConnections(connectionsTo(key));
   }
 
   async #removeRouter(id: string, netns: string): Promise<void> {

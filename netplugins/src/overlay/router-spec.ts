@@ -4,6 +4,7 @@
  * ingress network an uplink to the host.
  */
 
+import type { ConnectionFilter } from '../net-executor.js';
 import type { TunnelExecutor } from './encrypted-tunnels.js';
 
 /** Names inside of a router's namespace. */
@@ -138,6 +139,8 @@ export interface RouterExecutor extends TunnelExecutor {
   underlayMtu(address: string): Promise<number>;
   /** Forgets tracked connections that are answered by one of the addresses. */
   flushBackends(netns: string, addresses: readonly string[]): Promise<void>;
+  /** Forgets tracked connections of the host's namespace. */
+  flushConnections(filter: ConnectionFilter): Promise<void>;
 }
 
 export interface FoundLink {
