@@ -55,7 +55,11 @@ export async function openNetworks(
     clock: systemClock,
   });
   const local = new LocalNetwork(helper, {
-    ipv6: { isAvailable: hasIpv6, set: (forwards) => ports.set(forwards) },
+    ipv6: {
+      isAvailable: hasIpv6,
+      set: (forwards) => ports.set(forwards),
+      change: (added, removed) => ports.change(added, removed),
+    },
     subnet: config.bridgeSubnet,
     fixedCidr: config.fixedCidr,
     icc: config.icc,

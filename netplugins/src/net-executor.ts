@@ -19,6 +19,12 @@ export interface LocalAttachmentSpec {
 export interface NetExecutor {
   /** Ensures namespace, veth, address and routes. */
   attachLocal(spec: LocalAttachmentSpec): Promise<void>;
+  /** Makes the host forward, where somebody has turned that off. */
+  requireForwarding(): Promise<void>;
+  /** Addresses that the host has a route of their own to: a container's is among them as long as its leg is there and up. */
+  localRoutes(): Promise<readonly string[]>;
+  /** As `attachLocal`, but in a namespace that is there; false when it is not. A default route over another device stays. */
+  repairLocal(spec: LocalAttachmentSpec): Promise<boolean>;
   /** Drops a namespace file; absent is no error. */
   detachLocal(netns: string): Promise<void>;
   /** Deletes an interface in a namespace; absent is no error. */

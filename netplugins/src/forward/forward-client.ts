@@ -1,7 +1,7 @@
-/** The daemon's side of the process that forwards published ports. */
+/** The daemon's side of the process that forwards published ports: tells it what has changed, and everything when it is another one. */
 import { fileURLToPath } from 'node:url';
 import { ControlClient, type ControlClientOptions } from '../control/control-client.js';
-import { FORWARD_PROTOCOL, type ForwardAcknowledgement, type PortForward } from './protocol.js';
+import { FORWARD_PROTOCOL, type ForwardAcknowledgement, forwardKey, type PortForward } from './protocol.js';
 
 /** Program file of the process; its argument is the path of its socket. */
 export const FORWARD_MAIN_FILE = fileURLToPath(new URL('./main.js', import.meta.url));
@@ -9,8 +9,9 @@ export const FORWARD_MAIN_FILE = fileURLToPath(new URL('./main.js', import.meta.
 export class ForwardClient {
   readonly #process: ControlClient<ForwardAcknowledgement>;
   #tail: Promise<unknown> = Promise.resolve();
-  /** As the process has it, while it is connected. */
-  #told = '';
+  #wanted = new Map<string, PortForward>();
+  /** What the process forwards, while it is connected. */
+  readonly #open = new Set<string>();
 
   constructor(options: Omit<ControlClientOptions, 'name'>) {
     this.#process = new ControlClient({ ...options, name: 'the process that forwards published ports' });
@@ -18,9 +19,23 @@ export class ForwardClient {
 
   /** These, and no others, are forwarded from now on; resolves to the reasons, by `forwardKey`, of those that cannot be. */
   set(forwards: readonly PortForward[]): Promise<ForwardAcknowledgement['failed']> {
-    const run = this.#tail.then(() => this.#tell(forwards));
-    this.#tail = run.catch(() => undefined);
-    return run;
+    return this.#serial(() => {
+      this.#wanted = byKey(forwards);
+      return this.#tell(
+        forwards,
+        [...this.#open].filter((key) => !this.#wanted.has(key)),
+      );
+    });
+  }
+
+  /** As `set`, of what differs from before alone. */
+  change(added: readonly PortForward[], removed: readonly PortForward[]): Promise<ForwardAcknowledgement['failed']> {
+    return this.#serial(() => {
+      const gone = removed.map(forwardKey);
+      for (const key of gone) this.#wanted.delete(key);
+      for (const f of added) this.#wanted.set(forwardKey(f), f);
+      return this.#tell(added, gone);
+    });
   }
 
   /** Lets go of the process, which goes on. */
@@ -28,13 +43,31 @@ export class ForwardClient {
     this.#process.drop();
   }
 
-  async #tell(forwards: readonly PortForward[]): Promise<ForwardAcknowledgement['failed']> {
-    if (forwards.length === 0 && !this.#process.mayExist) return {};
-    const text = JSON.stringify(forwards);
-    if (this.#process.isConnected && !this.#process.isFresh && this.#told === text) return {};
+  #serial<T>(work: () => Promise<T>): Promise<T> {
+    const run = this.#tail.then(work);
+    this.#tail = run.catch(() => undefined);
+    return run;
+  }
+
+  async #tell(added: readonly PortForward[], gone: readonly string[]): Promise<ForwardAcknowledgement['failed']> {
+    if (this.#wanted.size === 0 && !this.#process.mayExist) return {};
     await this.#process.connect();
-    const { failed } = await this.#process.tell({ protocol: FORWARD_PROTOCOL, forwards });
-    this.#told = Object.keys(failed).length === 0 ? text : '';
+    const reset = this.#process.isFresh;
+    if (reset) this.#open.clear();
+    const update = {
+      protocol: FORWARD_PROTOCOL,
+      reset,
+      added: (reset ? [...this.#wanted.values()] : added).filter((f) => !this.#open.has(forwardKey(f))),
+      removed: gone.filter((key) => this.#open.has(key)),
+    };
+    if (!reset && update.added.length + update.removed.length === 0) return {};
+    const { failed } = await this.#process.tell(update);
+    for (const key of update.removed) this.#open.delete(key);
+    for (const key of byKey(update.added).keys()) if (failed[key] === undefined) this.#open.add(key);
     return failed;
   }
+}
+
+function byKey(forwards: readonly PortForward[]): Map<string, PortForward> {
+  return new Map(forwards.map((f) => [forwardKey(f), f]));
 }

@@ -10,7 +10,7 @@ async function main(path: string): Promise<void> {
   await serveControl<ForwardUpdate>({
     path,
     protocol: FORWARD_PROTOCOL,
-    apply: (update) => forwarder.apply(update.forwards),
+    apply: (update) => forwarder.apply(update),
     isIdle: () => forwarder.size === 0,
     log: createLogger({ level: 'info', write: (line: string) => void process.stderr.write(line) }),
   });

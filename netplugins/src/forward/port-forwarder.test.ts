@@ -20,6 +20,8 @@ async function forwardTo(targetPort: number, protocol: 'tcp' | 'udp' = 'tcp'): P
   return { protocol, hostIp: '::1', port: await freePort(), address: '127.0.0.1', targetPort };
 }
 
+const adding = (...added: readonly PortForward[]) => ({ reset: true, added, removed: [] });
+
 /** Until the other side's end; this one stays open. */
 async function allOf(socket: Socket): Promise<string> {
   const chunks: Buffer[] = [];
@@ -39,7 +41,7 @@ describe('ports that are forwarded', () => {
     }).listen(0, '127.0.0.1');
     await once(server, 'listening');
     const f = await forwardTo((server.address() as AddressInfo).port);
-    assert.deepEqual(await forwarder.apply([f]), { failed: {} });
+    assert.deepEqual(await forwarder.apply(adding(f)), { failed: {} });
     const client = connect({ host: '::1', port: f.port, allowHalfOpen: true });
     client.end(Buffer.alloc(3_000_000));
     assert.equal(await allOf(client), '3000000 bytes');
@@ -48,7 +50,7 @@ describe('ports that are forwarded', () => {
 
   it('end a connection that the container does not take', async () => {
     const f = await forwardTo(await freePort());
-    await forwarder.apply([f]);
+    await forwarder.apply(adding(f));
     const client = connect({ host: '::1', port: f.port });
     client.on('error', () => undefined);
     await once(client, 'close');
@@ -60,7 +62,7 @@ describe('ports that are forwarded', () => {
     server.bind(0, '127.0.0.1');
     await once(server, 'listening');
     const f = await forwardTo(server.address().port, 'udp');
-    assert.deepEqual(await forwarder.apply([f]), { failed: {} });
+    assert.deepEqual(await forwarder.apply(adding(f)), { failed: {} });
     const clients = ['a', 'b'].map((name) => ({ name, socket: createSocket('udp6') }));
     try {
       const answers = clients.map(async ({ name, socket }) => {
@@ -80,7 +82,7 @@ describe('ports that are forwarded', () => {
     await once(server, 'listening');
     const { port } = server.address() as AddressInfo;
     const [stays, goes] = [await forwardTo(port), await forwardTo(port)];
-    await forwarder.apply([stays, goes]);
+    await forwarder.apply(adding(stays, goes));
     const opened = async (f: PortForward) => {
       const socket = connect({ host: '::1', port: f.port });
       socket.on('error', () => undefined);
@@ -89,13 +91,15 @@ describe('ports that are forwarded', () => {
       return socket;
     };
     const [kept, cut] = [await opened(stays), await opened(goes)];
-    await forwarder.apply([stays]);
+    await forwarder.apply({ reset: false, added: [], removed: [forwardKey(goes)] });
     await once(cut, 'close');
     assert.deepEqual([kept.destroyed, forwarder.size], [false, 1]);
     const refused = connect({ host: '::1', port: goes.port });
     const [error] = await once(refused, 'error');
     assert.match(String(error), /ECONNREFUSED/);
-    kept.destroy();
+    await forwarder.apply(adding());
+    await once(kept, 'close');
+    assert.equal(forwarder.size, 0);
     server.close();
   });
 
@@ -104,7 +108,7 @@ describe('ports that are forwarded', () => {
     await once(taken, 'listening');
     const f = { ...(await forwardTo(80)), port: (taken.address() as AddressInfo).port };
     const other = await forwardTo(80);
-    const { failed } = await forwarder.apply([f, other]);
+    const { failed } = await forwarder.apply(adding(f, other));
     assert.deepEqual(Object.keys(failed), [forwardKey(f)]);
     assert.match(failed[forwardKey(f)] ?? '', /EADDRINUSE/);
     assert.equal(forwarder.size, 1);

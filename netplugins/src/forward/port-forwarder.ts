@@ -1,6 +1,6 @@
-/** What the process forwards: brought in line with what the daemon says, port by port; the others go on. */
+/** What the process forwards: changed as the daemon says, port by port; the others go on. */
 import { type Clock, messageOf } from '@swarmts/lib';
-import { type ForwardAcknowledgement, forwardKey, type PortForward } from './protocol.js';
+import { type ForwardAcknowledgement, type ForwardChange, forwardKey } from './protocol.js';
 import { TcpForward } from './tcp-forward.js';
 import { UdpForward } from './udp-forward.js';
 
@@ -16,11 +16,11 @@ export class PortForwarder {
     return this.#open.size;
   }
 
-  async apply(forwards: readonly PortForward[]): Promise<ForwardAcknowledgement> {
-    const wanted = new Map(forwards.map((f) => [forwardKey(f), f]));
-    for (const [key, f] of this.#open) {
-      if (wanted.has(key)) continue;
-      f.close();
+  async apply({ reset, added, removed }: ForwardChange): Promise<ForwardAcknowledgement> {
+    const wanted = new Map(added.map((f) => [forwardKey(f), f]));
+    const gone = reset ? [...this.#open.keys()].filter((key) => !wanted.has(key)) : removed;
+    for (const key of gone) {
+      this.#open.get(key)?.close();
       this.#open.delete(key);
     }
     const failed: Record<string, string> = {};

@@ -2,7 +2,7 @@
 import type { ControlMessage } from '../control/serve-control.js';
 
 /** Another number means another build. */
-export const FORWARD_PROTOCOL = 1;
+export const FORWARD_PROTOCOL = 2;
 
 export interface PortForward {
   readonly protocol: 'tcp' | 'udp';
@@ -14,10 +14,16 @@ export interface PortForward {
   readonly targetPort: number;
 }
 
-/** All there is to forward, from now on. */
-export interface ForwardUpdate extends ControlMessage {
-  readonly forwards: readonly PortForward[];
+export interface ForwardChange {
+  /** What is not among `added` goes, whatever there was. */
+  readonly reset: boolean;
+  /** What is there already stays as it is. */
+  readonly added: readonly PortForward[];
+  /** By `forwardKey`. */
+  readonly removed: readonly string[];
 }
+
+export interface ForwardUpdate extends ControlMessage, ForwardChange {}
 
 export interface ForwardAcknowledgement {
   /** Reasons by `forwardKey`, of those that could not be opened. */

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { isSwarmtsError } from '@swarmts/lib';
 import { forwardKey } from '../forward/protocol.js';
 import type { ConnectionFilter, LocalAttachmentSpec, NetExecutor } from '../net-executor.js';
-import { drops, markedHandles, parseForwardChains } from './foreign-forward.js';
+import { drops, markedHandles, parseForwardChains, parseTable } from './foreign-forward.js';
 import { hostIfaceOf } from './local-leg.js';
 import { type LocalEndpoint, LocalNetwork } from './local-network.js';
 import { elementsOf, parseListing, sameElements } from './ruleset.js';
@@ -29,6 +29,18 @@ class RecordingExecutor implements NetExecutor {
     this.#maybeFail('detachDevice');
     this.devices.push(`${netns} ${iface}`);
   }
+  /** Containers whose leg somebody has taken away, by address. */
+  readonly lost = new Set<string>();
+  readonly repaired: string[] = [];
+  async requireForwarding(): Promise<void> {}
+  async localRoutes(): Promise<readonly string[]> {
+    return this.attached.map((a) => a.address).filter((a) => !this.lost.has(a));
+  }
+  async repairLocal(spec: LocalAttachmentSpec): Promise<boolean> {
+    if (!this.lost.delete(spec.address)) return false;
+    this.repaired.push(spec.address);
+    return true;
+  }
   async createNetns(): Promise<void> {}
   async nft(document: string): Promise<void> {
     this.#maybeFail('nft');
@@ -49,22 +61,32 @@ class RecordingExecutor implements NetExecutor {
 
 /** Where the host has IPv6: what is forwarded, and what is said of it. */
 async function startedOnBoth() {
+  /** After each message. */
   const sets: string[][] = [];
+  /** How many forwards each message was about. */
+  const sizes: number[] = [];
   const says = { failed: {} as Record<string, string>, silent: false };
+  const told = (size: number, forwards: Iterable<string>) => {
+    if (says.silent) throw new Error('no answer');
+    sets.push([...forwards]);
+    sizes.push(size);
+    return says.failed;
+  };
   const executor = new RecordingExecutor();
   const network = new LocalNetwork(executor, {
     probe: () => Promise.resolve(true),
     ipv6: {
       isAvailable: () => true,
-      async set(forwards) {
-        if (says.silent) throw new Error('no answer');
-        sets.push(forwards.map(forwardKey));
-        return says.failed;
+      set: async (forwards) => told(forwards.length, forwards.map(forwardKey)),
+      async change(added, removed) {
+        const gone = removed.map(forwardKey);
+        const kept = (sets.at(-1) ?? []).filter((key) => !gone.includes(key));
+        return told(added.length + removed.length, [...kept, ...added.map(forwardKey)]);
       },
     },
   });
   await network.restore([]);
-  return { executor, network, sets, says };
+  return { executor, network, sets, sizes, says };
 }
 
 async function started(): Promise<{ executor: RecordingExecutor; network: LocalNetwork }> {
@@ -172,6 +194,19 @@ describe('the local network', () => {
     assert.deepEqual(restarted.sets.at(-1), ['tcp [::]:8080 172.30.0.2:80']);
     await network.detach('a');
     assert.deepEqual(sets.at(-1), []);
+  });
+
+  it('tells of the ports of one container alone, however many there are', async () => {
+    const { network, sets, sizes } = await startedOnBoth();
+    for (let i = 0; i < 50; i++) {
+      await network.attach(`c${i}`, { netns: `/n/${i}` });
+      await network.publish(`c${i}`, [{ ...http, publishedPort: 9000 + i }]);
+    }
+    await network.unpublish('c7');
+    assert.deepEqual(new Set(sizes.slice(1)), new Set([1]));
+    assert.equal(sets.at(-1)?.length, 49);
+    await network.repair();
+    assert.equal(sets.at(-1)?.length, 49);
   });
 
   it('publishes nothing of a request with an IPv6 port that cannot be had', async () => {
@@ -333,6 +368,22 @@ describe('the local network', () => {
     assert.equal((await restarted.attach('y', { netns: '/n/y' })).ports.length, 0);
   });
 
+  it('gives legs back that are gone, to containers that are not', async () => {
+    const { executor, network } = await started();
+    const { repaired } = executor;
+    const [a] = [await network.attach('a', { netns: '/n/a' }), await network.attach('b', { netns: '/n/b' })];
+    executor.listings.set('list table inet swarmts', '');
+    await network.repair();
+    assert.deepEqual(repaired, []);
+    executor.lost.add(a.address);
+    assert.equal(await network.repair(), true);
+    assert.equal(await network.repair(), false);
+    assert.deepEqual(repaired, [a.address]);
+    executor.attached.length = 0;
+    assert.equal(await network.repair(), false, 'their namespaces are gone');
+    assert.deepEqual(repaired, [a.address]);
+  });
+
   it('names legs after containers, within fifteen bytes', () => {
     assert.equal(hostIfaceOf('swl', '0123456789abcdef0123'), 'swl0123456789ab');
     const hashed = hostIfaceOf('swl', 'not-hexadecimal');
@@ -433,17 +484,63 @@ table inet fw {
   it('drop by policy or by a rule', () => {
     const [byPolicy, , byRule] = chains;
     assert.ok(byPolicy && byRule);
-    assert.ok(drops(byPolicy, ''));
-    assert.ok(!drops(byRule, '\t\tct state established accept # handle 3\n'));
-    assert.ok(drops(byRule, '\t\tcounter packets 0 bytes 0 drop # handle 4\n'));
-    assert.ok(drops(byRule, '\t\treject with icmpx admin-prohibited # handle 4\n'));
+    const rules = (...own: string[]) => new Map([['fwd', own]]);
+    assert.ok(drops(byPolicy, rules()));
+    assert.ok(!drops(byRule, rules('ct state established accept # handle 3')));
+    assert.ok(drops(byRule, rules('counter packets 0 bytes 0 drop # handle 4')));
+    assert.ok(drops(byRule, rules('reject with icmpx admin-prohibited # handle 4')));
+    assert.ok(drops(byRule, rules('counter packets 0 bytes 0 xt target "REJECT" # handle 4')));
+    assert.ok(!drops(byRule, rules('accept comment "we drop nothing here" # handle 5')));
+    assert.ok(!drops(byRule, rules('log prefix "to drop " # handle 6')));
+  });
+
+  it('drop also where their rules lead to a chain that does', () => {
+    const byRule = chains[2];
+    assert.ok(byRule);
+    const table = (fwd: string, ...more: string[]) =>
+      parseTable(`table inet fw { # handle 9
+	map zones {
+		type ifname : verdict
+	}
+
+	chain fwd { # handle 1
+		type filter hook forward priority filter - 5; policy accept;
+		${fwd}
+	}
+
+	chain first { # handle 2
+		counter packets 3 bytes 180 jump second # handle 12
+${more.map((rule) => `\t\t${rule}\n`).join('')}	}
+
+	chain second { # handle 3
+		jump first # handle 13
+		iifname "eth0" accept # handle 14
+	}
+
+	chain ufw-reject-forward { # handle 4
+		reject with icmp type port-unreachable # handle 15
+	}
+
+	chain input {
+		drop
+	}
+}
+`);
+    assert.ok(!drops(byRule, table('jump first # handle 10')), 'a loop that lets pass');
+    assert.ok(drops(byRule, table('jump first # handle 10', 'goto ufw-reject-forward # handle 16')));
+    assert.ok(
+      drops(byRule, table('ct state vmap { established : accept, invalid : goto ufw-reject-forward } # handle 10')),
+    );
+    assert.ok(drops(byRule, table('iifname vmap @zones # handle 10')), 'who knows where to');
+    assert.ok(!drops(byRule, table('iifname "jump ufw-reject-forward" accept # handle 10')));
   });
 
   it('give our rules back by their mark', () => {
-    const rules =
-      '\t\tiifname "swl*" accept comment "swarmts: containers" # handle 7\n' +
-      '\t\tiifname "eth0" accept comment "theirs" # handle 8\n' +
-      '\t\toifname "swl*" accept comment "swarmts: containers" # handle 9\n';
+    const rules = [
+      'iifname "swl*" accept comment "swarmts: containers" # handle 7',
+      'iifname "eth0" accept comment "theirs" # handle 8',
+      'oifname "swl*" accept comment "swarmts: containers" # handle 9',
+    ];
     assert.deepEqual(markedHandles(rules, 'swarmts: containers'), [7, 9]);
   });
 });

@@ -4,20 +4,13 @@
  * the endpoints that it handed out, so after a restart `restore` is all it needs; each change is one nftables transaction.
  */
 import { asSwarmtsError, type Logger, messageOf, SwarmtsError, silentLogger, together } from '@swarmts/lib';
-import { forwardKey, type PortForward } from '../forward/protocol.js';
 import type { ConnectionFilter, LocalAttachmentSpec, NetExecutor } from '../net-executor.js';
 import { type BridgeSubnet, bridgeSubnet } from './bridge-subnet.js';
-import {
-  acceptCommands,
-  deleteCommands,
-  drops,
-  type ForeignChain,
-  markedHandles,
-  parseForwardChains,
-} from './foreign-forward.js';
+import { ForeignForward } from './foreign-forward.js';
+import { Ipv6Ports, type Ipv6Publishing } from './ipv6-ports.js';
 import { type LegWish, type LocalLeg, legOf } from './local-leg.js';
 import { probeByBinding } from './port-probe.js';
-import { isOnIpv6, type PortProbe, type PortRequest, PortTable, type PublishedPort } from './ports.js';
+import { type PortProbe, type PortRequest, PortTable, type PublishedPort } from './ports.js';
 import {
   elementDocument,
   elementsOf,
@@ -60,14 +53,6 @@ export interface LocalNetworkOptions {
   readonly ipv6?: Ipv6Publishing;
 }
 
-/** Containers have IPv4 addresses here: what comes to an IPv6 address of the host is carried on to them. */
-export interface Ipv6Publishing {
-  /** Whether the host has IPv6 now. */
-  readonly isAvailable: () => boolean;
-  /** From now on these and no others are forwarded; resolves to reasons by `forwardKey`. */
-  readonly set: (forwards: readonly PortForward[]) => Promise<Readonly<Record<string, string>>>;
-}
-
 /** A container's place in the network: plain data, to be kept with the container and given to `restore`. */
 export interface LocalEndpoint extends LocalLeg {
   readonly containerId: string;
@@ -93,14 +78,13 @@ export class LocalNetwork {
   readonly #logger: Logger;
   readonly #subnet: BridgeSubnet;
   readonly #ports: PortTable;
-  readonly #ipv6: Ipv6Publishing | undefined;
+  readonly #ipv6: Ipv6Ports;
   readonly #ruleset: RulesetOptions;
   readonly #mtu: number;
+  readonly #foreign: ForeignForward;
   readonly #endpoints = new Map<string, LocalEndpoint>();
   /** Layout of the table as the kernel listed it right after we had written it. */
   #layout = '';
-  /** Why ports are not forwarded, as it was said last. */
-  #forwardError = '';
   /** Changes of the rules happen one after the other. */
   #changes: Promise<unknown> = Promise.resolve();
 
@@ -108,7 +92,7 @@ export class LocalNetwork {
     this.#executor = executor;
     this.#logger = options.logger ?? silentLogger;
     this.#subnet = bridgeSubnet(options.subnet ?? DEFAULT_SUBNET, options.fixedCidr);
-    this.#ipv6 = options.ipv6;
+    this.#ipv6 = new Ipv6Ports(options.ipv6, this.#logger);
     this.#ports = new PortTable(options.probe ?? probeByBinding, options.ipv6?.isAvailable);
     this.#mtu = options.mtu ?? DEFAULT_MTU;
     this.#ruleset = {
@@ -117,6 +101,14 @@ export class LocalNetwork {
       icc: options.icc ?? true,
       ifacePrefix: options.ifacePrefix ?? LOCAL_LEG_PREFIX,
     };
+    const { table, ifacePrefix } = this.#ruleset;
+    this.#foreign = new ForeignForward({
+      executor,
+      isOurs: (name) => name === table || name.startsWith(`${table}-`),
+      ifacePrefix,
+      comment: `${table}: containers`,
+      logger: this.#logger,
+    });
   }
 
   get gateway(): string {
@@ -157,8 +149,8 @@ export class LocalNetwork {
     }
     await this.#change(async () => {
       await this.#writeTable();
-      await this.#openForeignChains();
-      await this.#forward();
+      await this.#foreign.open();
+      await this.#ipv6.setAll(this.#endpoints.values());
     });
     for (const e of [...this.#endpoints.values()]) if (e.replaces !== undefined) await this.#finishLeg(e);
     return rejected;
@@ -265,10 +257,10 @@ export class LocalNetwork {
         const endpoint = this.#require(containerId);
         const published = { ...endpoint, ports: [...endpoint.ports, ...ports] };
         await this.#replace(endpoint, published);
-        const refused = await this.#forward(published);
+        const refused = await this.#ipv6.change(endpoint, published);
         if (refused === undefined) return;
         await this.#replace(published, endpoint);
-        await this.#forward();
+        await this.#ipv6.change(published, endpoint);
         throw new SwarmtsError('port-conflict', `cannot publish ${refused}`);
       });
     } catch (e) {
@@ -295,16 +287,18 @@ export class LocalNetwork {
     await this.#change(async () => {
       const endpoint = this.#endpoints.get(containerId);
       if (endpoint === undefined || endpoint.ports.length === 0) return;
-      await this.#replace(endpoint, { ...endpoint, ports: [] });
-      await this.#forward();
+      const withdrawn = { ...endpoint, ports: [] };
+      await this.#replace(endpoint, withdrawn);
+      await this.#ipv6.change(endpoint, withdrawn);
       this.#ports.release(endpoint.ports);
       // Flows that the old rules sent to this container would go on to whoever gets its address next.
       if (endpoint.ports.some((p) => p.protocol !== 'tcp')) await this.#flush({ backend: endpoint.address });
     });
   }
 
-  /** Compares the kernel's rules with what they should be and writes them anew if they differ. True when it had to. */
+  /** Compares the kernel's rules and legs with what they should be and makes them anew if they differ. True when it had to. */
   async repair(): Promise<boolean> {
+    const legs = await this.#repairLegs();
     return await this.#change(async () => {
       const fits = await this.#tableFits();
       if (!fits) {
@@ -313,9 +307,23 @@ export class LocalNetwork {
         });
         await this.#writeTable();
       }
-      await this.#forward();
-      return (await this.#openForeignChains()) || !fits;
+      await this.#ipv6.setAll(this.#endpoints.values());
+      return (await this.#foreign.open()) || !fits || legs;
     });
+  }
+
+  /** A leg that was deleted or is down has lost its route, and so has one whose route alone was deleted. */
+  async #repairLegs(): Promise<boolean> {
+    if (this.isEmpty) return false;
+    await this.#executor.requireForwarding();
+    const routed = new Set(await this.#executor.localRoutes());
+    let repaired = false;
+    for (const endpoint of [...this.#endpoints.values()].filter((e) => !routed.has(e.address))) {
+      if (!(await this.#executor.repairLocal(specOf(endpoint)))) continue;
+      this.#logger.warn('a leg was gone and is there again', { leg: endpoint.hostIface });
+      repaired = true;
+    }
+    return repaired;
   }
 
   /** Drops every namespace, the table and the rules in foreign chains. */
@@ -326,13 +334,9 @@ export class LocalNetwork {
       this.#forget(endpoint);
     }
     await this.#change(async () => {
-      await this.#forward();
+      await this.#ipv6.setAll(this.#endpoints.values());
       await this.#executor.nft(removalDocument(this.#ruleset.table));
-      const commands: string[] = [];
-      for (const { chain, listing } of await this.#foreignChains()) {
-        commands.push(...deleteCommands(chain, markedHandles(listing, this.#comment)));
-      }
-      if (commands.length > 0) await this.#executor.nft(`${commands.join('\n')}\n`);
+      await this.#foreign.close();
     });
   }
 
@@ -414,29 +418,6 @@ export class LocalNetwork {
     return layout === this.#layout && sameElements(elements, elementsOf([...this.#endpoints.values()]));
   }
 
-  /**
-   * Ports on IPv6 addresses, of all containers. What is wrong with one of `mine`, if anything; the others, and a process that does not
-   * answer, are tried again by `repair`.
-   */
-  async #forward(mine?: LocalEndpoint): Promise<string | undefined> {
-    if (!this.#ipv6) return undefined;
-    try {
-      const failed = await this.#ipv6.set([...this.#endpoints.values()].flatMap(forwardsOf));
-      this.#warnOnce('published ports are not forwarded', Object.values(failed).join('; '));
-      const own = mine ? forwardsOf(mine).find((f) => failed[forwardKey(f)] !== undefined) : undefined;
-      return own && `[${own.hostIp}]:${own.port}/${own.protocol}: ${failed[forwardKey(own)]}`;
-    } catch (e) {
-      this.#warnOnce('ports on IPv6 addresses are not forwarded yet', messageOf(e));
-      return undefined;
-    }
-  }
-
-  /** `repair` meets the same again and again. '' is no reason to. */
-  #warnOnce(what: string, error: string): void {
-    if (error !== '' && error !== this.#forwardError) this.#logger.warn(what, { error });
-    this.#forwardError = error;
-  }
-
   /** What a container publishes and what it is linked to, from now on: one transaction of what differs; a table that was flushed is written anew. */
   async #replace(before: LocalEndpoint, after: LocalEndpoint): Promise<void> {
     const [was, is] = [elementsOf([before]), elementsOf([after])];
@@ -454,49 +435,9 @@ export class LocalNetwork {
     }
   }
 
-  /** True when a rule had to be inserted. */
-  async #openForeignChains(): Promise<boolean> {
-    const commands: string[] = [];
-    for (const { chain, listing } of await this.#foreignChains()) {
-      const ours = markedHandles(listing, this.#comment).length;
-      if (ours > 0 || !drops(chain, listing)) continue;
-      this.#logger.info('a foreign forward chain drops: traffic of containers is let through', { ...chain });
-      commands.push(...acceptCommands(chain, this.#ruleset.ifacePrefix, this.#comment));
-    }
-    if (commands.length > 0) await this.#executor.nft(`${commands.join('\n')}\n`);
-    return commands.length > 0;
-  }
-
-  async #foreignChains(): Promise<{ chain: ForeignChain; listing: string }[]> {
-    const { table } = this.#ruleset;
-    const isOurs = (name: string) => name === table || name.startsWith(`${table}-`);
-    const chains = parseForwardChains(await this.#executor.nftList('list chains'), isOurs);
-    const listed: { chain: ForeignChain; listing: string }[] = [];
-    for (const chain of chains) {
-      try {
-        const listing = await this.#executor.nftList(`-a list chain ${chain.family} ${chain.table} ${chain.chain}`);
-        listed.push({ chain, listing });
-      } catch (e) {
-        // It has just gone, or its name is a word that nft's own grammar cannot address.
-        this.#logger.warn('a foreign forward chain cannot be read', { ...chain, error: e });
-      }
-    }
-    return listed;
-  }
-
-  get #comment(): string {
-    return `${this.#ruleset.table}: containers`;
-  }
-
   get #listCommand(): string {
     return `list table inet ${this.#ruleset.table}`;
   }
-}
-
-function forwardsOf({ address, ports }: LocalEndpoint): PortForward[] {
-  return ports.filter(isOnIpv6).flatMap(({ protocol, hostIp, publishedPort, targetPort }) => {
-    return protocol === 'sctp' ? [] : [{ protocol, hostIp, port: publishedPort, address, targetPort }];
-  });
 }
 
 function specOf(endpoint: LocalEndpoint): LocalAttachmentSpec {

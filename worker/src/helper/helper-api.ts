@@ -141,6 +141,12 @@ export interface PrivilegedHelper extends HelperApi, RouterExecutor {
   createNetns(netns: string, sysctls?: Readonly<Record<string, string>>): Promise<void>;
   /** Starts a process that outlives daemon and helper; nobody waits for it. Resolves to its pid. Output goes to the spec's files. */
   startDetached(spec: ProcessSpec): Promise<number>;
+  /** As `attachLocal`, but in a namespace that is there; false when it is not. A default route over another device stays. */
+  repairLocal(spec: LocalEndpointSpec): Promise<boolean>;
+  /** IPv4 addresses that the host has a route of their own to. */
+  localRoutes(): Promise<readonly string[]>;
+  /** Makes the host forward IPv4. */
+  requireForwarding(): Promise<void>;
   /** Legs and uplinks have turned on that the host forwards; nobody needs it any more, and its settings are as they were before. */
   restoreForwarding(): Promise<void>;
   /** Writes `net.*` sysctls in the host's (or the named) namespace. */

@@ -152,6 +152,14 @@ export class HelperClient implements PrivilegedHelper {
     await this.#call('attachLocal', { endpoint: spec });
   }
 
+  async repairLocal(spec: LocalEndpointSpec): Promise<boolean> {
+    return (await this.#call('repairLocal', { endpoint: spec })).result;
+  }
+
+  async localRoutes(): Promise<readonly string[]> {
+    return (await this.#call('localRoutes', {})).result;
+  }
+
   async detachLocal(netns: string): Promise<void> {
     await this.#call('detachLocal', { netns });
   }
@@ -162,6 +170,10 @@ export class HelperClient implements PrivilegedHelper {
 
   async createUserNetns(spec: UserNetnsSpec): Promise<void> {
     await this.#call('createUserNetns', { namespaces: spec });
+  }
+
+  async requireForwarding(): Promise<void> {
+    await this.#call('requireForwarding', {});
   }
 
   async restoreForwarding(): Promise<void> {

@@ -163,6 +163,10 @@ export class HelperServer {
       case 'attachLocal':
         this.#endpoints.attach(request.endpoint);
         return DONE;
+      case 'repairLocal':
+        return { result: this.#endpoints.repair(request.endpoint) };
+      case 'localRoutes':
+        return { result: this.#endpoints.routes() };
       case 'detachLocal':
         deleteNetns(request.netns);
         return DONE;
@@ -171,6 +175,9 @@ export class HelperServer {
         return DONE;
       case 'createUserNetns':
         return createUserNetns(request.namespaces, this.#reaper).then(() => DONE);
+      case 'requireForwarding':
+        this.#forwarding.require('ipv4');
+        return DONE;
       case 'restoreForwarding':
         this.#forwarding.restore();
         return DONE;

@@ -13,15 +13,18 @@ import {
   createNetns,
   deleteLink,
   deleteNetns,
+  dumpRoutes,
   ipv4Setting,
   isNamespaceFile,
   type Link,
   type NetlinkSocket,
+  parseRoute,
   type Request,
   setLink,
   setNeighbour,
   withNetns,
 } from 'vxlan-tools';
+import { answerWhereAsked, hasMoved } from './former-default.js';
 import type { LocalEndpointSpec } from './helper-api.js';
 import type { HostForwarding } from './host-forwarding.js';
 import { findLink, gatewayMac, requireAll, withSocket } from './netns-links.js';
@@ -29,6 +32,7 @@ import { findLink, gatewayMac, requireAll, withSocket } from './netns-links.js';
 const LOOPBACK_INDEX = 1;
 /** The index of the container's leg in a namespace that has nothing but its loopback. */
 const FIRST_INDEX = 2;
+const HOST_BITS = 32;
 
 export class LocalEndpoints {
   readonly #home: NetlinkSocket;
@@ -42,11 +46,7 @@ export class LocalEndpoints {
   }
 
   attach(spec: LocalEndpointSpec): void {
-    if (isNamespaceFile(spec.netns)) {
-      withNetns(spec.netns, (homeFd) => this.#repairInside(spec, homeFd));
-      this.#configureHost(spec);
-      return;
-    }
+    if (this.#ensureInside(spec, true)) return;
     createNetns(spec.netns, (homeFd) => this.#createInside(spec, homeFd));
     try {
       this.#configureHost(spec);
@@ -56,6 +56,28 @@ export class LocalEndpoints {
     }
   }
 
+  /** As `attach`, but in a namespace that is there; false when it is not. A default route over another device stays. */
+  repair(spec: LocalEndpointSpec): boolean {
+    return this.#ensureInside(spec, false);
+  }
+
+  #ensureInside(spec: LocalEndpointSpec, takesDefault: boolean): boolean {
+    if (!isNamespaceFile(spec.netns)) return false;
+    withNetns(spec.netns, (homeFd) => this.#repairInside(spec, homeFd, takesDefault));
+    this.#configureHost(spec);
+    return true;
+  }
+
+  /** Addresses that the host has a route of their own to. */
+  routes(): readonly string[] {
+    const host = `/${HOST_BITS}`;
+    return this.#home
+      .dump(dumpRoutes('ipv4'))
+      .flatMap((m) => parseRoute(m) ?? [])
+      .filter((r) => r.gateway === '' && r.destination.endsWith(host))
+      .map((r) => r.destination.slice(0, -host.length));
+  }
+
   /** In the new namespace: everything in one message batch. */
   #createInside(spec: LocalEndpointSpec, homeFd: number): void {
     withSocket((socket) => {
@@ -63,6 +85,7 @@ export class LocalEndpoints {
         setLink({ index: LOOPBACK_INDEX }, { up: true }),
         this.#vethRequest(spec, homeFd, FIRST_INDEX),
         ...this.#containerSteps(spec, FIRST_INDEX),
+        addRoute(defaultRoute(spec, FIRST_INDEX)),
       ];
       const results = socket.batch(steps);
       if (results[1]?.code === 'EEXIST') {
@@ -77,7 +100,7 @@ export class LocalEndpoints {
   }
 
   /** In a namespace that exists: keeps a pair that fits, replaces one that does not. */
-  #repairInside(spec: LocalEndpointSpec, homeFd: number): void {
+  #repairInside(spec: LocalEndpointSpec, homeFd: number, takesDefault: boolean): void {
     withSocket((socket) => {
       const found = findLink(socket, spec.containerIface);
       const fits = found !== undefined && this.#isPairOf(found, spec);
@@ -91,6 +114,9 @@ export class LocalEndpoints {
       requireAll(
         socket.batch([setLink({ index: LOOPBACK_INDEX }, { up: true }), ...this.#containerSteps(spec, index)]),
       );
+      const [taken] = socket.batch([addRoute(defaultRoute(spec, index), takesDefault)]);
+      if (taken && taken.code !== 'EEXIST') throw taken;
+      if (hasMoved(socket)) requireAll(socket.batch(answerWhereAsked(socket, { ...spec, iface: spec.containerIface })));
     });
     writeSysctls(spec.sysctls ?? {});
   }
@@ -124,8 +150,7 @@ export class LocalEndpoints {
         replace: true,
       }),
       setNeighbour({ index, address: spec.gateway, mac: gatewayMac(spec.gateway) }),
-      addRoute({ destination: `${spec.gateway}/32`, index }, true),
-      addRoute({ destination: 'default', gateway: spec.gateway, index }, true),
+      addRoute({ destination: `${spec.gateway}/${HOST_BITS}`, index }, true),
     ];
   }
 
@@ -155,9 +180,9 @@ export class LocalEndpoints {
             },
           },
         ),
-        addAddress({ index, address: spec.gateway, prefixLength: 32, replace: true }),
+        addAddress({ index, address: spec.gateway, prefixLength: HOST_BITS, replace: true }),
         setNeighbour({ index, address: spec.address, mac: spec.mac }),
-        addRoute({ destination: `${spec.address}/32`, index }, true),
+        addRoute({ destination: `${spec.address}/${HOST_BITS}`, index }, true),
       ]),
     );
   }
@@ -166,6 +191,10 @@ export class LocalEndpoints {
     const [error] = this.#home.batch([deleteLink({ name })]);
     if (error !== undefined && error.code !== 'ENODEV') throw error;
   }
+}
+
+function defaultRoute({ gateway }: LocalEndpointSpec, index: number) {
+  return { destination: 'default', gateway, index } as const;
 }
 
 /** Creates a namespace with its loopback up and nothing else, or adopts one that is there. */

@@ -19,6 +19,10 @@ add chain inet firewall passing { type filter hook forward priority 10; policy a
 add rule inet firewall passing counter drop
 add chain inet firewall other { type filter hook forward priority 20; policy accept; }
 add rule inet firewall other counter accept
+add chain ip filter reject-forward
+add rule ip filter reject-forward counter reject
+add chain ip filter ufw { type filter hook forward priority 5; policy accept; }
+add rule ip filter ufw counter jump reject-forward
 `;
 
 function tcp(publishedPort: number, targetPort: number, hostIp = ''): PortRequest {
@@ -245,6 +249,40 @@ describe('the local network in the kernel', function () {
     await host.helper.nft('flush map inet swarmts published');
     assert.equal(await network.repair(), true);
     assert.match(await host.helper.nftList('list chain inet swarmts swarmts-user'), /ip saddr 192\.0\.2\.2 drop/);
+  });
+
+  it('gives back what somebody takes away: a leg, its route, the forwarding of the host', async () => {
+    const a = await attach('a');
+    host.serve(outside, 82);
+    const reaches = () => host.fetch(a.netns, `http://${OUTSIDE}.2:82/`);
+    for (const damage of [
+      ['ip', 'link', 'del', a.hostIface],
+      ['ip', 'link', 'set', a.hostIface, 'down'],
+      ['ip', 'route', 'del', `${a.address}/32`],
+      ['sysctl', '-q', '-w', 'net.ipv4.ip_forward=0'],
+    ]) {
+      assert.equal(await reaches(), `${OUTSIDE}.1`);
+      assert.equal((await host.run(host.netns, ...damage)).code, 0, damage.join(' '));
+      assert.equal(await reaches(), undefined, damage.join(' '));
+      await network.repair();
+      assert.equal(await network.repair(), false, damage.join(' '));
+    }
+    assert.equal(await reaches(), `${OUTSIDE}.1`);
+  });
+
+  it('leaves a default route over another leg alone, and the table of what is answered here', async () => {
+    const a = await attach('a');
+    const inside = async (...argv: string[]) => Buffer.from((await host.run(a.netns, ...argv)).stdout).toString();
+    await inside('ip', 'link', 'add', 'eth9', 'type', 'dummy');
+    await inside('ip', 'link', 'set', 'eth9', 'up');
+    await inside('ip', 'route', 'replace', 'default', 'dev', 'eth9');
+    await inside('ip', 'rule', 'add', 'priority', '100', 'from', a.address, 'table', '100');
+    await host.run(host.netns, 'ip', 'link', 'del', a.hostIface);
+    assert.equal(await network.repair(), true);
+    assert.match(await inside('ip', 'route', 'show', 'default'), /^default dev eth9/);
+    assert.match(await inside('ip', 'route', 'show', 'table', '100'), /^default via 172\.30\.0\.1 dev eth0/);
+    await network.detach('a');
+    assert.equal(await network.repair(), false, 'nothing is made for a container that is gone');
   });
 
   it('is taken up by the next daemon without a break', async () => {

@@ -46,9 +46,12 @@ export interface Methods {
   mount: { readonly mount: MountSpec };
   unmount: { readonly target: string };
   attachLocal: { readonly endpoint: LocalEndpointSpec };
+  repairLocal: { readonly endpoint: LocalEndpointSpec };
+  localRoutes: Record<string, never>;
   detachLocal: { readonly netns: string };
   createNetns: { readonly netns: string; readonly sysctls: Readonly<Record<string, string>> };
   createUserNetns: { readonly namespaces: UserNetnsSpec };
+  requireForwarding: Record<string, never>;
   restoreForwarding: Record<string, never>;
   setSysctls: { readonly values: Readonly<Record<string, string>>; readonly netns: string };
   nft: { readonly document: string; readonly netns: string };
@@ -86,9 +89,12 @@ export interface Results {
   mount: null;
   unmount: null;
   attachLocal: null;
+  repairLocal: boolean;
+  localRoutes: readonly string[];
   detachLocal: null;
   createNetns: null;
   createUserNetns: null;
+  requireForwarding: null;
   restoreForwarding: null;
   setSysctls: null;
   nft: null;

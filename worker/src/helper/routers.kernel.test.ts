@@ -61,6 +61,7 @@ describe('networks over two hosts', () => {
       ['ip', 'link', 'del', 'vx0'],
       ['nft', 'flush', 'ruleset'],
       ['ip', 'neigh', 'flush', 'dev', 'vx0', 'nud', 'permanent'],
+      ['sysctl', '-q', '-w', 'net.ipv4.ip_forward=0'],
     ];
     b.host.serve(b.container, 80);
     for (const damage of damages) {

@@ -2,7 +2,7 @@
  * Carries out what `planRouter` decides: makes and repairs the namespaces of networks, their devices, routes and rules. Everything
  * is derived from the specification and from what the kernel has, so that a crash in the middle is completed by the next call.
  */
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { SwarmtsError } from '@swarmts/lib';
 import {
   type LegSpec,
@@ -31,14 +31,12 @@ import {
   deleteRule,
   dumpAddresses,
   dumpLinks,
-  dumpRules,
   ipv4Setting,
   isNamespaceFile,
   type NetlinkSocket,
   openFile,
   parseAddress,
   parseLink,
-  parseRule,
   type Request,
   type Route,
   setFdb,
@@ -46,6 +44,7 @@ import {
   setNeighbour,
   withNetns,
 } from 'vxlan-tools';
+import { answerWhereAsked } from './former-default.js';
 import type { HostForwarding } from './host-forwarding.js';
 import { writeSysctls } from './local-endpoint.js';
 import { findLink, gatewayMac, requireAll, withSocket } from './netns-links.js';
@@ -69,9 +68,10 @@ export class Routers {
   /** Makes the router as specified. Returns the legs that are missing. */
   ensure(spec: RouterSpec): readonly string[] {
     if (!isNamespaceFile(spec.netns)) createNetns(spec.netns, () => this.#prepare());
-    const { steps, missingLegs } = withNetns(spec.netns, () =>
-      withSocket((socket) => planRouter(spec, observeRouter(socket, this.#hasIpv6).router)),
-    );
+    const { steps, missingLegs } = withNetns(spec.netns, () => {
+      if (!forwards()) writeSysctls(this.#settings);
+      return withSocket((socket) => planRouter(spec, observeRouter(socket, this.#hasIpv6).router));
+    });
     for (const step of steps) {
       if (step.kind === 'make-vxlan' && spec.vxlan) this.#makeVxlan(spec.netns, spec.vxlan);
       else if (step.kind === 'make-uplink' && spec.uplink) this.#makeUplink(spec.netns, spec.uplink);
@@ -121,10 +121,15 @@ export class Routers {
     return links.find((l) => l.index === index)?.mtu ?? 0;
   }
 
-  /** In a new namespace: loopback, and forwarding without the checks that the rules do better. */
+  /** In a new namespace. */
   #prepare(): void {
     withSocket((s) => s.request(setLink({ index: LOOPBACK_INDEX }, { up: true })));
-    writeSysctls({
+    writeSysctls(this.#settings);
+  }
+
+  /** A router forwards, without the checks that the rules do better. */
+  get #settings(): Readonly<Record<string, string>> {
+    return {
       'net.ipv4.ip_forward': '1',
       'net.ipv4.conf.all.rp_filter': '0',
       'net.ipv4.conf.default.rp_filter': '0',
@@ -132,7 +137,7 @@ export class Routers {
       'net.ipv4.conf.default.send_redirects': '0',
       'net.ipv4.conf.all.accept_redirects': '0',
       ...(this.#hasIpv6 ? { 'net.ipv6.conf.all.forwarding': '1', 'net.ipv6.conf.default.accept_ra': '0' } : {}),
-    });
+    };
   }
 
   /** The device is made where its UDP socket is to stay, in the host's namespace or in that of the tunnels, and moved. */
@@ -350,6 +355,11 @@ const DEVICE_STEPS: ReadonlySet<string> = new Set(['make-vxlan', 'make-uplink', 
 const GONE: ReadonlySet<string> = new Set(['ENOENT', 'ESRCH', 'EADDRNOTAVAIL', 'ENODEV', 'EINVAL']);
 const UPLINK_MACS = { host: '02:53:57:53:00:01', router: '02:53:57:53:00:02' } as const;
 
+/** The namespace of the moment; somebody may have turned it off. */
+function forwards(): boolean {
+  return readFileSync('/proc/sys/net/ipv4/ip_forward', 'utf8').trim() === '1';
+}
+
 function bitsOf(address: string): number {
   return address.includes(':') ? HOST_BITS.ipv6 : HOST_BITS.ipv4;
 }
@@ -359,22 +369,6 @@ function isIpv6Step(s: RouterStep): boolean {
   if ('route' in s) return s.route.family === 'ipv6';
   return 'rule' in s && s.rule.family === 'ipv6';
 }
-
-/** A table of their own for packets with the former leg's address. */
-function answerWhereAsked(socket: NetlinkSocket, former: NonNullable<LegSpec['formerDefault']>): Request[] {
-  const index = findLink(socket, former.iface)?.index;
-  if (index === undefined) return [];
-  const { address, gateway } = former;
-  const rule = { family: 'ipv4', priority: FORMER_PRIORITY, table: FORMER_TABLE, source: `${address}/32` } as const;
-  const known = socket.dump(dumpRules('ipv4')).some((m) => parseRule(m)?.priority === FORMER_PRIORITY);
-  return [
-    ...(known ? [] : [addRule(rule)]),
-    addRoute({ destination: 'default', family: 'ipv4', gateway, index, table: FORMER_TABLE }, true),
-  ];
-}
-
-const FORMER_PRIORITY = 100;
-const FORMER_TABLE = 100;
 
 function deleteIfThere(socket: NetlinkSocket, name: string): void {
   const [error] = socket.batch([deleteLink({ name })]);
