@@ -60,6 +60,7 @@ export async function openNetworks(
       set: (forwards) => ports.set(forwards),
       change: (added, removed) => ports.change(added, removed),
     },
+    meshOwner: (protocol, port) => routed.publisherOf(protocol, port),
     subnet: config.bridgeSubnet,
     fixedCidr: config.fixedCidr,
     icc: config.icc,

@@ -10,7 +10,7 @@ import { ForeignForward } from './foreign-forward.js';
 import { Ipv6Ports, type Ipv6Publishing } from './ipv6-ports.js';
 import { type LegWish, type LocalLeg, legOf } from './local-leg.js';
 import { probeByBinding } from './port-probe.js';
-import { type PortProbe, type PortRequest, PortTable, type PublishedPort } from './ports.js';
+import { type MeshOwner, type PortProbe, type PortRequest, PortTable, type PublishedPort } from './ports.js';
 import {
   elementDocument,
   elementsOf,
@@ -48,6 +48,8 @@ export interface LocalNetworkOptions {
   readonly ifacePrefix?: string;
   readonly mtu?: number;
   readonly probe?: PortProbe;
+  /** Absent: there is no routing mesh. */
+  readonly meshOwner?: MeshOwner;
   readonly logger?: Logger;
   /** Absent: ports are published on IPv4 addresses alone. */
   readonly ipv6?: Ipv6Publishing;
@@ -93,7 +95,7 @@ export class LocalNetwork {
     this.#logger = options.logger ?? silentLogger;
     this.#subnet = bridgeSubnet(options.subnet ?? DEFAULT_SUBNET, options.fixedCidr);
     this.#ipv6 = new Ipv6Ports(options.ipv6, this.#logger);
-    this.#ports = new PortTable(options.probe ?? probeByBinding, options.ipv6?.isAvailable);
+    this.#ports = new PortTable(options.probe ?? probeByBinding, options.ipv6?.isAvailable, options.meshOwner);
     this.#mtu = options.mtu ?? DEFAULT_MTU;
     this.#ruleset = {
       table: options.table ?? DEFAULT_TABLE,

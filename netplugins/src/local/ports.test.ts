@@ -128,4 +128,28 @@ describe('published ports', () => {
     }
     assert.equal((await table.reserve('a', [request(address.port, '127.0.0.1')])).length, 1);
   });
+
+  it('that a service has on every node are refused with its name, and never chosen', async () => {
+    const mesh = new PortTable(free, undefined, (protocol, port) =>
+      protocol === 'tcp' && (port === 8080 || port === FIRST_DYNAMIC_PORT) ? 'web' : undefined,
+    );
+    for (const hostIp of ['', '127.0.0.1']) {
+      await assert.rejects(
+        mesh.reserve('a', [{ protocol: 'tcp', hostIp, publishedPort: 8080, targetPort: 80 }]),
+        (e) =>
+          isSwarmtsError(e, 'port-conflict') && /:8080\/tcp: port is already allocated by service web/.test(e.message),
+      );
+    }
+    const [udp, chosen, ranged] = await mesh.reserve('a', [
+      { protocol: 'udp', publishedPort: 8080, targetPort: 80 },
+      { protocol: 'tcp', publishedPort: 0, targetPort: 80 },
+      { protocol: 'tcp', publishedPort: 8080, lastPublishedPort: 8081, targetPort: 80 },
+    ]);
+    assert.deepEqual(
+      [udp, chosen, ranged].map((p) => p?.publishedPort),
+      [8080, FIRST_DYNAMIC_PORT + 1, 8081],
+    );
+    const known = { protocol: 'tcp', hostIp: '', publishedPort: 8080, targetPort: 80 } as const;
+    mesh.adopt('before', [known]);
+  });
 });

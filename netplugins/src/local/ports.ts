@@ -35,6 +35,9 @@ export function isOnIpv6(p: PublishedPort): boolean {
 /** Whether nobody listens on the port. */
 export type PortProbe = (protocol: PortProtocol, hostIp: string, port: number) => Promise<boolean>;
 
+/** Who has the port on every address of every node: a service; undefined when none has. */
+export type MeshOwner = (protocol: PortProtocol, port: number) => string | undefined;
+
 /** The ports that are chosen from: the kernel's own ephemeral range, as Docker does. */
 export const FIRST_DYNAMIC_PORT = 32768;
 export const LAST_DYNAMIC_PORT = 60999;
@@ -45,14 +48,16 @@ const MAX_PROBES = 512;
 export class PortTable {
   readonly #probe: PortProbe;
   readonly #hasIpv6: () => boolean;
+  readonly #meshOwner: MeshOwner;
   /** "tcp/80" -> host address -> owner. */
   readonly #taken = new Map<string, Map<string, string>>();
   #nextDynamic = 0;
 
   /** `hasIpv6`: whether the host has IPv6 now, so that ports on every address are on those as well. */
-  constructor(probe: PortProbe, hasIpv6: () => boolean = () => false) {
+  constructor(probe: PortProbe, hasIpv6: () => boolean = () => false, meshOwner: MeshOwner = () => undefined) {
     this.#probe = probe;
     this.#hasIpv6 = hasIpv6;
+    this.#meshOwner = meshOwner;
   }
 
   /**
@@ -109,6 +114,7 @@ export class PortTable {
 
   /** One number, on addresses of both families where there are two. */
   async #reserveFixed(owner: string, ports: readonly PublishedPort[]): Promise<readonly PublishedPort[]> {
+    for (const port of ports) this.#refuseMesh(port);
     this.adopt(owner, ports);
     const busy = await this.#firstBusy(ports);
     if (!busy) return ports;
@@ -127,7 +133,7 @@ export class PortTable {
     for (let i = 0; i < DYNAMIC_PORTS && probes < MAX_PROBES; i++) {
       const ports = at(FIRST_DYNAMIC_PORT + this.#nextDynamic);
       this.#nextDynamic = (this.#nextDynamic + 1) % DYNAMIC_PORTS;
-      if (ports.some((p) => this.#ownerOf(p) !== undefined)) continue;
+      if (ports.some((p) => (this.#ownerOf(p) ?? this.#meshOwner(p.protocol, p.publishedPort)) !== undefined)) continue;
       this.adopt(owner, ports);
       probes++;
       if (!(await this.#firstBusy(ports))) return ports;
@@ -147,6 +153,15 @@ export class PortTable {
       this.release(ports);
       throw e;
     }
+  }
+
+  #refuseMesh(port: PublishedPort): void {
+    const service = this.#meshOwner(port.protocol, port.publishedPort);
+    if (service === undefined) return;
+    throw new SwarmtsError(
+      'port-conflict',
+      `cannot publish ${portText(port)}: port is already allocated by service ${service}, which has it on every node`,
+    );
   }
 
   #take(owner: string, port: PublishedPort): void {

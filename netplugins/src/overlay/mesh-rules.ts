@@ -90,8 +90,8 @@ export function meshRules(m: MeshInput): RuleSet {
       ...refusalChain(),
       ...chain('empty_in', 'type filter hook prerouting priority -110; policy accept;', [REFUSE_EMPTY]),
       ...chain('empty_out', 'type filter hook output priority -110; policy accept;', [REFUSE_EMPTY]),
-      ...chain('prerouting', 'type nat hook prerouting priority -100; policy accept;', translate),
-      ...chain('output', 'type nat hook output priority -100; policy accept;', translate),
+      ...chain('prerouting', `type nat hook prerouting ${BEHIND_LOCAL}; policy accept;`, translate),
+      ...chain('output', `type nat hook output ${BEHIND_LOCAL}; policy accept;`, translate),
       ...chain('postrouting', 'type nat hook postrouting priority 100; policy accept;', [
         'ip saddr . ip daddr @self masquerade',
         ...(m.ingress ? subnetsOf(m.ingress.network) : []).map((s) => {
@@ -110,6 +110,9 @@ export function meshRules(m: MeshInput): RuleSet {
   };
   return [table];
 }
+
+/** A container of this node that had the port before a service got it keeps it, as with Docker. */
+const BEHIND_LOCAL = 'priority -99';
 
 /** Every packet comes by here: the set, which is empty most of the time, is asked before the routes. */
 const REFUSE_EMPTY = `meta l4proto . th dport @empty ct state new fib daddr type local goto ${REFUSAL}`;
@@ -172,6 +175,6 @@ function portRules(ports: readonly PublishedPort[], family: Family, shortcuts: M
   };
 }
 
-function protocolName(p: PortConfig): string {
+export function protocolName(p: PortConfig): string {
   return PROTOCOL_NAMES[p.protocol] ?? 'tcp';
 }

@@ -74,5 +74,9 @@ describe('ports that the mesh publishes', () => {
     assert.deepEqual(flushed, ['{"protocol":"udp","destinationPort":5353}', '{"protocol":"sctp","destinationPort":7}']);
     await tell([PortProtocol.UDP, 53]);
     assert.equal(flushed.length, 2);
+    assert.deepEqual(
+      [networks.publisherOf('udp', 53), networks.publisherOf('tcp', 53), networks.publisherOf('udp', 5353)],
+      ['web', undefined, undefined],
+    );
   });
 });

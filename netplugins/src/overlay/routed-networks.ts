@@ -21,7 +21,7 @@ import { type DataPathKey, isEncrypted, type Network, type NetworkAttachment, ty
 import { macOf } from '../mac-address.js';
 import { familyOf } from './data-path.js';
 import { EncryptedTunnels, NO_ENCRYPTION } from './encrypted-tunnels.js';
-import { connectionsTo, datagramPorts, MESH_TABLE, meshRules, shortcutsOf } from './mesh-rules.js';
+import { connectionsTo, datagramPorts, MESH_TABLE, meshRules, protocolName, shortcutsOf } from './mesh-rules.js';
 import {
   applyState,
   gatewayFor,
@@ -196,6 +196,12 @@ export class RoutedNetworks {
   /** Whether the host forwards for the routing mesh. */
   get usesHost(): boolean {
     return [...this.#views.values()].some((v) => isIngress(v) && this.#routers.has(v.id) && publishesPorts(v));
+  }
+
+  /** Name of the service that has a port on every node; undefined when none has. */
+  publisherOf(protocol: string, port: number): string | undefined {
+    const services = [...this.#views.values()].filter(isIngress).flatMap((v) => [...v.services.values()]);
+    return services.find((s) => s.ports.some((p) => p.publishedPort === port && protocolName(p) === protocol))?.name;
   }
 
   /** What the managers said last, as one message per network: to be kept over a restart. */
