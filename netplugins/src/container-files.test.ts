@@ -31,6 +31,18 @@ describe('resolv.conf', () => {
   });
 });
 
+describe('resolv.conf of a container that asks us', () => {
+  const options = (host: string, wishes: readonly string[]) =>
+    /^options (.*)$/m.exec(buildResolvConf({ host, options: wishes, required: ['ndots:0'] }).content)?.[1];
+
+  it('keeps the options of the host or the user, and looks names up as they are unless they say otherwise', () => {
+    assert.equal(options('', []), 'ndots:0');
+    assert.equal(options('options edns0 trust-ad\n', []), 'edns0 trust-ad ndots:0');
+    assert.equal(options('options ndots:3\n', []), 'ndots:3');
+    assert.equal(options('options ndots:3\n', ['timeout:1']), 'timeout:1 ndots:0');
+  });
+});
+
 describe('the hosts file', () => {
   it('has loopback, what was added and the container itself', () => {
     const content = buildHostsFile({

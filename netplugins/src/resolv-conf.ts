@@ -12,6 +12,8 @@ export interface ResolvConfInput {
   readonly nameservers?: readonly string[];
   readonly search?: readonly string[];
   readonly options?: readonly string[];
+  /** Options that are there unless one of the same name is: "ndots:0". */
+  readonly required?: readonly string[];
 }
 
 export interface ResolvConf {
@@ -58,11 +60,17 @@ export function buildResolvConf(input: ResolvConfInput): ResolvConf {
   const usesDefaults = chosen.length === 0;
   const nameservers = usesDefaults ? [...DEFAULT_NAMESERVERS] : chosen;
   const search = isSet(input.search) ? input.search : host.search;
-  const options = isSet(input.options) ? input.options : host.options;
+  const options = withRequired(isSet(input.options) ? input.options : host.options, input.required ?? []);
   const lines = nameservers.map((n) => `nameserver ${n}`);
   if (search.length > 0 && !(search.length === 1 && search[0] === '.')) lines.push(`search ${search.join(' ')}`);
   if (options.length > 0) lines.push(`options ${options.join(' ')}`);
   return { content: `${lines.join('\n')}\n`, nameservers, usesDefaults };
+}
+
+function withRequired(options: readonly string[], required: readonly string[]): readonly string[] {
+  const nameOf = (option: string) => option.split(':')[0];
+  const names = new Set(options.map(nameOf));
+  return [...options, ...required.filter((r) => !names.has(nameOf(r)))];
 }
 
 function isSet(list: readonly string[] | undefined): list is readonly string[] {

@@ -309,8 +309,12 @@ function resolvConfOf(
   attachment: NetworkAttachment | undefined,
   shared: boolean,
 ): string {
-  const wishes = dnsWithServer(withDnsDefaults(config.dns, context.dns), attachment?.nameserver);
-  return resolvConf(readHostFile('/etc/resolv.conf'), wishes, shared);
+  const host = readHostFile('/etc/resolv.conf');
+  const dns = withDnsDefaults(config.dns, context.dns);
+  const server = attachment?.nameserver;
+  if (server === undefined) return resolvConf(host, dns, shared);
+  // On networks with names the container asks us, and we ask the servers that it would have asked.
+  return resolvConf(host, { search: [], options: [], ...dns, servers: [server] }, shared, ['ndots:0']);
 }
 
 /** For a container that runs and has joined its first network with names. In place: the container has the file itself. */
@@ -327,14 +331,6 @@ export function moveNameServer(
 export function moveHosts(paths: ContainerPaths, linked: readonly LinkedContainer[]): void {
   const path = join(paths.container, 'hosts');
   writeFileSync(path, movedHosts(readFileSync(path, 'utf8'), linked));
-}
-
-/** On networks with names the container asks us, and we ask the servers that it would have asked. */
-function dnsWithServer(dns: DnsConfig | undefined, server: string | undefined): DnsConfig | undefined {
-  if (server === undefined) return dns;
-  const options = dns?.options ?? [];
-  const ndots = options.some((o) => o.startsWith('ndots:')) ? [] : ['ndots:0'];
-  return { servers: [server], search: dns?.search ?? [], options: [...options, ...ndots] };
 }
 
 function readHostFile(path: string): string {

@@ -42,10 +42,16 @@ export function hostNetworkHostsFile(hostFile: string, extra: readonly string[])
  * The configured servers, or the host's. A container with the host's network can reach what listens on its loopback, every
  * other one cannot.
  */
-export function resolvConf(hostFile: string, dns: DnsConfig | undefined, sharesHostNetwork: boolean): string {
+export function resolvConf(
+  hostFile: string,
+  dns: DnsConfig | undefined,
+  sharesHostNetwork: boolean,
+  required: readonly string[] = [],
+): string {
   if (sharesHostNetwork && (!dns || dns.servers.length + dns.search.length + dns.options.length === 0)) return hostFile;
   return buildResolvConf({
     host: hostFile,
+    required,
     ...(dns ? { nameservers: dns.servers, search: dns.search, options: dns.options } : {}),
   }).content;
 }
