@@ -3,7 +3,6 @@
  * network at a time. Nothing is remembered that the managers or the kernel do not know, but the legs, which come back with their
  * containers. What others delete or flush is written again by `repair`.
  */
-import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { setImmediate as immediate } from 'node:timers/promises';
 import {
@@ -17,37 +16,32 @@ import {
   systemClock,
   together,
 } from '@swarmts/lib';
-import { type DataPathKey, isEncrypted, type Network, type NetworkAttachment, type NetworkState } from '@swarmts/proto';
-import { macOf } from '../mac-address.js';
-import { familyOf } from './data-path.js';
+import { type DataPathKey, isEncrypted, type Network, type NetworkState } from '@swarmts/proto';
 import { EncryptedTunnels, NO_ENCRYPTION } from './encrypted-tunnels.js';
-import { connectionsTo, datagramPorts, MESH_TABLE, meshRules, protocolName, shortcutsOf } from './mesh-rules.js';
+import { protocolName } from './mesh-rules.js';
+import { MeshUpkeep } from './mesh-upkeep.js';
 import {
   applyState,
-  gatewayFor,
   isIngress,
   macvlanOf,
-  mtuOf,
   type NetworkView,
   publishesPorts,
   stateOf,
-  subnetsOf,
   usesTunnels,
   vniOf,
 } from './network-view.js';
-import { coreOf, routerOf, tunnelBytes } from './router-of-network.js';
+import { type AttachOptions, attachmentTo, macvlanSpecOf, type RoutedAttachment } from './routed-attachment.js';
+import { coreOf, routerOf } from './router-of-network.js';
 import { routerRules } from './router-rules.js';
-import { LEG_PREFIX, type LegSpec, type MacvlanSpec, type RouterExecutor, type RouterSpec } from './router-spec.js';
-import { changeBetween, documentOf, type RuleSet } from './rule-set.js';
-import { wireguardBytes } from './tunnel-plan.js';
+import type { RouterExecutor, RouterSpec } from './router-spec.js';
+import type { RuleSet } from './rule-set.js';
+import { UnderlayMtu } from './underlay-mtu.js';
+import { WrittenRules } from './written-rules.js';
 
 const ROUTER_ATTEMPTS = 40;
 const ROUTER_RETRY_MS = 50;
-const DEFAULT_UNDERLAY_MTU = 1500;
 /** Beside the routers' namespaces, whose names are ids of networks. */
 const TUNNELS_FILE = 'tunnels';
-/** Of a network that never leaves the node. */
-const LOCAL_MTU = 1500;
 
 export interface RoutedNetworksOptions {
   readonly executor: RouterExecutor;
@@ -67,33 +61,6 @@ export interface RoutedNetworksOptions {
   readonly onKeys?: (keys: readonly DataPathKey[]) => void;
 }
 
-/** A container's place on one network: plain data, kept with the container. */
-export interface RoutedAttachment {
-  readonly networkId: string;
-  readonly networkName: string;
-  /** Id that the managers know the endpoint by. */
-  readonly endpointId: string;
-  readonly network: Network;
-  readonly leg: LegSpec;
-  readonly aliases: readonly string[];
-}
-
-export interface AttachOptions {
-  readonly containerId: string;
-  readonly containerNetns: string;
-  readonly endpointId: string;
-  readonly attachment: NetworkAttachment;
-  readonly iface: string;
-  readonly mac?: string;
-  readonly formerDefault?: LegSpec['formerDefault'];
-}
-
-/** What was written last into a namespace. */
-interface RuleState {
-  readonly rules: RuleSet;
-  readonly token: string;
-}
-
 export class RoutedNetworks {
   readonly #o: RoutedNetworksOptions;
   readonly #log: Logger;
@@ -102,7 +69,9 @@ export class RoutedNetworks {
   readonly #legs = new Map<string, Map<string, RoutedAttachment>>();
   /** Legs that are just being made: they are not missing. */
   readonly #attaching = new Set<string>();
-  readonly #rules = new Map<string, RuleState>();
+  readonly #rules: WrittenRules;
+  readonly #mesh: MeshUpkeep;
+  readonly #mtu: UnderlayMtu;
   /** Backends' addresses that rules have led to, by network. */
   readonly #addresses = new Map<string, ReadonlySet<string>>();
   readonly #routers = new Set<string>();
@@ -111,14 +80,10 @@ export class RoutedNetworks {
   /** What the routers were like when they were looked at last, apart from their legs. */
   readonly #ensured = new Map<string, string>();
   readonly #tunnels: EncryptedTunnels;
-  #meshRules: RuleState | undefined;
-  /** As the rules of published ports have them. */
-  #shortcuts: ReadonlyMap<string, string> = new Map();
   #nodeId = '';
   /** Whether all networks that this node has a part in are known: what is not among them may go. */
   #isTold = false;
   #dataPathPort = 4789;
-  #underlayMtu = 0;
   readonly #dirty = new Set<string>();
   #tail: Promise<void> = Promise.resolve();
   #scheduled = false;
@@ -128,6 +93,9 @@ export class RoutedNetworks {
   constructor(options: RoutedNetworksOptions) {
     this.#o = options;
     this.#log = options.logger ?? silentLogger;
+    this.#rules = new WrittenRules(options.executor);
+    this.#mesh = new MeshUpkeep(options.executor, this.#rules);
+    this.#mtu = new UnderlayMtu(options.executor);
     this.#tunnels = new EncryptedTunnels({
       executor: options.executor,
       netns: join(options.dir, TUNNELS_FILE),
@@ -187,8 +155,7 @@ export class RoutedNetworks {
     await this.settled();
     await this.#serial(async () => {
       this.#nodeId = '';
-      this.#meshRules = undefined;
-      await this.#o.executor.removeRules('', [`inet ${MESH_TABLE}`]);
+      await this.#mesh.remove();
     });
     await this.#o.onLeave?.();
   }
@@ -264,7 +231,7 @@ export class RoutedNetworks {
   }
 
   async #join(made: RoutedAttachment): Promise<void> {
-    const macvlan = macvlanSpec(made);
+    const macvlan = macvlanSpecOf(made);
     if (macvlan) return this.#o.executor.attachMacvlan(macvlan);
     await this.#reconcileTunnels();
     if (this.#routers.has(made.networkId) && (await this.#joinKnownRouter(made))) return;
@@ -277,11 +244,11 @@ export class RoutedNetworks {
     const view = this.#views.get(networkId);
     if (!view) return false;
     try {
-      const known = this.#rules.get(networkId);
-      const isSame = known !== undefined && changeBetween(known.rules, this.#rulesOf(networkId, view)) === '';
-      // In this order: the executor does one after the other. Whether the same ones are still there is the repair's business.
-      const rules = isSame ? undefined : this.#writeRouterRules(networkId, view, leg.routerNetns);
-      await together(this.#o.executor.attachLeg(leg), rules);
+      const rules = this.#rulesOf(networkId, view);
+      // Whether they are still there is the repair's business, as it is with the router.
+      const written = this.#rules.are(leg.routerNetns, rules) ? undefined : this.#rules.bring(leg.routerNetns, rules);
+      // Behind the rules: the executor does one after the other.
+      await together(this.#o.executor.attachLeg(leg), written);
       return true;
     } catch (e) {
       this.#log.debug('a router is not as it was', { network: networkId, error: messageOf(e) });
@@ -330,7 +297,7 @@ export class RoutedNetworks {
 
   /** Looks at everything that is on the node and mends what differs. */
   async repair(): Promise<void> {
-    this.#underlayMtu = 0;
+    this.#mtu.forget();
     this.#ensured.clear();
     for (const id of [...this.#views.keys(), ...this.#routers]) this.#dirty.add(id);
     this.#schedule();
@@ -404,7 +371,7 @@ export class RoutedNetworks {
       dataPathPort: this.#dataPathPort,
       tunnels: this.#tunnels.netns,
       keepsClientAddress: this.#o.keepsClientAddress ?? true,
-      mtu: await this.#mtuFor(view),
+      mtu: await this.#mtu.forNetwork(view, this.#nodeId),
     };
     const legNames = new Map(
       [...(legs ?? [])].map(([endpoint, a]) => [
@@ -423,7 +390,7 @@ export class RoutedNetworks {
       }
       this.#ensured.set(id, core);
     }
-    await this.#writeRouterRules(id, view, netns);
+    await this.#rules.bring(netns, this.#rulesOf(id, view));
     await this.#forgetDeadBackends(id, view, netns);
   }
 
@@ -441,7 +408,7 @@ export class RoutedNetworks {
     if (!self) return;
     const peers = new Map(views.flatMap((v) => [...v.peers]));
     peers.delete(this.#nodeId);
-    const mtu = (await this.#underlay(self.addr)) - wireguardBytes(self.addr);
+    const mtu = await this.#mtu.forTunnels(self.addr);
     await this.#tunnels.ensure({
       index: self.index,
       peers: [...peers.values()],
@@ -471,23 +438,9 @@ export class RoutedNetworks {
     }
   }
 
-  async #writeRouterRules(id: string, view: NetworkView, netns: string): Promise<void> {
-    this.#rules.set(id, await this.#bring(netns, this.#rulesOf(id, view), this.#rules.get(id)));
-  }
-
   #rulesOf(id: string, view: NetworkView): RuleSet {
     const own = [...(this.#legs.get(id)?.values() ?? [])].flatMap((a) => a.leg.addresses.map((x) => x.address));
     return routerRules(view, this.#nodeId, own, this.#o.keepsClientAddress);
-  }
-
-  /** By what has changed, where that is enough and the rules are still there. */
-  async #bring(netns: string, rules: RuleSet, known: RuleState | undefined): Promise<RuleState> {
-    const change = known && changeBetween(known.rules, rules);
-    if (known && change !== undefined) {
-      const token = await this.#o.executor.changeRules({ netns, document: change }, known.token);
-      if (token !== '') return { rules, token };
-    }
-    return { rules, token: await this.#o.executor.writeRules({ netns, document: documentOf(rules) }) };
   }
 
   /** A container whose leg was deleted by somebody gets it back; one that is ending has no namespace any more. */
@@ -508,97 +461,32 @@ export class RoutedNetworks {
     if (gone.length === 0) return;
     await this.#o.executor.flushBackends(netns, gone);
     if (isIngress(view)) {
-      await this.#o.executor.flushBackends('', [...gone, ...gone.flatMap((a) => this.#shortcuts.get(a) ?? [])]);
+      await this.#o.executor.flushBackends('', [...gone, ...gone.flatMap((a) => this.#mesh.shortcutTo(a))]);
     }
   }
 
-  async #reconcileMesh(): Promise<void> {
-    const views = [...this.#views.values()];
-    if (this.#nodeId === '' || views.length === 0) return;
-    const others = views
-      .filter((v) => !usesTunnels(v))
-      .flatMap((v) => [...v.peers.values()])
-      .filter((p) => p.nodeId !== this.#nodeId);
-    const ingress = views.find((v) => isIngress(v) && v.peers.has(this.#nodeId));
-    this.#shortcuts = shortcutsOf([...(this.#legs.get(ingress?.id ?? '')?.values() ?? [])].map((a) => a.leg));
-    const rules = meshRules({
+  #reconcileMesh(): Promise<void> {
+    return this.#mesh.reconcile({
       nodeId: this.#nodeId,
-      ingress,
-      shortcuts: this.#shortcuts,
       dataPathPort: this.#dataPathPort,
-      vteps: [...new Set(others.map((p) => p.addr))].sort(),
+      views: this.views(),
+      legsOf: (id) => [...(this.#legs.get(id)?.values() ?? [])].map((a) => a.leg),
     });
-    const before = this.#meshRules;
-    this.#meshRules = await this.#bring('', rules, before);
-    if (before) await this.#lookAgain(datagramPorts(before.rules), datagramPorts(rules));
-  }
-
-  /** Whoever has been sending to a port since before it was published keeps the verdict of the first packet otherwise. */
-  async #lookAgain(before: ReadonlySet<string>, now: ReadonlySet<string>): Promise<void> {
-    for (const key of now) if (!before.has(key)) await this.#o.executor.flushConnections(connectionsTo(key));
   }
 
   async #removeRouter(id: string, netns: string): Promise<void> {
     this.#legs.delete(id);
     this.#ensured.delete(id);
-    this.#rules.delete(id);
+    this.#rules.forget(netns);
     this.#addresses.delete(id);
     if (!this.#routers.has(id)) return;
     await this.#o.executor.removeRouter(netns);
     this.#routers.delete(id);
   }
 
-  async #mtuFor(view: NetworkView): Promise<number> {
-    const self = view.peers.get(this.#nodeId);
-    if (vniOf(view.network) === 0) return LOCAL_MTU;
-    if (!self) return DEFAULT_UNDERLAY_MTU - tunnelBytes('0.0.0.0');
-    const mtu = await this.#underlay(self.addr);
-    return usesTunnels(view) ? mtu - wireguardBytes(self.addr) - tunnelBytes('0.0.0.0') : mtu - tunnelBytes(self.addr);
-  }
-
-  /** MTU of the device with this node's underlay address. */
-  async #underlay(address: string): Promise<number> {
-    if (this.#underlayMtu === 0) {
-      this.#underlayMtu = (await this.#o.executor.underlayMtu(address)) || DEFAULT_UNDERLAY_MTU;
-    }
-    return this.#underlayMtu;
-  }
-
   async #newAttachment(o: AttachOptions, network: Network): Promise<RoutedAttachment> {
-    const view = this.#views.get(network.id) ?? onlyNetwork(network);
-    const subnets = subnetsOf(network);
-    const addresses = o.attachment.addresses.map((text) => {
-      const [address = '', bits = ''] = text.split('/');
-      const family = familyOf(address);
-      const mine = subnets.filter((s) => s.family === family);
-      return {
-        address,
-        prefixLength: Number(bits),
-        gateway: gatewayFor(address, mine),
-        subnets: mine.map((s) => s.cidr),
-      };
-    });
-    const first = addresses[0]?.address;
-    if (first === undefined) throw new SwarmtsError('internal', `no address on network ${network.id}`);
-    const ingress = network.spec?.ingress ?? false;
-    return {
-      networkId: network.id,
-      networkName: network.spec?.annotations?.name ?? '',
-      endpointId: o.endpointId,
-      network,
-      aliases: o.attachment.aliases,
-      leg: {
-        routerNetns: this.#netnsOf(network.id),
-        containerNetns: o.containerNetns,
-        leg: LEG_PREFIX + createHash('sha256').update(o.containerId).digest('hex').slice(0, 13),
-        iface: o.iface,
-        mac: o.mac ?? macOf(first.includes(':') ? '0.0.0.0' : first),
-        mtu: mtuOf(network) ?? (await this.#mtuFor(view)),
-        addresses,
-        isDefault: ingress,
-        ...(ingress && o.formerDefault ? { formerDefault: o.formerDefault } : {}),
-      },
-    };
+    const mtu = await this.#mtu.forNetwork(this.#views.get(network.id) ?? onlyNetwork(network), this.#nodeId);
+    return attachmentTo(network, o, { netns: this.#netnsOf(network.id), mtu });
   }
 
   #forget(a: RoutedAttachment): void {
@@ -615,14 +503,6 @@ export class RoutedNetworks {
   #netnsOf(networkId: string): string {
     return join(this.#o.dir, networkId);
   }
-}
-
-function macvlanSpec(a: RoutedAttachment): MacvlanSpec | undefined {
-  const macvlan = macvlanOf(a.network);
-  if (!macvlan) return undefined;
-  const { containerNetns, iface, mac, addresses } = a.leg;
-  const mtu = mtuOf(a.network);
-  return { ...macvlan, containerNetns, iface, mac, addresses, ...(mtu === undefined ? {} : { mtu }) };
 }
 
 /** Until the managers have said more. */
