@@ -18,7 +18,7 @@ describe('a node that cannot encrypt', () => {
     const executor = new Proxy({} as RouterExecutor, {
       get: (_, method) => async () => {
         asked.push(String(method));
-        return method === 'encryption' ? '' : method === 'ensureRouter' ? [] : '';
+        return method === 'encryption' ? '' : method === 'ensureRouter' ? { missingLegs: [], madeVxlan: false } : '';
       },
     });
     const networks = new RoutedNetworks({ executor, dir: '/run/r' });

@@ -7,13 +7,14 @@ import { port, service, testNetwork, testState } from './testing.js';
 function setUp() {
   const asked: string[] = [];
   const flushed: string[] = [];
+  const found = { hasLostVxlan: false };
   const executor = new Proxy({} as RouterExecutor, {
     get:
       (_, method) =>
       async (...args: unknown[]) => {
         asked.push(String(method));
         if (method === 'flushConnections') flushed.push(JSON.stringify(args[0]));
-        return method === 'ensureRouter' ? [] : 'token';
+        return method === 'ensureRouter' ? { missingLegs: [], madeVxlan: found.hasLostVxlan } : 'token';
       },
   });
   const networks = new RoutedNetworks({ executor, dir: '/run/r' });
@@ -25,7 +26,7 @@ function setUp() {
     attachment: NetworkAttachment.create({ network: testNetwork({}, 0), addresses: ['10.1.0.5/24'] }),
     iface: 'eth0',
   };
-  return { asked, flushed, networks, request };
+  return { asked, flushed, found, networks, request };
 }
 
 describe('a leg of a network', () => {
@@ -56,6 +57,21 @@ describe('a leg of a network', () => {
     asked.length = 0;
     await networks.attach({ ...request, containerId: 'c2', endpointId: 't2' });
     assert.deepEqual(asked, ['attachLeg']);
+  });
+});
+
+describe('rules of a router', () => {
+  it('are written as a whole where the device is another one that they hung on', async () => {
+    const { asked, found, networks, request } = setUp();
+    await networks.attach(request);
+    await networks.repair();
+    asked.length = 0;
+    await networks.repair();
+    assert.ok(!asked.includes('writeRules'));
+    found.hasLostVxlan = true;
+    asked.length = 0;
+    await networks.repair();
+    assert.ok(asked.includes('writeRules'));
   });
 });
 

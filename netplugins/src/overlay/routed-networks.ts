@@ -33,7 +33,7 @@ import {
 import { type AttachOptions, attachmentTo, macvlanSpecOf, type RoutedAttachment } from './routed-attachment.js';
 import { coreOf, routerOf } from './router-of-network.js';
 import { routerRules } from './router-rules.js';
-import type { RouterExecutor, RouterSpec } from './router-spec.js';
+import type { EnsuredRouter, RouterExecutor, RouterSpec } from './router-spec.js';
 import type { RuleSet } from './rule-set.js';
 import { UnderlayMtu } from './underlay-mtu.js';
 import { WrittenRules } from './written-rules.js';
@@ -384,9 +384,10 @@ export class RoutedNetworks {
     const core = coreOf(spec);
     if (this.#ensured.get(id) !== core) {
       this.#ensured.delete(id);
-      const missing = await this.#ensureRouter(spec);
+      const { missingLegs, madeVxlan } = await this.#ensureRouter(spec);
+      if (madeVxlan) this.#rules.forget(netns);
       for (const a of legs?.values() ?? []) {
-        if (missing.includes(a.leg.leg) && !this.#attaching.has(a.leg.leg)) await this.#reattach(a);
+        if (missingLegs.includes(a.leg.leg) && !this.#attaching.has(a.leg.leg)) await this.#reattach(a);
       }
       this.#ensured.set(id, core);
     }
@@ -427,7 +428,7 @@ export class RoutedNetworks {
   }
 
   /** The kernel takes a namespace down in its own time: until then the number of a network that was here before is in use. */
-  async #ensureRouter(spec: RouterSpec): Promise<readonly string[]> {
+  async #ensureRouter(spec: RouterSpec): Promise<EnsuredRouter> {
     for (let attempt = 1; ; attempt++) {
       try {
         return await this.#o.executor.ensureRouter(spec);

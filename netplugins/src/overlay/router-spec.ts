@@ -76,6 +76,13 @@ export interface RouterSpec {
   readonly legs: readonly string[];
 }
 
+/** What was found on the way to a router that is as it should be. */
+export interface EnsuredRouter {
+  readonly missingLegs: readonly string[];
+  /** The VXLAN device was made just now: rules that hung on one before are gone with it. */
+  readonly madeVxlan: boolean;
+}
+
 /** A container's leg: both ends. */
 export interface LegSpec {
   readonly routerNetns: string;
@@ -121,8 +128,8 @@ export interface RulesSpec {
 
 /** What the driver asks of the privileged helper. */
 export interface RouterExecutor extends TunnelExecutor {
-  /** Makes or repairs a router; resolves to the legs that are missing. */
-  ensureRouter(spec: RouterSpec): Promise<readonly string[]>;
+  /** Makes or repairs a router. */
+  ensureRouter(spec: RouterSpec): Promise<EnsuredRouter>;
   removeRouter(netns: string): Promise<void>;
   attachLeg(spec: LegSpec): Promise<void>;
   detachLeg(routerNetns: string, leg: string): Promise<void>;

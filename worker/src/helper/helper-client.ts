@@ -6,6 +6,7 @@ import type { Duplex } from 'node:stream';
 import { type Clock, type Logger, SwarmtsError, silentLogger, systemClock, type TimerHandle } from '@swarmts/lib';
 import type {
   Encryption,
+  EnsuredRouter,
   FoundTunnel,
   LegSpec,
   MacvlanSpec,
@@ -200,7 +201,7 @@ export class HelperClient implements PrivilegedHelper {
     return (await this.#call('startDetached', { process: wireProcess(spec) }, spec.stdin)).result;
   }
 
-  async ensureRouter(router: RouterSpec): Promise<readonly string[]> {
+  async ensureRouter(router: RouterSpec): Promise<EnsuredRouter> {
     return (await this.#call('ensureRouter', { router })).result;
   }
 

@@ -5,6 +5,7 @@
 import { type ErrorCode, errorCodes } from '@swarmts/lib';
 import type {
   Encryption,
+  EnsuredRouter,
   FoundTunnel,
   LegSpec,
   MacvlanSpec,
@@ -102,7 +103,7 @@ export interface Results {
   flushConnections: null;
   kill: boolean;
   startDetached: number;
-  ensureRouter: readonly string[];
+  ensureRouter: EnsuredRouter;
   removeRouter: null;
   attachLeg: null;
   detachLeg: null;

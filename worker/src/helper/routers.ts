@@ -5,6 +5,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { SwarmtsError } from '@swarmts/lib';
 import {
+  type EnsuredRouter,
   type LegSpec,
   MESH_DEVICE,
   planRouter,
@@ -65,8 +66,8 @@ export class Routers {
     this.#forwarding = forwarding;
   }
 
-  /** Makes the router as specified. Returns the legs that are missing. */
-  ensure(spec: RouterSpec): readonly string[] {
+  /** Makes the router as specified. */
+  ensure(spec: RouterSpec): EnsuredRouter {
     if (!isNamespaceFile(spec.netns)) createNetns(spec.netns, () => this.#prepare());
     const { steps, missingLegs } = withNetns(spec.netns, () => {
       if (!forwards()) writeSysctls(this.#settings);
@@ -82,7 +83,7 @@ export class Routers {
     if (spec.uplink) this.#ensureHostRoutes(spec.uplink);
     const rest = steps.filter((s) => !DEVICE_STEPS.has(s.kind));
     if (rest.length > 0) withNetns(spec.netns, () => withSocket((s) => this.#apply(s, rest)));
-    return missingLegs;
+    return { missingLegs, madeVxlan: steps.some((s) => s.kind === 'make-vxlan') };
   }
 
   /** The kernel takes a namespace down in its own time; what leads into it from the host goes at once. */
