@@ -177,7 +177,10 @@ export class Routers {
         );
       }),
     );
-    const index = findLink(this.#home, MESH_DEVICE)?.index ?? 0;
+    this.#configureHostEnd(findLink(this.#home, MESH_DEVICE)?.index ?? 0, u);
+  }
+
+  #configureHostEnd(index: number, u: UplinkSpec): void {
     requireAll(
       this.#home.batch([
         setLink(
@@ -210,9 +213,12 @@ export class Routers {
     for (const family of ['ipv4', 'ipv6'] as const) {
       if (routes.some((r) => r.subnet.includes(':') === (family === 'ipv6'))) this.#forwarding.require(family);
     }
-    requireAll(
-      this.#home.batch(routes.map((r) => addRoute({ destination: r.subnet, gateway: r.gateway, index }, true))),
-    );
+    const add = () =>
+      this.#home.batch(routes.map((r) => addRoute({ destination: r.subnet, gateway: r.gateway, index }, true)));
+    if (add().every((e) => e === undefined)) return;
+    // The device has lost its addresses, or is down.
+    this.#configureHostEnd(index, u);
+    requireAll(add());
   }
 
   #deleteRoutes(routes: readonly Route[]): void {
