@@ -8,21 +8,11 @@ import { join } from 'node:path';
 import type { Duplex } from 'node:stream';
 import * as grpc from '@grpc/grpc-js';
 import type { InitRequest, JoinRequest } from '@swarmts/api';
-import {
-  asSwarmtsError,
-  type Clock,
-  isSwarmtsError,
-  type Logger,
-  type Random,
-  SwarmtsError,
-  sleep,
-  type TimerHandle,
-} from '@swarmts/lib';
+import { type Clock, isSwarmtsError, type Logger, type Random, SwarmtsError, sleep } from '@swarmts/lib';
 import {
   CredentialStore,
   type Credentials,
   Credentials as CredentialsClass,
-  createRequest,
   ExternalCas,
   forceNewGroup,
   joinCluster,
@@ -33,25 +23,22 @@ import {
   type RaftTimings,
   readPlacedCredentials,
   recoverCertificate,
-  renewCertificate,
 } from '@swarmts/manager';
 import type { RoutedNetworks } from '@swarmts/netplugins';
 import { defaults, type Node, type NodeDescription, NodeRole } from '@swarmts/proto';
 import { Agent, type ContainerEngine, type CsiPlugins } from '@swarmts/worker';
-import {
-  joinHostPort,
-  resolveAdvertiseAddr,
-  resolveDataPathAddr,
-  resolveListenAddr,
-  splitHostPort,
-} from './addresses.js';
+import { joinHostPort, resolveListenAddr, splitHostPort } from './addresses.js';
 import { askInTurn } from './ask-managers.js';
 import { Autolock } from './autolock.js';
+import { CertificateRenewal } from './certificate-renewal.js';
+import { renewBySelf, untilLeading } from './first-manager.js';
 import { validateInitRequest } from './init-request.js';
 import { askManagers } from './join-request.js';
+import { movedAddresses, newAddresses } from './membership-addresses.js';
 import { ALREADY_PART, LOCKED, leaveWarning, NOT_A_MANAGER, WORKER_ONLY } from './membership-messages.js';
 import { type NodeFiles, newCluster, newRaftId } from './new-cluster.js';
 import { decodeBootstrap, encodeBootstrap, type NodeState, NodeStateFile } from './node-state.js';
+import { RoleFollower } from './role-follower.js';
 import { controllerSide } from './volume-controller.js';
 
 export interface SwarmNodeOptions {
@@ -79,7 +66,6 @@ const READY_TIMEOUT_MS = 20_000;
 const LEAVE_TIMEOUT_MS = 8_000;
 /** How long those who ask a daemon that has just started wait for it to know whether it is a manager. */
 const START_WAIT_MS = 5_000;
-const ROLE_RETRY_MS = 500;
 const RESUME_RETRY_MS = 1_000;
 
 export class SwarmNode {
@@ -92,9 +78,6 @@ export class SwarmNode {
   #agent: Agent | undefined;
   #error = '';
   #tail: Promise<unknown> = Promise.resolve();
-  #renewal: TimerHandle | undefined;
-  #reconciling = false;
-  #reconcileAgain = false;
   #started = false;
   #stopped = false;
   #left = new AbortController();
@@ -102,10 +85,24 @@ export class SwarmNode {
   #record: Node | undefined;
   #revokedClients: ReadonlySet<string> = new Set();
   readonly #listeners = new Set<() => void>();
+  readonly #renewal: CertificateRenewal;
+  readonly #role: RoleFollower;
 
   constructor(options: SwarmNodeOptions) {
     this.#o = options;
     this.#file = new NodeStateFile(options.dir);
+    this.#renewal = new CertificateRenewal({
+      ...options,
+      store: () => (this.#state && !this.locked ? this.#store : undefined),
+      managers: () => this.knownManagers().map((m) => m.addr),
+      signal: this.#left.signal,
+      serial: (fn) => this.#serial(fn),
+    });
+    this.#role = new RoleFollower({
+      ...options,
+      follow: () => this.#serial(() => this.#followRole()),
+      isOver: () => this.#stopped || !this.#state,
+    });
   }
 
   /** Resolves when it is known what this node is; the API answers before that. Later than a few seconds it is not waited for. */
@@ -156,7 +153,7 @@ export class SwarmNode {
       await store.replace(files);
       this.#error = '';
       this.#agent?.reconnect();
-      this.#scheduleRenewal();
+      this.#renewal.schedule();
     });
   }
 
@@ -256,14 +253,8 @@ export class SwarmNode {
       if (this.#state && !r.forceNewCluster) throw new SwarmtsError('already-in-swarm', ALREADY_PART);
       validateInitRequest(r);
       if (this.#state) return this.#takeOver(r, this.#state);
-      const listen = resolveListenAddr(r.listenAddr, networkInterfaces());
-      const advertise = resolveAdvertiseAddr(
-        r.advertiseAddr || this.#o.defaultAdvertiseAddr,
-        listen,
-        networkInterfaces(),
-      );
-      const dataPathAddr = resolveDataPathAddr(r.dataPathAddr, advertise, networkInterfaces());
-      const addr = joinHostPort(advertise);
+      const addresses = newAddresses(r, this.#o.defaultAdvertiseAddr, networkInterfaces());
+      const addr = addresses.advertiseAddr;
       const raftId = newRaftId();
       const first = await newCluster(
         r,
@@ -277,9 +268,7 @@ export class SwarmNode {
       const { nodeId } = first;
       await this.#begin(
         {
-          listenAddr: joinHostPort(listen),
-          advertiseAddr: addr,
-          dataPathAddr,
+          ...addresses,
           raftId,
           managers: [{ nodeId, addr }],
           joinAddr: '',
@@ -304,19 +293,12 @@ export class SwarmNode {
         '--force-new-cluster needs the state of a manager, and this node is a worker: run it on a former manager',
       );
     }
-    const interfaces = networkInterfaces();
-    const listen = resolveListenAddr(r.listenAddr || state.listenAddr, interfaces);
-    const wanted = r.advertiseAddr || this.#o.defaultAdvertiseAddr || state.advertiseAddr;
-    const advertise = resolveAdvertiseAddr(wanted, listen, interfaces);
-    const addr = joinHostPort(advertise);
-    const kept = r.dataPathAddr === '' && addr === state.advertiseAddr;
-    const dataPathAddr = kept ? state.dataPathAddr : resolveDataPathAddr(r.dataPathAddr, advertise, interfaces);
+    const addresses = movedAddresses(r, state, this.#o.defaultAdvertiseAddr, networkInterfaces());
     // With a lease, lest its last word as a member of the old group be that it is gone.
     await this.#shutDown(this.#o.leaseMs, false);
     await forceNewGroup(this.#managerDir, state.raftId, () => store.dataKeys);
-    const managers = [{ nodeId: this.nodeId, addr }];
-    const listenAddr = joinHostPort(listen);
-    await this.#remember({ listenAddr, advertiseAddr: addr, dataPathAddr, managers, joinAddr: '', takeOver: true });
+    const managers = [{ nodeId: this.nodeId, addr: addresses.advertiseAddr }];
+    await this.#remember({ ...addresses, managers, joinAddr: '', takeOver: true });
     if (this.#state) await this.#run(this.#state);
     await this.#untilReady();
     return this.nodeId;
@@ -431,13 +413,13 @@ export class SwarmNode {
       onNode: (node) => {
         this.#record = node;
         this.#changed();
-        this.#reconcileRole();
+        this.#role.mark();
       },
       onRejected: (message) => this.#onRejected(message),
     });
     this.#agent = agent;
     await agent.start();
-    this.#scheduleRenewal();
+    this.#renewal.schedule();
   }
 
   async #startManager(state: NodeState, credentials: Credentials): Promise<void> {
@@ -462,45 +444,22 @@ export class SwarmNode {
       timings: this.#o.timings,
       volumePlugins: controllerSide(this.#o.csiPlugins),
       onFatal: this.#o.onFatal,
-      onRemoved: () => this.#reconcileRole(),
+      onRemoved: () => this.#role.mark(),
     });
     this.#manager = manager;
     this.#changed();
     if (state.joinAddr !== '') await this.#remember({ joinAddr: '' });
-    if (bootstrap || state.takeOver) await this.#untilLeading(manager);
-    if (state.takeOver) await this.#renewBySelf(manager, store);
+    if (bootstrap || state.takeOver) await untilLeading(manager, this.#o.clock);
+    if (state.takeOver) await renewBySelf(manager, store, this.#o.clock, this.#o.log);
     await this.#remember({ bootstrap: '', takeOver: false });
     this.#autolock = new Autolock({
       ...this.#o,
       manager,
       store,
-      renew: () => this.#renew(),
+      renew: () => this.#renewal.renew(),
       serial: (fn) => this.#serial(fn),
     });
     await this.#autolock.start();
-  }
-
-  /** An external CA may be away just then: with a certificate that is still valid the node goes on, and asks for another one as usual. */
-  async #renewBySelf(manager: Manager, store: CredentialStore): Promise<void> {
-    const { keyPem, csrPem } = await createRequest();
-    try {
-      const answer = await manager.issueForSelf(csrPem);
-      const [certPem, rootPem] = [answer.certPem, answer.rootCaPem].map((b) => Buffer.from(b).toString());
-      await store.replace({ keyPem, certPem: certPem ?? '', rootPem: rootPem ?? '' });
-    } catch (e) {
-      if (store.identity.notAfterMs <= this.#o.clock.now()) throw e;
-      this.#o.log.warn('certificate was not renewed after taking over: it is at its usual time', { error: e });
-    }
-  }
-
-  /** The first, or only, manager leads, and what it has to write is written. */
-  async #untilLeading(manager: Manager): Promise<void> {
-    const deadline = this.#o.clock.monotonic() + READY_TIMEOUT_MS;
-    while (manager.store.count('cluster') === 0 || !manager.isLeader) {
-      if (this.#o.clock.monotonic() > deadline)
-        throw new SwarmtsError('timeout', 'the only manager did not become leader');
-      await sleep(this.#o.clock, 5);
-    }
   }
 
   async #remember(change: Partial<NodeState>): Promise<void> {
@@ -551,60 +510,9 @@ export class SwarmNode {
     });
   }
 
-  // Certificate and role
+  // Role
 
-  #scheduleRenewal(): void {
-    this.#renewal?.cancel();
-    const identity = this.credentials?.identity;
-    if (!identity || this.#stopped) return;
-    const life = identity.notAfterMs - identity.notBeforeMs;
-    const at = identity.notBeforeMs + life * (0.5 + 0.3 * this.#o.random());
-    this.#renewal = this.#o.clock.after(Math.max(1000, at - this.#o.clock.now()), () => {
-      this.#serial(() => this.#renew())
-        .catch((e: unknown) => this.#o.log.warn('certificate was not renewed, trying again', { error: e }))
-        .finally(() => this.#scheduleRenewal());
-    });
-  }
-
-  async #renew(): Promise<void> {
-    const store = this.#store;
-    if (!store || store.locked || !this.#state) return;
-    const files = await askInTurn(
-      this.knownManagers().map((m) => m.addr),
-      (addr) => renewCertificate(addr, store.credentials, this.#left.signal),
-      // What an external CA says it says through every manager.
-      (e) => isSwarmtsError(e, 'failed-precondition'),
-    );
-    await store.replace(files);
-  }
-
-  /** Follows the role that the managers give this node, one step at a time, until certificate and process agree with it. */
-  #reconcileRole(): void {
-    if (this.#reconciling) {
-      this.#reconcileAgain = true;
-      return;
-    }
-    this.#reconciling = true;
-    const attempt = async (): Promise<void> => {
-      do {
-        this.#reconcileAgain = false;
-        try {
-          await this.#serial(() => this.#followRole());
-        } catch (e) {
-          if (this.#stopped || !this.#state) return;
-          this.#o.log.warn('change of role is tried again', { error: asSwarmtsError(e).message });
-          await sleep(this.#o.clock, ROLE_RETRY_MS);
-          this.#reconcileAgain = true;
-        }
-      } while (this.#reconcileAgain && !this.#stopped);
-    };
-    attempt()
-      .catch((e: unknown) => this.#o.log.error('change of role failed', { error: e }))
-      .finally(() => {
-        this.#reconciling = false;
-      });
-  }
-
+  /** One step towards the role that the managers give this node, until certificate and process agree with it. */
   async #followRole(): Promise<void> {
     const { credentials } = this;
     const state = this.#state;
@@ -615,7 +523,7 @@ export class SwarmNode {
     if (this.#manager && wanted === NodeRole.MANAGER && record?.managerStatus?.raftId !== state.raftId)
       await this.#dropManager();
     if (credentials.identity.role !== wanted || record?.certificateRotating) {
-      await this.#renew();
+      await this.#renewal.renew();
       this.#agent?.describe();
     }
     const role = credentials.identity.role;
@@ -659,7 +567,7 @@ export class SwarmNode {
   }
 
   async #shutDown(leaseMs: number, removeTasks: boolean): Promise<void> {
-    this.#renewal?.cancel();
+    this.#renewal.cancel();
     const agent = this.#agent;
     const manager = this.#manager;
     this.#agent = undefined;
