@@ -217,7 +217,9 @@ export class RoutedNetworks {
     this.#legsOf(network.id).set(o.endpointId, made);
     try {
       const joined = this.#serial(() => this.#join(made));
-      await together(joined, beside?.(made));
+      // The executor is at work by then.
+      const besides = beside && immediate().then(() => beside(made));
+      await together(joined, besides);
     } catch (e) {
       await this.disconnect(made).catch((left: unknown) =>
         this.#log.debug('a leg may be left', { leg: made.leg.leg, error: messageOf(left) }),
@@ -324,7 +326,8 @@ export class RoutedNetworks {
     // A container that is just about to be attached goes first: somebody waits for it.
     this.#soon = immediate().then(() => {
       this.#soon = undefined;
-      void this.#serial(() => this.#reconcileDirty());
+      // Whoever has waited for what was done before is answered first.
+      void this.#serial(() => immediate().then(() => this.#reconcileDirty()));
     });
     this.#o.onChange?.();
   }
