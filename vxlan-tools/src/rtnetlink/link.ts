@@ -280,18 +280,24 @@ export function deleteLink(target: LinkTarget): Request {
   };
 }
 
+const IFLA_EXT_MASK = 29;
+const RTEXT_FILTER_SKIP_STATS = 8;
+/** They are most of what the kernel would gather, of every processor, and nobody here reads them. */
+const WITHOUT_COUNTERS: Attribute = [IFLA_EXT_MASK, u32(RTEXT_FILTER_SKIP_STATS)];
+
 export function getLink(target: LinkTarget): Request {
   return {
     type: RTM_GETLINK,
     flags: 0,
     header: ifInfo(AF_UNSPEC, targetIndex(target), 0, 0),
-    attributes: targetAttributes(target),
+    attributes: [...targetAttributes(target), WITHOUT_COUNTERS],
     operation: `get link ${targetText(target)}`,
   };
 }
 
 export function dumpLinks(): Request {
-  return { type: RTM_GETLINK, flags: 0, header: ifInfo(AF_UNSPEC, 0, 0, 0), attributes: [], operation: 'list links' };
+  const header = ifInfo(AF_UNSPEC, 0, 0, 0);
+  return { type: RTM_GETLINK, flags: 0, header, attributes: [WITHOUT_COUNTERS], operation: 'list links' };
 }
 
 export interface BridgeChanges {
