@@ -31,7 +31,9 @@ export class DnsClient {
   readonly #containers = new Map<string, DnsContainer>();
   /** What the process has. */
   readonly #sentNetworks = new Map<string, NetworkNames>();
-  readonly #sentContainers = new Map<string, DnsContainer>();
+  readonly #sentContainers = new Set<string>();
+  /** To be told, also where it was told before: one that was started again has another namespace under the same name. */
+  readonly #due = new Set<string>();
   readonly #process: ControlClient<DnsAcknowledgement>;
   #tail: Promise<void> = Promise.resolve();
   #scheduled = false;
@@ -46,6 +48,7 @@ export class DnsClient {
   /** Resolves when the container's questions are answered. */
   async put(container: DnsContainer): Promise<void> {
     this.#containers.set(container.id, container);
+    this.#due.add(container.id);
     const failed = await this.#flush();
     const reason = failed[container.id];
     if (reason !== undefined) {
@@ -54,6 +57,7 @@ export class DnsClient {
   }
 
   remove(containerId: string): void {
+    this.#due.delete(containerId);
     if (this.#containers.delete(containerId)) this.changed();
   }
 
@@ -109,7 +113,9 @@ export class DnsClient {
     for (const n of present) this.#sentNetworks.set(n.id, n);
     for (const id of update.removedNetworkIds) this.#sentNetworks.delete(id);
     for (const c of update.containers) {
-      if (acknowledged.failed[c.id] === undefined) this.#sentContainers.set(c.id, c);
+      if (acknowledged.failed[c.id] !== undefined) continue;
+      this.#sentContainers.add(c.id);
+      if (this.#containers.get(c.id) === c) this.#due.delete(c.id);
     }
     for (const id of update.removedContainerIds) this.#sentContainers.delete(id);
     return acknowledged.failed;
@@ -126,9 +132,11 @@ export class DnsClient {
     const present = this.#o.networks(used);
     const ids = new Set(present.map((n) => n.id));
     const networks = present.flatMap((n) => changeOfNames(this.#sentNetworks.get(n.id), n) ?? []);
-    const containers = [...this.#containers.values()].filter((c) => !isSame(this.#sentContainers.get(c.id), c));
+    const containers = [...this.#containers.values()].filter(
+      (c) => this.#due.has(c.id) || !this.#sentContainers.has(c.id),
+    );
     const removedNetworkIds = [...this.#sentNetworks.keys()].filter((id) => !ids.has(id));
-    const removedContainerIds = [...this.#sentContainers.keys()].filter((id) => !this.#containers.has(id));
+    const removedContainerIds = [...this.#sentContainers].filter((id) => !this.#containers.has(id));
     const count = networks.length + containers.length + removedNetworkIds.length + removedContainerIds.length;
     if (!reset && count === 0) return { present, update: undefined };
     const update = {
@@ -141,9 +149,4 @@ export class DnsClient {
     };
     return { present, update };
   }
-}
-
-/** Most are the very same object: there may be a thousand of them, and one has changed. */
-function isSame(a: DnsContainer | undefined, b: DnsContainer): boolean {
-  return a === b || JSON.stringify(a) === JSON.stringify(b);
 }

@@ -2,7 +2,7 @@
 import { createSocket } from 'node:dgram';
 import { isIPv6, Socket } from 'node:net';
 import { type Clock, type Logger, messageOf, type Random } from '@swarmts/lib';
-import { bindUdp, connectTcp, DatagramBatch, type NftLibrary, withNetns } from 'vxlan-tools';
+import { bindUdp, connectTcp, DatagramBatch, type NftLibrary, netnsInode, withNetns } from 'vxlan-tools';
 import { ContainerSockets, NAMESERVER } from './container-sockets.js';
 import type { Forwarder, Outlet } from './forwarder.js';
 import { linkedNetwork, lookUp, RecordCache, TTL_SECONDS } from './lookup.js';
@@ -27,6 +27,8 @@ const MAX_QUERY_BYTES = 4_096;
 
 interface Served {
   readonly container: DnsContainer;
+  /** Of the namespace that the sockets are in: the file may have become another one's. */
+  readonly inode: number;
   readonly sockets: ContainerSockets;
 }
 
@@ -70,7 +72,8 @@ export class NameServer {
 
   async #serve(container: DnsContainer): Promise<void> {
     const known = this.#served.get(container.id);
-    if (known && known.container.netns === container.netns) {
+    const inode = netnsInode(container.netns);
+    if (known?.inode === inode) {
       this.#served.set(container.id, { ...known, container });
       return;
     }
@@ -78,7 +81,7 @@ export class NameServer {
     const answer = (message: Buffer, overUdp: boolean) => this.#answer(container.id, message, overUdp);
     const { netns } = container;
     const sockets = await ContainerSockets.open({ netns, nft: this.#o.nft, answer, batch: this.#batch });
-    this.#served.set(container.id, { container, sockets });
+    this.#served.set(container.id, { container, inode, sockets });
   }
 
   #stop(id: string): void {

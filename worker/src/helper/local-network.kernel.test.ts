@@ -273,7 +273,7 @@ describe('the local network in the kernel', function () {
   it('leaves a default route over another leg alone, and the table of what is answered here', async () => {
     const a = await attach('a');
     const inside = async (...argv: string[]) => Buffer.from((await host.run(a.netns, ...argv)).stdout).toString();
-    await inside('ip', 'link', 'add', 'eth9', 'type', 'dummy');
+    await inside('ip', 'link', 'add', 'eth9', 'type', 'bridge');
     await inside('ip', 'link', 'set', 'eth9', 'up');
     await inside('ip', 'route', 'replace', 'default', 'dev', 'eth9');
     await inside('ip', 'rule', 'add', 'priority', '100', 'from', a.address, 'table', '100');
