@@ -137,6 +137,8 @@ export interface ContainerNetwork {
   readonly links?: readonly ContainerLink[];
   /** Those that were asked for. */
   readonly fixedAddresses?: readonly string[];
+  /** All that others on the network find it by. */
+  readonly dnsNames?: readonly string[];
 }
 
 /** Another container, by its name, under a name of one's own. */

@@ -107,7 +107,7 @@ function endpointJson(n: ContainerNetwork): Record<string, unknown> {
     GlobalIPv6PrefixLen: n.ipv6PrefixLength,
     MacAddress: n.mac,
     DriverOpts: null,
-    DNSNames: null,
+    DNSNames: n.dnsNames ?? null,
   };
 }
 

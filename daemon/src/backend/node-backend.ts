@@ -13,7 +13,7 @@ import type {
 } from '@swarmts/api';
 import { isSwarmtsError, SwarmtsError, unusedName } from '@swarmts/lib';
 import { type RoutedNetworks, vniOf } from '@swarmts/netplugins';
-import type { LogQuery, Network, NetworkSpec } from '@swarmts/proto';
+import { builtinNetworks, type LogQuery, type Network, type NetworkSpec } from '@swarmts/proto';
 import {
   type ContainerEngine,
   type ContainerInfo,
@@ -268,8 +268,19 @@ function networksOf({ networks, config }: ContainerInfo, own: LocalNetworks): Co
     const wish = config.networks?.find((w) => !w.given && (w.target === n.id || w.target === n.name));
     const known = n.id === '' ? own.find(n.name) : undefined;
     const named = known ? { id: known.id, name: known.spec?.annotations?.name ?? '' } : {};
-    return { ...n, ...named, ...(wish ? { fixedAddresses: wish.addresses } : {}) };
+    return { ...n, ...named, ...(wish ? wished(wish, n, config.name) : {}) };
   });
+}
+
+/** What was asked for of it, and the names that it has there now. */
+function wished(
+  wish: Pick<NetworkWish, 'addresses' | 'aliases'>,
+  n: ContainerSummary['networks'][number],
+  name: string,
+) {
+  const isNamed = n.id !== '' && n.id !== builtinNetworks.bridge.id;
+  const names = isNamed ? { dnsNames: [name, ...n.aliases] } : {};
+  return { fixedAddresses: wish.addresses, aliases: wish.aliases, ...names };
 }
 
 /** The name of the network that the container was made for. */

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import {
   Cluster,
+  ContainerSpec,
+  ContainerStatus,
   Endpoint,
   EndpointVip,
   Network,
@@ -14,6 +16,7 @@ import {
   PortConfig,
   Service,
   Task,
+  TaskSpec,
   TaskState,
   TaskStatus,
 } from '@swarmts/proto';
@@ -110,6 +113,24 @@ describe('what a node is told of networks', () => {
       ingress?.services.map((s) => s.ports.map((p) => p.publishedPort)),
       [[8080]],
     );
+  });
+
+  it('includes what tasks are called by themselves', async () => {
+    bed.complete();
+    await bed.task('t1', 'b', TaskState.RUNNING);
+    const names = async (containerId: string, hostname: string) => {
+      await bed.write((tx) => {
+        const t = tx.get('task', 't1') ?? assert.fail();
+        const container = ContainerStatus.create({ containerId });
+        const status = TaskStatus.create({ ...t.status, container });
+        const spec = TaskSpec.create({ ...t.spec, container: ContainerSpec.create({ hostname }) });
+        tx.update('task', { ...t, status, spec });
+      });
+      return bed.store.view((tx) => bed.index.endpoint(tx, 'back', 't1'))?.aliases;
+    };
+    assert.deepEqual(await names('', ''), []);
+    assert.deepEqual(await names('0123456789abcdef', 'db1'), ['0123456789ab', 'db1']);
+    assert.deepEqual(await names('0123456789abcdef', 'db-{{.Task.Slot}}'), ['0123456789ab']);
   });
 
   it('is a network as a whole as soon as a task of it comes, and nothing of it after the last has gone', async () => {

@@ -23,6 +23,8 @@ import { ingressNetwork, wantedNetworks } from '../allocator/attachments.js';
 import { isIngress, targetOf } from '../allocator/published-ports.js';
 import type { ReadTx } from '../store/transaction.js';
 
+const SHORT_ID_DIGITS = 12;
+
 /** What has changed on one network since nodes were last told. */
 export interface TouchedNetwork {
   readonly endpoints: Set<string>;
@@ -134,7 +136,7 @@ export class NetworkIndex {
       serviceId: task.serviceId,
       name: task.spec?.attachment?.containerName ?? containerName(task),
       addresses: attachment.addresses.map(withoutBits),
-      aliases: attachment.aliases,
+      aliases: task.spec?.attachment ? attachment.aliases : ownNames(task),
       ready: observedState(task) === TaskState.RUNNING && isWanted(task),
     });
   }
@@ -200,6 +202,14 @@ export class NetworkIndex {
 function isEndpoint(t: Task): boolean {
   const state = observedState(t);
   return t.networks.length > 0 && t.nodeId !== '' && state >= TaskState.ASSIGNED && !isTerminal(state);
+}
+
+/** What a task calls itself, as with Docker: its container's short id, which is its hostname, or the one that was given it. */
+function ownNames(t: Task): readonly string[] {
+  const id = t.status?.container?.containerId.slice(0, SHORT_ID_DIGITS) ?? '';
+  const hostname = t.spec?.container?.hostname ?? '';
+  // Templates are filled in on the node.
+  return [id, hostname.includes('{{') ? '' : hostname].filter((name) => name !== '');
 }
 
 function ingressPorts(s: Service): readonly PortConfig[] {

@@ -45,6 +45,14 @@ describe('the names of a network', () => {
     assert.deepEqual(ask('db', RecordType.A, view)?.addresses, ['10.1.0.9']);
   });
 
+  it('of tasks include those that they give themselves, and take nothing from services', () => {
+    const task = endpoint('t1', 'a', '10.1.0.5', { aliases: ['0123456789ab', 'Node-1', 'web', 'www'] });
+    const view = testView({ endpoints: [task] });
+    assert.deepEqual(ask('0123456789ab', RecordType.A, view)?.addresses, ['10.1.0.5']);
+    assert.deepEqual(ask('node-1', RecordType.A, view)?.addresses, ['10.1.0.5']);
+    for (const name of ['web', 'www']) assert.deepEqual(ask(name, RecordType.A, view)?.addresses, ['10.1.0.2'], name);
+  });
+
   it('that a container alone has lead to those of the network that it has them on', () => {
     const networks = [namesOf(testView())];
     const links: Record<string, Record<string, string>> = {

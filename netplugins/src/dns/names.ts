@@ -1,6 +1,6 @@
 /**
  * Which names a network has, from what the managers say of it. Pure. A service's name and aliases give its VIP, or with dnsrr its
- * tasks; `tasks.<service>` and a container's own name always give tasks. Only ready ones are found.
+ * tasks; `tasks.<service>` and a container's own names always give tasks. Only ready ones are found.
  */
 import type { NetworkEndpoint } from '@swarmts/proto';
 import { hasVip, readyByService } from '../overlay/backends.js';
@@ -53,12 +53,16 @@ function gather(v: NetworkView): NetworkNames {
     add(`tasks.${s.name}`, tasks);
     for (const vip of s.virtualIps) reverse.set(vip, `${s.name}.${network}`);
   }
+  const ofServices = new Set(names.keys());
   for (const e of v.endpoints.values()) {
     for (const address of e.addresses) reverse.set(address, `${e.name}.${network}`);
     if (!e.ready) continue;
     add(e.name, e.addresses);
-    // A service's aliases are its own; those of a plain container stand for it alone.
-    if (e.serviceId === '') for (const alias of e.aliases) if (alias !== e.name) add(alias, e.addresses);
+    for (const alias of e.aliases) {
+      // What is a service's stays its own: a task may be called the same.
+      const isTaken = e.serviceId !== '' && ofServices.has(alias.toLowerCase());
+      if (alias !== e.name && !isTaken) add(alias, e.addresses);
+    }
   }
   return { id: v.id, name: network.toLowerCase(), subnets: subnetsOf(v.network).map((s) => s.cidr), names, reverse };
 }

@@ -11,6 +11,8 @@ export interface AttachRequest {
   readonly networks?: readonly NetworkWish[];
   /** Name of the container. */
   readonly name?: string;
+  /** Others on networks with names find it by this as well. */
+  readonly hostname?: string;
   /** Its own choice of name servers, where it has made one. */
   readonly dnsServers?: readonly string[];
   /** Of the node's local network, open to it in any case. */

@@ -228,6 +228,7 @@ export function attachRequest(
     ports: config.ports,
     ...(config.networks ? { networks: config.networks } : {}),
     name: config.name,
+    hostname: record.hostname,
     dnsServers: withDnsDefaults(config.dns, dns)?.servers ?? [],
     links: linkedPorts(linked),
   };

@@ -13,7 +13,7 @@ import { builtinNetworks, Network, NetworkAttachment, NetworkSpec } from '@swarm
 import type { AttachRequest } from './container-network.js';
 import { NodeContainerNetwork } from './node-container-network.js';
 
-const REQUEST: AttachRequest = { netnsPath: '/n/c', ports: [], name: 'box' };
+const REQUEST: AttachRequest = { netnsPath: '/n/c', ports: [], name: 'box', hostname: 'inside' };
 const PLAIN = {
   address: '172.30.0.2',
   prefixLength: 16,
@@ -31,6 +31,8 @@ function atEth0(): LocalEndpoint {
 
 function setUp() {
   const calls: string[] = [];
+  /** Names that are asked for. */
+  const asked: (readonly string[])[] = [];
   let fails = '';
   let internal = false;
   const step = (name: string) => {
@@ -80,8 +82,9 @@ function setUp() {
     routed: routed as unknown as RoutedNetworks,
     helper: { createNetns: async () => step('createNetns'), detachLocal: async () => step('detachLocal') },
     source: {
-      async obtain() {
+      async obtain(wish) {
         step('obtain');
+        asked.push(wish.aliases);
         const spec = NetworkSpec.create({ internal });
         return {
           endpointId: 'e1',
@@ -101,11 +104,12 @@ function setUp() {
     planned.push(p.networks?.map((n) => n.id.slice(0, 4)).join());
   };
   const connect = (target: string, request: AttachRequest = REQUEST) =>
-    network.connect('c', PLAIN, request, { target, aliases: [], addresses: [] }, note);
+    network.connect('c', PLAIN, request, { target, aliases: ['db'], addresses: [] }, note);
   const disconnect = (id: string, request: AttachRequest = REQUEST) =>
     network.disconnect('c', PLAIN, request, id, note);
   return {
     calls,
+    asked,
     planned,
     connect,
     disconnect,
@@ -117,8 +121,9 @@ function setUp() {
 
 describe('a container that joins a further network', () => {
   it('is attached and named at the same time', async () => {
-    const { calls, planned, connect } = setUp();
+    const { calls, asked, planned, connect } = setUp();
     const joined = await connect('back');
+    assert.deepEqual(asked, [['db', 'c', 'inside']]);
     assert.deepEqual(planned, ['b100,net1']);
     assert.deepEqual([joined.networks?.map((n) => n.name), joined.nameserver], [['bridge', 'back'], '127.0.0.11']);
     assert.deepEqual(calls, ['obtain', 'join eth1', 'names net1']);

@@ -46,6 +46,8 @@ export interface NameService {
   remove(containerId: string): void;
 }
 
+const SHORT_ID_DIGITS = 12;
+
 interface RoutedDetails {
   readonly kind: 'routed';
   readonly local?: LocalEndpoint;
@@ -334,7 +336,8 @@ export class NodeContainerNetwork implements ContainerNetwork {
 
   async #obtain(wish: NetworkWish, id: string, request: AttachRequest, obtained: string[]): Promise<ObtainedEndpoint> {
     if (wish.given) return wish.given;
-    const endpoint = await this.#p.source.obtain(wish, { id, name: request.name ?? id });
+    const names = { ...wish, aliases: [...new Set([...wish.aliases, ...ownNames(id, request.hostname)])] };
+    const endpoint = await this.#p.source.obtain(names, { id, name: request.name ?? id });
     obtained.push(endpoint.endpointId);
     return endpoint;
   }
@@ -457,6 +460,11 @@ function namedOf(
     servers: request.dnsServers ?? [],
     isInternal,
   };
+}
+
+/** What a container is found by without anybody asking for it, as with Docker: programs tell others their hostname. */
+function ownNames(id: string, hostname = ''): readonly string[] {
+  return [id.slice(0, SHORT_ID_DIGITS), ...(hostname === '' ? [] : [hostname])];
 }
 
 function networkIdOf(e: ObtainedEndpoint): string {
