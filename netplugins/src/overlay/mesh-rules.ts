@@ -82,10 +82,16 @@ export function meshRules(m: MeshInput): RuleSet {
     ],
     chains: [
       ...families.flatMap((f) => f.chains),
+      // Every packet of the node comes by here: what most are comes first.
       ...chain('members', 'type filter hook prerouting priority -300; policy accept;', [
-        // Every packet of the networks comes by here: routes are asked for those alone that are not of members.
-        `udp dport ${m.dataPathPort} ip saddr != @vteps4 fib daddr type local drop`,
-        `udp dport ${m.dataPathPort} ip6 saddr != @vteps6 fib daddr type local drop`,
+        'meta l4proto != udp accept',
+        `udp dport != ${m.dataPathPort} accept`,
+        'ip saddr @vteps4 accept',
+        'ip6 saddr @vteps6 accept',
+        'fib daddr type local drop',
+        // Those of containers would leave with this node's address, and be a member's.
+        'ip daddr @vteps4 drop',
+        'ip6 daddr @vteps6 drop',
       ]),
       ...refusalChain(),
       ...chain('empty_in', 'type filter hook prerouting priority -110; policy accept;', [REFUSE_EMPTY]),

@@ -117,7 +117,17 @@ describe('the rules of published ports', () => {
   });
 
   it('let members alone speak to the VXLAN port', () => {
-    assert.match(documentOf(mesh()), /udp dport 4789 ip saddr != @vteps4 fib daddr type local drop/);
+    const [, members = ''] = /chain members \{\n([^}]*)\}/.exec(documentOf(mesh())) ?? [];
+    assert.deepEqual(members.trim().split(/\n\s*/), [
+      'type filter hook prerouting priority -300; policy accept;',
+      'meta l4proto != udp accept',
+      'udp dport != 4789 accept',
+      'ip saddr @vteps4 accept',
+      'ip6 saddr @vteps6 accept',
+      'fib daddr type local drop',
+      'ip daddr @vteps4 drop',
+      'ip6 daddr @vteps6 drop',
+    ]);
     assert.deepEqual(elements(mesh(), 'vteps4'), ['192.0.2.2']);
   });
 });

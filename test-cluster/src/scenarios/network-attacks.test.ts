@@ -54,6 +54,11 @@ describe('attacks on the data path', () => {
   it('frames from a machine that is no member do not get in; those of a member would', async () => {
     const target = await pidOf(lab, 'w1', 'client');
     assert.equal(await arrivals(target, () => injectFrames(outsidePid(lab))), 0);
+    // The node would put its own address, which is a member's, in the place of the container's.
+    for (const name of ['client', 'web']) {
+      const inside = await pidOf(lab, 'w2', name);
+      assert.equal(await arrivals(target, () => injectFrames(inside)), 0, `from a container of ${name}`);
+    }
     const member = lab.nodes.find((n) => n.name === 'w2')?.pid ?? assert.fail();
     assert.ok((await arrivals(target, () => injectFrames(member))) > 0, 'the frames themselves are good');
   });
