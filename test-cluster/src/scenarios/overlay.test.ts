@@ -125,6 +125,19 @@ describe('an overlay network', () => {
       assert.deepEqual(await resolveIn(pid, 'tasks.web', '+tcp'), tasks);
       assert.deepEqual(await resolveIn(pid, 'web', 'AAAA'), []);
       assert.match((await resolveIn(pid, '-x', tasks[0] ?? '')).join(), /^web\.\d\.\w+\.back\.$/);
+      // What a program believes to be called is what others find it by.
+      const { host } = parseVisit(await inNetworkOf(pid, ...curl(visitUrl(tasks[0] ?? ''))));
+      assert.deepEqual(await resolveIn(pid, host), tasks.slice(0, 1));
+    }
+  });
+
+  it('is told with its nodes, services and tasks by every node that takes part', async () => {
+    const shown = '{{range .Peers}}{{.IP}} {{end}}{{with index .Services "web"}}{{.VIP}} {{len .Tasks}}{{end}}';
+    for (const node of NODES) {
+      const told = ok(await lab.docker(node, 'network', 'inspect', '--verbose', 'back', '-f', shown))
+        .trim()
+        .split(' ');
+      assert.deepEqual(told.sort(), ['10.210.0.11', '10.210.0.12', '10.210.0.13', vip, '3'].sort(), node);
     }
   });
 
