@@ -4,6 +4,7 @@ import type { WriteTx } from '../store/transaction.js';
 
 /** Volumes that a task was given on a node are to be brought there. */
 export function publishToNodes(tx: WriteTx, nodeId: string, attachments: readonly VolumeAttachment[]): void {
+  const csi = tx.get('node', nodeId)?.description?.csi ?? [];
   for (const { volumeId } of attachments) {
     const volume = tx.get('volume', volumeId);
     if (!volume || volume.publishStatus.some((s) => s.nodeId === nodeId)) continue;
@@ -12,7 +13,8 @@ export function publishToNodes(tx: WriteTx, nodeId: string, attachments: readonl
       state: VolumePublishState.PENDING_PUBLISH,
       publishContext: {},
       message: '',
-      csiNodeId: '',
+      // Kept from now on: whoever takes it away may not know the node any more.
+      csiNodeId: csi.find((c) => c.plugin === volume.spec?.driver?.name)?.nodeId ?? '',
     };
     tx.update('volume', { ...volume, publishStatus: [...volume.publishStatus, status] });
   }

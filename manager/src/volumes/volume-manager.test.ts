@@ -165,6 +165,21 @@ describe('the volumes of the cluster', () => {
     assert.equal(bed.plugin.calls.at(-1), 'unpublish csi-n');
   });
 
+  it('leave a node that was removed before the plugin has said that they are there: it may have brought them', async () => {
+    const bed = new Bed();
+    await bed.start();
+    bed.plugin.failure = 'timed out';
+    await bed.giveTo('t');
+    bed.plugin.failure = '';
+    await bed.store.update((tx) => {
+      tx.remove('task', 't');
+      tx.remove('node', 'n');
+    });
+    await bed.pass(2_000);
+    assert.deepEqual(bed.states, []);
+    assert.equal(bed.plugin.calls.at(-1), 'unpublish csi-n');
+  });
+
   it('say why nothing goes on, and go on when the plugin works again', async () => {
     const bed = new Bed();
     bed.plugin.failure = 'the array is away';

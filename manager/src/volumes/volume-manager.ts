@@ -285,7 +285,7 @@ export class VolumeManager implements LeaderComponent {
     return {
       part: s.nodeId,
       run: async () => {
-        // Without a name the plugin was never asked to publish it, or at least has not answered.
+        // Without a name there was no plugin to publish it.
         const csi = this.#c.store.get('node', s.nodeId)?.description?.csi ?? [];
         const known = csi.find((c) => c.plugin === volume.spec?.driver?.name)?.nodeId;
         const csiNodeId = s.csiNodeId || known;
