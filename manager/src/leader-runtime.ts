@@ -39,6 +39,7 @@ export class LeaderRuntime {
       ...o,
       managerId: o.nodeId,
       onLogs: (nodeId: string, chunk: LogChunk) => this.logs.deliver(nodeId, chunk),
+      onNodeReady: (nodeId) => this.logs.nodeReady(nodeId),
       onNodeGone: (nodeId) => this.logs.nodeGone(nodeId),
       onUsage: (usages) => this.#autoscaler.add(usages),
     });

@@ -28,7 +28,7 @@ async function bed() {
   const nothing = () => undefined;
   const dispatcher = new Dispatcher({
     ...{ store, clock, random: seededRandom(1), log: silentLogger, managerId: 'm' },
-    ...{ managers: () => [], onLogs: nothing, onNodeGone: nothing, onUsage: nothing },
+    ...{ managers: () => [], onLogs: nothing, onNodeReady: nothing, onNodeGone: nothing, onUsage: nothing },
     onStuck: (e) => assert.fail(String(e)),
   });
   dispatcher.start();

@@ -49,6 +49,7 @@ export interface DispatcherOptions extends LeaderContext {
   readonly managerId: string;
   readonly managers: () => readonly WeightedManager[];
   readonly onLogs: (nodeId: string, chunk: LogChunk) => void;
+  readonly onNodeReady: (nodeId: string) => void;
   readonly onNodeGone: (nodeId: string) => void;
   readonly onUsage: (usages: readonly TaskUsage[]) => void;
 }
@@ -191,6 +192,7 @@ export class Dispatcher implements LeaderComponent {
     this.#monitor.beat(nodeId);
     session.sendInfo(this.#info(session));
     this.#o.store.view((tx) => session.sendComplete(tx));
+    this.#o.onNodeReady(nodeId);
     this.#o.log.info('node is ready', { node: nodeId, hostname: hello.description?.hostname });
   }
 

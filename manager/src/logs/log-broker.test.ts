@@ -35,7 +35,7 @@ async function bed() {
   const answer = (taskId: string, text: string, done = false) => {
     const request = asked.findLast((r) => r.taskIds.includes(taskId));
     assert.ok(request, `the node of ${taskId} was asked`);
-    const line = LogLine.create({ taskId, data: Buffer.from(text) });
+    const line = LogLine.create({ taskId, data: Buffer.from(text), timeNs: '1700' });
     const chunk = LogChunk.create({ subscriptionId: request.subscriptionId, lines: text === '' ? [] : [line], done });
     broker.deliver(request.nodeId, chunk);
   };
@@ -126,6 +126,49 @@ describe('following logs', () => {
     );
     b.answer('t1', 'line', true);
     assert.deepEqual(await read, ['line']);
+  });
+
+  it('goes on where it stopped when a node comes back, and says nothing of it', async () => {
+    const b = await bed();
+    await b.put('t1', RUNNING);
+    await b.put('t2', RUNNING, 'n2');
+    const read = b.read({ taskIds: ['t1', 't2'], serviceId: 'svc' }, { follow: true });
+    b.answer('t1', 'one');
+    b.broker.nodeGone('n1');
+    b.broker.nodeGone('n2');
+    b.broker.nodeReady('n1');
+    b.broker.nodeReady('n2');
+    assert.deepEqual(
+      b.asked.slice(2).map((r) => [r.taskIds, r.query?.sinceNs, r.query?.tail]),
+      [
+        [['t1'], '1701', -1],
+        [['t2'], '', 3],
+      ],
+    );
+    await b.store.update((tx) => tx.remove('service', 'svc'));
+    b.answer('t1', 'two', true);
+    b.answer('t2', '', true);
+    assert.deepEqual(await read, ['one', 'two']);
+  });
+
+  it('begins with the tasks of a node that is there a moment later', async () => {
+    const b = await bed();
+    await b.put('t1', RUNNING);
+    b.away.add('n1');
+    const read = b.read({ taskIds: ['t1'] }, { follow: true });
+    b.away.clear();
+    b.broker.nodeReady('n1');
+    b.answer('t1', 'one', true);
+    assert.deepEqual(await read, ['one']);
+  });
+
+  it('of a task ends, and says so, when its node has been away for too long', async () => {
+    const b = await bed();
+    await b.put('t1', RUNNING);
+    const read = b.read({ taskIds: ['t1'] }, { follow: true });
+    b.broker.nodeGone('n1');
+    await b.put('t1', TaskState.ORPHANED);
+    assert.deepEqual(await read, ['node n1 went away: the rest of its logs is missing']);
   });
 
   it('tells the nodes when nobody listens any more', async () => {

@@ -4,7 +4,7 @@
  * tasks to come as well.
  */
 import { newId, type Watch, WatchStream } from '@swarmts/lib';
-import { LogChunk, LogQuery, LogRequest, observedState, type Task, TaskState } from '@swarmts/proto';
+import { LogChunk, LogQuery, LogRequest, NodeState, observedState, type Task, TaskState } from '@swarmts/proto';
 import type { Store } from '../store/store.js';
 import type { AnyChange } from '../store/tables.js';
 
@@ -22,10 +22,19 @@ interface Subscription {
   readonly subject: LogSubject;
   readonly query: LogQuery;
   readonly stream: WatchStream<LogChunk>;
-  /** Requests whose node has not said that it is done: the node of each. */
-  readonly waiting: Map<string, string>;
+  /** Requests whose node has not said that it is done. */
+  readonly waiting: Map<string, Request>;
   /** Tasks whose node was asked. */
   readonly asked: Set<string>;
+  /** Of followers: the time of the last line of each task. */
+  readonly lastNs: Map<string, string>;
+  /** Of followers: tasks whose node went away while they were read. It may come back. */
+  readonly cutOff: Set<string>;
+}
+
+interface Request {
+  readonly nodeId: string;
+  readonly taskIds: readonly string[];
 }
 
 export interface LogBrokerOptions {
@@ -46,7 +55,7 @@ export class LogBroker {
   async *read(subject: LogSubject, query: LogQuery, signal: AbortSignal): AsyncGenerator<LogChunk> {
     const s: Subscription = {
       ...{ subject, query, stream: new WatchStream(BUFFER_LIMIT) },
-      ...{ waiting: new Map(), asked: new Set() },
+      ...{ waiting: new Map(), asked: new Set(), lastNs: new Map(), cutOff: new Set() },
     };
     this.#subscriptions.add(s);
     const onAbort = () => s.stream.close();
@@ -68,7 +77,7 @@ export class LogBroker {
 
   #forget(s: Subscription): void {
     this.#subscriptions.delete(s);
-    for (const [subscriptionId, nodeId] of s.waiting) {
+    for (const [subscriptionId, { nodeId }] of s.waiting) {
       this.#byRequest.delete(subscriptionId);
       this.#o.request(nodeId, LogRequest.create({ subscriptionId, cancel: true }));
     }
@@ -81,16 +90,26 @@ export class LogBroker {
     for (const [nodeId, ids] of this.#byNode(taskIds, from)) {
       for (const id of ids) s.asked.add(id);
       const subscriptionId = newId();
-      s.waiting.set(subscriptionId, nodeId);
+      s.waiting.set(subscriptionId, { nodeId, taskIds: ids });
       this.#byRequest.set(subscriptionId, s);
       const sent = this.#o.request(nodeId, LogRequest.create({ subscriptionId, taskIds: ids, query }));
-      if (!sent) this.#done(s, subscriptionId, `node ${this.#nameOf(nodeId)} is not available: its logs are missing`);
+      if (!sent) this.#notSent(s, subscriptionId, nodeId, ids);
     }
+  }
+
+  /** Who follows waits for a node that may be there in a moment. */
+  #notSent(s: Subscription, requestId: string, nodeId: string, taskIds: readonly string[]): void {
+    const isDown = this.#o.store.get('node', nodeId)?.status?.state === NodeState.DOWN;
+    const waits = s.query.follow && !isDown;
+    if (waits) for (const id of taskIds) s.cutOff.add(id);
+    this.#done(s, requestId, waits ? '' : `node ${this.#nameOf(nodeId)} is not available: its logs are missing`);
   }
 
   #onChange(s: Subscription, c: AnyChange): void {
     if (c.kind === 'task' && this.#isOf(s, c.object)) {
-      if (c.action === 'remove') s.asked.delete(c.object.id);
+      if (c.action === 'remove') for (const known of [s.asked, s.lastNs, s.cutOff]) known.delete(c.object.id);
+      else if (observedState(c.object) === TaskState.ORPHANED && s.cutOff.delete(c.object.id))
+        s.stream.push(LogChunk.create({ error: wentAway(this.#nameOf(c.object.nodeId)) }));
       // Of a task that comes later every line is new.
       else if (!s.asked.has(c.object.id)) this.#ask(s, [c.object.id], LogQuery.create({ ...s.query, tail: -1 }));
     } else if (c.kind !== 'service' || c.object.id !== s.subject.serviceId) return;
@@ -106,11 +125,12 @@ export class LogBroker {
   }
 
   /** Whether a task may still come, or get a node. */
-  #expectsMore({ subject, query, asked }: Subscription): boolean {
+  #expectsMore({ subject, query, asked, cutOff }: Subscription): boolean {
     if (!query.follow) return false;
     const { store } = this.#o;
     if (subject.serviceId !== '') return store.get('service', subject.serviceId) !== undefined;
     return subject.taskIds.some((id) => {
+      if (cutOff.has(id)) return true;
       const task = store.get('task', id);
       return task !== undefined && !asked.has(id) && observedState(task) <= TaskState.RUNNING;
     });
@@ -119,17 +139,33 @@ export class LogBroker {
   /** A chunk from an agent. */
   deliver(nodeId: string, chunk: LogChunk): void {
     const s = this.#byRequest.get(chunk.subscriptionId);
-    if (s?.waiting.get(chunk.subscriptionId) !== nodeId) return;
+    if (s?.waiting.get(chunk.subscriptionId)?.nodeId !== nodeId) return;
     if (chunk.lines.length > 0) s.stream.push(chunk);
+    if (s.query.follow) for (const { taskId, timeNs } of chunk.lines) s.lastNs.set(taskId, timeNs);
     if (chunk.done) this.#done(s, chunk.subscriptionId, chunk.error);
   }
 
-  /** The node's session ended: nothing more comes from it. */
+  /** The node's session ended: nothing more comes from it, unless it comes back to somebody who follows. */
   nodeGone(nodeId: string): void {
     for (const s of this.#subscriptions) {
-      const requests = [...s.waiting].filter(([, node]) => node === nodeId);
-      const error = `node ${this.#nameOf(nodeId)} went away: the rest of its logs is missing`;
-      for (const [i, [id]] of requests.entries()) this.#done(s, id, i === 0 ? error : '');
+      const requests = [...s.waiting].filter(([, r]) => r.nodeId === nodeId);
+      if (s.query.follow) for (const [, { taskIds }] of requests) for (const id of taskIds) s.cutOff.add(id);
+      const error = wentAway(this.#nameOf(nodeId));
+      for (const [i, [id]] of requests.entries()) this.#done(s, id, i === 0 && !s.query.follow ? error : '');
+    }
+  }
+
+  /** The node has a session: those who follow its tasks go on after the last line that they have. */
+  nodeReady(nodeId: string): void {
+    for (const s of this.#subscriptions) {
+      for (const id of s.cutOff) {
+        if (this.#o.store.get('task', id)?.nodeId !== nodeId) continue;
+        s.cutOff.delete(id);
+        const last = s.lastNs.get(id);
+        const sinceNs = last === undefined ? s.query.sinceNs : String(BigInt(last || '0') + 1n);
+        this.#ask(s, [id], LogQuery.create({ ...s.query, ...(last === undefined ? {} : { tail: -1 }), sinceNs }));
+      }
+      this.#endIfOver(s);
     }
   }
 
@@ -158,4 +194,8 @@ export class LogBroker {
   #nameOf(nodeId: string): string {
     return this.#o.store.get('node', nodeId)?.description?.hostname || nodeId;
   }
+}
+
+function wentAway(node: string): string {
+  return `node ${node} went away: the rest of its logs is missing`;
 }

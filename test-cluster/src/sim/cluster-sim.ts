@@ -159,6 +159,7 @@ class ClusterSim {
       managerId: m.id,
       managers: () => [],
       onLogs: nothing,
+      onNodeReady: nothing,
       onNodeGone: nothing,
       onUsage: nothing,
     });
