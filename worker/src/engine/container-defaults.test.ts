@@ -49,6 +49,15 @@ describe('what containers get that do not say otherwise', () => {
     assert.equal(withDefaults({ ...own, seccompUnconfined: true }, defaults).seccompProfile, '');
   });
 
+  it('publishes on the address of the setting where the container is on the node’s own network', () => {
+    const hostIp = (...networks: string[]) => {
+      const wishes = networks.map((target) => ({ target, aliases: [], addresses: [] }));
+      const config = { ...containerConfig('image', []), ports: [port], networks: wishes };
+      return withDefaults(config, defaults).ports[0]?.hostIp;
+    };
+    assert.deepEqual([hostIp('back'), hostIp('back', 'bridge')], [undefined, '127.0.0.1']);
+  });
+
   it('are the options of the default log driver only where it is that driver', () => {
     const log = (driver: string, options: Record<string, string> = {}) =>
       withDefaults({ ...containerConfig('image', []), log: { driver, options } }, defaults).log;

@@ -1,7 +1,9 @@
 /** What containers get that do not say otherwise, as the daemon's settings have it. Pure. */
 import type { Ulimit } from '@swarmts/lib';
+import { builtinNetworks } from '@swarmts/proto';
 import type { DnsConfig } from '../runtime/etc-files.js';
 import type { ContainerConfig, LogChoice } from './container-config.js';
+import { BRIDGE_WISH, isWishFor } from './joined-networks.js';
 
 export interface ContainerDefaults {
   readonly log: LogChoice;
@@ -13,7 +15,7 @@ export interface ContainerDefaults {
   readonly seccompProfile?: string;
   readonly ipcMode?: string;
   readonly cgroupnsMode?: string;
-  /** Where ports are published that name no address. */
+  /** Where ports of containers on the node's own network are published that name no address. */
   readonly hostIp?: string;
 }
 
@@ -37,8 +39,14 @@ export function withDefaults(config: ContainerConfig, d: ContainerDefaults): Con
     ...(d.ulimits
       ? { resources: { ...config.resources, ulimits: ulimitsOf(config.resources.ulimits, d.ulimits) } }
       : {}),
-    ports: d.hostIp ? config.ports.map((p) => ({ ...p, hostIp: p.hostIp || d.hostIp || '' })) : config.ports,
+    ports: portsOf(config, d.hostIp),
   };
+}
+
+/** The setting is for the node's own network: others have an option of their own. */
+function portsOf({ ports, networks = [BRIDGE_WISH] }: ContainerConfig, hostIp = ''): ContainerConfig['ports'] {
+  const isOnBridge = networks.some((n) => isWishFor(n, builtinNetworks.bridge));
+  return hostIp !== '' && isOnBridge ? ports.map((p) => ({ ...p, hostIp: p.hostIp || hostIp })) : ports;
 }
 
 function unlessSet(
