@@ -22,9 +22,10 @@ export async function emptyNode(lab: Lab, node: string, timeoutMs: number): Prom
   await waitFor('the node runs nothing but swarmts', timeoutMs, () =>
     lab.processes(node).every((p) => /swarmts/.test(commandOf(p)) || commandOf(p) === ''),
   );
+  const own = [lab.dataRoot(node), lab.execRoot(node)];
   const mounts = ok(await lab.exec(node, ['cat', '/proc/self/mountinfo'])).split('\n');
   assert.deepEqual(
-    mounts.filter((l) => /\/(containers|netns|files)\/[0-9a-f]{64}/.test(l)),
+    mounts.filter((l) => own.some((root) => l.includes(root)) && /\/(containers|netns|files)\/[0-9a-f]{64}/.test(l)),
     [],
   );
   assert.doesNotMatch(ok(await lab.exec(node, ['ip', '-o', 'link'])), /swl[0-9a-f]{6,}/);

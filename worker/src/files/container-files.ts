@@ -39,10 +39,16 @@ export async function* packPath(
       { ...specOf({ root, ids: host.ids, verb: 'pack', path }), stdoutFile: pipes.path },
       until,
     );
-    running.catch(() => undefined);
+    // Without a child nobody ever has the other end: who reads would wait for it for ever.
+    running.catch(() => pipes.close());
     // Requests are begun in their order: after this one the child has the other end.
     await host.helper.makePipes([]);
-    yield* pipes.reader();
+    try {
+      yield* pipes.reader();
+    } catch (e) {
+      await running;
+      throw e;
+    }
     reported(await running);
   } finally {
     leaving.abort();
@@ -112,7 +118,8 @@ async function openPipes(host: FilesHost, name: 'stdin' | 'stdout'): Promise<Pip
   let fd: number | undefined = openSync(path, access | constants.O_NONBLOCK);
   let socket: Socket | undefined;
   const open = (): Socket => {
-    socket = new Socket({ fd: fd ?? -1, readable: name === 'stdout', writable: name === 'stdin' });
+    if (fd === undefined) throw new SwarmtsError('aborted', 'the pipe was closed');
+    socket = new Socket({ fd, readable: name === 'stdout', writable: name === 'stdin' });
     fd = undefined;
     socket.on('error', () => undefined);
     return socket;
@@ -137,6 +144,7 @@ async function openPipes(host: FilesHost, name: 'stdin' | 'stdout'): Promise<Pip
     close: () => {
       socket?.destroy();
       if (fd !== undefined) closeSync(fd);
+      fd = undefined;
       rmSync(directory, { recursive: true, force: true });
     },
   };

@@ -125,6 +125,20 @@ describe('files of containers', function () {
     await bed.engine.remove(id, { force: true, volumes: true });
   });
 
+  it('are let go of when whoever reads them has gone, however early', async () => {
+    const id = await bed.engine.create(containerConfig(image, ['true']));
+    for (let i = 0; i < 5; i++) {
+      const gone = new AbortController();
+      const archive = bed.engine.readArchive(id, '/', gone.signal);
+      if (i === 0) gone.abort();
+      else setTimeout(() => gone.abort(), i * 3);
+      await assert.rejects(async () => {
+        for await (const _ of archive) await new Promise((resolve) => setTimeout(resolve, 20));
+      });
+    }
+    await bed.engine.remove(id, { force: true, volumes: true });
+  });
+
   it('say what is not there, and what a place is not', async () => {
     const id = await started('sleep 1000', { readOnlyRootfs: true });
     const notFound = `Could not find the file /nope in container ${id}`;
