@@ -42,6 +42,8 @@ export interface ExecConfig {
   readonly attachStdout: boolean;
   readonly attachStderr: boolean;
   readonly detachKeys: string;
+  /** Of its terminal, unless the start names another. */
+  readonly consoleSize?: TerminalSize;
 }
 
 export interface ExecInfo {
@@ -123,6 +125,8 @@ export interface ContainerBackend {
   pause(container: string): Promise<void>;
   unpause(container: string): Promise<void>;
   rename(container: string, name: string): Promise<void>;
+  /** "web/db": web is not linked any more to what it knows as db. */
+  removeLink(path: string): Promise<void>;
   /** Returns warnings about limits that the machine cannot keep. */
   update(
     container: string,

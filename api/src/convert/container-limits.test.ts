@@ -13,7 +13,7 @@ describe('changes of limits', () => {
 
   it('may take the limit of processes away', () => {
     assert.deepEqual(changes({ PidsLimit: 0 }), { pidsLimit: 0 });
-    assert.deepEqual(changes({ PidsLimit: -1 }), { pidsLimit: -1 });
+    assert.deepEqual(changes({ PidsLimit: -1 }), { pidsLimit: 0 });
     assert.deepEqual(changes({ PidsLimit: null }), {});
   });
 });

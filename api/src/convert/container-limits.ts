@@ -46,7 +46,7 @@ export function readLimitChanges(o: JsonObject): Partial<ContainerLimits> {
     ([, v]) => v !== 0 && v !== '' && !(Array.isArray(v) && v.length === 0),
   );
   // No limit is a change as well.
-  if (o.has('PidsLimit')) changes.push(['pidsLimit', o.integer('PidsLimit')]);
+  if (o.has('PidsLimit')) changes.push(['pidsLimit', Math.max(0, o.integer('PidsLimit'))]);
   // Entries of a ContainerLimits are one again, with fewer fields.
   return Object.fromEntries(changes) as Partial<ContainerLimits>;
 }

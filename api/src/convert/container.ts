@@ -4,10 +4,14 @@ import { builtinNetworks } from '@swarmts/proto';
 import type { ContainerNetwork, ContainerSummary } from '../backend.js';
 import { humanDuration, omitEmpty } from '../json/write.js';
 
-export function containerListJson(c: ContainerSummary, nowMs: number): Record<string, unknown> {
+export function containerListJson(
+  c: ContainerSummary,
+  nowMs: number,
+  linkNames: readonly string[] = [],
+): Record<string, unknown> {
   return {
     Id: c.id,
-    Names: [`/${c.name}`],
+    Names: [`/${c.name}`, ...linkNames],
     Image: c.image,
     ImageID: c.imageId,
     Command: c.command.map((arg, i) => (i > 0 && arg.includes(' ') ? `'${arg}'` : arg)).join(' '),

@@ -125,11 +125,20 @@ export async function readOptionalJson(call: Call): Promise<JsonObject> {
 async function readJsonValue(call: Call): Promise<unknown> {
   const bytes = await within(MAX_JSON_BODY_MS, LATE_BODY, readBody(call.body, MAX_JSON_BODY_BYTES));
   if (bytes.byteLength === 0) return {};
+  const type = call.headers['content-type'] ?? '';
+  // Docker's words. Those who name no type mean JSON.
+  if (type !== '' && !/^application\/json\s*(;|$)/i.test(type))
+    throw bad(`unsupported Content-Type header (${type}): must be 'application/json'`);
   try {
     return JSON.parse(bytes.toString('utf8'));
   } catch (e) {
-    throw new SwarmtsError('invalid-argument', `invalid JSON: ${e instanceof Error ? e.message : 'not readable'}`);
+    const message = e instanceof Error ? e.message : 'not readable';
+    throw bad(/after JSON/.test(message) ? 'unexpected content after JSON' : `invalid JSON: ${message}`);
   }
+}
+
+function bad(message: string): SwarmtsError {
+  return new SwarmtsError('invalid-argument', message);
 }
 
 /** Docker's reading of a flag in the query. */

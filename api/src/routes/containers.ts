@@ -1,6 +1,6 @@
 /** /containers: the node's own, most of them made for tasks. */
 import { isSwarmtsError, SwarmtsError } from '@swarmts/lib';
-import type { ContainerSummary } from '../backend.js';
+import type { ContainerCreate, ContainerSummary } from '../backend.js';
 import type { WaitCondition } from '../container-backend.js';
 import { containerListJson, openPorts } from '../convert/container.js';
 import { readContainerCreate } from '../convert/container-create.js';
@@ -50,12 +50,14 @@ export function containerRoutes(c: RouteContext): Route[] {
     route('GET', '/containers/json', async (call) => json(await list(c, call))),
     route('POST', '/containers/create', async (call) => {
       const { query } = call;
-      const spec = readContainerCreate(await readJson(call), query.get('name') ?? '', query.get('platform') ?? '');
+      const given = readContainerCreate(await readJson(call), query.get('name') ?? '', query.get('platform') ?? '');
+      const spec = await asOfOldClient(c, call, given);
       for (const mode of [spec.pidMode, spec.ipcMode]) await checkPeer(c, mode);
       const { id: Id, warnings } = await node.createContainer(spec);
       return json({ Id, Warnings: warnings }, 201);
     }),
-    route('GET', '/containers/{id}/json', async (call) => {
+    // By the name of a link as well: "web/db".
+    route('GET', '/containers/{id:*}/json', async (call) => {
       const container = await node.container(id(call));
       const size = flag(call.query, 'size') ? await sizesJson(c, container.id) : {};
       return json({ ...containerInspectJson(container), ...size });
@@ -116,11 +118,24 @@ export function containerRoutes(c: RouteContext): Route[] {
     }),
     route('POST', '/containers/{id}/wait', (call) => wait(c, call)),
     route('POST', '/containers/prune', (call) => prune(c, call)),
-    route('DELETE', '/containers/{id}', async (call) => {
+    route('DELETE', '/containers/{id:*}', async (call) => {
+      if (flag(call.query, 'link')) {
+        await containers.removeLink(id(call));
+        return empty(204);
+      }
       await node.removeContainer(id(call), flag(call.query, 'force'), flag(call.query, 'v'));
       return empty(204);
     }),
   ];
+}
+
+/** What the defaults were before the API's version said so. */
+async function asOfOldClient({ backend }: RouteContext, call: Call, spec: ContainerCreate): Promise<ContainerCreate> {
+  const [, minor] = call.apiVersion;
+  const shares = minor < 40 && spec.ipcMode === '' ? { ipcMode: 'shareable' } : {};
+  if (minor >= 41 || spec.cgroupnsMode !== '' || (await backend.system.info()).cgroupVersion === '2')
+    return { ...spec, ...shares };
+  return { ...spec, ...shares, cgroupnsMode: 'host' };
 }
 
 const isActive = (x: ContainerSummary) => ['running', 'paused', 'restarting'].includes(x.state);
@@ -225,12 +240,21 @@ async function list(c: RouteContext, call: Call): Promise<unknown[]> {
       matches(x, filters),
   );
   const size = flag(call.query, 'size');
+  const linkNames = namesByLinks(sorted);
   return Promise.all(
     (limit > 0 ? found.slice(0, limit) : found).map(async (x) => ({
-      ...containerListJson(x, c.now()),
+      ...containerListJson(x, c.now(), linkNames.get(x.name)),
       ...(size ? await sizesJson(c, x.id) : {}),
     })),
   );
+}
+
+/** What containers are called by those that are linked to them: "/web/db" for each. */
+function namesByLinks(all: readonly ContainerSummary[]): ReadonlyMap<string, readonly string[]> {
+  const names = new Map<string, string[]>();
+  for (const x of all)
+    for (const l of x.links) names.set(l.container, [...(names.get(l.container) ?? []), `/${x.name}/${l.alias}`]);
+  return names;
 }
 
 export async function sizesJson({ backend }: RouteContext, id: string): Promise<Record<string, number>> {

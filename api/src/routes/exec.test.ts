@@ -89,6 +89,14 @@ describe('hijacked connections', () => {
     assert.match(await start({}, { Tty: true }), /raw-stream\r\n[\s\S]*\r\n\r\ntyped$/);
   });
 
+  it('begin with the size of the terminal that they were made with', async () => {
+    const id = await newExec({ Tty: true, ConsoleSize: [57, 123] });
+    const socket = await open(head(`/v1.43/exec/${id}/start`, true, '{"Tty":true}'));
+    socket.end('typed');
+    await rest(socket);
+    assert.deepEqual(api.backend.containers.execStarts.at(-1)?.size, { rows: 57, columns: 123 });
+  });
+
   it('show why a process did not start', async () => {
     const id = await newExec();
     api.backend.containers.failure = new SwarmtsError('invalid-argument', 'OCI runtime exec failed');

@@ -37,7 +37,7 @@ export function execRoutes(c: RouteContext): Route[] {
 async function startExec({ backend }: RouteContext, call: Call): Promise<Reply> {
   const o = await readJson(call);
   const { id, config, state } = await backend.containers.exec(call.params.id ?? '');
-  const size = consoleSize(o);
+  const size = consoleSize(o) ?? config.consoleSize;
   // As Docker: what the client says here, not what the exec is, decides whether its output comes in frames.
   const raw = o.boolean('Tty');
   const options = { detach: o.boolean('Detach'), ...(size ? { size } : {}) };
@@ -100,7 +100,9 @@ function readExecConfig(o: JsonObject): ExecConfig {
   if (argv.length === 0) throw new SwarmtsError('invalid-argument', 'No exec command specified');
   const detachKeys = o.string('DetachKeys');
   parseDetachKeys(detachKeys);
+  const size = consoleSize(o);
   return {
+    ...(size ? { consoleSize: size } : {}),
     argv,
     env: o.strings('Env'),
     user: o.string('User'),

@@ -9,19 +9,27 @@ export async function progressReply(call: Call, records: AsyncIterable<ProgressR
   return streamOf(call, iterator, await iterator.next());
 }
 
-/** Every error is the last record. */
-export function progressStream(call: Call, records: AsyncIterable<ProgressRecord>): Reply {
-  return streamOf(call, records[Symbol.asyncIterator]());
+/** Every error is a record, also the first. The head comes with that: there are clients that take it for the end. */
+export function progressStream(call: Call, records: AsyncIterable<ProgressRecord>): Promise<Reply> {
+  return progressReply(call, withFailure(call, records));
 }
 
-function streamOf(call: Call, iterator: AsyncIterator<ProgressRecord>, first?: IteratorResult<ProgressRecord>): Reply {
+async function* withFailure(call: Call, records: AsyncIterable<ProgressRecord>): AsyncGenerator<ProgressRecord> {
+  try {
+    yield* records;
+  } catch (e) {
+    if (call.signal.aborted) throw e;
+    yield failureRecord(e);
+  }
+}
+
+function streamOf(call: Call, iterator: AsyncIterator<ProgressRecord>, first: IteratorResult<ProgressRecord>): Reply {
   return {
     kind: 'stream',
     contentType: 'application/json',
     run: async (write) => {
       try {
-        for (let r = first ?? (await iterator.next()); r.done !== true; r = await iterator.next())
-          await write(`${JSON.stringify(r.value)}\r\n`);
+        for (let r = first; r.done !== true; r = await iterator.next()) await write(`${JSON.stringify(r.value)}\r\n`);
       } catch (e) {
         if (call.signal.aborted) throw e;
         await write(`${JSON.stringify(failureRecord(e))}\r\n`);

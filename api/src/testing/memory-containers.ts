@@ -105,6 +105,12 @@ export class MemoryContainers implements ContainerBackend {
     await this.#node.change(ref, { name });
   }
 
+  async removeLink(path: string): Promise<void> {
+    const [parent = '', alias] = path.split('/');
+    const { links } = await this.#node.container(parent);
+    await this.#node.change(parent, { links: links.filter((l) => l.alias !== alias) });
+  }
+
   async update(_ref: string, change: Parameters<ContainerBackend['update']>[1]): Promise<readonly string[]> {
     this.updates.push(change);
     return [];
@@ -175,12 +181,15 @@ export class MemoryContainers implements ContainerBackend {
     return found;
   }
 
-  async startExec(id: string): Promise<Session> {
+  async startExec(id: string, options: Parameters<ContainerBackend['startExec']>[1]): Promise<Session> {
+    this.execStarts.push(options);
     const exec = await this.exec(id);
     if (this.failure) throw this.failure;
     this.execs.set(id, { ...exec, state: 'running', pid: 7 });
     return this.#open(exec.config.tty);
   }
+
+  readonly execStarts: Parameters<ContainerBackend['startExec']>[1][] = [];
 
   async resizeExec(_id: string, size: TerminalSize): Promise<void> {
     this.terminalSizes.push(size);

@@ -25,6 +25,10 @@ export class EngineContainers implements ContainerBackend {
     await this.#engine.unpause(container);
   }
 
+  removeLink(path: string): Promise<void> {
+    return this.#engine.removeLink(path);
+  }
+
   async rename(container: string, name: string): Promise<void> {
     await this.#engine.rename(container, name);
   }

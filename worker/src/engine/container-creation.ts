@@ -8,6 +8,8 @@ import { noSuchImage } from '../images/image-store.js';
 import { platformMismatch } from '../images/platform-match.js';
 import { chooseCapabilities } from '../runtime/capabilities.js';
 import type { LimitSupport } from '../runtime/limit-support.js';
+import { checkPropagation } from '../runtime/mount-restrictions.js';
+import { readMounts } from '../runtime/mountinfo.js';
 import { signalNumber } from '../runtime/signals.js';
 import { tmpfsOptions } from '../runtime/tmpfs-options.js';
 import { type IdMaps, ownerOnHost, ROOT } from '../userns/id-map.js';
@@ -27,6 +29,7 @@ export interface CreationContext {
   readonly volumes: VolumeStore;
   readonly clock: Clock;
   readonly directoryOf: (id: string) => string;
+  readonly dataRoot: string;
   readonly limits: MachineLimits;
   readonly support: LimitSupport;
   /** Takes what the caller should know of a container that is made all the same. */
@@ -58,7 +61,9 @@ export async function createContainer(
   checkModes(config);
   checkUserns(config, context.ids);
   checkRuntime(config.runtime, context.runtimes);
-  const mounts = withVolumesFrom(mountsOf(config, image.config), config.volumesFrom ?? [], context.mountsOf);
+  const mounts = withVolumesFrom(mountsOf(config, image.config), config.volumesFrom ?? [], context.mountsOf).map((m) =>
+    withoutPinning(m, context.dataRoot),
+  );
   const health = healthOf(config, image.config);
   const shell = image.config.Shell;
   signalNumber(merged.stopSignal);
@@ -174,6 +179,33 @@ function withVolumesFrom(
     }
   }
   return [...mounts.values()];
+}
+
+/**
+ * As Docker: a container that has the directory of the others among what is bound into it must not hold their mounts for ever. Nor is
+ * anybody to say otherwise.
+ */
+function withoutPinning(m: MountConfig, dataRoot: string): MountConfig {
+  const [source, root] = [`${resolve('/', m.source)}/`, `${dataRoot}/`].map((p) => p.replace(/\/+$/, '/'));
+  if (m.type !== 'bind' || !(source?.startsWith(root ?? '') || root?.startsWith(source ?? ''))) return m;
+  const propagation = m.propagation ?? '';
+  if (propagation === '') return takesPropagation(m.source) ? { ...m, propagation: 'rslave' } : m;
+  if (propagation === 'rslave' || propagation === 'rshared') return m;
+  const what = `daemon root: "${dataRoot}", bind mount source: "${m.source}", propagation: "${propagation}"`;
+  throw new SwarmtsError(
+    'invalid-argument',
+    `invalid mount config: must use either propagation mode "rslave" or "rshared" when mount source is within the daemon root, ${what}`,
+  );
+}
+
+/** Machines without systemd may have a root that tells nobody of its mounts. */
+function takesPropagation(source: string): boolean {
+  try {
+    checkPropagation(readMounts(), source, 'rslave');
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** Docker's --mount: a bind source must be there. */

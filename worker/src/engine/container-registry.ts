@@ -82,12 +82,33 @@ export class ContainerRegistry {
     const name = text.startsWith('/') ? text.slice(1) : text;
     const exact = this.#containers.get(text) ?? this.#containers.get(this.#names.get(name) ?? '');
     if (exact) return exact;
+    if (name.includes('/')) return this.#linked(name);
     if (!/^[0-9a-f]{1,63}$/.test(text)) return undefined;
     const matching = [...this.#containers.keys()].filter((id) => id.startsWith(text));
     if (matching.length > 1) {
       throw new SwarmtsError('invalid-argument', `Multiple IDs found with provided prefix: ${text}`);
     }
     return this.#containers.get(matching[0] ?? '');
+  }
+
+  /** "web/db": the container web, and its link of that name. Throws Docker's words. */
+  link(path: string): { readonly parent: Container; readonly alias: string } {
+    const [, name = '', alias = ''] = /^\/?([^/]+)\/([^/]+)$/.exec(path) ?? [];
+    if (alias === '')
+      throw new SwarmtsError('conflict', 'Conflict, cannot remove the default link name of the container');
+    const parent = this.find(name);
+    if (!parent?.record.config.links?.some((l) => l.alias === alias))
+      throw new SwarmtsError('not-found', `Cannot get parent /${name} for link name ${path}`);
+    return { parent, alias };
+  }
+
+  #linked(path: string): Container | undefined {
+    try {
+      const { parent, alias } = this.link(path);
+      return this.byId(parent.record.config.links?.find((l) => l.alias === alias)?.container ?? '');
+    } catch {
+      return undefined;
+    }
   }
 
   get(text: string): Container {

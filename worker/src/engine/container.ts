@@ -175,6 +175,16 @@ export class Container {
     });
   }
 
+  async removeLink(alias: string): Promise<void> {
+    await this.#core.lock.run(async () => {
+      this.#core.mustExist();
+      const { config } = this.#core.record;
+      const links = (config.links ?? []).filter((l) => l.alias !== alias);
+      await this.#core.change({ config: { ...config, links } });
+    });
+    await this.networks.renewLinks();
+  }
+
   /** `allow` is asked for what is left of the limits on this machine, as they come to together with those that stay. */
   async update(change: ContainerUpdate, allow: (r: ContainerResources) => ContainerResources): Promise<void> {
     await this.#core.lock.run(async () => {

@@ -80,6 +80,8 @@ export interface ContainerEngine {
   restart(id: string, timeoutSeconds?: number, signal?: string): Promise<void>;
   /** The new name is unique: 'conflict'. */
   rename(id: string, name: string): Promise<void>;
+  /** "web/db": web is not linked any more to what it knows as db. */
+  removeLink(path: string): Promise<void>;
   /** Changes limits, also of one that runs, and the restart policy. Returns warnings about limits that this machine cannot keep. */
   update(id: string, change: ContainerUpdate): Promise<readonly string[]>;
   /** Undefined when it does not run. */

@@ -87,6 +87,7 @@ export class Engine implements ContainerEngine {
         volumes,
         clock,
         directoryOf,
+        dataRoot: context.dataRoot,
         limits: facts.limits,
         support: facts.support,
         warn,
@@ -117,6 +118,11 @@ export class Engine implements ContainerEngine {
 
   async restart(id: string, timeoutSeconds?: number, signal?: string): Promise<void> {
     await this.#parts.registry.get(id).restart(timeoutSeconds, signal);
+  }
+
+  async removeLink(path: string): Promise<void> {
+    const { parent, alias } = this.#parts.registry.link(path);
+    await parent.removeLink(alias);
   }
 
   async rename(id: string, name: string): Promise<void> {

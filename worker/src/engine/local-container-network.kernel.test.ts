@@ -99,6 +99,11 @@ describe('a container on the local network', function () {
     await eventually(async () => /^served/.test((await asked()).stdout.toString()), 'the new address is known');
     await bed.engine.rename(db, 'link-db2');
     assert.deepEqual(bed.engine.find(web)?.links, [{ container: 'link-db2', alias: 'my-db' }]);
+    assert.equal(bed.engine.find('/link-web/my-db')?.id, db);
+    await assert.rejects(bed.engine.removeLink('link-web/other'), /Cannot get parent \/link-web for link name/);
+    await assert.rejects(bed.engine.removeLink('link-web'), /cannot remove the default link name of the container/);
+    await bed.engine.removeLink('link-web/my-db');
+    assert.deepEqual([bed.engine.find(web)?.links, bed.engine.find('link-web/my-db')], [[], undefined]);
     for (const id of [web, db, other]) await bed.engine.remove(id, { force: true, volumes: false });
   });
 

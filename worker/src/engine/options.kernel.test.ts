@@ -232,6 +232,20 @@ describe('options of containers', function () {
     await bed.engine.remove(id, { force: true, volumes: false });
   });
 
+  it('a bind mount of what the engine keeps does not hold the mounts of other containers', async () => {
+    const source = join(bed.dir, 'data');
+    const mount = (propagation?: string) =>
+      ({ type: 'bind', source, target: '/kept', readOnly: true, ...(propagation ? { propagation } : {}) }) as const;
+    const isShared = /shared:\d+/.test(readFileSync('/proc/self/mountinfo', 'utf8').split('\n')[0] ?? '');
+    const id = await bed.engine.create(containerConfig(image, ['true'], { mounts: [mount()] }));
+    assert.equal(bed.engine.find(id)?.mounts?.[0]?.propagation, isShared ? 'rslave' : undefined);
+    await assert.rejects(
+      bed.engine.create(containerConfig(image, ['true'], { mounts: [mount('private')] })),
+      /must use either propagation mode "rslave" or "rshared" when mount source is within the daemon root/,
+    );
+    await bed.engine.remove(id, { force: true, volumes: true });
+  });
+
   it('containers are found by the beginnings of their ids that no others have', async () => {
     const ids: string[] = [];
     // Seventeen ids have two that begin alike.

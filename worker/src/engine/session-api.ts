@@ -48,6 +48,8 @@ export interface ExecConfig {
   readonly attachStdout: boolean;
   readonly attachStderr: boolean;
   readonly detachKeys: string;
+  /** Of its terminal, unless the start names another. */
+  readonly consoleSize?: TerminalSize;
 }
 
 export interface ExecInfo {

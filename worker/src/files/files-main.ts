@@ -89,7 +89,7 @@ function pack(path: string, ids: IdMaps | undefined): null {
   const sink = (chunk: Buffer) => {
     for (let at = 0; at < chunk.length; ) at += writeSync(STDOUT, chunk, at, chunk.length - at);
   };
-  const base = path === '' ? '' : /(^|\/)\.?$/.test(path) ? '.' : basename(path);
+  const base = path === '' ? '' : /(^|\/)\.$/.test(path) ? '.' : basename(path) || '/';
   const tar = new PrefixedTarWriter(sink, byteString(base), ids);
   const top = path === '' ? '/' : path;
   const s = lstatSync(top);
@@ -142,7 +142,8 @@ class PrefixedTarWriter extends TarWriter {
   }
 
   override entry(e: TarEntry): void {
-    const named = (name: string) => (this.#prefix === '' ? name : `${this.#prefix}/${name}`);
+    const named = (name: string) =>
+      this.#prefix === '' ? name : `${this.#prefix === '/' ? '' : this.#prefix}/${name}`;
     const link = e.type === 'hardlink' ? { linkName: named(e.linkName ?? '') } : {};
     super.entry({ ...e, ...link, name: named(e.name) });
   }
@@ -153,7 +154,8 @@ async function* empty(): AsyncGenerator<Uint8Array> {}
 function codeOf(e: unknown): string {
   if (isSwarmtsError(e)) return e.code === 'corrupt' ? 'invalid-argument' : e.code;
   const errno = errnoOf(e);
-  if (errno === 'ENOENT' || errno === 'ENOTDIR') return 'not-found';
+  if (errno === 'ENOENT') return 'not-found';
+  if (errno === 'ENOTDIR') return 'invalid-argument';
   if (errno === 'ENOSPC' || errno === 'EDQUOT') return 'no-space';
   if (errno === 'EROFS') return 'failed-precondition';
   return errno === 'ELOOP' ? 'invalid-argument' : 'internal';

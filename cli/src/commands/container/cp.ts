@@ -64,13 +64,15 @@ const isLink = (mode: number) => Math.floor(mode / MODE_LINK) % 2 === 1;
 
 async function copyOut(ctx: Context, source: Place, to: string, follow: boolean): Promise<void> {
   const stat = await statOf(ctx, source);
-  const path = follow && stat && isLink(stat.mode) ? stat.linkTarget : source.path;
+  const wanted = follow && stat && isLink(stat.mode) ? stat.linkTarget : source.path;
+  // The root has no name of its own.
+  const path = posix.normalize(`/${wanted}`) === '/' ? '/.' : wanted;
   const archive = await ctx.api.open('GET', archivePath(source), { query: { path } });
   if (to === '-') {
     await ctx.out.pipe(archive);
     return;
   }
-  const name = posix.basename(posix.normalize(path)) || '.';
+  const name = /(^|\/)\.$/.test(path) ? '.' : posix.basename(posix.normalize(path));
   const into = existsSync(to) && statSync(to).isDirectory();
   if (!into && !existsSync(dirname(resolve(to)))) {
     throw new CommandError(`invalid output path: directory "${dirname(to)}" does not exist`);
