@@ -35,7 +35,7 @@ export interface LocalAttachOptions extends LegWish {
 }
 
 /** Called with what an endpoint comes to, while that is being made. */
-export type Beside = (planned: LocalEndpoint) => Promise<void>;
+type Beside = (planned: LocalEndpoint) => Promise<void>;
 
 export interface LocalNetworkOptions {
   /** The gateway's address with the length of the prefix, or the subnet's own. */

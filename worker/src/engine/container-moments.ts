@@ -1,7 +1,7 @@
 /** Those who wait for something to happen to a container. Each is told once. */
 import { untilAborted } from '../images/shared-jobs.js';
 
-export class Moment {
+class Moment {
   readonly #listeners = new Set<() => void>();
 
   /** Calls back once; returns the unsubscribe function. */

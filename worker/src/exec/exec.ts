@@ -14,7 +14,7 @@ import { type Owner, ROOT } from '../userns/id-map.js';
 import type { ExecStreams } from './exec-streams.js';
 import { giveTerminal } from './give-terminal.js';
 import { PipeStreams } from './pipe-streams.js';
-import { startedOrEnded } from './started.js';
+import { HASTY_LOOK_MS, startedOrEnded } from './started.js';
 import { TerminalStreams } from './terminal-streams.js';
 
 /** What an exec needs of its container and machine. */
@@ -142,7 +142,7 @@ export class Exec {
     const command = this.config.argv.join(' ');
     this.#host.emit(`exec_start: ${command}`, { execID: this.id });
     const running = streams.run(process, directory);
-    const pid = await startedOrEnded(join(directory, 'pid'), running);
+    const pid = await startedOrEnded(join(directory, 'pid'), running, this.config.tty ? HASTY_LOOK_MS : undefined);
     if (pid === undefined) {
       const result = await running.catch((e: unknown) => messageOf(e));
       const text = await streams.leftover();

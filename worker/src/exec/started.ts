@@ -3,9 +3,15 @@ import { readFileSync } from 'node:fs';
 
 const FIRST_LOOK_MS = 2;
 const LAST_LOOK_MS = 20;
+/** Of one whose terminal is to be its user's before it looks. */
+export const HASTY_LOOK_MS = 2;
 
-/** The pid, or undefined when `running` settled and there never was one. */
-export async function startedOrEnded(pidFile: string, running: Promise<unknown>): Promise<number | undefined> {
+/** The pid, or undefined when `running` settled and there never was one. `lastLookMs`: the longest time between two looks. */
+export async function startedOrEnded(
+  pidFile: string,
+  running: Promise<unknown>,
+  lastLookMs = LAST_LOOK_MS,
+): Promise<number | undefined> {
   let ended = false;
   const end = running.then(
     () => {
@@ -15,7 +21,7 @@ export async function startedOrEnded(pidFile: string, running: Promise<unknown>)
       ended = true;
     },
   );
-  for (let wait = FIRST_LOOK_MS; ; wait = Math.min(wait * 2, LAST_LOOK_MS)) {
+  for (let wait = FIRST_LOOK_MS; ; wait = Math.min(wait * 2, lastLookMs)) {
     // Asked before looking: a file of one that has ended is there by then.
     const last = ended;
     const pid = readPid(pidFile);
