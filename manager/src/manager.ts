@@ -10,6 +10,7 @@ import {
   errorCodes,
   type Logger,
   messageOf,
+  newId,
   type Random,
   SwarmtsError,
   sleep,
@@ -50,6 +51,7 @@ import { ExternalCas } from './ca/external-ca.js';
 import { createNetwork } from './control/network-operations.js';
 import { fromWire, toWire } from './control/operation-wire.js';
 import {
+  creations,
   type OperationArgs,
   type OperationName,
   type OperationResult,
@@ -343,8 +345,10 @@ export class Manager {
     return (await this.#callLeader(name, args)) as OperationResult<K>;
   }
 
-  async #callLeader(name: string, args: unknown): Promise<unknown> {
+  async #callLeader(name: string, given: unknown): Promise<unknown> {
+    const args = creations.has(name) ? { ...(given as object), id: newId() } : given;
     const deadline = this.#o.clock.monotonic() + LEADER_WAIT_MS;
+    let mayBeDone = false;
     for (;;) {
       try {
         if (this.isLeader) return await this.#runHere(name, args);
@@ -354,10 +358,14 @@ export class Manager {
         throw new SwarmtsError('no-leader', NO_LEADER);
       } catch (e) {
         const error = asSwarmtsError(e);
+        // Who removes what is gone after all has what was asked for.
+        if (mayBeDone && error.code === 'not-found' && isRemoval(name)) return undefined;
         const again =
           error.code === 'no-leader' ||
           error.code === 'not-leader' ||
-          (error.code === 'unavailable' && isIdempotent(name));
+          (error.code === 'unavailable' && isIdempotent(name)) ||
+          (isAnswerLost(error) && mayRepeat(name));
+        mayBeDone ||= isAnswerLost(error);
         if (!again) throw error;
         if (this.#stopped || this.#o.clock.monotonic() >= deadline)
           throw new SwarmtsError('no-leader', NO_LEADER, { cause: error });
@@ -553,6 +561,20 @@ export class Manager {
       return ControlResult.create({ errorCode: error.code, errorMessage: error.message });
     }
   }
+}
+
+/** Whether the operation was carried out is not known then. */
+function isAnswerLost({ code }: SwarmtsError): boolean {
+  return code === 'unavailable' || code === 'aborted';
+}
+
+function isRemoval(operation: string): boolean {
+  return operation.startsWith('remove');
+}
+
+/** A second time changes nothing any more. */
+function mayRepeat(operation: string): boolean {
+  return creations.has(operation) || isRemoval(operation);
 }
 
 /** Reads may be asked again when the answer got lost. */

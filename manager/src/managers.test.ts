@@ -188,4 +188,31 @@ describe('three managers', () => {
         return names.filter((n) => n.endsWith('.snap')).length === 3;
       });
   });
+
+  it('make what was asked for once, and say so, when the leader that was asked dies', async () => {
+    const [leader] = group.managers.filter((m) => m.isLeader);
+    const [asked] = group.managers.filter((m) => m !== leader);
+    assert.ok(leader && asked);
+    const names: string[] = [];
+    let busy = true;
+    const work = (async () => {
+      for (let i = 0; busy; i++) {
+        const name = `after${i}`;
+        const spec = ConfigSpec.create({ annotations: { name, labels: {} }, data: Buffer.from(name) });
+        await asked.call('createConfig', { spec });
+        if (i % 2 === 0) names.push(name);
+        else await asked.call('removeConfig', { ref: name });
+      }
+    })();
+    await until('changes are made', () => names.length > 10);
+    // No last words: the others find out by themselves.
+    await leader.raft.stop();
+    await leader.stop();
+    const before = names.length;
+    await until('changes go on', () => names.length > before + 10);
+    busy = false;
+    await work;
+    const found = asked.store.view((tx) => tx.list('config').map((c) => c.spec?.annotations?.name ?? ''));
+    assert.deepEqual(found.filter((n) => n.startsWith('after')).toSorted(), names.toSorted());
+  });
 });

@@ -22,7 +22,9 @@ import { isIngress } from '../allocator/published-ports.js';
 import type { ReadTx, WriteTx } from '../store/transaction.js';
 import { findByNameOrId } from './find.js';
 
-export function createNetwork(tx: WriteTx, spec: NetworkSpec): Network {
+export function createNetwork(tx: WriteTx, spec: NetworkSpec, id = newId()): Network {
+  const known = tx.get('network', id);
+  if (known) return known;
   validateNetworkSpec(spec);
   const name = spec.annotations?.name ?? '';
   if (isNodeNetwork(name) || tx.by('network', 'name', name).length > 0) {
@@ -32,7 +34,7 @@ export function createNetwork(tx: WriteTx, spec: NetworkSpec): Network {
     throw new SwarmtsError('already-exists', 'an ingress network is already present: remove it first');
   }
   if (isEncrypted(spec)) requireEncryption(tx, name);
-  const network = Network.create({ id: newId(), spec, ...allocateNetwork(spec, viewOf(tx)) });
+  const network = Network.create({ id, spec, ...allocateNetwork(spec, viewOf(tx)) });
   tx.create('network', network);
   return network;
 }

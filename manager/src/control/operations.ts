@@ -90,6 +90,12 @@ interface Ref {
   readonly ref: string;
 }
 
+/** Under an id that was chosen before: asked for once more, because the answer got lost, it is there already. */
+interface New<S> {
+  readonly spec: S;
+  readonly id?: string;
+}
+
 interface Versioned<S> extends Ref {
   readonly version: number;
   readonly spec: S;
@@ -203,9 +209,9 @@ export class Operations {
     return this.#view((tx) => serviceCounts(tx, findByNameOrId(tx, 'service', a.ref)));
   }
 
-  async createService(a: { readonly spec: ServiceSpec }): Promise<{ readonly id: string }> {
+  async createService(a: New<ServiceSpec>): Promise<{ readonly id: string }> {
     validateServiceSpec(a.spec, this.#c.now());
-    return this.#update((tx) => ({ id: createService(tx, a.spec, this.#c.now()) }));
+    return this.#update((tx) => ({ id: createService(tx, a.spec, this.#c.now(), a.id) }));
   }
 
   async updateService(a: Versioned<ServiceSpec> & { readonly rollback: boolean }): Promise<void> {
@@ -304,8 +310,8 @@ export class Operations {
     return withoutPayload(this.#view((tx) => findByNameOrId(tx, 'secret', a.ref)));
   }
 
-  async createSecret(a: { readonly spec: SecretSpec }): Promise<{ readonly id: string }> {
-    return this.#update((tx) => ({ id: createSecret(tx, a.spec) }));
+  async createSecret(a: New<SecretSpec>): Promise<{ readonly id: string }> {
+    return this.#update((tx) => ({ id: createSecret(tx, a.spec, a.id) }));
   }
 
   async updateSecret(a: Versioned<SecretSpec>): Promise<void> {
@@ -324,8 +330,8 @@ export class Operations {
     return this.#view((tx) => findByNameOrId(tx, 'config', a.ref));
   }
 
-  async createConfig(a: { readonly spec: ConfigSpec }): Promise<{ readonly id: string }> {
-    return this.#update((tx) => ({ id: createConfig(tx, a.spec) }));
+  async createConfig(a: New<ConfigSpec>): Promise<{ readonly id: string }> {
+    return this.#update((tx) => ({ id: createConfig(tx, a.spec, a.id) }));
   }
 
   async updateConfig(a: Versioned<ConfigSpec>): Promise<void> {
@@ -373,8 +379,8 @@ export class Operations {
     return this.#view((tx) => findByNameOrId(tx, 'volume', a.ref));
   }
 
-  async createVolume(a: { readonly spec: VolumeSpec }): Promise<Volume> {
-    const { id } = await this.#update((tx) => createVolume(tx, a.spec));
+  async createVolume(a: New<VolumeSpec>): Promise<Volume> {
+    const { id } = await this.#update((tx) => createVolume(tx, a.spec, a.id));
     return this.getVolume({ ref: id });
   }
 
@@ -396,8 +402,8 @@ export class Operations {
     return this.#view((tx) => findByNameOrId(tx, 'network', a.ref));
   }
 
-  async createNetwork(a: { readonly spec: NetworkSpec }): Promise<{ readonly id: string }> {
-    return this.#update((tx) => ({ id: createNetwork(tx, a.spec).id }));
+  async createNetwork(a: New<NetworkSpec>): Promise<{ readonly id: string }> {
+    return this.#update((tx) => ({ id: createNetwork(tx, a.spec, a.id).id }));
   }
 
   async removeNetwork(a: Ref): Promise<void> {
@@ -465,6 +471,15 @@ export const storeReads: ReadonlySet<string> = new Set<OperationName>([
   'getNetwork',
   'describeSchedule',
   'listClientCertificates',
+]);
+
+/** What is made under an id that may be chosen before: such an operation may be repeated when its outcome is not known. */
+export const creations: ReadonlySet<string> = new Set<OperationName>([
+  'createService',
+  'createSecret',
+  'createConfig',
+  'createVolume',
+  'createNetwork',
 ]);
 
 /** Operations by name, for those that come over the network: nothing else of the object can be called. */

@@ -65,16 +65,16 @@ export function nameOfVersion(p: Secret | Config | undefined): string | undefine
   return p && nameOf(p).replace(OLD_VERSION, '');
 }
 
-export function createSecret(tx: WriteTx, spec: SecretSpec): string {
+export function createSecret(tx: WriteTx, spec: SecretSpec, id = newId()): string {
+  if (tx.get('secret', id)) return id;
   checkNew(tx, 'secret', spec);
-  const id = newId();
   tx.create('secret', Secret.create({ id, spec }));
   return id;
 }
 
-export function createConfig(tx: WriteTx, spec: ConfigSpec): string {
+export function createConfig(tx: WriteTx, spec: ConfigSpec, id = newId()): string {
+  if (tx.get('config', id)) return id;
   checkNew(tx, 'config', spec);
-  const id = newId();
   tx.create('config', Config.create({ id, spec }));
   return id;
 }

@@ -57,11 +57,11 @@ function jobCounts(service: Service, tasks: readonly Task[]): Pick<ServiceCounts
 }
 
 /** The spec is valid. Returns the id. */
-export function createService(tx: WriteTx, given: ServiceSpec, nowMs: number): string {
+export function createService(tx: WriteTx, given: ServiceSpec, nowMs: number, id = newId()): string {
+  if (tx.get('service', id)) return id;
   const name = given.annotations?.name ?? '';
   if (tx.by('service', 'name', name).length > 0) throw nameTaken('service', name);
   const spec = referring(tx, given);
-  const id = newId();
   const endpoint = endpointOf(tx, spec, undefined);
   const jobStatus = nextJobStatus(spec, undefined, nowMs);
   tx.create('service', Service.create({ id, spec, specVersion: { index: 1 }, endpoint, jobStatus }));

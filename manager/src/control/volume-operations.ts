@@ -14,7 +14,9 @@ import type { ReadTx, WriteTx } from '../store/transaction.js';
 import { checkVersion, nameTaken } from './conflicts.js';
 import { findByNameOrId } from './find.js';
 
-export function createVolume(tx: WriteTx, spec: VolumeSpec): Volume {
+export function createVolume(tx: WriteTx, spec: VolumeSpec, id = newId()): Volume {
+  const known = tx.get('volume', id);
+  if (known) return known;
   requireLevel(tx, featureLevels.clusterVolumes, 'cluster volumes');
   const name = spec.annotations?.name ?? '';
   if (name === '') throw new SwarmtsError('invalid-argument', 'Volume name is required');
@@ -34,7 +36,7 @@ export function createVolume(tx: WriteTx, spec: VolumeSpec): Volume {
     );
   if (tx.by('volume', 'name', name).length > 0) throw nameTaken('volume', name);
   const secrets = spec.secrets.map((s) => ({ ...s, secretId: findByNameOrId(tx, 'secret', s.secretId).id }));
-  const volume = Volume.create({ id: newId(), spec: { ...spec, secrets } });
+  const volume = Volume.create({ id, spec: { ...spec, secrets } });
   tx.create('volume', volume);
   return volume;
 }
