@@ -17,7 +17,7 @@ import { Reaper, spawn } from './process.js';
 import { addAddress, dumpAddresses, parseAddress } from './rtnetlink/address.js';
 import { createLink, dumpLinks, getLink, ipv4Setting, parseLink, setLink } from './rtnetlink/link.js';
 import { dumpFdb, dumpNeighbours, parseNeighbour, setFdb, setNeighbour } from './rtnetlink/neighbour.js';
-import { addRoute, deleteRoute, dumpRoutes, parseRoute } from './rtnetlink/route.js';
+import { addRoute, deleteRoute, dumpRoutes, MAIN_TABLE, parseRoute, routeProtocol } from './rtnetlink/route.js';
 import { addRule, deleteRule, dumpRules, parseRule, type Rule } from './rtnetlink/rule.js';
 
 describe('the kernel', () => {
@@ -147,6 +147,8 @@ describe('the kernel', () => {
       );
       const routes = socket.dump(dumpRoutes('ipv4')).map((m) => parseRoute(m)?.destination);
       assert.deepEqual(routes.sort(), ['10.1.0.9/32', 'default']);
+      const by = (maker: number) => socket.dump(dumpRoutes('ipv4', MAIN_TABLE, maker)).length;
+      assert.deepEqual([by(routeProtocol.static), by(routeProtocol.boot)], [2, 0]);
       const addresses = socket.dump(dumpAddresses(2)).map((m) => parseAddress(m)?.address);
       assert.deepEqual(addresses, ['10.1.0.1']);
       const [neighbour] = socket.dump(dumpNeighbours('ipv4', 2)).map(parseNeighbour);

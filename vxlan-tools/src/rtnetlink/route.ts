@@ -98,10 +98,11 @@ function routeText(route: Route): string {
   return `${route.destination}${via}${route.index === undefined ? '' : ` on link #${route.index}`}`;
 }
 
-/** All routes of a family and table; the kernel filters. */
-export function dumpRoutes(family: 'ipv4' | 'ipv6', table = MAIN_TABLE): Request {
+/** All routes of a family and table, or those of one maker (`routeProtocol`); the kernel filters. */
+export function dumpRoutes(family: 'ipv4' | 'ipv6', table = MAIN_TABLE, protocol = 0): Request {
   const b = Buffer.alloc(12);
   b.writeUInt8(family === 'ipv6' ? AF_INET6 : AF_INET, 0);
+  b.writeUInt8(protocol, 5);
   return {
     type: RTM_GETROUTE,
     flags: 0,

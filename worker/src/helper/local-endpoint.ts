@@ -17,9 +17,11 @@ import {
   ipv4Setting,
   isNamespaceFile,
   type Link,
+  MAIN_TABLE,
   type NetlinkSocket,
   parseRoute,
   type Request,
+  routeProtocol,
   setLink,
   setNeighbour,
   withNetns,
@@ -71,11 +73,14 @@ export class LocalEndpoints {
   /** Addresses that the host has a route of their own to. */
   routes(): readonly string[] {
     const host = `/${HOST_BITS}`;
-    return this.#home
-      .dump(dumpRoutes('ipv4'))
-      .flatMap((m) => parseRoute(m) ?? [])
-      .filter((r) => r.gateway === '' && r.destination.endsWith(host))
-      .map((r) => r.destination.slice(0, -host.length));
+    return (
+      this.#home
+        // A router of the internet has a million others.
+        .dump(dumpRoutes('ipv4', MAIN_TABLE, routeProtocol.static))
+        .flatMap((m) => parseRoute(m) ?? [])
+        .filter((r) => r.gateway === '' && r.destination.endsWith(host))
+        .map((r) => r.destination.slice(0, -host.length))
+    );
   }
 
   /** In the new namespace: everything in one message batch. */
