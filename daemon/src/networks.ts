@@ -95,6 +95,7 @@ export async function openNetworks(
     dir: join(config.dataRoot, 'networks'),
     routed,
     taken: [local.subnet],
+    pools: config.defaultAddressPools,
     clock: systemClock,
     logger,
   });

@@ -17,7 +17,7 @@ export type { ContainerDefaults } from './engine/container-defaults.js';
 export * from './engine/container-network.js';
 export * from './engine/engine-api.js';
 export { LocalContainerNetwork } from './engine/local-container-network.js';
-export { LocalNetworks } from './engine/local-networks.js';
+export { type AddressPool, LocalNetworks } from './engine/local-networks.js';
 export { distinctPorts, exposedByImage } from './engine/merge-config.js';
 export { NetworkUpkeep } from './engine/network-upkeep.js';
 export {

@@ -24,7 +24,7 @@ import {
   type FilterArgs,
   parseFilters,
 } from '../filters.js';
-import { type Call, empty, flag, json, readJson } from '../http/exchange.js';
+import { type Call, empty, flag, json, type Reply, readJson } from '../http/exchange.js';
 import { type Route, route } from '../http/router.js';
 import type { JsonObject } from '../json/object.js';
 import type { RouteContext } from './context.js';
@@ -53,13 +53,9 @@ const FILTERS = ['id', 'name', 'driver', 'scope', 'label', 'type', 'dangling'];
 export function networkRoutes(c: RouteContext): Route[] {
   const ref = (call: Call) => call.params.id ?? '';
   return [
-    route('GET', '/networks', async ({ query }) => {
-      const filters = parseFilters(query, FILTERS);
-      checkWords(filters, 'type', ['builtin', 'custom']);
-      const all = await allNetworks(c);
-      const used = filters.has('dangling') ? await usedNetworks(c) : new Set<string>();
-      return json(all.filter((n) => isWanted(n, filters, used)).map((n) => n.json()));
-    }),
+    route('GET', '/networks', (call) => list(c, call)),
+    // As old clients write it.
+    route('GET', '/networks/', (call) => list(c, call)),
     route('GET', '/networks/{id}', async (call) => {
       const found = findNetwork(await allNetworks(c), ref(call), call.query.get('scope') ?? '');
       const joined = c.backend.node.joinedNetworks().find((n) => n.network.id === found.id);
@@ -92,6 +88,14 @@ export function networkRoutes(c: RouteContext): Route[] {
       return empty(204);
     }),
   ];
+}
+
+async function list(c: RouteContext, { query }: Call): Promise<Reply> {
+  const filters = parseFilters(query, FILTERS);
+  checkWords(filters, 'type', ['builtin', 'custom']);
+  const all = await allNetworks(c);
+  const used = filters.has('dangling') ? await usedNetworks(c) : new Set<string>();
+  return json(all.filter((n) => isWanted(n, filters, used)).map((n) => n.json()));
 }
 
 async function allNetworks({ backend }: RouteContext): Promise<readonly KnownNetwork[]> {

@@ -131,6 +131,35 @@ describe('the configuration of the daemon', () => {
       );
   });
 
+  it('takes pools of subnets, from which the local network has the first', () => {
+    const two = configOf(
+      '--default-address-pool',
+      'base=10.10.0.0/16,size=24',
+      '--default-address-pool=base=fd00:1::/48,size=64',
+    );
+    assert.deepEqual(two.defaultAddressPools, [
+      { base: '10.10.0.0/16', bits: 24 },
+      { base: 'fd00:1::/48', bits: 64 },
+    ]);
+    assert.equal(two.bridgeSubnet, '10.10.0.0/24');
+    assert.equal(
+      configOf('--bip=10.1.0.1/24', '--default-address-pool=base=10.10.0.0/16,size=24').bridgeSubnet,
+      '10.1.0.1/24',
+    );
+    assert.equal(configOf().bridgeSubnet, '172.30.0.0/16');
+    const inFile = (pool: string) => configOf(file(`{"default-address-pools": ${pool}}`)).defaultAddressPools;
+    assert.deepEqual(inFile('[{"base": "10.10.0.0/16", "size": 24}]'), [{ base: '10.10.0.0/16', bits: 24 }]);
+    assert.throws(() => inFile('[{"base": "10.10.0.0/16", "size": 8}]'), /subnets has to be from 16 to 29/);
+    assert.throws(() => inFile('[{"size": 24}]'), /it has no base/);
+    assert.throws(() => inFile('[{"base": "here", "size": 24}]'), /invalid default-address-pool \{"base":"here"/);
+    assert.throws(
+      () => inFile('[{"base": "10.0.0.0/8", "size": 24}, {"base": "10.1.0.0/16", "size": 24}]'),
+      /overlaps/,
+    );
+    assert.throws(() => inFile('"10.0.0.0/8"'), /use a list of/);
+    assert.throws(() => configOf('--default-address-pool=10.0.0.0/8'), /use base=SUBNET,size=BITS/);
+  });
+
   it('takes proxies, from flags or from their place in the file', () => {
     assert.deepEqual(configOf().proxies, {});
     assert.deepEqual(configOf('--https-proxy=http://p:3128', '--no-proxy=a,b').proxies, {

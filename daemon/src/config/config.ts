@@ -6,7 +6,8 @@ import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { errnoOf, type LogLevel, messageOf, SwarmtsError } from '@swarmts/lib';
 import type { GenericResource } from '@swarmts/proto';
-import type { ContainerDefaults } from '@swarmts/worker';
+import type { AddressPool, ContainerDefaults } from '@swarmts/worker';
+import { addressPools, firstSubnet } from './address-pools.js';
 import {
   checkEventBus,
   checkHost,
@@ -29,7 +30,8 @@ export interface DaemonConfig {
   readonly pidFile: string;
   readonly labels: readonly string[];
   readonly genericResources: readonly GenericResource[];
-  readonly defaultAddressPools: readonly string[];
+  /** Of networks of this node; none are the usual ones. */
+  readonly defaultAddressPools: readonly AddressPool[];
   readonly swarmDefaultAdvertiseAddr: string;
   readonly insecureRegistries: readonly string[];
   readonly registryMirrors: readonly string[];
@@ -123,6 +125,7 @@ function parseFlags(argv: readonly string[]): Values {
   }
   for (const [name, { kind }] of Object.entries({ ...IGNORED, ...REFUSED }))
     options[name] = { type: kind === 'boolean' ? 'boolean' : 'string', multiple: kind === 'list' };
+  options.bridge = { type: 'string', short: 'b' };
   // pflag's --flag=true has no counterpart in parseArgs.
   const refused: Record<string, false> = {};
   const normal = argv.flatMap((a) => {
@@ -196,6 +199,7 @@ function merge(flags: Values, file: Values): DaemonConfig {
   const execRoot = text('exec-root', '/run/swarmts');
   const debug = bool('debug');
   const hosts = list('host');
+  const pools = addressPools(value('default-address-pool'));
   return {
     hosts: hosts.length > 0 ? hosts.map(checkHost) : [DEFAULT_HOST],
     dataRoot,
@@ -203,7 +207,7 @@ function merge(flags: Values, file: Values): DaemonConfig {
     pidFile: text('pidfile', `${execRoot}/swarmtsd.pid`),
     labels: list('label').map(checkLabel),
     genericResources: parseGenericResources(list('node-generic-resource')),
-    defaultAddressPools: list('default-address-pool'),
+    defaultAddressPools: pools,
     swarmDefaultAdvertiseAddr: text('swarm-default-advertise-addr', ''),
     insecureRegistries: list('insecure-registry'),
     registryMirrors: list('registry-mirror').map(checkMirror),
@@ -245,7 +249,7 @@ function merge(flags: Values, file: Values): DaemonConfig {
     }),
     cgroupParent: text('cgroup-parent', ''),
     cgroupFavorDynmods: bool('cgroup-favor-dynmods', true),
-    bridgeSubnet: text('bip', '172.30.0.0/16'),
+    bridgeSubnet: text('bip', firstSubnet(pools) ?? '172.30.0.0/16'),
     fixedCidr: text('fixed-cidr', ''),
     icc: bool('icc', true),
     leaseMs: number('goodbye-lease', 60) * 1000,

@@ -31,7 +31,11 @@ export const OPTIONS: Readonly<Record<string, Option>> = {
     key: 'node-generic-resources',
     help: 'User-defined resources of the node: kind=count, or kind=name, several times',
   },
-  'default-address-pool': { kind: 'list', key: 'default-address-pools', help: 'Default address pools for networks' },
+  'default-address-pool': {
+    kind: 'list',
+    key: 'default-address-pools',
+    help: 'Where subnets of networks of this node come from: base=SUBNET,size=BITS',
+  },
   'swarm-default-advertise-addr': {
     kind: 'string',
     help: 'Default address or interface for the swarm advertised address',

@@ -139,12 +139,16 @@ export class ImageBuilder {
     const { plan, options, say } = context;
     for (const i of plan.metaArgs) await context.announce(i);
     const done: StageResult[] = [];
-    for (const stage of plan.stages) done.push(await buildStage(context, stage, done));
+    for (const stage of plan.stages) {
+      const result = await buildStage(context, stage, done);
+      done.push(result);
+      // Clients know by the last one what was built.
+      if (result.image) await options.report({ aux: { ID: result.image.id } });
+    }
     const unused = [...options.buildArgs.keys()].filter((a) => !context.usedArgs.has(a));
     if (unused.length > 0) await say(`[Warning] One or more build-args [${unused.join(' ')}] were not consumed\n`);
     const image = done.at(-1)?.image;
     if (!image) throw new SwarmtsError('invalid-argument', 'No image was generated. Is your Dockerfile empty?');
-    await options.report({ aux: { ID: image.id } });
     return image.id;
   }
 

@@ -49,21 +49,29 @@ import { configured } from './network-configuration.js';
 import type { EndpointSource, ObtainedEndpoint } from './node-container-network.js';
 import { networkEvent } from './use-events.js';
 
-/** Subnets for networks without a wish, as Docker has them: large ones first. */
-const POOLS = [
-  { pool: '172.16.0.0/12', bits: 16, leftOut: ['172.16.0.0/16'] },
-  { pool: '192.168.0.0/16', bits: 20, leftOut: [] },
-] as const;
+/** Where subnets of `bits` are taken from for networks without a wish. */
+export interface AddressPool {
+  readonly base: string;
+  readonly bits: number;
+  readonly leftOut?: readonly string[];
+}
+
+/** Docker's: large ones first. */
+const POOLS: readonly AddressPool[] = [
+  { base: '172.16.0.0/12', bits: 16, leftOut: ['172.16.0.0/16'] },
+  { base: '192.168.0.0/16', bits: 20 },
+];
 
 /** Unique local prefix of networks of one node; those of the swarm have another one. */
-const IPV6_POOL = 'fd5a:7274::/48';
-const IPV6_SUBNET_BITS = 64;
+const IPV6_POOLS: readonly AddressPool[] = [{ base: 'fd5a:7274::/48', bits: 64 }];
 
 export interface LocalNetworksOptions {
   readonly dir: string;
   readonly routed: Pick<RoutedNetworks, 'apply'>;
   /** Subnets that the node uses otherwise. */
   readonly taken: readonly string[];
+  /** Default: Docker's. Pools of IPv6 are for networks with both. */
+  readonly pools?: readonly AddressPool[];
   readonly clock: Clock;
   readonly logger: Logger;
 }
@@ -267,8 +275,9 @@ export class LocalNetworks implements EndpointSource {
     const configs = [...fixedSubnets(spec.ipam?.configs ?? [], { ipv6: spec.ipv6Enabled, taken, overlap })];
     if (spec.driver?.name !== 'macvlan') refuseSeveral(configs);
     const families = new Set(configs.map((c) => parseIpPrefix(c.subnet).family));
-    if (!families.has(4)) configs.unshift(freeSubnet([...taken, ...hostSubnets()]));
-    if (spec.ipv6Enabled && !families.has(6)) configs.push(freeIpv6Subnet(taken));
+    const pools = this.#o.pools ?? [];
+    if (!families.has(4)) configs.unshift(freeSubnet(poolsOf(pools, 4, POOLS), [...taken, ...hostSubnets()]));
+    if (spec.ipv6Enabled && !families.has(6)) configs.push(freeSubnet(poolsOf(pools, 6, IPV6_POOLS), taken));
     return configs;
   }
 
@@ -309,22 +318,22 @@ function refuseSeveral(configs: readonly IpamConfig[]): void {
   throw new SwarmtsError('permission-denied', "bridge driver doesn't support multiple subnets");
 }
 
-function freeSubnet(taken: readonly IpPrefix[]): IpamConfig {
-  for (const { pool, bits, leftOut } of POOLS) {
+/** Those of the family, or else the usual ones. */
+function poolsOf(given: readonly AddressPool[], family: 4 | 6, usual: readonly AddressPool[]): readonly AddressPool[] {
+  const own = given.filter((p) => parseIpPrefix(p.base).family === family);
+  return own.length > 0 ? own : usual;
+}
+
+function freeSubnet(pools: readonly AddressPool[], taken: readonly IpPrefix[]): IpamConfig {
+  for (const { base, bits, leftOut = [] } of pools) {
     const inTheWay = [...taken, ...leftOut.map((text) => parseIpPrefix(text))];
-    const found = firstFreePrefix(parseIpPrefix(pool), bits, inTheWay);
+    const found = firstFreePrefix(parseIpPrefix(base), bits, inTheWay);
     if (found) return withGateway(IpamConfig.create({ subnet: formatIpPrefix(found) }));
   }
   throw new SwarmtsError(
     'resource-exhausted',
     'all predefined address pools have been fully subnetted: remove networks, or give --subnet',
   );
-}
-
-function freeIpv6Subnet(taken: readonly IpPrefix[]): IpamConfig {
-  const found = firstFreePrefix(parseIpPrefix(IPV6_POOL), IPV6_SUBNET_BITS, taken);
-  if (!found) throw new SwarmtsError('resource-exhausted', `all subnets of ${IPV6_POOL} are in use: give --subnet`);
-  return withGateway(IpamConfig.create({ subnet: formatIpPrefix(found) }));
 }
 
 /** What the host itself is connected to. */

@@ -164,6 +164,10 @@ export class ImageService implements ImageEngine {
   async tag(source: string, target: string): Promise<void> {
     const ref = parseReference(target);
     if (ref.digest) throw new SwarmtsError('invalid-argument', 'refusing to create a tag with a digest reference');
+    if (familiarName(ref) === 'sha256') {
+      const why = 'refusing to create an ambiguous tag using digest algorithm as name';
+      throw new SwarmtsError('invalid-argument', why);
+    }
     await this.store.change(async () => {
       const id = this.store.resolve(source);
       if (!id) throw noSuchImage(source);
