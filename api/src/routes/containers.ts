@@ -231,22 +231,64 @@ async function list(c: RouteContext, call: Call): Promise<unknown[]> {
   };
   const before = await reference('before');
   const since = await reference('since');
+  const ancestors = await imagesFrom(c, filters.get('ancestor'));
   const found = sorted.filter(
     (x) =>
       (all || isActive(x)) &&
       (before === undefined || x.createdAtMs < before.createdAtMs) &&
       (since === undefined || x.createdAtMs > since.createdAtMs) &&
       (isTask === undefined || isTask === 'com.docker.swarm.task.id' in x.labels) &&
-      matches(x, filters),
+      matches(x, filters) &&
+      (ancestors === undefined || ancestors.has(x.imageId)),
   );
   const size = flag(call.query, 'size');
   const linkNames = namesByLinks(sorted);
+  const imageOf = currentImages(c);
   return Promise.all(
     (limit > 0 ? found.slice(0, limit) : found).map(async (x) => ({
       ...containerListJson(x, c.now(), linkNames.get(x.name)),
+      Image: (await imageOf(x.image)) === x.imageId ? x.image : x.imageId,
       ...(size ? await sizesJson(c, x.id) : {}),
     })),
   );
+}
+
+/** What images are called has changed since the container was made, maybe: the id that a name stands for now. */
+function currentImages({ backend }: RouteContext): (name: string) => Promise<string | undefined> {
+  const known = new Map<string, Promise<string | undefined>>();
+  return (name) => {
+    const found = known.get(name) ?? imageId(backend, name);
+    known.set(name, found);
+    return found;
+  };
+}
+
+async function imageId(backend: RouteContext['backend'], name: string): Promise<string | undefined> {
+  try {
+    return (await backend.images.find(name)).id;
+  } catch (e) {
+    if (isSwarmtsError(e, 'image-not-found', 'not-found', 'invalid-argument')) return undefined;
+    throw e;
+  }
+}
+
+/** The images that are named, and those that were built on them; undefined where none are asked for. */
+async function imagesFrom(
+  { backend }: RouteContext,
+  refs: readonly string[] | undefined,
+): Promise<ReadonlySet<string> | undefined> {
+  if (!refs || refs.length === 0) return undefined;
+  const ids = new Set<string>();
+  for (const ref of refs) {
+    const id = await imageId(backend, ref);
+    if (id !== undefined) ids.add(id);
+  }
+  const all = await backend.images.list();
+  for (let before = -1; before !== ids.size; ) {
+    before = ids.size;
+    for (const i of all) if (ids.has(i.parent)) ids.add(i.id);
+  }
+  return ids;
 }
 
 /** What containers are called by those that are linked to them: "/web/db" for each. */
@@ -269,7 +311,6 @@ function matches(x: ContainerSummary, filters: FilterArgs): boolean {
     accepts(filters, 'status', (v) => x.state === v) &&
     accepts(filters, 'health', (v) => x.health === v) &&
     accepts(filters, 'exited', (v) => x.state === 'exited' && String(x.exitCode) === v) &&
-    accepts(filters, 'ancestor', (v) => isAncestor(x, v)) &&
     accepts(filters, 'volume', (v) => x.mounts.some((m) => [m.name, m.target, m.source].includes(v))) &&
     accepts(filters, 'network', (v) => isOn(x, v)) &&
     accepts(filters, 'publish', (v) => hasPort(x, v, (p) => p.publishedPort)) &&
@@ -294,11 +335,4 @@ function hasPort(
   if (first === undefined) throw new SwarmtsError('invalid-argument', `invalid filter: invalid port "${text}"`);
   const [from, to] = [Number(first), Number(last ?? first)];
   return openPorts(x).some((p) => p.protocol === protocol && numberOf(p) >= from && numberOf(p) <= to);
-}
-
-function isAncestor(x: ContainerSummary, ref: string): boolean {
-  const bare = x.imageId.replace(/^sha256:/, '');
-  return (
-    x.image === ref || x.image === `${ref}:latest` || x.imageId === ref || (ref.length >= 6 && bare.startsWith(ref))
-  );
 }

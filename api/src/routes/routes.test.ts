@@ -604,6 +604,16 @@ describe('routes', () => {
     const pruned = (await api.send('POST', '/networks/prune')).json as { NetworksDeleted: string[] };
     assert.ok(pruned.NetworksDeleted.includes('x'));
   });
+
+  it('tell what takes room of the kinds that are asked for', async () => {
+    const keys = async (query: string) => {
+      const a = await api.send('GET', `/v1.43/system/df${query}`);
+      return a.status === 200 ? Object.keys(a.json as object) : `${a.status} ${a.body}`;
+    };
+    assert.deepEqual(await keys(''), ['LayersSize', 'Images', 'Containers', 'Volumes', 'BuildCache']);
+    assert.deepEqual(await keys('?type=volume&type=container'), ['Containers', 'Volumes']);
+    assert.match(String(await keys('?type=nope')), /^400 .*unknown object type: nope/);
+  });
 });
 
 /** [stream, text] of each frame. */

@@ -1,15 +1,12 @@
 /** /_ping, /version, /info, /system/df, /auth and swarmts' own /doctor and /metrics. */
 import type { SystemInfo } from '../backend.js';
 import { swarmInfoJson } from '../convert/cluster.js';
-import { containerListJson } from '../convert/container.js';
-import { imageListJson } from '../convert/image.js';
 import { genericJson } from '../convert/resources.js';
-import { volumeJson } from '../convert/volume.js';
 import { MAX_API_VERSION, MIN_API_VERSION } from '../http/api-version.js';
-import { type Call, json, type Reply } from '../http/exchange.js';
+import { json, type Reply } from '../http/exchange.js';
 import { type Route, route } from '../http/router.js';
-import { sizesJson } from './containers.js';
 import type { RouteContext } from './context.js';
+import { diskUsage } from './disk-usage.js';
 
 const NO_CACHE = { 'Cache-Control': 'no-cache, no-store, must-revalidate', Pragma: 'no-cache' };
 const GO_ARCHITECTURES: Readonly<Record<string, string>> = { x86_64: 'amd64', x64: 'amd64', aarch64: 'arm64' };
@@ -34,7 +31,7 @@ export function systemRoutes(c: RouteContext): Route[] {
       const [system, swarm] = await Promise.all([c.backend.system.info(), c.backend.swarm.info()]);
       return json({ ...infoJson(system, c.now()), Swarm: swarmInfoJson(swarm) });
     }),
-    route('GET', '/system/df', async (call) => json(await diskUsage(c, call.apiVersion))),
+    route('GET', '/system/df', async (call) => json(await diskUsage(c, call))),
     route('GET', '/swarmts/v1/doctor', async () => json({ Checks: await c.backend.system.doctor() })),
     route('GET', '/swarmts/v1/metrics', async () => ({
       kind: 'text',
@@ -77,11 +74,17 @@ function versionJson(version: string, s: SystemInfo): Record<string, unknown> {
   };
 }
 
+/** Registries there need no TLS. */
+const LOOPBACK = '127.0.0.0/8';
+
+const withSlash = (url: string) => (url.endsWith('/') ? url : `${url}/`);
+
 function infoJson(s: SystemInfo, nowMs: number): Record<string, unknown> {
-  const registries = s.insecureRegistries.map((name) => [
-    name,
-    { Name: name, Mirrors: [], Secure: false, Official: false },
-  ]);
+  const index = (Name: string, official: boolean) => [
+    Name,
+    { Name, Mirrors: official ? s.registryMirrors.map(withSlash) : [], Secure: official, Official: official },
+  ];
+  const isSubnet = (r: string) => /\/\d+$/.test(r);
   return {
     ID: s.id,
     Containers: s.containers,
@@ -123,9 +126,12 @@ function infoJson(s: SystemInfo, nowMs: number): Record<string, unknown> {
     Architecture: s.architecture,
     IndexServerAddress: 'https://index.docker.io/v1/',
     RegistryConfig: {
-      InsecureRegistryCIDRs: [],
-      IndexConfigs: Object.fromEntries(registries),
-      Mirrors: s.registryMirrors,
+      InsecureRegistryCIDRs: [...s.insecureRegistries.filter(isSubnet), LOOPBACK],
+      IndexConfigs: Object.fromEntries([
+        index('docker.io', true),
+        ...s.insecureRegistries.filter((r) => !isSubnet(r)).map((r) => index(r, false)),
+      ]),
+      Mirrors: s.registryMirrors.map(withSlash),
     },
     NCPU: s.cpus,
     MemTotal: s.memoryBytes,
@@ -154,35 +160,5 @@ function infoJson(s: SystemInfo, nowMs: number): Record<string, unknown> {
       ...(s.noNewPrivileges ? ['name=no-new-privileges'] : []),
     ],
     Warnings: s.warnings,
-  };
-}
-
-async function diskUsage(c: RouteContext, version: Call['apiVersion']): Promise<Record<string, unknown>> {
-  const { node } = c.backend;
-  const [images, usage, containers, volumes] = await Promise.all([
-    c.backend.images.list(),
-    c.backend.images.diskUsage(),
-    node.containers(),
-    node.volumes(),
-  ]);
-  const users = (id: string) => containers.filter((x) => x.imageId === id).length;
-  return {
-    LayersSize: usage.layersBytes,
-    Images: images
-      .filter((i) => i.repoTags.length + i.repoDigests.length > 0 || !i.hasChildren)
-      .map((i) => ({
-        ...imageListJson(i, users(i.id), version),
-        SharedSize: usage.sharedBytes.get(i.id) ?? 0,
-      })),
-    Containers: await Promise.all(
-      containers.map(async (x) => ({ ...containerListJson(x, c.now()), ...(await sizesJson(c, x.id)) })),
-    ),
-    Volumes: await Promise.all(
-      volumes.map(async (v) => {
-        const RefCount = containers.filter((x) => x.mounts.some((m) => m.name === v.name)).length;
-        return { ...volumeJson(v), UsageData: { RefCount, Size: await c.backend.containers.volumeBytes(v.name) } };
-      }),
-    ),
-    BuildCache: [],
   };
 }

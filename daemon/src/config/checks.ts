@@ -43,7 +43,9 @@ export function checkEventBus(url: string): string {
   return url;
 }
 
-export function checkHost(host: string): string {
+/** Without a scheme it is of TCP. */
+export function hostOf(text: string): string {
+  const host = /^[^/]+:\d+$/.test(text) ? `tcp://${text}` : text;
   if (/^unix:\/\/\/.+/.test(host) || /^tcp:\/\/[^/]+:\d+$/.test(host)) return host;
   throw new SwarmtsError(
     'invalid-argument',

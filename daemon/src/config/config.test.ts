@@ -42,6 +42,10 @@ describe('the configuration of the daemon', () => {
     const c = configOf('-H', 'unix:///a.sock', '-H', 'tcp://127.0.0.1:2376', '-D', '--live-restore', '--label', 'a=b');
     assert.deepEqual(c.hosts, ['unix:///a.sock', 'tcp://127.0.0.1:2376']);
     assert.equal(c.logLevel, 'debug');
+    assert.deepEqual(configOf('-H=127.0.0.1:2375', '-H=unix:///a.sock').hosts, [
+      'tcp://127.0.0.1:2375',
+      'unix:///a.sock',
+    ]);
     assert.deepEqual(c.labels, ['a=b']);
     assert.match(c.warnings.join(), /live-restore has no meaning/);
   });

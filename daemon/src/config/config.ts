@@ -10,9 +10,9 @@ import type { AddressPool, ContainerDefaults } from '@swarmts/worker';
 import { addressPools, firstSubnet } from './address-pools.js';
 import {
   checkEventBus,
-  checkHost,
   checkLabel,
   checkMirror,
+  hostOf,
   levelOf,
   parseGenericResources,
   runtimesOf,
@@ -129,6 +129,9 @@ function parseFlags(argv: readonly string[]): Values {
   // pflag's --flag=true has no counterpart in parseArgs.
   const refused: Record<string, false> = {};
   const normal = argv.flatMap((a) => {
+    // "-H=tcp://..." is the same as "-H tcp://...".
+    const [, short = '', given = ''] = /^(-[a-zA-Z])=(.+)$/.exec(a) ?? [];
+    if (short !== '') return [short, given];
     const [, name = '', yes] = /^--([\w-]+)=(true|false)$/.exec(a) ?? [];
     if (options[name]?.type !== 'boolean') return [a];
     if (yes === 'true') return [`--${name}`];
@@ -201,7 +204,7 @@ function merge(flags: Values, file: Values): DaemonConfig {
   const hosts = list('host');
   const pools = addressPools(value('default-address-pool'));
   return {
-    hosts: hosts.length > 0 ? hosts.map(checkHost) : [DEFAULT_HOST],
+    hosts: hosts.length > 0 ? hosts.map(hostOf) : [DEFAULT_HOST],
     dataRoot,
     execRoot,
     pidFile: text('pidfile', `${execRoot}/swarmtsd.pid`),
