@@ -61,7 +61,7 @@ export const OPTIONS: Readonly<Record<string, Option>> = {
     kind: 'string',
     help: 'What "host-gateway" of --add-host stands for (default: the gateway of the container)',
   },
-  ip: { kind: 'string', help: 'Where ports of containers are published that name no address' },
+  ip: { kind: 'string', help: 'Where ports of containers on the bridge are published that name no address' },
   'log-driver': { kind: 'string', help: 'Log driver of containers (default "json-file")' },
   'log-opt': { kind: 'list', key: 'log-opts', help: 'Options of that log driver: KEY=VALUE' },
   'default-shm-size': { kind: 'string', help: 'Size of /dev/shm of containers (default 64m)' },
