@@ -35,6 +35,7 @@ export type { ImageConfig, ImageInfo, ImageResolution, PullProgress, RegistryAut
 export { noSuchImage } from './images/image-store.js';
 export { type Platform, parsePlatform } from './images/manifest.js';
 export { parseProxy, withoutPassword } from './images/proxy-for.js';
+export { isBehind, LineCounter, type LinePosition } from './logs/line-position.js';
 export * from './logs/log-api.js';
 export { checkLogOptions } from './logs/log-options.js';
 export type { RuntimeVersion } from './runtime/known-escapes.js';

@@ -68,9 +68,10 @@ export function networkRoutes(c: RouteContext): Route[] {
       const body = await readJson(call);
       const container = await c.backend.node.container(body.string('Container'));
       refuseHostAndNone(ref(call));
-      const target = await reachable(c, ref(call));
-      const wish = readWish(target, body.object('EndpointConfig'));
-      if (target === builtinNetworks.bridge.id) refuseOnBridge(wish);
+      // By its name, as those that the container was made for: a wish of before for the same network is over.
+      const { id, name } = await reachable(c, ref(call));
+      const wish = readWish(name, body.object('EndpointConfig'));
+      if (id === builtinNetworks.bridge.id) refuseOnBridge(wish);
       await c.backend.node.connectContainer(container.id, wish);
       return empty(200);
     }),
@@ -168,12 +169,12 @@ function findNetwork(all: readonly KnownNetwork[], ref: string, scope: string): 
 }
 
 /** A worker does not know the networks of the swarm: it asks for them by the name that was given. */
-async function reachable(c: RouteContext, ref: string): Promise<string> {
+async function reachable(c: RouteContext, ref: string): Promise<Pick<KnownNetwork, 'id' | 'name'>> {
   try {
-    return findNetwork(await allNetworks(c), ref, '').id;
+    return findNetwork(await allNetworks(c), ref, '');
   } catch (e) {
     if (!isSwarmtsError(e, 'not-found')) throw e;
-    return ref;
+    return { id: ref, name: ref };
   }
 }
 

@@ -1,6 +1,14 @@
 /** A node and a daemon in memory, and with the swarm the whole Backend, for tests of the API and its clients. */
 import { SwarmtsError } from '@swarmts/lib';
-import { builtinNetworks, Driver, GenericResource, Meta, Network, type NetworkSpec } from '@swarmts/proto';
+import {
+  builtinNetworks,
+  Driver,
+  findBuiltinNetwork,
+  GenericResource,
+  Meta,
+  Network,
+  type NetworkSpec,
+} from '@swarmts/proto';
 import type {
   Backend,
   BridgeNetwork,
@@ -122,9 +130,12 @@ export class MemoryNode implements NodeBackend {
   }
 
   async connectContainer(ref: string, wish: NetworkWish): Promise<void> {
+    const network =
+      findBuiltinNetwork(wish.target) ??
+      (await this.localNetworks()).find((n) => n.spec?.annotations?.name === wish.target);
     const networks = [
       ...(await this.container(ref)).networks,
-      { ...NO_NETWORK, id: wish.target, aliases: wish.aliases, links: wish.links },
+      { ...NO_NETWORK, id: network?.id ?? wish.target, name: wish.target, aliases: wish.aliases, links: wish.links },
     ];
     await this.change(ref, { networks });
   }

@@ -3,7 +3,7 @@
  * again, and a bus that was away, go on there. A bus that takes nothing keeps lines waiting in the files of their containers.
  */
 import { type Clock, type Logger, messageOf, sleep, timeNanoFixed } from '@swarmts/lib';
-import type { ContainerEngine, ContainerInfo } from '@swarmts/worker';
+import { type ContainerEngine, type ContainerInfo, isBehind, LineCounter, type LinePosition } from '@swarmts/worker';
 import { type Bus, subjectOf } from './bus.js';
 
 export interface LogPublisherOptions {
@@ -18,12 +18,6 @@ export interface LogPublisherOptions {
 const RETRY_MS = 1_000;
 const TIME = 'Swarmts-Time';
 const NUMBER = 'Swarmts-Number';
-
-/** Time of a line in nanoseconds, and its number among those of the same time. */
-interface LinePosition {
-  readonly timeNs: bigint;
-  readonly number: number;
-}
 
 export class LogPublisher {
   readonly #o: LogPublisherOptions;
@@ -73,10 +67,10 @@ export class LogPublisher {
     const subject = subjectOf(this.#o.clusterId(), 'logs', service, taskId);
     const last = await this.#lastOf(subject, containerId);
     const options = { stdout: true, stderr: true, follow: true, tail: -1, ...(last ? { sinceNs: last.timeNs } : {}) };
-    let at: LinePosition = { timeNs: -1n, number: 0 };
+    const counter = new LineCounter();
     for await (const line of this.#o.engine.logs(containerId, options, signal)) {
-      at = { timeNs: line.timeNs, number: line.timeNs === at.timeNs ? at.number + 1 : 0 };
-      if (last && (at.timeNs < last.timeNs || (at.timeNs === last.timeNs && at.number <= last.number))) continue;
+      const at = counter.next(line.timeNs);
+      if (last && !isBehind(at, last)) continue;
       await this.#o.bus.publish({
         subject,
         id: `${containerId}-${at.timeNs}-${at.number}`,

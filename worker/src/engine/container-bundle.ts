@@ -49,6 +49,8 @@ export interface BundleContext {
   readonly facts: MachineFacts;
   readonly cgroupParent: string;
   readonly initPath: string | undefined;
+  /** For containers that do not say. */
+  readonly defaultInit: boolean;
   readonly filters: CompiledFilters;
   /** The engine's own DNS setting, for containers that have none. */
   readonly dns: DnsConfig | undefined;
@@ -124,7 +126,7 @@ export function writeBundle(context: BundleContext, request: BundleRequest): Oci
   const onHost = request.userns || record.mounts.some((m) => m.type !== 'tmpfs') ? readMounts() : [];
   const mounts = [...record.mounts.map((m) => mountOf(m, request.volumes, onHost)), ...files];
   const taken = new Set(mounts.map((m) => m.destination));
-  const init = record.config.init ? [bind(findInit(context.initPath), INIT_TARGET, true)] : [];
+  const init = wantsInit(context, record) ? [bind(findInit(context.initPath), INIT_TARGET, true)] : [];
   const { privileged = false, cdiDevices = [], deviceRules = [], devices = [] } = record.config;
   const cdi = cdiEdits(cdiDevices);
   const given = givenDevices(devices);
@@ -136,7 +138,7 @@ export function writeBundle(context: BundleContext, request: BundleRequest): Oci
   const spec = ociConfig({
     config: { ...record.config, ...(networkOf?.domainname ? { domainname: networkOf.domainname } : {}) },
     rootfs,
-    args: argsOf(record),
+    args: argsOf(context, record),
     env: [
       ...withVariables(linkVariables(record.config.name, request.linked), envIn(record, hostname)),
       ...cdi.env,
@@ -232,9 +234,13 @@ function seccompOf(record: ContainerRecord, capabilities: readonly string[]): { 
   return { seccomp: seccompFromProfile(seccompProfile, { capabilities, architecture, kernel: [major, minor] }) };
 }
 
-function argsOf(record: ContainerRecord): string[] {
+function wantsInit(context: BundleContext, record: ContainerRecord): boolean {
+  return record.config.init ?? context.defaultInit;
+}
+
+function argsOf(context: BundleContext, record: ContainerRecord): string[] {
   const args = [...record.entrypoint, ...record.cmd];
-  return record.config.init ? [INIT_TARGET, '--', ...args] : args;
+  return wantsInit(context, record) ? [INIT_TARGET, '--', ...args] : args;
 }
 
 function capabilitiesOf(context: BundleContext, record: ContainerRecord): string[] {

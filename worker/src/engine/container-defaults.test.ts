@@ -22,7 +22,7 @@ describe('what containers get that do not say otherwise', () => {
   it('is what the daemon was told', () => {
     const c = withDefaults({ ...containerConfig('image', []), ports: [port] }, defaults);
     assert.deepEqual(c.log, defaults.log);
-    assert.deepEqual([c.init, c.noNewPrivileges, c.shmSizeBytes], [true, true, 1 << 20]);
+    assert.deepEqual([c.init, c.noNewPrivileges, c.shmSizeBytes], [undefined, true, 1 << 20]);
     assert.deepEqual([c.seccompProfile, c.ipcMode, c.cgroupnsMode], ['{}', 'shareable', 'host']);
     assert.deepEqual(c.resources.ulimits, defaults.ulimits);
     assert.deepEqual(c.ports, [{ ...port, hostIp: '127.0.0.1' }]);

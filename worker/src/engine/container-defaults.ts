@@ -7,6 +7,7 @@ import { BRIDGE_WISH, isWishFor } from './joined-networks.js';
 
 export interface ContainerDefaults {
   readonly log: LogChoice;
+  /** Heeded at every start: what such a container has is not its own setting. */
   readonly init?: boolean;
   readonly shmSizeBytes?: number;
   readonly ulimits?: readonly Ulimit[];
@@ -50,11 +51,10 @@ function portsOf({ ports, networks = [BRIDGE_WISH] }: ContainerConfig, hostIp = 
 }
 
 function unlessSet(
-  { init, noNewPrivileges, shmSizeBytes }: ContainerConfig,
+  { noNewPrivileges, shmSizeBytes }: ContainerConfig,
   d: ContainerDefaults,
-): Pick<ContainerConfig, 'init' | 'noNewPrivileges' | 'shmSizeBytes'> {
+): Pick<ContainerConfig, 'noNewPrivileges' | 'shmSizeBytes'> {
   return {
-    ...(init === undefined && d.init ? { init: true } : {}),
     ...(noNewPrivileges === undefined && d.noNewPrivileges ? { noNewPrivileges: true } : {}),
     ...(shmSizeBytes === undefined && d.shmSizeBytes ? { shmSizeBytes: d.shmSizeBytes } : {}),
   };

@@ -195,6 +195,7 @@ export async function openEngine(options: EngineOptions): Promise<ContainerEngin
       defaultProfile,
       cgroupParent: options.cgroupParent ?? `/swarmts/${options.instance ?? instanceOf(dataRoot)}`,
       initPath: options.initPath,
+      defaultInit: options.defaults?.init ?? false,
       filters: new CompiledFilters(),
       dns: options.dns,
       hostGateway: options.hostGateway,

@@ -87,6 +87,19 @@ describe('requests through a proxy', () => {
     strict.close();
   });
 
+  it('trust what the machine trusts', async () => {
+    const before = process.env.SSL_CERT_FILE;
+    process.env.SSL_CERT_FILE = join(dir, 'cert');
+    const client = new HttpClient();
+    try {
+      assert.equal(await textOf(client, 'https://registry.test/v2/'), 'over TLS');
+    } finally {
+      client.close();
+      if (before === undefined) delete process.env.SSL_CERT_FILE;
+      else process.env.SSL_CERT_FILE = before;
+    }
+  });
+
   it('go by themselves where NO_PROXY says so', async () => {
     const client = new HttpClient();
     const count = asked.length;

@@ -5,9 +5,11 @@
 import http from 'node:http';
 import https from 'node:https';
 import type { Readable } from 'node:stream';
+import { createSecureContext, type SecureContext } from 'node:tls';
 import { messageOf, SwarmtsError } from '@swarmts/lib';
 import { proxyFor } from './proxy-for.js';
 import { abortError } from './shared-jobs.js';
+import { trustedRoots } from './trusted-roots.js';
 
 export interface HttpRequest {
   readonly url: URL;
@@ -33,13 +35,13 @@ export const STALL_TIMEOUT_MS = 30_000;
 export class HttpClient {
   readonly #http = new http.Agent({ keepAlive: true });
   readonly #tls: TlsOptions;
-  readonly #https: https.Agent;
+  readonly #https = new https.Agent({ keepAlive: true });
+  #context: SecureContext | undefined;
   /** By scheme of the request and address of the proxy. */
   readonly #proxied = new Map<string, http.Agent>();
 
   constructor(tls: TlsOptions = {}) {
     this.#tls = tls;
-    this.#https = new https.Agent({ keepAlive: true, ...this.#tlsOptions() });
   }
 
   /** Resolves with the final response; its body must be consumed or destroyed by the caller. */
@@ -79,12 +81,16 @@ export class HttpClient {
     return agent;
   }
 
+  /** Beside the certificates that belong to the registry, what the machine trusts: a registry may send us to other servers. */
   #tlsOptions(): https.AgentOptions {
-    const { ca, cert, key, rejectUnauthorized } = this.#tls;
-    return {
-      ...(ca && ca.length > 0 ? { ca: [...ca] } : {}),
+    const { ca = [], cert, key, rejectUnauthorized } = this.#tls;
+    this.#context ??= createSecureContext({
+      ca: [...trustedRoots(), ...ca],
       ...(cert ? { cert } : {}),
       ...(key ? { key } : {}),
+    });
+    return {
+      secureContext: this.#context,
       ...(rejectUnauthorized === undefined ? {} : { rejectUnauthorized }),
     };
   }
@@ -97,8 +103,8 @@ export class HttpClient {
         method: r.method ?? 'GET',
         headers: { 'user-agent': 'swarmts', ...r.headers },
         agent,
-        // A proxy's agent does not take them for the server behind it.
-        ...this.#tlsOptions(),
+        // Not the agent's: that of a proxy does not take them for the server behind it.
+        ...(r.url.protocol === 'https:' ? this.#tlsOptions() : {}),
         timeout: STALL_TIMEOUT_MS,
         ...(r.signal ? { signal: r.signal } : {}),
       });

@@ -9,6 +9,7 @@ import { dirname, join } from 'node:path';
 import { type Clock, type Logger, messageOf, SwarmtsError, sleep, writeFileAtomic } from '@swarmts/lib';
 import type { HelperApi } from '../helper/helper-api.js';
 import { journalMessage } from './journal-format.js';
+import { formatLinePosition, isBehind, LineCounter, type LinePosition, parseLinePosition } from './line-position.js';
 import type { LogEntry } from './log-api.js';
 import { type LogSource, readLogs } from './log-reader.js';
 import { type LogSink, openSink, parseSinkAddress, type SinkAddress } from './log-sink.js';
@@ -33,7 +34,7 @@ export class LogForwarder {
   readonly #logger: Logger;
   readonly #closing = new AbortController();
   readonly #loop: Promise<void>;
-  #sentNs: bigint;
+  #sent: LinePosition;
   #savedAtMs = 0;
 
   constructor(log: ForwardedLog, helper: HelperApi, clock: Clock, logger: Logger) {
@@ -41,7 +42,7 @@ export class LogForwarder {
     this.#helper = helper;
     this.#clock = clock;
     this.#logger = logger;
-    this.#sentNs = readPosition(this.#positionFile);
+    this.#sent = readPosition(this.#positionFile);
     this.#loop = this.#run();
   }
 
@@ -83,10 +84,13 @@ export class LogForwarder {
     const sink = await openLogSink({ driver, options: of.options, journalSocket }, this.#helper);
     const origin = { ...this.#log.origin, hostname: hostname() };
     try {
-      const options = { stdout: true, stderr: true, follow: true, tail: -1, sinceNs: this.#sentNs + 1n };
+      const options = { stdout: true, stderr: true, follow: true, tail: -1, sinceNs: this.#sent.timeNs };
+      const counter = new LineCounter();
       for await (const e of readLogs(this.#log.source, options, signal)) {
+        const at = counter.next(e.timeNs);
+        if (!isBehind(at, this.#sent)) continue;
         await sink.sink.send(this.#messageOf(e, origin, sink.local));
-        this.#sentNs = e.timeNs;
+        this.#sent = at;
         if (this.#clock.now() - this.#savedAtMs > SAVE_EVERY_MS) await this.#save();
       }
     } finally {
@@ -105,7 +109,7 @@ export class LogForwarder {
   async #save(): Promise<void> {
     this.#savedAtMs = this.#clock.now();
     // A container that is being removed has no place for it any more.
-    await writeFileAtomic(this.#positionFile, String(this.#sentNs)).catch(() => undefined);
+    await writeFileAtomic(this.#positionFile, formatLinePosition(this.#sent)).catch(() => undefined);
   }
 }
 
@@ -125,11 +129,12 @@ function journalAddress(path: string): SinkAddress {
   throw new SwarmtsError('failed-precondition', 'journald is not enabled on this host');
 }
 
-function readPosition(file: string): bigint {
+const NOTHING_SENT: LinePosition = { timeNs: -1n, number: 0 };
+
+function readPosition(file: string): LinePosition {
   try {
-    const text = readFileSync(file, 'utf8').trim();
-    return /^\d+$/.test(text) ? BigInt(text) : 0n;
+    return parseLinePosition(readFileSync(file, 'utf8')) ?? NOTHING_SENT;
   } catch {
-    return 0n;
+    return NOTHING_SENT;
   }
 }
