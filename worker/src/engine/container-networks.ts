@@ -1,4 +1,5 @@
 /** The networks of one container: it joins and leaves them at once when it runs, and when it is started next otherwise. */
+import { isDeepStrictEqual } from 'node:util';
 import { SwarmtsError } from '@swarmts/lib';
 import { builtinNetworks } from '@swarmts/proto';
 import { moveHosts, moveNameServer } from './container-bundle.js';
@@ -60,11 +61,16 @@ export class ContainerNetworks {
     const before = this.#core.record;
     const wished = { ...before.config, networks };
     if (!this.#core.isRunning || !before.network) return this.#core.change({ config: wished });
-    const save = (network: NetworkAttachment) => this.#core.change({ config: wished, network });
+    let saved: NetworkAttachment | undefined;
+    // It mostly becomes what was planned, which is on disk by then.
+    const save = async (network: NetworkAttachment) => {
+      if (isDeepStrictEqual(network, saved)) return;
+      await this.#core.change({ config: wished, network });
+      saved = network;
+    };
     try {
-      await save(
-        await work(before.network, attachRequest(before, this.#core.paths, [], this.#core.context.bundle.dns), save),
-      );
+      const request = attachRequest(before, this.#core.paths, [], this.#core.context.bundle.dns);
+      await save(await work(before.network, request, save));
     } catch (e) {
       const { config, network } = before;
       if (this.#core.record.config === wished) await this.#core.change({ config, network });

@@ -4,6 +4,7 @@
  * they publish nothing. The ingress network's leg has the default route, so that whatever comes in through the mesh is answered there.
  */
 import { rm } from 'node:fs/promises';
+import { setImmediate as immediate } from 'node:timers/promises';
 import { type Logger, messageOf, SwarmtsError, together } from '@swarmts/lib';
 import {
   type DnsContainer,
@@ -158,7 +159,9 @@ export class NodeContainerNetwork implements ContainerNetwork {
         );
         return joined;
       };
-      const joinedTo = withLeg(await together(join(), this.#p.names.put(named)));
+      // The leg takes longest, and others make it: the names are seen to meanwhile.
+      const names = immediate().then(() => this.#p.names.put(named));
+      const joinedTo = withLeg(await together(join(), names));
       return this.#keep(id, await this.#settleWayOut(id, joinedTo, request, beside));
     } catch (e) {
       await this.#takeBack(id, before, joined, obtained);
