@@ -36,7 +36,7 @@ export interface InitRequest {
   readonly heartbeatPeriodNs?: number;
   readonly nodeCertExpiryNs?: number;
   readonly externalCas?: readonly ExternalCa[];
-  readonly raft?: Partial<RaftSettings>;
+  readonly raft?: Partial<RaftConfig>;
   /** For tasks whose service names no log driver; without a name, or absent: the node's own. */
   readonly logDriver?: Driver;
   readonly autoLock: boolean;
@@ -68,8 +68,6 @@ export interface SwarmInfo {
   readonly managers: number;
 }
 
-export type RaftSettings = Pick<RaftConfig, 'snapshotInterval' | 'keepOldSnapshots' | 'logEntriesForSlowFollowers'>;
-
 export interface ClusterUpdate {
   readonly version: number;
   readonly taskHistoryLimit?: number;
@@ -77,7 +75,7 @@ export interface ClusterUpdate {
   readonly nodeCertExpiryNs?: number;
   /** All that there are to be. */
   readonly externalCas?: readonly ExternalCa[];
-  readonly raft?: Partial<RaftSettings>;
+  readonly raft?: Partial<RaftConfig>;
   /** For tasks whose service names no log driver; without a name: none from now on. */
   readonly logDriver?: Driver;
   readonly labels?: Readonly<Record<string, string>>;

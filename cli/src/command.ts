@@ -37,6 +37,8 @@ export interface CommandDefinition<F> {
   readonly completes?: ArgumentKind;
   /** False: flags end at the first argument. */
   readonly interspersed?: boolean;
+  /** Without any flag there is nothing to do: it shows its help then, as Docker's does. */
+  readonly needsFlag?: boolean;
   run(ctx: Context, flags: FlagValues<F>, args: readonly string[], given: ReadonlySet<string>): Promise<void>;
 }
 
@@ -46,6 +48,7 @@ export interface Command {
   readonly arity: Arity;
   readonly completes: ArgumentKind;
   readonly interspersed: boolean;
+  readonly needsFlag: boolean;
   run(ctx: Context, parsed: Parsed): Promise<void>;
 }
 
@@ -58,6 +61,7 @@ export function defineCommand<const F extends object>(d: CommandDefinition<F>): 
     arity: d.arity,
     completes: d.completes ?? 'none',
     interspersed: d.interspersed ?? true,
+    needsFlag: d.needsFlag ?? false,
     run: (ctx, p) => d.run(ctx, p.values as FlagValues<F>, p.args, p.given),
   };
 }

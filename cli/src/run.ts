@@ -75,7 +75,7 @@ async function dispatch(argv: readonly string[], terminal: Terminal): Promise<vo
 async function runLeaf(found: Found, terminal: Terminal, host: () => Host, node: string): Promise<void> {
   const { command } = await found.leaf.load();
   const parsed = parseFor(command, found.path, found.leaf.summary, found.rest);
-  if (parsed.help) {
+  if (parsed.help || (command.needsFlag && parsed.given.size === 0)) {
     const { commandHelp } = await import('./help.js');
     terminal.out.write(commandHelp(command, found.path, found.leaf.summary, terminal.out.columns));
     return;

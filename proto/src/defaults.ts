@@ -10,6 +10,9 @@ export const defaults = {
   taskHistoryLimit: 5,
   snapshotInterval: 10_000,
   logEntriesForSlowFollowers: 500,
+  /** swarmts' own, of 100 ms each: Swarm's take a second. Every manager runs with them. */
+  heartbeatTick: 1,
+  electionTick: 10,
   /** swarmts' own: Swarm waits 5 s. */
   heartbeatPeriodNs: 1 * SECOND_NS,
   nodeCertExpiryNs: 2160 * 3600 * SECOND_NS,

@@ -127,6 +127,8 @@ function readSettings(spec: JsonObject): Settings {
   const raft = spec.object('Raft');
   const snapshotInterval = positive('Raft', 'SnapshotInterval');
   const slowFollowers = positive('Raft', 'LogEntriesForSlowFollowers');
+  const heartbeatTick = positive('Raft', 'HeartbeatTick');
+  const electionTick = positive('Raft', 'ElectionTick');
   return {
     ...(orchestration?.has('TaskHistoryRetentionLimit') === true
       ? { taskHistoryLimit: orchestration.integer('TaskHistoryRetentionLimit') }
@@ -136,6 +138,8 @@ function readSettings(spec: JsonObject): Settings {
     ...(ca ? { externalCas: readExternalCas(ca) } : {}),
     raft: {
       ...(snapshotInterval === undefined ? {} : { snapshotInterval }),
+      ...(heartbeatTick === undefined ? {} : { heartbeatTick }),
+      ...(electionTick === undefined ? {} : { electionTick }),
       ...(slowFollowers === undefined ? {} : { logEntriesForSlowFollowers: slowFollowers }),
       ...(raft?.has('KeepOldSnapshots') === true ? { keepOldSnapshots: raft.unsigned('KeepOldSnapshots') } : {}),
     },

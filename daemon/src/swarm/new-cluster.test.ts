@@ -52,6 +52,10 @@ describe('a new cluster', () => {
     for (const [wrong, message] of [
       [{ nodeCertExpiryNs: 60e9 }, /an hour at least, not 60 seconds: --cert-expiry/],
       [{ heartbeatPeriodNs: 1e6 }, /at least 100 ms, not 1 ms: --dispatcher-heartbeat/],
+      [
+        { raft: { electionTick: 3 } },
+        /invalid ElectionTick 3 of Raft: the managers run with 10, which cannot be changed/,
+      ],
     ] as const) {
       const made = newCluster({ ...request, ...wrong }, member, origin);
       await assert.rejects(made, (e) => isSwarmtsError(e, 'invalid-argument') && message.test(e.message));

@@ -132,9 +132,9 @@ function firstSpec(r: InitRequest): ClusterSpec {
       snapshotInterval: defaults.snapshotInterval,
       keepOldSnapshots: 0,
       logEntriesForSlowFollowers: defaults.logEntriesForSlowFollowers,
+      heartbeatTick: defaults.heartbeatTick,
+      electionTick: defaults.electionTick,
       ...r.raft,
-      heartbeatTick: 1,
-      electionTick: 10,
     },
     dispatcher: { heartbeatPeriodNs: r.heartbeatPeriodNs ?? defaults.heartbeatPeriodNs },
     ca: {

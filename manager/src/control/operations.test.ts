@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { isSwarmtsError, SimulatedClock } from '@swarmts/lib';
 import {
   Cluster,
+  ClusterSpec,
   ConfigSpec,
   defaults,
   NetworkAttachment,
@@ -11,6 +12,7 @@ import {
   NodeState,
   NodeStatus,
   observedState,
+  RaftConfig,
   SecretSpec,
   type ServiceSpec,
   TaskState,
@@ -86,6 +88,27 @@ describe('removing a node', () => {
       (cluster()?.blacklist.n2?.expiresAtMs ?? 0) >= inDefault,
       'issued by a release that did not note the end',
     );
+  });
+});
+
+describe('the settings of Raft', () => {
+  it('that no manager runs with are refused, those that it runs with and none are taken', async () => {
+    const { operations, cluster } = await bed();
+    const update = (raft: Partial<RaftConfig>) =>
+      operations.updateCluster({
+        version: cluster()?.meta?.version?.index ?? 0,
+        spec: ClusterSpec.create({ raft: RaftConfig.create(raft) }),
+        ...{ rotateWorkerToken: false, rotateManagerToken: false, rotateUnlockKey: false },
+      });
+    for (const [wrong, message] of [
+      [{ heartbeatTick: 2 }, /invalid HeartbeatTick 2 of Raft: the managers run with 1/],
+      [{ electionTick: 3 }, /invalid ElectionTick 3 of Raft: .* leave it out, or set it to 10$/],
+      [{ electionTick: -1 }, /invalid ElectionTick -1/],
+    ] as const)
+      await assert.rejects(update(wrong), (e) => isSwarmtsError(e, 'invalid-argument') && message.test(e.message));
+    await update({ heartbeatTick: 0, electionTick: 0 });
+    await update({ heartbeatTick: defaults.heartbeatTick, electionTick: defaults.electionTick });
+    assert.equal(cluster()?.spec?.raft?.electionTick, 10);
   });
 });
 

@@ -5,7 +5,7 @@
 import { mkdir, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Clock, invariant, type Logger, SwarmtsError, sleep } from '@swarmts/lib';
-import { MAX_TRANSACTION_BYTES, type RaftChunk, RaftMember } from '@swarmts/proto';
+import { defaults, MAX_TRANSACTION_BYTES, type RaftChunk, RaftMember } from '@swarmts/proto';
 import {
   decodeMessage,
   isRaftError,
@@ -101,6 +101,8 @@ export class RaftGroup {
       ...(o.bootstrap ? { bootstrapPeers: [o.self.raftId] } : {}),
       metadata: RaftMember.encode(RaftMember.create({ raftId: o.self.raftId, nodeId: o.self.nodeId })),
       transport: group.#transport,
+      heartbeatTicks: defaults.heartbeatTick,
+      electionTicks: defaults.electionTick,
       snapshotEntries: o.snapshotEntries,
       // How many are wanted is in the store.
       keptOldSnapshots: Number.POSITIVE_INFINITY,

@@ -8,6 +8,12 @@ describe('swarm update', () => {
   };
   const sent = async (...args: string[]) => (await runCli(['swarm', 'update', ...args], routes)).requests.at(-1)?.body;
 
+  it('shows its help and asks for nothing when it is given nothing to set', async () => {
+    const { code, out, err, requests } = await runCli(['swarm', 'update'], routes);
+    assert.deepEqual([code, err, requests.length], [0, '', 0]);
+    assert.match(out, /^\nUsage: {2}swarmts swarm update \[OPTIONS\]\n\nUpdate the swarm\n/);
+  });
+
   it('keeps the time after which tasks are orphaned in a label, beside those that there are', async () => {
     const Labels = { a: 'b', 'swarmts.node.orphan-after': '2h30m' };
     assert.deepEqual(await sent('--orphan-after', '2h30m'), { Labels });
