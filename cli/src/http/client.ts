@@ -5,7 +5,7 @@
 import { type Agent, request as httpRequest, type IncomingMessage } from 'node:http';
 import type { Duplex, Readable } from 'node:stream';
 import { CommandError } from '../exit.js';
-import { agentOf, type Host, targetOf } from './host.js';
+import { agentOf, type Host, PLAIN, targetOf } from './host.js';
 
 export const API_VERSION = '1.43';
 /** An error body is one short JSON object; whatever is longer is not shown. */
@@ -43,7 +43,7 @@ export class ApiClient {
     this.host = host;
     this.#node = node;
     this.#agent = agent ?? agentOf(host);
-    this.#target = agent ? {} : targetOf(host);
+    this.#target = agent ? PLAIN : targetOf(host);
   }
 
   close(): void {

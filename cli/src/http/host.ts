@@ -4,12 +4,15 @@
  */
 import { existsSync, readFileSync } from 'node:fs';
 import { Agent } from 'node:http';
-import { Agent as TlsAgent } from 'node:https';
+import { createRequire } from 'node:module';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { CommandError, errorText } from '../exit.js';
 
 export const DEFAULT_HOST = 'unix:///run/swarmts/swarmts.sock';
+const builtin = createRequire(import.meta.url);
+/** Without TLS there is no name of the server; finding out that it has none would take longer than connecting to it. */
+export const PLAIN = { servername: '' };
 const PLAIN_PORT = 2375;
 const TLS_PORT = 2376;
 const MAX_SOCKETS = 16;
@@ -84,14 +87,17 @@ function readTls(flags: TlsFlags, verify: boolean, env: Env): ClientTls {
 /** The agent that makes connections to the host itself. */
 export function agentOf(host: Host): Agent {
   const options = { keepAlive: true, maxSockets: MAX_SOCKETS };
-  return isTls(host) ? new TlsAgent(options) : new Agent(options);
+  if (!isTls(host)) return new Agent(options);
+  // Most commands never need it, and loading it takes longer than they do.
+  const https = builtin('node:https') as typeof import('node:https');
+  return new https.Agent(options);
 }
 
 /** What `request` of node:http needs to reach the host by such an agent. */
 export function targetOf(host: Host) {
-  if (host.kind === 'unix') return { socketPath: host.socketPath, host: 'swarmts' };
+  if (host.kind === 'unix') return { ...PLAIN, socketPath: host.socketPath, host: 'swarmts' };
   const target = { host: host.hostname, port: host.port };
-  if (!host.tls) return target;
+  if (!host.tls) return { ...PLAIN, ...target };
   const { verify, ...files } = host.tls;
   return { ...target, ...files, protocol: 'https:', rejectUnauthorized: verify };
 }
