@@ -10,6 +10,7 @@ import { wasOomKilled } from '../runtime/oom.js';
 import { isAlive } from '../runtime/process-identity.js';
 import { signalNumber } from '../runtime/signals.js';
 import { rootfsPaths } from '../snapshots/rootfs.js';
+import { cannotUpdate, changedResources } from './changed-resources.js';
 import type { ContainerInfo, ContainerUpdate, ExitInfo, WaitCondition } from './container-api.js';
 import { ContainerArchives } from './container-archives.js';
 import { cgroupOf } from './container-bundle.js';
@@ -25,6 +26,7 @@ import { type ContainerRecord, saveRecord } from './container-record.js';
 import { createProcess, StartError } from './container-start.js';
 import { isFrozen } from './container-stats.js';
 import { eraseContainer, killMonitor, SIGKILL, tearDown } from './container-teardown.js';
+import { liftCpuQuota } from './cpu-quota.js';
 import { HealthMonitor } from './health-monitor.js';
 import { type HealthState, initialHealth } from './health-state.js';
 import { NO_RESTART, wantsRestart } from './restart-policy.js';
@@ -190,16 +192,19 @@ export class Container {
     await this.#core.lock.run(async () => {
       this.#core.mustExist();
       const { config } = this.#core.record;
-      const resources = change.resources ? allow({ ...config.resources, ...change.resources }) : config.resources;
+      const resources = change.resources
+        ? allow(changedResources(this.#core.record, change.resources))
+        : config.resources;
       const restart = change.restart ?? config.restart ?? NO_RESTART;
       if (config.autoRemove && restart.name !== 'no') {
         const why = 'Restart policy cannot be updated because AutoRemove is enabled for the container';
-        throw new SwarmtsError('conflict', why);
+        throw cannotUpdate(this.#core.id, why);
       }
       if (this.#core.isRunning && change.resources) {
-        const { runtime, bundle } = this.#core.context;
+        const { runtime, bundle, cgroupMounts } = this.#core.context;
         const limits = changedLimits(config.resources, resources, bundle.facts.support.swap);
         await runtime.update(this.#core.id, this.#core.paths.bundle, limits);
+        if ((resources.cpuQuotaUs ?? 0) < 0) liftCpuQuota(cgroupMounts, cgroupOf(bundle, this.#core.record));
       }
       await this.#core.change({ config: { ...config, resources, restart } });
       this.#core.emit('update');

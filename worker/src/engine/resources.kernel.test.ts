@@ -109,6 +109,32 @@ describe('the limits of a container', function () {
     await end(id);
   });
 
+  it('are taken away by a change to what stands for none', async () => {
+    const limited = {
+      cpuPeriodUs: 50_000,
+      cpuQuotaUs: 25_000,
+      memoryBytes: 64 * MIB,
+      memorySwapBytes: 96 * MIB,
+      pidsLimit: 17,
+    };
+    const { id } = await started(limited);
+    for (const change of [{ cpuQuotaUs: -1 }, { memorySwapBytes: -1 }, { pidsLimit: -1 }])
+      await bed.engine.update(id, { resources: change });
+    expect(id, [
+      ['cpu.cfs_quota_us', '-1', 'cpu.max', 'max 50000'],
+      ['memory.limit_in_bytes', `${64 * MIB}`, 'memory.max', `${64 * MIB}`],
+      ['pids.max', '4194304', 'pids.max', '4194304'],
+    ]);
+    if (isUnified()) assert.equal(file(id, '', 'memory.swap.max'), 'max');
+    else assert.ok(Number(file(id, 'memory.memsw.limit_in_bytes', '')) > 2 ** 60);
+    await end(id);
+    const endless = await started({ cpuQuotaUs: -1 });
+    expect(endless.id, [['cpu.cfs_quota_us', '-1', 'cpu.max', 'max 100000']]);
+    await bed.engine.update(endless.id, { resources: { nanoCpus: 5e8 } });
+    expect(endless.id, [['cpu.cfs_quota_us', '50000', 'cpu.max', '50000 100000']]);
+    await end(endless.id);
+  });
+
   it('have twice the memory with swap by default, and swap without limit when asked', async () => {
     const twice = await started({ memoryBytes: 64 * MIB });
     expect(twice.id, [['memory.memsw.limit_in_bytes', `${128 * MIB}`, 'memory.swap.max', `${64 * MIB}`]]);

@@ -106,6 +106,7 @@ describe('config.json', () => {
       true,
     );
     assert.deepEqual(full.cpu, { shares: 7, quota: 150_000, period: 100_000 });
+    assert.deepEqual(resourcesOf({ ...base, nanoCpus: 1e9, cpuQuotaUs: -1 }, false, true).cpu, { period: 100_000 });
     assert.deepEqual(full.memory, { limit: 100, reservation: 50, swap: 200 });
     assert.deepEqual(full.pids, { limit: 9 });
     assert.equal(resourcesOf({ ...base, memoryBytes: 100, memorySwapBytes: -1 }, false, true).memory?.swap, -1);

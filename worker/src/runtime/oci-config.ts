@@ -60,6 +60,8 @@ const OCI_VERSION = '1.0.2';
 export const DEFAULT_SHM_BYTES = 64 << 20;
 /** No kernel has more; the runtimes differ in what stands for no limit. */
 const MOST_PROCESSES = 4_194_304;
+/** The least that the kernel takes. */
+const MIN_QUOTA_US = 1000;
 const CPU_PERIOD_US = 100_000;
 const NANO_CPUS = 1e9;
 
@@ -213,12 +215,13 @@ export function resourcesOf(
   swapAccounting: boolean,
   rules: readonly OciDeviceRule[] = [],
 ): OciResources {
-  const quota = r.nanoCpus > 0 ? { quota: Math.max(1000, Math.round((r.nanoCpus * CPU_PERIOD_US) / NANO_CPUS)) } : {};
+  const quota = r.cpuQuotaUs || quotaOfCpus(r.nanoCpus);
   const cpu = {
     ...(r.cpuShares ? { shares: r.cpuShares } : {}),
-    ...(r.nanoCpus > 0 ? { ...quota, period: CPU_PERIOD_US } : {}),
+    ...(r.nanoCpus > 0 ? { period: CPU_PERIOD_US } : {}),
     ...(r.cpuPeriodUs ? { period: r.cpuPeriodUs } : {}),
-    ...(r.cpuQuotaUs ? { quota: r.cpuQuotaUs } : {}),
+    // crun cannot write -1: a group begins without a quota, and `liftCpuQuota` takes one away.
+    ...(quota > 0 ? { quota } : {}),
     ...(r.cpusetCpus ? { cpus: r.cpusetCpus } : {}),
     ...(r.cpusetMems ? { mems: r.cpusetMems } : {}),
   };
@@ -237,6 +240,11 @@ export function resourcesOf(
     ...(r.pidsLimit > 0 ? { pids: { limit: r.pidsLimit } } : {}),
     ...(Object.keys(blockIO).length > 0 ? { blockIO } : {}),
   };
+}
+
+/** 0 for no limit. */
+function quotaOfCpus(nanoCpus: number): number {
+  return nanoCpus > 0 ? Math.max(MIN_QUOTA_US, Math.round((nanoCpus * CPU_PERIOD_US) / NANO_CPUS)) : 0;
 }
 
 /** For a container that runs: rules of devices stay as they are, and a limit of processes that was taken away has to be said. */
