@@ -34,7 +34,7 @@ import { copyContent, imageContent } from '../volumes/copy-up.js';
 import type { VolumeStore } from '../volumes/volume-store.js';
 import type { ContainerConfig, InjectedFile } from './container-config.js';
 import { withDnsDefaults } from './container-defaults.js';
-import { type LinkedContainer, linkHostLines, linkVariables, movedHosts } from './container-links.js';
+import { type LinkedContainer, type LinkedNames, linkHostLines, linkVariables, movedHosts } from './container-links.js';
 import type { SharedNamespaces } from './container-namespaces.js';
 import type { NetworkAttachment } from './container-network.js';
 import type { ContainerPaths } from './container-paths.js';
@@ -334,9 +334,9 @@ export function moveNameServer(
 }
 
 /** In place: the container has the file itself. */
-export function moveHosts(paths: ContainerPaths, linked: readonly LinkedContainer[]): void {
+export function moveHosts(paths: ContainerPaths, linked: readonly LinkedContainer[], gone?: LinkedNames): void {
   const path = join(paths.container, 'hosts');
-  writeFileSync(path, movedHosts(readFileSync(path, 'utf8'), linked));
+  writeFileSync(path, movedHosts(readFileSync(path, 'utf8'), linked, gone));
 }
 
 function readHostFile(path: string): string {

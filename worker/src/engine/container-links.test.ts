@@ -57,6 +57,15 @@ describe('a linked container', () => {
     const after = movedHosts(before, [db({ address: '172.30.0.7' })]);
     assert.equal(after, before.replace('172.30.0.2\t', '172.30.0.7\t'));
     assert.equal(movedHosts(before, []), before);
+    const renamed = movedHosts(before, [db({ name: 'db2' })]);
+    assert.equal(renamed, before.replace('ab db\n', 'ab db2\n'), 'under another name');
+  });
+
+  it('has no line in the hosts file any more when the link is gone', () => {
+    const others = '127.0.0.1\tlocalhost\n10.0.0.1\tmy-db\n172.30.0.4\tweb my-db\n';
+    const hosts = `${others}172.30.0.2\tmy-db 0123456789ab db\n`;
+    assert.equal(movedHosts(hosts, [], db()), others);
+    assert.equal(movedHosts(hosts, [], db({ alias: 'other' })), hosts);
   });
 
   it('has all its ports open', () => {

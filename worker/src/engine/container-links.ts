@@ -10,8 +10,13 @@ import type { ContainerNetwork } from './container-network.js';
 import type { ContainerRecord } from './container-record.js';
 import type { ContainerRegistry } from './container-registry.js';
 
-export interface LinkedContainer {
+/** What the line of a link begins with; a container that is not there any more has no hostname. */
+export interface LinkedNames {
   readonly alias: string;
+  readonly hostname: string | undefined;
+}
+
+export interface LinkedContainer extends LinkedNames {
   readonly name: string;
   readonly hostname: string;
   readonly address: string;
@@ -92,17 +97,23 @@ function namesOf({ alias, hostname, name }: LinkedContainer): string {
   return [...new Set([alias, hostname, name])].join(' ');
 }
 
-/** A hosts file with the addresses that linked containers have now; whatever else is in there stays. */
-export function movedHosts(hosts: string, linked: readonly LinkedContainer[]): string {
-  const addresses = new Map(linked.map((l) => [namesOf(l), l.address]));
+/** A hosts file with the addresses that linked containers have now, without a link that is `gone`; whatever else is in there stays. */
+export function movedHosts(hosts: string, linked: readonly LinkedContainer[], gone?: LinkedNames): string {
   return hosts
     .split('\n')
-    .map((line) => {
-      const [, names = ''] = line.split('\t');
-      const address = addresses.get(names);
-      return address === undefined ? line : `${address}\t${names}`;
+    .flatMap((line) => {
+      const [, text = ''] = line.split('\t');
+      if (gone && isLineOf(text, gone)) return [];
+      const now = linked.find((l) => isLineOf(text, l));
+      return [now ? `${now.address}\t${namesOf(now)}` : line];
     })
     .join('\n');
+}
+
+/** The name of a container may be another one since the line was written; alias and hostname are not. */
+function isLineOf(text: string, { alias, hostname }: LinkedNames): boolean {
+  const [first, ...others] = text.split(' ');
+  return first === alias && (hostname === alias || others.some((name) => name === hostname));
 }
 
 /** The variables that Docker gives a container for those that it is linked to. */

@@ -5,7 +5,7 @@ import { builtinNetworks } from '@swarmts/proto';
 import { moveHosts, moveNameServer } from './container-bundle.js';
 import type { ContainerConfig, NetworkWish } from './container-config.js';
 import type { ContainerCore } from './container-core.js';
-import { linkedPorts } from './container-links.js';
+import { type LinkedNames, linkedPorts } from './container-links.js';
 import type { AttachRequest, NetworkAttachment } from './container-network.js';
 import type { ContainerRecord } from './container-record.js';
 import { attachRequest } from './container-start.js';
@@ -79,14 +79,14 @@ export class ContainerNetworks {
     this.#tell(before);
   }
 
-  /** One that it is linked to has been started or has ended. */
-  async renewLinks(): Promise<void> {
+  /** One that it is linked to has been started or has ended, or a link is `gone`. */
+  async renewLinks(gone?: LinkedNames): Promise<void> {
     await this.#core.lock.run(async () => {
       const { context, record, paths, isRunning } = this.#core;
       const { network } = record;
       if (!isRunning || !network) return;
       const linked = context.linkedTo(record, false);
-      moveHosts(paths, linked);
+      moveHosts(paths, linked, gone);
       const attached = await context.network.link?.(record.id, network, linkedPorts(linked));
       if (attached) await this.#core.change({ network: attached });
     });

@@ -91,21 +91,20 @@ export class ContainerRegistry {
     return this.#containers.get(matching[0] ?? '');
   }
 
-  /** "web/db": the container web, and its link of that name. Throws Docker's words. */
-  link(path: string): { readonly parent: Container; readonly alias: string } {
+  /** "web/db": the container web, its link of that name, and whom that leads to while it is there. Throws Docker's words. */
+  link(path: string): { readonly parent: Container; readonly alias: string; readonly target: Container | undefined } {
     const [, name = '', alias = ''] = /^\/?([^/]+)\/([^/]+)$/.exec(path) ?? [];
     if (alias === '')
       throw new SwarmtsError('conflict', 'Conflict, cannot remove the default link name of the container');
     const parent = this.find(name);
-    if (!parent?.record.config.links?.some((l) => l.alias === alias))
-      throw new SwarmtsError('not-found', `Cannot get parent /${name} for link name ${path}`);
-    return { parent, alias };
+    const link = parent?.record.config.links?.find((l) => l.alias === alias);
+    if (!parent || !link) throw new SwarmtsError('not-found', `Cannot get parent /${name} for link name ${path}`);
+    return { parent, alias, target: this.byId(link.container) };
   }
 
   #linked(path: string): Container | undefined {
     try {
-      const { parent, alias } = this.link(path);
-      return this.byId(parent.record.config.links?.find((l) => l.alias === alias)?.container ?? '');
+      return this.link(path).target;
     } catch {
       return undefined;
     }

@@ -19,6 +19,7 @@ import type { ContainerContext } from './container-context.js';
 import { ContainerCore, isRestarting, notRunning } from './container-core.js';
 import { ContainerForwarding } from './container-forwarding.js';
 import { describeContainer } from './container-info.js';
+import type { LinkedNames } from './container-links.js';
 import { ContainerMoments } from './container-moments.js';
 import { ContainerNetworks } from './container-networks.js';
 import { ContainerProcesses } from './container-processes.js';
@@ -177,14 +178,14 @@ export class Container {
     });
   }
 
-  async removeLink(alias: string): Promise<void> {
+  async removeLink(gone: LinkedNames): Promise<void> {
     await this.#core.lock.run(async () => {
       this.#core.mustExist();
       const { config } = this.#core.record;
-      const links = (config.links ?? []).filter((l) => l.alias !== alias);
+      const links = (config.links ?? []).filter((l) => l.alias !== gone.alias);
       await this.#core.change({ config: { ...config, links } });
     });
-    await this.networks.renewLinks();
+    await this.networks.renewLinks(gone);
   }
 
   /** `allow` is asked for what is left of the limits on this machine, as they come to together with those that stay. */

@@ -121,8 +121,8 @@ export class Engine implements ContainerEngine {
   }
 
   async removeLink(path: string): Promise<void> {
-    const { parent, alias } = this.#parts.registry.link(path);
-    await parent.removeLink(alias);
+    const { parent, alias, target } = this.#parts.registry.link(path);
+    await parent.removeLink({ alias, hostname: target?.record.hostname });
   }
 
   async rename(id: string, name: string): Promise<void> {

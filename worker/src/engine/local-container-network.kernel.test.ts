@@ -102,7 +102,10 @@ describe('a container on the local network', function () {
     assert.equal(bed.engine.find('/link-web/my-db')?.id, db);
     await assert.rejects(bed.engine.removeLink('link-web/other'), /Cannot get parent \/link-web for link name/);
     await assert.rejects(bed.engine.removeLink('link-web'), /cannot remove the default link name of the container/);
+    const hosts = async () => (await bed.engine.exec(web, ['cat', '/etc/hosts'], {})).stdout.toString();
+    assert.match(await hosts(), /\tmy-db box/);
     await bed.engine.removeLink('link-web/my-db');
+    assert.doesNotMatch(await hosts(), /my-db/);
     assert.deepEqual([bed.engine.find(web)?.links, bed.engine.find('link-web/my-db')], [[], undefined]);
     for (const id of [web, db, other]) await bed.engine.remove(id, { force: true, volumes: false });
   });
