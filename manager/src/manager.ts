@@ -14,13 +14,13 @@ import {
   type Random,
   SwarmtsError,
   sleep,
+  WatchQueue,
 } from '@swarmts/lib';
 import {
   AttachContainerResponse,
   CaService,
   type Cluster,
   ControlCall,
-  ControlLogsRequest,
   ControlResult,
   ControlService,
   DetachContainerResponse,
@@ -43,6 +43,7 @@ import {
   RaftTransportService,
   type WeightedManager,
 } from '@swarmts/proto';
+import type { LeaderChange } from 'raft-ts';
 import { type ClientOrder, checkClientOrder } from './ca/api-certificates.js';
 import { CaServer } from './ca/ca-server.js';
 import { createRequest } from './ca/certificates.js';
@@ -61,11 +62,13 @@ import {
 } from './control/operations.js';
 import { LeaderRuntime } from './leader-runtime.js';
 import type { LogSubject } from './logs/log-broker.js';
+import { readOverLeaders } from './logs/read-over-leaders.js';
+import { remoteLogs } from './logs/remote-logs.js';
 import { ChunkAssembler, NO_LEADER, RaftGroup, type RaftTimings } from './raft/raft-group.js';
 import { Authoriser } from './rpc/authorise.js';
 import { RpcServer } from './rpc/server.js';
 import { openTunnelThrough, serveTunnel } from './rpc/tunnel.js';
-import { callUnary, fromServiceError, toStatus } from './rpc/unary.js';
+import { callUnary, toStatus } from './rpc/unary.js';
 import type { VolumePlugins } from './volumes/volume-plugins.js';
 
 /** How long a request waits for a leader to be elected before it fails. */
@@ -129,6 +132,8 @@ export class Manager {
   #runtime: LeaderRuntime | undefined;
   #transition: Promise<void> = Promise.resolve();
   #leads = false;
+  /** The Raft ids of those that come to lead; 0 when nobody does. */
+  readonly #leaders = new WatchQueue<number>();
   #stopped = false;
   #lastHandOverMs = Number.NEGATIVE_INFINITY;
   readonly #stop = new AbortController();
@@ -166,21 +171,21 @@ export class Manager {
   static async start(o: ManagerOptions): Promise<Manager> {
     const self = RaftMember.create({ raftId: o.raftId, nodeId: o.credentials.identity.nodeId, addr: o.advertiseAddr });
     let manager: Manager | undefined;
-    const pendingLeader: boolean[] = [];
+    const pending: LeaderChange[] = [];
     const raft = await RaftGroup.open({
       ...o,
       self,
       bootstrap: o.bootstrap !== undefined,
       members: [],
       onLeaderChange: (c) => {
-        if (manager) manager.#onLeadership(c.isLeader);
-        else pendingLeader.push(c.isLeader);
+        if (manager) manager.#onLeaderChange(c);
+        else pending.push(c);
       },
     });
     manager = new Manager(o, raft);
     try {
       await manager.#server.listen(o.listenAddr, o.credentials.server());
-      for (const isLeader of pendingLeader) manager.#onLeadership(isLeader);
+      for (const c of pending) manager.#onLeaderChange(c);
       if (o.joinAddr !== undefined) await manager.#join(o.joinAddr, self);
       return manager;
     } catch (e) {
@@ -220,6 +225,11 @@ export class Manager {
   }
 
   // Leadership
+
+  #onLeaderChange(c: LeaderChange): void {
+    this.#leaders.publish(c.leader);
+    this.#onLeadership(c.isLeader);
+  }
 
   #onLeadership(isLeader: boolean): void {
     const leads = isLeader && !this.#stopped;
@@ -427,30 +437,28 @@ export class Manager {
     this.#forwardClient = undefined;
   }
 
-  /** Log lines of tasks on any node. */
-  async *logs(subject: LogSubject, query: LogQuery, signal: AbortSignal): AsyncGenerator<LogChunk> {
+  /** Log lines of tasks on any node, also while leaders change; ends with an error when this manager stops. */
+  logs(subject: LogSubject, query: LogQuery, signal: AbortSignal): AsyncGenerator<LogChunk> {
+    const open = (s: LogSubject, q: LogQuery, until: AbortSignal) => this.#logsOfLeader(s, q, until);
+    return readOverLeaders({ clock: this.#o.clock, open }, subject, query, signal);
+  }
+
+  async *#logsOfLeader(subject: LogSubject, query: LogQuery, signal: AbortSignal): AsyncGenerator<LogChunk> {
+    if (this.#stopped) throw new SwarmtsError('failed-precondition', 'this node is not a manager any more');
     if (this.isLeader) {
       yield* this.#leaderRuntime().logs.read(subject, query, signal);
       return;
     }
     const leader = this.raft.leader;
-    if (!leader) throw new SwarmtsError('no-leader', NO_LEADER);
-    const m = ControlService.logs;
-    const stream = this.#clientOf(leader.addr).makeServerStreamRequest(
-      m.path,
-      m.requestSerialize,
-      m.responseDeserialize,
-      ControlLogsRequest.create({ ...subject, query }),
-    );
-    const onAbort = () => stream.cancel();
-    signal.addEventListener('abort', onAbort, { once: true });
+    if (!leader || leader.raftId === this.raft.status.id) throw new SwarmtsError('no-leader', NO_LEADER);
+    const deposed = new AbortController();
+    const leaders = this.#leaders.subscribe((id) => id !== leader.raftId && deposed.abort());
+    const client = this.#clientOf(leader.addr);
     try {
-      for await (const chunk of stream) yield chunk as LogChunk;
-    } catch (e) {
-      if (!signal.aborted) throw fromServiceError(e as grpc.ServiceError);
+      yield* remoteLogs(client, subject, query, AbortSignal.any([signal, deposed.signal]));
+      if (deposed.signal.aborted) throw new SwarmtsError('no-leader', NO_LEADER);
     } finally {
-      signal.removeEventListener('abort', onAbort);
-      stream.cancel();
+      leaders.close();
     }
   }
 

@@ -280,7 +280,7 @@ export class NodeSwarmBackend implements SwarmBackend {
     // Tasks that came later, as this manager knows them.
     const taskOf = (id: string) => byId.get(id) ?? this.#node.managerIfAny?.store.get('task', id);
     const chunks = withLeaderErrors(
-      this.#manager.logs({ taskIds: [...byId.keys()], serviceId }, query, signal),
+      this.#manager.logs({ taskIds: [...byId.keys()], serviceId, from: [] }, query, signal),
       signal,
     );
     if (query.follow) {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { LogChunk, LogLine, LogQuery, type LogRequest, TaskState, TaskStatus } from '@swarmts/proto';
+import { isSwarmtsError } from '@swarmts/lib';
+import { LogChunk, LogLine, LogPlace, LogQuery, type LogRequest, TaskState, TaskStatus } from '@swarmts/proto';
 import { testNode, testService, testTask } from '../orchestrator/testing.js';
 import { localStore } from '../store/store.js';
 import { LogBroker, type LogSubject } from './log-broker.js';
@@ -28,7 +29,7 @@ async function bed() {
   const lines: string[] = [];
   const read = async (subject: Partial<LogSubject>, query: Partial<LogQuery>) => {
     const q = LogQuery.create({ stdout: true, tail: 3, ...query });
-    for await (const c of broker.read({ taskIds: [], serviceId: '', ...subject }, q, abort.signal))
+    for await (const c of broker.read({ taskIds: [], serviceId: '', from: [], ...subject }, q, abort.signal))
       lines.push(...c.lines.map((l) => Buffer.from(l.data).toString()), ...(c.error === '' ? [] : [c.error]));
     return lines;
   };
@@ -149,6 +150,36 @@ describe('following logs', () => {
     b.answer('t1', 'two', true);
     b.answer('t2', '', true);
     assert.deepEqual(await read, ['one', 'two']);
+  });
+
+  it('goes on from the places that nodes name, also where it stood before the first line', async () => {
+    const b = await bed();
+    await b.put('t1', RUNNING);
+    const read = b.read({ taskIds: ['t1'] }, { follow: true });
+    const subscriptionId = b.asked[0]?.subscriptionId ?? '';
+    const place = LogPlace.create({ taskId: 't1', place: '7:100:0' });
+    b.broker.deliver('n1', LogChunk.create({ subscriptionId, places: [place] }));
+    b.broker.nodeGone('n1');
+    b.broker.nodeReady('n1');
+    assert.deepEqual(b.asked[1]?.from, [place]);
+    b.answer('t1', 'one', true);
+    assert.deepEqual(await read, ['one']);
+  });
+
+  it('at the next leader asks for what comes after, and for all of the tasks that came meanwhile', async () => {
+    const b = await bed();
+    for (const id of ['t1', 't2', 'late']) await b.put(id, RUNNING);
+    const from = [LogPlace.create({ taskId: 't1', place: '7:100:0' })];
+    const read = b.read({ taskIds: ['t1', 't2'], serviceId: 'svc', from }, { follow: true });
+    assert.deepEqual(
+      b.asked.map((r) => [r.taskIds, r.from.map((p) => p.taskId), r.query?.tail]),
+      [
+        [['t1', 't2'], ['t1'], 3],
+        [['late'], [], -1],
+      ],
+    );
+    b.broker.stop();
+    await assert.rejects(read, (e) => isSwarmtsError(e, 'no-leader'));
   });
 
   it('begins with the tasks of a node that is there a moment later', async () => {

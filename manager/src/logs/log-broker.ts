@@ -3,10 +3,20 @@
  * agents' streams. A node that cannot be asked is named, and the others are read all the same. Who follows a service follows its
  * tasks to come as well.
  */
-import { newId, type Watch, WatchStream } from '@swarmts/lib';
-import { LogChunk, LogQuery, LogRequest, NodeState, observedState, type Task, TaskState } from '@swarmts/proto';
+import { newId, SwarmtsError, type Watch, WatchStream } from '@swarmts/lib';
+import {
+  LogChunk,
+  type LogPlace,
+  LogQuery,
+  LogRequest,
+  NodeState,
+  observedState,
+  type Task,
+  TaskState,
+} from '@swarmts/proto';
 import type { Store } from '../store/store.js';
 import type { AnyChange } from '../store/tables.js';
+import { LogProgress } from './log-progress.js';
 
 /** Chunks that may wait for a slow reader before the subscription ends. */
 const BUFFER_LIMIT = 10_000;
@@ -16,18 +26,21 @@ export interface LogSubject {
   readonly taskIds: readonly string[];
   /** Of followers: its tasks to come are read too; '' for none. */
   readonly serviceId: string;
+  /** How far a leader before has read them. */
+  readonly from: readonly LogPlace[];
 }
 
 interface Subscription {
   readonly subject: LogSubject;
+  /** The tasks of the subject that are named. */
+  readonly named: ReadonlySet<string>;
   readonly query: LogQuery;
   readonly stream: WatchStream<LogChunk>;
   /** Requests whose node has not said that it is done. */
   readonly waiting: Map<string, Request>;
   /** Tasks whose node was asked. */
   readonly asked: Set<string>;
-  /** Of followers: the time of the last line of each task. */
-  readonly lastNs: Map<string, string>;
+  readonly progress: LogProgress;
   /** Of followers: tasks whose node went away while they were read. It may come back. */
   readonly cutOff: Set<string>;
 }
@@ -46,16 +59,20 @@ export class LogBroker {
   readonly #o: LogBrokerOptions;
   readonly #subscriptions = new Set<Subscription>();
   readonly #byRequest = new Map<string, Subscription>();
+  #stopped = false;
 
   constructor(options: LogBrokerOptions) {
     this.#o = options;
   }
 
-  /** Lines of the tasks, in the order in which they come; ends when nothing more is to come from any node. */
+  /**
+   * Lines of the tasks, in the order in which they come; ends when nothing more is to come from any node. Throws 'no-leader' when the
+   * broker stops before that.
+   */
   async *read(subject: LogSubject, query: LogQuery, signal: AbortSignal): AsyncGenerator<LogChunk> {
     const s: Subscription = {
-      ...{ subject, query, stream: new WatchStream(BUFFER_LIMIT) },
-      ...{ waiting: new Map(), asked: new Set(), lastNs: new Map(), cutOff: new Set() },
+      ...{ subject, named: new Set(subject.taskIds), query, stream: new WatchStream(BUFFER_LIMIT) },
+      ...{ waiting: new Map(), asked: new Set(), progress: new LogProgress(subject.from), cutOff: new Set() },
     };
     this.#subscriptions.add(s);
     const onAbort = () => s.stream.close();
@@ -63,10 +80,14 @@ export class LogBroker {
     let watch: Watch | undefined;
     try {
       if (signal.aborted) return;
-      this.#ask(s, subject.taskIds, query);
-      if (query.follow) watch = this.#o.store.watch({ change: (c) => this.#onChange(s, c) });
+      this.#ask(s, subject.taskIds);
+      if (query.follow) {
+        watch = this.#o.store.watch({ change: (c) => this.#onChange(s, c) });
+        this.#ask(s, this.#laterTasks(s));
+      }
       this.#endIfOver(s);
       yield* s.stream;
+      if (this.#stopped && !signal.aborted) throw new SwarmtsError('no-leader', 'the leader changed');
       if (s.stream.lagged) yield LogChunk.create({ error: 'the reader was too slow: lines were lost' });
     } finally {
       watch?.close();
@@ -83,16 +104,42 @@ export class LogBroker {
     }
   }
 
+  /** Tasks that the service got since it was asked for its tasks. */
+  #laterTasks({ subject: { serviceId }, named }: Subscription): string[] {
+    if (serviceId === '') return [];
+    const ids = this.#o.store.view((tx) => tx.by('task', 'service', serviceId)).map((t) => t.id);
+    return ids.filter((id) => !named.has(id));
+  }
+
   /** Asks the nodes of those tasks that have one. */
-  #ask(s: Subscription, taskIds: readonly string[], query: LogQuery): void {
+  #ask(s: Subscription, taskIds: readonly string[]): void {
+    const together: string[] = [];
+    for (const id of taskIds) {
+      const query = this.#queryOf(s, id);
+      if (query === s.query) together.push(id);
+      else this.#askNodes(s, [id], query);
+    }
+    this.#askNodes(s, together, s.query);
+  }
+
+  #queryOf({ named, query, progress }: Subscription, taskId: string): LogQuery {
+    const place = progress.of(taskId);
+    if (place && place.place !== '') return query;
+    if (place) return LogQuery.create({ ...query, tail: -1, sinceNs: String(BigInt(place.timeNs || '0') + 1n) });
+    // Of a task that comes later every line is new.
+    return named.has(taskId) ? query : LogQuery.create({ ...query, tail: -1 });
+  }
+
+  #askNodes(s: Subscription, taskIds: readonly string[], query: LogQuery): void {
     // A node that has taken the task over says what comes of it, also before it has begun.
-    const from = query.follow ? TaskState.ACCEPTED : TaskState.ASSIGNED;
-    for (const [nodeId, ids] of this.#byNode(taskIds, from)) {
+    const least = query.follow ? TaskState.ACCEPTED : TaskState.ASSIGNED;
+    for (const [nodeId, ids] of this.#byNode(taskIds, least)) {
       for (const id of ids) s.asked.add(id);
       const subscriptionId = newId();
       s.waiting.set(subscriptionId, { nodeId, taskIds: ids });
       this.#byRequest.set(subscriptionId, s);
-      const sent = this.#o.request(nodeId, LogRequest.create({ subscriptionId, taskIds: ids, query }));
+      const from = ids.flatMap((id) => s.progress.of(id) ?? []);
+      const sent = this.#o.request(nodeId, LogRequest.create({ subscriptionId, taskIds: ids, query, from }));
       if (!sent) this.#notSent(s, subscriptionId, nodeId, ids);
     }
   }
@@ -107,17 +154,21 @@ export class LogBroker {
 
   #onChange(s: Subscription, c: AnyChange): void {
     if (c.kind === 'task' && this.#isOf(s, c.object)) {
-      if (c.action === 'remove') for (const known of [s.asked, s.lastNs, s.cutOff]) known.delete(c.object.id);
+      if (c.action === 'remove') this.#forgetTask(s, c.object.id);
       else if (observedState(c.object) === TaskState.ORPHANED && s.cutOff.delete(c.object.id))
         s.stream.push(LogChunk.create({ error: wentAway(this.#nameOf(c.object.nodeId)) }));
-      // Of a task that comes later every line is new.
-      else if (!s.asked.has(c.object.id)) this.#ask(s, [c.object.id], LogQuery.create({ ...s.query, tail: -1 }));
+      else if (!s.asked.has(c.object.id)) this.#ask(s, [c.object.id]);
     } else if (c.kind !== 'service' || c.object.id !== s.subject.serviceId) return;
     this.#endIfOver(s);
   }
 
-  #isOf({ subject }: Subscription, task: Task): boolean {
-    return subject.taskIds.includes(task.id) || (subject.serviceId !== '' && task.serviceId === subject.serviceId);
+  #forgetTask({ asked, cutOff, progress }: Subscription, taskId: string): void {
+    for (const known of [asked, cutOff]) known.delete(taskId);
+    progress.forget(taskId);
+  }
+
+  #isOf({ subject, named }: Subscription, task: Task): boolean {
+    return named.has(task.id) || (subject.serviceId !== '' && task.serviceId === subject.serviceId);
   }
 
   #endIfOver(s: Subscription): void {
@@ -140,8 +191,8 @@ export class LogBroker {
   deliver(nodeId: string, chunk: LogChunk): void {
     const s = this.#byRequest.get(chunk.subscriptionId);
     if (s?.waiting.get(chunk.subscriptionId)?.nodeId !== nodeId) return;
-    if (chunk.lines.length > 0) s.stream.push(chunk);
-    if (s.query.follow) for (const { taskId, timeNs } of chunk.lines) s.lastNs.set(taskId, timeNs);
+    if (chunk.lines.length > 0 || chunk.places.length > 0) s.stream.push(chunk);
+    s.progress.note(chunk);
     if (chunk.done) this.#done(s, chunk.subscriptionId, chunk.error);
   }
 
@@ -161,15 +212,14 @@ export class LogBroker {
       for (const id of s.cutOff) {
         if (this.#o.store.get('task', id)?.nodeId !== nodeId) continue;
         s.cutOff.delete(id);
-        const last = s.lastNs.get(id);
-        const sinceNs = last === undefined ? s.query.sinceNs : String(BigInt(last || '0') + 1n);
-        this.#ask(s, [id], LogQuery.create({ ...s.query, ...(last === undefined ? {} : { tail: -1 }), sinceNs }));
+        this.#ask(s, [id]);
       }
       this.#endIfOver(s);
     }
   }
 
   stop(): void {
+    this.#stopped = true;
     for (const s of this.#subscriptions) s.stream.close();
   }
 

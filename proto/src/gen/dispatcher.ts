@@ -1085,6 +1085,8 @@ export interface LogRequest extends WithUnknownFields {
   readonly taskIds: readonly string[];
   readonly query: LogQuery | undefined;
   readonly cancel: boolean;
+  /** Of the tasks that were read before: what comes after is wanted, whatever the query's tail. */
+  readonly from: readonly LogPlace[];
 }
 
 export const LogRequest: Codec<LogRequest> = {
@@ -1093,6 +1095,7 @@ export const LogRequest: Codec<LogRequest> = {
     taskIds: [],
     query: undefined,
     cancel: false,
+    from: [],
     ...partial,
   }),
   write(m, w) {
@@ -1100,11 +1103,12 @@ export const LogRequest: Codec<LogRequest> = {
     for (const v of m.taskIds) w.uint32(18).string(v);
     if (m.query !== undefined) LogQuery.write(m.query, w.uint32(26).fork()).ldelim();
     if (m.cancel) w.uint32(32).bool(m.cancel);
+    for (const v of m.from) LogPlace.write(v, w.uint32(42).fork()).ldelim();
     return writeUnknown(m, w);
   },
   encode: (m) => LogRequest.write(m, newWriter()).finish(),
   read(r, end) {
-    const m: { subscriptionId: string; taskIds: string[]; query: LogQuery | undefined; cancel: boolean; unknownFields?: Uint8Array } = { subscriptionId: '', taskIds: [], query: undefined, cancel: false };
+    const m: { subscriptionId: string; taskIds: string[]; query: LogQuery | undefined; cancel: boolean; from: LogPlace[]; unknownFields?: Uint8Array } = { subscriptionId: '', taskIds: [], query: undefined, cancel: false, from: [] };
     while (r.pos < end) {
       const start = r.pos;
       const tag = r.uint32();
@@ -1121,6 +1125,9 @@ export const LogRequest: Codec<LogRequest> = {
         case 32:
           m.cancel = r.bool();
           break;
+        case 42:
+          m.from.push(LogPlace.read(r, readEnd(r)));
+          break;
         default:
           keepUnknown(m, r, start, tag);
       }
@@ -1128,6 +1135,53 @@ export const LogRequest: Codec<LogRequest> = {
     return m;
   },
   decode: (bytes) => decodeWith(LogRequest, bytes, 'LogRequest'),
+};
+
+/** How far the log of a task was read. */
+export interface LogPlace extends WithUnknownFields {
+  readonly taskId: string;
+  /** Only its node knows what it means. */
+  readonly place: string;
+  /** Of the last line, where the node is of a release that names no places. */
+  readonly timeNs: string;
+}
+
+export const LogPlace: Codec<LogPlace> = {
+  create: (partial) => ({
+    taskId: '',
+    place: '',
+    timeNs: '',
+    ...partial,
+  }),
+  write(m, w) {
+    if (m.taskId !== '') w.uint32(10).string(m.taskId);
+    if (m.place !== '') w.uint32(18).string(m.place);
+    if (m.timeNs !== '') w.uint32(26).string(m.timeNs);
+    return writeUnknown(m, w);
+  },
+  encode: (m) => LogPlace.write(m, newWriter()).finish(),
+  read(r, end) {
+    const m: { taskId: string; place: string; timeNs: string; unknownFields?: Uint8Array } = { taskId: '', place: '', timeNs: '' };
+    while (r.pos < end) {
+      const start = r.pos;
+      const tag = r.uint32();
+      switch (tag) {
+        case 10:
+          m.taskId = r.string();
+          break;
+        case 18:
+          m.place = r.string();
+          break;
+        case 26:
+          m.timeNs = r.string();
+          break;
+        default:
+          keepUnknown(m, r, start, tag);
+      }
+    }
+    return m;
+  },
+  decode: (bytes) => decodeWith(LogPlace, bytes, 'LogPlace'),
 };
 
 export interface LogQuery extends WithUnknownFields {
@@ -1249,6 +1303,8 @@ export interface LogChunk extends WithUnknownFields {
   /** The node has sent everything that there will be. */
   readonly done: boolean;
   readonly error: string;
+  /** After these lines; without lines: where they begin. */
+  readonly places: readonly LogPlace[];
 }
 
 export const LogChunk: Codec<LogChunk> = {
@@ -1257,6 +1313,7 @@ export const LogChunk: Codec<LogChunk> = {
     lines: [],
     done: false,
     error: '',
+    places: [],
     ...partial,
   }),
   write(m, w) {
@@ -1264,11 +1321,12 @@ export const LogChunk: Codec<LogChunk> = {
     for (const v of m.lines) LogLine.write(v, w.uint32(18).fork()).ldelim();
     if (m.done) w.uint32(24).bool(m.done);
     if (m.error !== '') w.uint32(34).string(m.error);
+    for (const v of m.places) LogPlace.write(v, w.uint32(42).fork()).ldelim();
     return writeUnknown(m, w);
   },
   encode: (m) => LogChunk.write(m, newWriter()).finish(),
   read(r, end) {
-    const m: { subscriptionId: string; lines: LogLine[]; done: boolean; error: string; unknownFields?: Uint8Array } = { subscriptionId: '', lines: [], done: false, error: '' };
+    const m: { subscriptionId: string; lines: LogLine[]; done: boolean; error: string; places: LogPlace[]; unknownFields?: Uint8Array } = { subscriptionId: '', lines: [], done: false, error: '', places: [] };
     while (r.pos < end) {
       const start = r.pos;
       const tag = r.uint32();
@@ -1284,6 +1342,9 @@ export const LogChunk: Codec<LogChunk> = {
           break;
         case 34:
           m.error = r.string();
+          break;
+        case 42:
+          m.places.push(LogPlace.read(r, readEnd(r)));
           break;
         default:
           keepUnknown(m, r, start, tag);

@@ -1,5 +1,7 @@
 /** The main job: five replicas that survive the loss of a worker and of the leader. */
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { type IncomingMessage, request } from 'node:http';
 import { api } from '../client.js';
 import type { Lab } from '../lab/lab.js';
 import { waitFor } from '../wait.js';
@@ -77,8 +79,19 @@ describe('a cluster of three managers and two workers', () => {
     const leader = await leaderOf(lab, 'm1');
     const other = ['m1', 'm2', 'm3'].find((m) => m !== leader) ?? 'm1';
     const before = (await runningTasks(lab, 'm1', 'web')).map((t) => t.ID);
+    // Who follows the logs through a manager that stays is not cut off, and hears of the tasks to come.
+    const logs = request({ socketPath: lab.socket(other), path: '/services/web/logs?stdout=1&follow=1&tail=0' }).end();
+    const [answer] = (await once(logs, 'response')) as [IncomingMessage];
+    let heard = '';
+    answer.on('data', (part: Buffer) => {
+      heard += part;
+    });
     await lab.poweroff(leader);
     ok(await lab.swarmts(other, 'service', 'scale', 'web=10'));
+    const speakers = () => heard.match(/(?<=whoami on )\w+(?= listens)/g) ?? [];
+    await waitFor('the logs of the new tasks', 30_000, async () => speakers().length >= 5);
+    assert.deepEqual(speakers(), [...new Set(speakers())], 'no line came twice');
+    logs.destroy();
     const after = (await untilRunning(lab, other, 'web', 10)).map((t) => t.ID);
     const replaced = before.filter((id) => !after.includes(id));
     assert.ok(replaced.length <= 2, `only what ran on ${leader} was replaced, not ${replaced.length} tasks`);

@@ -1,8 +1,9 @@
 /** Serves log requests of the managers: reads the containers' logs and sends them in chunks. */
 import { isSwarmtsError, type Logger, messageOf } from '@swarmts/lib';
-import { LogChunk, LogLine, type LogQuery, type LogRequest } from '@swarmts/proto';
+import { LogChunk, LogLine, LogPlace, type LogQuery, type LogRequest } from '@swarmts/proto';
 import type { ContainerEngine } from '../engine/engine-api.js';
-import type { LogOptions } from '../logs/log-api.js';
+import type { LogOptions, LogPosition } from '../logs/log-api.js';
+import { PlaceInLog } from '../logs/place-in-log.js';
 
 /** Lines and bytes per chunk; a chunk also goes out when nothing more is ready. */
 const CHUNK_LINES = 200;
@@ -68,7 +69,7 @@ export class LogServer {
     await Promise.all(
       r.taskIds.map(async (taskId) => {
         try {
-          await this.#serveTask(r.subscriptionId, taskId, query, signal);
+          await this.#serveTask(r, taskId, query, signal);
         } catch (e) {
           if (!signal.aborted && !isSwarmtsError(e, 'not-found')) errors.push(`task ${taskId}: ${messageOf(e)}`);
         }
@@ -91,21 +92,30 @@ export class LogServer {
     }
   }
 
-  async #serveTask(subscriptionId: string, taskId: string, query: LogQuery, signal: AbortSignal): Promise<void> {
+  async #serveTask(r: LogRequest, taskId: string, query: LogQuery, signal: AbortSignal): Promise<void> {
+    const { subscriptionId } = r;
     const container = query.follow ? await this.#untilStarted(taskId, signal) : this.#o.containerOf(taskId);
     if (container === undefined) return;
+    const place = new PlaceInLog(r.from.find((p) => p.taskId === taskId)?.place ?? '');
+    const places = () => [LogPlace.create({ taskId, place: place.text })];
     let lines: LogLine[] = [];
     let bytes = 0;
     let timer: NodeJS.Timeout | undefined;
     const flush = () => {
       clearTimeout(timer);
       timer = undefined;
-      if (lines.length > 0 && !signal.aborted) this.#o.send(LogChunk.create({ subscriptionId, lines }));
+      if (lines.length > 0 && !signal.aborted)
+        this.#o.send(LogChunk.create({ subscriptionId, lines, places: places() }));
       lines = [];
       bytes = 0;
     };
     try {
-      for await (const e of this.#o.engine.logs(container, optionsOf(query), signal)) {
+      const onStart = (at: LogPosition) => {
+        place.start(at);
+        this.#o.send(LogChunk.create({ subscriptionId, places: places() }));
+      };
+      for await (const e of this.#o.engine.logs(container, { ...optionsOf(query), ...place.from, onStart }, signal)) {
+        if (!place.isNew(e)) continue;
         lines.push(
           LogLine.create({ taskId, stderr: e.stream === 'stderr', timeNs: e.timeNs.toString(), data: e.line }),
         );

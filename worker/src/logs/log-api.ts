@@ -6,6 +6,8 @@ export interface LogEntry {
   readonly timeNs: bigint;
   /** With its trailing newline; without one it is a part of a line, and the next entry of the stream goes on with it. */
   readonly line: Uint8Array;
+  /** Where the next entry begins; absent while a part of a line of the other stream is before that. */
+  readonly end?: LogPosition;
 }
 
 /** A place in a log: everything before it is left out. */
@@ -24,4 +26,6 @@ export interface LogOptions {
   readonly untilNs?: bigint;
   /** Where to begin instead of `tail`. */
   readonly from?: LogPosition;
+  /** Told where reading begins, before the first entry: `from` there gives the same entries, and those that came since. */
+  readonly onStart?: (at: LogPosition) => void;
 }

@@ -12,6 +12,12 @@ export const MAX_LINE_BYTES = 1 << 20;
 /** Cuts a byte stream into complete lines; what is left waits for the next chunk. */
 export class LineSplitter {
   #rest: Buffer = Buffer.alloc(0);
+  #pendingBytes = 0;
+
+  /** How much came after the last complete line. */
+  get pendingBytes(): number {
+    return this.#pendingBytes;
+  }
 
   push(chunk: Buffer): Buffer[] {
     const data = this.#rest.length > 0 ? Buffer.concat([this.#rest, chunk]) : chunk;
@@ -21,6 +27,7 @@ export class LineSplitter {
       lines.push(data.subarray(at, end));
       at = end + 1;
     }
+    this.#pendingBytes = data.length - at;
     // Copied: the caller reuses its read buffer.
     this.#rest = data.length - at > MAX_LINE_BYTES ? Buffer.alloc(0) : Buffer.from(data.subarray(at));
     return lines;
@@ -53,13 +60,17 @@ export async function* joinLines(records: AsyncIterable<LogEntry>): AsyncGenerat
   const open = new Map<LogEntry['stream'], LogEntry>();
   for await (const r of records) {
     const begun = open.get(r.stream);
-    const whole = begun ? { ...begun, line: Buffer.concat([begun.line, r.line]) } : r;
+    const whole = begun ? { ...r, timeNs: begun.timeNs, line: Buffer.concat([begun.line, r.line]) } : r;
     if (whole.line.at(-1) === NEWLINE || whole.line.length >= JOINED_BYTES) {
       open.delete(r.stream);
-      yield whole;
+      yield open.size === 0 ? whole : withoutEnd(whole);
     } else open.set(r.stream, whole);
   }
-  yield* open.values();
+  for (const rest of open.values()) yield withoutEnd(rest);
+}
+
+function withoutEnd({ stream, timeNs, line }: LogEntry): LogEntry {
+  return { stream, timeNs, line };
 }
 
 /** RFC 3339 with up to nine decimals -> nanoseconds since the epoch. */

@@ -50,6 +50,7 @@ export async function* readRecords(
   const files = await openAll(source.logPath);
   try {
     const starts = options.from ? startsFrom(files, options.from) : await tailOffsets(files, options.tail);
+    options.onStart?.(startOf(files, starts));
     for (const [i, file] of files.entries()) {
       if (starts[i] === SKIPPED) continue;
       const isLast = i === files.length - 1;
@@ -82,9 +83,12 @@ class Cursor {
       const { bytesRead } = await this.file.handle.read(buffer, 0, buffer.length, this.#offset);
       if (bytesRead === 0) return;
       this.#offset += bytesRead;
-      for (const line of this.#splitter.push(buffer.subarray(0, bytesRead))) {
+      const lines = this.#splitter.push(buffer.subarray(0, bytesRead));
+      let offset = lines.reduce((at, l) => at - l.length - 1, this.#offset - this.#splitter.pendingBytes);
+      for (const line of lines) {
+        offset += line.length + 1;
         const entry = parseLogLine(line);
-        if (entry) yield entry;
+        if (entry) yield { ...entry, end: { inode: this.file.inode, offset } };
       }
     }
   }
@@ -216,6 +220,17 @@ export function endOfLog(logPath: string): LogPosition | undefined {
 function startsFrom(files: readonly LogFile[], from: LogPosition): number[] {
   const at = files.findIndex((f) => f.inode === from.inode);
   return files.map((_, i) => (i === at ? from.offset : i < at ? SKIPPED : 0));
+}
+
+/** The first place that is read. Without files: before whatever will come. */
+function startOf(files: readonly LogFile[], starts: readonly number[]): LogPosition {
+  // Of a file before it nothing is read, or it starts at its end.
+  const at = Math.max(
+    0,
+    starts.findLastIndex((s) => s > 0),
+    starts.lastIndexOf(SKIPPED) + 1,
+  );
+  return { inode: files[at]?.inode ?? 0, offset: starts[at] ?? 0 };
 }
 
 /** Where to begin in each file so that `tail` records remain in all; -1 means all of them. */
