@@ -71,9 +71,18 @@ describe('windows of the autoscaler', () => {
     assert.equal(decide(6, 2, 0), 2, 'it was 2 a moment ago');
     assert.equal(decide(4, 2, 20_000), 2);
     assert.equal(decide(6, 2, 31_000), 4, 'the least that was asked for');
-    assert.equal(decide(1, 4, 60_000), 4);
-    assert.equal(decide(1, 4, 300_000), 4);
+    // Every 5 s, as the autoscaler asks.
+    for (let atMs = 60_000; atMs < 360_000; atMs += 5_000) assert.equal(decide(1, 4, atMs), 4);
     assert.equal(decide(1, 4, 361_000), 1);
+  });
+
+  it('begin anew when nothing was heard for a while', () => {
+    const s = new Stabiliser();
+    const decide = (n: number, atMs: number) => s.decide({ replicas: n, reason: '' }, 2, AUTOSCALE, atMs).replicas;
+    decide(2, 0);
+    assert.equal(decide(9, 1_000_000), 2, 'one moment is no window');
+    for (let atMs = 1_005_000; atMs < 1_030_000; atMs += 5_000) decide(6, atMs);
+    assert.equal(decide(9, 1_031_000), 6);
   });
 });
 
@@ -105,6 +114,63 @@ describe('the autoscaler', () => {
     await clock.advance(60_000);
     assert.equal(replicasOf(service()), 4, 'nothing is heard, nothing is changed');
     await autoscaler.stop();
+  });
+
+  describe('when the leader changes', () => {
+    const LABELS = { 'swarmts.autoscale': 'min=1,max=10,cpu=50,up=30s,down=5m' };
+    /** Leaders one after the other over one store; each is told the same use every five seconds. */
+    async function bed(replicas: number, clock = new SimulatedClock(1_700_000_000_000)) {
+      const store = localStore(() => clock.now());
+      const events: number[] = [];
+      await store.update((tx) => {
+        tx.create('service', testService({ replicas, labels: LABELS }));
+        for (const t of tasks(replicas)) tx.create('task', t);
+      });
+      store.watch({ event: () => events.push(clock.now()) });
+      const lead = async (forMs: number, cpuMillis: number) => {
+        const onStuck = (e: unknown) => assert.fail(String(e));
+        const leader = new Autoscaler({ store, clock, random: seededRandom(1), log: silentLogger, onStuck });
+        leader.start();
+        for (const endMs = clock.now() + forMs; clock.now() < endMs; ) {
+          leader.add(tasks(10).map((t) => TaskUsage.create({ taskId: t.id, cpuMillis })));
+          await clock.advance(5_000);
+        }
+        await leader.stop();
+      };
+      const count = () => replicasOf(store.get('service', 'svc') ?? assert.fail('the service is gone'));
+      return { clock, store, events, lead, count };
+    }
+
+    it('goes on with the window that has begun, however often it changes', async () => {
+      const b = await bed(8);
+      for (let i = 0; i < 7; i++) await b.lead(40_000, 100);
+      assert.equal(b.count(), 8, 'not for five minutes yet');
+      await b.lead(40_000, 100);
+      assert.equal(b.count(), 2);
+      assert.equal(b.events.length, 2, 'the first note and the step are told, nothing else');
+    });
+
+    it('does not scale twice, nor by what was asked for before a break', async () => {
+      const b = await bed(2);
+      await b.lead(20_000, 900);
+      await b.lead(15_000, 900);
+      assert.equal(b.count(), 4);
+      await b.lead(25_000, 900);
+      assert.equal(b.count(), 4, 'the window begins with the step');
+      const c = await bed(8);
+      await c.lead(290_000, 100);
+      await c.lead(10_000, 500);
+      await c.lead(280_000, 100);
+      assert.equal(c.count(), 8);
+    });
+
+    it('does not go on with what was heard long ago', async () => {
+      const b = await bed(8);
+      await b.lead(200_000, 100);
+      await b.clock.advance(3_600_000);
+      await b.lead(200_000, 100);
+      assert.equal(b.count(), 8);
+    });
   });
 
   it('leaves a service alone that was scaled to nothing', () => {

@@ -7,6 +7,8 @@ import { clamp } from './replicas.js';
 
 /** A difference of so much (of the target) is no reason to scale. */
 const TOLERANCE = 0.1;
+/** What was heard longer ago says nothing any more. */
+export const STALE_MS = 20_000;
 
 export interface Usage {
   readonly cpuMillis: number;
@@ -77,14 +79,31 @@ interface Entry extends Recommendation {
   readonly atMs: number;
 }
 
+/** More tasks than there are, or fewer, asked for all the time. */
+export interface Wish {
+  /** The most cautious of the numbers. */
+  readonly replicas: number;
+  readonly sinceMs: number;
+}
+
 /** Recommendations of one service over time: more only when all of the last window ask for more, fewer likewise. */
 export class Stabiliser {
   #entries: Entry[] = [];
 
+  /** With a wish that another leader has heard before; `current` is what there was meanwhile. */
+  static from(wish: Wish, current: number, nowMs: number): Stabiliser {
+    const s = new Stabiliser();
+    const { replicas, sinceMs } = wish;
+    s.#entries.push({ replicas: current, reason: '', atMs: sinceMs - 1 });
+    for (const atMs of [sinceMs, nowMs]) s.#entries.push({ replicas, reason: '', atMs });
+    return s;
+  }
+
   /** What to do now. `current` is what there is. */
   decide(r: Recommendation, current: number, autoscale: Autoscale, nowMs: number): Recommendation {
+    const last = this.#entries.at(-1);
     // Until a window has passed, the state at its beginning speaks for what was before.
-    if (this.#entries.length === 0) this.#entries.push({ replicas: current, reason: '', atMs: nowMs });
+    if (!last || nowMs - last.atMs > STALE_MS) this.#entries = [{ replicas: current, reason: '', atMs: nowMs }];
     this.#entries.push({ ...r, atMs: nowMs });
     const longest = Math.max(autoscale.upWindowMs, autoscale.downWindowMs);
     const firstInside = this.#entries.findIndex((e) => nowMs - e.atMs <= longest);
@@ -95,5 +114,16 @@ export class Stabiliser {
     if (up > current) return { replicas: clamp(up, autoscale), reason: r.reason };
     if (down < current) return { replicas: clamp(down, autoscale), reason: r.reason };
     return { replicas: clamp(current, autoscale), reason: r.reason };
+  }
+
+  /** What has been asked for without a break up to the last recommendation, if `current` is not what was wanted. */
+  wish(current: number): Wish | undefined {
+    const newest = this.#entries.at(-1);
+    if (!newest || newest.replicas === current) return undefined;
+    const isMore = newest.replicas > current;
+    const breaks = this.#entries.findLastIndex((e) => (isMore ? e.replicas <= current : e.replicas >= current));
+    const run = this.#entries.slice(breaks + 1);
+    const numbers = run.map((e) => e.replicas);
+    return { replicas: isMore ? Math.min(...numbers) : Math.max(...numbers), sinceMs: run[0]?.atMs ?? newest.atMs };
   }
 }

@@ -1,11 +1,12 @@
 /**
  * Scales services by what their tasks use. Usage comes from the agents and lives in memory; decisions are written with their reason, so
- * that everybody can see why there are as many tasks as there are.
+ * that everybody can see why there are as many tasks as there are, and wishes, so that a window goes on with the next leader.
  */
 import type { TimerHandle } from '@swarmts/lib';
 import {
   AutoscaleStatus,
   AutoscaleStep,
+  AutoscaleWish,
   isWanted,
   observedState,
   type Service,
@@ -13,13 +14,16 @@ import {
   type TaskUsage,
 } from '@swarmts/proto';
 import type { LeaderComponent, LeaderContext } from '../leader-component.js';
-import { recommend, Stabiliser, type Usage } from './autoscale.js';
+import type { WriteTx } from '../store/transaction.js';
+import { recommend, STALE_MS, Stabiliser, type Usage } from './autoscale.js';
 import { autoscaleOf, replicasOf } from './replicas.js';
 
 const PERIOD_MS = 5_000;
-/** What was heard longer ago says nothing any more. */
-const STALE_MS = 20_000;
 const STEPS_KEPT = 20;
+/** A wish that goes on is noted so often, for the next leader, */
+const NOTE_WISH_MS = 30_000;
+/** which takes it for gone when it was not heard for longer: an election, and the first reports of the agents, lie in between. */
+const WISH_ENDS_MS = 90_000;
 
 interface Heard extends Usage {
   readonly atMs: number;
@@ -30,6 +34,7 @@ interface Decision {
   readonly from: number;
   readonly to: number;
   readonly reason: string;
+  readonly wish: AutoscaleWish | undefined;
 }
 
 export class Autoscaler implements LeaderComponent {
@@ -85,21 +90,21 @@ export class Autoscaler implements LeaderComponent {
     });
     await this.#c.store.batch(
       decisions,
-      (tx, d) => {
-        const service = tx.get('service', d.serviceId);
-        if (!service || replicasOf(service) !== d.from) return;
-        const step = AutoscaleStep.create({
-          atMs: this.#c.clock.now(),
-          fromReplicas: d.from,
-          toReplicas: d.to,
-          reason: d.reason,
-        });
-        const steps = [...(service.autoscaleStatus?.steps ?? []), step].slice(-STEPS_KEPT);
-        tx.update('service', { ...service, autoscaleStatus: AutoscaleStatus.create({ replicas: d.to, steps }) });
-      },
+      (tx, d) => this.#write(tx, d),
       (d, error) => this.#c.log.warn('service was not scaled', { service: d.serviceId, error }),
     );
-    for (const d of decisions) this.#c.log.info('service is scaled by its use', { ...d });
+    for (const { wish: _, ...d } of decisions)
+      if (d.from !== d.to) this.#c.log.info('service is scaled by its use', { ...d });
+  }
+
+  #write(tx: WriteTx, { serviceId, from, to, reason, wish }: Decision): void {
+    const service = tx.get('service', serviceId);
+    if (!service || replicasOf(service) !== from) return;
+    const steps = [...(service.autoscaleStatus?.steps ?? [])];
+    if (from !== to)
+      steps.push(AutoscaleStep.create({ atMs: this.#c.clock.now(), fromReplicas: from, toReplicas: to, reason }));
+    const autoscaleStatus = AutoscaleStatus.create({ replicas: to, steps: steps.slice(-STEPS_KEPT), wish });
+    tx.update('service', { ...service, autoscaleStatus });
   }
 
   #decide(service: Service, running: Parameters<typeof recommend>[2], nowMs: number): readonly Decision[] {
@@ -108,9 +113,38 @@ export class Autoscaler implements LeaderComponent {
     if (!autoscale || current === 0) return [];
     const recommendation = recommend(autoscale, current, running, (id) => this.#usage.get(id));
     if (!recommendation) return [];
-    const stabiliser = this.#stabilisers.get(service.id) ?? new Stabiliser();
+    const stabiliser = this.#stabilisers.get(service.id) ?? this.#stabiliserOf(service, current, nowMs);
     this.#stabilisers.set(service.id, stabiliser);
-    const { replicas, reason } = stabiliser.decide(recommendation, current, autoscale, nowMs);
-    return replicas === current ? [] : [{ serviceId: service.id, from: current, to: replicas, reason }];
+    const { replicas: to, reason } = stabiliser.decide(recommendation, current, autoscale, nowMs);
+    const wish = this.#wishOf(stabiliser, to, nowMs);
+    const isNew = to !== current || isNews(service.autoscaleStatus?.wish, wish);
+    return isNew ? [{ serviceId: service.id, from: current, to, reason, wish }] : [];
   }
+
+  /** Times of the store are those of the wall, those of windows count from the start of this machine. */
+  #wishOf(stabiliser: Stabiliser, current: number, nowMs: number): AutoscaleWish | undefined {
+    const wish = stabiliser.wish(current);
+    const heardMs = this.#c.clock.now();
+    return (
+      wish &&
+      AutoscaleWish.create({
+        ...{ replicas: wish.replicas, fromReplicas: current, heardMs },
+        sinceMs: heardMs - (nowMs - wish.sinceMs),
+      })
+    );
+  }
+
+  #stabiliserOf({ autoscaleStatus }: Service, current: number, nowMs: number): Stabiliser {
+    const wish = autoscaleStatus?.wish;
+    const wallMs = this.#c.clock.now();
+    if (!wish || wish.fromReplicas !== current || wallMs - wish.heardMs > WISH_ENDS_MS) return new Stabiliser();
+    const ageMs = Math.max(0, wallMs - wish.sinceMs);
+    return Stabiliser.from({ replicas: wish.replicas, sinceMs: nowMs - ageMs }, current, nowMs);
+  }
+}
+
+function isNews(noted: AutoscaleWish | undefined, now: AutoscaleWish | undefined): boolean {
+  if (!noted || !now) return noted !== now;
+  if (noted.replicas !== now.replicas || noted.fromReplicas !== now.fromReplicas) return true;
+  return now.heardMs - noted.heardMs >= NOTE_WISH_MS;
 }

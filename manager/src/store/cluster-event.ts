@@ -1,5 +1,5 @@
 /** What of a change in the store is an event of the swarm, as Docker tells it. Pure. */
-import type { ClusterEvent, Node, Service } from '@swarmts/proto';
+import { AutoscaleWish, type ClusterEvent, type Node, Service } from '@swarmts/proto';
 import type { AnyChange } from './tables.js';
 
 const WATCHED = ['service', 'node', 'secret', 'config', 'network'] as const;
@@ -7,12 +7,22 @@ const WATCHED = ['service', 'node', 'secret', 'config', 'network'] as const;
 /** undefined for what is none. */
 export function eventOf(c: AnyChange): Pick<ClusterEvent, 'type' | 'action' | 'id' | 'attributes'> | undefined {
   const type = WATCHED.find((k) => k === c.kind);
-  if (!type) return undefined;
+  if (!type || isWishAlone(c)) return undefined;
   const name = nameOf(c);
   const attributes: Record<string, string> = { name };
   if (c.kind === 'service' && c.action === 'update') Object.assign(attributes, serviceChanges(c.object, c.old));
   if (c.kind === 'node' && c.action === 'update') Object.assign(attributes, nodeChanges(c.object, c.old));
   return { type, action: c.action, id: c.object.id, attributes };
+}
+
+/** What the autoscaler notes for the next leader, again and again, is nobody else's business. */
+function isWishAlone(c: AnyChange): boolean {
+  if (c.kind !== 'service' || c.action !== 'update' || !c.old) return false;
+  const wishOf = ({ autoscaleStatus: a }: Service) => (a?.wish ? AutoscaleWish.encode(a.wish) : Buffer.alloc(0));
+  const restOf = ({ autoscaleStatus: a, ...s }: Service) =>
+    Service.encode({ ...s, meta: undefined, autoscaleStatus: a && { ...a, wish: undefined } });
+  const isSame = (of: (s: Service) => Uint8Array, old: Service) => Buffer.from(of(c.object)).equals(of(old));
+  return !isSame(wishOf, c.old) && isSame(restOf, c.old);
 }
 
 type Attributes = Readonly<Record<string, string>>;

@@ -830,22 +830,26 @@ export interface AutoscaleStatus extends WithUnknownFields {
   readonly replicas: number;
   /** The last ones, oldest first. */
   readonly steps: readonly AutoscaleStep[];
+  /** What is asked for at present; absent when that is what there is. */
+  readonly wish: AutoscaleWish | undefined;
 }
 
 export const AutoscaleStatus: Codec<AutoscaleStatus> = {
   create: (partial) => ({
     replicas: 0,
     steps: [],
+    wish: undefined,
     ...partial,
   }),
   write(m, w) {
     if (m.replicas !== 0) w.uint32(8).int64(m.replicas);
     for (const v of m.steps) AutoscaleStep.write(v, w.uint32(18).fork()).ldelim();
+    if (m.wish !== undefined) AutoscaleWish.write(m.wish, w.uint32(26).fork()).ldelim();
     return writeUnknown(m, w);
   },
   encode: (m) => AutoscaleStatus.write(m, newWriter()).finish(),
   read(r, end) {
-    const m: { replicas: number; steps: AutoscaleStep[]; unknownFields?: Uint8Array } = { replicas: 0, steps: [] };
+    const m: { replicas: number; steps: AutoscaleStep[]; wish: AutoscaleWish | undefined; unknownFields?: Uint8Array } = { replicas: 0, steps: [], wish: undefined };
     while (r.pos < end) {
       const start = r.pos;
       const tag = r.uint32();
@@ -856,6 +860,9 @@ export const AutoscaleStatus: Codec<AutoscaleStatus> = {
         case 18:
           m.steps.push(AutoscaleStep.read(r, readEnd(r)));
           break;
+        case 26:
+          m.wish = AutoscaleWish.read(r, readEnd(r));
+          break;
         default:
           keepUnknown(m, r, start, tag);
       }
@@ -863,6 +870,60 @@ export const AutoscaleStatus: Codec<AutoscaleStatus> = {
     return m;
   },
   decode: (bytes) => decodeWith(AutoscaleStatus, bytes, 'AutoscaleStatus'),
+};
+
+/** More tasks, or fewer, that the use of a service asks for without a break: the next leader goes on with the window that has begun. */
+export interface AutoscaleWish extends WithUnknownFields {
+  /** The most cautious number since then. */
+  readonly replicas: number;
+  /** What there was meanwhile. */
+  readonly fromReplicas: number;
+  readonly sinceMs: number;
+  /** It was asked for up to this time at least. */
+  readonly heardMs: number;
+}
+
+export const AutoscaleWish: Codec<AutoscaleWish> = {
+  create: (partial) => ({
+    replicas: 0,
+    fromReplicas: 0,
+    sinceMs: 0,
+    heardMs: 0,
+    ...partial,
+  }),
+  write(m, w) {
+    if (m.replicas !== 0) w.uint32(8).int64(m.replicas);
+    if (m.fromReplicas !== 0) w.uint32(16).int64(m.fromReplicas);
+    if (m.sinceMs !== 0) w.uint32(24).int64(m.sinceMs);
+    if (m.heardMs !== 0) w.uint32(32).int64(m.heardMs);
+    return writeUnknown(m, w);
+  },
+  encode: (m) => AutoscaleWish.write(m, newWriter()).finish(),
+  read(r, end) {
+    const m: { replicas: number; fromReplicas: number; sinceMs: number; heardMs: number; unknownFields?: Uint8Array } = { replicas: 0, fromReplicas: 0, sinceMs: 0, heardMs: 0 };
+    while (r.pos < end) {
+      const start = r.pos;
+      const tag = r.uint32();
+      switch (tag) {
+        case 8:
+          m.replicas = toNumber(r.int64());
+          break;
+        case 16:
+          m.fromReplicas = toNumber(r.int64());
+          break;
+        case 24:
+          m.sinceMs = toNumber(r.int64());
+          break;
+        case 32:
+          m.heardMs = toNumber(r.int64());
+          break;
+        default:
+          keepUnknown(m, r, start, tag);
+      }
+    }
+    return m;
+  },
+  decode: (bytes) => decodeWith(AutoscaleWish, bytes, 'AutoscaleWish'),
 };
 
 export interface Service extends WithUnknownFields {
