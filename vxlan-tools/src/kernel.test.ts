@@ -18,7 +18,7 @@ import { addAddress, dumpAddresses, parseAddress } from './rtnetlink/address.js'
 import { createLink, dumpLinks, getLink, ipv4Setting, parseLink, setLink } from './rtnetlink/link.js';
 import { dumpFdb, dumpNeighbours, parseNeighbour, setFdb, setNeighbour } from './rtnetlink/neighbour.js';
 import { addRoute, deleteRoute, dumpRoutes, MAIN_TABLE, parseRoute, routeProtocol } from './rtnetlink/route.js';
-import { addRule, deleteRule, dumpRules, parseRule, type Rule } from './rtnetlink/rule.js';
+import { addRule, deleteRule, dumpRules, FR_ACT_PROHIBIT, parseRule, type Rule } from './rtnetlink/rule.js';
 
 describe('the kernel', () => {
   let dir: string;
@@ -186,6 +186,7 @@ describe('the kernel', () => {
       { family: 'ipv4', priority: 1001, table: 300, mark: 1 },
       { family: 'ipv4', priority: 1002, table: 100, source: '10.0.0.5/32' },
       { family: 'ipv6', priority: 1003, table: 101, mark: 7 },
+      { family: 'ipv6', priority: 1004, table: 0, action: FR_ACT_PROHIBIT },
     ];
     inside(path, (socket) => {
       for (const rule of rules) socket.request(addRule(rule));

@@ -1,6 +1,16 @@
 import assert from 'node:assert/strict';
 import { isSwarmtsError, SimulatedClock, silentLogger } from '@swarmts/lib';
-import { Cluster, Driver, Network, NetworkSpec, Node, NodeDescription } from '@swarmts/proto';
+import {
+  Cluster,
+  DataPathKey,
+  Driver,
+  Network,
+  NetworkSpec,
+  Node,
+  NodeDescription,
+  NodeState,
+  NodeStatus,
+} from '@swarmts/proto';
 import { createNetwork } from '../control/network-operations.js';
 import { localStore } from '../store/store.js';
 import { NetworkKeyRenewal } from './network-key-renewal.js';
@@ -37,6 +47,53 @@ describe('the renewal of network keys', () => {
     await clock.advance(HOUR_MS + 1_000);
     assert.equal(generation(), 2);
     await renewal.stop();
+  });
+
+  const nodeWith = (state: NodeState, ...generations: readonly number[]) =>
+    Node.create({
+      id: 'a',
+      status: NodeStatus.create({ state }),
+      description: NodeDescription.create({
+        dataPathKeys: generations.map((generation) => DataPathKey.create({ generation })),
+      }),
+    });
+  const untilFirstAnswer = async (node: Node) => {
+    const started = await start([network]);
+    await started.clock.advance(1_000);
+    await started.store.update((tx) => tx.create('node', node));
+    return started;
+  };
+
+  it('waits for a node that has not answered the last one, and goes on when it has', async () => {
+    const { clock, store, renewal, generation } = await untilFirstAnswer(nodeWith(NodeState.NODE_READY, 0));
+    await clock.advance(13 * HOUR_MS);
+    assert.equal(generation(), 1);
+    const { description } = nodeWith(NodeState.NODE_READY, 0, 1);
+    await store.update((tx) => {
+      const node = tx.get('node', 'a') ?? assert.fail();
+      tx.update('node', { ...node, description });
+    });
+    await clock.advance(1_000);
+    assert.equal(generation(), 2);
+    await renewal.stop();
+  });
+
+  it('waits for nobody longer than a second period', async () => {
+    const { clock, renewal, generation } = await untilFirstAnswer(nodeWith(NodeState.UNKNOWN, 0));
+    await clock.advance(24 * HOUR_MS - 10_000);
+    assert.equal(generation(), 1);
+    await clock.advance(10_000);
+    assert.equal(generation(), 2);
+    await renewal.stop();
+  });
+
+  it('does not wait for nodes that are down, or have no tunnels', async () => {
+    for (const node of [nodeWith(NodeState.DOWN, 0), nodeWith(NodeState.NODE_READY)]) {
+      const { clock, renewal, generation } = await untilFirstAnswer(node);
+      await clock.advance(12 * HOUR_MS);
+      assert.equal(generation(), 2);
+      await renewal.stop();
+    }
   });
 
   it('does nothing without an encrypted network', async () => {

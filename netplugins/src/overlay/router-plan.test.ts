@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { NetworkSpec } from '@swarmts/proto';
 import fc from 'fast-check';
 import { routerOf } from './router-of-network.js';
-import { MAIN_TABLE, planRouter, type RouterStep } from './router-plan.js';
+import { KERNEL_RULES, MAIN_TABLE, planRouter, type RouterStep } from './router-plan.js';
 import type { ObservedRouter, RouterSpec } from './router-spec.js';
 import { endpoint, peers, testNetwork, testView } from './testing.js';
 
@@ -13,7 +13,7 @@ const EMPTY: ObservedRouter = {
   routes: [],
   neighbours: [],
   fdb: [],
-  rules: [],
+  rules: KERNEL_RULES,
 };
 
 const specOf = (view = testView(), legs: readonly (readonly [string, string])[] = [['t1', 'l1']]): RouterSpec =>
@@ -172,6 +172,20 @@ describe('the plan of a router', () => {
       s.kind === 'add-rule' && s.rule.family === 'ipv4' ? [`${s.rule.mark} ${s.rule.table}`] : [],
     );
     assert.deepEqual(rules, ['65536 100', '1 101']);
+  });
+
+  it('brings back the kernel’s own rules, and takes away those of others', () => {
+    const spec = specOf();
+    const found = carriedOut(withLeg(EMPTY), planRouter(spec, withLeg(EMPTY)).steps, spec);
+    const [local, ...flushed] = KERNEL_RULES;
+    assert.ok(local);
+    const prohibit = { family: 'ipv4', priority: 5, table: 0, action: 8 } as const;
+    const elsewhere = { family: 'ipv4', priority: 6, table: 200, source: '10.1.0.5/32' } as const;
+    assert.deepEqual(planRouter(spec, { ...found, rules: [local, prohibit, elsewhere] }).steps, [
+      ...flushed.map((rule) => ({ kind: 'add-rule', rule })),
+      { kind: 'delete-rule', rule: prohibit },
+      { kind: 'delete-rule', rule: elsewhere },
+    ]);
   });
 
   it('gets from anything to what is wanted in one go', () => {

@@ -21,6 +21,17 @@ export type RouterStep =
   | { readonly kind: 'delete-rule'; readonly rule: RuleSpec };
 
 export const MAIN_TABLE = 254;
+const LOCAL_TABLE = 255;
+const DEFAULT_TABLE = 253;
+
+/** What every namespace begins with. Without these no table is looked into, whatever routes it holds. */
+export const KERNEL_RULES: readonly RuleSpec[] = [
+  { family: 'ipv4', priority: 0, table: LOCAL_TABLE },
+  { family: 'ipv4', priority: 32_766, table: MAIN_TABLE },
+  { family: 'ipv4', priority: 32_767, table: DEFAULT_TABLE },
+  { family: 'ipv6', priority: 0, table: LOCAL_TABLE },
+  { family: 'ipv6', priority: 32_766, table: MAIN_TABLE },
+];
 
 export interface RouterPlan {
   readonly steps: readonly RouterStep[];
@@ -41,7 +52,7 @@ export function planRouter(spec: RouterSpec, found: ObservedRouter): RouterPlan 
   );
   const peers = fresh.has(VXLAN_DEVICE) ? planPeers(spec, [], []) : planPeers(spec, found.neighbours, found.fdb);
   const gateways = planGateways(spec.gateways, found.gateways);
-  const rules = planRules(spec.rules, found.rules);
+  const rules = planRules([...KERNEL_RULES, ...spec.rules], found.rules);
   return {
     steps: [
       ...devices.steps,
@@ -152,5 +163,6 @@ function planRules(wanted: readonly RuleSpec[], found: readonly RuleSpec[]): Cha
 }
 
 function ruleKey(r: RuleSpec): string {
-  return `${r.family} ${r.priority} ${r.mark}/${r.mask ?? 0xffff_ffff} ${r.table}`;
+  const { family, priority, table, mark = 0, mask = mark === 0 ? 0 : 0xffff_ffff, source = '', action = '' } = r;
+  return `${family} ${priority} ${mark}/${mask} ${table} ${source} ${action}`;
 }

@@ -57,9 +57,12 @@ export interface RouteSpec {
 export interface RuleSpec {
   readonly family: 'ipv4' | 'ipv6';
   readonly priority: number;
-  readonly mark: number;
-  readonly mask?: number;
   readonly table: number;
+  readonly mark?: number;
+  readonly mask?: number;
+  /** Only somebody else's rules have one of these. */
+  readonly source?: string;
+  readonly action?: number;
 }
 
 export interface RouterSpec {
@@ -71,6 +74,7 @@ export interface RouterSpec {
   readonly gateways: readonly string[];
   readonly peers: readonly PeerSpec[];
   readonly routes: readonly RouteSpec[];
+  /** Beside those of the kernel. */
   readonly rules: readonly RuleSpec[];
   /** Legs that should be there: made by attaching containers, listed here so that lost ones are noticed. */
   readonly legs: readonly string[];
@@ -177,6 +181,5 @@ export interface ObservedRouter {
   /** Permanent neighbours of the VXLAN device. */
   readonly neighbours: readonly { readonly address: string; readonly mac: string }[];
   readonly fdb: readonly { readonly mac: string; readonly vtep: string }[];
-  /** Rules with a mark. */
   readonly rules: readonly RuleSpec[];
 }

@@ -21,6 +21,7 @@ const FRA_FWMARK = 10;
 const FRA_TABLE = 15;
 const FRA_FWMASK = 16;
 const FR_ACT_TO_TBL = 1;
+export const FR_ACT_PROHIBIT = 8;
 
 export interface Rule {
   readonly family: 'ipv4' | 'ipv6';
@@ -32,6 +33,8 @@ export interface Rule {
   readonly mask?: number;
   /** Packets from this prefix, "10.0.0.5/32". */
   readonly source?: string;
+  /** FR_ACT_* of a rule that does something else than look into a table. */
+  readonly action?: number;
 }
 
 function ruleParts(rule: Rule): { header: Buffer; attributes: Attribute[] } {
@@ -40,7 +43,7 @@ function ruleParts(rule: Rule): { header: Buffer; attributes: Attribute[] } {
   header.writeUInt8(rule.family === 'ipv6' ? AF_INET6 : AF_INET, 0);
   header.writeUInt8(source?.prefixLength ?? 0, 2);
   header.writeUInt8(rule.table > 255 ? 0 : rule.table, 4);
-  header.writeUInt8(FR_ACT_TO_TBL, 7);
+  header.writeUInt8(rule.action ?? FR_ACT_TO_TBL, 7);
   const attributes: Attribute[] = [];
   if (source !== undefined) attributes.push([FRA_SRC, encodeAddress(source.address)]);
   if (rule.mark !== undefined) {
@@ -84,6 +87,7 @@ export function parseRule(message: Message): Rule | undefined {
   const source = a.get(FRA_SRC);
   const mark = readU32(a.get(FRA_FWMARK));
   const mask = readU32(a.get(FRA_FWMASK));
+  const action = payload.readUInt8(7);
   return {
     family: payload.readUInt8(0) === AF_INET6 ? 'ipv6' : 'ipv4',
     priority: readU32(a.get(FRA_PRIORITY)) ?? 0,
@@ -91,5 +95,6 @@ export function parseRule(message: Message): Rule | undefined {
     ...(mark === undefined ? {} : { mark }),
     ...(mask === undefined || mask === 0xffff_ffff ? {} : { mask }),
     ...(source === undefined ? {} : { source: `${decodeAddress(source)}/${payload.readUInt8(2)}` }),
+    ...(action === FR_ACT_TO_TBL ? {} : { action }),
   };
 }

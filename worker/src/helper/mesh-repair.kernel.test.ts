@@ -67,6 +67,8 @@ describe('the mesh over two hosts', function () {
       [routerB, 'nft', 'flush', 'ruleset'],
       [routerB, 'ip', 'rule', 'del', 'priority', '1000'],
       [routerB, 'ip', 'route', 'flush', 'table', '100'],
+      [routerA, 'ip', 'rule', 'flush'],
+      [routerB, 'ip', 'rule', 'add', 'priority', '5', 'prohibit'],
     ];
     for (const [where = '', ...damage] of damages) {
       assert.equal((await a.host.run(where, ...damage)).code, 0, damage.join(' '));

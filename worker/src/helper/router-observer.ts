@@ -3,7 +3,6 @@ import {
   type FoundLink,
   type ObservedRouter,
   PEER_TABLE,
-  type RuleSpec,
   UPLINK_DEVICE,
   UPLINK_TABLE,
   VXLAN_DEVICE,
@@ -78,7 +77,7 @@ export function observeRouter(socket: NetlinkSocket, hasIpv6: boolean): Observat
           : list(dumpFdb(vx), parseNeighbour)
               .filter((n) => n.index === vx && n.address !== '')
               .map(({ mac, address }) => ({ mac, vtep: address })),
-      rules: families.flatMap((f) => list(dumpRules(f), parseRule)).flatMap(markRule),
+      rules: families.flatMap((f) => list(dumpRules(f), parseRule)),
     },
   };
 }
@@ -100,10 +99,4 @@ function foundLink(l: Link): FoundLink {
 
 function isPermanent(n: FoundNeighbour): boolean {
   return (n.state & neighbourState.permanent) !== 0;
-}
-
-function markRule(r: NonNullable<ReturnType<typeof parseRule>>): RuleSpec[] {
-  if (r.mark === undefined || r.mark === 0) return [];
-  const { family, priority, table, mark, mask } = r;
-  return [{ family, priority, table, mark, ...(mask === undefined ? {} : { mask }) }];
 }

@@ -9,6 +9,7 @@ import { SwarmtsError } from '@swarmts/lib';
 import {
   type Encryption,
   type FoundTunnel,
+  KERNEL_RULES,
   NO_ENCRYPTION,
   portTaken,
   type TunnelDevice,
@@ -17,6 +18,7 @@ import {
 import {
   addAddress,
   addRoute,
+  addRule,
   askUapi,
   closeFd,
   createLink,
@@ -26,6 +28,7 @@ import {
   deleteRoute,
   dumpLinks,
   dumpRoutes,
+  dumpRules,
   dumpWireguard,
   encodeUapiSet,
   findProgram,
@@ -41,6 +44,7 @@ import {
   openFile,
   parseLink,
   parseRoute,
+  parseRule,
   parseUapi,
   parseWireguard,
   planPeers,
@@ -295,7 +299,14 @@ function setRoutes(socket: NetlinkSocket, spec: TunnelsSpec): void {
   for (const r of known) {
     if (!wanted.has(r.destination)) requests.push(deleteRoute({ destination: r.destination, index: r.index }));
   }
-  requireAll(socket.batch(requests));
+  requireAll(socket.batch([...requests, ...missingRules(socket)]));
+}
+
+function missingRules(socket: NetlinkSocket): readonly Request[] {
+  const known = socket.dump(dumpRules('ipv4')).flatMap((m) => parseRule(m) ?? []);
+  return KERNEL_RULES.filter(
+    (r) => r.family === 'ipv4' && !known.some((k) => k.priority === r.priority && k.table === r.table),
+  ).map(addRule);
 }
 
 function withGenetlink<T>(fn: (socket: NetlinkSocket) => T): T {
