@@ -3,12 +3,12 @@
  * The lab's state is a file, so that every command of `test-cluster/lab` finds it again.
  */
 import { spawn } from 'node:child_process';
-import { existsSync, mkdirSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, openSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { api, callApi } from '../client.js';
 import { waitFor } from '../wait.js';
-import { enterCgroup, mountLeftControllers, pidsIn, removeCgroup, unmountControllers } from './cgroups.js';
+import { enterCgroup, pidsIn, removeCgroup } from './cgroups.js';
 import {
   dropFrom,
   enter,
@@ -21,13 +21,10 @@ import {
   SUBNET_PREFIX,
   setUpSwitch,
 } from './namespaces.js';
+import { DATA_ROOT, LAB_CGROUP, leavePlace, places, RUN_ROOT, takePlace } from './place.js';
 import { REGISTRY_NAME, REGISTRY_PORT, startRegistry } from './registry.js';
 import { type RunResult, runAsync, tryRun } from './run.js';
 
-const RUN_ROOT = '/run/swarmts-lab';
-/** Controllers that the first lab mounted and the last one takes away. */
-const CONTROLLERS = join(RUN_ROOT, 'controllers.json');
-const DATA_ROOT = '/var/lib/swarmts-lab';
 const DAEMON = fileURLToPath(new URL('../../../daemon/bin/swarmtsd.js', import.meta.url));
 const CLI = fileURLToPath(new URL('../../../cli/bin/swarmts.js', import.meta.url));
 const START_TIMEOUT_MS = 30_000;
@@ -82,14 +79,9 @@ export class Lab {
   static async up(o: LabOptions): Promise<Lab> {
     if (!/^[a-z][a-z0-9]{0,9}$/.test(o.name))
       throw new Error(`invalid lab name '${o.name}': up to 10 letters and digits`);
-    if (existsSync(join(RUN_ROOT, o.name, 'lab.json')))
-      throw new Error(`lab '${o.name}' is up already: take it down with \`lab down --name ${o.name}\``);
     if (o.managers < 1 || o.managers + o.workers > MAX_NODES)
       throw new Error(`a lab has at least one manager and at most ${MAX_NODES} nodes`);
-    mkdirSync(join(RUN_ROOT, o.name), { recursive: true });
-    mkdirSync(join(DATA_ROOT, o.name), { recursive: true });
-    const controllers = mountLeftControllers();
-    if (controllers.length > 0) writeFileSync(CONTROLLERS, JSON.stringify(controllers));
+    await takePlace(o.name);
     const sw = setUpSwitch(await holdNamespaces());
     const registryHolder = await holdNamespaces();
     const state: LabState = {
@@ -125,7 +117,7 @@ export class Lab {
   }
 
   static list(): readonly string[] {
-    return existsSync(RUN_ROOT) ? readdirSync(RUN_ROOT).filter((n) => existsSync(join(RUN_ROOT, n, 'lab.json'))) : [];
+    return places().filter((n) => existsSync(join(RUN_ROOT, n, 'lab.json')));
   }
 
   /** Makes a machine without starting its daemon. */
@@ -186,20 +178,9 @@ export class Lab {
     for (const holder of [...s.nodes.map((n) => n.holder), s.registry.holder, s.switchHolder])
       if (isHolding(holder)) killPid(holder, 'SIGKILL');
     await waitFor('the cgroups of the lab are removed', STOP_TIMEOUT_MS, () =>
-      removeCgroup(`swarmts-lab/${this.name}`),
+      removeCgroup(`${LAB_CGROUP}/${this.name}`),
     );
-    if (Lab.list().filter((n) => n !== this.name).length === 0) {
-      removeCgroup('swarmts-lab');
-      if (existsSync(CONTROLLERS)) await unmountControllers(JSON.parse(readFileSync(CONTROLLERS, 'utf8')) as string[]);
-      rmSync(CONTROLLERS, { force: true });
-    }
-    await waitFor('the files of the lab are removed', STOP_TIMEOUT_MS, () => {
-      rmSync(join(DATA_ROOT, this.name), { recursive: true, force: true });
-      rmSync(join(RUN_ROOT, this.name), { recursive: true, force: true });
-      return true;
-    });
-    for (const dir of [RUN_ROOT, DATA_ROOT])
-      if (existsSync(dir) && readdirSync(dir).length === 0) rmSync(dir, { recursive: true });
+    await leavePlace(this.name);
   }
 
   // Nodes
@@ -433,7 +414,7 @@ export class Lab {
   }
 
   #cgroup(node: string): string {
-    return `swarmts-lab/${this.name}/${node}`;
+    return `${LAB_CGROUP}/${this.name}/${node}`;
   }
 
   #save(): void {
