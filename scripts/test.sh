@@ -50,7 +50,7 @@ suite() {
   [ "$after" -gt "$before" ] || { echo "FAILED: $name ended before its tests did"; echo '0 1 0' >>"$SWARMTS_TEST_COUNTS"; }
 }
 
-# Most of what tests do is waiting: two files run at once, each in a process and with names of its own. What measures runs alone.
+# Most of what tests do is waiting: two files run at once, in processes of their own.
 pairs=(--parallel --jobs 2)
 
 check 'Build' build

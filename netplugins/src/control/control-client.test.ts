@@ -88,6 +88,31 @@ describe('a process that is told what to do', () => {
     c.drop();
   });
 
+  it('that says what is no answer is an error, and let go of', async () => {
+    const server = createServer((socket) => {
+      sockets.push(socket);
+      socket.on('data', () => socket.write('no answer\n'));
+    });
+    servers.push(server);
+    server.listen(path);
+    await once(server, 'listening');
+    const c = client(() => Promise.reject(new Error('it is there')));
+    await c.connect();
+    await assert.rejects(c.tell({ word: 'a' }), (e) => isSwarmtsError(e, 'unavailable'));
+    assert.equal(c.isConnected, false);
+  });
+
+  it('that was started and has died is another one than the next', async () => {
+    const c = client(() => process((word) => (word === 'die' ? '' : word)));
+    await c.connect();
+    assert.equal(c.isNew, true);
+    await assert.rejects(c.tell({ word: 'die' }), /did not answer/);
+    await process((word) => word);
+    await c.connect();
+    assert.equal(c.isNew, false);
+    c.drop();
+  });
+
   it('that dies later is an error, once', async () => {
     await process((word) => (word === 'die' ? '' : word));
     const c = client(() => process((word) => word));

@@ -107,6 +107,7 @@ export class ControlClient<A> {
     this.#socket?.destroy();
     this.#socket = undefined;
     this.#isFresh = true;
+    this.#isNew = false;
     for (const done of [...this.#waiting.values()]) done(undefined);
   }
 
@@ -115,10 +116,15 @@ export class ControlClient<A> {
     this.#isFresh = true;
     const decoder = new LineDecoder();
     socket.on('data', (chunk: Buffer) => {
-      for (const line of decoder.push(chunk)) {
-        // Written by the process of this build.
-        const ack = JSON.parse(line) as A & { readonly sequence: number };
-        this.#waiting.get(ack.sequence)?.(ack);
+      try {
+        for (const line of decoder.push(chunk)) {
+          // Written by the process of this build.
+          const ack = JSON.parse(line) as A & { readonly sequence: number };
+          this.#waiting.get(ack.sequence)?.(ack);
+        }
+      } catch {
+        // It is none that can be talked to: whoever waits for it learns that it did not answer.
+        socket.destroy();
       }
     });
     socket.on('error', () => undefined);

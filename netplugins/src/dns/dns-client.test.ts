@@ -25,11 +25,13 @@ describe('what the name server is told of containers', () => {
   const clock = new SimulatedClock();
   const told: string[] = [];
   const failing = new Set<string>();
+  const warned: string[] = [];
 
   beforeEach(async () => {
     dir = mkdtempSync(join(tmpdir(), 'swarmts-names-'));
     told.length = 0;
     failing.clear();
+    warned.length = 0;
     sockets = [];
     server = createServer((socket) => {
       sockets.push(socket);
@@ -44,7 +46,7 @@ describe('what the name server is told of containers', () => {
       socketPath: join(dir, 's'),
       spawn: () => Promise.reject(new Error('it is there')),
       clock,
-      logger: silentLogger,
+      logger: { ...silentLogger, warn: (message, fields) => void warned.push(`${message} ${fields?.reasons}`) },
       networks: () => [],
       isComplete: () => true,
     });
@@ -83,7 +85,11 @@ describe('what the name server is told of containers', () => {
   it('is one again that could not be served', async () => {
     failing.add('a');
     await assert.rejects(client.put(container('a')), /name server of container a did not start: no namespace/);
+    await client.repair();
+    await client.repair();
+    assert.deepEqual(warned, ['containers have no name server yet {"a":"no namespace"}'], 'once');
     failing.clear();
+    told.length = 1;
     await client.repair();
     await client.repair();
     assert.deepEqual(told, ['all +a', '+a']);

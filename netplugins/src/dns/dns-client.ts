@@ -39,6 +39,8 @@ export class DnsClient {
   #scheduled = false;
   #pauseMs = DEBOUNCE_MS;
   #closed = false;
+  /** Why containers have no names, as it was said last. */
+  #said = '';
 
   constructor(options: DnsClientOptions) {
     this.#o = options;
@@ -67,7 +69,7 @@ export class DnsClient {
     this.#scheduled = true;
     this.#o.clock.after(this.#pauseMs, () => {
       this.#scheduled = false;
-      this.#flush().catch((e: unknown) =>
+      this.#flushAll().catch((e: unknown) =>
         this.#o.logger.warn('the name server was not told of a change yet', { error: messageOf(e) }),
       );
     });
@@ -75,19 +77,28 @@ export class DnsClient {
 
   /** Resolves when the process has the names as they are now. */
   async inForce(): Promise<void> {
-    if (this.#process.isConnected) await this.#flush();
+    if (this.#process.isConnected) await this.#flushAll();
   }
 
   /** Whether it still answers; it is started again where it does not. */
   async repair(): Promise<void> {
     if (this.#containers.size === 0) return;
-    await this.#flush();
+    await this.#flushAll();
   }
 
   /** Lets go of the process, which goes on. */
   close(): void {
     this.#closed = true;
     this.#process.drop();
+  }
+
+  /** Nobody waits for one container of them: what fails is said, and tried again with every change and repair. */
+  async #flushAll(): Promise<void> {
+    const failed = JSON.stringify(await this.#flush());
+    if (failed !== this.#said && failed !== '{}') {
+      this.#o.logger.warn('containers have no name server yet', { reasons: failed });
+    }
+    this.#said = failed;
   }
 
   /** Sends what has changed; resolves to the containers that it failed for. One at a time. */

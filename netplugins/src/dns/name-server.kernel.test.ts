@@ -161,4 +161,11 @@ describe('the name server in the kernel', () => {
     const { failed } = await tell({ reset: true, containers: [container({ netns: join(dir, 'gone') })] });
     assert.match(failed.c ?? '', /ENOENT/);
   });
+
+  it('lets go of a container whose namespace is gone since', async () => {
+    await tell({ reset: true, containers: [container()] });
+    assert.equal(server.containers, 1);
+    const { failed } = await tell({ reset: true, containers: [container({ netns: join(dir, 'gone') })] });
+    assert.deepEqual([Object.keys(failed), server.containers], [['c'], 0]);
+  });
 });

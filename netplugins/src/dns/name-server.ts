@@ -60,6 +60,7 @@ export class NameServer {
       try {
         await this.#serve(c);
       } catch (e) {
+        this.#stop(c.id);
         failed[c.id] = messageOf(e);
       }
     }

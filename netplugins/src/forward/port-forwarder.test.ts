@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
+import { readdirSync } from 'node:fs';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
+import { setImmediate } from 'node:timers/promises';
 import { systemClock } from '@swarmts/lib';
 import { PortForwarder } from './port-forwarder.js';
 import { forwardKey, type PortForward } from './protocol.js';
@@ -112,6 +114,20 @@ describe('ports that are forwarded', () => {
     assert.deepEqual(Object.keys(failed), [forwardKey(f)]);
     assert.match(failed[forwardKey(f)] ?? '', /EADDRINUSE/);
     assert.equal(forwarder.size, 1);
+    taken.close();
+  });
+
+  it('that somebody else has leave nothing open, however often they are tried', async () => {
+    const taken = createSocket({ type: 'udp6', ipv6Only: true });
+    taken.bind({ address: '::1', port: 0, exclusive: true });
+    await once(taken, 'listening');
+    const f = { ...(await forwardTo(80, 'udp')), port: taken.address().port };
+    const descriptors = () => readdirSync('/proc/self/fd').length;
+    const before = descriptors();
+    for (let i = 0; i < 10; i++)
+      assert.match((await forwarder.apply(adding(f))).failed[forwardKey(f)] ?? '', /EADDRINUSE/);
+    await setImmediate();
+    assert.equal(descriptors(), before);
     taken.close();
   });
 });

@@ -31,7 +31,12 @@ export class UdpForward {
     const made = new UdpForward(server, clock);
     server.on('message', (data, from) => made.#carry(data, from, f));
     server.bind({ address: f.hostIp, port: f.port, exclusive: true });
-    await once(server, 'listening');
+    try {
+      await once(server, 'listening');
+    } catch (e) {
+      server.close();
+      throw e;
+    }
     server.on('error', () => undefined);
     return made;
   }

@@ -318,6 +318,15 @@ describe('the local network', () => {
     await network.detach('a');
   });
 
+  it('publishes where somebody has just flushed the rules', async () => {
+    const { executor, network } = await started();
+    await network.attach('a', { netns: '/n/a' });
+    executor.listings.set('list table inet swarmts', 'table inet swarmts {\n}\n');
+    executor.failNext = 'nft';
+    assert.equal((await network.publish('a', [http])).length, 1);
+    assert.match(executor.documents.at(-1) ?? '', /add chain inet swarmts forward[\s\S]*published \{ tcp \. 8080/);
+  });
+
   it('gives ports back when the kernel refuses them', async () => {
     const { executor, network } = await started();
     await network.attach('a', { netns: '/n/a' });

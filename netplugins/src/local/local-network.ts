@@ -430,10 +430,14 @@ export class LocalNetwork {
       if (gone !== '' || added !== '') await this.#executor.nft(gone + added);
       this.#endpoints.set(after.containerId, after);
     } catch (e) {
-      if (gone === '') throw e;
-      this.#logger.warn('rules of a container were gone before they were withdrawn', { error: e });
+      if (gone === '' && (await this.#tableFits())) throw e;
+      this.#logger.warn('rules of a container were gone before they were changed', { error: e });
       this.#endpoints.set(after.containerId, after);
-      await this.#writeTable();
+      await this.#writeTable().catch((failed: unknown) => {
+        // What was withdrawn stays so; nobody counts on what was to come.
+        if (gone === '') this.#endpoints.set(before.containerId, before);
+        throw failed;
+      });
     }
   }
 

@@ -19,6 +19,8 @@ export class MeshUpkeep {
   readonly #written: WrittenRules;
   /** As the rules have them. */
   #shortcuts: ReadonlyMap<string, string> = new Map();
+  /** Ports that have been published, whose connections from before are still to be forgotten. */
+  readonly #fresh = new Set<string>();
 
   constructor(executor: Pick<RouterExecutor, 'flushConnections' | 'removeRules'>, written: WrittenRules) {
     this.#executor = executor;
@@ -42,7 +44,8 @@ export class MeshUpkeep {
     });
     const before = this.#written.of(HOST);
     await this.#written.bring(HOST, rules);
-    if (before) await this.#lookAgain(datagramPorts(before), datagramPorts(rules));
+    if (before) this.#noteFresh(datagramPorts(before), datagramPorts(rules));
+    await this.#lookAgain();
   }
 
   async remove(): Promise<void> {
@@ -57,7 +60,14 @@ export class MeshUpkeep {
   }
 
   /** Whoever has been sending to a port since before it was published keeps the verdict of the first packet otherwise. */
-  async #lookAgain(before: ReadonlySet<string>, now: ReadonlySet<string>): Promise<void> {
-    for (const key of now) if (!before.has(key)) await this.#executor.flushConnections(connectionsTo(key));
+  async #lookAgain(): Promise<void> {
+    for (const key of [...this.#fresh]) {
+      await this.#executor.flushConnections(connectionsTo(key));
+      this.#fresh.delete(key);
+    }
+  }
+
+  #noteFresh(before: ReadonlySet<string>, now: ReadonlySet<string>): void {
+    for (const key of now) if (!before.has(key)) this.#fresh.add(key);
   }
 }

@@ -1,18 +1,20 @@
 import assert from 'node:assert/strict';
-import { NetworkAttachment, PortProtocol } from '@swarmts/proto';
+import { NetworkAttachment, type NetworkEndpoint, PortProtocol } from '@swarmts/proto';
 import { RoutedNetworks } from './routed-networks.js';
 import type { RouterExecutor } from './router-spec.js';
-import { port, service, testNetwork, testState } from './testing.js';
+import { endpoint, port, service, testNetwork, testState } from './testing.js';
 
 function setUp() {
   const asked: string[] = [];
   const flushed: string[] = [];
   const found = { hasLostVxlan: false };
+  const failing = new Set<string>();
   const executor = new Proxy({} as RouterExecutor, {
     get:
       (_, method) =>
       async (...args: unknown[]) => {
         asked.push(String(method));
+        if (failing.delete(String(method))) throw new Error('no helper');
         if (method === 'flushConnections') flushed.push(JSON.stringify(args[0]));
         return method === 'ensureRouter' ? { missingLegs: [], madeVxlan: found.hasLostVxlan } : 'token';
       },
@@ -26,7 +28,7 @@ function setUp() {
     attachment: NetworkAttachment.create({ network: testNetwork({}, 0), addresses: ['10.1.0.5/24'] }),
     iface: 'eth0',
   };
-  return { asked, flushed, found, networks, request };
+  return { asked, failing, flushed, found, networks, request };
 }
 
 describe('a leg of a network', () => {
@@ -63,6 +65,39 @@ describe('a leg of a network', () => {
   });
 });
 
+describe('connections to endpoints that are gone', () => {
+  it('are cut by the next repair where that did not work at once', async () => {
+    const { asked, failing, networks, request } = setUp();
+    await networks.attach(request);
+    const tell = (endpoints: readonly NetworkEndpoint[]) => {
+      const state = testState({ network: testNetwork(), endpoints: [...endpoints] });
+      networks.apply({ complete: true, networks: [state], removedNetworkIds: [], dataPathPort: 0 });
+      return networks.settled();
+    };
+    await tell([endpoint('t2', 'b', '10.1.0.6')]);
+    asked.length = 0;
+    failing.add('flushBackends');
+    await tell([]);
+    await networks.repair();
+    await networks.repair();
+    assert.equal(asked.filter((method) => method === 'flushBackends').length, 2);
+  });
+});
+
+describe('what is kept over a restart', () => {
+  it('is what the managers said, and nothing that they did not', async () => {
+    const { networks, request } = setUp();
+    const attachment = NetworkAttachment.create({ network: testNetwork(), addresses: ['10.1.0.5/24'] });
+    await networks.attach({ ...request, attachment });
+    assert.deepEqual(networks.states(), []);
+    networks.apply({ complete: true, networks: [testState()], removedNetworkIds: [], dataPathPort: 0 });
+    assert.deepEqual(
+      networks.states().map((s) => s.networkId),
+      ['net1'],
+    );
+  });
+});
+
 describe('rules of a router', () => {
   it('are written as a whole where the device is another one that they hung on', async () => {
     const { asked, found, networks, request } = setUp();
@@ -80,7 +115,7 @@ describe('rules of a router', () => {
 
 describe('ports that the mesh publishes', () => {
   it('are seen by those who have been sending there before, and others go on', async () => {
-    const { flushed, networks } = setUp();
+    const { failing, flushed, networks } = setUp();
     const tell = async (...published: readonly (readonly [PortProtocol, number])[]) => {
       const ports = published.map(([protocol, publishedPort]) => port({ protocol, publishedPort }));
       const ingress = testState({ network: testNetwork({ ingress: true }), services: [service({ ports })] });
@@ -89,7 +124,10 @@ describe('ports that the mesh publishes', () => {
     };
     await tell([PortProtocol.UDP, 53]);
     assert.deepEqual(flushed, [], 'of a daemon that was restarted nothing is new');
+    failing.add('flushConnections');
     await tell([PortProtocol.UDP, 53], [PortProtocol.UDP, 5353], [PortProtocol.TCP, 80], [PortProtocol.SCTP, 7]);
+    assert.deepEqual(flushed, [], 'the helper was away');
+    await networks.repair();
     assert.deepEqual(flushed, ['{"protocol":"udp","destinationPort":5353}', '{"protocol":"sctp","destinationPort":7}']);
     await tell([PortProtocol.UDP, 53]);
     assert.equal(flushed.length, 2);

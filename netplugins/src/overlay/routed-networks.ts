@@ -173,7 +173,7 @@ export class RoutedNetworks {
 
   /** What the managers said last, as one message per network: to be kept over a restart. */
   states(): readonly NetworkState[] {
-    return [...this.#views.values()].filter((v) => vniOf(v.network) > 0).map(stateOf);
+    return [...this.#views.values()].filter((v) => vniOf(v.network) > 0 && !v.isUntold).map(stateOf);
   }
 
   /** Endpoints that the managers count as containers of this node without any task, and that are none. */
@@ -461,12 +461,12 @@ export class RoutedNetworks {
   async #forgetDeadBackends(id: string, view: NetworkView, netns: string): Promise<void> {
     const now = new Set([...view.endpoints.values()].flatMap((e) => e.addresses));
     const gone = [...(this.#addresses.get(id) ?? [])].filter((a) => !now.has(a));
-    this.#addresses.set(id, now);
-    if (gone.length === 0) return;
-    await this.#o.executor.flushBackends(netns, gone);
-    if (isIngress(view)) {
+    if (gone.length > 0) await this.#o.executor.flushBackends(netns, gone);
+    if (gone.length > 0 && isIngress(view)) {
       await this.#o.executor.flushBackends('', [...gone, ...gone.flatMap((a) => this.#mesh.shortcutTo(a))]);
     }
+    // Not before: what could not be cut is cut by the next repair.
+    this.#addresses.set(id, now);
   }
 
   #reconcileMesh(): Promise<void> {
