@@ -479,9 +479,10 @@ describe('the container engine', function () {
       assert.equal(await outputOf(bed.engine, id, { follow: true }), '1\n2\n3\n');
     });
 
-    it('rotates without losing a line, under a follower', async () => {
-      const log = { driver: 'json-file', options: { 'max-size': '20000', 'max-file': '50' } };
-      const cmd = 'i=0; while [ $i -lt 30000 ]; do i=$((i+1)); echo line $i; done; sleep 2.2; echo end';
+    it('rotates and compresses without losing a line, under a follower', async () => {
+      const log = { driver: 'json-file', options: { 'max-size': '20000', 'max-file': '50', compress: 'true' } };
+      const burst = 'n=$((i+10000)); while [ $i -lt $n ]; do i=$((i+1)); echo line $i; done; sleep 1.1;';
+      const cmd = `i=0; ${burst.repeat(3)} echo end`;
       const id = await started(['sh', '-c', cmd], { log });
       const followed = await outputOf(bed.engine, id, { follow: true });
       const expected = `${Array.from({ length: 30000 }, (_, i) => `line ${i + 1}\n`).join('')}end\n`;
@@ -489,7 +490,8 @@ describe('the container engine', function () {
       assert.equal(followed, expected);
       assert.equal(await outputOf(bed.engine, id), expected);
       assert.equal(await outputOf(bed.engine, id, { tail: 2 }), 'line 30000\nend\n');
-      assert.ok(readdirSync(join(bed.dataRoot, 'containers', id, 'logs')).length > 1, 'it was rotated');
+      const files = readdirSync(join(bed.dataRoot, 'containers', id, 'logs'));
+      assert.ok(files.filter((f) => f.endsWith('.gz')).length > 1, `it was compressed: ${files}`);
     });
 
     it('keeps no more files than wanted', async () => {

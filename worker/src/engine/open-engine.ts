@@ -384,9 +384,9 @@ function rotatingLog(c: Container): RotatingLog[] {
   const log = c.record.config.log;
   if (!c.isRunning || !log) return [];
   if (log.driver === 'none') return [unkeptLog(c)];
-  const { maxSizeBytes, maxFiles } = keptRotation(log);
-  if (maxSizeBytes === 0) return [];
-  return [{ id: c.record.id, logPath: c.logPath, maxSizeBytes, maxFiles, controlFifo: c.controlFifo }];
+  const rotation = keptRotation(log);
+  if (rotation.maxSizeBytes === 0) return [];
+  return [{ id: c.record.id, logPath: c.logPath, ...rotation, controlFifo: c.controlFifo }];
 }
 
 /** Options that an earlier release has taken for a task need not be any that would be taken now. */
@@ -401,7 +401,7 @@ function keptRotation(log: LogChoice): ReturnType<typeof rotationOf> {
 /** Nothing is kept of it, but whoever is attached reads it from here. */
 function unkeptLog(c: Container): RotatingLog {
   const { logPath, controlFifo } = c;
-  return { id: c.record.id, logPath, controlFifo, maxSizeBytes: UNKEPT_LOG_BYTES, maxFiles: 2 };
+  return { id: c.record.id, logPath, controlFifo, maxSizeBytes: UNKEPT_LOG_BYTES, maxFiles: 2, compress: false };
 }
 
 function containerEvent(

@@ -12,7 +12,8 @@ export interface LogEntry {
 
 /** A place in a log: everything before it is left out. */
 export interface LogPosition {
-  readonly inode: number;
+  /** Identity of the file. */
+  readonly file: string;
   readonly offset: number;
 }
 

@@ -1,12 +1,13 @@
 /**
- * The files of one container's log: `container.log` is written by the monitor, `container.log.1` is the one before it and
- * so on. Rotation renames, then tells the monitor to reopen; until it does, it goes on writing into the renamed file, so
- * no line is lost whatever dies in between.
+ * The files of one container's log: `container.log` is written by the monitor, `container.log.1` is the one before it, or
+ * `container.log.1.gz`, and so on. Rotation renames, then tells the monitor to reopen; until it does, it goes on writing into the renamed
+ * file, so no line is lost whatever dies in between. At most one index is missing at any moment.
  */
-import { constants } from 'node:fs';
+import { constants, existsSync } from 'node:fs';
 import { open, readdir, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { errnoOf, SwarmtsError } from '@swarmts/lib';
+import { COMPRESSED, compressLogFile, UNFINISHED } from './log-compression.js';
 
 /** conmon's control message type for "reopen your log". */
 const REOPEN_LOGS = '2 0 0\n';
@@ -33,11 +34,32 @@ export async function rotateLog(logPath: string, maxFiles: number, controlFifo: 
   if (keep === 1) {
     // Nothing may be kept: readers that hold the old file still finish it.
     await rm(logPath, { force: true });
-  } else {
-    for (let i = keep - 2; i >= 0; i--) await renameIfThere(rotatedPath(logPath, i), rotatedPath(logPath, i + 1));
-  }
+  } else await moveUp(logPath, keep);
   await reopenLog(controlFifo);
   await dropBeyond(logPath, keep);
+}
+
+/** Up to the first index that is free: a rotation that was cut short leaves one, and the next one fills it. */
+async function moveUp(logPath: string, keep: number): Promise<void> {
+  let free = 1;
+  while (free < keep - 1 && variantsOf(logPath, free).some((path) => existsSync(path))) free++;
+  for (const path of variantsOf(logPath, free)) await rm(path, { force: true });
+  for (let i = free - 1; i > 0; i--) {
+    const above = variantsOf(logPath, i + 1);
+    for (const [v, path] of variantsOf(logPath, i).entries()) await renameIfThere(path, above[v] ?? path);
+  }
+  await renameIfThere(logPath, rotatedPath(logPath, 1));
+}
+
+function variantsOf(logPath: string, index: number): readonly string[] {
+  const path = rotatedPath(logPath, index);
+  return [path, path + COMPRESSED];
+}
+
+/** Compresses what was rotated away. Nobody writes into it once the monitor has begun the new file: it has closed the old one before. */
+export async function compressRotated(logPath: string): Promise<void> {
+  for (let i = 1; existsSync(logPath) && i < MAX_LOG_FILES && existsSync(rotatedPath(logPath, i)); i++)
+    await compressLogFile(rotatedPath(logPath, i));
 }
 
 /** Tells the monitor to open `container.log` again. A monitor that is gone has nothing to reopen. */
@@ -79,7 +101,9 @@ async function renameIfThere(from: string, to: string): Promise<void> {
 async function dropBeyond(logPath: string, keep: number): Promise<void> {
   const prefix = `${basename(logPath)}.`;
   for (const name of await readdir(dirname(logPath))) {
-    const index = name.startsWith(prefix) ? Number(name.slice(prefix.length)) : Number.NaN;
-    if (Number.isInteger(index) && index >= keep) await rm(join(dirname(logPath), name), { force: true });
+    if (!name.startsWith(prefix)) continue;
+    const [, index] = /^(\d+)(?:\.gz)?$/.exec(name.slice(prefix.length)) ?? [];
+    const isTooMany = index !== undefined && Number(index) >= keep;
+    if (isTooMany || name.endsWith(UNFINISHED)) await rm(join(dirname(logPath), name), { force: true });
   }
 }

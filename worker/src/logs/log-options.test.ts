@@ -25,11 +25,26 @@ describe('the options of log drivers', () => {
 
   it('say when a log is begun anew', () => {
     const of = (driver: string, options: Record<string, string> = {}) => Object.values(rotationOf({ driver, options }));
-    assert.deepEqual(of('json-file'), [0, 1]);
-    assert.deepEqual(of('json-file', { 'max-size': '1k', 'max-file': '3' }), [1024, 3]);
-    assert.deepEqual(of('local'), [20 << 20, 5]);
-    assert.deepEqual(of('syslog'), [20 << 20, 5]);
+    assert.deepEqual(of('json-file'), [0, 1, false]);
+    assert.deepEqual(of('json-file', { 'max-size': '1k', 'max-file': '3' }), [1024, 3, false]);
+    assert.deepEqual(of('json-file', { 'max-size': '1k', 'max-file': '3', compress: 't' }), [1024, 3, true]);
+    assert.deepEqual(of('local'), [20 << 20, 5, true]);
+    assert.deepEqual(of('local', { compress: 'False', 'max-file': '1' }), [20 << 20, 1, false]);
+    assert.deepEqual(of('syslog'), [20 << 20, 5, false]);
     refused('json-file', { 'max-size': 'much' }, "invalid size: 'much'");
+    const compressed: Record<string, string>[] = [
+      { compress: 'true' },
+      { compress: 'true', 'max-size': '1k' },
+      { compress: '1', 'max-file': '2' },
+    ];
+    for (const options of compressed)
+      refused('json-file', options, /^compress cannot be true when max-file is less than 2 or max-size is not set$/);
+    refused('local', { 'max-file': '1' }, 'compression cannot be enabled when max file count is 1');
+    refused(
+      'local',
+      { compress: 'maybe' },
+      /compress log option: strconv\.ParseBool: parsing "maybe": invalid syntax$/,
+    );
     refused('local', { 'max-file': '0' }, 'max-file cannot be less than 1: 0');
   });
 

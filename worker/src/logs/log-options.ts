@@ -8,6 +8,8 @@ export type LogOptions = Readonly<Record<string, string>>;
 /** Docker's defaults of the "local" log driver; "json-file" has no limit. */
 const LOCAL_MAX_BYTES = 20 << 20;
 const LOCAL_MAX_FILES = 5;
+/** What Go takes for one. */
+const BOOLEAN = /^(1|0|[tT]|[fF]|true|false|True|False|TRUE|FALSE)$/;
 const MODES: readonly string[] = ['', 'blocking', 'non-blocking'];
 /** For what is shown beside a line, or sent with it. */
 const ORIGIN_OPTIONS: readonly string[] = ['labels', 'labels-regex', 'env', 'env-regex', 'tag'];
@@ -32,10 +34,11 @@ export function checkLogOptions(driver: string, options: LogOptions): void {
   rotationOf({ driver, options });
 }
 
-/** When a log is begun anew, and how many files of it stay; 0 bytes = never. Throws 'invalid-argument'. */
+/** When a log is begun anew, how many files of it stay, and whether as they are; 0 bytes = never. Throws 'invalid-argument'. */
 export function rotationOf({ driver, options }: LogChoice): {
   readonly maxSizeBytes: number;
   readonly maxFiles: number;
+  readonly compress: boolean;
 } {
   // What is passed on is kept as long as with the local driver.
   const local = driver !== 'json-file';
@@ -44,10 +47,27 @@ export function rotationOf({ driver, options }: LogChoice): {
   const bytes = maxSize === undefined ? 0 : parseSizeBytes(maxSize);
   if (maxFiles !== undefined && !(/^\d+$/.test(maxFiles) && Number(maxFiles) >= 1))
     throw bad(`max-file cannot be less than 1: ${maxFiles}`);
-  return {
+  const rotation = {
     maxSizeBytes: bytes > 0 ? bytes : local ? LOCAL_MAX_BYTES : 0,
     maxFiles: maxFiles === undefined ? (local ? LOCAL_MAX_FILES : 1) : Number(maxFiles),
   };
+  return { ...rotation, compress: isCompressed(driver, options?.compress, rotation) };
+}
+
+function isCompressed(
+  driver: string,
+  option: string | undefined,
+  { maxSizeBytes, maxFiles }: { readonly maxSizeBytes: number; readonly maxFiles: number },
+): boolean {
+  if (option !== undefined && !BOOLEAN.test(option))
+    throw bad(`error reading compress log option: strconv.ParseBool: parsing "${option}": invalid syntax`);
+  const compress = option === undefined ? driver === 'local' : /^(1|t)/i.test(option);
+  if (!compress || (maxSizeBytes > 0 && maxFiles > 1)) return compress;
+  throw bad(
+    driver === 'local'
+      ? 'compression cannot be enabled when max file count is 1'
+      : 'compress cannot be true when max-file is less than 2 or max-size is not set',
+  );
 }
 
 function checkPattern(name: string, pattern: string): void {

@@ -1,12 +1,13 @@
 /** Log lines and files, with rotation played by hand. */
 import assert from 'node:assert/strict';
-import { appendFileSync, mkdtempSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { appendFileSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { gunzipSync } from 'node:zlib';
 import { systemClock } from '@swarmts/lib';
 import fc from 'fast-check';
 import type { LogOptions } from './log-api.js';
-import { rotateLog } from './log-files.js';
+import { compressRotated, rotateLog } from './log-files.js';
 import { joinLines, LineSplitter, MAX_LINE_BYTES, parseLogLine, parseTimeNs } from './log-format.js';
 import { endOfLog, readLogs } from './log-reader.js';
 
@@ -173,7 +174,7 @@ describe('reading logs', () => {
     renameSync(path, `${path}.1`);
     writeFileSync(path, lines(4, 4));
     assert.deepEqual(await numbers({ from }), [3, 4]);
-    assert.deepEqual(await numbers({ from: { inode: 1, offset: 5 } }), [1, 2, 3, 4]);
+    assert.deepEqual(await numbers({ from: { file: 'gone', offset: 5 } }), [1, 2, 3, 4]);
     assert.equal(endOfLog(`${path}.none`), undefined);
   });
 
@@ -224,5 +225,83 @@ describe('reading logs', () => {
     writeFileSync(path, lines(9, 9));
     await rotateLog(path, 1, join(dir, 'no-fifo'));
     assert.deepEqual(readdirSync(dir), []);
+  });
+
+  const noFifo = () => join(dir, 'no-fifo');
+  /** As the engine and the monitor do it together. */
+  const rotated = async (from: number, to: number, keep = 9) => {
+    await rotateLog(path, keep, noFifo());
+    writeFileSync(path, lines(from, to));
+    await compressRotated(path);
+  };
+
+  it('reads compressed files as what they were made of, and unpacks no more than it has to', async () => {
+    writeFileSync(path, lines(1, 3));
+    await rotated(4, 6);
+    await rotated(7, 9);
+    assert.deepEqual(readdirSync(dir).sort(), ['container.log', 'container.log.1.gz', 'container.log.2.gz']);
+    assert.equal(gunzipSync(readFileSync(`${path}.2.gz`)).toString(), lines(1, 3), 'zcat can read it');
+    for (const tail of range(0, 12))
+      assert.deepEqual(await numbers({ tail }), range(1, 9).slice(tail === 0 ? 9 : -tail), `tail ${tail}`);
+    assert.deepEqual(readdirSync(dir).length, 3, 'nothing is left of what was unpacked');
+    const packed = readFileSync(`${path}.2.gz`);
+    writeFileSync(`${path}.2.gz`, packed.subarray(0, packed.length - 20));
+    assert.deepEqual(await numbers({ tail: 6 }), range(4, 9));
+    await assert.rejects(numbers(), /unexpected end of file/);
+    writeFileSync(`${path}.2.gz`, 'no log');
+    await assert.rejects(numbers(), /container\.log\.2\.gz is no compressed log of this engine/);
+  });
+
+  it('begins and goes on in files that are compressed meanwhile', async () => {
+    writeFileSync(path, lines(1, 2));
+    const from = endOfLog(path);
+    assert.ok(from);
+    appendFileSync(path, lines(3, 3));
+    const seen: number[] = [];
+    for await (const e of readLogs(source(), { ...ALL, follow: true })) {
+      const n = Number(Buffer.from(e.line).toString().slice(5));
+      seen.push(n);
+      if (n === 3) {
+        await rotated(4, 5);
+        await rotated(6, 7);
+      }
+      if (n === 7) end();
+    }
+    assert.deepEqual(seen, range(1, 7));
+    assert.deepEqual(await numbers({ from }), range(3, 7));
+  });
+
+  it('loses and repeats nothing when compressing or rotating was cut short', async () => {
+    writeFileSync(path, lines(1, 2));
+    await rotateLog(path, 9, noFifo());
+    writeFileSync(path, lines(3, 4));
+    const plain = readFileSync(`${path}.1`);
+    renameSync(`${path}.1`, `${path}.kept`);
+    appendFileSync(`${path}.1.part`, 'half');
+    renameSync(`${path}.kept`, `${path}.1`);
+    assert.deepEqual(await numbers(), range(1, 4), 'beside a half');
+    await compressRotated(path);
+    const packed = readFileSync(`${path}.1.gz`);
+    assert.deepEqual(gunzipSync(packed), plain);
+    // Rotated, but not to the end: the old ones have moved, the newest has not.
+    renameSync(`${path}.1.gz`, `${path}.2.gz`);
+    assert.deepEqual(await numbers(), range(1, 4), 'over an index that is free');
+    await rotated(5, 6);
+    assert.deepEqual(readdirSync(dir).sort(), ['container.log', 'container.log.1.gz', 'container.log.2.gz']);
+    assert.deepEqual(await numbers(), range(1, 6));
+  });
+
+  it('leaves a file alone that the monitor may still write into', async () => {
+    writeFileSync(path, lines(1, 1));
+    await rotateLog(path, 3, noFifo());
+    await compressRotated(path);
+    assert.deepEqual(readdirSync(dir), ['container.log.1']);
+    writeFileSync(path, '');
+    await compressRotated(path);
+    assert.deepEqual(readdirSync(dir).sort(), ['container.log', 'container.log.1.gz']);
+    appendFileSync(`${path}.1.gz-012345.part`, 'what a reader left that was killed');
+    for (const n of [2, 3, 4]) await rotated(n, n, 3);
+    assert.deepEqual(readdirSync(dir).sort(), ['container.log', 'container.log.1.gz', 'container.log.2.gz']);
+    assert.deepEqual(await numbers(), [2, 3, 4]);
   });
 });

@@ -1,18 +1,21 @@
 /**
  * Reads a container's log over its rotated files: the last lines, a time window, and what is still to come. A file is
- * recognised by its inode, so rotation during a read neither repeats nor loses a line as long as the file is kept.
+ * recognised by its identity, so rotation during a read neither repeats nor loses a line as long as the file is kept.
  */
 import { statSync, watch } from 'node:fs';
-import { type FileHandle, open } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { type Clock, errnoOf } from '@swarmts/lib';
+import type { Clock } from '@swarmts/lib';
 import type { LogEntry, LogOptions, LogPosition } from './log-api.js';
-import { MAX_LOG_FILES, rotatedPath } from './log-files.js';
+import { formatIdentity } from './log-compression.js';
+import { LogFile } from './log-file.js';
+import { MAX_LOG_FILES } from './log-files.js';
 import { joinLines, LineSplitter, parseLogLine } from './log-format.js';
 
 const READ_BYTES = 64 << 10;
 /** Followers look again after this long, should the kernel's notification be lost. */
 const POLL_MS = 1_000;
+/** The newest file is not there until the monitor has made it, and an index is free while a rotation moves files up, or was cut short. */
+const MAX_MISSING = 2;
 
 export interface LogSource {
   readonly logPath: string;
@@ -21,11 +24,6 @@ export interface LogSource {
   /** Calls back once when `isLive` turns false; returns the unsubscribe function. */
   readonly onEnd: (fn: () => void) => () => void;
   readonly clock: Clock;
-}
-
-interface LogFile {
-  readonly handle: FileHandle;
-  readonly inode: number;
 }
 
 /**
@@ -56,13 +54,17 @@ export async function* readRecords(
       const isLast = i === files.length - 1;
       const cursor = new Cursor(file, starts[i] ?? 0);
       if (isLast && wake) yield* follow(source, cursor, wake, options, signal);
-      else yield* wanted(cursor.read(signal), options);
+      else {
+        yield* wanted(cursor.read(signal), options);
+        // What was unpacked takes room.
+        await file.close();
+      }
       if (signal?.aborted) return;
     }
     if (files.length === 0 && wake) yield* followFromNothing(source, wake, options, signal);
   } finally {
     wake?.close();
-    for (const f of files) await f.handle.close();
+    for (const f of files) await f.close();
   }
 }
 
@@ -80,7 +82,7 @@ class Cursor {
   async *read(signal: AbortSignal | undefined): AsyncGenerator<LogEntry> {
     const buffer = Buffer.alloc(READ_BYTES);
     while (!signal?.aborted) {
-      const { bytesRead } = await this.file.handle.read(buffer, 0, buffer.length, this.#offset);
+      const bytesRead = await this.file.read(buffer, buffer.length, this.#offset);
       if (bytesRead === 0) return;
       this.#offset += bytesRead;
       const lines = this.#splitter.push(buffer.subarray(0, bytesRead));
@@ -107,7 +109,7 @@ async function* follow(
     while (!signal?.aborted) {
       // Asked before reading: what is written up to the end is then certainly read.
       const live = source.isLive();
-      const successors = await successorsOf(source.logPath, cursor.file.inode);
+      const successors = await successorsOf(source.logPath, cursor.file.identity);
       opened.push(...successors);
       // Read after the successor is known to exist: nobody writes into this file any more then.
       yield* wanted(cursor.read(signal), options);
@@ -122,7 +124,7 @@ async function* follow(
       await wake.wait(signal);
     }
   } finally {
-    for (const f of opened) await f.handle.close();
+    for (const f of opened) await f.close();
   }
 }
 
@@ -139,7 +141,7 @@ async function* followFromNothing(
       try {
         yield* follow(source, new Cursor(file, 0), wake, options, signal);
       } finally {
-        await file.handle.close();
+        await file.close();
       }
       return;
     }
@@ -160,42 +162,35 @@ function isPast(options: LogOptions, clock: Clock): boolean {
   return options.untilNs !== undefined && BigInt(clock.now()) * 1_000_000n > options.untilNs;
 }
 
-/** All files, oldest first. Opened newest first: a rotation in between shows as the same inode twice. */
-async function openAll(logPath: string): Promise<LogFile[]> {
+/** All files, oldest first. */
+function openAll(logPath: string): Promise<LogFile[]> {
+  return openNewest(logPath, () => false);
+}
+
+/** The files that are newer than this one, oldest first. When it is not kept any more, all of them are. */
+function successorsOf(logPath: string, identity: string): Promise<LogFile[]> {
+  return openNewest(logPath, (file) => file.identity === identity);
+}
+
+/**
+ * The files down to the one that is older than what is wanted. Opened newest first: a rotation in between shows as the same file twice, and
+ * one that is under way as an index that is missing.
+ */
+async function openNewest(logPath: string, isOlder: (file: LogFile) => boolean): Promise<LogFile[]> {
   const files: LogFile[] = [];
-  for (let i = 0; i < MAX_LOG_FILES; i++) {
-    const file = await openFile(rotatedPath(logPath, i));
-    // The newest may be missing for a moment during a rotation.
-    if (!file && i > 0) break;
-    if (!file) continue;
-    if (files.some((f) => f.inode === file.inode)) await file.handle.close();
-    else files.push(file);
-  }
-  return files.reverse();
-}
-
-/** The files that are newer than `inode`, oldest first. When it is not kept any more, all of them are. */
-async function successorsOf(logPath: string, inode: number): Promise<LogFile[]> {
-  const newer: LogFile[] = [];
-  for (let i = 0; i < MAX_LOG_FILES; i++) {
-    const file = await openFile(rotatedPath(logPath, i));
-    if (!file && i > 0) break;
-    if (!file) continue;
-    if (file.inode === inode) {
-      await file.handle.close();
-      break;
-    }
-    newer.push(file);
-  }
-  return newer.reverse();
-}
-
-async function openFile(path: string): Promise<LogFile | undefined> {
   try {
-    const handle = await open(path, 'r');
-    return { handle, inode: (await handle.stat()).ino };
+    for (let i = 0, missing = 0; i < MAX_LOG_FILES && missing <= MAX_MISSING; i++) {
+      const file = await LogFile.open(logPath, i);
+      if (!file) missing++;
+      else if (isOlder(file)) {
+        await file.close();
+        break;
+      } else if (files.some((f) => f.identity === file.identity)) await file.close();
+      else files.push(file);
+    }
+    return files.reverse();
   } catch (e) {
-    if (errnoOf(e) === 'ENOENT') return undefined;
+    for (const f of files) await f.close();
     throw e;
   }
 }
@@ -204,7 +199,7 @@ async function release(opened: LogFile[], file: LogFile): Promise<void> {
   const at = opened.indexOf(file);
   if (at < 0) return;
   opened.splice(at, 1);
-  await file.handle.close();
+  await file.close();
 }
 
 /** Instead of an offset: the file is older than what is wanted. */
@@ -212,13 +207,13 @@ const SKIPPED = -1;
 
 /** The end of the log as it is now, undefined while there is none. */
 export function endOfLog(logPath: string): LogPosition | undefined {
-  const s = statSync(logPath, { throwIfNoEntry: false });
-  return s && { inode: s.ino, offset: s.size };
+  const s = statSync(logPath, { bigint: true, throwIfNoEntry: false });
+  return s && { file: formatIdentity(s), offset: Number(s.size) };
 }
 
 /** A place in a file that is not kept any more is before all that are. */
 function startsFrom(files: readonly LogFile[], from: LogPosition): number[] {
-  const at = files.findIndex((f) => f.inode === from.inode);
+  const at = files.findIndex((f) => f.identity === from.file);
   return files.map((_, i) => (i === at ? from.offset : i < at ? SKIPPED : 0));
 }
 
@@ -241,7 +236,11 @@ async function tailOffsets(files: readonly LogFile[], tail: number): Promise<num
   for (let i = files.length - 1; i >= 0; i--) {
     const file = files[i];
     if (!file) continue;
-    const found = await lastLines(file.handle, left);
+    if (left === 0 && i < files.length - 1) {
+      starts[i] = SKIPPED;
+      continue;
+    }
+    const found = await lastLines(file, left);
     starts[i] = found.offset;
     left -= found.lines;
   }
@@ -249,13 +248,13 @@ async function tailOffsets(files: readonly LogFile[], tail: number): Promise<num
 }
 
 /** Offset of the last `count` complete lines, looking from the end. */
-async function lastLines(handle: FileHandle, count: number): Promise<{ offset: number; lines: number }> {
-  const { size } = await handle.stat();
+async function lastLines(file: LogFile, count: number): Promise<{ offset: number; lines: number }> {
+  const size = await file.sizeBytes();
   const buffer = Buffer.alloc(READ_BYTES);
   let lines = 0;
   for (let end = size; end > 0; ) {
     const start = Math.max(0, end - READ_BYTES);
-    const { bytesRead } = await handle.read(buffer, 0, end - start, start);
+    const bytesRead = await file.read(buffer, end - start, start);
     for (let i = bytesRead - 1; i >= 0; i--) {
       // A newline ends the line before it: one more than wanted marks the beginning.
       if (buffer[i] !== 0x0a) continue;

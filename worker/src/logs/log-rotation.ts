@@ -1,12 +1,13 @@
-/** Looks at the sizes of the running containers' logs once a second and rotates those that outgrew their limit. */
+/** Looks at the sizes of the running containers' logs once a second, rotates those that outgrew their limit, and compresses what was rotated. */
 import type { Clock, Logger, TimerHandle } from '@swarmts/lib';
-import { logSizeBytes, rotateLog } from './log-files.js';
+import { compressRotated, logSizeBytes, rotateLog } from './log-files.js';
 
 export interface RotatingLog {
   readonly id: string;
   readonly logPath: string;
   readonly maxSizeBytes: number;
   readonly maxFiles: number;
+  readonly compress: boolean;
   /** conmon's control pipe. */
   readonly controlFifo: string;
 }
@@ -39,6 +40,8 @@ export class LogRotation {
   async checkAll(): Promise<void> {
     for (const log of this.#logs()) {
       try {
+        // What the round before has rotated: the monitor has taken note of it by now.
+        if (log.compress) await compressRotated(log.logPath);
         if ((await logSizeBytes(log.logPath)) >= log.maxSizeBytes) {
           await rotateLog(log.logPath, log.maxFiles, log.controlFifo);
         }
