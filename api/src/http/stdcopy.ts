@@ -24,12 +24,6 @@ export function streamType(tty: boolean, apiVersion: readonly [number, number]):
   return tty || apiVersion[1] < 42 ? RAW_STREAM : MULTIPLEXED_STREAM;
 }
 
-/** A line in the form that the client asked for: `2026-01-02T03:04:05.000000000Z key=value text`. */
-export function logPayload(prefix: string, data: Uint8Array): Uint8Array {
-  const ended = data.byteLength > 0 && data[data.byteLength - 1] === 10;
-  return Buffer.concat([Buffer.from(prefix), data, ...(ended ? [] : [Buffer.from('\n')])]);
-}
-
 export async function writeLog(
   write: StreamWrite,
   tty: boolean,

@@ -6,7 +6,7 @@ import { parseTimeNs, SwarmtsError, timeNanoFixed } from '@swarmts/lib';
 import { LogQuery } from '@swarmts/proto';
 import type { ContainerLogLine, ContainerSummary, ServiceLogLine } from '../backend.js';
 import { type Call, flag, type Reply } from '../http/exchange.js';
-import { logPayload, streamType, writeLog } from '../http/stdcopy.js';
+import { streamType, writeLog } from '../http/stdcopy.js';
 import type { RouteContext } from './context.js';
 
 /** Different warnings that are kept for the end of a stream. */
@@ -64,7 +64,7 @@ export async function swarmLogs(
           continue;
         }
         const prefix = `${timestamps ? `${timeNanoFixed(line.timeNs)} ` : ''}${details ? `${originOf(line)} ` : ''}`;
-        await writeLog(write, tty, line.stream, logPayload(prefix, line.data));
+        await writeLog(write, tty, line.stream, Buffer.concat([Buffer.from(prefix), line.data]));
       }
       if (warnings.size > 0) {
         const text = `warning: incomplete log stream. some logs could not be retrieved for the following reasons: ${[...warnings].join(', ')}`;
@@ -102,7 +102,7 @@ export function containerLogs(
     run: async (write) => {
       for await (const line of lines(query)) {
         const prefix = (timestamps ? `${timeNanoFixed(line.timeNs)} ` : '') + details;
-        await writeLog(write, tty, line.stream, logPayload(prefix, line.data));
+        await writeLog(write, tty, line.stream, Buffer.concat([Buffer.from(prefix), line.data]));
       }
     },
   };

@@ -177,7 +177,7 @@ describe('routes', () => {
     const labels = `com.docker.swarm.node.id=${NODE_ID},com.docker.swarm.service.id=${id},com.docker.swarm.task.id=t1`;
     const [first, second, third, ...rest] = frames(a.body);
     assert.deepEqual(first, [1, `2026-01-02T03:04:05.000000007Z ${labels} out\n`]);
-    assert.deepEqual(second, [2, `2026-01-02T03:04:05.000000007Z ${labels} no newline\n`]);
+    assert.deepEqual(second, [2, `2026-01-02T03:04:05.000000007Z ${labels} no newline`]);
     assert.equal(third?.[0], 3);
     assert.match(third?.[1] ?? '', /incomplete log stream.*node two is not available/);
     assert.deepEqual(rest, []);

@@ -4,7 +4,7 @@
  */
 import type { LogEntry } from './log-api.js';
 
-const NEWLINE = 0x0a;
+export const NEWLINE = 0x0a;
 const SPACE = 0x20;
 /** A line that grows beyond this without an end is not ours; it is dropped instead of eating the memory. */
 export const MAX_LINE_BYTES = 1 << 20;
@@ -50,7 +50,7 @@ export function parseLogLine(line: Buffer): LogEntry | undefined {
 }
 
 /** Docker's size of a line; a longer one comes in parts. */
-const JOINED_BYTES = 16 * 1024;
+export const JOINED_BYTES = 16 * 1024;
 
 /**
  * Puts the parts of a line together, each stream for itself, with the time of the first. The monitor writes a part for whatever it has

@@ -48,6 +48,23 @@ describe('the forwarder of a container that has ended', () => {
     assert.equal(sent.at(-1), `line ${LINES}`);
   });
 
+  it('sends a line that was begun before another one and ended after it', async () => {
+    const at = (i: number) => `2026-01-01T00:00:00.${String(i).padStart(9, '0')}Z`;
+    const written = [
+      `${at(1)} stdout P li`,
+      `${at(2)} stderr F line 2`,
+      `${at(3)} stdout F ne 1`,
+      `${at(4)} stdout F line 4`,
+    ];
+    writeFileSync(join(dir, 'log'), `${written.join('\n')}\n`);
+    const first = forwarder(later);
+    await first.forwarder.finish();
+    assert.deepEqual(first.sent, ['line 2', 'line 1', 'line 4']);
+    const second = forwarder(later);
+    await second.forwarder.finish();
+    assert.deepEqual(second.sent, [], 'and once');
+  });
+
   it('sends no more once it is closed', async () => {
     const { forwarder: f, sent } = forwarder(later);
     while (sent.length === 0) await later();

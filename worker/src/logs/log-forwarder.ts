@@ -86,11 +86,15 @@ export class LogForwarder {
     try {
       const options = { stdout: true, stderr: true, follow: true, tail: -1, sinceNs: this.#sent.timeNs };
       const counter = new LineCounter();
+      let isNew = false;
       for await (const e of readLogs(this.#log.source, options, signal)) {
         const at = counter.next(e.timeNs);
-        if (!isBehind(at, this.#sent)) continue;
+        const isLatest = isBehind(at, this.#sent);
+        // A line that was begun earlier may end later.
+        isNew ||= isLatest;
+        if (!isNew) continue;
         await sink.sink.send(this.#messageOf(e, origin, sink.local));
-        this.#sent = at;
+        if (isLatest) this.#sent = at;
         if (this.#clock.now() - this.#savedAtMs > SAVE_EVERY_MS) await this.#save();
       }
     } finally {

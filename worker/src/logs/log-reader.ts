@@ -10,6 +10,7 @@ import { formatIdentity } from './log-compression.js';
 import { LogFile } from './log-file.js';
 import { MAX_LOG_FILES } from './log-files.js';
 import { joinLines, LineSplitter, parseLogLine } from './log-format.js';
+import { SKIPPED, tailStarts } from './log-tail.js';
 
 const READ_BYTES = 64 << 10;
 /** Followers look again after this long, should the kernel's notification be lost. */
@@ -47,7 +48,7 @@ export async function* readRecords(
   const wake = options.follow ? new WakeUp(source) : undefined;
   const files = await openAll(source.logPath);
   try {
-    const starts = options.from ? startsFrom(files, options.from) : await tailOffsets(files, options.tail);
+    const starts = options.from ? startsFrom(files, options.from) : await tailStarts(files, options.tail);
     options.onStart?.(startOf(files, starts));
     for (const [i, file] of files.entries()) {
       if (starts[i] === SKIPPED) continue;
@@ -90,7 +91,7 @@ class Cursor {
       for (const line of lines) {
         offset += line.length + 1;
         const entry = parseLogLine(line);
-        if (entry) yield { ...entry, end: { inode: this.file.inode, offset } };
+        if (entry) yield { ...entry, end: { file: this.file.identity, offset } };
       }
     }
   }
@@ -202,9 +203,6 @@ async function release(opened: LogFile[], file: LogFile): Promise<void> {
   await file.close();
 }
 
-/** Instead of an offset: the file is older than what is wanted. */
-const SKIPPED = -1;
-
 /** The end of the log as it is now, undefined while there is none. */
 export function endOfLog(logPath: string): LogPosition | undefined {
   const s = statSync(logPath, { bigint: true, throwIfNoEntry: false });
@@ -212,7 +210,7 @@ export function endOfLog(logPath: string): LogPosition | undefined {
 }
 
 /** A place in a file that is not kept any more is before all that are. */
-function startsFrom(files: readonly LogFile[], from: LogPosition): number[] {
+function startsFrom(files: readonly LogFile[], from: LogPosition): readonly number[] {
   const at = files.findIndex((f) => f.identity === from.file);
   return files.map((_, i) => (i === at ? from.offset : i < at ? SKIPPED : 0));
 }
@@ -225,45 +223,7 @@ function startOf(files: readonly LogFile[], starts: readonly number[]): LogPosit
     starts.findLastIndex((s) => s > 0),
     starts.lastIndexOf(SKIPPED) + 1,
   );
-  return { inode: files[at]?.inode ?? 0, offset: starts[at] ?? 0 };
-}
-
-/** Where to begin in each file so that `tail` records remain in all; -1 means all of them. */
-async function tailOffsets(files: readonly LogFile[], tail: number): Promise<number[]> {
-  const starts = new Array<number>(files.length).fill(0);
-  if (tail < 0) return starts;
-  let left = tail;
-  for (let i = files.length - 1; i >= 0; i--) {
-    const file = files[i];
-    if (!file) continue;
-    if (left === 0 && i < files.length - 1) {
-      starts[i] = SKIPPED;
-      continue;
-    }
-    const found = await lastLines(file, left);
-    starts[i] = found.offset;
-    left -= found.lines;
-  }
-  return starts;
-}
-
-/** Offset of the last `count` complete lines, looking from the end. */
-async function lastLines(file: LogFile, count: number): Promise<{ offset: number; lines: number }> {
-  const size = await file.sizeBytes();
-  const buffer = Buffer.alloc(READ_BYTES);
-  let lines = 0;
-  for (let end = size; end > 0; ) {
-    const start = Math.max(0, end - READ_BYTES);
-    const bytesRead = await file.read(buffer, end - start, start);
-    for (let i = bytesRead - 1; i >= 0; i--) {
-      // A newline ends the line before it: one more than wanted marks the beginning.
-      if (buffer[i] !== 0x0a) continue;
-      if (lines === count) return { offset: start + i + 1, lines };
-      lines++;
-    }
-    end = start;
-  }
-  return { offset: 0, lines };
+  return { file: files[at]?.identity ?? '', offset: starts[at] ?? 0 };
 }
 
 /** Wakes a follower when the log directory changes, the container ends, or a while has passed. */

@@ -14,9 +14,9 @@ export class PlaceInLog {
   /** '' for one that was not read yet. Throws SwarmtsError for what is no place. */
   constructor(text: string) {
     if (text === '') return;
-    const [, inode, offset, lines] = /^(\d+):(\d+):(\d+)$/.exec(text) ?? [];
-    if (inode === undefined) throw new SwarmtsError('invalid-argument', `"${text}" is no place in a log`);
-    this.#at = { inode: Number(inode), offset: Number(offset) };
+    const [, file, offset, lines] = /^([^:]*):(\d+):(\d+)$/.exec(text) ?? [];
+    if (file === undefined) throw new SwarmtsError('invalid-argument', `"${text}" is no place in a log`);
+    this.#at = { file, offset: Number(offset) };
     this.#toSkip = Number(lines);
   }
 
@@ -26,12 +26,12 @@ export class PlaceInLog {
   }
 
   get text(): string {
-    return this.#at ? `${this.#at.inode}:${this.#at.offset}:${this.#linesBehind}` : '';
+    return this.#at ? `${this.#at.file}:${this.#at.offset}:${this.#linesBehind}` : '';
   }
 
   /** Reading begins there. Where the file of the place is not kept any more, every line is new. */
   start(at: LogPosition): void {
-    if (at.inode !== this.#at?.inode) this.#toSkip = 0;
+    if (at.file !== this.#at?.file) this.#toSkip = 0;
     this.#linesBehind = this.#toSkip;
     this.#at = at;
   }
