@@ -318,4 +318,36 @@ describe('the allocator', () => {
     );
     await bed.allocator.stop();
   });
+
+  it('sees what is changed while it writes for many others', async () => {
+    const bed = new Bed();
+    const network = await bed.start();
+    const other = await bed.tinyNetwork();
+    await bed.settle();
+    const on = (s: Service, ids: readonly string[]): Service => {
+      const networks = ids.map((target) => NetworkAttachmentConfig.create({ target }));
+      return { ...s, spec: s.spec && { ...s.spec, task: s.spec.task && { ...s.spec.task, networks } } };
+    };
+    let changed: Promise<void> | undefined;
+    bed.store.watch({
+      change: (c) => {
+        if (c.kind !== 'service' || c.object.id !== 's0' || c.object.endpoint?.virtualIps.length !== 1) return;
+        changed ??= bed.store.update((tx) => {
+          const service = tx.get('service', 's0') ?? assert.fail('no service');
+          tx.update('service', on(service, [network, other]));
+        });
+      },
+    });
+    await bed.store.update((tx) => {
+      // More than one transaction takes.
+      for (let i = 0; i < 199; i++)
+        tx.create('service', on({ ...testService(), id: `s${i}`, endpoint: Endpoint.create({}) }, [network]));
+    });
+    await bed.settle();
+    await changed;
+    await bed.settle();
+    const networks = bed.store.get('service', 's0')?.endpoint?.virtualIps.map((v) => v.networkId);
+    assert.deepEqual(networks, [network, other]);
+    await bed.allocator.stop();
+  });
 });

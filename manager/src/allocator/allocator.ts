@@ -124,10 +124,16 @@ export class Allocator implements LeaderComponent {
 
   async #allocate(dirty: Set<string>, allocate: (tx: WriteTx, id: string) => void): Promise<void> {
     const ids = [...dirty];
-    await this.#c.store.batch(ids, allocate, (id, e) =>
-      this.#c.log.warn('could not be allocated', { id, error: messageOf(e) }),
-    );
-    for (const id of ids) dirty.delete(id);
+    // What changes while this is written is dirty again.
+    dirty.clear();
+    try {
+      await this.#c.store.batch(ids, allocate, (id, e) =>
+        this.#c.log.warn('could not be allocated', { id, error: messageOf(e) }),
+      );
+    } catch (e) {
+      for (const id of ids) dirty.add(id);
+      throw e;
+    }
   }
 
   async #numberNodes(): Promise<void> {

@@ -26,9 +26,12 @@ async function bed() {
     tx.create('task', testTask({ id: 't1', slot: 1, state: TaskState.STARTING, node: 'n1' }));
   });
   const nothing = () => undefined;
+  const nodes: string[] = [];
   const dispatcher = new Dispatcher({
     ...{ store, clock, random: seededRandom(1), log: silentLogger, managerId: 'm' },
-    ...{ managers: () => [], onLogs: nothing, onNodeReady: nothing, onNodeGone: nothing, onUsage: nothing },
+    ...{ managers: () => [], onLogs: nothing, onUsage: nothing },
+    onNodeReady: (id) => nodes.push(`${id} ready`),
+    onNodeGone: (id) => nodes.push(`${id} gone`),
     onStuck: (e) => assert.fail(String(e)),
   });
   dispatcher.start();
@@ -57,7 +60,7 @@ async function bed() {
     const task = store.get('task', id);
     return task && observedState(task);
   };
-  return { dispatcher, store, connect, reports, stateOf };
+  return { dispatcher, store, connect, reports, stateOf, nodes };
 }
 
 describe('the dispatcher', () => {
@@ -70,6 +73,16 @@ describe('the dispatcher', () => {
     assert.equal(copy.ends[0]?.code, grpc.status.RESOURCE_EXHAUSTED);
     assert.deepEqual(next.at(-1)?.ends, [], 'who has the session keeps it');
     assert.equal(dispatcher.sessionCount, 1);
+    await dispatcher.stop();
+  });
+
+  it('says that a node has gone before it says that it is back, and that one which is removed has gone', async () => {
+    const { dispatcher, store, connect, nodes } = await bed();
+    await connect('n1');
+    await connect('n1');
+    assert.deepEqual(nodes, ['n1 ready', 'n1 gone', 'n1 ready']);
+    await store.update((tx) => tx.remove('node', 'n1'));
+    assert.deepEqual(nodes.slice(3), ['n1 gone']);
     await dispatcher.stop();
   });
 

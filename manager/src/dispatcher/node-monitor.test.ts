@@ -12,24 +12,14 @@ import {
   TaskState,
 } from '@swarmts/proto';
 import { testTask } from '../orchestrator/testing.js';
-import { Store } from '../store/store.js';
+import { busyStore } from '../store/busy-store.js';
+import type { Store } from '../store/store.js';
 import type { WriteTx } from '../store/transaction.js';
 import { NodeMonitor, withState } from './node-monitor.js';
 
-/** A store whose writes wait while it is held, as without a quorum. */
 function fixture() {
   const clock = new SimulatedClock();
-  let index = 0;
-  let held: (() => void)[] | undefined;
-  const store: Store = new Store({
-    now: () => clock.now(),
-    proposer: {
-      async propose(data) {
-        await new Promise<void>((resolve) => (held ? held.push(resolve) : resolve()));
-        store.applyEntry(++index, data);
-      },
-    },
-  });
+  const { store, hold, failNext } = busyStore(() => clock.now());
   const onStuck = (e: unknown) => assert.fail(String(e));
   const newMonitor = () =>
     new NodeMonitor({ store, clock, random: seededRandom(1), log: silentLogger, onStuck }, () => undefined);
@@ -51,12 +41,7 @@ function fixture() {
     },
     register: () => monitor.register('n1', () => store.update(write)).then(() => monitor.beat('n1')),
     state: () => store.get('node', 'n1')?.status?.state,
-    hold: () => (held = []),
-    release: () => {
-      const waiting = held ?? [];
-      held = undefined;
-      for (const go of waiting) go();
-    },
+    ...{ hold, failNext },
     create: (state: NodeState) =>
       store.update((tx) =>
         tx.create('node', Node.create({ id: 'n1', spec: NodeSpec.create({}), status: NodeStatus.create({ state }) })),
@@ -79,10 +64,10 @@ describe('the monitor of nodes', () => {
     const f = fixture();
     await f.create(NodeState.NODE_READY);
     await f.monitor.start();
-    f.hold();
+    const letGo = f.hold();
     const registered = f.register();
     await f.clock.advance(3 * f.monitor.graceMs);
-    f.release();
+    letGo();
     await registered;
     for (let i = 0; i < 10; i++) {
       f.monitor.beat('n1');
@@ -99,6 +84,18 @@ describe('the monitor of nodes', () => {
     await f.register();
     await f.monitor.start();
     assert.equal(f.state(), NodeState.NODE_READY);
+  });
+
+  it('marks a node down after all that has said goodbye while nothing could be written', async () => {
+    const f = fixture();
+    await f.create(NodeState.NODE_READY);
+    await f.monitor.start();
+    await f.register();
+    f.failNext();
+    await assert.rejects(f.monitor.down('n1', 'node left the swarm'), /busy/);
+    assert.equal(f.state(), NodeState.NODE_READY);
+    await f.clock.advance(2 * f.monitor.periodMs);
+    assert.equal(f.state(), NodeState.DOWN);
   });
 
   describe('of a node that is lost', () => {
@@ -131,6 +128,24 @@ describe('the monitor of nodes', () => {
       assert.equal(taskState(f.store), TaskState.RUNNING);
       await f.clock.advance(6 * 60_000);
       assert.equal(taskState(f.store), TaskState.ORPHANED);
+    });
+
+    it('touches no task when the node comes back meanwhile', async () => {
+      const f = await lost('2m');
+      const message = () => f.store.get('task', 't')?.status?.message ?? '';
+      assert.match(message(), /^node down since/);
+      const letGo = f.hold();
+      // Queued before the orphaning, and written before it.
+      const back = f.store.update((tx) => {
+        const node = tx.get('node', 'n1');
+        assert.ok(node);
+        tx.update('node', withState(node, NodeState.NODE_READY, ''));
+      });
+      await f.clock.advance(120_000);
+      letGo();
+      await back;
+      await f.clock.advance(10);
+      assert.equal(taskState(f.store), TaskState.RUNNING);
     });
 
     it('orphans them after the time that the cluster has set', async () => {

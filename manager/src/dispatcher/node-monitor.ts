@@ -118,7 +118,12 @@ export class NodeMonitor {
   async down(nodeId: string, message: string): Promise<void> {
     this.#deadlines.get(nodeId)?.timer.cancel();
     this.#deadlines.delete(nodeId);
-    await this.#markDown(nodeId, message);
+    try {
+      await this.#markDown(nodeId, message);
+    } catch (e) {
+      if (!this.#stopped) this.#arm(nodeId, this.periodMs);
+      throw e;
+    }
   }
 
   forget(nodeId: string): void {
@@ -222,6 +227,8 @@ export class NodeMonitor {
     await this.#c.store.batch(
       ids,
       (tx, id) => {
+        // It may be back.
+        if (tx.get('node', nodeId)?.status?.state !== NodeState.DOWN) return;
         const task = tx.get('task', id);
         const state = task ? observedState(task) : TaskState.NEW;
         if (task && state >= TaskState.ASSIGNED && state <= TaskState.RUNNING)

@@ -202,6 +202,15 @@ describe('following logs', () => {
     assert.deepEqual(await read, ['node n1 went away: the rest of its logs is missing']);
   });
 
+  it('of a task ends, and says so, when its node is removed', async () => {
+    const b = await bed();
+    await b.put('t1', RUNNING);
+    const read = b.read({ taskIds: ['t1'] }, { follow: true });
+    await b.put('t1', TaskState.ORPHANED);
+    b.broker.nodeGone('n1');
+    assert.deepEqual(await read, ['node n1 went away: the rest of its logs is missing']);
+  });
+
   it('tells the nodes when nobody listens any more', async () => {
     const b = await bed();
     await b.put('t1', RUNNING);

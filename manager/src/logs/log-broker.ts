@@ -167,6 +167,12 @@ export class LogBroker {
     progress.forget(taskId);
   }
 
+  /** Its node will not say more of it. */
+  #isOrphaned(taskId: string): boolean {
+    const task = this.#o.store.get('task', taskId);
+    return task !== undefined && observedState(task) === TaskState.ORPHANED;
+  }
+
   #isOf({ subject, named }: Subscription, task: Task): boolean {
     return named.has(task.id) || (subject.serviceId !== '' && task.serviceId === subject.serviceId);
   }
@@ -200,9 +206,11 @@ export class LogBroker {
   nodeGone(nodeId: string): void {
     for (const s of this.#subscriptions) {
       const requests = [...s.waiting].filter(([, r]) => r.nodeId === nodeId);
-      if (s.query.follow) for (const [, { taskIds }] of requests) for (const id of taskIds) s.cutOff.add(id);
-      const error = wentAway(this.#nameOf(nodeId));
-      for (const [i, [id]] of requests.entries()) this.#done(s, id, i === 0 && !s.query.follow ? error : '');
+      const ids = requests.flatMap(([, { taskIds }]) => taskIds);
+      const back = ids.filter((id) => s.query.follow && !this.#isOrphaned(id));
+      for (const id of back) s.cutOff.add(id);
+      const error = back.length < ids.length ? wentAway(this.#nameOf(nodeId)) : '';
+      for (const [i, [id]] of requests.entries()) this.#done(s, id, i === 0 ? error : '');
     }
   }
 
@@ -234,8 +242,7 @@ export class LogBroker {
     const byNode = new Map<string, string[]>();
     for (const id of taskIds) {
       const task = this.#o.store.get('task', id);
-      if (!task || task.nodeId === '' || observedState(task) < from) continue;
-      if (observedState(task) === TaskState.ORPHANED) continue;
+      if (!task || task.nodeId === '' || observedState(task) < from || this.#isOrphaned(id)) continue;
       byNode.set(task.nodeId, [...(byNode.get(task.nodeId) ?? []), id]);
     }
     return byNode;

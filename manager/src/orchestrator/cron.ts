@@ -3,6 +3,7 @@ import { JobStatus, type Service } from '@swarmts/proto';
 import type { LeaderContext } from '../leader-component.js';
 import { LeaderLoop, UNTIL_CHANGED } from '../leader-loop.js';
 import type { AnyChange } from '../store/tables.js';
+import type { ReadTx } from '../store/transaction.js';
 import { iterationOf } from './job.js';
 import { decideRun, type RunDecision, scheduleOf } from './schedule.js';
 
@@ -11,10 +12,7 @@ const MAX_DELAY_MS = 100;
 /** Timers are cut to this, so that a clock that is set does not make a run late by more. */
 const LONGEST_WAIT_MS = 60_000;
 
-interface Due {
-  readonly serviceId: string;
-  readonly decision: Exclude<RunDecision, { readonly kind: 'wait' }>;
-}
+type Due = Exclude<RunDecision, { readonly kind: 'wait' }>;
 
 export class CronOrchestrator extends LeaderLoop {
   constructor(context: LeaderContext) {
@@ -30,30 +28,38 @@ export class CronOrchestrator extends LeaderLoop {
     const nowMs = clock.now();
     let nextMs = nowMs + LONGEST_WAIT_MS;
     let any = false;
-    const due: Due[] = [];
+    const due: string[] = [];
     store.view((tx) => {
       for (const service of tx.list('service')) {
-        const schedule = scheduleOf(service);
-        if (!schedule) continue;
+        const decision = decisionOf(tx, service, nowMs);
+        if (!decision) continue;
         any = true;
-        const decision = decideRun(service, schedule, tx.by('task', 'service', service.id), nowMs);
-        if (decision.kind !== 'wait') due.push({ serviceId: service.id, decision });
+        if (decision.kind !== 'wait') due.push(service.id);
         else if (decision.atMs > 0) nextMs = Math.min(nextMs, decision.atMs);
       }
     });
     await store.batch(
       due,
-      (tx, d) => {
-        const service = tx.get('service', d.serviceId);
-        if (service) tx.update('service', { ...service, jobStatus: statusAfter(service, d.decision, clock.now()) });
+      (tx, id) => {
+        const service = tx.get('service', id);
+        // The user may have changed it meanwhile.
+        const decision = service && decisionOf(tx, service, nowMs);
+        if (decision && decision.kind !== 'wait')
+          tx.update('service', { ...service, jobStatus: statusAfter(service, decision, clock.now()) });
       },
-      (d, error) => log.warn('run of a job could not be started', { service: d.serviceId, error }),
+      (service, error) => log.warn('run of a job could not be started', { service, error }),
     );
     return any ? Math.max(1, nextMs - nowMs) : UNTIL_CHANGED;
   }
 }
 
-function statusAfter(service: Service, d: Due['decision'], nowMs: number): JobStatus {
+/** Undefined for what has no schedule. */
+function decisionOf(tx: ReadTx, service: Service, nowMs: number): RunDecision | undefined {
+  const schedule = scheduleOf(service);
+  return schedule && decideRun(service, schedule, tx.by('task', 'service', service.id), nowMs);
+}
+
+function statusAfter(service: Service, d: Due, nowMs: number): JobStatus {
   const old = service.jobStatus ?? JobStatus.create({});
   if (d.kind === 'skip') return { ...old, lastScheduledMs: d.scheduledMs, message: d.message };
   return JobStatus.create({

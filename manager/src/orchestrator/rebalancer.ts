@@ -32,6 +32,8 @@ export function movesOf(tx: ReadTx, service: Service, nodes: readonly NodeInfo[]
   return running.filter((t) => moving.has(t.id));
 }
 
+const isAsked = (s: Service) => readExtensions(s.spec?.annotations?.labels ?? {}).rebalance;
+
 export class Rebalancer implements LeaderComponent {
   readonly #c: LeaderContext;
   readonly #nodes: () => readonly NodeInfo[];
@@ -60,18 +62,15 @@ export class Rebalancer implements LeaderComponent {
   }
 
   async #work(): Promise<void> {
-    const due = this.#c.store.view((tx) =>
-      tx
-        .list('service')
-        .filter((s) => readExtensions(s.spec?.annotations?.labels ?? {}).rebalance)
-        .map((s) => ({ id: s.id, movingTaskIds: movesOf(tx, s, this.#nodes()).map((t) => t.id) }))
-        .filter((s) => s.movingTaskIds.length > 0),
-    );
+    const movesIn = (tx: ReadTx, s: Service) => (isAsked(s) ? movesOf(tx, s, this.#nodes()).map((t) => t.id) : []);
+    const due = this.#c.store.view((tx) => tx.list('service').filter((s) => movesIn(tx, s).length > 0));
     await this.#c.store.batch(
       due,
-      (tx, { id, movingTaskIds }) => {
+      (tx, { id }) => {
         const service = tx.get('service', id);
-        if (service) tx.update('service', { ...service, movingTaskIds });
+        // An update may have begun meanwhile.
+        const movingTaskIds = service ? movesIn(tx, service) : [];
+        if (service && movingTaskIds.length > 0) tx.update('service', { ...service, movingTaskIds });
       },
       (s, error) => this.#c.log.warn('service was not evened out', { service: s.id, error }),
     );

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { SimulatedClock, seededRandom, silentLogger } from '@swarmts/lib';
 import { JobStatus, Meta, type Service, TaskState } from '@swarmts/proto';
+import { busyStore } from '../store/busy-store.js';
 import { localStore } from '../store/store.js';
 import { CronOrchestrator } from './cron.js';
 import { nextJobStatus } from './job.js';
@@ -104,6 +105,30 @@ describe('the orchestrator of schedules', () => {
     assert.equal(store.get('service', 'svc')?.jobStatus?.lastScheduledMs, at('2026-03-01T03:00:00Z'));
     await clock.advance(2 * 86_400_000);
     assert.equal(iteration(), 3);
+    await cron.stop();
+  });
+
+  it('starts no run of a job whose schedule was taken away meanwhile', async () => {
+    const clock = new SimulatedClock(at('2026-03-01T00:00:00Z'));
+    const { store, hold } = busyStore(() => clock.now());
+    const onStuck = (e: unknown) => assert.fail(String(e));
+    const cron = new CronOrchestrator({ store, clock, random: seededRandom(1), log: silentLogger, onStuck });
+    await store.update((tx) =>
+      tx.create('service', { ...job({}), jobStatus: JobStatus.create({ jobIteration: { index: 0 } }) }),
+    );
+    cron.start();
+    await clock.advance(2 * 3_600_000);
+    const letGo = hold();
+    const update = store.update((tx) => {
+      const service = tx.get('service', 'svc');
+      assert.ok(service?.spec);
+      tx.update('service', { ...service, spec: { ...service.spec, annotations: { name: 'job', labels: {} } } });
+    });
+    await clock.advance(3_600_000 + 1000);
+    letGo();
+    await update;
+    await clock.advance(1000);
+    assert.equal(store.get('service', 'svc')?.jobStatus?.jobIteration?.index, 0);
     await cron.stop();
   });
 });

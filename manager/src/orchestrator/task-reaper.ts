@@ -124,7 +124,9 @@ export class TaskReaper {
       await this.#o.store.batch(
         ids,
         (tx, id) => {
-          if (tx.get('task', id)) tx.remove('task', id);
+          const task = tx.get('task', id);
+          // It may have been given to a node meanwhile, and that one has to say that it has ended.
+          if (task && hasEndedOrNeverBegan(task)) tx.remove('task', id);
         },
         (id, e) => this.#o.log.warn('task could not be deleted', { task: id, error: e }),
       );

@@ -13,14 +13,15 @@ import {
 } from '@swarmts/proto';
 import { newTask } from '../orchestrator/new-task.js';
 import { testNode, testService, testTask } from '../orchestrator/testing.js';
-import { Store } from '../store/store.js';
+import { busyStore } from '../store/busy-store.js';
 import { SchedulingLoop } from './scheduling-loop.js';
 
 /** The loop of a leader that has just taken over, on a real store. */
 class Bed {
   readonly clock = new SimulatedClock();
-  #held: Promise<void> = Promise.resolve();
-  readonly store: Store = this.#newStore();
+  readonly #busy = busyStore(() => this.clock.now());
+  readonly store = this.#busy.store;
+  readonly hold = this.#busy.hold;
   readonly loop = new SchedulingLoop({
     store: this.store,
     clock: this.clock,
@@ -28,25 +29,6 @@ class Bed {
     log: silentLogger,
     onStuck: (e) => assert.fail(String(e)),
   });
-
-  #newStore(): Store {
-    let index = 0;
-    const propose = async (data: Uint8Array) => {
-      await this.#held;
-      store.applyEntry(++index, data);
-    };
-    const store = new Store({ now: () => this.clock.now(), proposer: { propose } });
-    return store;
-  }
-
-  /** Writes wait until what is returned is called. */
-  hold(): () => void {
-    let letGo = () => {};
-    this.#held = new Promise((resolve) => {
-      letGo = resolve;
-    });
-    return letGo;
-  }
 
   async start(nodes: readonly Node[], tasks: number): Promise<void> {
     await this.store.update((tx) => {
@@ -85,6 +67,35 @@ class Bed {
 }
 
 const unknown = (id: string) => testNode(id, NodeState.UNKNOWN);
+
+describe('scheduling loop beside other writers', () => {
+  it('keeps no room for a task that was let go, or removed, while it was placed', async () => {
+    const bed = new Bed();
+    await bed.start([testNode('n1')], 0);
+    await bed.clock.advance(3_000);
+    await bed.store.update((tx) => {
+      for (const [i, id] of ['gone', 'unwanted', 'stays'].entries())
+        tx.create('task', { ...testTask({ id, slot: i + 1, state: TaskState.PENDING }), nodeId: '' });
+    });
+    const letGo = bed.hold();
+    const others = bed.store.update((tx) => {
+      tx.remove('task', 'gone');
+      const unwanted = tx.get('task', 'unwanted');
+      assert.ok(unwanted);
+      tx.update('task', { ...unwanted, desiredState: TaskState.SHUTDOWN });
+    });
+    await bed.pass(100);
+    letGo();
+    await others;
+    await bed.pass(100);
+    assert.equal(bed.store.get('task', 'stays')?.nodeId, 'n1');
+    assert.deepEqual(
+      bed.loop.nodes.map((n) => n.taskCount),
+      [1],
+    );
+    await bed.loop.stop();
+  });
+});
 
 describe('scheduling loop after a change of leader', () => {
   it('waits for nodes that come back one after the other and spreads the tasks over them', async () => {

@@ -216,13 +216,16 @@ export class SchedulingLoop implements LeaderComponent {
   }
 
   #undo(v: Verdict, e: unknown): void {
-    this.#c.log.warn('placement was refused', { task: v.taskId, error: e });
+    this.#c.log.info('placement was refused', { task: v.taskId, error: e });
     this.#forget(v);
   }
 
+  /** The room that was taken for it. */
   #forget(v: Verdict): void {
     this.#nodes.get(v.nodeId)?.removeTask(v.taskId);
     this.#volumes.release({ id: v.taskId, volumes: v.volumes });
+    const task = this.#c.store.get('task', v.taskId);
+    if (task) this.#track(task);
   }
 
   /** Tasks that have no node yet. */
@@ -269,15 +272,17 @@ function groupsOf(tasks: readonly Task[]): Iterable<readonly Task[]> {
 
 function writeVerdict(tx: WriteTx, v: Verdict): void {
   const task = tx.get('task', v.taskId);
-  if (!task || observedState(task) !== TaskState.PENDING || !isWanted(task)) return;
+  const waits = task && observedState(task) === TaskState.PENDING && isWanted(task);
   if (v.reason !== '') {
-    if (task.status?.err === v.reason) return;
+    if (!waits || task.status?.err === v.reason) return;
     tx.update('task', {
       ...task,
       status: TaskStatus.create({ ...task.status, message: 'pending task scheduling', err: v.reason }),
     });
     return;
   }
+  // Or else it would be counted on the node for ever.
+  if (!waits) throw new SwarmtsError('conflict', `task ${v.taskId} is not wanted any more`);
   // Nobody would ever say of a task on a node that is gone that it has ended.
   if (!tx.get('node', v.nodeId)) throw new SwarmtsError('conflict', `node ${v.nodeId} was removed meanwhile`);
   const status = TaskStatus.create({
