@@ -4,7 +4,7 @@
  * bridge to flood or to learn, and strict reverse-path filtering lets a leg send from its own address only. Everything is
  * ensured rather than created: what a crash left behind is completed, what does not fit is replaced.
  */
-import { existsSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { SwarmtsError } from '@swarmts/lib';
 import {
   addAddress,
@@ -218,7 +218,7 @@ export function ensureLoopbackNetns(path: string, sysctls: Readonly<Record<strin
  */
 export function writeSysctls(values: Readonly<Record<string, string>>): void {
   for (const [name, value] of Object.entries(values)) {
-    const parts = name.includes('/') ? name.split('/') : name.split('.');
+    const parts = sysctlParts(name);
     if (parts[0] !== 'net' || parts.some((p) => p === '' || p === '.' || p === '..')) {
       throw new SwarmtsError('invalid-argument', `sysctl ${JSON.stringify(name)} is not one of a network namespace`);
     }
@@ -228,4 +228,15 @@ export function writeSysctls(values: Readonly<Record<string, string>>): void {
       throw new SwarmtsError('invalid-argument', `cannot set sysctl ${name} to ${JSON.stringify(value)}`, { cause: e });
     }
   }
+}
+
+/** As `writeSysctls`, of those alone that have another value. */
+export function ensureSysctls(values: Readonly<Record<string, string>>): void {
+  const differs = ([name, value]: [string, string]) =>
+    readFileSync(`/proc/sys/${sysctlParts(name).join('/')}`, 'utf8').trim() !== value;
+  writeSysctls(Object.fromEntries(Object.entries(values).filter(differs)));
+}
+
+function sysctlParts(name: string): string[] {
+  return name.includes('/') ? name.split('/') : name.split('.');
 }

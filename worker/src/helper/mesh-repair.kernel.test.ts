@@ -19,7 +19,12 @@ const INGRESS = Network.create({
   id: 'net1',
   spec: NetworkSpec.create({ annotations: { name: 'ingress', labels: {} }, ingress: true }),
   driverState: Driver.create({ options: { 'com.docker.network.driver.overlay.vxlanid_list': '4100' } }),
-  ipam: IpamOptions.create({ configs: [IpamConfig.create({ subnet: '10.9.0.0/24', gateway: '10.9.0.1' })] }),
+  ipam: IpamOptions.create({
+    configs: [
+      IpamConfig.create({ subnet: '10.9.0.0/24', gateway: '10.9.0.1' }),
+      IpamConfig.create({ subnet: 'fd00:9::/64', gateway: 'fd00:9::1' }),
+    ],
+  }),
 });
 
 const STATE = NetworkState.create({
@@ -27,7 +32,13 @@ const STATE = NetworkState.create({
   complete: true,
   network: INGRESS,
   endpoints: [
-    NetworkEndpoint.create({ taskId: 't-b', nodeId: 'b', serviceId: 'svc', addresses: ['10.9.0.6'], ready: true }),
+    NetworkEndpoint.create({
+      taskId: 't-b',
+      nodeId: 'b',
+      serviceId: 'svc',
+      addresses: ['10.9.0.6', 'fd00:9::6'],
+      ready: true,
+    }),
   ],
   services: [
     NetworkService.create({ serviceId: 'svc', ports: [PortConfig.create({ targetPort: 80, publishedPort: 8000 })] }),
@@ -38,12 +49,15 @@ const STATE = NetworkState.create({
   ],
 });
 
+/** Far longer than an answer takes. */
+const BROKEN_S = 0.25;
+
 describe('the mesh over two hosts', function () {
   this.timeout(120_000);
   let sides: TwoHosts;
 
   beforeEach(async () => {
-    sides = await startTwoHosts(INGRESS, STATE, { a: '10.9.0.5', b: '10.9.0.6' });
+    sides = await startTwoHosts(INGRESS, STATE, { a: '10.9.0.5', b: '10.9.0.6' }, { a: 'fd00:9::5', b: 'fd00:9::6' });
   });
   afterEach(() => sides.close());
 
@@ -51,10 +65,14 @@ describe('the mesh over two hosts', function () {
     const { a, b } = sides;
     const client = a.host.joinOutside('client', '198.51.100');
     b.host.serve(b.container, 80);
-    const ask = () => a.host.fetch(client, 'http://198.51.100.1:8000/');
-    assert.equal(await ask(), '198.51.100.2');
+    await a.host.run(a.host.netns, 'ip', 'addr', 'add', '2001:db8::1/64', 'dev', 'to-client', 'nodad');
+    await a.host.run(client, 'ip', 'addr', 'add', '2001:db8::2/64', 'dev', 'eth0', 'nodad');
+    const ask = (timeoutS?: number) => a.host.fetch(client, 'http://198.51.100.1:8000/', timeoutS);
+    const askOverIpv6 = (timeoutS?: number) => a.host.fetch(client, 'http://[2001:db8::1]:8000/', timeoutS);
+    assert.deepEqual([await ask(), await askOverIpv6()], ['198.51.100.2', '2001:db8::2']);
     const [routerA, routerB] = [a, b].map(({ host }) => join(host.dir, 'routers', 'net1'));
-    const damages: readonly (readonly [string | undefined, ...string[]])[] = [
+    type Damage = readonly [string | undefined, ...string[]];
+    const damages: readonly Damage[] = [
       [a.host.netns, 'ip', 'addr', 'flush', 'dev', 'swlmesh0'],
       [a.host.netns, 'ip', 'link', 'set', 'swlmesh0', 'down'],
       [a.host.netns, 'ip', 'link', 'del', 'swlmesh0'],
@@ -70,12 +88,46 @@ describe('the mesh over two hosts', function () {
       [routerA, 'ip', 'rule', 'flush'],
       [routerB, 'ip', 'rule', 'add', 'priority', '5', 'prohibit'],
     ];
-    for (const [where = '', ...damage] of damages) {
+    const ipv6Damages: readonly Damage[] = [
+      [a.host.netns, 'ip', '-6', 'addr', 'flush', 'dev', 'swlmesh0'],
+      [a.host.netns, 'sysctl', '-q', '-w', 'net.ipv6.conf.all.forwarding=0'],
+      [routerA, 'sysctl', '-q', '-w', 'net.ipv6.conf.all.forwarding=0'],
+      [routerA, 'ip', '-6', 'rule', 'flush'],
+      [routerB, 'ip', '-6', 'route', 'flush', 'table', '100'],
+    ];
+    const mends = async ([where = '', ...damage]: Damage, request: typeof ask, client: string) => {
       assert.equal((await a.host.run(where, ...damage)).code, 0, damage.join(' '));
-      assert.equal(await ask(), undefined, `without ${damage.join(' ')}`);
+      assert.equal(await request(BROKEN_S), undefined, `without ${damage.join(' ')}`);
       await a.networks.repair();
       await b.networks.repair();
-      assert.equal(await ask(), '198.51.100.2', damage.join(' '));
-    }
+      assert.equal(await request(), client, damage.join(' '));
+    };
+    for (const damage of damages) await mends(damage, ask, '198.51.100.2');
+    for (const damage of ipv6Damages) await mends(damage, askOverIpv6, '2001:db8::2');
+  });
+
+  it('carries IPv4 where the host has turned IPv6 off, and IPv6 as well once it is on', async () => {
+    const { a, b } = sides;
+    b.host.serve(b.container, 80);
+    const client = a.host.joinOutside('client', '198.51.100');
+    const ask = () => a.host.fetch(client, 'http://198.51.100.1:8000/');
+    const turn = (off: 0 | 1) =>
+      a.host.run(
+        a.host.netns,
+        'sysctl',
+        '-q',
+        '-w',
+        `net.ipv6.conf.all.disable_ipv6=${off}`,
+        `net.ipv6.conf.default.disable_ipv6=${off}`,
+      );
+    await turn(1);
+    await a.host.run(a.host.netns, 'ip', 'link', 'del', 'swlmesh0');
+    await a.networks.repair();
+    assert.equal(await ask(), '198.51.100.2');
+    await turn(0);
+    await a.networks.repair();
+    await a.host.run(a.host.netns, 'ip', 'addr', 'add', '2001:db8::1/64', 'dev', 'to-client', 'nodad');
+    await a.host.run(client, 'ip', 'addr', 'add', '2001:db8::2/64', 'dev', 'eth0', 'nodad');
+    assert.equal(await a.host.fetch(client, 'http://[2001:db8::1]:8000/'), '2001:db8::2');
   });
 });

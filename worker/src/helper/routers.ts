@@ -47,7 +47,7 @@ import {
 } from 'vxlan-tools';
 import { answerWhereAsked } from './former-default.js';
 import type { HostForwarding } from './host-forwarding.js';
-import { writeSysctls } from './local-endpoint.js';
+import { ensureSysctls, writeSysctls } from './local-endpoint.js';
 import { findLink, gatewayMac, requireAll, withSocket } from './netns-links.js';
 import { observeRouter } from './router-observer.js';
 
@@ -70,7 +70,7 @@ export class Routers {
   ensure(spec: RouterSpec): EnsuredRouter {
     if (!isNamespaceFile(spec.netns)) createNetns(spec.netns, () => this.#prepare());
     const { steps, missingLegs } = withNetns(spec.netns, () => {
-      if (!forwards()) writeSysctls(this.#settings);
+      ensureSysctls(this.#settings);
       return withSocket((socket) => planRouter(spec, observeRouter(socket, this.#hasIpv6).router));
     });
     for (const step of steps) {
@@ -173,7 +173,7 @@ export class Routers {
         );
         const index = findLink(s, UPLINK_DEVICE)?.index ?? 0;
         requireAll(
-          s.batch([setLink({ index }, { up: true }), ...this.#addresses(index, u.routerAddresses, UPLINK_BITS)]),
+          s.batch([setLink({ index }, { up: true }), ...uplinkAddressing(index, u.routerAddresses, this.#hasIpv6)]),
         );
       }),
     );
@@ -197,7 +197,7 @@ export class Routers {
             },
           },
         ),
-        ...this.#addresses(index, u.hostAddresses, UPLINK_BITS),
+        ...uplinkAddressing(index, u.hostAddresses, this.#hostHasIpv6()),
       ]),
     );
   }
@@ -205,7 +205,8 @@ export class Routers {
   #ensureHostRoutes(u: UplinkSpec): void {
     const index = findLink(this.#home, MESH_DEVICE)?.index;
     if (index === undefined) return;
-    const routes = u.hostRoutes.filter((r) => this.#hasIpv6 || !r.subnet.includes(':'));
+    const hasIpv6 = this.#hostHasIpv6();
+    const routes = u.hostRoutes.filter((r) => hasIpv6 || !r.subnet.includes(':'));
     if (!u.isUsed) {
       this.#deleteRoutes(routes.map((r) => ({ destination: r.subnet, index })));
       return;
@@ -215,27 +216,32 @@ export class Routers {
     }
     const add = () =>
       this.#home.batch(routes.map((r) => addRoute({ destination: r.subnet, gateway: r.gateway, index }, true)));
-    if (add().every((e) => e === undefined)) return;
+    if (
+      this.#hasAddresses(index, hasIpv6 ? u.hostAddresses : u.hostAddresses.filter(isIpv4)) &&
+      add().every((e) => e === undefined)
+    )
+      return;
     // The device has lost its addresses, or is down.
     this.#configureHostEnd(index, u);
     requireAll(add());
   }
 
+  /** A route of IPv6 is taken without them as well. */
+  #hasAddresses(index: number, addresses: readonly string[]): boolean {
+    const found = this.#home.dump(dumpAddresses()).flatMap((m) => parseAddress(m) ?? []);
+    const own = new Set(found.filter((a) => a.index === index).map((a) => a.address));
+    return addresses.every((a) => own.has(a));
+  }
+
+  /** It may be turned off, while routers go on with it. */
+  #hostHasIpv6(): boolean {
+    const isOff = `/proc/sys/net/ipv6/conf/${MESH_DEVICE}/disable_ipv6`;
+    return this.#hasIpv6 && readFileSync(isOff, 'utf8').trim() === '0';
+  }
+
   #deleteRoutes(routes: readonly Route[]): void {
     const failed = this.#home.batch(routes.map((r) => deleteRoute(r))).filter((e) => e && !GONE.has(e.code));
     requireAll(failed);
-  }
-
-  #addresses(
-    index: number,
-    addresses: readonly string[],
-    bits: { readonly ipv4: number; readonly ipv6: number },
-  ): Request[] {
-    return addresses.flatMap((address) => {
-      const v6 = address.includes(':');
-      if (v6 && !this.#hasIpv6) return [];
-      return [addAddress({ index, address, prefixLength: v6 ? bits.ipv6 : bits.ipv4, noDad: v6, replace: true })];
-    });
   }
 
   #apply(socket: NetlinkSocket, steps: readonly RouterStep[]): void {
@@ -362,9 +368,15 @@ const DEVICE_STEPS: ReadonlySet<string> = new Set(['make-vxlan', 'make-uplink', 
 const GONE: ReadonlySet<string> = new Set(['ENOENT', 'ESRCH', 'EADDRNOTAVAIL', 'ENODEV', 'EINVAL']);
 const UPLINK_MACS = { host: '02:53:57:53:00:01', router: '02:53:57:53:00:02' } as const;
 
-/** The namespace of the moment; somebody may have turned it off. */
-function forwards(): boolean {
-  return readFileSync('/proc/sys/net/ipv4/ip_forward', 'utf8').trim() === '1';
+function uplinkAddressing(index: number, addresses: readonly string[], hasIpv6: boolean): Request[] {
+  return (hasIpv6 ? addresses : addresses.filter(isIpv4)).map((address) => {
+    const prefixLength = isIpv4(address) ? UPLINK_BITS.ipv4 : UPLINK_BITS.ipv6;
+    return addAddress({ index, address, prefixLength, noDad: !isIpv4(address), replace: true });
+  });
+}
+
+function isIpv4(address: string): boolean {
+  return !address.includes(':');
 }
 
 function bitsOf(address: string): number {

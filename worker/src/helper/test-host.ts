@@ -34,7 +34,7 @@ export interface TestHost {
   /** Answers HTTP in a namespace with the address that the request came from. */
   serve(netns: string, port: number): Server;
   /** Asks for a URL from within a namespace: the body, or undefined when there is no answer. */
-  fetch(netns: string, url: string): Promise<string | undefined>;
+  fetch(netns: string, url: string, timeoutS?: number): Promise<string | undefined>;
   ping(netns: string, address: string): Promise<boolean>;
   /** Runs a program in a namespace. */
   run(netns: string, ...argv: string[]): Promise<RunResult>;
@@ -75,12 +75,14 @@ export async function startTestHost(): Promise<TestHost> {
       withNetns(where, () => void server.listen(port));
       return server;
     },
-    async fetch(where, url) {
-      const result = await run(where, 'curl', '-s', '--noproxy', '*', '-m', String(FETCH_TIMEOUT_S), url);
+    async fetch(where, url, timeoutS = FETCH_TIMEOUT_S) {
+      const result = await run(where, 'curl', '-s', '--noproxy', '*', '-m', String(timeoutS), url);
       return result.code === 0 ? Buffer.from(result.stdout).toString() : undefined;
     },
     async ping(where, address) {
-      return (await run(where, 'busybox', 'ping', '-c', '1', '-W', '1', address)).code === 0;
+      const answers = async () => (await run(where, 'busybox', 'ping', '-c', '1', '-W', '1', address)).code === 0;
+      // A link that has just come up may lose the first packet while the machine has much to do.
+      return (await answers()) || answers();
     },
     run,
     async close() {

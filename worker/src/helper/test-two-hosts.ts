@@ -13,6 +13,12 @@ export interface Side {
   readonly address: string;
 }
 
+/** Of the two containers. */
+interface Addresses {
+  readonly a: string;
+  readonly b: string;
+}
+
 export interface TwoHosts {
   /** 192.0.2.1 */
   readonly a: Side;
@@ -25,7 +31,8 @@ export interface TwoHosts {
 export async function startTwoHosts(
   network: Network,
   state: NetworkState,
-  addresses: { readonly a: string; readonly b: string },
+  addresses: Addresses,
+  ipv6?: Addresses,
 ): Promise<TwoHosts> {
   const a = await newSide('a', addresses.a);
   const b = await newSide('b', addresses.b);
@@ -33,7 +40,7 @@ export async function startTwoHosts(
   for (const side of [a, b]) {
     side.networks.setNode(side.name);
     tell(side, state);
-    await attach(side, network);
+    await attach(side, network, ipv6 && `${ipv6[side.name]}/64`);
   }
   return {
     a,
@@ -58,13 +65,14 @@ async function newSide(name: 'a' | 'b', address: string): Promise<Side> {
   return { name, host, networks, address, container: host.path('container') };
 }
 
-async function attach(side: Side, network: Network): Promise<void> {
+async function attach(side: Side, network: Network, ipv6: string | undefined): Promise<void> {
   await side.host.helper.createNetns(side.container);
+  const addresses = [`${side.address}/24`, ...(ipv6 === undefined ? [] : [ipv6])];
   await side.networks.attach({
     containerId: `container-${side.name}`,
     containerNetns: side.container,
     endpointId: `t-${side.name}`,
-    attachment: NetworkAttachment.create({ network, addresses: [`${side.address}/24`] }),
+    attachment: NetworkAttachment.create({ network, addresses }),
     iface: 'eth0',
   });
 }

@@ -226,6 +226,7 @@ describe('encrypted networks over two hosts', () => {
       () => a.host.helper.removeTunnels(tunnels),
       () => a.host.run(tunnels, 'ip', 'route', 'flush', 'table', 'main'),
       () => a.host.run(tunnels, 'ip', 'rule', 'flush'),
+      () => a.host.run(tunnels, 'ip', 'addr', 'flush', 'dev', 'lo'),
       () => a.host.run(tunnels, 'ip', 'link', 'set', device, 'down'),
     ]) {
       await damage();

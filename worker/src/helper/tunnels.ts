@@ -61,7 +61,7 @@ import {
   type WireguardPeer,
   withNetns,
 } from 'vxlan-tools';
-import { writeSysctls } from './local-endpoint.js';
+import { ensureSysctls } from './local-endpoint.js';
 import { findLink, requireAll, withSocket } from './netns-links.js';
 import { startDetached } from './run-process.js';
 import { removeStaleSockets } from './stale-sockets.js';
@@ -116,7 +116,8 @@ export class Tunnels {
   }
 
   async ensure(spec: TunnelsSpec): Promise<readonly FoundTunnel[]> {
-    if (!isNamespaceFile(spec.netns)) createNetns(spec.netns, () => prepare(spec.address));
+    if (!isNamespaceFile(spec.netns)) createNetns(spec.netns, () => undefined);
+    withNetns(spec.netns, () => prepare(spec.address));
     for (const device of spec.devices) await this.#ensureDevice(spec.netns, device);
     withNetns(spec.netns, () => withSocket((s) => setRoutes(s, spec)));
     // Nothing is on its way to them any more.
@@ -272,7 +273,7 @@ function prepare(address: string): void {
     );
   });
   // Two devices lead to each peer while keys are renewed.
-  writeSysctls({
+  ensureSysctls({
     'net.ipv4.ip_forward': '0',
     'net.ipv4.conf.all.rp_filter': '0',
     'net.ipv4.conf.default.rp_filter': '0',
