@@ -16,6 +16,8 @@ class RecordingExecutor implements NetExecutor {
   readonly flushed: ConnectionFilter[] = [];
   readonly listings = new Map<string, string>();
   failNext = '';
+  /** How often it is going to fail. */
+  failTimes = 1;
 
   async attachLocal(spec: LocalAttachmentSpec): Promise<void> {
     this.#maybeFail('attachLocal');
@@ -54,7 +56,11 @@ class RecordingExecutor implements NetExecutor {
   }
   #maybeFail(method: string): void {
     if (this.failNext !== method) return;
-    this.failNext = '';
+    this.failTimes--;
+    if (this.failTimes <= 0) {
+      this.failNext = '';
+      this.failTimes = 1;
+    }
     throw new Error(`${method} failed`);
   }
 }
@@ -65,11 +71,12 @@ async function startedOnBoth() {
   const sets: string[][] = [];
   /** How many forwards each message was about. */
   const sizes: number[] = [];
-  const says = { failed: {} as Record<string, string>, silent: false };
+  const says = { failed: {} as Record<string, string>, silent: false, onTold: (): unknown => undefined };
   const told = (size: number, forwards: Iterable<string>) => {
     if (says.silent) throw new Error('no answer');
     sets.push([...forwards]);
     sizes.push(size);
+    says.onTold();
     return says.failed;
   };
   const executor = new RecordingExecutor();
@@ -334,6 +341,33 @@ describe('the local network', () => {
     await assert.rejects(network.publish('a', [http]), /nft failed/);
     assert.deepEqual(network.endpoint('a')?.ports, []);
     assert.equal((await network.publish('a', [http])).length, 1);
+  });
+
+  it('keeps ports that could not be withdrawn, and withdraws them at the next attempt', async () => {
+    const { executor, network } = await started();
+    await network.attach('a', { netns: '/n/a' });
+    await network.publish('a', [http]);
+    Object.assign(executor, { failNext: 'nft', failTimes: 3 });
+    await assert.rejects(network.unpublish('a'), /nft failed/);
+    assert.equal(network.endpoint('a')?.ports.length, 1);
+    await network.attach('b', { netns: '/n/b' });
+    await assert.rejects(network.publish('b', [http]), (e) => isSwarmtsError(e, 'port-conflict'));
+    await network.unpublish('a');
+    assert.equal((await network.publish('b', [http])).length, 1);
+  });
+
+  it('keeps ports that were refused and could not be withdrawn, until their container goes', async () => {
+    const { executor, network, says } = await startedOnBoth();
+    for (const id of ['a', 'b']) await network.attach(id, { netns: `/n/${id}` });
+    const forward = { protocol: 'tcp', hostIp: '::', port: 8080, address: '172.30.0.2', targetPort: 80 } as const;
+    says.failed = { [forwardKey(forward)]: 'EADDRINUSE' };
+    says.onTold = () => Object.assign(executor, { failNext: 'nft', failTimes: 3 });
+    await assert.rejects(network.publish('a', [http]), /nft failed/);
+    says.failed = {};
+    says.onTold = () => undefined;
+    await assert.rejects(network.publish('b', [http]), (e) => isSwarmtsError(e, 'port-conflict'));
+    await network.detach('a');
+    assert.equal((await network.publish('b', [http])).length, 2);
   });
 
   it('keeps the address of a container whose namespace could not be dropped', async () => {

@@ -266,7 +266,9 @@ export class LocalNetwork {
         throw new SwarmtsError('port-conflict', `cannot publish ${refused}`);
       });
     } catch (e) {
-      this.#ports.release(ports);
+      // Those that could not be withdrawn again go with the container.
+      const kept = this.#endpoints.get(containerId)?.ports ?? [];
+      this.#ports.release(ports.filter((p) => !kept.includes(p)));
       throw e;
     }
     // A client that has been sending keeps the verdict of its first packet: let it see the new port. SCTP's come from one port, often.
@@ -434,8 +436,7 @@ export class LocalNetwork {
       this.#logger.warn('rules of a container were gone before they were changed', { error: e });
       this.#endpoints.set(after.containerId, after);
       await this.#writeTable().catch((failed: unknown) => {
-        // What was withdrawn stays so; nobody counts on what was to come.
-        if (gone === '') this.#endpoints.set(before.containerId, before);
+        this.#endpoints.set(before.containerId, before);
         throw failed;
       });
     }
