@@ -20,7 +20,7 @@ async function work(r: BuildChildRequest): Promise<unknown> {
     case 'unpack': {
       mkdirSync(r.target, 0o700);
       const source = decompressed(createReadStream(r.archive, { highWaterMark: READ_BYTES }));
-      return applyLayer(r.target, new TarReader(source), { whiteouts: false });
+      return applyLayer(r.target, new TarReader(source), { isLayer: false });
     }
     case 'select':
       return selectSources(byteString(r.root), r.patterns, r.owners);

@@ -394,6 +394,24 @@ describe('a build', function () {
     );
   });
 
+  it('takes names that are not clean for those that they mean, and what climbs out of the context for what is in it', async () => {
+    const { id } = await build(
+      'FROM nosuch',
+      [
+        { name: './x/../docker//Other', content: `FROM ${base}\nCOPY . /all\n` },
+        { name: '.dockerignore', content: 'docker/Other\n' },
+        { name: 'a/../../../evil', content: '' },
+      ],
+      { dockerfile: 'y/../docker/./Other' },
+    );
+    assert.equal(await outputOf(id, 'sh', '-c', 'cd /all; ls; ls docker'), 'Dockerfile\ndocker\nevil\n');
+    for (const dockerfile of ['../Dockerfile', '/x/../../Dockerfile'])
+      await fails(
+        build('FROM BASE', [], { dockerfile }),
+        /forbidden path outside the build context: .*\.\.\/Dockerfile/,
+      );
+  });
+
   it('fails with the code of the command that failed, and keeps its container when asked', async () => {
     const failed = await build('FROM BASE\nRUN exit 7\n', [], { forceRemove: false }).catch((e: unknown) => e);
     assert.ok(failed instanceof BuildCommandError);
@@ -511,7 +529,7 @@ describe('a build', function () {
   it('refuses targets, Dockerfiles, names and contexts that are not there', async () => {
     await fails(build('FROM BASE', [], { target: 'x' }), /failed to reach build target x in Dockerfile/);
     await fails(build('FROM BASE', [], { dockerfile: 'x' }), /Cannot locate specified Dockerfile: x/);
-    await fails(build('FROM BASE', [], { dockerfile: '../../x' }), /Cannot locate specified Dockerfile/);
+    await fails(build('FROM BASE', [], { dockerfile: '../../x' }), /forbidden path outside the build context/);
     await fails(build('FROM BASE', [], { tags: ['Bad Name'] }), /invalid reference format/);
     const broken = build('FROM BASE', [], { context: chunks(Buffer.alloc(700, 1)) });
     await assert.rejects(broken, /cannot read the build context: invalid tar archive/);

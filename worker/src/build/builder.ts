@@ -4,7 +4,7 @@
  * that is empty while nothing is built.
  */
 import { mkdir, readdir, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { join, posix } from 'node:path';
 import ignore from '@balena/dockerignore';
 import { newHexId, SwarmtsError } from '@swarmts/lib';
 import { familiarString, parseReference } from '@swarmts/proto';
@@ -165,6 +165,8 @@ export class ImageBuilder {
 }
 
 function readDockerfile(files: string, wanted: string): string {
+  if (posix.normalize(fromRoot(wanted)).split('/')[0] === '..')
+    throw new SwarmtsError('invalid-argument', `forbidden path outside the build context: ${wanted}`);
   const names = wanted === DEFAULT_DOCKERFILE ? [wanted, wanted.toLowerCase()] : [wanted];
   for (const name of names) {
     const content = readScopedText(files, name, MAX_DOCKERFILE_BYTES);
@@ -174,6 +176,8 @@ function readDockerfile(files: string, wanted: string): string {
   throw new SwarmtsError('invalid-argument', `Cannot locate specified Dockerfile: ${wanted}`);
 }
 
+const fromRoot = (path: string) => path.replace(/^\/+/, '');
+
 /** Clients send these two files even when they are ignored: the builder needs them, the image must not have them. */
 async function dropIgnored(files: string, dockerfile: string): Promise<void> {
   const patterns = readScopedText(files, '.dockerignore', MAX_DOCKERFILE_BYTES);
@@ -181,8 +185,8 @@ async function dropIgnored(files: string, dockerfile: string): Promise<void> {
   const rules = ignore.default({ ignorecase: false }).add(patterns);
   for (const name of ['.dockerignore', dockerfile]) {
     const root = byteString(files);
-    const path = name.replace(/^(\.?\/)+/, '');
-    if (path === '' || path.split('/').includes('..') || !rules.ignores(path)) continue;
+    const path = posix.normalize(fromRoot(name));
+    if (!rules.ignores(path)) continue;
     const inside = resolveScoped(root, byteString(path));
     if (inside !== '') await rm(bytesOf(`${root}/${inside}`), { force: true });
   }

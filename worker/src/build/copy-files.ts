@@ -106,7 +106,7 @@ async function extracted(from: string, target: Target, destination: string): Pro
   }
   const directory = inRoot(target, makeDirectories(target.root, destination, target.owner));
   const tar = new TarReader(decompressed(createReadStream(bytesOf(from), { highWaterMark: READ_BYTES })));
-  await applyLayer(bytesOf(directory).toString('utf8'), tar, { whiteouts: false, ids: target.ids });
+  await applyLayer(bytesOf(directory).toString('utf8'), tar, { isLayer: false, ids: target.ids });
   return true;
 }
 

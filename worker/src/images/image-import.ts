@@ -9,6 +9,7 @@ import { asStorageError } from './blob-store.js';
 import type { ImportOptions } from './image-api.js';
 import { createImage, layerFrom } from './image-creation.js';
 import type { ImageStore } from './image-store.js';
+import { hostPlatform } from './manifest.js';
 import { abortError } from './shared-jobs.js';
 
 export async function importArchive(
@@ -17,6 +18,9 @@ export async function importArchive(
   options: ImportOptions,
 ): Promise<string> {
   const ref = options.name === '' ? undefined : parseReference(options.name);
+  const { platform: wanted } = options;
+  if (wanted && wanted.os !== hostPlatform().os)
+    throw new SwarmtsError('invalid-argument', `operating system is not supported: ${wanted.os}`);
   if (ref?.digest) throw new SwarmtsError('invalid-argument', 'cannot import digest reference');
   const source = store.blobs.tmpPath();
   return store.holding(async (hold) => {

@@ -93,6 +93,11 @@ describe('images that are made and moved', function () {
   });
 
   it('import refuses what is no archive, and leaves nothing', async () => {
+    const platform = { os: 'windows', architecture: 'amd64' };
+    await assert.rejects(
+      images.importArchive(chunks(gzipSync('')), { name: 'x', message: '', config: {}, platform }),
+      (e) => isSwarmtsError(e, 'invalid-argument') && /^operating system is not supported: windows$/.test(e.message),
+    );
     const bad = images.importArchive(chunks(Buffer.alloc(600, 7)), { name: 'x', message: '', config: {} });
     await assert.rejects(bad, (e) => isSwarmtsError(e, 'corrupt') && /invalid tar archive/.test(e.message));
     await assert.rejects(imported('Bad Name'), /invalid reference format/);

@@ -180,6 +180,8 @@ const ARCHITECTURES: Readonly<Record<string, readonly [string, string?]>> = {
   i386: ['386'],
 };
 
+const COMPONENT = /^[A-Za-z0-9_.-]+$/;
+
 /** Go's, which stand alone for the usual operating system. */
 const KNOWN_ARCHITECTURES: ReadonlySet<string> = new Set(
   '386 amd64 arm arm64 loong64 mips mipsle mips64 mips64le ppc64 ppc64le riscv64 s390x wasm'.split(' '),
@@ -187,14 +189,19 @@ const KNOWN_ARCHITECTURES: ReadonlySet<string> = new Set(
 
 /** "linux/arm64", "linux/arm/v7" or an architecture alone. */
 export function parsePlatform(text: string): Platform {
+  const wrong = (why: string) => new SwarmtsError('invalid-argument', `${why}: invalid argument`);
   const parts = text.toLowerCase().split('/');
-  const isOs = ['linux', 'windows', 'darwin', 'freebsd'].includes(parts[0] ?? '');
-  const [os = 'linux', written = hostPlatform().architecture, given] = isOs ? parts : ['linux', ...parts];
-  const shape = /^[a-z0-9_-]+$/;
-  const isKnown = isOs || parts.length > 1 || KNOWN_ARCHITECTURES.has(ARCHITECTURES[written]?.[0] ?? written);
-  if (parts.length > 3 || !isKnown || !parts.every((p) => shape.test(p.replaceAll('.', '')))) {
-    throw new SwarmtsError('invalid-argument', `"${text}": unknown operating system or architecture: invalid argument`);
+  const bad = text.split('/').find((part) => !COMPONENT.test(part));
+  if (bad !== undefined) {
+    const why = `platform specifier component must match "${COMPONENT.source}"`;
+    throw wrong(`"${bad}" is an invalid component of "${text}": ${why}`);
   }
+  if (parts.length > 3) throw wrong(`"${text}": cannot parse platform specifier`);
+  const [first = ''] = parts;
+  const isOs = parts.length > 1 || ['linux', 'windows', 'darwin', 'freebsd'].includes(first);
+  if (!isOs && !KNOWN_ARCHITECTURES.has(ARCHITECTURES[first]?.[0] ?? first))
+    throw wrong(`"${text}": unknown operating system or architecture`);
+  const [os = 'linux', written = hostPlatform().architecture, given] = isOs ? parts : ['linux', first];
   const [architecture, implied] = ARCHITECTURES[written] ?? [written];
   const variant = given ?? implied ?? (architecture === 'arm64' ? 'v8' : undefined);
   return { os, architecture, ...(variant ? { variant } : {}) };

@@ -15,8 +15,16 @@ describe('the platform of an image', () => {
     ] as const) {
       assert.equal(mismatch(wanted, image), undefined, `${wanted} ${image}`);
     }
-    for (const unknown of ['nope', 'linux/a/b/c', 'a b'])
-      assert.throws(() => parsePlatform(unknown), /unknown operating system or architecture: invalid argument/);
+    assert.throws(() => parsePlatform('nope'), /unknown operating system or architecture: invalid argument/);
+    assert.throws(
+      () => parsePlatform('linux/a/b/c'),
+      /"linux\/a\/b\/c": cannot parse platform specifier: invalid argument/,
+    );
+    assert.throws(
+      () => parsePlatform('linux/a b'),
+      /"a b" is an invalid component of "linux\/a b": platform specifier/,
+    );
+    assert.deepEqual(parsePlatform('bogus/amd64'), { os: 'bogus', architecture: 'amd64' });
     assert.equal(platformMismatch('box', parsePlatform('arm64'), { os: 'linux', architecture: 'arm64' }), undefined);
   });
 

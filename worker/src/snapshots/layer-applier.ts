@@ -41,8 +41,8 @@ export interface AppliedLayer {
 }
 
 export interface ApplyOptions {
-  /** False takes `.wh.` names for names: archives that are no layers. */
-  readonly whiteouts?: boolean;
+  /** False: an archive that is no layer. `.wh.` names are names, and what climbs out of the root stays at it, as with Docker. */
+  readonly isLayer?: boolean;
   readonly limits?: DiskLimits;
   /** Whose ids the archive has; the machine's without. */
   readonly ids?: IdMaps | undefined;
@@ -52,7 +52,7 @@ export interface ApplyOptions {
 export async function applyLayer(rootPath: string, tar: TarReader, options: ApplyOptions = {}): Promise<AppliedLayer> {
   const applier = new LayerApplier(
     byteString(rootPath),
-    options.whiteouts ?? true,
+    options.isLayer ?? true,
     new DiskBudget(rootPath, options.limits),
     options.ids,
   );
@@ -92,7 +92,7 @@ export async function extractTree(rootPath: string, tar: TarReader, options: Ext
 
 class LayerApplier {
   readonly #root: string;
-  readonly #whiteouts: boolean;
+  readonly #isLayer: boolean;
   /** Undefined for a layer, and for an archive that is unpacked as one. */
   readonly #plain: ExtractOptions | undefined;
   readonly #budget: DiskBudget;
@@ -105,11 +105,11 @@ class LayerApplier {
   #lastParent: { readonly raw: string; readonly resolved: string } | undefined;
   #size = 0;
 
-  constructor(root: string, whiteouts: boolean, budget: DiskBudget, ids: IdMaps | undefined, plain?: ExtractOptions) {
+  constructor(root: string, isLayer: boolean, budget: DiskBudget, ids: IdMaps | undefined, plain?: ExtractOptions) {
     this.#root = root;
     this.#ids = ids;
     this.#budget = budget;
-    this.#whiteouts = whiteouts;
+    this.#isLayer = isLayer;
     this.#plain = plain;
   }
 
@@ -119,7 +119,7 @@ class LayerApplier {
 
   async apply(header: TarHeader, tar: TarReader): Promise<void> {
     this.#budget.entry(header.name, header.size);
-    const name = cleanName(header.name);
+    const name = this.#cleanName(header.name);
     if (name === '') {
       if (header.type === 'directory' && !this.#plain) this.#setAttributes('', header);
       return;
@@ -127,7 +127,7 @@ class LayerApplier {
     const slash = name.lastIndexOf('/');
     const parent = this.#parent(slash < 0 ? '' : name.slice(0, slash));
     const base = name.slice(slash + 1);
-    if (this.#whiteouts && base.startsWith(WHITEOUT_PREFIX)) {
+    if (this.#isLayer && base.startsWith(WHITEOUT_PREFIX)) {
       this.#whiteout(parent, base);
       return;
     }
@@ -201,7 +201,7 @@ class LayerApplier {
   }
 
   #hardLink(header: TarHeader, absolute: Buffer): void {
-    const target = resolveScoped(this.#root, cleanName(header.linkName));
+    const target = resolveScoped(this.#root, this.#cleanName(header.linkName));
     if (kindOf(this.#absolute(target)) === 'missing') {
       throw corrupt(`hard link '${header.name}' points to '${header.linkName}', which is not in the layer`);
     }
@@ -269,21 +269,22 @@ class LayerApplier {
     return resolved;
   }
 
+  /** Lexically clean and relative; a name that climbs out of a layer is refused, an absolute one means the root. */
+  #cleanName(name: string): string {
+    const mayClimb = !this.#isLayer && this.#plain === undefined;
+    const out: string[] = [];
+    for (const part of name.split('/')) {
+      if (part === '' || part === '.') continue;
+      if (part !== '..') out.push(part);
+      else if (out.pop() === undefined && !mayClimb) throw corrupt(`'${name}' leads out of the layer`);
+    }
+    if (name.includes('\0')) throw corrupt('file name with a NUL byte');
+    return out.join('/');
+  }
+
   #absolute(path: string): string {
     return path === '' ? this.#root : `${this.#root}/${path}`;
   }
-}
-
-/** Lexically clean and relative; a name that climbs out is refused, an absolute one means the layer's root. */
-function cleanName(name: string): string {
-  const out: string[] = [];
-  for (const part of name.split('/')) {
-    if (part === '' || part === '.') continue;
-    if (part !== '..') out.push(part);
-    else if (out.pop() === undefined) throw corrupt(`'${name}' leads out of the layer`);
-  }
-  if (name.includes('\0')) throw corrupt('file name with a NUL byte');
-  return out.join('/');
 }
 
 function isId(n: number): boolean {
