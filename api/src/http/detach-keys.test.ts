@@ -5,7 +5,7 @@ describe('detach keys', () => {
   it('are named as Docker names them', () => {
     assert.deepEqual([...parseDetachKeys('')], [16, 17]);
     assert.deepEqual([...parseDetachKeys('ctrl-@,a,ctrl-\\,Z')], [0, 97, 28, 90]);
-    for (const bad of ['ctrl-', 'ctrl-ä', 'abc', 'a,,b'])
+    for (const bad of ['ctrl-', 'ctrl-A', 'ctrl-ä', 'abc', 'a,,b'])
       assert.throws(() => parseDetachKeys(bad), /Invalid detach keys/);
   });
 

@@ -9,7 +9,7 @@ export function parseDetachKeys(text: string): Uint8Array {
   const keys = (text === '' ? DEFAULT_DETACH_KEYS : text).split(',');
   return Uint8Array.from(
     keys.map((key) => {
-      const control = /^ctrl-(.)$/.exec(key.toLowerCase())?.[1];
+      const control = /^ctrl-(.)$/.exec(key)?.[1];
       const code = control === undefined ? -1 : CONTROL_KEYS.indexOf(control);
       if (code >= 0) return code;
       if (key.length === 1 && key.charCodeAt(0) < 128) return key.charCodeAt(0);

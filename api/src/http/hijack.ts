@@ -5,8 +5,6 @@
  */
 import { IncomingMessage, STATUS_CODES } from 'node:http';
 import type { Duplex } from 'node:stream';
-import { SwarmtsError } from '@swarmts/lib';
-import { LATE_BODY, MAX_JSON_BODY_BYTES, MAX_JSON_BODY_MS, within } from './exchange.js';
 
 /** A client that does not end its side of an answered connection loses it after so long. */
 const LINGER_MS = 2000;
@@ -27,38 +25,6 @@ export class HijackableMessage extends IncomingMessage {
   set upgrade(_asked: boolean | null) {
     // What the headers say does not matter.
   }
-}
-
-/** The body of such a request, which nobody has read yet; what comes behind it stays in the connection. */
-export async function readHijackedBody(request: IncomingMessage, connection: Duplex, head: Buffer): Promise<Buffer> {
-  if (request.headers['transfer-encoding'] !== undefined) {
-    throw new SwarmtsError('invalid-argument', 'a request that takes over the connection needs a Content-Length');
-  }
-  const length = Number(request.headers['content-length'] ?? 0);
-  if (!Number.isInteger(length) || length < 0 || length > MAX_JSON_BODY_BYTES) {
-    throw new SwarmtsError('invalid-argument', `request body is larger than ${MAX_JSON_BODY_BYTES} bytes`);
-  }
-  let bytes = head;
-  while (bytes.length < length) {
-    const chunk = await within(MAX_JSON_BODY_MS, LATE_BODY, nextChunk(connection));
-    if (chunk === undefined) throw new SwarmtsError('aborted', 'the client has gone');
-    bytes = Buffer.concat([bytes, chunk]);
-  }
-  if (bytes.length > length) connection.unshift(bytes.subarray(length));
-  return bytes.subarray(0, length);
-}
-
-function nextChunk(connection: Duplex): Promise<Buffer | undefined> {
-  return new Promise((resolve) => {
-    const take = () => {
-      const chunk: Buffer | null = connection.read();
-      if (chunk === null && !connection.readableEnded && !connection.destroyed) return;
-      for (const name of ['readable', 'end', 'close', 'error']) connection.off(name, take);
-      resolve(chunk ?? undefined);
-    };
-    for (const name of ['readable', 'end', 'close', 'error']) connection.on(name, take);
-    take();
-  });
 }
 
 /** The answer after which the connection belongs to the streams. */

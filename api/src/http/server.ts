@@ -9,7 +9,8 @@ import { asSwarmtsError, errorTable, type Logger, messageOf, SwarmtsError } from
 import { ADMIN, type Caller, callerOf, checkAccess } from './access.js';
 import { checkVersion, MAX_API_VERSION } from './api-version.js';
 import { type Call, drain, flowing, type HijackReply, headersOf, linger, type Reply } from './exchange.js';
-import { acceptHijack, answerAndEnd, endAndDrain, readHijackedBody } from './hijack.js';
+import { acceptHijack, answerAndEnd, endAndDrain } from './hijack.js';
+import { readHijackedBody } from './hijacked-body.js';
 import { type ListenOptions, openListener } from './listen.js';
 import { cleanPath, type Router, splitVersion } from './router.js';
 import { jsonBody, send, sendJson, setHeaders } from './send.js';

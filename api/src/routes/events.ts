@@ -24,6 +24,12 @@ function events(c: RouteContext, hub: EventHub, call: Call): Reply {
   const filters = parseFilters(call.query, EVENT_FILTERS);
   const sinceNs = boundNs(call.query.get('since'));
   const untilNs = boundNs(call.query.get('until'));
+  if (sinceNs !== undefined && untilNs !== undefined && sinceNs > untilNs) {
+    const [since, until] = [call.query.get('since'), call.query.get('until')];
+    throw new SwarmtsError('invalid-argument', `\`since\` time (${since}) cannot be after \`until\` time (${until})`);
+  }
+  // Whoever names an end only wants what there was, too.
+  const beginNs = sinceNs ?? (untilNs === undefined ? undefined : 0n);
   const wanted = ({ event }: HeardEvent) =>
     (sinceNs === undefined || event.timeNs >= sinceNs) &&
     (untilNs === undefined || event.timeNs <= untilNs) &&
@@ -33,7 +39,7 @@ function events(c: RouteContext, hub: EventHub, call: Call): Reply {
     kind: 'stream',
     contentType: 'application/json',
     run: async (write) => {
-      const queue = sinceNs === undefined ? [] : hub.since(sinceNs).filter(wanted);
+      const queue = beginNs === undefined ? [] : hub.since(beginNs).filter(wanted);
       const maxQueued = queue.length + MAX_QUEUED_EVENTS;
       let wake = () => {};
       let overflow = false;

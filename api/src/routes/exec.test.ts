@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import type { IncomingMessage } from 'node:http';
 import { connect, type Socket } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
 import { SwarmtsError } from '@swarmts/lib';
 import { WebSocket } from 'ws';
 import { Harness } from '../testing/harness.js';
@@ -115,10 +116,43 @@ describe('hijacked connections', () => {
     assert.match(String(keys.body), /Invalid detach keys \(nope\)/);
     const socket = await open('POST /v1.99/exec/x/start HTTP/1.1\r\nHost: x\r\n\r\n');
     assert.match((await rest(socket)).toString(), /^HTTP\/1\.1 400[\s\S]*too new/);
-    const chunked = await open(
-      `POST /exec/${await newExec()}/start HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n`,
-    );
-    assert.match((await rest(chunked)).toString(), /needs a Content-Length/);
+    const size = await api.send('POST', `/exec/${'f'.repeat(64)}/resize?h=wide&w=80`);
+    assert.deepEqual([size.status, size.json], [400, { message: 'invalid resize height "wide"' }]);
+  });
+
+  describe('with a body in chunks', () => {
+    const inChunks = async (text: string, ...later: readonly string[]) => {
+      const path = `/v1.43/exec/${await newExec()}/start`;
+      const socket = await open(`POST ${path} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n${text}`);
+      for (const t of later) {
+        await delay(5);
+        socket.write(t);
+      }
+      socket.end();
+      return (await rest(socket)).toString('latin1');
+    };
+
+    it('take the connection over behind it, however it is cut', async () => {
+      const body = ['a;x=1\r\n{"Detach":\r\n', '6\r\nfalse}\r\n', '0\r\nX: y\r\n\r\n', 'typed'];
+      assert.match(await inChunks(body.join('')), /^HTTP\/1\.1 200 OK[\s\S]{8,}typed$/);
+      assert.match(
+        await inChunks('', ...body.join('')),
+        /^HTTP\/1\.1 200 OK\r\n[\s\S]*\r\n\r\n.{8}t.{8}y.{8}p.{8}e.{8}d$/s,
+      );
+    });
+
+    it('may be started without streams', async () => {
+      assert.match(await inChunks('10\r\n{"Detach": true}\r\n0\r\n\r\n'), /^HTTP\/1\.1 200 OK/);
+      assert.equal(api.backend.containers.execStarts.at(-1)?.detach, true);
+    });
+
+    it('are refused where it is not in chunks, too large or cut off', async () => {
+      for (const wrong of ['x\r\n', '-1\r\n', '1\r\nabc\r\n', `${'0'.repeat(5000)}`, `1;${'x'.repeat(5000)}`])
+        assert.match(await inChunks(wrong), /^HTTP\/1\.1 400[\s\S]*not in chunks/);
+      assert.match(await inChunks('0\r\n', 'X: y\r\n'.repeat(100)), /^HTTP\/1\.1 400[\s\S]*not in chunks/);
+      assert.match(await inChunks('ffffffff\r\n'), /^HTTP\/1\.1 400[\s\S]*is larger than/);
+      assert.match(await inChunks('5\r\nab'), /^HTTP\/1\.1 \d+[\s\S]*the client has gone|^$/);
+    });
   });
 
   describe('that are WebSockets', () => {

@@ -22,11 +22,13 @@ export function execRoutes(c: RouteContext): Route[] {
     route('GET', '/exec/{id}/json', async (call) => json(execJson(await containers.exec(id(call))))),
     route('POST', '/exec/{id}/start', (call) => startExec(c, call)),
     route('POST', '/exec/{id}/resize', async (call) => {
-      await containers.resizeExec((await containers.exec(id(call))).id, sizeOf(call));
+      const size = sizeOf(call);
+      await containers.resizeExec((await containers.exec(id(call))).id, size);
       return empty(200);
     }),
     route('POST', '/containers/{id}/resize', async (call) => {
-      await containers.resize((await node.container(id(call))).id, sizeOf(call));
+      const size = sizeOf(call);
+      await containers.resize((await node.container(id(call))).id, size);
       return empty(200);
     }),
     route('POST', '/containers/{id}/attach', (call) => attach(c, call, 'tcp')),

@@ -406,6 +406,13 @@ describe('routes', () => {
       .split('\n')
       .map((l) => (JSON.parse(l) as { Type: string }).Type);
     assert.deepEqual(types, ['service', 'container']);
+    const untilNow = await api.send('GET', `/events?until=${NOW_MS / 1000 + 1}`);
+    assert.equal(String(untilNow.body), String(kept.body), 'an end alone asks for what there was');
+    const never = await api.send('GET', '/events?since=20&until=10');
+    assert.deepEqual(
+      [never.status, never.json],
+      [400, { message: '`since` time (20) cannot be after `until` time (10)' }],
+    );
   });
 
   it('tell what was pruned, and go on where somebody else was faster', async () => {
