@@ -18,6 +18,9 @@ export interface SystemInfo {
   readonly cgroupVersion: string;
   readonly defaultRuntime: string;
   readonly runtimes: readonly string[];
+  /** Where devices are described, and the names of those that are, "vendor.com/class=name". */
+  readonly cdiDirectories: readonly string[];
+  readonly cdiDevices: readonly string[];
   readonly labels: readonly string[];
   readonly insecureRegistries: readonly string[];
   readonly registryMirrors: readonly string[];

@@ -38,6 +38,7 @@ export { parseProxy, withoutPassword } from './images/proxy-for.js';
 export { isBehind, LineCounter, type LinePosition } from './logs/line-position.js';
 export * from './logs/log-api.js';
 export { checkLogOptions } from './logs/log-options.js';
+export { CDI_DIRECTORIES, cdiDevices } from './runtime/cdi.js';
 export type { RuntimeVersion } from './runtime/known-escapes.js';
 export type { LabelSupport } from './runtime/security-labels.js';
 export { signalNumber } from './runtime/signals.js';

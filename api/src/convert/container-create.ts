@@ -273,6 +273,7 @@ function refuseEndpointOptions(target: string, o: JsonObject | undefined, ipam: 
   };
   if ((ipam?.strings('LinkLocalIPs') ?? []).length > 0) refuse('link-local addresses');
   if (Object.keys(o?.map('DriverOpts') ?? {}).length > 0) refuse('driver options');
+  if ((o?.integer('GwPriority') ?? 0) !== 0) refuse('priorities of gateways');
 }
 
 function portsOf(bindings: JsonObject | undefined): ContainerCreate['ports'] {

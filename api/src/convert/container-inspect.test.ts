@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import type { ContainerSummary } from '../backend.js';
+import { MAX_API_VERSION } from '../http/api-version.js';
 import { JsonObject } from '../json/object.js';
 import { container } from '../testing/memory-backend.js';
 import { containerListJson } from './container.js';
@@ -18,11 +19,17 @@ describe('a container that is inspected', () => {
 
   it('shows the ports that were asked for, and not those that were free', () => {
     const PortBindings = { '80/tcp': [{ HostIp: '', HostPort: '' }] };
-    const inspected = containerInspectJson({ ...made, given: { config: {}, hostConfig: { PortBindings } } }) as object;
+    const inspected = containerInspectJson(
+      { ...made, given: { config: {}, hostConfig: { PortBindings } } },
+      MAX_API_VERSION,
+    ) as object;
     assert.deepEqual((inspected as Inspected).HostConfig.PortBindings, PortBindings);
-    const none = containerInspectJson({ ...made, given: { config: {}, hostConfig: { PortBindings: null } } }) as object;
+    const none = containerInspectJson(
+      { ...made, given: { config: {}, hostConfig: { PortBindings: null } } },
+      MAX_API_VERSION,
+    ) as object;
     assert.deepEqual((none as Inspected).HostConfig.PortBindings, {});
-    const ofTask = containerInspectJson(made) as object;
+    const ofTask = containerInspectJson(made, MAX_API_VERSION) as object;
     assert.deepEqual((ofTask as Inspected).HostConfig.PortBindings, {
       '80/tcp': [{ HostIp: '0.0.0.0', HostPort: '32768' }],
     });
@@ -30,7 +37,7 @@ describe('a container that is inspected', () => {
 
   it('is on its networks, also before it runs, or has the host’s or none', () => {
     const of = (c: Partial<ContainerSummary>) => {
-      const { NetworkSettings, HostConfig } = containerListJson({ ...made, ...c }, 0) as {
+      const { NetworkSettings, HostConfig } = containerListJson({ ...made, ...c }, 0, MAX_API_VERSION) as {
         HostConfig: { NetworkMode: string };
         NetworkSettings: { Networks: Record<string, { NetworkID: string; EndpointID: string }> };
       };
@@ -45,7 +52,8 @@ describe('a container that is inspected', () => {
     assert.deepEqual(of({ networkMode: 'container:c2', networks: [] }), ['container:c2']);
   });
 
-  const inspect = (c: Partial<ContainerSummary>) => containerInspectJson({ ...made, ...c }) as object as Inspected;
+  const inspect = (c: Partial<ContainerSummary>) =>
+    containerInspectJson({ ...made, ...c }, MAX_API_VERSION) as object as Inspected;
   const HOST_CONFIG = {
     Dns: ['192.0.2.53'],
     DnsSearch: ['example.org'],
@@ -187,7 +195,7 @@ describe('a container that is inspected', () => {
     const ports = { '80/tcp': [{ HostIp: '0.0.0.0', HostPort: '32768' }], '90/tcp': null };
     assert.deepEqual(inspect({ exposedPorts }).NetworkSettings.Ports, ports);
     assert.deepEqual(inspect({ exposedPorts }).Config.ExposedPorts, { '80/tcp': {}, '90/tcp': {} });
-    const listed = containerListJson({ ...made, exposedPorts }, 0) as { Ports: readonly object[] };
+    const listed = containerListJson({ ...made, exposedPorts }, 0, MAX_API_VERSION) as { Ports: readonly object[] };
     assert.deepEqual(listed.Ports[1], { PrivatePort: 90, Type: 'tcp' });
     for (const without of [{ networkMode: 'host' }, { networkMode: 'container:x' }, { state: 'exited' as const }])
       assert.deepEqual(inspect({ exposedPorts, ...without }).NetworkSettings.Ports, {});

@@ -1,12 +1,13 @@
 /** A container as it is inspected. Of what the engine does not look into, what the client gave when it made the container is shown. */
 import { builtinNetworks } from '@swarmts/proto';
 import type { ContainerSummary } from '../backend.js';
+import { type ApiVersion, SINCE } from '../http/api-version.js';
 import { omitEmpty, timeJson } from '../json/write.js';
 import { mountsJson, networksJson, openPorts, portMapJson } from './container.js';
 import { containerDirectories } from './graph-driver.js';
 import { hostConfigJson } from './host-config.js';
 
-export function containerInspectJson(c: ContainerSummary): Record<string, unknown> {
+export function containerInspectJson(c: ContainerSummary, version: ApiVersion): Record<string, unknown> {
   const running = c.state === 'running' || c.state === 'paused' || c.state === 'restarting';
   return {
     Id: c.id,
@@ -43,7 +44,7 @@ export function containerInspectJson(c: ContainerSummary): Record<string, unknow
     HostConfig: hostConfigJson(c),
     GraphDriver: containerDirectories(c.directory, c.layers),
     Mounts: mountsJson(c),
-    Config: configJson(c),
+    Config: configJson(c, version),
     NetworkSettings: {
       Bridge: '',
       SandboxID: c.netns === '' ? '' : c.id,
@@ -55,7 +56,7 @@ export function containerInspectJson(c: ContainerSummary): Record<string, unknow
       SecondaryIPAddresses: null,
       SecondaryIPv6Addresses: null,
       ...bridgeJson(c),
-      Networks: networksJson(c),
+      Networks: networksJson(c, version),
     },
   };
 }
@@ -88,7 +89,7 @@ function healthJson({ health, healthCheck }: ContainerSummary): Record<string, u
   };
 }
 
-function configJson(c: ContainerSummary): Record<string, unknown> {
+function configJson(c: ContainerSummary, [, minor]: ApiVersion): Record<string, unknown> {
   const { domainname = '', stdinOnce = false, stopTimeoutSeconds } = c.settings;
   const exposed = Object.fromEntries(c.exposedPorts.map((p) => [`${p.targetPort}/${p.protocol}`, {}]));
   return {
@@ -97,7 +98,7 @@ function configJson(c: ContainerSummary): Record<string, unknown> {
     AttachStderr: false,
     Volumes: null,
     OnBuild: null,
-    ...c.given?.config,
+    ...withoutMac(c.given?.config, minor),
     Domainname: domainname,
     StdinOnce: stdinOnce,
     Hostname: c.hostname,
@@ -115,6 +116,13 @@ function configJson(c: ContainerSummary): Record<string, unknown> {
     ...(c.stopSignal === '' ? {} : { StopSignal: c.stopSignal }),
     ...(stopTimeoutSeconds === undefined ? {} : { StopTimeout: stopTimeoutSeconds }),
   };
+}
+
+/** From the time on that endpoints have theirs, it is none of the container. */
+function withoutMac(config: Readonly<Record<string, unknown>> = {}, minor: number): Readonly<Record<string, unknown>> {
+  if (minor < SINCE.severalNetworks) return config;
+  const { MacAddress: _mac, ...rest } = config;
+  return rest;
 }
 
 function healthcheckJson(h: NonNullable<ContainerSummary['healthCheck']>['config']): Record<string, unknown> {

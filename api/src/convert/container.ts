@@ -2,11 +2,15 @@
 import { isIP } from 'node:net';
 import { builtinNetworks } from '@swarmts/proto';
 import type { ContainerNetwork, ContainerSummary } from '../backend.js';
+import { type ApiVersion, SINCE } from '../http/api-version.js';
 import { humanDuration, omitEmpty } from '../json/write.js';
+
+const SHORT_ID_DIGITS = 12;
 
 export function containerListJson(
   c: ContainerSummary,
   nowMs: number,
+  version: ApiVersion,
   linkNames: readonly string[] = [],
 ): Record<string, unknown> {
   return {
@@ -25,8 +29,11 @@ export function containerListJson(
     Labels: c.labels,
     State: c.state,
     Status: statusText(c, nowMs),
-    HostConfig: { NetworkMode: networkModeJson(c) },
-    NetworkSettings: { Networks: networksJson(c) },
+    HostConfig: {
+      NetworkMode: networkModeJson(c),
+      ...(version[1] >= SINCE.annotations ? omitEmpty({ Annotations: c.settings.annotations }) : {}),
+    },
+    NetworkSettings: { Networks: networksJson(c, version) },
     Mounts: mountsJson(c),
   };
 }
@@ -75,11 +82,11 @@ export function portMapJson(ports: ContainerSummary['ports']): Record<string, un
 
 export const networkModeJson = (c: ContainerSummary): string => (c.networkMode === 'local' ? 'default' : c.networkMode);
 
-export function networksJson(c: ContainerSummary): Record<string, unknown> {
+export function networksJson(c: ContainerSummary, version: ApiVersion): Record<string, unknown> {
   const { host, none } = builtinNetworks;
   const whole = [host, none].find((n) => n.name === c.networkMode);
   const all = whole ? [{ ...NO_NETWORK, ...whole }] : c.networks;
-  return Object.fromEntries(all.map((n) => [n.name, endpointJson(n)]));
+  return Object.fromEntries(all.map((n) => [n.name, endpointJson(c.id, n, version)]));
 }
 
 const NO_NETWORK: ContainerNetwork = {
@@ -96,11 +103,15 @@ const NO_NETWORK: ContainerNetwork = {
   aliases: [],
 };
 
-function endpointJson(n: ContainerNetwork): Record<string, unknown> {
+function endpointJson(containerId: string, n: ContainerNetwork, [, minor]: ApiVersion): Record<string, unknown> {
+  // Before they could ask for them, clients were to see it here that a container is found by its id.
+  const shortId = containerId.slice(0, SHORT_ID_DIGITS);
+  const isNamed = n.id !== '' && n.dnsNames?.includes(shortId) === true && !n.aliases.includes(shortId);
+  const aliases = minor < SINCE.plainAliases && isNamed ? [...n.aliases, shortId] : n.aliases;
   return {
     IPAMConfig: ipamConfigJson(n.fixedAddresses ?? []),
     Links: n.links && n.links.length > 0 ? n.links.map((l) => `${l.container}:${l.alias}`) : null,
-    Aliases: n.aliases.length === 0 ? null : n.aliases,
+    Aliases: aliases.length === 0 ? null : aliases,
     NetworkID: n.id,
     EndpointID: n.endpointId,
     Gateway: n.gateway,
@@ -111,7 +122,8 @@ function endpointJson(n: ContainerNetwork): Record<string, unknown> {
     GlobalIPv6PrefixLen: n.ipv6PrefixLength,
     MacAddress: n.mac,
     DriverOpts: null,
-    DNSNames: n.dnsNames ?? null,
+    ...(minor >= SINCE.gatewayPriority ? { GwPriority: 0 } : {}),
+    ...(minor >= SINCE.severalNetworks ? { DNSNames: n.dnsNames ?? null } : {}),
   };
 }
 

@@ -1,10 +1,9 @@
 /** Images of the node. */
 import type { ImageSummary } from '../backend.js';
+import { type ApiVersion, SINCE } from '../http/api-version.js';
 import type { HistoryRecord, RemovedImage } from '../image-backend.js';
 import { timeJson, ZERO_TIME } from '../json/write.js';
 import { imageDirectories } from './graph-driver.js';
-
-type ApiVersion = readonly [number, number];
 
 /** From 1.43 on an image without a name has empty lists, before it has a name of its own. */
 const EMPTY_NAMES_SINCE = 43;
@@ -37,10 +36,10 @@ export function imageInspectJson(i: ImageSummary, version: ApiVersion): Record<s
     RepoDigests: i.repoDigests,
     Parent: i.parent,
     Comment: i.comment,
-    Created: i.created || ZERO_TIME,
+    ...(i.created === '' && version[1] >= NO_VIRTUAL_SIZE_SINCE ? {} : { Created: i.created || ZERO_TIME }),
     DockerVersion: '',
     Author: i.author,
-    Config: { ...EMPTY_CONFIG, ...i.config },
+    Config: { ...(version[1] < SINCE.imageConfigsOnly ? EMPTY_CONFIG : EMPTY_IMAGE_CONFIG), ...i.config },
     Architecture: i.architecture,
     ...(i.variant ? { Variant: i.variant } : {}),
     Os: i.os,
@@ -52,25 +51,30 @@ export function imageInspectJson(i: ImageSummary, version: ApiVersion): Record<s
   };
 }
 
-/** Docker shows every field of a configuration. */
+/** What an image says of its containers. */
+const EMPTY_IMAGE_CONFIG = {
+  User: '',
+  Env: null,
+  Cmd: null,
+  Volumes: null,
+  WorkingDir: '',
+  Entrypoint: null,
+  OnBuild: null,
+  Labels: null,
+};
+
+/** Docker showed every field of a configuration. */
 const EMPTY_CONFIG = {
+  ...EMPTY_IMAGE_CONFIG,
   Hostname: '',
   Domainname: '',
-  User: '',
   AttachStdin: false,
   AttachStdout: false,
   AttachStderr: false,
   Tty: false,
   OpenStdin: false,
   StdinOnce: false,
-  Env: null,
-  Cmd: null,
   Image: '',
-  Volumes: null,
-  WorkingDir: '',
-  Entrypoint: null,
-  OnBuild: null,
-  Labels: null,
 };
 
 export function historyJson(h: HistoryRecord): Record<string, unknown> {

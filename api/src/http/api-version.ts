@@ -1,13 +1,29 @@
 /** Which versions of the Docker Engine API are spoken. */
 import { SwarmtsError } from '@swarmts/lib';
 
-export const MAX_API_VERSION: readonly [number, number] = [1, 43];
-export const MIN_API_VERSION: readonly [number, number] = [1, 24];
+/** Major and minor. */
+export type ApiVersion = readonly [number, number];
+
+export const MAX_API_VERSION: ApiVersion = [1, 51];
+export const MIN_API_VERSION: ApiVersion = [1, 24];
+
+/** From which minor version on answers have, or have no more, what they are named after. */
+export const SINCE = {
+  /** Several networks of a container that is made, names of endpoints, states of runtimes, directories of CDI. */
+  severalNetworks: 44,
+  /** Aliases are those that were asked for. */
+  plainAliases: 45,
+  annotations: 46,
+  gatewayPriority: 48,
+  firewallBackend: 49,
+  imageConfigsOnly: 50,
+  usersOfImages: 51,
+} as const;
 
 /** Throws SwarmtsError 'invalid-argument' in the words that clients know. */
-export function checkVersion(version: readonly [number, number]): void {
+export function checkVersion(version: ApiVersion): void {
   const text = version.join('.');
-  const compare = (a: readonly [number, number], b: readonly [number, number]) => a[0] - b[0] || a[1] - b[1];
+  const compare = (a: ApiVersion, b: ApiVersion) => a[0] - b[0] || a[1] - b[1];
   if (compare(version, MAX_API_VERSION) > 0) {
     const max = MAX_API_VERSION.join('.');
     throw new SwarmtsError(

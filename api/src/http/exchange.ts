@@ -7,6 +7,7 @@ import type { Duplex } from 'node:stream';
 import { SwarmtsError } from '@swarmts/lib';
 import { JsonObject } from '../json/object.js';
 import type { Caller } from './access.js';
+import type { ApiVersion } from './api-version.js';
 import type { SharedChunk } from './shared-chunk.js';
 
 /** JSON bodies; a spec with a 1000 KiB config in base64 fits twice. */
@@ -25,7 +26,7 @@ export interface Call {
   readonly query: URLSearchParams;
   readonly headers: Readonly<Record<string, string>>;
   /** [major, minor] as asked for, or the newest. */
-  readonly apiVersion: readonly [number, number];
+  readonly apiVersion: ApiVersion;
   /** Aborted when the client goes away or the server closes. */
   readonly signal: AbortSignal;
   readonly caller: Caller;

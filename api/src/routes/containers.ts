@@ -17,6 +17,7 @@ import {
   type FilterArgs,
   parseFilters,
 } from '../filters.js';
+import { SINCE } from '../http/api-version.js';
 import { type Call, empty, flag, json, type Reply, readInteger, readJson } from '../http/exchange.js';
 import { type Route, route } from '../http/router.js';
 import type { RouteContext } from './context.js';
@@ -50,7 +51,11 @@ export function containerRoutes(c: RouteContext): Route[] {
     route('GET', '/containers/json', async (call) => json(await list(c, call))),
     route('POST', '/containers/create', async (call) => {
       const { query } = call;
-      const given = readContainerCreate(await readJson(call), query.get('name') ?? '', query.get('platform') ?? '');
+      const body = await readJson(call);
+      if (Object.keys(body.value).length === 0) {
+        throw new SwarmtsError('invalid-argument', 'Config cannot be empty in order to create a container');
+      }
+      const given = readContainerCreate(body, query.get('name') ?? '', query.get('platform') ?? '');
       const spec = await asOfOldClient(c, call, given);
       for (const mode of [spec.pidMode, spec.ipcMode]) await checkPeer(c, mode);
       const { id: Id, warnings } = await node.createContainer(spec);
@@ -60,7 +65,7 @@ export function containerRoutes(c: RouteContext): Route[] {
     route('GET', '/containers/{id:*}/json', async (call) => {
       const container = await node.container(id(call));
       const size = flag(call.query, 'size') ? await sizesJson(c, container.id) : {};
-      return json({ ...containerInspectJson(container), ...size });
+      return json({ ...containerInspectJson(container, call.apiVersion), ...size });
     }),
     route('GET', '/containers/{id}/logs', async (call) => {
       const container = await node.container(id(call));
@@ -132,6 +137,11 @@ export function containerRoutes(c: RouteContext): Route[] {
 /** What the defaults were before the API's version said so. */
 async function asOfOldClient({ backend }: RouteContext, call: Call, spec: ContainerCreate): Promise<ContainerCreate> {
   const [, minor] = call.apiVersion;
+  const networks = (spec.networks ?? []).map((n) => n.target);
+  if (minor < SINCE.severalNetworks && networks.length > 1) {
+    const what = `Container cannot be connected to network endpoints: ${networks.sort().join(', ')}`;
+    throw new SwarmtsError('invalid-argument', what);
+  }
   const shares = minor < 40 && spec.ipcMode === '' ? { ipcMode: 'shareable' } : {};
   if (minor >= 41 || spec.cgroupnsMode !== '' || (await backend.system.info()).cgroupVersion === '2')
     return { ...spec, ...shares };
@@ -246,7 +256,7 @@ async function list(c: RouteContext, call: Call): Promise<unknown[]> {
   const imageOf = currentImages(c);
   return Promise.all(
     (limit > 0 ? found.slice(0, limit) : found).map(async (x) => ({
-      ...containerListJson(x, c.now(), linkNames.get(x.name)),
+      ...containerListJson(x, c.now(), call.apiVersion, linkNames.get(x.name)),
       Image: (await imageOf(x.image)) === x.imageId ? x.image : x.imageId,
       ...(size ? await sizesJson(c, x.id) : {}),
     })),

@@ -15,7 +15,7 @@ export async function diskUsage(c: RouteContext, call: Call): Promise<Record<str
   const containers = await c.backend.node.containers();
   return {
     ...(wanted.has('image') ? { LayersSize: usage.layersBytes, Images: await images(c, call, usage, containers) } : {}),
-    ...(wanted.has('container') ? { Containers: await sizes(c, containers) } : {}),
+    ...(wanted.has('container') ? { Containers: await sizes(c, call, containers) } : {}),
     ...(wanted.has('volume') ? { Volumes: await volumes(c, containers) } : {}),
     ...(wanted.has('build-cache') ? { BuildCache: [] } : {}),
   };
@@ -42,9 +42,9 @@ async function images(c: RouteContext, call: Call, usage: ImageUsage, containers
     }));
 }
 
-function sizes(c: RouteContext, containers: Containers): Promise<unknown[]> {
+function sizes(c: RouteContext, call: Call, containers: Containers): Promise<unknown[]> {
   return Promise.all(
-    containers.map(async (x) => ({ ...containerListJson(x, c.now()), ...(await sizesJson(c, x.id)) })),
+    containers.map(async (x) => ({ ...containerListJson(x, c.now(), call.apiVersion), ...(await sizesJson(c, x.id)) })),
   );
 }
 

@@ -1,9 +1,11 @@
 /** What moves images: pull and import, push, load, save, login, and the refusal of searches. */
 import { isSwarmtsError, SwarmtsError } from '@swarmts/lib';
+import { SINCE } from '../http/api-version.js';
 import { type Call, json, type Reply, readJson } from '../http/exchange.js';
 import { type Route, refuse, route } from '../http/router.js';
 import { decodeRegistryAuth, REGISTRY_AUTH } from '../registry-auth.js';
 import type { RouteContext } from './context.js';
+import { requirePlatform } from './image-platform.js';
 import { progressReply, progressStream } from './progress.js';
 
 export function imageTransferRoutes(c: RouteContext): Route[] {
@@ -14,6 +16,7 @@ export function imageTransferRoutes(c: RouteContext): Route[] {
     route('GET', '/images/get', async (call) => {
       const names = call.query.getAll('names').flatMap((n) => n.split(','));
       if (names.length === 0) throw new SwarmtsError('invalid-argument', 'no image was named: use names=IMAGE');
+      await checkPlatform(c, call, SINCE.gatewayPriority, names);
       return archive(images.save(names, call.signal));
     }),
     refuse(
@@ -21,12 +24,17 @@ export function imageTransferRoutes(c: RouteContext): Route[] {
       '/images/search',
       'searching for images is not supported by this registry: the distribution API has no search',
     ),
-    route('GET', '/images/{name:*}/get', async (call) => archive(images.save([call.params.name ?? ''], call.signal))),
+    route('GET', '/images/{name:*}/get', async (call) => {
+      const names = [call.params.name ?? ''];
+      await checkPlatform(c, call, SINCE.gatewayPriority, names);
+      return archive(images.save(names, call.signal));
+    }),
     route('POST', '/images/{name:*}/push', async (call) => {
       const header = call.headers[REGISTRY_AUTH];
       const tag = call.query.get('tag') ?? '';
       const name = call.params.name ?? '';
       const ref = tag === '' ? name : `${name}:${tag}`;
+      await checkPlatform(c, call, SINCE.annotations, [ref]);
       const options = { auth: decodeRegistryAuth(header), all: tag === '' };
       return progressReply(call, images.push(ref, options, call.signal));
     }),
@@ -41,6 +49,11 @@ export function imageTransferRoutes(c: RouteContext): Route[] {
       return json({ Status: 'Login Succeeded', IdentityToken: await images.login(auth, call.signal) });
     }),
   ];
+}
+
+async function checkPlatform(c: RouteContext, call: Call, since: number, names: readonly string[]): Promise<void> {
+  if (!call.query.has('platform')) return;
+  for (const name of names) requirePlatform(call, since, name, await c.backend.images.find(name));
 }
 
 async function pull({ backend }: RouteContext, call: Call): Promise<Reply> {

@@ -4,9 +4,11 @@ import type { ImageSummary } from '../backend.js';
 import { historyJson, imageInspectJson, imageListJson, removedJson } from '../convert/image.js';
 import { untilOf } from '../filter-time.js';
 import { acceptsLabels, acceptsPrunedLabels, booleanFilter, parseFilters } from '../filters.js';
+import { SINCE } from '../http/api-version.js';
 import { type Call, empty, flag, json } from '../http/exchange.js';
 import { type Route, route } from '../http/router.js';
 import type { RouteContext } from './context.js';
+import { requirePlatform } from './image-platform.js';
 
 export function imageRoutes(c: RouteContext): Route[] {
   const { images } = c.backend;
@@ -23,10 +25,13 @@ export function imageRoutes(c: RouteContext): Route[] {
       c.pruned('image', freedBytes);
       return json({ ImagesDeleted: removed.length > 0 ? removed.map(removedJson) : null, SpaceReclaimed: freedBytes });
     }),
-    route('GET', '/images/{name:*}/json', async (call) =>
-      json(imageInspectJson(await images.find(name(call)), call.apiVersion)),
-    ),
+    route('GET', '/images/{name:*}/json', async (call) => {
+      const image = await images.find(name(call));
+      requirePlatform(call, SINCE.firewallBackend, name(call), image);
+      return json(imageInspectJson(image, call.apiVersion));
+    }),
     route('GET', '/images/{name:*}/history', async (call) => {
+      requirePlatform(call, SINCE.gatewayPriority, name(call), await images.find(name(call)));
       return json((await images.history(name(call))).map(historyJson));
     }),
     route('POST', '/images/{name:*}/tag', async (call) => {
@@ -37,6 +42,9 @@ export function imageRoutes(c: RouteContext): Route[] {
       return empty(201);
     }),
     route('DELETE', '/images/{name:*}', async (call) => {
+      if (call.query.has('platforms')) {
+        requirePlatform(call, SINCE.imageConfigsOnly, name(call), await images.find(name(call)));
+      }
       const options = { force: flag(call.query, 'force'), prune: !flag(call.query, 'noprune') };
       return json((await images.remove(name(call), options)).map(removedJson));
     }),
@@ -71,8 +79,10 @@ async function list({ backend, now }: RouteContext, call: Call): Promise<unknown
       return dangling === undefined || dangling === (i.repoTags.length === 0);
     });
   const shared = flag(call.query, 'shared-size') ? (await images.diskUsage()).sharedBytes : undefined;
+  const containers = call.apiVersion[1] >= SINCE.usersOfImages ? await backend.node.containers() : undefined;
+  const users = (id: string) => containers?.filter((x) => x.imageId === id).length ?? -1;
   return found.map((i) => ({
-    ...imageListJson(i, -1, call.apiVersion),
+    ...imageListJson(i, users(i.id), call.apiVersion),
     ...(shared ? { SharedSize: shared.get(i.id) ?? 0 } : {}),
   }));
 }

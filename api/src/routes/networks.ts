@@ -24,6 +24,7 @@ import {
   type FilterArgs,
   parseFilters,
 } from '../filters.js';
+import { SINCE } from '../http/api-version.js';
 import { type Call, empty, flag, json, type Reply, readJson } from '../http/exchange.js';
 import { type Route, route } from '../http/router.js';
 import type { JsonObject } from '../json/object.js';
@@ -60,7 +61,7 @@ export function networkRoutes(c: RouteContext): Route[] {
       const found = findNetwork(await allNetworks(c), ref(call), call.query.get('scope') ?? '');
       const joined = c.backend.node.joinedNetworks().find((n) => n.network.id === found.id);
       const parties = joined ? joinedNetworkJson(joined, flag(call.query, 'verbose')) : {};
-      return json({ ...found.json(await c.backend.node.containers()), ...parties });
+      return json({ ...familiesFor(call), ...found.json(await c.backend.node.containers()), ...parties });
     }),
     route('POST', '/networks/create', async (call) => json(await create(c, await readJson(call)), 201)),
     route('POST', '/networks/prune', async (call) => json({ NetworksDeleted: await prune(c, call.query) })),
@@ -91,12 +92,18 @@ export function networkRoutes(c: RouteContext): Route[] {
   ];
 }
 
-async function list(c: RouteContext, { query }: Call): Promise<Reply> {
-  const filters = parseFilters(query, FILTERS);
+async function list(c: RouteContext, call: Call): Promise<Reply> {
+  const filters = parseFilters(call.query, FILTERS);
   checkWords(filters, 'type', ['builtin', 'custom']);
   const all = await allNetworks(c);
   const used = filters.has('dangling') ? await usedNetworks(c) : new Set<string>();
-  return json(all.filter((n) => isWanted(n, filters, used)).map((n) => n.json()));
+  const families = familiesFor(call);
+  return json(all.filter((n) => isWanted(n, filters, used)).map((n) => ({ ...families, ...n.json() })));
+}
+
+/** Every network has addresses of IPv4. */
+function familiesFor({ apiVersion: [, minor] }: Call): Readonly<Record<string, boolean>> {
+  return minor >= SINCE.gatewayPriority ? { EnableIPv4: true } : {};
 }
 
 async function allNetworks({ backend }: RouteContext): Promise<readonly KnownNetwork[]> {

@@ -2,7 +2,7 @@
 import type { SystemInfo } from '../backend.js';
 import { swarmInfoJson } from '../convert/cluster.js';
 import { genericJson } from '../convert/resources.js';
-import { MAX_API_VERSION, MIN_API_VERSION } from '../http/api-version.js';
+import { type ApiVersion, MAX_API_VERSION, MIN_API_VERSION, SINCE } from '../http/api-version.js';
 import { json, type Reply } from '../http/exchange.js';
 import { type Route, route } from '../http/router.js';
 import type { RouteContext } from './context.js';
@@ -27,9 +27,9 @@ export function systemRoutes(c: RouteContext): Route[] {
     route('GET', '/_ping', ping),
     route('HEAD', '/_ping', ping),
     route('GET', '/version', async () => json(versionJson(c.version, await c.backend.system.info()))),
-    route('GET', '/info', async () => {
+    route('GET', '/info', async (call) => {
       const [system, swarm] = await Promise.all([c.backend.system.info(), c.backend.swarm.info()]);
-      return json({ ...infoJson(system, c.now()), Swarm: swarmInfoJson(swarm) });
+      return json({ ...infoJson(system, c.now(), call.apiVersion), Swarm: swarmInfoJson(swarm) });
     }),
     route('GET', '/system/df', async (call) => json(await diskUsage(c, call))),
     route('GET', '/swarmts/v1/doctor', async () => json({ Checks: await c.backend.system.doctor() })),
@@ -79,11 +79,12 @@ const LOOPBACK = '127.0.0.0/8';
 
 const withSlash = (url: string) => (url.endsWith('/') ? url : `${url}/`);
 
-function infoJson(s: SystemInfo, nowMs: number): Record<string, unknown> {
+function infoJson(s: SystemInfo, nowMs: number, [, minor]: ApiVersion): Record<string, unknown> {
   const index = (Name: string, official: boolean) => [
     Name,
     { Name, Mirrors: official ? s.registryMirrors.map(withSlash) : [], Secure: official, Official: official },
   ];
+  const commit = minor >= SINCE.firewallBackend ? { ID: '' } : { ID: '', Expected: '' };
   const isSubnet = (r: string) => /\/\d+$/.test(r);
   return {
     ID: s.id,
@@ -108,8 +109,7 @@ function infoJson(s: SystemInfo, nowMs: number): Record<string, unknown> {
     CPUSet: s.limits.cpuset,
     PidsLimit: s.limits.pids,
     IPv4Forwarding: true,
-    BridgeNfIptables: true,
-    BridgeNfIp6tables: true,
+    ...(minor < SINCE.imageConfigsOnly ? { BridgeNfIptables: true, BridgeNfIp6tables: true } : {}),
     Debug: s.debug,
     NFd: 0,
     OomKillDisable: s.limits.oomKillDisable,
@@ -144,14 +144,16 @@ function infoJson(s: SystemInfo, nowMs: number): Record<string, unknown> {
     Labels: s.labels,
     ExperimentalBuild: false,
     ServerVersion: s.version,
-    Runtimes: Object.fromEntries(s.runtimes.map((name) => [name, { path: name }])),
+    Runtimes: Object.fromEntries(
+      s.runtimes.map((name) => [name, { path: name, ...(minor >= SINCE.severalNetworks ? { status: {} } : {}) }]),
+    ),
     DefaultRuntime: s.defaultRuntime,
     LiveRestoreEnabled: true,
     Isolation: '',
     InitBinary: 'docker-init',
-    ContainerdCommit: { ID: '', Expected: '' },
-    RuncCommit: { ID: '', Expected: '' },
-    InitCommit: { ID: '', Expected: '' },
+    ContainerdCommit: commit,
+    RuncCommit: commit,
+    InitCommit: commit,
     SecurityOptions: [
       ...s.securityModules.map((name) => `name=${name}`),
       `name=seccomp,profile=${s.seccompProfile}`,
@@ -159,6 +161,11 @@ function infoJson(s: SystemInfo, nowMs: number): Record<string, unknown> {
       'name=cgroupns',
       ...(s.noNewPrivileges ? ['name=no-new-privileges'] : []),
     ],
+    ...(minor >= SINCE.severalNetworks ? { CDISpecDirs: s.cdiDirectories } : {}),
+    ...(minor >= SINCE.firewallBackend ? { FirewallBackend: { Driver: 'nftables' } } : {}),
+    ...(minor >= SINCE.imageConfigsOnly
+      ? { DiscoveredDevices: s.cdiDevices.map((ID) => ({ Source: 'cdi', ID })) }
+      : {}),
     Warnings: s.warnings,
   };
 }

@@ -206,6 +206,8 @@ export class MemorySystem implements SystemBackend {
       cgroupVersion: '2',
       defaultRuntime: 'runc',
       runtimes: ['runc'],
+      cdiDirectories: ['/etc/cdi'],
+      cdiDevices: ['example.com/gpu=0'],
       labels: [],
       insecureRegistries: ['registry.test:5000'],
       registryMirrors: [],

@@ -97,8 +97,10 @@ function relaxed(s: Schema, mayBeAbsent = true): Schema {
     );
   const mayBeNull = s.nullable === true || s.type === 'array' || s.type === 'object';
   const more = s.additionalProperties;
+  const { nullable: _nullable, ...rest } = s;
+  if (s.nullable === true && s.allOf) return { anyOf: [{ type: 'null' }, relaxed(rest)] } as Schema;
   return {
-    ...s,
+    ...(s.type === undefined ? rest : s),
     ...(mayBeNull && typeof s.type === 'string' ? { type: [s.type, 'null'] } : {}),
     ...(s.enum && mayBeNull ? { enum: [...s.enum, null] } : {}),
     ...(s.properties ? { properties: each(s.properties) } : {}),

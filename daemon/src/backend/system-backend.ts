@@ -5,7 +5,7 @@ import { basename } from 'node:path';
 import type { DoctorCheck, HealthCheckResult, LimitSupport, SystemBackend, SystemInfo } from '@swarmts/api';
 import { NO_LEADER } from '@swarmts/manager';
 import { CLIENT_ADDRESS_WARNING, keepsClientAddress } from '@swarmts/netplugins';
-import { type ContainerEngine, withoutPassword } from '@swarmts/worker';
+import { CDI_DIRECTORIES, type ContainerEngine, cdiDevices, withoutPassword } from '@swarmts/worker';
 import type { DaemonConfig } from '../config/config.js';
 import type { DaemonMetrics } from '../metrics/daemon-metrics.js';
 import type { SwarmNode } from '../swarm/swarm-node.js';
@@ -42,6 +42,8 @@ export class DaemonSystemBackend implements SystemBackend {
       backingFilesystem: filesystemName(statfsSync(config.dataRoot).type),
       cgroupDriver: 'cgroupfs',
       defaultRuntime,
+      cdiDirectories: CDI_DIRECTORIES,
+      cdiDevices: cdiDevices(),
       runtimes: [...new Set([defaultRuntime, ...c.runtimes])],
       labels: config.labels,
       insecureRegistries: config.insecureRegistries,

@@ -1,0 +1,58 @@
+/** Which platform of an image is meant: the node keeps one of each image, so that it is that one or none. */
+import { isSwarmtsError, SwarmtsError } from '@swarmts/lib';
+import type { ImageSummary } from '../backend.js';
+import type { Call } from '../http/exchange.js';
+import { JsonObject } from '../json/object.js';
+
+interface Platform {
+  readonly os: string;
+  readonly architecture: string;
+  readonly variant: string;
+}
+
+/** `platform`, or each of `platforms`: JSON as of the OCI image index. Throws 'not-found' where the image is of another one. */
+export function requirePlatform(call: Call, since: number, name: string, image: ImageSummary): void {
+  if (call.apiVersion[1] < since) return;
+  for (const p of platformsOf(call.query)) {
+    if (isOf(image, p)) continue;
+    const platform = [p.os, p.architecture, p.variant].filter((part) => part !== '').join('/');
+    const what = `image with reference ${name} was found but does not provide the specified platform (${platform})`;
+    throw new SwarmtsError('not-found', what);
+  }
+}
+
+/** As Docker, clients may name several, each in a parameter of its own or all in one list. */
+function platformsOf(query: URLSearchParams): readonly Platform[] {
+  return [...query.getAll('platform'), ...query.getAll('platforms')].filter((text) => text !== '').flatMap(parse);
+}
+
+function parse(text: string): readonly Platform[] {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    throw wrong(text);
+  }
+  return (Array.isArray(value) ? value : [value]).map((one: unknown) => readPlatform(one, text));
+}
+
+function readPlatform(value: unknown, text: string): Platform {
+  try {
+    const o = JsonObject.of(value, 'a platform');
+    const platform = { os: o.string('os'), architecture: o.string('architecture'), variant: o.string('variant') };
+    if (platform.os !== '' && platform.architecture !== '') return platform;
+  } catch (e) {
+    if (!isSwarmtsError(e, 'invalid-argument')) throw e;
+  }
+  throw wrong(text);
+}
+
+function wrong(text: string): SwarmtsError {
+  const example = '{"os":"linux","architecture":"arm64"}';
+  return new SwarmtsError('invalid-argument', `invalid platform ${JSON.stringify(text)}: give JSON such as ${example}`);
+}
+
+function isOf(image: ImageSummary, p: Platform): boolean {
+  const isVariant = p.variant === '' || (image.variant ?? '') === '' || image.variant === p.variant;
+  return image.os === p.os && image.architecture === p.architecture && isVariant;
+}
