@@ -35,7 +35,7 @@ export const ORPHAN_AFTER_MS = 3_600_000;
  * Feature levels: what a manager of an earlier release would not know what to do with is refused until every manager is of
  * the level that it came with.
  */
-export const featureLevels = { clusterVolumes: 2, externalCas: 2 } as const;
+export const featureLevels = { clusterVolumes: 2, externalCas: 2, blockVolumes: 3 } as const;
 
 /** Of this release: the highest of them. */
-export const FEATURE_LEVEL = 2;
+export const FEATURE_LEVEL = 3;

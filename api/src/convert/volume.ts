@@ -49,13 +49,13 @@ export function volumeJson(v: VolumeSummary): Record<string, unknown> {
   };
 }
 
-/** The body of POST /volumes/create for a cluster volume. Throws SwarmtsError for block volumes. */
+/** The body of POST /volumes/create for a cluster volume. */
 export function readVolumeSpec(o: JsonObject, cluster: JsonObject): VolumeSpec {
   const access = cluster.object('AccessMode');
-  if (access?.object('BlockVolume')) {
-    throw new SwarmtsError('unsupported', 'cluster volumes of type block cannot be mounted: use --type mount');
-  }
   const mount = access?.object('MountVolume');
+  const block = access?.object('BlockVolume') !== undefined;
+  if (block && mount)
+    throw new SwarmtsError('invalid-argument', 'a volume has either MountVolume or BlockVolume as its AccessMode');
   const capacity = cluster.object('CapacityRange');
   const topology = cluster.object('AccessibilityRequirements');
   return VolumeSpec.create({
@@ -64,6 +64,7 @@ export function readVolumeSpec(o: JsonObject, cluster: JsonObject): VolumeSpec {
     group: cluster.string('Group'),
     scope: access?.oneOf('Scope', scopes, VolumeScope.SINGLE_NODE) ?? VolumeScope.SINGLE_NODE,
     sharing: access?.oneOf('Sharing', sharings, VolumeSharing.UNSHARED) ?? VolumeSharing.UNSHARED,
+    block,
     fsType: mount?.string('FsType') ?? '',
     mountFlags: mount?.strings('MountFlags') ?? [],
     secrets: cluster.objects('Secrets').map((s) => ({ key: s.string('Key'), secretId: s.string('Secret') })),
@@ -118,7 +119,9 @@ function specJson(spec: VolumeSpec | undefined): Record<string, unknown> {
     AccessMode: {
       Scope: wordOf(scopes, spec?.scope ?? VolumeScope.SINGLE_NODE),
       Sharing: wordOf(sharings, spec?.sharing ?? VolumeSharing.UNSHARED),
-      MountVolume: omitEmpty({ FsType: spec?.fsType, MountFlags: spec?.mountFlags }),
+      ...(spec?.block
+        ? { BlockVolume: {} }
+        : { MountVolume: omitEmpty({ FsType: spec?.fsType, MountFlags: spec?.mountFlags }) }),
     },
     ...omitEmpty({
       AccessibilityRequirements: omitEmpty({

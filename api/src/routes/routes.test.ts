@@ -339,7 +339,12 @@ describe('routes', () => {
     const after = (await api.send('GET', '/volumes/shared')).json as typeof inspected;
     assert.equal(after.ClusterVolume.Spec.Availability, 'pause');
     const block = { ...body, Name: 'raw', ClusterVolumeSpec: { AccessMode: { BlockVolume: {} } } };
-    assert.equal((await api.send('POST', '/volumes/create', { body: block })).status, 501);
+    assert.equal((await api.send('POST', '/volumes/create', { body: block })).status, 201);
+    const raw = (await api.send('GET', '/volumes/raw')).json as typeof inspected;
+    assert.deepEqual(raw.ClusterVolume.Spec.AccessMode, { Scope: 'single', Sharing: 'none', BlockVolume: {} });
+    const both = { ...body, Name: 'both', ClusterVolumeSpec: { AccessMode: { BlockVolume: {}, MountVolume: {} } } };
+    assert.equal((await api.send('POST', '/volumes/create', { body: both })).status, 400);
+    assert.equal((await api.send('DELETE', '/volumes/raw')).status, 204);
     assert.equal((await api.send('DELETE', '/volumes/shared')).status, 204);
     assert.equal((await api.send('GET', '/volumes/shared')).status, 404);
     assert.equal((await api.send('POST', '/volumes/create', { body })).status, 201);

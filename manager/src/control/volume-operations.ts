@@ -18,6 +18,7 @@ export function createVolume(tx: WriteTx, spec: VolumeSpec, id = newId()): Volum
   const known = tx.get('volume', id);
   if (known) return known;
   requireLevel(tx, featureLevels.clusterVolumes, 'cluster volumes');
+  if (spec.block) requireLevel(tx, featureLevels.blockVolumes, 'volumes of type block');
   const name = spec.annotations?.name ?? '';
   if (name === '') throw new SwarmtsError('invalid-argument', 'Volume name is required');
   validateSecretName(name);

@@ -274,29 +274,66 @@ export const CsiAccessMode: Codec<CsiAccessMode> = {
   decode: (bytes) => decodeWith(CsiAccessMode, bytes, 'CsiAccessMode'),
 };
 
+export interface CsiBlockVolume extends WithUnknownFields {
+
+}
+
+export const CsiBlockVolume: Codec<CsiBlockVolume> = {
+  create: (partial) => ({
+
+    ...partial,
+  }),
+  write(m, w) {
+    
+    return writeUnknown(m, w);
+  },
+  encode: (m) => CsiBlockVolume.write(m, newWriter()).finish(),
+  read(r, end) {
+    const m: {  unknownFields?: Uint8Array } = {  };
+    while (r.pos < end) {
+      const start = r.pos;
+      const tag = r.uint32();
+      switch (tag) {
+        
+        default:
+          keepUnknown(m, r, start, tag);
+      }
+    }
+    return m;
+  },
+  decode: (bytes) => decodeWith(CsiBlockVolume, bytes, 'CsiBlockVolume'),
+};
+
+/** Either block or mount. */
 export interface CsiVolumeCapability extends WithUnknownFields {
+  readonly block: CsiBlockVolume | undefined;
   readonly mount: CsiMountVolume | undefined;
   readonly accessMode: CsiAccessMode | undefined;
 }
 
 export const CsiVolumeCapability: Codec<CsiVolumeCapability> = {
   create: (partial) => ({
+    block: undefined,
     mount: undefined,
     accessMode: undefined,
     ...partial,
   }),
   write(m, w) {
+    if (m.block !== undefined) CsiBlockVolume.write(m.block, w.uint32(10).fork()).ldelim();
     if (m.mount !== undefined) CsiMountVolume.write(m.mount, w.uint32(18).fork()).ldelim();
     if (m.accessMode !== undefined) CsiAccessMode.write(m.accessMode, w.uint32(26).fork()).ldelim();
     return writeUnknown(m, w);
   },
   encode: (m) => CsiVolumeCapability.write(m, newWriter()).finish(),
   read(r, end) {
-    const m: { mount: CsiMountVolume | undefined; accessMode: CsiAccessMode | undefined; unknownFields?: Uint8Array } = { mount: undefined, accessMode: undefined };
+    const m: { block: CsiBlockVolume | undefined; mount: CsiMountVolume | undefined; accessMode: CsiAccessMode | undefined; unknownFields?: Uint8Array } = { block: undefined, mount: undefined, accessMode: undefined };
     while (r.pos < end) {
       const start = r.pos;
       const tag = r.uint32();
       switch (tag) {
+        case 10:
+          m.block = CsiBlockVolume.read(r, readEnd(r));
+          break;
         case 18:
           m.mount = CsiMountVolume.read(r, readEnd(r));
           break;

@@ -2839,6 +2839,8 @@ export interface VolumeSpec extends WithUnknownFields {
   readonly requiredBytes: number;
   readonly limitBytes: number;
   readonly availability: VolumeAvailability;
+  /** A device instead of files: fs_type and mount_flags say nothing then. */
+  readonly block: boolean;
 }
 
 export const VolumeSpec: Codec<VolumeSpec> = {
@@ -2856,6 +2858,7 @@ export const VolumeSpec: Codec<VolumeSpec> = {
     requiredBytes: 0,
     limitBytes: 0,
     availability: 0,
+    block: false,
     ...partial,
   }),
   write(m, w) {
@@ -2872,11 +2875,12 @@ export const VolumeSpec: Codec<VolumeSpec> = {
     if (m.requiredBytes !== 0) w.uint32(88).int64(m.requiredBytes);
     if (m.limitBytes !== 0) w.uint32(96).int64(m.limitBytes);
     if (m.availability !== 0) w.uint32(104).int32(m.availability);
+    if (m.block) w.uint32(112).bool(m.block);
     return writeUnknown(m, w);
   },
   encode: (m) => VolumeSpec.write(m, newWriter()).finish(),
   read(r, end) {
-    const m: { annotations: Annotations | undefined; group: string; driver: Driver | undefined; scope: VolumeScope; sharing: VolumeSharing; fsType: string; mountFlags: string[]; secrets: VolumeSecret[]; requisiteTopology: VolumeTopology[]; preferredTopology: VolumeTopology[]; requiredBytes: number; limitBytes: number; availability: VolumeAvailability; unknownFields?: Uint8Array } = { annotations: undefined, group: '', driver: undefined, scope: 0, sharing: 0, fsType: '', mountFlags: [], secrets: [], requisiteTopology: [], preferredTopology: [], requiredBytes: 0, limitBytes: 0, availability: 0 };
+    const m: { annotations: Annotations | undefined; group: string; driver: Driver | undefined; scope: VolumeScope; sharing: VolumeSharing; fsType: string; mountFlags: string[]; secrets: VolumeSecret[]; requisiteTopology: VolumeTopology[]; preferredTopology: VolumeTopology[]; requiredBytes: number; limitBytes: number; availability: VolumeAvailability; block: boolean; unknownFields?: Uint8Array } = { annotations: undefined, group: '', driver: undefined, scope: 0, sharing: 0, fsType: '', mountFlags: [], secrets: [], requisiteTopology: [], preferredTopology: [], requiredBytes: 0, limitBytes: 0, availability: 0, block: false };
     while (r.pos < end) {
       const start = r.pos;
       const tag = r.uint32();
@@ -2919,6 +2923,9 @@ export const VolumeSpec: Codec<VolumeSpec> = {
           break;
         case 104:
           m.availability = r.int32() as VolumeAvailability;
+          break;
+        case 112:
+          m.block = r.bool();
           break;
         default:
           keepUnknown(m, r, start, tag);

@@ -1,6 +1,6 @@
 /**
  * A small real CSI plugin for the lab: volumes are folders of one place that all nodes see, as a file server's would be; a
- * node mounts them by bind mounts. Its controller keeps a record of every attachment and refuses what a storage system
+ * node mounts them by bind mounts. Those of type block are files there, with a loop device on the node that they are on. Its controller keeps a record of every attachment and refuses what a storage system
  * would refuse: a volume that is attached elsewhere, deleting one that is attached.
  *
  *   node hostpath-plugin.js SOCKET STORE NODE_ID [ZONE] [MAX_VOLUMES]
@@ -8,7 +8,16 @@
  * A file STORE/fail-CALL makes that call fail with the file's text.
  */
 import { execFile } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import * as grpc from '@grpc/grpc-js';
@@ -22,6 +31,7 @@ import {
 } from '@swarmts/proto';
 
 const NAME = 'hostpath.csi.test';
+const DISK_BYTES = 1 << 20;
 const [, , socket = '', store = '', nodeId = '', zone = '', maxVolumes = '0'] = process.argv;
 const run = promisify(execFile);
 const EMPTY = CsiEmpty.create({});
@@ -50,6 +60,28 @@ async function bindMount(source: string, target: string): Promise<void> {
 
 async function unmount(target: string): Promise<void> {
   if (isMounted(target)) await run('umount', [target]);
+  if (existsSync(target) && !statSync(target).isDirectory()) rmSync(target);
+}
+
+const diskOf = (volumeId: string) => join(store, 'volumes', volumeId, 'disk');
+/** Where a staged disk has its device written down. */
+const deviceFile = (staging: string) => `${staging}.device`;
+
+async function attachDisk(volumeId: string, staging: string): Promise<void> {
+  if (existsSync(deviceFile(staging))) return;
+  const { stdout } = await run('losetup', ['--find', '--show', diskOf(volumeId)]);
+  writeFileSync(deviceFile(staging), stdout.trim());
+}
+
+async function detachDisk(staging: string): Promise<void> {
+  const device = readFileSync(deviceFile(staging), 'utf8');
+  await run('losetup', ['--detach', device]);
+  rmSync(deviceFile(staging));
+}
+
+async function publishDisk(staging: string, target: string): Promise<void> {
+  writeFileSync(target, '');
+  if (!isMounted(target)) await run('mount', ['--bind', readFileSync(deviceFile(staging), 'utf8'), target]);
 }
 
 const server = new grpc.Server();
@@ -85,6 +117,10 @@ serve(CsiControllerService.controllerGetCapabilities, () => can(1, 2));
 serve(CsiControllerService.createVolume, (r) => {
   const volumeId = `vol-${r.name}`;
   mkdirSync(join(store, 'volumes', volumeId), { recursive: true });
+  if (r.volumeCapabilities.some((c) => c.block)) {
+    writeFileSync(diskOf(volumeId), '', { flag: 'a' });
+    truncateSync(diskOf(volumeId), r.capacityRange?.requiredBytes || DISK_BYTES);
+  }
   // What the plugin was given of secrets and options, for the tests to see.
   writeFileSync(join(store, `${volumeId}.json`), JSON.stringify({ parameters: r.parameters, secrets: r.secrets }));
   const capacityBytes = r.capacityRange?.requiredBytes ?? 0;
@@ -121,10 +157,15 @@ serve(CsiNodeService.nodeGetInfo, () => ({
 }));
 serve(CsiNodeService.nodeStageVolume, async (r) => {
   if (r.publishContext.for !== nodeId) throw new Refusal(grpc.status.FAILED_PRECONDITION, 'not published to this node');
-  await bindMount(join(store, 'volumes', r.volumeId), r.stagingTargetPath);
+  if (r.volumeCapability?.block) await attachDisk(r.volumeId, r.stagingTargetPath);
+  else await bindMount(join(store, 'volumes', r.volumeId), r.stagingTargetPath);
   return EMPTY;
 });
 serve(CsiNodeService.nodePublishVolume, async (r) => {
+  if (existsSync(deviceFile(r.stagingTargetPath))) {
+    await publishDisk(r.stagingTargetPath, r.targetPath);
+    return EMPTY;
+  }
   if (!isMounted(r.stagingTargetPath)) throw new Refusal(grpc.status.FAILED_PRECONDITION, 'not staged');
   await bindMount(r.stagingTargetPath, r.targetPath);
   return EMPTY;
@@ -134,6 +175,7 @@ serve(CsiNodeService.nodeUnpublishVolume, async (r) => {
   return EMPTY;
 });
 serve(CsiNodeService.nodeUnstageVolume, async (r) => {
+  if (existsSync(deviceFile(r.stagingTargetPath))) await detachDisk(r.stagingTargetPath);
   await unmount(r.stagingTargetPath);
   return EMPTY;
 });

@@ -153,6 +153,26 @@ describe('cluster volumes', () => {
     await swarmts('service', 'rm', 'shard');
   });
 
+  it('of type block are devices in the container, and follow their task too', async () => {
+    const type = ['--type', 'block', '--scope', 'single', '--required-bytes', '1MB'];
+    ok(await lab.docker('m1', 'volume', 'create', '--driver', DRIVER, ...type, 'disk'));
+    await service('raw', 'source=disk,target=/dev/disk', '--constraint', 'node.hostname!=w2');
+    await untilRunning(lab, 'm1', 'raw', 1);
+    await inTask('raw', 'sh', '-c', 'test -b /dev/disk && printf kept > /dev/disk');
+    await swarmts('service', 'update', '-d', '--constraint-add', 'node.hostname!=m1', '--force', 'raw');
+    await waitFor('it is on w1', 30_000, async () => (await hostOf('raw')) === 'w1');
+    assert.equal(await inTask('raw', 'head', '-c', '4', '/dev/disk'), 'kept');
+    await swarmts('service', 'rm', 'raw');
+    await service('reader', 'source=disk,target=/dev/disk,readonly');
+    await untilRunning(lab, 'm1', 'reader', 1);
+    assert.equal(await inTask('reader', 'head', '-c', '4', '/dev/disk'), 'kept');
+    const written = await lab.swarmts('m1', 'task', 'exec', 'reader.1', 'sh', '-c', 'printf lost > /dev/disk');
+    assert.match(failed(written), /not permitted/);
+    await swarmts('service', 'rm', 'reader');
+    await waitFor('it is nowhere', 30_000, () => attached('disk').length === 0);
+    for (const node of ['m1', 'w1', 'w2']) assert.deepEqual(volumesOn(node), []);
+  });
+
   it('end their tasks when they are drained, and take none while they pause', async () => {
     await service('drained', 'source=data,target=/data');
     await untilRunning(lab, 'm1', 'drained', 1);
@@ -206,7 +226,7 @@ volumes:
   });
 
   it('are deleted by their plugin', async () => {
-    for (const name of ['data', 'many', 'late', 'g1', 'g2', 'shop_files']) {
+    for (const name of ['data', 'many', 'disk', 'late', 'g1', 'g2', 'shop_files']) {
       await waitFor(`${name} is nowhere`, 30_000, () => attached(name).length === 0);
       await waitFor(
         `${name} is removed`,
@@ -221,10 +241,7 @@ volumes:
   it('are refused with what is wrong', async () => {
     const refused = async (...args: readonly string[]) => failed(await lab.swarmts('m1', 'volume', 'create', ...args));
     assert.match(await refused('--driver', DRIVER, '--scope', 'world', 'x'), /Scope.*world|world.*Scope/);
-    assert.match(
-      await refused('--driver', DRIVER, '--type', 'block', 'x'),
-      /block cannot be mounted: use --type mount/,
-    );
+    assert.match(await refused('--driver', DRIVER, '--type', 'tape', 'x'), /invalid access type "tape" of a volume/);
     assert.match(await refused('--driver', DRIVER, '--secret', 'a=nope', 'x'), /secret nope not found/);
     assert.match(
       await refused('--driver', DRIVER, '--group', 'g', '--limit-bytes', '1', '--required-bytes', '2', 'x'),

@@ -20,7 +20,9 @@ import {
 } from '@swarmts/proto';
 import { containerConfigOf } from './container-config.js';
 
-const NO_FILES = { secret: () => undefined, config: () => undefined, volumePath: (id: string) => `/volumes/${id}` };
+/** Those whose id begins with "disk" are devices. */
+const placeOf = (id: string) => ({ path: `/volumes/${id}`, isBlock: id.startsWith('disk') });
+const NO_FILES = { secret: () => undefined, config: () => undefined, volume: placeOf };
 
 function task(container: Partial<ContainerSpec>, spec: Partial<TaskSpec> = {}, extra: Partial<Task> = {}): Task {
   return Task.create({
@@ -49,6 +51,26 @@ describe('the container of a task', () => {
       'com.docker.swarm.service.id': 'svc1',
       'com.docker.swarm.service.name': 'web',
     });
+  });
+
+  it('has its cluster volumes mounted, and those that are devices as devices', () => {
+    const at = (target: string, readOnly: boolean) => Mount.create({ type: MountType.CLUSTER, target, readOnly });
+    const volumes = [
+      ['files', '/data'],
+      ['disk1', '/dev/one'],
+      ['disk2', '/dev/two'],
+    ].map(([volumeId = '', target = '']) => ({ volumeId, source: '', target }));
+    const mounts = [at('/data', true), at('/dev/one', false), at('/dev/two', true)];
+    const c = configOf(task({ mounts }, {}, { volumes }));
+    assert.deepEqual(
+      c.mounts.map((m) => [m.type, m.source, m.target, m.readOnly]),
+      [['bind', '/volumes/files', '/data', true]],
+    );
+    assert.deepEqual(c.devices, [
+      { hostPath: '/volumes/disk1', containerPath: '/dev/one', permissions: 'rwm' },
+      { hostPath: '/volumes/disk2', containerPath: '/dev/two', permissions: 'r' },
+    ]);
+    assert.throws(() => configOf(task({ mounts: [at('/other', false)] }, {}, { volumes })), /no volume for \/other/);
   });
 
   it('leaves to the image what the spec does not say', () => {
@@ -151,7 +173,7 @@ describe('the container of a task', () => {
     const files = configOf(t, {
       secret: (id: string) => (id === 's' ? secret : undefined),
       config: () => config,
-      volumePath: NO_FILES.volumePath,
+      volume: NO_FILES.volume,
     } as never).files;
     assert.deepEqual(
       files?.map((f) => [f.path, [...f.content], f.uid, f.gid, f.mode]),
@@ -184,7 +206,7 @@ describe('payloads with a template', () => {
     const files = {
       secret: (id: string) => (id === 'template' ? secret(template, driver) : plain),
       config: () => configFile,
-      volumePath: NO_FILES.volumePath,
+      volume: NO_FILES.volume,
     };
     const [out] = containerConfigOf(t, 'host1', files).files ?? [];
     return Buffer.from(out?.content ?? []).toString();

@@ -24,8 +24,10 @@ import {
   type TemplateContext,
   taskName,
 } from '@swarmts/proto';
+import type { VolumePlace } from '../csi/cluster-volumes.js';
 import type {
   ContainerConfig,
+  DeviceMapping,
   InjectedFile,
   MountConfig,
   NetworkWish,
@@ -37,8 +39,7 @@ import { genericResourceEnv } from './generic-resource-env.js';
 export interface TaskFiles {
   secret(id: string): Secret | undefined;
   config(id: string): Config | undefined;
-  /** Where a cluster volume is mounted. */
-  volumePath(id: string): string;
+  volume(id: string): VolumePlace;
 }
 
 export const TASK_ID_LABEL = 'com.docker.swarm.task.id';
@@ -71,9 +72,7 @@ export function containerConfigOf(task: Task, nodeHostname: string, files: TaskF
     ...(c?.hasInit ? { init: c.init } : {}),
     ...optional('stopSignal', c?.stopSignal),
     stopTimeoutSeconds: (c?.hasStopGracePeriod ? c.stopGracePeriodNs : defaults.stopGracePeriodNs) / 1e9,
-    mounts: (c?.mounts ?? []).map((m) =>
-      m.type === MountType.CLUSTER ? volumeMount(m, context, files) : mountOf(m, context),
-    ),
+    ...mountsOf(task, context, files),
     files: [...secretFiles(c?.secrets ?? [], payloads), ...configFiles(c?.configs ?? [], payloads)],
     networkMode: networkModeOf(task),
     ...(task.networks.length > 0 ? { networks: wishesOf(task) } : {}),
@@ -153,13 +152,33 @@ function hostPorts(task: Task): readonly PublishedPort[] {
     });
 }
 
-/** A cluster volume: where the node has it mounted. */
-function volumeMount(m: Mount, context: TemplateContext, files: TaskFiles): MountConfig {
-  const target = expandTemplate(m.target, context);
-  const volume = context.task.volumes.find((v) => v.target === target);
+/** What is mounted, and the devices: those of the service, and its cluster volumes of type block. */
+function mountsOf(
+  task: Task,
+  context: TemplateContext,
+  files: TaskFiles,
+): { readonly mounts: MountConfig[]; readonly devices?: readonly DeviceMapping[] } {
+  const devices = [...readContainerExtensions(task.serviceAnnotations?.labels ?? {}).devices];
+  const mounts: MountConfig[] = [];
+  for (const m of task.spec?.container?.mounts ?? []) {
+    if (m.type !== MountType.CLUSTER) {
+      mounts.push(mountOf(m, context));
+      continue;
+    }
+    const target = expandTemplate(m.target, context);
+    const { path: source, isBlock } = volumeAt(target, task, files);
+    const { readOnly } = m;
+    if (isBlock) devices.push({ hostPath: source, containerPath: target, permissions: readOnly ? 'r' : 'rwm' });
+    else mounts.push({ type: 'bind', source, target, readOnly, bindCreateSource: false });
+  }
+  return { mounts, ...(devices.length > 0 ? { devices } : {}) };
+}
+
+/** Where the node has the cluster volume that the task was given for this. */
+function volumeAt(target: string, task: Task, files: TaskFiles): VolumePlace {
+  const volume = task.volumes.find((v) => v.target === target);
   if (!volume) throw new SwarmtsError('not-found', `the task was given no volume for ${target}`);
-  const source = files.volumePath(volume.volumeId);
-  return { type: 'bind', source, target, readOnly: m.readOnly, bindCreateSource: false };
+  return files.volume(volume.volumeId);
 }
 
 function mountOf(m: Mount, context: TemplateContext): MountConfig {
@@ -307,7 +326,6 @@ function extensionsOf(task: Task): Partial<ContainerConfig> {
     ...(e.privileged ? { privileged: true } : {}),
     ...(e.hostIds ? { usernsMode: 'host' } : {}),
     ...(e.shmSizeBytes > 0 ? { shmSizeBytes: e.shmSizeBytes } : {}),
-    ...(e.devices.length > 0 ? { devices: e.devices } : {}),
     ...(e.cdiDevices.length > 0 ? { cdiDevices: e.cdiDevices } : {}),
     ...e.security,
   };

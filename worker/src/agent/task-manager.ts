@@ -17,6 +17,7 @@ import {
 } from '@swarmts/proto';
 import { ClusterVolumes } from '../csi/cluster-volumes.js';
 import type { CsiPlugins } from '../csi/csi-plugins.js';
+import type { ContainerConfig } from '../engine/container-config.js';
 import type { ContainerEngine } from '../engine/engine-api.js';
 import { SharedJobs } from '../images/shared-jobs.js';
 import { AssignmentFile } from './assignment-file.js';
@@ -168,7 +169,7 @@ export class TaskManager {
       files: {
         secret: (id) => this.#secrets.get(id),
         config: (id) => this.#configs.get(id),
-        volumePath: (id) => this.#volumes.pathOf(id),
+        volume: (id) => this.#volumes.placeOf(id),
       },
       volumesReady: (t, signal) => this.#volumes.ready(t, signal),
       report: (id, status) => {
@@ -184,7 +185,9 @@ export class TaskManager {
     const tasks = [...this.#runners.values()].filter((r) => r.status.state <= TaskState.RUNNING);
     if (tasks.some((r) => r.task.volumes.some((v) => v.volumeId === id))) return true;
     const ended = (state: string) => state === 'exited' || state === 'dead';
-    return this.#o.engine.list().some((c) => !ended(c.state) && c.config.mounts.some((m) => m.source === path));
+    const has = ({ mounts, devices = [] }: ContainerConfig) =>
+      mounts.some((m) => m.source === path) || devices.some((d) => d.hostPath === path);
+    return this.#o.engine.list().some((c) => !ended(c.state) && has(c.config));
   }
 
   /** The managers say that these tasks may be stopped. */

@@ -35,6 +35,12 @@ export interface ClusterVolumesOptions {
   readonly unpublished: (volumeIds: readonly string[]) => void;
 }
 
+export interface VolumePlace {
+  readonly path: string;
+  /** A device is there, and no folder. */
+  readonly isBlock: boolean;
+}
+
 interface Mounted {
   readonly driver: string;
   /** The plugin's name for it. */
@@ -94,9 +100,9 @@ export class ClusterVolumes {
     for (const wake of this.#waiting) wake();
   }
 
-  /** Where a volume is, or will be, mounted. */
-  pathOf(id: string): string {
-    return this.#paths(id).target;
+  /** Where a volume of a task that is `ready` is mounted. */
+  placeOf(id: string): VolumePlace {
+    return { path: this.#paths(id).target, isBlock: this.#assigned.get(id)?.spec?.block ?? false };
   }
 
   /** Resolves when all volumes of the task are mounted. Throws SwarmtsError 'timeout', or what the plugin said. */

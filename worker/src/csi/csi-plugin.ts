@@ -126,7 +126,7 @@ export class CsiPlugin {
     await this.#call(CsiControllerService.controllerUnpublishVolume, { volumeId: info.volumeId, nodeId, secrets });
   }
 
-  /** Mounts the volume at `paths.target`. */
+  /** Mounts the volume at `paths.target`, or makes that its device. */
   async mount(v: CsiVolumeRef, publishContext: Strings, paths: NodePaths): Promise<void> {
     const volumeCapability = capabilityOf(v.spec);
     const { volumeId, context: volumeContext } = v.info;
@@ -199,5 +199,7 @@ function accessModeOf(spec: VolumeSpec): number {
 }
 
 function capabilityOf(spec: VolumeSpec): CsiVolumeCapability {
-  return { mount: { fsType: spec.fsType, mountFlags: spec.mountFlags }, accessMode: { mode: accessModeOf(spec) } };
+  const { block, fsType, mountFlags } = spec;
+  const type = block ? { block: {}, mount: undefined } : { block: undefined, mount: { fsType, mountFlags } };
+  return { ...type, accessMode: { mode: accessModeOf(spec) } };
 }

@@ -2,6 +2,7 @@
 import { type FlagValues, list, text } from '../../args/flag.js';
 import { parseBytes } from '../../args/quantity.js';
 import { between, defineCommand } from '../../command.js';
+import { CommandError } from '../../exit.js';
 import { parsePair } from '../../service/flag-values.js';
 
 const flags = {
@@ -17,7 +18,7 @@ const flags = {
   sharing: text('Cluster Volume access sharing ("none", "readonly", "onewriter", "all")', { initial: 'none' }),
   'topology-preferred': list('list', 'A topology that the Cluster Volume would be preferred in', parseTopology),
   'topology-required': list('list', 'A topology that the Cluster Volume must be accessible from', parseTopology),
-  type: text('Cluster Volume access type ("mount")', { initial: 'mount' }),
+  type: text('Cluster Volume access type ("mount", "block")', { initial: 'mount' }),
 };
 
 /** Any of these asks for a volume of the cluster. */
@@ -41,6 +42,8 @@ export const command = defineCommand({
 });
 
 function clusterSpec(f: FlagValues<typeof flags>): Record<string, unknown> {
+  if (!['mount', 'block'].includes(f.type))
+    throw new CommandError(`invalid access type "${f.type}" of a volume: use --type mount or --type block`);
   const bytes = (text: string) => (text === '' ? 0 : parseBytes(text));
   return {
     Group: f.group,
