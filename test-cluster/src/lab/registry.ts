@@ -1,18 +1,16 @@
 /** A real registry (Debian's docker-registry) in a machine of the lab, filled with the test images. */
 import { spawn } from 'node:child_process';
-import { existsSync, mkdirSync, openSync, writeFileSync } from 'node:fs';
+import { mkdirSync, openSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { waitFor } from '../wait.js';
 import { enter, type Machine } from './namespaces.js';
 import { run, runAsync } from './run.js';
+import { testImages } from './test-images.js';
 
 export const REGISTRY_PORT = 5000;
 /** Name under which every node knows the registry. */
 export const REGISTRY_NAME = 'registry';
 export const IMAGES = ['busybox', 'whoami'] as const;
-
-const buildScript = fileURLToPath(new URL('../../../scripts/build-images.sh', import.meta.url));
 
 /** Starts the registry in `m` and pushes the images; resolves to its pid when they are there. */
 export async function startRegistry(m: Machine, dir: string): Promise<number> {
@@ -35,8 +33,7 @@ export async function startRegistry(m: Machine, dir: string): Promise<number> {
     async () =>
       (await runAsync('nsenter', [...enter(m), 'curl', '-fs', `http://127.0.0.1:${REGISTRY_PORT}/v2/`])).code === 0,
   );
-  const images = join(dir, 'images');
-  if (!existsSync(join(images, 'whoami'))) run(buildScript, images);
+  const images = testImages();
   for (const name of IMAGES) pushImage(m, join(images, name), name);
   return child.pid;
 }
