@@ -19,8 +19,10 @@ export interface Session {
   write(bytes: Uint8Array): Promise<void>;
   /** The end of the input. */
   end(): Promise<void>;
-  /** The caller leaves; the process goes on. */
+  /** The caller has gone; the process goes on. */
   close(): Promise<void>;
+  /** The same, because the caller wanted to. */
+  detach(): Promise<void>;
 }
 
 export interface AttachOptions {

@@ -48,7 +48,7 @@ async function typeInto(connection: Duplex, session: Session, options: SessionOp
       if (bytes.length > 0) await session.write(bytes);
       if (!detached) continue;
       connection.end();
-      await session.close();
+      await session.detach();
       return;
     }
     if (options.stdin) await session.end();

@@ -76,7 +76,8 @@ describe('hijacked connections', () => {
     const answer = await rest(socket);
     assert.match(answer.toString('latin1'), /raw-stream\r\n[\s\S]*\r\n\r\n(abc)?$/);
     assert.doesNotMatch(answer.toString('latin1'), /never/);
-    assert.equal(api.backend.containers.sessions[0]?.closed, true);
+    const [session] = api.backend.containers.sessions;
+    assert.deepEqual([session?.closed, session?.detached], [true, true]);
   });
 
   it('come in frames or without as the client says, whatever the exec is', async () => {

@@ -18,6 +18,7 @@ type Sink = Parameters<Session['pump']>[0];
 export class EchoSession implements Session {
   readonly tty: boolean;
   closed = false;
+  detached = false;
   readonly #waiting: Uint8Array[] = [];
   #ended = false;
   #wake: () => void = () => undefined;
@@ -49,6 +50,11 @@ export class EchoSession implements Session {
   async close(): Promise<void> {
     this.closed = true;
     this.#wake();
+  }
+
+  async detach(): Promise<void> {
+    this.detached = true;
+    await this.close();
   }
 }
 

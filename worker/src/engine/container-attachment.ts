@@ -20,6 +20,7 @@ export interface AttachTarget {
   /** Calls back once; both return the unsubscribe function. */
   readonly onStart: (fn: () => void) => () => void;
   readonly onEnd: (fn: () => void) => () => void;
+  readonly onDetach: () => void;
 }
 
 export class ContainerAttachment implements Session {
@@ -90,6 +91,11 @@ export class ContainerAttachment implements Session {
   /** Closes the container's input where it was made for one visitor. A terminal stays as it is. */
   async end(): Promise<void> {
     if (!this.tty) await this.#closeInput(await this.#openInput());
+  }
+
+  async detach(): Promise<void> {
+    this.#target.onDetach();
+    await this.close();
   }
 
   async close(): Promise<void> {

@@ -91,6 +91,7 @@ export class ContainerProcesses {
       isRunning: () => this.#core.isRunning,
       onStart: (fn: () => void) => this.#moments.started.on(fn),
       onEnd: (fn: () => void) => this.#moments.ended.on(fn),
+      onDetach: () => this.#core.emit('detach'),
     };
     this.#core.emit('attach');
     return new ContainerAttachment(target, options, context.helper, context.clock);

@@ -4,7 +4,7 @@ import type { RunResult } from '../helper/helper-api.js';
 import type { OciProcess } from '../runtime/oci-spec.js';
 
 /** The streams of a process that is about to start. */
-export interface ExecStreams extends Session {
+export interface ExecStreams extends Omit<Session, 'detach'> {
   run(process: OciProcess, directory: string): Promise<RunResult>;
   /** The process runs: what it writes may be read. */
   begin(): void;

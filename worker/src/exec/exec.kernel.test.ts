@@ -227,6 +227,19 @@ describe('execs and attachments', function () {
     await assert.rejects(bed.engine.resize(made, { rows: 1, columns: 1 }), /is not running/);
   });
 
+  it('say when somebody detaches, and not when somebody goes away', async () => {
+    const told: string[] = [];
+    const unsubscribe = bed.engine.onEvent((e) => {
+      if (/detach/.test(e.action)) told.push(`${e.action} ${e.id === id} ${e.attributes.execID ?? ''}`);
+    });
+    const e = await exec(['sleep', '1000'], { tty: true, attachStdin: true });
+    for (const session of [await e.start(), await bed.engine.attach(id, ATTACH_ALL)]) await session.detach();
+    await (await bed.engine.attach(id, ATTACH_ALL)).close();
+    unsubscribe();
+    assert.deepEqual(told, [`exec_detach true ${e.execId}`, 'detach true ']);
+    assert.equal(bed.engine.findExec(e.execId).state, 'running');
+  });
+
   it('a reader that stopped reading, or went away, does not stall a container', async () => {
     const made = await bed.engine.create(
       containerConfig(image, ['sh', '-c', 'dd if=/dev/zero bs=1024 count=8192; exit 5']),

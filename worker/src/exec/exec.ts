@@ -97,6 +97,10 @@ export class Exec {
     const left = new Promise<void>((resolve) => {
       leave = resolve;
     });
+    const close = async () => {
+      leave();
+      await streams.close();
+    };
     return {
       tty: streams.tty,
       pump: async (sink) => {
@@ -105,9 +109,10 @@ export class Exec {
       },
       write: (bytes) => streams.write(bytes),
       end: () => streams.end(),
-      close: async () => {
-        leave();
-        await streams.close();
+      close,
+      detach: async () => {
+        this.#host.emit('exec_detach', { execID: this.id });
+        await close();
       },
     };
   }
