@@ -11,6 +11,7 @@ import type { DnsConfig } from '../runtime/etc-files.js';
 import { DEFAULT_SHM_BYTES, type NetworkNamespace } from '../runtime/oci-config.js';
 import type { ContainerUserns } from '../runtime/oci-userns.js';
 import { identifyProcess } from '../runtime/process-identity.js';
+import { relabelMounts } from '../runtime/relabel-mounts.js';
 import { type StartFailure, startFailure } from '../runtime/runtime-errors.js';
 import { contextOption, labelFiles, mountLabel, securityLabels } from '../runtime/security-labels.js';
 import { type IdMaps, ownerOnHost, ROOT } from '../userns/id-map.js';
@@ -86,7 +87,7 @@ export async function createProcess(
     userns,
   };
   const spec = writeBundle(context.bundle, request);
-  await confine(context, record, paths);
+  await confine(context, record, paths, volumes);
   const process = await startMonitor(context, record, paths, program);
   if (userns) {
     giveStreams(process.init.pid, ownerOnHost(userns.ids, spec.process.user));
@@ -159,12 +160,20 @@ async function checkLogSink(context: ContainerContext, record: ContainerRecord):
 }
 
 /** What AppArmor and SELinux need before the process is there. */
-async function confine({ bundle, helper }: ContainerContext, record: ContainerRecord, paths: ContainerPaths) {
+async function confine(
+  { bundle, helper }: ContainerContext,
+  record: ContainerRecord,
+  paths: ContainerPaths,
+  volumes: ReadonlyMap<string, string>,
+): Promise<void> {
   const { labels } = bundle.facts;
   if (securityLabels(record.config, labels).apparmorProfile === DEFAULT_PROFILE) await bundle.defaultProfile?.ensure();
   const label = mountLabel(record.config, labels);
   if (label === '') return;
   await labelFiles(helper, label, ETC_FILES.map((name) => join(paths.container, name)).filter(existsSync));
+  const mounts = record.mounts.filter((m) => m.type !== 'tmpfs');
+  const labelled = mounts.map((m) => ({ mode: m.mode, source: volumes.get(m.source) ?? m.source }));
+  await relabelMounts(helper, label, labelled);
 }
 
 async function startMonitor(

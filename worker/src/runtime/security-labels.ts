@@ -71,10 +71,14 @@ export async function labelFiles(
   label: string,
   paths: readonly string[],
 ): Promise<void> {
-  if (paths.length === 0) return;
+  const why = paths.length === 0 ? undefined : await chcon(helper, ['--', label, ...paths]);
+  if (why !== undefined)
+    throw new SwarmtsError('internal', `SELinux relabeling of the container's files is not allowed: ${why}`);
+}
+
+/** What chcon(1) says when it fails. */
+export async function chcon(helper: Pick<HelperApi, 'run'>, args: readonly string[]): Promise<string | undefined> {
   const env = { PATH: process.env.PATH ?? '/usr/bin:/bin', LC_ALL: 'C' };
-  const { code, stderr } = await helper.run({ argv: ['chcon', '--', label, ...paths], env });
-  if (code === 0) return;
-  const why = Buffer.from(stderr).toString('utf8').trim();
-  throw new SwarmtsError('internal', `SELinux relabeling of the container's files is not allowed: ${why}`);
+  const { code, stderr } = await helper.run({ argv: ['chcon', ...args], env });
+  return code === 0 ? undefined : Buffer.from(stderr).toString('utf8').trim();
 }
