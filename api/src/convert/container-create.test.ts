@@ -51,6 +51,11 @@ describe('the body of a create', () => {
     ];
     for (const [host, config, what] of conflicts)
       refused({ ...shared, ...host }, `conflicting options: ${what}`, config);
+    const mac = { MacAddress: '92:d0:c6:0a:29:33' };
+    refused({ NetworkMode: 'host' }, 'conflicting options: mac-address and the network mode', mac);
+    for (const NetworkMode of ['container', 'container:']) {
+      refused({ NetworkMode }, 'invalid container format container:<name|id>', {});
+    }
   });
 
   it('refuses a host name beside the host’s, addresses on the node’s own network, and real-time scheduling', () => {

@@ -101,6 +101,11 @@ function healthOf(o: JsonObject) {
 function networkOf(o: JsonObject, host: JsonObject) {
   const mode = o.boolean('NetworkDisabled') ? 'none' : host.string('NetworkMode');
   const shared = mode.startsWith('container:') ? mode.slice('container:'.length) : '';
+  const wrong = (why: string) => new SwarmtsError('invalid-argument', why);
+  if (/^container:?$/.test(mode)) throw wrong('invalid container format container:<name|id>');
+  if (mode === 'host' && o.string('MacAddress') !== '') {
+    throw wrong('conflicting options: mac-address and the network mode');
+  }
   const configured = networksOf(mode, o.object('NetworkingConfig')?.object('EndpointsConfig'));
   const ports = portsOf(host.object('PortBindings'));
   if (shared !== '') refuseOwnNetworking(o, host);

@@ -1,5 +1,5 @@
 /**
- * The endpoints of the Docker Engine API at the version that we speak: the paths of `api/docs/v1.43.yaml` in moby/moby at commit
+ * The endpoints of the Docker Engine API at the version that we speak: the paths of `api/docs/v1.51.yaml` in moby/moby at commit
  * b985e2313a8676e18072b442911fc8f64f17d440. What we do about each of them is in coverage.ts; a test holds both together.
  */
 export const ENGINE_VERSION = '1.51';

@@ -172,7 +172,19 @@ export class RequestFuzzer {
   #request(): Request {
     const [method = 'GET', pattern = '/'] = this.#pick(this.#patterns).split(' ');
     const path = pattern.replaceAll(/\{[^}]+\}/g, () => encodeSome(this.#pick(NAMES)));
-    const prefix = this.#pick(['', '', '/v1.43', '/v1.24', '/v1.41', '/v9.9', '/v1', '//', '/v1.43/.', '/x/..']);
+    const prefix = this.#pick([
+      '',
+      '',
+      '/v1.43',
+      '/v1.24',
+      '/v1.41',
+      '/v1.51',
+      '/v9.9',
+      '/v1',
+      '//',
+      '/v1.43/.',
+      '/x/..',
+    ]);
     const verb = this.#random() < 0.1 ? this.#pick(METHODS) : method;
     const body = this.#random() < 0.7 && method !== 'GET' && method !== 'HEAD' ? this.#body() : Buffer.alloc(0);
     return { method: verb, head: this.#head(verb, `${prefix}${path}${this.#query()}`, body), body };

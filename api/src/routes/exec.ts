@@ -27,8 +27,7 @@ export function execRoutes(c: RouteContext): Route[] {
       return empty(200);
     }),
     route('POST', '/containers/{id}/resize', async (call) => {
-      const size = sizeOf(call);
-      await containers.resize((await node.container(id(call))).id, size);
+      await containers.resize((await node.container(id(call))).id, sizeOf(call));
       return empty(200);
     }),
     route('POST', '/containers/{id}/attach', (call) => attach(c, call, 'tcp')),

@@ -76,6 +76,14 @@ describe('the volume store', () => {
     await store.remove('none', true);
   });
 
+  it('removes one whose files somebody has deleted', async () => {
+    const store = await open();
+    await store.create({ name: 'vol' });
+    rmSync(join(dir, 'volumes', 'vol'), { recursive: true });
+    await store.remove('vol', false);
+    assert.deepEqual([await store.list(), events], [[], ['create vol', 'destroy vol']]);
+  });
+
   it('refuses names that are paths, and options it does not know', async () => {
     const store = await open();
     for (const name of ['../x', 'a/b', '.hidden', 'a b'])

@@ -5,7 +5,7 @@
 import { chownSync, existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { mkdir, readdir, readFile, rename } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type Clock, type Logger, newHexId, SwarmtsError, sweepUnfinished, writeNewFile } from '@swarmts/lib';
+import { type Clock, errnoOf, type Logger, newHexId, SwarmtsError, sweepUnfinished, writeNewFile } from '@swarmts/lib';
 import type { EngineEvent, VolumeInfo } from '../engine/engine-api.js';
 import { SerialLock } from '../engine/serial-lock.js';
 import type { HelperApi, MountSpec } from '../helper/helper-api.js';
@@ -114,7 +114,10 @@ export class VolumeStore {
         throw new SwarmtsError('conflict', `remove ${name}: volume is in use - [${users.join(', ')}]`);
       }
       const aside = join(this.#options.root, `${REMOVING_PREFIX}${newHexId().slice(0, 12)}`);
-      await rename(this.#directory(name), aside);
+      await rename(this.#directory(name), aside).catch((e: unknown) => {
+        // Somebody has deleted it by hand: there is nothing left that could be in the way.
+        if (errnoOf(e) !== 'ENOENT') throw e;
+      });
       this.#volumes.delete(name);
       this.#fills.delete(name);
       this.#emit('destroy', name);
