@@ -23,6 +23,7 @@ describe('the subnets that a user fixes', () => {
     assert.equal(gateway({ ipRange: '10.9.4.0/24' }), '10.9.4.0');
     assert.equal(gateway({ ipRange: '10.9.0.0/24' }), '10.9.0.1');
     assert.equal(withGateway(config('fd00:1::/64')).gateway, 'fd00:1::1');
+    assert.equal(withGateway(config('fd00:1::/64', { gateway: 'FD00:1:0::00A' })).gateway, 'fd00:1::a');
   });
 
   it('are refused with all that is wrong, in Docker’s words', () => {

@@ -51,9 +51,9 @@ export function fixedSubnets<C extends SubnetConfig>(
   });
 }
 
-/** Where none is given: the first address of what containers get theirs from. */
+/** In canonical form, as the kernel shows it. Where none is given: the first address of what containers get theirs from. */
 export function withGateway<C extends SubnetConfig>(c: C): C {
-  if (c.gateway !== '') return c;
+  if (c.gateway !== '') return { ...c, gateway: formatIp(parseIp(c.gateway)) };
   const subnet = parseIpPrefix(c.subnet);
   const { family, base } = c.ipRange === '' ? subnet : parseIpPrefix(c.ipRange);
   return { ...c, gateway: formatIp({ family, value: base === subnet.base ? base + 1n : base }) };
