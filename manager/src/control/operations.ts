@@ -24,6 +24,7 @@ import {
   type VolumeSpec,
 } from '@swarmts/proto';
 import type { FilterVerdict } from '@swarmts/scheduler';
+import { endpointOf } from '../allocator/service-endpoint.js';
 import { listClients, revokeClients } from '../ca/client-certificates.js';
 import type { ExternalCas } from '../ca/external-ca.js';
 import { unlockKeyText } from '../ca/unlock-key.js';
@@ -65,7 +66,6 @@ import {
 import { planService, type ServicePlan } from './plan-service.js';
 import {
   createService,
-  endpointOf,
   putSpec,
   referring,
   type ServiceCounts,

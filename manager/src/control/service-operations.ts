@@ -1,13 +1,11 @@
 /** Services: how many of their tasks run, storing and changing their specs. Words: Docker's. */
 import { allocateAddresses, messageOf, newId, SubnetPool, SwarmtsError } from '@swarmts/lib';
 import {
-  Endpoint,
   isWanted,
   type Network,
   type NetworkAttachmentConfig,
   NodeState,
   observedState,
-  type PortConfig,
   Service,
   type ServiceSpec,
   type Task,
@@ -16,14 +14,12 @@ import {
   UpdateState,
   UpdateStatus,
 } from '@swarmts/proto';
-import { ingressNetwork, isNodeNetwork } from '../allocator/attachments.js';
-import { assignPorts, isIngress } from '../allocator/published-ports.js';
-import { reservedPorts } from '../allocator/reserved-ports.js';
+import { isNodeNetwork } from '../allocator/attachments.js';
+import { endpointOf } from '../allocator/service-endpoint.js';
 import { isJob, isOfIteration, nextJobStatus } from '../orchestrator/job.js';
-import { replicasOf } from '../orchestrator/replicas.js';
+import { autoscaleStatusWith, replicasOf } from '../orchestrator/replicas.js';
 import { sameSpec } from '../orchestrator/same-spec.js';
 import { pinsWith } from '../orchestrator/volume-pins.js';
-import { portKey } from '../store/tables.js';
 import type { ReadTx, WriteTx } from '../store/transaction.js';
 import { checkVersion, nameTaken } from './conflicts.js';
 import { findByNameOrId } from './find.js';
@@ -120,8 +116,7 @@ export function putSpec(
     previousSpecVersion: service.specVersion,
     volumePins: pinsWith(tx, service, spec),
     jobStatus: nextJobStatus(spec, service, nowMs),
-    // What the user says now counts from now on.
-    autoscaleStatus: replicasIn(spec) === replicasIn(service.spec) ? service.autoscaleStatus : undefined,
+    autoscaleStatus: autoscaleStatusWith(service, spec),
     updateStatus: rollback
       ? UpdateStatus.create(rollingBack)
       : changed || isPaused(service)
@@ -129,8 +124,6 @@ export function putSpec(
         : service.updateStatus,
   });
 }
-
-const replicasIn = (spec: ServiceSpec | undefined) => spec?.mode?.replicated?.replicas;
 
 /** It goes on with the next update of the service, also with one that changes nothing. */
 function isPaused({ updateStatus }: Service): boolean {
@@ -145,18 +138,6 @@ function modeName(spec: ServiceSpec | undefined): string {
 function withoutScale(spec: ServiceSpec | undefined): unknown {
   if (!spec) return undefined;
   return { ...spec, mode: spec.mode?.replicated ? 'replicated' : spec.mode };
-}
-
-/** With the open ports chosen; the VIPs stay, and the allocator brings them in line with the spec. */
-export function endpointOf(tx: ReadTx, spec: ServiceSpec, service: Service | undefined): Endpoint {
-  if ((spec.endpoint?.ports ?? []).some(isIngress) && !ingressNetwork(tx))
-    throw new SwarmtsError(
-      'failed-precondition',
-      'service needs ingress network, but no ingress network is present: docker network create -d overlay --ingress ingress',
-    );
-  const ownersOf = (p: PortConfig) => tx.by('service', 'port', portKey(p)).filter((s) => s.id !== service?.id);
-  const ports = assignPorts(spec, service?.endpoint?.ports ?? [], ownersOf, reservedPorts(tx));
-  return Endpoint.create({ spec: spec.endpoint, ports, virtualIps: service?.endpoint?.virtualIps ?? [] });
 }
 
 /** The spec with its networks by their ids: names may belong to others later. What it names must exist. */

@@ -1,7 +1,20 @@
 import assert from 'node:assert/strict';
-import { FailureAction, observedState, TaskState, UpdateOrder, UpdateState } from '@swarmts/proto';
+import {
+  EndpointSpec,
+  FailureAction,
+  Network,
+  NetworkSpec,
+  observedState,
+  PortConfig,
+  type Service,
+  type ServiceSpec,
+  TaskState,
+  UpdateOrder,
+  UpdateState,
+} from '@swarmts/proto';
+import { createService, putSpec } from '../control/service-operations.js';
 import { OrchestratorBed, withUpdate } from './orchestrator-bed.js';
-import type { testService } from './testing.js';
+import { testService } from './testing.js';
 
 /** A day: the update waits before the next slot. */
 const LONG_DELAY_NS = 86_400e9;
@@ -33,6 +46,53 @@ describe('an update', () => {
     await bed.fail(bed.tasks('new')[2]);
     await bed.run(100);
     assert.equal(bed.service.spec?.task?.container?.image, 'busybox');
+  });
+
+  describe('that changes a published port', () => {
+    const publishing = (spec: ServiceSpec, publishedPort: number, image: string): ServiceSpec => ({
+      ...spec,
+      endpoint: EndpointSpec.create({ ports: [PortConfig.create({ targetPort: 80, publishedPort })] }),
+      task: spec.task && { ...spec.task, container: spec.task.container && { ...spec.task.container, image } },
+    });
+    const update = async (port: number, image: string) => {
+      await bed.store.update((tx) => {
+        const { spec } = bed.service;
+        assert.ok(spec);
+        putSpec(tx, bed.service, publishing(spec, port, image), { rollback: false, nowMs: bed.clock.now() });
+      });
+      await bed.run(2000);
+    };
+    const portsOf = (s: Service) => s.endpoint?.ports.map((p) => p.publishedPort);
+    beforeEach(async () => {
+      await bed.store.update((tx) =>
+        tx.create('network', Network.create({ id: 'in', spec: NetworkSpec.create({ ingress: true }) })),
+      );
+      await bed.start(withUpdate({ failureAction: FailureAction.FAILURE_ROLLBACK, monitorNs: 10e9, hasMonitor: true }));
+      await update(8080, 'busybox');
+      await bed.run(20_000);
+      await update(9090, 'new');
+      assert.deepEqual(portsOf(bed.service), [9090]);
+    });
+
+    it('gives the service the port of before when it is rolled back', async () => {
+      await bed.fail(bed.tasks('new')[0]);
+      await bed.run(20_000);
+      assert.equal(bed.service.updateStatus?.state, UpdateState.ROLLBACK_COMPLETED);
+      assert.deepEqual(portsOf(bed.service), [8080]);
+    });
+
+    it('is paused when another service has the port of before, and says so', async () => {
+      await bed.store.update((tx) => {
+        const spec = publishing(testService({}).spec ?? assert.fail(), 8080, 'other');
+        createService(tx, { ...spec, annotations: { name: 'other', labels: {} } }, bed.clock.now(), 'other');
+      });
+      await bed.fail(bed.tasks('new')[0]);
+      await bed.run(1000);
+      const { state, message } = bed.service.updateStatus ?? assert.fail();
+      assert.equal(state, UpdateState.UPDATE_PAUSED);
+      assert.match(message, /^update paused due to .*: it cannot be rolled back: .*8080.* is already in use/);
+      assert.deepEqual(portsOf(bed.service), [9090]);
+    });
   });
 
   it('does not count what ended after the monitor period', async () => {

@@ -2,7 +2,7 @@
  * One rolling update of one service: replaces the slots that are not what the spec asks for, some at a time, watches the
  * new tasks, and pauses, goes on or rolls back when too many fail. Semantics: Docker's update and rollback settings.
  */
-import { isSwarmtsError, sleep } from '@swarmts/lib';
+import { isSwarmtsError, SwarmtsError, sleep } from '@swarmts/lib';
 import {
   defaults,
   FailureAction,
@@ -19,11 +19,13 @@ import {
   UpdateState,
   UpdateStatus,
 } from '@swarmts/proto';
+import { endpointOf } from '../allocator/service-endpoint.js';
 import type { ReadTx, WriteTx } from '../store/transaction.js';
 import { applyStep, setDesired } from './apply-step.js';
 import { earlierWork, hasFailed } from './earlier-work.js';
 import { isDirty, isDrained, newTask } from './new-task.js';
 import type { OrchestratorOptions } from './orchestrator-options.js';
+import { autoscaleStatusWith } from './replicas.js';
 import { groupBySeat, newest, seatOf, wanted } from './slots.js';
 import { pinsWith } from './volume-pins.js';
 
@@ -312,28 +314,38 @@ export class ServiceUpdate {
       await this.#o.store.update((tx) => {
         const service = tx.get('service', this.#serviceId);
         if (!service || service.specVersion?.index !== this.specVersion) return;
-        const updateStatus = UpdateStatus.create({
-          state: service.previousSpec ? UpdateState.ROLLBACK_STARTED : UpdateState.UPDATE_PAUSED,
-          startedAtMs: this.#o.clock.now(),
-          message: service.previousSpec
-            ? `update rolled back due to failure or early termination of task ${taskId}`
-            : `update paused due to failure or early termination of task ${taskId}: there is no previous spec to roll back to`,
-        });
-        if (!service.previousSpec) tx.update('service', { ...service, updateStatus });
-        else {
-          const specVersion = { index: this.specVersion + 1 };
-          tx.update('service', {
-            ...service,
-            spec: service.previousSpec,
-            specVersion,
-            previousSpec: undefined,
-            volumePins: pinsWith(tx, service, service.previousSpec),
-            updateStatus,
-          });
-        }
+        tx.update('service', this.#rolledBack(tx, service, taskId));
       });
     } catch (e) {
       if (!isSwarmtsError(e, 'not-found')) throw e;
+    }
+  }
+
+  /** With the previous spec, and the ports of that one; paused where that cannot be. */
+  #rolledBack(tx: ReadTx, service: Service, taskId: string): Service {
+    const because = `due to failure or early termination of task ${taskId}`;
+    const status = (state: UpdateState, message: string) =>
+      UpdateStatus.create({ state, message, startedAtMs: this.#o.clock.now() });
+    const paused = (why: string) => ({
+      ...service,
+      updateStatus: status(UpdateState.UPDATE_PAUSED, `update paused ${because}: ${why}`),
+    });
+    const { previousSpec: spec } = service;
+    if (!spec) return paused('there is no previous spec to roll back to');
+    try {
+      return {
+        ...service,
+        spec,
+        endpoint: endpointOf(tx, spec, service),
+        specVersion: { index: this.specVersion + 1 },
+        previousSpec: undefined,
+        volumePins: pinsWith(tx, service, spec),
+        autoscaleStatus: autoscaleStatusWith(service, spec),
+        updateStatus: status(UpdateState.ROLLBACK_STARTED, `update rolled back ${because}`),
+      };
+    } catch (e) {
+      if (!(e instanceof SwarmtsError)) throw e;
+      return paused(`it cannot be rolled back: ${e.message}`);
     }
   }
 }
