@@ -30,6 +30,8 @@ export interface SystemInfo {
   readonly stopped: number;
   readonly images: number;
   readonly debug: boolean;
+  /** File descriptors that the daemon has open. */
+  readonly openFiles: number;
   readonly warnings: readonly string[];
   readonly limits: LimitSupport;
   /** What the kernel labels processes with: "apparmor", "selinux". */

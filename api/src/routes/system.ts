@@ -111,8 +111,9 @@ function infoJson(s: SystemInfo, nowMs: number, [, minor]: ApiVersion): Record<s
     IPv4Forwarding: true,
     ...(minor < SINCE.imageConfigsOnly ? { BridgeNfIptables: true, BridgeNfIp6tables: true } : {}),
     Debug: s.debug,
-    NFd: 0,
+    NFd: s.openFiles,
     OomKillDisable: s.limits.oomKillDisable,
+    // There are none.
     NGoroutines: 0,
     SystemTime: new Date(nowMs).toISOString(),
     LoggingDriver: s.logDriver,

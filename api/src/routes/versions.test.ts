@@ -117,12 +117,14 @@ describe('by version of the API', () => {
       readonly FirewallBackend?: object;
       readonly DiscoveredDevices?: readonly object[];
       readonly Runtimes: Readonly<Record<string, object>>;
+      readonly NFd: number;
     }
     const info = async (version: string) => get<Info>(version, '/info');
     const before = await info('1.43');
     assert.deepEqual([before.RuncCommit, before.BridgeNfIptables], [{ ID: '', Expected: '' }, true]);
     assert.deepEqual([before.CDISpecDirs, before.Runtimes.runc], [undefined, { path: 'runc' }]);
     assert.deepEqual([before.FirewallBackend, before.DiscoveredDevices], [undefined, undefined]);
+    assert.equal(before.NFd, 21);
     const now = await info('1.50');
     assert.deepEqual([now.RuncCommit, now.BridgeNfIptables], [{ ID: '' }, undefined]);
     assert.deepEqual([now.CDISpecDirs, now.Runtimes.runc], [['/etc/cdi'], { path: 'runc', status: {} }]);

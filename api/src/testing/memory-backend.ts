@@ -217,6 +217,7 @@ export class MemorySystem implements SystemBackend {
       stopped: 0,
       images: 1,
       debug: false,
+      openFiles: 21,
       warnings: [],
       limits: {
         memory: true,

@@ -1,5 +1,5 @@
 /** The machine part of the API's backend. */
-import { statfsSync } from 'node:fs';
+import { readdirSync, statfsSync } from 'node:fs';
 import { release } from 'node:os';
 import { basename } from 'node:path';
 import type { DoctorCheck, HealthCheckResult, LimitSupport, SystemBackend, SystemInfo } from '@swarmts/api';
@@ -54,6 +54,7 @@ export class DaemonSystemBackend implements SystemBackend {
       stopped: c.stopped,
       images: c.images,
       debug: config.debug,
+      openFiles: readdirSync('/proc/self/fd').length,
       limits: c.limits,
       securityModules: (['apparmor', 'selinux'] as const).filter((name) => c.labels[name]),
       mapsIds: c.mapsIds,
