@@ -205,6 +205,15 @@ describe('a container and the node’s own network', () => {
     assert.deepEqual(open.calls.slice(6), ['disconnect', 'giveBack e1', 'names ', 'leave']);
   });
 
+  it('has none for its ports when its networks are internal', async () => {
+    const { calls, isolate, network } = setUp();
+    isolate();
+    const ports = [{ protocol: 'tcp' as const, targetPort: 1, publishedPort: 2 }];
+    const networks = [{ target: 'back', aliases: [], addresses: [] }];
+    const made = await network.attach('c', { ...REQUEST, networks, ports });
+    assert.deepEqual([made.ports, calls], [[], ['obtain', 'createNetns', 'join eth0', 'names net1']]);
+  });
+
   it('is not on it where its ports cannot be published', async () => {
     const { calls, connect, disconnect, fail } = setUp();
     await disconnect(BRIDGE.id);

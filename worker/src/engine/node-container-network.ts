@@ -1,7 +1,7 @@
 /**
  * All networks of the node as the engine needs them. A container without wishes is on the node's local network alone; others get
- * one leg per network, and a leg of the local one as their way out where they are not on it, unless all their networks are internal and
- * they publish nothing. The ingress network's leg has the default route, so that whatever comes in through the mesh is answered there.
+ * one leg per network, and a leg of the local one as their way out where they are not on it, unless all their networks are internal:
+ * then nothing of theirs is published either, as with Docker. The ingress network's leg has the default route, so that whatever comes in through the mesh is answered there.
  */
 import { rm } from 'node:fs/promises';
 import { setImmediate as immediate } from 'node:timers/promises';
@@ -90,10 +90,7 @@ export class NodeContainerNetwork implements ContainerNetwork {
       const endpoints: (ObtainedEndpoint & { readonly wish: NetworkWish })[] = [];
       for (const wish of wishes) endpoints.push({ ...(await this.#obtain(wish, id, request, obtained)), wish });
       const isInternal = !bridge && areInternal(endpoints.map((e) => e.attachment));
-      const isWayOut = needsWayOut(
-        endpoints.map((e) => e.attachment),
-        request,
-      );
+      const isWayOut = needsWayOut(endpoints.map((e) => e.attachment));
       const ifaces = new Map(all.map((w, i) => [w, `eth${i}`]));
       if (bridge || isWayOut) {
         const leg = bridge ? placeOf(bridge, ifaces.get(bridge) ?? '') : { gatewayOnly: true };
@@ -195,7 +192,7 @@ export class NodeContainerNetwork implements ContainerNetwork {
     beside: (planned: NetworkAttachment) => Promise<void>,
   ): Promise<NetworkAttachment> {
     const before = this.#attached.get(id) ?? detailsOfPlain(id, attachment, request);
-    if (networkId === builtinNetworks.bridge.id) return this.#disconnectBridge(id, before, request, beside);
+    if (networkId === builtinNetworks.bridge.id) return this.#disconnectBridge(id, before, beside);
     const gone = before.routed.find((r) => r.networkId === networkId);
     if (!gone) throw notOn(id, networkId);
     await this.#p.routed.disconnect(gone);
@@ -215,7 +212,7 @@ export class NodeContainerNetwork implements ContainerNetwork {
     request: AttachRequest,
     beside: (planned: NetworkAttachment) => Promise<void>,
   ): Promise<RoutedDetails> {
-    const needed = isMember(details) || needsWayOut(details.routed, request);
+    const needed = isMember(details) || needsWayOut(details.routed);
     if (needed === (details.local !== undefined)) return details;
     if (needed) {
       const tell = (local: LocalEndpoint) => beside(this.#describe(id, { ...details, local }, local));
@@ -276,13 +273,12 @@ export class NodeContainerNetwork implements ContainerNetwork {
   async #disconnectBridge(
     id: string,
     before: RoutedDetails,
-    request: AttachRequest,
     beside: (planned: NetworkAttachment) => Promise<void>,
   ): Promise<NetworkAttachment> {
     if (!isMember(before)) throw notOn(id, builtinNetworks.bridge.name);
     const named = { ...before.named, isInternal: areInternal(before.routed) };
     const { local: _gone, ...rest } = before;
-    if (!needsWayOut(before.routed, request)) {
+    if (!needsWayOut(before.routed)) {
       await this.#p.local.leave(id);
       return this.#keepNamed(id, { ...rest, named });
     }
@@ -424,12 +420,9 @@ function areInternal(attachments: readonly Pick<SwarmAttachment, 'network'>[]): 
 }
 
 /** One that is on these networks, and not on the node's own. */
-function needsWayOut(
-  attachments: readonly Pick<SwarmAttachment, 'network'>[],
-  { ports }: Pick<AttachRequest, 'ports'>,
-): boolean {
+function needsWayOut(attachments: readonly Pick<SwarmAttachment, 'network'>[]): boolean {
   const hasOwn = attachments.some((a) => a.network && macvlanOf(a.network));
-  return !hasOwn && attachments.length > 0 && (!areInternal(attachments) || ports.length > 0);
+  return !hasOwn && attachments.length > 0 && !areInternal(attachments);
 }
 
 function notOn(id: string, network: string): SwarmtsError {
