@@ -98,7 +98,7 @@ export class NodeSwarmBackend implements SwarmBackend {
           ? 'locked'
           : node.error !== ''
             ? 'error'
-            : node.connected || node.isManager
+            : node.isActive
               ? 'active'
               : 'pending';
     const addr = state ? splitHostPort(state.advertiseAddr, 0).host : '';
@@ -111,12 +111,19 @@ export class NodeSwarmBackend implements SwarmBackend {
       nodeAddr: addr,
       localNodeState: local,
       controlAvailable: manager !== undefined,
-      error: node.error || (manager && manager.raft.leader === undefined ? NO_LEADER_INFO : ''),
+      error: node.error || this.#lonely(),
       remoteManagers: managers.map((m) => ({ nodeId: m.nodeId, addr: m.addr })),
       ...(cluster ? { cluster } : {}),
       nodes: nodes.length,
       managers: nodes.filter((n) => n.managerStatus).length,
     };
+  }
+
+  /** Why a member cannot be of use for now; '' where it can. */
+  #lonely(): string {
+    const { managerIfAny: manager, connected, isActive } = this.#node;
+    if (manager) return manager.raft.leader === undefined ? NO_LEADER_INFO : '';
+    return isActive && !connected ? NO_MANAGER_INFO : '';
   }
 
   async inspect(): Promise<Cluster> {
@@ -417,6 +424,7 @@ function swarmEvent({ type, action, id, attributes, timeMs, number }: ClusterEve
 }
 
 const NO_LEADER_INFO = 'The swarm does not have a leader';
+const NO_MANAGER_INFO = 'This node is not connected to a manager of the swarm';
 
 /** What the reader itself ends is no failure of a leader. */
 async function* withLeaderErrors<T>(items: AsyncIterable<T>, signal: AbortSignal): AsyncGenerator<T> {

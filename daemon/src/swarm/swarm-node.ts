@@ -76,6 +76,7 @@ export class SwarmNode {
   #manager: Manager | undefined;
   #autolock: Autolock | undefined;
   #agent: Agent | undefined;
+  #wasConnected = false;
   #error = '';
   #tail: Promise<unknown> = Promise.resolve();
   #started = false;
@@ -225,6 +226,11 @@ export class SwarmNode {
 
   get error(): string {
     return this.#error;
+  }
+
+  /** Managers have taken this node up since it was started; they may be out of reach now. */
+  get isActive(): boolean {
+    return this.#manager !== undefined || this.#wasConnected;
   }
 
   get connected(): boolean {
@@ -404,6 +410,7 @@ export class SwarmNode {
       connect: (addr) => new grpc.Client(addr, credentials.client(), managerChannelOptions),
       leaderKey: LEADER_KEY,
       onSession: (info) => {
+        this.#wasConnected = true;
         this.#o.networks.setKeyGeneration(info.networkKeyGeneration);
         this.#onManagers(info.managers);
         this.#onRoots(Buffer.from(info.rootCaPem).toString());
@@ -579,6 +586,7 @@ export class SwarmNode {
   }
 
   async #erase(): Promise<void> {
+    this.#wasConnected = false;
     this.#state = undefined;
     this.#store = undefined;
     this.#record = undefined;

@@ -124,6 +124,10 @@ describe('a cluster of three managers and two workers', () => {
     assert.match(message, /The swarm does not have a leader. It's possible that too few managers are online/);
     assert.ok(performance.now() - begin < 15_000);
     assert.match(ok(await lab.swarmts(leader, 'ps')), /whoami/);
+    const onWorker = ['info', '--format', '{{.Swarm.LocalNodeState}}: {{.Swarm.Error}}'];
+    await waitFor('a worker says that it has no manager', 20_000, async () =>
+      ok(await lab.swarmts('w1', ...onWorker)).startsWith('active: This node is not connected to a manager'),
+    );
     await lab.start(a);
     await lab.start(b);
     await leaderOf(lab, leader);
