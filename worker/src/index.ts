@@ -35,9 +35,9 @@ export type { ImageConfig, ImageInfo, ImageResolution, PullProgress, RegistryAut
 export { noSuchImage } from './images/image-store.js';
 export { type Platform, parsePlatform } from './images/manifest.js';
 export { parseProxy, withoutPassword } from './images/proxy-for.js';
-export { isBehind, LineCounter, type LinePosition } from './logs/line-position.js';
 export * from './logs/log-api.js';
 export { checkLogOptions } from './logs/log-options.js';
+export { PlaceInLog } from './logs/place-in-log.js';
 export { CDI_DIRECTORIES, cdiDevices } from './runtime/cdi.js';
 export type { RuntimeVersion } from './runtime/known-escapes.js';
 export type { LabelSupport } from './runtime/security-labels.js';

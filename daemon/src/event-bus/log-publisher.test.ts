@@ -7,6 +7,8 @@ import { MemoryBus } from './memory-bus.js';
 interface Line {
   readonly timeNs: bigint;
   readonly text: string;
+  /** A line of the other stream was begun before it, and has not ended. */
+  readonly isWithin?: boolean;
 }
 
 /** Containers with lines; a log that is followed ends after them. */
@@ -25,9 +27,13 @@ class FakeEngine {
   find = (id: string) => this.containers.find((c) => c.id === id);
 
   async *logs(_: string, options: LogOptions): AsyncGenerator<LogEntry> {
-    for (const { timeNs, text } of this.lines) {
-      if (timeNs < (options.sinceNs ?? 0n)) continue;
-      yield { stream: 'stdout', timeNs, line: Buffer.from(`${text}\n`) } as LogEntry;
+    const file = 'log';
+    const from = options.from?.offset ?? 0;
+    options.onStart?.({ file, offset: from });
+    for (const [i, { timeNs, text, isWithin }] of this.lines.entries()) {
+      if (i < from) continue;
+      const line = { stream: 'stdout', timeNs, line: Buffer.from(`${text}\n`) } as const;
+      yield isWithin ? line : { ...line, end: { file, offset: i + 1 } };
     }
   }
 
@@ -74,15 +80,30 @@ describe('logs on the bus', function () {
     });
   });
 
-  it('go on behind the last line that is kept, also among lines of the same time', async () => {
-    const line = (timeNs: bigint, text: string) => ({ timeNs, text });
-    engine.lines.push(line(1n, 'a'), line(2n, 'b'), line(2n, 'c'), line(2n, 'd'), line(3n, 'e'));
+  it('go on behind the last line that is kept, also where lines ended in another order than they began', async () => {
+    const line = (timeNs: bigint, text: string, isWithin = false) => ({ timeNs, text, isWithin });
+    engine.lines.push(line(2n, 'a'), line(4n, 'b', true), line(2n, 'c', true), line(4n, 'd', true), line(3n, 'e'));
     engine.add('c1', LABELS);
-    const headers = { 'Swarmts-Time': '2', 'Swarmts-Number': '1', 'Swarmts-Container': 'c1' };
-    await bus.publish({ subject: 'swarmts.c1.logs.web.t1', id: 'c', headers, data: '{"line":"c"}' });
     start();
-    await until(() => bus.kept.length === 3);
-    assert.deepEqual(texts(), ['c', 'd', 'e']);
+    await until(() => bus.kept.length === 5);
+    assert.deepEqual(texts(), ['a', 'b', 'c', 'd', 'e']);
+    for (let kept = 0; kept < 5; kept++) {
+      await publisher?.stop();
+      bus.kept.splice(kept);
+      start();
+      await until(() => bus.kept.length === 5);
+      assert.deepEqual(texts(), ['a', 'b', 'c', 'd', 'e'], `after ${kept}`);
+    }
+  });
+
+  it('begin anew where the last line is one of another container', async () => {
+    engine.lines.push({ timeNs: 1n, text: 'hello' });
+    const headers = { 'Swarmts-Container': 'c0', 'Swarmts-Place': 'log:9:0' };
+    await bus.publish({ subject: 'swarmts.c1.logs.web.t1', id: 'other', headers, data: '{"line":"of c0"}' });
+    engine.add('c1', LABELS);
+    start();
+    await until(() => bus.kept.length === 2);
+    assert.deepEqual(texts(), ['of c0', 'hello']);
   });
 
   it('are also those of tasks that ended while nobody passed them on', async () => {

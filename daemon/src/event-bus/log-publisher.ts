@@ -3,7 +3,7 @@
  * again, and a bus that was away, go on there. A bus that takes nothing keeps lines waiting in the files of their containers.
  */
 import { type Clock, type Logger, messageOf, sleep, timeNanoFixed } from '@swarmts/lib';
-import { type ContainerEngine, type ContainerInfo, isBehind, LineCounter, type LinePosition } from '@swarmts/worker';
+import { type ContainerEngine, type ContainerInfo, type LogPosition, PlaceInLog } from '@swarmts/worker';
 import { type Bus, subjectOf } from './bus.js';
 
 export interface LogPublisherOptions {
@@ -16,8 +16,9 @@ export interface LogPublisherOptions {
 }
 
 const RETRY_MS = 1_000;
-const TIME = 'Swarmts-Time';
-const NUMBER = 'Swarmts-Number';
+const CONTAINER = 'Swarmts-Container';
+/** How far the log is read with this line: lines need not end in the order of their times. */
+const PLACE = 'Swarmts-Place';
 
 export class LogPublisher {
   readonly #o: LogPublisherOptions;
@@ -65,32 +66,31 @@ export class LogPublisher {
 
   async #publishFrom(containerId: string, service: string, taskId: string, signal: AbortSignal): Promise<void> {
     const subject = subjectOf(this.#o.clusterId(), 'logs', service, taskId);
-    const last = await this.#lastOf(subject, containerId);
-    const options = { stdout: true, stderr: true, follow: true, tail: -1, ...(last ? { sinceNs: last.timeNs } : {}) };
-    const counter = new LineCounter();
-    for await (const line of this.#o.engine.logs(containerId, options, signal)) {
-      const at = counter.next(line.timeNs);
-      if (last && !isBehind(at, last)) continue;
+    const place = new PlaceInLog(await this.#lastPlace(subject, containerId));
+    const options = { stdout: true, stderr: true, follow: true, tail: -1, ...place.from };
+    const onStart = (at: LogPosition) => place.start(at);
+    for await (const line of this.#o.engine.logs(containerId, { ...options, onStart }, signal)) {
+      // What is left of a line whose end nobody has read yet comes again with it.
+      if (signal.aborted) return;
+      if (!place.isNew(line)) continue;
       await this.#o.bus.publish({
         subject,
-        id: `${containerId}-${at.timeNs}-${at.number}`,
-        headers: { [TIME]: String(at.timeNs), [NUMBER]: String(at.number), 'Swarmts-Container': containerId },
+        id: `${containerId}-${place.text}`,
+        headers: { [CONTAINER]: containerId, [PLACE]: place.text },
         data: JSON.stringify({
           service,
           task: taskId,
           node: this.#o.nodeId(),
           stream: line.stream,
-          time: timeNanoFixed(at.timeNs),
+          time: timeNanoFixed(line.timeNs),
           line: Buffer.from(line.line).toString('utf8').replace(/\n$/, ''),
         }),
       });
     }
   }
 
-  async #lastOf(subject: string, containerId: string): Promise<LinePosition | undefined> {
+  async #lastPlace(subject: string, containerId: string): Promise<string> {
     const found = await this.#o.bus.lastHeaders('logs', subject);
-    const [time, number] = [found?.[TIME] ?? '', Number(found?.[NUMBER])];
-    if (found?.['Swarmts-Container'] !== containerId || !/^\d+$/.test(time)) return undefined;
-    return { timeNs: BigInt(time), number };
+    return found?.[CONTAINER] === containerId ? (found[PLACE] ?? '') : '';
   }
 }

@@ -88,6 +88,8 @@ export class LogForwarder {
       const counter = new LineCounter();
       let isNew = false;
       for await (const e of readLogs(this.#log.source, options, signal)) {
+        // What is left of a line whose end is not read yet comes again with it.
+        if (signal.aborted) return;
         const at = counter.next(e.timeNs);
         const isLatest = isBehind(at, this.#sent);
         // A line that was begun earlier may end later.
