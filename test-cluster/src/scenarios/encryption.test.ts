@@ -98,9 +98,13 @@ describe('encrypted networks', () => {
     await waitFor('both nodes have changed over', 60_000, async () => {
       parseVisit(await inNetworkOf(pid, ...curl(url)));
       const all = await Promise.all(NODES.map(generations));
-      return all.every((g) => g.length === 1 && (g[0] ?? 0) > first);
+      return all.every((g) => g.length > 0 && g.every((x) => x > first));
     });
     await setPeriod('12h');
+    // On a machine with much to do the next renewal begins before the one before it has ended.
+    await waitFor('both nodes have come to an end', 60_000, async () =>
+      (await Promise.all(NODES.map(generations))).every((g) => g.length === 1),
+    );
   });
 
   it('are not opened by an old key, nor by old packets', async () => {
