@@ -45,7 +45,7 @@ suite() {
   shift
   say "$name"
   before=$(wc -l <"$SWARMTS_TEST_COUNTS")
-  npx --no-install mocha --no-config --enable-source-maps --reporter scripts/mocha-reporter.mjs "$@" || true
+  npx --no-install mocha --no-config --require ./scripts/rejections-fail.mjs --enable-source-maps --reporter scripts/mocha-reporter.mjs "$@" || true
   after=$(wc -l <"$SWARMTS_TEST_COUNTS")
   [ "$after" -gt "$before" ] || { echo "FAILED: $name ended before its tests did"; echo '0 1 0' >>"$SWARMTS_TEST_COUNTS"; }
 }
