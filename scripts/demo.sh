@@ -49,7 +49,7 @@ talk() {
   local task node container ip
   while read -r task node; do
     container=$(on "$node" ps -q --filter "label=com.docker.swarm.task.id=$task")
-    ip=$(on "$node" inspect --format '{{.NetworkSettings.IPAddress}}' "$container")
+    ip=$(on "$node" inspect --format '{{.NetworkSettings.Networks.bridge.IPAddress}}' "$container")
     printf '%-3s %-14s %s\n' "$node" "$ip" "$("$root/test-cluster/lab" exec "$node" --name demo -- curl -fs --max-time 5 "http://$ip/" | tr '\n' ' ')"
   done < <(on "$1" service ps web --no-trunc --filter desired-state=running --format '{{.ID}} {{.Node}}')
 }

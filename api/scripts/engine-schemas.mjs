@@ -1,5 +1,5 @@
-// Takes from Docker's description of its API (api/docs/v1.51.yaml of moby/moby) what the tests check answers against: names and
-// types of fields, no text. Usage: node api/scripts/engine-schemas.mjs v1.51.yaml > api/testdata/engine-schemas.json
+// Takes from Docker's description of its API (api/docs/v1.55.yaml of moby/moby) what the tests check answers against: names and
+// types of fields, no text. Usage: node api/scripts/engine-schemas.mjs v1.55.yaml > api/testdata/engine-schemas.json
 import { readFileSync } from 'node:fs';
 import { parse } from 'yaml';
 

@@ -219,6 +219,10 @@ function networksOf(mode: string, configs: JsonObject | undefined): readonly Net
 function withMac(networks: readonly NetworkWish[], mac: string): readonly NetworkWish[] {
   const [first, ...others] = networks;
   if (mac === '' || !first) return networks;
+  if (first.mac !== undefined && canonicalMac(first.mac) !== canonicalMac(validMac(mac))) {
+    const what = 'the endpoint-specific MAC address for the main network, or be left empty';
+    throw new SwarmtsError('invalid-argument', `the container-wide MAC address must match ${what}`);
+  }
   return [{ ...first, mac: first.mac ?? validMac(mac) }, ...others];
 }
 
@@ -232,6 +236,8 @@ function validMac(mac: string): string {
   if (/^([0-9a-f]{2}[:-]){5}[0-9a-f]{2}$/i.test(mac)) return mac;
   throw new SwarmtsError('invalid-argument', `${mac} is not a valid mac address`);
 }
+
+const canonicalMac = (mac: string): string => mac.toLowerCase().replaceAll('-', ':');
 
 /** The addresses of the node's own network are its to give, and it knows no names. */
 export function refuseOnBridge({ addresses, aliases }: NetworkWish): void {
@@ -289,14 +295,15 @@ function portsOf(bindings: JsonObject | undefined): ContainerCreate['ports'] {
     if (!Number.isInteger(targetPort) || targetPort < 1 || targetPort > 65535 || !isProtocol(protocol)) {
       throw new SwarmtsError('invalid-argument', `invalid port specification: "${key}"`);
     }
-    return bindings.objects(key).map((b) => {
-      return {
-        protocol,
-        targetPort,
-        ...publishedPorts(b.string('HostPort')),
-        ...(b.string('HostIp') === '' ? {} : { hostIp: b.string('HostIp') }),
-      };
-    });
+    const given = bindings.objects(key);
+    // A port alone is one that is published at any other.
+    if (given.length === 0) return [{ protocol, targetPort, publishedPort: 0 }];
+    return given.map((b) => ({
+      protocol,
+      targetPort,
+      ...publishedPorts(b.string('HostPort')),
+      ...(b.string('HostIp') === '' ? {} : { hostIp: b.string('HostIp') }),
+    }));
   });
 }
 

@@ -168,12 +168,14 @@ describe('a container that is inspected', () => {
       assert.ok(!(absent in HostConfig), absent);
   });
 
-  it('tells its place on the bridge once more, and no other', () => {
-    const of = (networks: ContainerSummary['networks']) => inspect({ networks }).NetworkSettings;
+  it('tells old clients its place on the bridge once more, and no other', () => {
+    const of = (networks: ContainerSummary['networks'], minor = 51) =>
+      (containerInspectJson({ ...made, networks }, [1, minor]) as object as Inspected).NetworkSettings;
     const { IPAddress, EndpointID, MacAddress } = of(made.networks);
     assert.deepEqual([IPAddress, EndpointID, MacAddress], ['10.0.0.2', 'e0', '02:00:00:00:00:01']);
     const elsewhere = of(made.networks.map((n) => ({ ...n, id: 'n1', name: 'back' })));
     assert.deepEqual([elsewhere.IPAddress, elsewhere.EndpointID], ['', '']);
+    assert.deepEqual(Object.keys(of(made.networks, 52)), ['SandboxID', 'Ports', 'SandboxKey', 'Networks']);
   });
 
   it('shows where its network namespace is, while it has one', () => {

@@ -46,25 +46,25 @@ export function containerInspectJson(c: ContainerSummary, version: ApiVersion): 
     Mounts: mountsJson(c),
     Config: configJson(c, version),
     NetworkSettings: {
-      Bridge: '',
       SandboxID: c.netns === '' ? '' : c.id,
-      HairpinMode: false,
-      LinkLocalIPv6Address: '',
-      LinkLocalIPv6PrefixLen: 0,
       Ports: portMapJson(openPorts(c)),
       SandboxKey: c.netns,
-      SecondaryIPAddresses: null,
-      SecondaryIPv6Addresses: null,
-      ...bridgeJson(c),
+      ...(version[1] < SINCE.leanAnswers ? bridgeJson(c) : {}),
       Networks: networksJson(c, version),
     },
   };
 }
 
-/** Beside the networks Docker tells once more of the one that all containers were on once. */
+/** Beside the networks Docker told once more of the one that all containers were on once. */
 function bridgeJson(c: ContainerSummary): Record<string, unknown> {
   const bridge = c.networks.find((n) => n.id === builtinNetworks.bridge.id);
   return {
+    Bridge: '',
+    HairpinMode: false,
+    LinkLocalIPv6Address: '',
+    LinkLocalIPv6PrefixLen: 0,
+    SecondaryIPAddresses: null,
+    SecondaryIPv6Addresses: null,
     EndpointID: bridge?.endpointId ?? '',
     Gateway: bridge?.gateway ?? '',
     GlobalIPv6Address: '',
@@ -97,8 +97,8 @@ function configJson(c: ContainerSummary, [, minor]: ApiVersion): Record<string, 
     AttachStdout: false,
     AttachStderr: false,
     Volumes: null,
-    OnBuild: null,
-    ...withoutMac(c.given?.config, minor),
+    ...(minor < SINCE.leanAnswers ? { OnBuild: null } : {}),
+    ...givenJson(c.given?.config, minor),
     Domainname: domainname,
     StdinOnce: stdinOnce,
     Hostname: c.hostname,
@@ -118,11 +118,11 @@ function configJson(c: ContainerSummary, [, minor]: ApiVersion): Record<string, 
   };
 }
 
-/** From the time on that endpoints have theirs, it is none of the container. */
-function withoutMac(config: Readonly<Record<string, unknown>> = {}, minor: number): Readonly<Record<string, unknown>> {
-  if (minor < SINCE.severalNetworks) return config;
-  const { MacAddress: _mac, ...rest } = config;
-  return rest;
+/** In the end the address of hardware belongs to the endpoint alone. */
+function givenJson(config: Readonly<Record<string, unknown>> = {}, minor: number): Readonly<Record<string, unknown>> {
+  if (minor < SINCE.leanAnswers) return config;
+  const { MacAddress: _mac, OnBuild, ...rest } = config;
+  return { ...rest, ...omitEmpty({ OnBuild }) };
 }
 
 function healthcheckJson(h: NonNullable<ContainerSummary['healthCheck']>['config']): Record<string, unknown> {

@@ -1,5 +1,6 @@
 /** What a container uses, in Docker's form. */
 import type { ContainerStats, NetworkTransfer } from '../container-backend.js';
+import { type ApiVersion, SINCE } from '../http/api-version.js';
 import { ZERO_TIME } from '../json/write.js';
 
 /** `before` is the sample to compare with; undefined samples are of a container that does not run. */
@@ -7,6 +8,7 @@ export function statsJson(
   container: { readonly id: string; readonly name: string },
   now: ContainerStats | undefined,
   before: ContainerStats | undefined,
+  [, minor]: ApiVersion,
 ): Record<string, unknown> {
   const networks = Object.entries(now?.networks ?? {});
   return {
@@ -38,6 +40,7 @@ export function statsJson(
           limit: now.memory.limit,
         }
       : {},
+    ...(minor >= SINCE.leanAnswers ? { os_type: 'linux' } : {}),
     name: `/${container.name}`,
     id: container.id,
     ...(networks.length > 0 ? { networks: Object.fromEntries(networks.map(([k, v]) => [k, networkJson(v)])) } : {}),

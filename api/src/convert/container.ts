@@ -29,6 +29,7 @@ export function containerListJson(
     Labels: c.labels,
     State: c.state,
     Status: statusText(c, nowMs),
+    ...(version[1] >= SINCE.leanAnswers ? healthSummary(c) : {}),
     HostConfig: {
       NetworkMode: networkModeJson(c),
       ...(version[1] >= SINCE.annotations ? omitEmpty({ Annotations: c.settings.annotations }) : {}),
@@ -57,6 +58,11 @@ export function statusText(c: ContainerSummary, nowMs: number): string {
     case 'exited':
       return `Exited (${c.exitCode}) ${since(c.finishedAtMs)} ago`;
   }
+}
+
+/** Of a container that has run, also without a check: those have "none". */
+function healthSummary({ health, healthCheck }: ContainerSummary): Record<string, unknown> {
+  return { Health: { Status: health, FailingStreak: healthCheck?.failingStreak ?? 0 } };
 }
 
 /** While it runs, in a network of its own: what it publishes, and with the port 0 what it only listens at. */

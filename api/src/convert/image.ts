@@ -2,7 +2,7 @@
 import type { ImageSummary } from '../backend.js';
 import { type ApiVersion, SINCE } from '../http/api-version.js';
 import type { HistoryRecord, RemovedImage } from '../image-backend.js';
-import { timeJson, ZERO_TIME } from '../json/write.js';
+import { omitEmpty, timeJson, ZERO_TIME } from '../json/write.js';
 import { imageDirectories } from './graph-driver.js';
 
 /** From 1.43 on an image without a name has empty lists, before it has a name of its own. */
@@ -30,16 +30,19 @@ export function imageListJson(i: ImageSummary, containers: number, version: ApiV
 }
 
 export function imageInspectJson(i: ImageSummary, version: ApiVersion): Record<string, unknown> {
+  const isLean = version[1] >= SINCE.leanAnswers;
+  const text = { Parent: i.parent, Comment: i.comment, DockerVersion: '', Author: i.author };
+  const hasWhole = version[1] < SINCE.imageConfigsOnly;
+  const emptyConfig = hasWhole ? EMPTY_CONFIG : EMPTY_IMAGE_CONFIG;
+  const given = Object.entries(i.config);
+  const config = Object.fromEntries(hasWhole ? given : given.filter(([name]) => IMAGE_CONFIG_FIELDS.has(name)));
   return {
     Id: i.id,
     RepoTags: i.repoTags,
     RepoDigests: i.repoDigests,
-    Parent: i.parent,
-    Comment: i.comment,
+    ...(isLean ? omitEmpty(text) : text),
     ...(i.created === '' && version[1] >= NO_VIRTUAL_SIZE_SINCE ? {} : { Created: i.created || ZERO_TIME }),
-    DockerVersion: '',
-    Author: i.author,
-    Config: { ...(version[1] < SINCE.imageConfigsOnly ? EMPTY_CONFIG : EMPTY_IMAGE_CONFIG), ...i.config },
+    Config: isLean ? omitEmpty(config) : { ...emptyConfig, ...config },
     Architecture: i.architecture,
     ...(i.variant ? { Variant: i.variant } : {}),
     Os: i.os,
@@ -62,6 +65,15 @@ const EMPTY_IMAGE_CONFIG = {
   OnBuild: null,
   Labels: null,
 };
+
+const IMAGE_CONFIG_FIELDS: ReadonlySet<string> = new Set([
+  ...Object.keys(EMPTY_IMAGE_CONFIG),
+  'ExposedPorts',
+  'StopSignal',
+  'ArgsEscaped',
+  'Healthcheck',
+  'Shell',
+]);
 
 /** Docker showed every field of a configuration. */
 const EMPTY_CONFIG = {

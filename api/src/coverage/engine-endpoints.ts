@@ -1,8 +1,8 @@
 /**
- * The endpoints of the Docker Engine API at the version that we speak: the paths of `api/docs/v1.51.yaml` in moby/moby at commit
+ * The endpoints of the Docker Engine API at the version that we speak: the paths of `api/docs/v1.55.yaml` in moby/moby at commit
  * b985e2313a8676e18072b442911fc8f64f17d440. What we do about each of them is in coverage.ts; a test holds both together.
  */
-export const ENGINE_VERSION = '1.51';
+export const ENGINE_VERSION = '1.55';
 
 export const ENGINE_ENDPOINTS: readonly string[] = [
   'GET /containers/json',
@@ -35,6 +35,7 @@ export const ENGINE_ENDPOINTS: readonly string[] = [
   'POST /build/prune',
   'POST /images/create',
   'GET /images/{name}/json',
+  'GET /images/{name}/attestations',
   'GET /images/{name}/history',
   'POST /images/{name}/push',
   'POST /images/{name}/tag',

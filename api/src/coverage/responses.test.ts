@@ -15,7 +15,13 @@ describe('answers and the description of the Docker Engine API', () => {
     ...['/events', '/_ping', '/images/get', '/images/{name}/get', '/exec/{id}/json', '/containers/{id}/attach/ws'],
     ...['/containers/{id}/logs', '/services/{id}/logs', '/tasks/{id}/logs', '/containers/{id}/export'],
     ...['/containers/{id}/stats', '/containers/{id}/archive', '/images/search', '/swarm/unlockkey'],
-    ...['/plugins/{name}/json', '/plugins/privileges', '/volumes/{name}', '/networks/{id}'],
+    ...[
+      '/images/{name}/attestations',
+      '/plugins/{name}/json',
+      '/plugins/privileges',
+      '/volumes/{name}',
+      '/networks/{id}',
+    ],
   ];
 
   it('agree for everything that can be listed or inspected', async () => {

@@ -5,14 +5,15 @@
 import type { Backend, SwarmEvent } from '../backend.js';
 import { SharedChunk } from '../http/shared-chunk.js';
 import { type Event, eventLine } from './event.js';
+import type { EventFormat } from './event-format.js';
 
 /** As many as Docker keeps. */
 const MAX_KEPT_EVENTS = 256;
 
-/** An event, and its line for all who listen to it. */
+/** An event, and its line for all who listen to it in the same form. */
 export interface HeardEvent {
   readonly event: Event;
-  readonly line: SharedChunk;
+  readonly lines: Readonly<Record<EventFormat['form'], SharedChunk>>;
 }
 
 export class EventHub {
@@ -74,5 +75,9 @@ export class EventHub {
   }
 }
 
-const heard = (event: Event): HeardEvent => ({ event, line: new SharedChunk(() => eventLine(event)) });
+function heard(event: Event): HeardEvent {
+  const lean = new SharedChunk(() => eventLine(event, 'lean'));
+  return { event, lines: { lean, old: new SharedChunk(() => eventLine(event, 'old')) } };
+}
+
 const heardInSwarm = (e: SwarmEvent): HeardEvent => heard({ ...e, scope: 'swarm' });

@@ -1,6 +1,7 @@
 /** What happened, as the API tells it: on this node, or in the swarm. */
 import { accepts, acceptsLabels, type FilterArgs } from '../filters.js';
 import { appendField } from '../json/write.js';
+import type { EventFormat } from './event-format.js';
 
 export interface Event {
   readonly scope: 'local' | 'swarm';
@@ -40,12 +41,9 @@ function isOfImage(e: Event, ref: string): boolean {
 }
 
 /** As a line of the stream. */
-export function eventLine(e: Event): string {
-  const old = e.type === 'container' || e.type === 'image' ? { status: e.action, id: e.id } : {};
-  const from = e.type === 'container' && e.attributes.image !== undefined ? { from: e.attributes.image } : {};
+export function eventLine(e: Event, form: EventFormat['form']): string {
   const event = {
-    ...old,
-    ...from,
+    ...(form === 'old' ? oldFields(e) : {}),
     Type: e.type,
     Action: e.action,
     Actor: { ID: e.id, Attributes: e.attributes },
@@ -54,4 +52,11 @@ export function eventLine(e: Event): string {
   };
   // Beyond what a double holds exactly, and the last digits tell events apart.
   return `${appendField(JSON.stringify(event), 'timeNano', String(e.timeNs))}\n`;
+}
+
+/** Of the time when events were those of containers alone. */
+function oldFields({ type, action, id, attributes }: Event): Readonly<Record<string, string>> {
+  if (type !== 'container' && type !== 'image') return {};
+  const { image } = attributes;
+  return type === 'container' && image !== undefined ? { status: action, id, from: image } : { status: action, id };
 }

@@ -4,7 +4,7 @@ import { SwarmtsError } from '@swarmts/lib';
 /** Major and minor. */
 export type ApiVersion = readonly [number, number];
 
-export const MAX_API_VERSION: ApiVersion = [1, 51];
+export const MAX_API_VERSION: ApiVersion = [1, 55];
 export const MIN_API_VERSION: ApiVersion = [1, 24];
 
 /** From which minor version on answers have, or have no more, what they are named after. */
@@ -14,10 +14,16 @@ export const SINCE = {
   /** Aliases are those that were asked for. */
   plainAliases: 45,
   annotations: 46,
+  /** Events of images that were built. */
+  createdImages: 46,
   gatewayPriority: 48,
   firewallBackend: 49,
   imageConfigsOnly: 50,
   usersOfImages: 51,
+  /** Nothing twice, and nothing empty: no bridge beside the networks, no empty fields of images, sums of what the disk holds. */
+  leanAnswers: 52,
+  attestations: 55,
+  throttleChanges: 55,
 } as const;
 
 /** Throws SwarmtsError 'invalid-argument' in the words that clients know. */

@@ -20,7 +20,7 @@ describe('the API server', () => {
     for (const method of ['GET', 'HEAD']) {
       const a = await api.send(method, '/_ping');
       assert.equal(a.status, 200);
-      assert.equal(a.headers['api-version'], '1.51');
+      assert.equal(a.headers['api-version'], '1.55');
       assert.equal(a.headers.ostype, 'linux');
       assert.equal(a.headers.swarm, 'active/manager');
       assert.equal(a.body.toString(), method === 'GET' ? 'OK' : '');
@@ -31,7 +31,7 @@ describe('the API server', () => {
     const tooNew = await api.send('GET', '/v1.99/info');
     assert.equal(tooNew.status, 400);
     assert.deepEqual(tooNew.json, {
-      message: 'client version 1.99 is too new. Maximum supported API version is 1.51',
+      message: 'client version 1.99 is too new. Maximum supported API version is 1.55',
     });
     assert.equal((await api.send('GET', '/v1.23/info')).status, 400);
     assert.equal((await api.send('GET', '/v1.24/info')).status, 200);

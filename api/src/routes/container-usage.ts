@@ -23,14 +23,14 @@ export function containerUsageRoutes(c: RouteContext): Route[] {
 /** A sample a second; with stream=0 one that can be compared with the one before it, with one-shot=1 as well one alone. */
 async function stats({ backend }: RouteContext, call: Call): Promise<Reply> {
   const { id, name } = await backend.node.container(call.params.id ?? '');
-  const { query, signal } = call;
+  const { query, signal, apiVersion } = call;
   const stream = query.get('stream') === null || flag(query, 'stream');
   const read = () => backend.containers.stats(id);
   if (!stream) {
     const first = await read();
-    if (!first || flag(query, 'one-shot')) return json(statsJson({ id, name }, first, undefined));
+    if (!first || flag(query, 'one-shot')) return json(statsJson({ id, name }, first, undefined, apiVersion));
     await sleep(systemClock, SAMPLE_MS, signal);
-    return json(statsJson({ id, name }, await read(), first));
+    return json(statsJson({ id, name }, await read(), first, apiVersion));
   }
   return {
     kind: 'stream',
@@ -38,7 +38,7 @@ async function stats({ backend }: RouteContext, call: Call): Promise<Reply> {
     run: async (write) => {
       let before = await read();
       // The first one has nothing to be compared with.
-      await write(`${JSON.stringify(statsJson({ id, name }, before, undefined))}\n`);
+      await write(`${JSON.stringify(statsJson({ id, name }, before, undefined, apiVersion))}\n`);
       while (!signal.aborted) {
         await sleep(systemClock, SAMPLE_MS, signal);
         const now = await read().catch((e: unknown) => {
@@ -47,7 +47,7 @@ async function stats({ backend }: RouteContext, call: Call): Promise<Reply> {
           throw e;
         });
         if (now === 'removed') return;
-        await write(`${JSON.stringify(statsJson({ id, name }, now, before))}\n`);
+        await write(`${JSON.stringify(statsJson({ id, name }, now, before, apiVersion))}\n`);
         before = now;
       }
     },

@@ -1,9 +1,8 @@
 /** /containers: the node's own, most of them made for tasks. */
 import { isSwarmtsError, SwarmtsError } from '@swarmts/lib';
-import type { ContainerCreate, ContainerSummary } from '../backend.js';
+import type { ContainerSummary } from '../backend.js';
 import type { WaitCondition } from '../container-backend.js';
 import { containerListJson, openPorts } from '../convert/container.js';
-import { readContainerCreate } from '../convert/container-create.js';
 import { containerInspectJson } from '../convert/container-inspect.js';
 import { readLimitChanges, readRestartPolicy } from '../convert/container-limits.js';
 import { untilOf } from '../filter-time.js';
@@ -17,10 +16,10 @@ import {
   type FilterArgs,
   parseFilters,
 } from '../filters.js';
-import { SINCE } from '../http/api-version.js';
 import { type Call, empty, flag, json, type Reply, readInteger, readJson } from '../http/exchange.js';
 import { type Route, route } from '../http/router.js';
 import type { RouteContext } from './context.js';
+import { createContainer } from './create-container.js';
 import { containerLogs } from './logs.js';
 
 const FILTERS = [
@@ -41,7 +40,6 @@ const FILTERS = [
   'publish',
   'expose',
 ];
-const OF_CONTAINER = 'container:';
 const STATES = ['created', 'restarting', 'running', 'removing', 'paused', 'exited', 'dead'];
 
 export function containerRoutes(c: RouteContext): Route[] {
@@ -49,18 +47,7 @@ export function containerRoutes(c: RouteContext): Route[] {
   const id = (call: Call) => call.params.id ?? '';
   return [
     route('GET', '/containers/json', async (call) => json(await list(c, call))),
-    route('POST', '/containers/create', async (call) => {
-      const { query } = call;
-      const body = await readJson(call);
-      if (Object.keys(body.value).length === 0) {
-        throw new SwarmtsError('invalid-argument', 'Config cannot be empty in order to create a container');
-      }
-      const given = readContainerCreate(body, query.get('name') ?? '', query.get('platform') ?? '');
-      const spec = await asOfOldClient(c, call, given);
-      for (const mode of [spec.pidMode, spec.ipcMode]) await checkPeer(c, mode);
-      const { id: Id, warnings } = await node.createContainer(spec);
-      return json({ Id, Warnings: warnings }, 201);
-    }),
+    route('POST', '/containers/create', (call) => createContainer(c, call)),
     // By the name of a link as well: "web/db".
     route('GET', '/containers/{id:*}/json', async (call) => {
       const container = await node.container(id(call));
@@ -134,21 +121,7 @@ export function containerRoutes(c: RouteContext): Route[] {
   ];
 }
 
-/** What the defaults were before the API's version said so. */
-async function asOfOldClient({ backend }: RouteContext, call: Call, spec: ContainerCreate): Promise<ContainerCreate> {
-  const [, minor] = call.apiVersion;
-  const networks = (spec.networks ?? []).map((n) => n.target);
-  if (minor < SINCE.severalNetworks && networks.length > 1) {
-    const what = `Container cannot be connected to network endpoints: ${networks.sort().join(', ')}`;
-    throw new SwarmtsError('invalid-argument', what);
-  }
-  const shares = minor < 40 && spec.ipcMode === '' ? { ipcMode: 'shareable' } : {};
-  if (minor >= 41 || spec.cgroupnsMode !== '' || (await backend.system.info()).cgroupVersion === '2')
-    return { ...spec, ...shares };
-  return { ...spec, ...shares, cgroupnsMode: 'host' };
-}
-
-const isActive = (x: ContainerSummary) => ['running', 'paused', 'restarting'].includes(x.state);
+export const isActive = (x: ContainerSummary): boolean => ['running', 'paused', 'restarting'].includes(x.state);
 
 const signalOf = (call: Call) => call.query.get('signal') ?? '';
 
@@ -179,17 +152,6 @@ async function wait({ backend }: RouteContext, call: Call): Promise<Reply> {
       await write(`${JSON.stringify(body)}\n`);
     },
   };
-}
-
-/** Not "not found": clients would pull the image then. */
-async function checkPeer({ backend }: RouteContext, mode = ''): Promise<void> {
-  if (!mode.startsWith(OF_CONTAINER)) return;
-  try {
-    await backend.node.container(mode.slice(OF_CONTAINER.length));
-  } catch (e) {
-    if (isSwarmtsError(e, 'not-found')) throw new SwarmtsError('invalid-argument', e.message, { cause: e });
-    throw e;
-  }
 }
 
 /** Removes what does not run. */
@@ -309,7 +271,10 @@ function namesByLinks(all: readonly ContainerSummary[]): ReadonlyMap<string, rea
   return names;
 }
 
-export async function sizesJson({ backend }: RouteContext, id: string): Promise<Record<string, number>> {
+export async function sizesJson(
+  { backend }: RouteContext,
+  id: string,
+): Promise<{ readonly SizeRw: number; readonly SizeRootFs: number }> {
   const { ownBytes, totalBytes } = await backend.containers.sizes(id);
   return { SizeRw: ownBytes, SizeRootFs: totalBytes };
 }

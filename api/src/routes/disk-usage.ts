@@ -3,22 +3,75 @@ import { SwarmtsError } from '@swarmts/lib';
 import { containerListJson } from '../convert/container.js';
 import { imageListJson } from '../convert/image.js';
 import { volumeJson } from '../convert/volume.js';
-import type { Call } from '../http/exchange.js';
-import { sizesJson } from './containers.js';
+import { SINCE } from '../http/api-version.js';
+import { type Call, flag } from '../http/exchange.js';
+import { omitEmpty } from '../json/write.js';
+import { isActive, sizesJson } from './containers.js';
 import type { RouteContext } from './context.js';
 
 const KINDS = ['container', 'image', 'volume', 'build-cache'] as const;
+type Kind = (typeof KINDS)[number];
 
+/** Of what is of one kind: each of them, and the sums. */
+interface Usage {
+  readonly items: readonly unknown[];
+  readonly activeCount: number;
+  readonly totalBytes: number;
+  readonly reclaimableBytes: number;
+}
+
+/**
+ * Up to version 1.51 lists alone, from then on sums. Whoever does not say that they know the sums, with `verbose`, gets the lists as
+ * well, as Docker does for clients that name no version.
+ */
 export async function diskUsage(c: RouteContext, call: Call): Promise<Record<string, unknown>> {
   const wanted = wantedKinds(call);
-  const usage = await c.backend.images.diskUsage();
   const containers = await c.backend.node.containers();
-  return {
-    ...(wanted.has('image') ? { LayersSize: usage.layersBytes, Images: await images(c, call, usage, containers) } : {}),
-    ...(wanted.has('container') ? { Containers: await sizes(c, call, containers) } : {}),
-    ...(wanted.has('volume') ? { Volumes: await volumes(c, containers) } : {}),
-    ...(wanted.has('build-cache') ? { BuildCache: [] } : {}),
+  const usage: Partial<Record<Kind, Usage>> = {
+    ...(wanted.has('image') ? { image: await images(c, call, containers) } : {}),
+    ...(wanted.has('container') ? { container: await sizes(c, call, containers) } : {}),
+    ...(wanted.has('volume') ? { volume: await volumes(c, containers) } : {}),
+    ...(wanted.has('build-cache') ? { 'build-cache': NOTHING } : {}),
   };
+  const isLean = call.apiVersion[1] >= SINCE.leanAnswers;
+  const verbose = isLean && flag(call.query, 'verbose');
+  return { ...(verbose ? {} : listsJson(usage)), ...(isLean ? sumsJson(usage, verbose) : {}) };
+}
+
+/** What the builder keeps are images. */
+const NOTHING: Usage = { items: [], activeCount: 0, totalBytes: 0, reclaimableBytes: 0 };
+
+function listsJson(usage: Partial<Record<Kind, Usage>>): Record<string, unknown> {
+  const { image, container, volume, 'build-cache': cache } = usage;
+  return {
+    ...(image ? { LayersSize: image.totalBytes, Images: image.items } : {}),
+    ...(container ? { Containers: container.items } : {}),
+    ...(volume ? { Volumes: volume.items } : {}),
+    ...(cache ? { BuildCache: cache.items } : {}),
+  };
+}
+
+const SUMS = {
+  image: 'ImageUsage',
+  container: 'ContainerUsage',
+  volume: 'VolumeUsage',
+  'build-cache': 'BuildCacheUsage',
+} as const;
+
+function sumsJson(usage: Partial<Record<Kind, Usage>>, verbose: boolean): Record<string, unknown> {
+  const named = KINDS.flatMap((kind) => {
+    const u = usage[kind];
+    if (!u) return [];
+    const sums = {
+      ActiveCount: u.activeCount,
+      Items: verbose ? u.items : [],
+      Reclaimable: u.reclaimableBytes,
+      TotalCount: u.items.length,
+      TotalSize: u.totalBytes,
+    };
+    return [[SUMS[kind], omitEmpty(sums)]];
+  });
+  return Object.fromEntries(named);
 }
 
 /** Before API version 1.42 it is always all. */
@@ -30,29 +83,54 @@ function wantedKinds({ query, apiVersion }: Call): ReadonlySet<string> {
 }
 
 type Containers = Awaited<ReturnType<RouteContext['backend']['node']['containers']>>;
-type ImageUsage = Awaited<ReturnType<RouteContext['backend']['images']['diskUsage']>>;
 
-async function images(c: RouteContext, call: Call, usage: ImageUsage, containers: Containers): Promise<unknown[]> {
-  const users = (id: string) => containers.filter((x) => x.imageId === id).length;
-  return (await c.backend.images.list())
+const sum = (sizes: readonly number[]): number => sizes.reduce((a, b) => a + b, 0);
+
+async function images({ backend }: RouteContext, call: Call, containers: Containers): Promise<Usage> {
+  const { layersBytes, sharedBytes } = await backend.images.diskUsage();
+  const all = (await backend.images.list())
     .filter((i) => i.repoTags.length + i.repoDigests.length > 0 || !i.hasChildren)
-    .map((i) => ({
-      ...imageListJson(i, users(i.id), call.apiVersion),
-      SharedSize: usage.sharedBytes.get(i.id) ?? 0,
+    .map((image) => ({
+      image,
+      users: containers.filter((x) => x.imageId === image.id).length,
+      shared: sharedBytes.get(image.id) ?? 0,
     }));
+  const unused = all.filter(({ users }) => users === 0);
+  return {
+    items: all.map(({ image, users, shared }) => ({
+      ...imageListJson(image, users, call.apiVersion),
+      SharedSize: shared,
+    })),
+    activeCount: all.length - unused.length,
+    totalBytes: layersBytes,
+    reclaimableBytes: sum(unused.map(({ image, shared }) => image.sizeBytes - shared)),
+  };
 }
 
-function sizes(c: RouteContext, call: Call, containers: Containers): Promise<unknown[]> {
-  return Promise.all(
-    containers.map(async (x) => ({ ...containerListJson(x, c.now(), call.apiVersion), ...(await sizesJson(c, x.id)) })),
-  );
+async function sizes(c: RouteContext, call: Call, containers: Containers): Promise<Usage> {
+  const all = await Promise.all(containers.map(async (x) => ({ x, size: await sizesJson(c, x.id) })));
+  const idle = all.filter(({ x }) => !isActive(x));
+  return {
+    items: all.map(({ x, size }) => ({ ...containerListJson(x, c.now(), call.apiVersion), ...size })),
+    activeCount: all.length - idle.length,
+    totalBytes: sum(all.map(({ size }) => size.SizeRw)),
+    reclaimableBytes: sum(idle.map(({ size }) => size.SizeRw)),
+  };
 }
 
-async function volumes(c: RouteContext, containers: Containers): Promise<unknown[]> {
-  return Promise.all(
-    (await c.backend.node.volumes()).map(async (v) => {
-      const RefCount = containers.filter((x) => x.mounts.some((m) => m.name === v.name)).length;
-      return { ...volumeJson(v), UsageData: { RefCount, Size: await c.backend.containers.volumeBytes(v.name) } };
-    }),
+async function volumes({ backend }: RouteContext, containers: Containers): Promise<Usage> {
+  const all = await Promise.all(
+    (await backend.node.volumes()).map(async (volume) => ({
+      volume,
+      RefCount: containers.filter((x) => x.mounts.some((m) => m.name === volume.name)).length,
+      Size: await backend.containers.volumeBytes(volume.name),
+    })),
   );
+  const idle = all.filter(({ RefCount }) => RefCount === 0);
+  return {
+    items: all.map(({ volume, ...UsageData }) => ({ ...volumeJson(volume), UsageData })),
+    activeCount: all.length - idle.length,
+    totalBytes: sum(all.map(({ Size }) => Size)),
+    reclaimableBytes: sum(idle.map(({ Size }) => Size)),
+  };
 }

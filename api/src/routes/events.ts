@@ -4,9 +4,11 @@
  * swarm as long as the managers keep it, at whatever manager it asks.
  */
 import { SwarmtsError } from '@swarmts/lib';
-import { EVENT_FILTERS, matchesFilters } from '../events/event.js';
+import { EVENT_FILTERS, type Event, matchesFilters } from '../events/event.js';
+import { eventFormat } from '../events/event-format.js';
 import type { EventHub, HeardEvent } from '../events/event-hub.js';
 import { parseFilters } from '../filters.js';
+import { SINCE } from '../http/api-version.js';
 import type { Call, Reply } from '../http/exchange.js';
 import { type Route, route } from '../http/router.js';
 import type { RouteContext } from './context.js';
@@ -28,16 +30,18 @@ function events(c: RouteContext, hub: EventHub, call: Call): Reply {
     const [since, until] = [call.query.get('since'), call.query.get('until')];
     throw new SwarmtsError('invalid-argument', `\`since\` time (${since}) cannot be after \`until\` time (${until})`);
   }
+  const { contentType, separator, form } = eventFormat(call.headers.accept ?? '', call.apiVersion);
   // Whoever names an end only wants what there was, too.
   const beginNs = sinceNs ?? (untilNs === undefined ? undefined : 0n);
   const wanted = ({ event }: HeardEvent) =>
     (sinceNs === undefined || event.timeNs >= sinceNs) &&
     (untilNs === undefined || event.timeNs <= untilNs) &&
+    isKnownTo(call, event) &&
     matchesFilters(event, filters);
   const leftMs = () => (untilNs === undefined ? Number.POSITIVE_INFINITY : Number(untilNs / 1_000_000n) - c.now());
   return {
     kind: 'stream',
-    contentType: 'application/json',
+    contentType,
     run: async (write) => {
       const queue = beginNs === undefined ? [] : hub.since(beginNs).filter(wanted);
       const maxQueued = queue.length + MAX_QUEUED_EVENTS;
@@ -58,7 +62,10 @@ function events(c: RouteContext, hub: EventHub, call: Call): Reply {
       call.signal.addEventListener('abort', stop, { once: true });
       try {
         while (true) {
-          for (let e = queue.shift(); e !== undefined; e = queue.shift()) await write(e.line);
+          for (let e = queue.shift(); e !== undefined; e = queue.shift()) {
+            if (separator !== '') await write(separator);
+            await write(e.lines[form]);
+          }
           if (overflow) throw new SwarmtsError('resource-exhausted', 'the client reads events too slowly');
           if (ended || call.signal.aborted) return;
           await new Promise<void>((resolve) => {
@@ -72,6 +79,11 @@ function events(c: RouteContext, hub: EventHub, call: Call): Reply {
       }
     },
   };
+}
+
+/** Clients that know nothing of it would take it for a pull. */
+function isKnownTo({ apiVersion: [, minor] }: Call, { type, action }: Event): boolean {
+  return minor >= SINCE.createdImages || type !== 'image' || action !== 'create';
 }
 
 function boundNs(text: string | null): bigint | undefined {

@@ -52,6 +52,11 @@ export function imageTransferRoutes(c: RouteContext): Route[] {
 }
 
 async function checkPlatform(c: RouteContext, call: Call, since: number, names: readonly string[]): Promise<void> {
+  const several = call.query.getAll('platform').length > 1;
+  if (several && call.apiVersion[1] >= since && call.apiVersion[1] < SINCE.leanAnswers) {
+    const what = 'multiple platform parameters are not supported in this API version';
+    throw new SwarmtsError('invalid-argument', `${what}; use API version 1.${SINCE.leanAnswers} or later`);
+  }
   if (!call.query.has('platform')) return;
   for (const name of names) requirePlatform(call, since, name, await c.backend.images.find(name));
 }

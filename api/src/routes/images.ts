@@ -27,9 +27,14 @@ export function imageRoutes(c: RouteContext): Route[] {
     }),
     route('GET', '/images/{name:*}/json', async (call) => {
       const image = await images.find(name(call));
+      if (call.apiVersion[1] >= SINCE.firewallBackend && flag(call.query, 'manifests') && call.query.get('platform')) {
+        const both = 'manifests and platform options cannot both be set';
+        throw new SwarmtsError('invalid-argument', `conflicting options: ${both}`);
+      }
       requirePlatform(call, SINCE.firewallBackend, name(call), image);
       return json(imageInspectJson(image, call.apiVersion));
     }),
+    route('GET', '/images/{name:*}/attestations', (call) => attestations(c, call)),
     route('GET', '/images/{name:*}/history', async (call) => {
       requirePlatform(call, SINCE.gatewayPriority, name(call), await images.find(name(call)));
       return json((await images.history(name(call))).map(historyJson));
@@ -49,6 +54,19 @@ export function imageRoutes(c: RouteContext): Route[] {
       return json((await images.remove(name(call), options)).map(removedJson));
     }),
   ];
+}
+
+/** They are manifests of the image's index beside those of platforms, and of these the node keeps one. */
+async function attestations({ backend }: RouteContext, call: Call): Promise<never> {
+  const wrong = (what: string) => new SwarmtsError('invalid-argument', what);
+  if (call.apiVersion[1] < SINCE.attestations) {
+    throw wrong(`attestations of images require minimum API version 1.${SINCE.attestations}`);
+  }
+  if (call.query.getAll('platform').length > 1) throw wrong('only one platform value is currently supported');
+  const name = call.params.name ?? '';
+  requirePlatform(call, SINCE.attestations, name, await backend.images.find(name));
+  const way = 'ask the registry that it is from, with `docker buildx imagetools inspect` for example';
+  throw new SwarmtsError('unsupported', `this node does not keep attestations of images: for those of ${name} ${way}`);
 }
 
 const LIST_FILTERS = ['reference', 'label', 'dangling', 'before', 'since', 'until'];

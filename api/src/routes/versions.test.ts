@@ -52,7 +52,7 @@ describe('by version of the API', () => {
   it('the MAC address belongs to the container or to the endpoint', async () => {
     const mac = async (version: string) =>
       (await get<Inspected>(version, `/containers/${ID}/json`)).Config.MacAddress ?? 'none';
-    assert.deepEqual([await mac('1.43'), await mac('1.44')], ['02:00:00:00:00:01', 'none']);
+    assert.deepEqual([await mac('1.51'), await mac('1.52')], ['02:00:00:00:00:01', 'none']);
   });
 
   it('lists of containers have annotations', async () => {
@@ -177,6 +177,145 @@ describe('by version of the API', () => {
     for (const wrong of ['linux', '[]x', '{"os":5}', '{"os":"linux"}', '5']) {
       const answer = await api.send('GET', `/images/alpine:3/json?platform=${encodeURIComponent(wrong)}`);
       assert.match(String(answer.body), /^\{"message":"invalid platform/);
+    }
+  });
+
+  it('a container has no address of hardware beside those of its networks', async () => {
+    const create = async (version: string, networks: object) => {
+      const body = {
+        Image: 'alpine:3',
+        MacAddress: '02:00:00:00:00:05',
+        NetworkingConfig: { EndpointsConfig: networks },
+      };
+      const { status, json } = await api.send('POST', `/v${version}/containers/create`, { body });
+      const { Warnings, message } = json as { readonly Warnings?: readonly string[]; readonly message?: string };
+      return [status, message ?? Warnings?.[0] ?? ''] as const;
+    };
+    assert.deepEqual(await create('1.43', {}), [201, '']);
+    const [status, warning] = await create('1.44', {});
+    assert.deepEqual([status, /MacAddress field is now deprecated/.test(warning)], [201, true]);
+    const [refused, why] = await create('1.44', { bridge: { MacAddress: '02:00:00:00:00:06' } });
+    assert.deepEqual([refused, /must match the endpoint-specific MAC address/.test(why)], [400, true]);
+    assert.equal((await create('1.51', { bridge: { MacAddress: '02-00-00-00-00-05' } }))[0], 201);
+    const [gone, way] = await create('1.52', {});
+    assert.deepEqual([gone, /use endpoint-specific MAC address instead/.test(way)], [400, true]);
+  });
+
+  it('who makes a container is told what will have no effect', async () => {
+    const warnings = async (version: string, HostConfig: object) => {
+      const body = { Image: 'alpine:3', HostConfig };
+      const { json } = await api.send('POST', `/v${version}/containers/create`, { body });
+      return (json as { readonly Warnings: readonly string[] }).Warnings.join();
+    };
+    const mount = { Type: 'volume', Target: '/d' };
+    const withDriver = { ...mount, VolumeOptions: { DriverConfig: { Name: 'local' } } };
+    assert.equal(await warnings('1.47', { VolumeDriver: 'local', Mounts: [mount] }), '');
+    assert.match(
+      await warnings('1.48', { VolumeDriver: 'local', Mounts: [mount] }),
+      /volume-driver configuration is ignored/,
+    );
+    assert.equal(await warnings('1.48', { VolumeDriver: 'local', Mounts: [withDriver] }), '');
+    assert.equal(await warnings('1.51', { PortBindings: { '80/tcp': [] } }), '');
+    const PortBindings = { '80/tcp': [], '81/tcp': null, '82/tcp': [{}] };
+    assert.match(await warnings('1.52', { PortBindings }), /empty list of port-bindings: 80\/tcp, 81\/tcp\. Such/);
+  });
+
+  it('images leave out what is empty', async () => {
+    const keys = async (version: string) => {
+      const image = await get<{ readonly Config: object }>(version, '/images/alpine:3/json');
+      return ['Author' in image, 'DockerVersion' in image, 'OnBuild' in image.Config, 'Cmd' in image.Config];
+    };
+    assert.deepEqual(await keys('1.51'), [true, true, true, true]);
+    assert.deepEqual(await keys('1.52'), [false, false, false, true]);
+  });
+
+  it('containers tell of their health in lists, and nothing of triggers that they have none of', async () => {
+    const listed = async (version: string) => (await get<readonly object[]>(version, '/containers/json'))[0] ?? {};
+    assert.ok(!('Health' in (await listed('1.51'))));
+    assert.deepEqual((await listed('1.52')) as { Health?: object }, {
+      ...(await listed('1.51')),
+      Health: { Status: 'healthy', FailingStreak: 0 },
+    });
+    const config = async (version: string) => (await get<Inspected>(version, `/containers/${ID}/json`)).Config;
+    assert.deepEqual(['OnBuild' in (await config('1.51')), 'OnBuild' in (await config('1.52'))], [true, false]);
+    const stats = async (version: string) => get<object>(version, `/containers/${ID}/stats?stream=0&one-shot=1`);
+    assert.deepEqual(['os_type' in (await stats('1.51')), 'os_type' in (await stats('1.52'))], [false, true]);
+  });
+
+  it('what the disk holds is listed, summed up, or both', async () => {
+    interface Usage {
+      readonly Images?: readonly object[];
+      readonly ImageUsage?: { readonly TotalCount: number; readonly Items?: readonly object[] };
+      readonly ContainerUsage?: Readonly<Record<string, number>>;
+      readonly BuildCacheUsage?: object;
+    }
+    const usage = (version: string, query = '') => get<Usage>(version, `/system/df${query}`);
+    api.backend.node.containerList.push({ ...container('f'.repeat(64), 'idle'), state: 'exited' });
+    const old = await usage('1.51', '?verbose=1');
+    assert.deepEqual([old.ImageUsage, (old.Images?.length ?? 0) > 0], [undefined, true]);
+    const both = await usage('1.52');
+    assert.deepEqual(both.Images, old.Images);
+    assert.deepEqual([both.ImageUsage?.TotalCount, both.ImageUsage?.Items], [old.Images?.length, undefined]);
+    // As the backend has it: each container has written 100 bytes.
+    const sums = { ActiveCount: 2, TotalCount: 3, TotalSize: 300, Reclaimable: 100 };
+    assert.deepEqual(both.ContainerUsage, sums);
+    const { Items, ...rest } = (await usage('1.53', '?verbose=1&type=container')).ContainerUsage ?? {};
+    assert.deepEqual([rest, (Items as unknown as readonly object[]).length], [sums, 3]);
+    const verbose = await usage('1.53', '?verbose=1');
+    assert.deepEqual([verbose.Images, verbose.ImageUsage?.Items], [undefined, old.Images]);
+    assert.deepEqual(verbose.BuildCacheUsage, {});
+  });
+
+  it('events are of the type of stream that is asked for', async () => {
+    const emit = (type: string, action: string) =>
+      api.backend.node.emit({ type, action, id: 'c1', attributes: { image: 'i' }, timeMs: 1000 });
+    emit('container', 'start');
+    emit('image', 'create');
+    const events = async (version: string, Accept = '*/*') => {
+      const answer = await api.send('GET', `/v${version}/events?since=1&until=2`, { headers: { Accept } });
+      return [answer.headers['content-type'], ...String(answer.body).trimEnd().split('\n')];
+    };
+    const [oldType, start, ...others] = await events('1.45');
+    assert.deepEqual([oldType, others], ['application/json', []]);
+    assert.match(String(start), /^\{"status":"start","id":"c1","from":"i","Type":"container"/);
+    assert.equal((await events('1.46', 'application/json')).length, 3, 'and that images were made');
+    const [type, lean, created] = await events('1.52');
+    assert.equal(type, 'application/jsonl');
+    assert.match(String(lean), /^\{"Type":"container","Action":"start"/);
+    assert.match(String(created), /^\{"Type":"image","Action":"create"/);
+    const [sequence, first] = await events('1.52', 'application/json-seq;q=0.9, application/x-ndjson;q=0.8');
+    assert.deepEqual([sequence, first], ['application/json-seq', `\u001e${lean}`]);
+  });
+
+  it('several platforms of an image are asked for at once, and attestations for one', async () => {
+    const platform = `platform=${encodeURIComponent('{"os":"linux","architecture":"amd64"}')}`;
+    const ask = async (path: string) => {
+      const { status, body } = await api.send('GET', path);
+      return [
+        status,
+        status === 200 ? '' : (JSON.parse(String(body)) as { readonly message: string }).message,
+      ] as const;
+    };
+    const [status, why] = await ask(`/v1.51/images/alpine:3/get?${platform}&${platform}`);
+    assert.deepEqual([status, /use API version 1\.52 or later/.test(why)], [400, true]);
+    assert.equal((await ask(`/v1.52/images/alpine:3/get?${platform}&${platform}`))[0], 200);
+    assert.equal((await ask(`/v1.47/images/alpine:3/get?${platform}&${platform}`))[0], 200, 'not looked at');
+    assert.equal((await ask(`/images/alpine:3/json?${platform}&manifests=1`))[0], 400);
+    for (const [path, expected, what] of [
+      ['/v1.54/images/alpine:3/attestations', 400, /minimum API version 1\.55/],
+      [`/images/alpine:3/attestations?${platform}&${platform}`, 400, /only one platform/],
+      ['/images/alpine:3/attestations?platform=x', 400, /invalid platform/],
+      ['/images/none/attestations', 404, /No such image/],
+      [
+        `/images/alpine:3/attestations?platform=${encodeURIComponent('{"os":"linux","architecture":"arm"}')}`,
+        404,
+        /arm/,
+      ],
+      ['/images/alpine:3/attestations', 501, /does not keep attestations/],
+    ] as const) {
+      const [found, message] = await ask(path);
+      assert.equal(found, expected, path);
+      assert.match(message, what);
     }
   });
 });

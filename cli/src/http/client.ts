@@ -7,7 +7,7 @@ import type { Duplex, Readable } from 'node:stream';
 import { CommandError } from '../exit.js';
 import { agentOf, type Host, PLAIN, targetOf } from './host.js';
 
-export const API_VERSION = '1.51';
+export const API_VERSION = '1.55';
 /** An error body is one short JSON object; whatever is longer is not shown. */
 const MAX_ERROR_BYTES = 64 * 1024;
 

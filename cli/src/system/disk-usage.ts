@@ -6,13 +6,25 @@ import { printRows, type Row, type RowLayout } from '../format/rows.js';
 import { humanSize } from '../format/size.js';
 import { type Image, imageLayout, imageRows } from '../image/rows.js';
 
+/** Of what is of one kind; what is 0 is left out. */
+export interface Usage<T> {
+  readonly TotalCount?: number;
+  readonly ActiveCount?: number;
+  readonly TotalSize?: number;
+  readonly Reclaimable?: number;
+  readonly Items?: readonly T[];
+}
+
+interface VolumeUse {
+  readonly Name: string;
+  readonly UsageData?: { readonly RefCount: number; readonly Size: number };
+}
+
 export interface DiskUsage {
-  readonly LayersSize?: number;
-  readonly Images?: readonly (Image & { readonly Containers?: number; readonly SharedSize?: number })[] | null;
-  readonly Containers?: readonly Container[] | null;
-  readonly Volumes?:
-    | readonly { readonly Name: string; readonly UsageData?: { readonly RefCount: number; readonly Size: number } }[]
-    | null;
+  readonly ImageUsage?: Usage<Image & { readonly Containers?: number; readonly SharedSize?: number }>;
+  readonly ContainerUsage?: Usage<Container>;
+  readonly VolumeUsage?: Usage<VolumeUse>;
+  readonly BuildCacheUsage?: Usage<unknown>;
 }
 
 const imageTable: RowLayout = {
@@ -51,9 +63,9 @@ const cacheTable: RowLayout = {
 /** Tables, or one JSON object with a list for each. */
 export function printVerbose(ctx: Context, u: DiskUsage, format: string): void {
   const o = { trunc: true, nowMs: ctx.now() };
-  const images = (u.Images ?? []).flatMap((i) => imageRows([i], o).map((r) => ({ ...r, ...shares(i) })));
-  const containers = (u.Containers ?? []).map((c) => containerRow(c, o));
-  const volumes = (u.Volumes ?? []).map((v) => ({
+  const images = (u.ImageUsage?.Items ?? []).flatMap((i) => imageRows([i], o).map((r) => ({ ...r, ...shares(i) })));
+  const containers = (u.ContainerUsage?.Items ?? []).map((c) => containerRow(c, o));
+  const volumes = (u.VolumeUsage?.Items ?? []).map((v) => ({
     Name: v.Name,
     Links: String(v.UsageData?.RefCount ?? 0),
     Size: humanSize(v.UsageData?.Size ?? 0, 3),

@@ -266,7 +266,7 @@ export const knownRefusals: Readonly<
   'POST /info': { status: 405, message: 'method POST not allowed', why: 'a path that there is says so' },
   'GET /v1.99/info': {
     status: 400,
-    message: 'client version 1.99 is too new. Maximum supported API version is 1.51',
+    message: 'client version 1.99 is too new. Maximum supported API version is 1.55',
     why: 'other versions are spoken',
   },
   'GET /v1.1/info': {

@@ -38,14 +38,11 @@ describe('a cluster of three managers and two workers', () => {
     for (const node of ['m1', 'm2', 'm3', 'w1', 'w2']) {
       const containers = await api<readonly { readonly Id: string }[]>(lab.socket(node), 'GET', '/containers/json');
       assert.equal(containers.length, 1);
-      const info = await api<{ readonly NetworkSettings: { readonly IPAddress: string } }>(
-        lab.socket(node),
-        'GET',
-        `/containers/${containers[0]?.Id}/json`,
-      );
-      const page = ok(
-        await lab.exec(node, ['curl', '-fsS', '--max-time', '10', `http://${info.NetworkSettings.IPAddress}/`]),
-      );
+      const { NetworkSettings } = await api<{
+        readonly NetworkSettings: { readonly Networks: { readonly bridge: { readonly IPAddress: string } } };
+      }>(lab.socket(node), 'GET', `/containers/${containers[0]?.Id}/json`);
+      const url = `http://${NetworkSettings.Networks.bridge.IPAddress}/`;
+      const page = ok(await lab.exec(node, ['curl', '-fsS', '--max-time', '10', url]));
       assert.match(page, new RegExp(`Hostname: ${containers[0]?.Id.slice(0, 12)}`));
     }
   });

@@ -135,7 +135,7 @@ describe('the container commands', () => {
     const routes: FakeRoutes = {
       'POST /containers/prune': () => ({ json: { ContainersDeleted: ['x'], SpaceReclaimed: 2000 } }),
       'POST /volumes/prune': () => ({ json: { VolumesDeleted: null, SpaceReclaimed: 0 } }),
-      'GET /system/df': () => ({ json: { LayersSize: 5000, Images: [{ Containers: 0, Size: 5000 }] } }),
+      'GET /system/df': () => ({ json: { ImageUsage: { TotalCount: 1, TotalSize: 5000, Reclaimable: 5000 } } }),
     };
     const gone = await runCli(['container', 'prune', '-f'], routes);
     assert.equal(gone.out, 'Deleted Containers:\nx\n\nTotal reclaimed space: 2kB\n');

@@ -23,10 +23,10 @@ describe('inspect', () => {
   });
 
   it('asks kind by kind, and says so when there is nothing', async () => {
-    const found = await runCli(['inspect', '-f', '{{.NetworkSettings.IPAddress}}', 'c1'], {
-      'GET /containers/c1/json': () => ({ json: { NetworkSettings: { IPAddress: '172.30.0.3' } } }),
+    const found = await runCli(['inspect', '-f', '{{.NetworkSettings.SandboxKey}}', 'c1'], {
+      'GET /containers/c1/json': () => ({ json: { NetworkSettings: { SandboxKey: '/n/c' } } }),
     });
-    assert.deepEqual([found.code, found.out, found.requests.length], [0, '172.30.0.3\n', 1]);
+    assert.deepEqual([found.code, found.out, found.requests.length], [0, '/n/c\n', 1]);
     const none = await runCli(['inspect', 'nothing']);
     assert.deepEqual([none.code, none.out, none.err], [1, '[]\n', 'error: no such object: nothing\n']);
   });
@@ -71,11 +71,15 @@ describe('system prune', () => {
 
 describe('system df -v', () => {
   const usage = {
-    Images: [
-      { Id: 'sha256:0123456789abcdef', RepoTags: ['web:1', 'web:2'], Size: 5000, SharedSize: 2000, Containers: 1 },
-    ],
-    Containers: [{ Id: 'c1', Names: ['/box'], Mounts: [{ Name: 'v1' }], SizeRw: 10, SizeRootFs: 5010 }],
-    Volumes: [{ Name: 'v1', UsageData: { RefCount: 1, Size: 70 } }],
+    ImageUsage: {
+      Items: [
+        { Id: 'sha256:0123456789abcdef', RepoTags: ['web:1', 'web:2'], Size: 5000, SharedSize: 2000, Containers: 1 },
+      ],
+    },
+    ContainerUsage: {
+      Items: [{ Id: 'c1', Names: ['/box'], Mounts: [{ Name: 'v1' }], SizeRw: 10, SizeRootFs: 5010 }],
+    },
+    VolumeUsage: { Items: [{ Name: 'v1', UsageData: { RefCount: 1, Size: 70 } }] },
   };
   const routes = { 'GET /system/df': () => ({ json: usage }) };
 
