@@ -130,6 +130,21 @@ describe('the body of a create', () => {
     );
   });
 
+  it('takes the modes of Docker, one of each kind, where they mean something', () => {
+    const bind = (text: string) => read({ Binds: [text] }).mounts[0];
+    assert.deepEqual(bind('/a:/x:ro,Z,rslave')?.propagation, 'rslave');
+    assert.equal(bind('v:/x:nocopy,z')?.volumeNoCopy, true);
+    for (const mode of ['copy', 'rw,ro', 'z,Z', 'shared,slave', 'odd', 'ro,']) {
+      assert.throws(() => bind(`v:/x:${mode}`), { message: `invalid mode: ${mode}` });
+    }
+    const field = (text: string, type: string, name: string) => {
+      const why = `invalid mount config for type "${type}": field ${name} must not be specified`;
+      assert.throws(() => bind(text), { message: `invalid volume specification: '${text}': ${why}` });
+    };
+    field('v:/x:shared', 'volume', 'BindOptions');
+    field('/a:/x:nocopy', 'bind', 'VolumeOptions');
+  });
+
   it('knows no isolation and no kinds of mounts but its own', () => {
     refused({ Isolation: 'hyperv' }, 'Invalid isolation: "hyperv" - linux only supports \'default\'');
     const mount = { Type: 'image', Source: 'x', Target: '/y' };

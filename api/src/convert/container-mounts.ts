@@ -4,7 +4,8 @@ import type { ContainerMountWish } from '../backend.js';
 import type { JsonObject } from '../json/object.js';
 
 const PROPAGATIONS = ['private', 'rprivate', 'slave', 'rslave', 'shared', 'rshared'];
-const MODES = ['ro', 'rw', 'z', 'Z', 'copy', 'nocopy', 'consistent', 'cached', 'delegated', ...PROPAGATIONS];
+/** One of each kind at most. */
+const MODES = [['ro', 'rw'], ['z', 'Z'], ['nocopy'], ['consistent', 'cached', 'delegated'], PROPAGATIONS];
 
 export function readMounts(o: JsonObject, host: JsonObject | undefined): ContainerMountWish[] {
   const driver = host?.string('VolumeDriver') ?? '';
@@ -35,7 +36,9 @@ function bindOf(text: string, driver: string): ContainerMountWish {
     return { type: 'volume', source: '', target: source, readOnly: false };
   }
   const options = mode === '' ? [] : mode.split(',');
-  if (options.some((o) => !MODES.includes(o))) throw new SwarmtsError('invalid-argument', `invalid mode: ${mode}`);
+  const isKnown = options.every((o) => MODES.some((kind) => kind.includes(o)));
+  if (!isKnown || MODES.some((kind) => options.filter((o) => kind.includes(o)).length > 1))
+    throw new SwarmtsError('invalid-argument', `invalid mode: ${mode}`);
   const type = source.startsWith('/') ? 'bind' : 'volume';
   if (!target.startsWith('/')) {
     throw invalid(
@@ -45,6 +48,8 @@ function bindOf(text: string, driver: string): ContainerMountWish {
   if (clean(target) === '')
     throw invalid(`: invalid mount config for type "${type}": invalid specification: destination can't be '/'`);
   const propagation = options.find((o) => PROPAGATIONS.includes(o));
+  const foreign = type === 'bind' ? options.includes('nocopy') && 'VolumeOptions' : propagation && 'BindOptions';
+  if (foreign) throw invalid(`: invalid mount config for type "${type}": field ${foreign} must not be specified`);
   return {
     type,
     source,

@@ -254,13 +254,13 @@ function summaryOf(c: ContainerInfo, engine: ContainerEngine, own: LocalNetworks
 }
 
 /** Set by the engine for every container, not by anybody's configuration. */
-const OWN_VARIABLES = /^(HOSTNAME|TERM)=/;
+const OWN_VARIABLE = /^HOSTNAME=/;
 
 /** What its user has set comes first, then what its image has. */
 function configuredEnv(c: ContainerInfo): string[] {
   const nameOf = (variable: string) => variable.split('=', 1)[0];
   const own = new Set(c.config.env.map(nameOf));
-  return [...c.config.env, ...c.env.filter((v) => !own.has(nameOf(v)) && !OWN_VARIABLES.test(v))];
+  return [...c.config.env, ...c.env.filter((v) => !own.has(nameOf(v)) && !OWN_VARIABLE.test(v))];
 }
 
 function networksOf({ networks, config }: ContainerInfo, own: LocalNetworks): ContainerSummary['networks'] {

@@ -46,6 +46,23 @@ describe('published ports', () => {
     );
   });
 
+  it('that are asked for by number are not chosen for others of the same container', async () => {
+    const table = new PortTable(free);
+    const to = (targetPort: number, publishedPort: number) => ({ ...request(publishedPort), targetPort });
+    const range = { ...to(81, 32769), lastPublishedPort: 32771 };
+    const wanted = [to(80, 0), to(8080, 32768), range, to(82, 32769)];
+    const ports = await table.reserve('c1', wanted);
+    assert.deepEqual(
+      ports.map((p) => [p.publishedPort, p.targetPort]),
+      [
+        [32771, 80],
+        [32768, 8080],
+        [32770, 81],
+        [32769, 82],
+      ],
+    );
+  });
+
   it('are reserved all or none', async () => {
     const table = new PortTable(free);
     await table.reserve('a', [request(443)]);

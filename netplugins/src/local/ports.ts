@@ -62,17 +62,20 @@ export class PortTable {
 
   /**
    * Reserves all ports or none. 'port-conflict' names the owner, or says that a process of the host listens. While the probe
-   * is asked the port is held already.
+   * is asked the port is held already. Those that are asked for by number come first: none of them is chosen for another one.
    */
   async reserve(owner: string, requests: readonly PortRequest[]): Promise<PublishedPort[]> {
-    const reserved: PublishedPort[] = [];
+    const reserved = new Map<PortRequest, readonly PublishedPort[]>();
+    const all = () => requests.flatMap((r) => reserved.get(r) ?? []);
     try {
-      for (const request of requests) reserved.push(...(await this.#reserveOne(owner, request)));
+      for (const request of requests.toSorted((a, b) => freedom(a) - freedom(b))) {
+        reserved.set(request, await this.#reserveOne(owner, request));
+      }
     } catch (e) {
-      for (const port of reserved) this.#free(port);
+      this.release(all());
       throw e;
     }
-    return reserved;
+    return all();
   }
 
   /** Takes ports that are known to be in force, after a restart: all or none, without asking the probe. */
@@ -193,6 +196,11 @@ export class PortTable {
     addresses?.delete(port.hostIp);
     if (addresses?.size === 0) this.#taken.delete(key);
   }
+}
+
+/** How much is left to us: nothing, a range, everything. */
+function freedom({ publishedPort, lastPublishedPort = publishedPort }: PortRequest): number {
+  return publishedPort === 0 ? 2 : lastPublishedPort > publishedPort ? 1 : 0;
 }
 
 function keyOf(port: PublishedPort): string {

@@ -56,9 +56,7 @@ export class ContainerArchives {
     signal?: AbortSignal,
   ): Promise<void> {
     const { keepKinds } = options;
-    if (this.#core.record.config.readOnlyRootfs && !this.#core.record.mounts.some((m) => isUnder(path, m.target))) {
-      throw new SwarmtsError('failed-precondition', 'container rootfs is marked read-only');
-    }
+    this.#refuseReadOnly(path);
     await this.#withFiles(true, async (root) => {
       const owner = options.ownIds ? this.#ownIds() : undefined;
       try {
@@ -69,6 +67,12 @@ export class ContainerArchives {
       }
     });
     this.#core.emit('extract-to-dir', { path });
+  }
+
+  #refuseReadOnly(path: string): void {
+    const { mounts, config } = this.#core.record;
+    const [innermost] = mounts.filter((m) => isUnder(path, m.target)).sort((a, b) => b.target.length - a.target.length);
+    if (innermost ? innermost.readOnly : config.readOnlyRootfs) throw readOnly(innermost !== undefined);
   }
 
   async changes(): Promise<readonly FileChange[]> {
@@ -138,10 +142,17 @@ export class ContainerArchives {
   }
 
   #fileError(e: unknown, path: string): unknown {
+    // Through a link.
+    if (isSwarmtsError(e, 'failed-precondition')) return readOnly(!this.#core.record.config.readOnlyRootfs);
     if (!isSwarmtsError(e, 'not-found')) return e;
     const what = `Could not find the file ${path} in container ${this.#core.record.id}`;
     return new SwarmtsError('not-found', what, { cause: e });
   }
+}
+
+function readOnly(inVolume: boolean): SwarmtsError {
+  const what = inVolume ? 'mounted volume' : 'container rootfs';
+  return new SwarmtsError('failed-precondition', `${what} is marked read-only`);
 }
 
 function isUnder(path: string, directory: string): boolean {

@@ -3,7 +3,7 @@
  * the /etc files and config.json. What it makes is taken down by container-teardown, which bears half-made bundles.
  */
 
-import { chownSync, lchownSync, mkdirSync, readFileSync, realpathSync, writeFileSync } from 'node:fs';
+import { chownSync, readFileSync, realpathSync, writeFileSync } from 'node:fs';
 import { chmod, chown, mkdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { arch, release } from 'node:os';
 import { basename, join } from 'node:path';
@@ -22,6 +22,7 @@ import { type MountInfo, readMounts } from '../runtime/mountinfo.js';
 import { type NetworkNamespace, ociConfig } from '../runtime/oci-config.js';
 import type { LinuxSeccomp, OciMount, OciProcess, OciSpec } from '../runtime/oci-spec.js';
 import type { ContainerUserns } from '../runtime/oci-userns.js';
+import { refuseAsRunc } from '../runtime/refusals.js';
 import { seccompFromProfile } from '../runtime/seccomp-profile-file.js';
 import { contextOption, mountLabel } from '../runtime/security-labels.js';
 import { tmpfsOptions } from '../runtime/tmpfs-options.js';
@@ -29,18 +30,19 @@ import { type ResolvedUser, resolveUser } from '../runtime/user-lookup.js';
 import type { LayerStore } from '../snapshots/layer-store.js';
 import { mountRootfs, rootfsPaths } from '../snapshots/rootfs.js';
 import { byteString, bytesOf, kindOf, resolveScoped } from '../snapshots/scoped-path.js';
-import { type IdMaps, type Owner, ownerOnHost, ROOT } from '../userns/id-map.js';
+import { makeWorkingDir } from '../snapshots/working-dir.js';
+import { type IdMaps, ownerOnHost, ROOT } from '../userns/id-map.js';
 import { copyContent, imageContent } from '../volumes/copy-up.js';
 import type { VolumeStore } from '../volumes/volume-store.js';
 import type { ContainerConfig, InjectedFile } from './container-config.js';
 import { withDnsDefaults } from './container-defaults.js';
 import { type LinkedContainer, type LinkedNames, linkHostLines, linkVariables, movedHosts } from './container-links.js';
-import type { SharedNamespaces } from './container-namespaces.js';
+import type { NetworkOwner, SharedNamespaces } from './container-namespaces.js';
 import type { NetworkAttachment } from './container-network.js';
 import type { ContainerPaths } from './container-paths.js';
 import type { ContainerRecord, ResolvedMount } from './container-record.js';
 import { idsOf } from './container-userns.js';
-import { withVariables } from './merge-config.js';
+import { withTerminal, withVariables } from './merge-config.js';
 import { secretVariables } from './secret-variables.js';
 
 export interface BundleContext {
@@ -59,18 +61,11 @@ export interface BundleContext {
   readonly defaultProfile: DefaultProfile | undefined;
 }
 
-export interface NetworkOwner {
-  readonly hostname: string;
-  readonly domainname: string | undefined;
-  /** Where its /etc files are. */
-  readonly directory: string;
-}
-
 export interface BundleRequest {
   /** Path of the OCI runtime. */
   readonly program: string;
   readonly shared: SharedNamespaces;
-  /** The container whose network this one shares: names belong to the network. */
+  /** Whose network this one shares. */
   readonly networkOf?: NetworkOwner | undefined;
   readonly record: ContainerRecord;
   readonly paths: ContainerPaths;
@@ -83,7 +78,6 @@ export interface BundleRequest {
 }
 
 const INIT_TARGET = '/sbin/docker-init';
-const DEFAULT_WORKDIR_MODE = 0o755;
 /** Room for the injected files beside their content: inodes and rounding to pages. */
 const FILES_SLACK_BYTES = 1 << 20;
 const ROOT_ONLY = 0o700;
@@ -120,7 +114,9 @@ export function writeBundle(context: BundleContext, request: BundleRequest): Oci
   const { record, paths } = request;
   const rootfs = rootfsPaths(paths.container).target;
   const user = lookUpUser(rootfs, record.user, record.config.groups ?? []);
-  makeWorkingDir(rootfs, record.workingDir, ownerOnHost(context.layers.ids, ROOT));
+  if (!makeWorkingDir(rootfs, record.workingDir, ownerOnHost(context.layers.ids, ROOT))) {
+    throw new SwarmtsError('invalid-argument', `Cannot mkdir: ${record.workingDir} is not a directory`);
+  }
   const etc = writeEtcFiles(context, request);
   const files = (record.config.files ?? []).map((f, i): OciMount => bind(join(paths.files, String(i)), f.path, true));
   const onHost = request.userns || record.mounts.some((m) => m.type !== 'tmpfs') ? readMounts() : [];
@@ -162,6 +158,7 @@ export function writeBundle(context: BundleContext, request: BundleRequest): Oci
     labels: context.facts.labels,
     userns: request.userns,
   });
+  refuseAsRunc(spec, mounts, context.facts.cgroupVersion === 1);
   const config = context.filters.annotate(spec, request.program);
   writeFileSync(join(paths.bundle, 'config.json'), JSON.stringify(config), { mode: 0o600 });
   return spec;
@@ -169,7 +166,13 @@ export function writeBundle(context: BundleContext, request: BundleRequest): Oci
 
 /** HOSTNAME is what the kernel says, unless the container sets it otherwise. */
 function envIn(record: ContainerRecord, hostname: string): readonly string[] {
-  return record.env.map((e) => (e === `HOSTNAME=${record.hostname}` ? `HOSTNAME=${hostname}` : e));
+  const env = record.env.map((e) => (e === `HOSTNAME=${record.hostname}` ? `HOSTNAME=${hostname}` : e));
+  return withTerminal(env, ownVariables(record), record.config.tty ?? false);
+}
+
+/** With those that it does not want to have. */
+export function ownVariables({ env, config }: ContainerRecord): readonly string[] {
+  return [...env, ...config.env];
 }
 
 /** The process of a container as its bundle has it; what `exec` starts from. */
@@ -263,17 +266,6 @@ function readInside(rootfs: string, path: string): string {
     if (errnoOf(e) === 'ENOENT' || errnoOf(e) === 'ENOTDIR' || errnoOf(e) === 'EISDIR') return '';
     throw e;
   }
-}
-
-function makeWorkingDir(rootfs: string, path: string, owner: Owner): void {
-  const root = byteString(rootfs);
-  const inside = resolveScoped(root, byteString(path), { createParents: owner, followLast: true });
-  const kind = kindOf(`${root}/${inside}`);
-  if (kind === 'missing') {
-    mkdirSync(bytesOf(`${root}/${inside}`), { recursive: true, mode: DEFAULT_WORKDIR_MODE });
-    lchownSync(bytesOf(`${root}/${inside}`), owner.uid, owner.gid);
-  } else if (kind !== 'directory')
-    throw new SwarmtsError('invalid-argument', `Cannot mkdir: ${path} is not a directory`);
 }
 
 /** What the engine writes for the container's /etc. */

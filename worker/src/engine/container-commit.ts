@@ -111,13 +111,12 @@ function healthcheckOf(h: HealthConfig): ImageConfig['Healthcheck'] {
 async function configOf(record: ContainerRecord, store: ImageStore): Promise<ImageConfig> {
   const { config: base } = await store.config(record.imageId);
   const exposed = (record.exposedPorts ?? []).map((p) => [`${p.targetPort}/${p.protocol}`, {}]);
-  const volumes = record.mounts.filter((m) => m.anonymous).map((m) => [m.target, {}]);
-  const own = new Set(['HOSTNAME', ...(record.config.tty ? ['TERM'] : [])]);
+  const volumes = record.mounts.filter((m) => m.anonymous && !m.isInherited).map((m) => [m.target, {}]);
   return {
     ...base,
     ...(record.user ? { User: record.user } : {}),
     ...(exposed.length > 0 ? { ExposedPorts: { ...base.ExposedPorts, ...Object.fromEntries(exposed) } } : {}),
-    Env: record.env.filter((e) => !own.has(e.split('=', 1)[0] ?? '')),
+    Env: record.env.filter((e) => !e.startsWith('HOSTNAME=')),
     ...(record.entrypoint.length > 0 ? { Entrypoint: record.entrypoint } : {}),
     ...(record.cmd.length > 0 ? { Cmd: record.cmd } : {}),
     ...(record.workingDir !== '/' ? { WorkingDir: record.workingDir } : {}),

@@ -151,12 +151,15 @@ function checkVolume(m: MountConfig): void {
   }
 }
 
+/** What is known of one that is taken over from another container stays so. */
+type PlannedMount = MountConfig & Partial<ResolvedMount>;
+
 /** What the container mounts itself comes first; of several others the later one. */
 function withVolumesFrom(
   own: readonly MountConfig[],
   sources: readonly string[],
   mountsOfOther: CreationContext['mountsOf'],
-): readonly MountConfig[] {
+): readonly PlannedMount[] {
   // Clients take 'not-found' for an image that has to be pulled first.
   const mountsIn = (container: string) => {
     try {
@@ -165,7 +168,7 @@ function withVolumesFrom(
       throw isSwarmtsError(e, 'not-found') ? new SwarmtsError('invalid-argument', e.message, { cause: e }) : e;
     }
   };
-  const mounts = new Map(own.map((m) => [m.target, m]));
+  const mounts = new Map<string, PlannedMount>(own.map((m) => [m.target, m]));
   const explicit = new Set(own.filter((m) => m.source !== '' || m.type === 'tmpfs').map((m) => m.target));
   for (const text of sources) {
     const [container = '', mode = 'rw'] = text.split(':');
@@ -173,9 +176,10 @@ function withVolumesFrom(
     if (!options.every((o) => ['rw', 'ro', 'z', 'Z'].includes(o))) {
       throw new SwarmtsError('invalid-argument', `invalid mode: ${mode}`);
     }
-    for (const { anonymous: _own, ...m } of mountsIn(container)) {
+    for (const m of mountsIn(container)) {
       if (m.type === 'tmpfs' || explicit.has(m.target)) continue;
-      mounts.set(m.target, { ...m, readOnly: m.readOnly || options.includes('ro'), volumeNoCopy: true });
+      const readOnly = m.readOnly || options.includes('ro');
+      mounts.set(m.target, { ...m, readOnly, volumeNoCopy: true, isInherited: true });
     }
   }
   return [...mounts.values()];
@@ -185,7 +189,7 @@ function withVolumesFrom(
  * As Docker: a container that has the directory of the others among what is bound into it must not hold their mounts for ever. Nor is
  * anybody to say otherwise.
  */
-function withoutPinning(m: MountConfig, dataRoot: string): MountConfig {
+function withoutPinning(m: PlannedMount, dataRoot: string): PlannedMount {
   const [source, root] = [`${resolve('/', m.source)}/`, `${dataRoot}/`].map((p) => p.replace(/\/+$/, '/'));
   if (m.type !== 'bind' || !(source?.startsWith(root ?? '') || root?.startsWith(source ?? ''))) return m;
   const propagation = m.propagation ?? '';
@@ -237,7 +241,7 @@ async function makeBindSource(path: string, ids: IdMaps | undefined): Promise<vo
 
 /** `made` collects the volumes that did not exist before. */
 async function resolveMount(
-  m: MountConfig,
+  m: PlannedMount,
   { volumes, plan }: Pick<CreationContext, 'volumes' | 'plan'>,
   made: string[],
 ): Promise<ResolvedMount> {
@@ -253,5 +257,5 @@ async function resolveMount(
         ...(m.volumeOptions ? { options: m.volumeOptions } : {}),
       });
   if (!existed) made.push(volume.name);
-  return { ...m, source: volume.name, anonymous: m.source === '' };
+  return { ...m, source: volume.name, anonymous: m.source === '' || (m.anonymous ?? false) };
 }

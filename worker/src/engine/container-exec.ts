@@ -1,9 +1,10 @@
 /** The process of an exec: the container's own, changed by what was asked for. */
 import type { MachineFacts } from '../runtime/machine-facts.js';
+import { withoutEmptyHome } from '../runtime/oci-config.js';
 import type { OciProcess } from '../runtime/oci-spec.js';
 import { UNCONFINED } from '../runtime/security-labels.js';
 import { lookUpUser } from './container-bundle.js';
-import { withVariables } from './merge-config.js';
+import { withTerminal, withVariables } from './merge-config.js';
 import type { ExecConfig, TerminalSize } from './session-api.js';
 
 export function execProcess(
@@ -11,7 +12,7 @@ export function execProcess(
   config: ExecConfig,
   size: TerminalSize | undefined,
   facts: MachineFacts,
-  container: { readonly rootfs: string; readonly groups: readonly string[] },
+  container: { readonly rootfs: string; readonly groups: readonly string[]; readonly ownEnv: readonly string[] },
 ): OciProcess {
   const { consoleSize: _size, ...own } = base;
   const user = config.user === '' ? undefined : lookUpUser(container.rootfs, config.user, container.groups);
@@ -21,10 +22,9 @@ export function execProcess(
     terminal: config.tty,
     ...(size ? { consoleSize: { height: size.rows, width: size.columns } } : {}),
     args: config.argv,
-    env: withVariables(withoutHome(base.env, user !== undefined), [
-      ...(config.tty ? ['TERM=xterm'] : []),
-      ...config.env,
-    ]),
+    env: withoutEmptyHome(
+      withVariables(withTerminal(withoutHome(base.env, user !== undefined), container.ownEnv, config.tty), config.env),
+    ),
     ...(config.workingDir === '' ? {} : { cwd: config.workingDir }),
     ...(user ? { user: { uid: user.uid, gid: user.gid, additionalGids: user.additionalGids } } : {}),
     ...(config.privileged ? { capabilities: { bounding: all, effective: all, permitted: all } } : {}),

@@ -36,7 +36,8 @@ export async function stoppedRoot(
   const plan = planOverlay(layers.root, layers.lowerDirs(record.chain), own, mountLabel(record.config, facts.labels));
   const owner = ownerOnHost(idsOf(layers.ids, record.config), ROOT);
   const binds = withVolumes ? await bindsOf(context, record) : [];
-  return { kind: 'overlay', target: own.target, data: plan.data, cwd: layers.root, binds, owner };
+  const { workingDir } = record;
+  return { kind: 'overlay', target: own.target, data: plan.data, cwd: layers.root, workingDir, binds, owner };
 }
 
 /** Empty volumes get what the image has there, as the first start would do. Idempotent. */

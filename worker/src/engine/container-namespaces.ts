@@ -4,16 +4,23 @@ import type { ContainerConfig } from './container-config.js';
 
 const CONTAINER = 'container:';
 
-/** A running container by its name or id. Throws Docker's words when there is none. */
-export type PeerOf = (container: string, what: string) => Peer;
+/** A running container by its name or id, for the one with the id `joining`. Throws Docker's words when there is none. */
+export type PeerOf = (joining: string, container: string, what: string) => Peer;
 
 export interface Peer {
   readonly id: string;
   readonly pid: number;
   readonly inUserns: boolean;
   readonly shm: string | undefined;
+  readonly network: NetworkOwner;
+}
+
+/** The container that a network was made for, however many share it by way of each other: names belong to the network. */
+export interface NetworkOwner {
   readonly hostname: string;
   readonly domainname: string | undefined;
+  /** Where its /etc files are. */
+  readonly directory: string;
 }
 
 /** The container that a mode names, '' when it names none. */
@@ -28,12 +35,15 @@ export interface SharedNamespaces {
   readonly shm: string | undefined;
 }
 
-export function sharedNamespaces(config: ContainerConfig, peerOf: PeerOf): SharedNamespaces {
+export function sharedNamespaces(
+  { id, config }: { readonly id: string; readonly config: ContainerConfig },
+  peerOf: PeerOf,
+): SharedNamespaces {
   const namespaces: Record<string, string> = {};
   const share = (type: string, mode: string | undefined) => {
     if (mode === 'host') namespaces[type] = '';
     const other = sharedWith(mode);
-    if (other !== '') namespaces[type] = `/proc/${peerOf(other, type.toUpperCase()).pid}/ns/${type}`;
+    if (other !== '') namespaces[type] = `/proc/${peerOf(id, other, `${type.toUpperCase()} namespace`).pid}/ns/${type}`;
   };
   share('pid', config.pidMode);
   share('ipc', config.ipcMode);
@@ -42,7 +52,7 @@ export function sharedNamespaces(config: ContainerConfig, peerOf: PeerOf): Share
   const ipcOf = sharedWith(config.ipcMode);
   if (config.ipcMode === 'host') return { namespaces, shm: '/dev/shm' };
   if (ipcOf === '') return { namespaces, shm: undefined };
-  const peer = peerOf(ipcOf, 'IPC');
+  const peer = peerOf(id, ipcOf, 'IPC namespace');
   if (peer.shm === undefined) {
     const hint = 'non-shareable IPC (hint: use IpcMode:shareable for the donor container)';
     throw new SwarmtsError('conflict', `cannot join IPC namespace of container ${peer.id}: ${hint}`);

@@ -9,7 +9,7 @@ import { rootfsPaths } from '../snapshots/rootfs.js';
 import { ownerOnHost } from '../userns/id-map.js';
 import type { ContainerStats, ExecResult } from './container-api.js';
 import { ContainerAttachment } from './container-attachment.js';
-import { bundleProcess, cgroupOf } from './container-bundle.js';
+import { bundleProcess, cgroupOf, ownVariables } from './container-bundle.js';
 import { type ContainerCore, isRestarting, notRunning } from './container-core.js';
 import { execProcess } from './container-exec.js';
 import type { ContainerMoments } from './container-moments.js';
@@ -108,7 +108,8 @@ export class ContainerProcesses {
     const { context, record, paths } = this.#core;
     const base = await bundleProcess(paths.bundle);
     const { target: rootfs } = rootfsPaths(paths.container);
-    return execProcess(base, config, size, context.bundle.facts, { rootfs, groups: record.config.groups ?? [] });
+    const own = { rootfs, groups: record.config.groups ?? [], ownEnv: ownVariables(record) };
+    return execProcess(base, config, size, context.bundle.facts, own);
   }
 
   #mustTakeExec(): void {

@@ -12,8 +12,10 @@ import type { HealthState } from './health-state.js';
 
 /** A mount with the volume's name settled. */
 export interface ResolvedMount extends MountConfig {
-  /** Made for this container alone. */
+  /** A volume that nobody named: it goes with the last container that has it. */
   readonly anonymous: boolean;
+  /** Taken over from another container. */
+  readonly isInherited?: boolean;
 }
 
 export interface RunningProcess {

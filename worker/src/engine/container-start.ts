@@ -15,22 +15,14 @@ import { relabelMounts } from '../runtime/relabel-mounts.js';
 import { type StartFailure, startFailure } from '../runtime/runtime-errors.js';
 import { contextOption, labelFiles, mountLabel, securityLabels } from '../runtime/security-labels.js';
 import { type IdMaps, ownerOnHost, ROOT } from '../userns/id-map.js';
-import {
-  ETC_FILES,
-  hasFiles,
-  type NetworkOwner,
-  ownershipOf,
-  placeFiles,
-  prepareRootfs,
-  writeBundle,
-} from './container-bundle.js';
+import { ETC_FILES, hasFiles, ownershipOf, placeFiles, prepareRootfs, writeBundle } from './container-bundle.js';
 import type { InjectedFile } from './container-config.js';
 import type { ContainerContext } from './container-context.js';
 import { withDnsDefaults } from './container-defaults.js';
 import { type LinkedContainer, linkedPorts } from './container-links.js';
-import { sharedNamespaces } from './container-namespaces.js';
+import { type NetworkOwner, sharedNamespaces } from './container-namespaces.js';
 import type { AttachRequest, NetworkAttachment } from './container-network.js';
-import { type ContainerPaths, containerPaths } from './container-paths.js';
+import type { ContainerPaths } from './container-paths.js';
 import { type ContainerRecord, type RunningProcess, volumeNames } from './container-record.js';
 import { giveStreams, usernsOf } from './container-userns.js';
 import { keepBundleInMemory } from './secret-variables.js';
@@ -70,7 +62,7 @@ export async function createProcess(
   if (network.status === 'rejected') throw network.reason;
   const { namespace, attachment, networkOf } = network.value;
   const shared = {
-    ...sharedNamespaces(record.config, context.peerOf),
+    ...sharedNamespaces(record, context.peerOf),
     ...(await sharedMemory(context, record, paths)),
   };
   const program = programOf(context, record);
@@ -213,9 +205,9 @@ async function attachNetwork(
     return { namespace: { kind: 'path', path: config.networkNamespace }, attachment: undefined };
   }
   if (config.networkContainer) {
-    const { id: peer, pid, hostname, domainname } = context.peerOf(config.networkContainer, 'network');
-    const networkOf = { hostname, domainname, directory: containerPaths(context, peer).container };
-    return { namespace: { kind: 'path', path: `/proc/${pid}/ns/net` }, attachment: undefined, networkOf };
+    const peer = context.peerOf(id, config.networkContainer, 'network');
+    const path = `/proc/${peer.pid}/ns/net`;
+    return { namespace: { kind: 'path', path }, attachment: undefined, networkOf: peer.network };
   }
   if (config.networkMode === 'host') return { namespace: { kind: 'host' }, attachment: undefined };
   if (config.networkMode === 'none') return { namespace: { kind: 'private' }, attachment: undefined };

@@ -42,9 +42,9 @@ export function usernsOf(
   const ids = idsOf(mapped, config);
   const peers = Object.entries({
     network: config.networkContainer ?? '',
-    IPC: sharedWith(config.ipcMode),
-    PID: sharedWith(config.pidMode),
-  }).flatMap(([what, name]) => (name === '' ? [] : [context.peerOf(name, what)]));
+    'IPC namespace': sharedWith(config.ipcMode),
+    'PID namespace': sharedWith(config.pidMode),
+  }).flatMap(([what, name]) => (name === '' ? [] : [context.peerOf(record.id, name, what)]));
   for (const peer of peers) {
     if (peer.inUserns === (ids !== undefined) && peer.id === peers[0]?.id) continue;
     const what = `container ${record.id} cannot share namespaces of ${peer.id}: they are in different user namespaces`;

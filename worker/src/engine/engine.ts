@@ -219,6 +219,8 @@ export class Engine implements ContainerEngine {
       for (const m of container.record.mounts) {
         if (!m.anonymous) continue;
         await volumes.remove(m.source, true).catch((e: unknown) => {
+          // Another container has it as well, and takes it along.
+          if (isSwarmtsError(e, 'conflict')) return;
           logger.warn('cannot remove an anonymous volume', { volume: m.source, error: messageOf(e) });
         });
       }

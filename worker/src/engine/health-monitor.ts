@@ -1,5 +1,5 @@
 /** Probes one running container until it is stopped; the decisions are in health-state. */
-import { type Clock, isSwarmtsError, messageOf, sleep } from '@swarmts/lib';
+import { type Clock, formatDurationNs, isSwarmtsError, messageOf, sleep } from '@swarmts/lib';
 import type { ExecResult, HealthProbe } from './container-api.js';
 import type { HealthConfig } from './container-config.js';
 import {
@@ -73,7 +73,9 @@ export class HealthMonitor {
       const output = Buffer.concat([result.stdout, result.stderr]).toString('utf8', 0, MAX_PROBE_OUTPUT);
       return { startedAtMs, endedAtMs: clock.now(), exitCode: result.code, output };
     } catch (e) {
-      const output = isSwarmtsError(e, 'timeout') ? `Health check exceeded timeout (${timeoutMs}ms)` : messageOf(e);
+      const output = isSwarmtsError(e, 'timeout')
+        ? `Health check exceeded timeout (${formatDurationNs(config.timeoutNs)})`
+        : messageOf(e);
       return { startedAtMs, endedAtMs: clock.now(), exitCode: -1, output };
     }
   }

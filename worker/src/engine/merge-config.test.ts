@@ -11,7 +11,7 @@ import {
   probeCommand,
   withDefaults,
 } from './health-state.js';
-import { checkName, healthOf, mergeConfig, mountsOf } from './merge-config.js';
+import { checkName, healthOf, mergeConfig, mountsOf, withTerminal } from './merge-config.js';
 
 const ID = 'abcdef0123456789'.repeat(4);
 
@@ -49,12 +49,20 @@ describe('merging a configuration with an image', () => {
     assert.deepEqual(merge({ env: ['Y=2', 'X=own', 'HOSTNAME=h'], tty: true }, image).env, [
       'PATH=/img',
       'HOSTNAME=h',
-      'TERM=xterm',
       'Y=2',
       'X=own',
     ]);
     assert.deepEqual(merge({ env: ['PATH'] }, image).env, ['HOSTNAME=abcdef012345', 'X=1']);
     assert.deepEqual(merge({ env: ['A=b=c'] }, { Cmd: ['x'] }).env.at(-1), 'A=b=c');
+  });
+
+  it('has a terminal among the variables of processes that have one', () => {
+    const own = merge({ tty: true }, image).env;
+    const first = ['PATH=/img', 'HOSTNAME=abcdef012345'];
+    assert.deepEqual(withTerminal(own, own, true), [...first, 'TERM=xterm', 'X=1']);
+    assert.deepEqual(withTerminal([...first, 'TERM=xterm', 'X=1'], own, false), [...first, 'X=1']);
+    assert.deepEqual(withTerminal(['TERM=vt100'], ['TERM=vt100'], true), ['TERM=vt100']);
+    assert.deepEqual(withTerminal(own, [...own, 'TERM'], true), own, 'it wants none');
   });
 
   it('takes the rest from the container first', () => {

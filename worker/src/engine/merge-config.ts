@@ -49,13 +49,23 @@ function commandOf(config: ContainerConfig, image: ImageConfig): [readonly strin
   return [entrypoint, cmd];
 }
 
-/** PATH, HOSTNAME and TERM first, then the container's own variables, then the image's that it does not set. */
+/** PATH and HOSTNAME first, then the container's own variables, then the image's that it does not set. */
 function environmentOf(config: ContainerConfig, image: ImageConfig, hostname: string): string[] {
   const own = [...config.env];
   const named = new Set(own.map(keyOf));
   for (const e of image.Env ?? []) if (!named.has(keyOf(e))) own.push(e);
-  const base = [`PATH=${DEFAULT_PATH}`, `HOSTNAME=${hostname}`, ...(config.tty ? ['TERM=xterm'] : [])];
-  return withVariables(base, own);
+  return withVariables([`PATH=${DEFAULT_PATH}`, `HOSTNAME=${hostname}`], own);
+}
+
+const DEFAULT_TERM = 'TERM=xterm';
+/** It comes behind PATH and HOSTNAME. */
+const TERM_AT = 2;
+
+/** What a process gets that has a terminal or has none, whatever others of the container have. `own`: what the container itself says. */
+export function withTerminal(env: readonly string[], own: readonly string[], tty: boolean): readonly string[] {
+  if (own.some((e) => keyOf(e) === 'TERM')) return env;
+  const others = env.filter((e) => e !== DEFAULT_TERM);
+  return tty ? others.toSpliced(TERM_AT, 0, DEFAULT_TERM) : others;
 }
 
 /** Replaces in place or appends; "KEY" without "=" removes. */

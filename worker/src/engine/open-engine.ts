@@ -13,7 +13,6 @@ import {
   type Logger,
   messageOf,
   type Random,
-  SwarmtsError,
   silentLogger,
   systemClock,
 } from '@swarmts/lib';
@@ -51,14 +50,13 @@ import {
   buildsRoot,
   containerPaths,
   containersRoot,
-  type EngineRoots,
   netnsRoot,
   REMOVING_PREFIX,
   usernsRoot,
 } from './container-paths.js';
+import { runningPeers } from './container-peers.js';
 import { type ContainerRecord, loadRecord, volumeNames } from './container-record.js';
 import { ContainerRegistry } from './container-registry.js';
-import { idsOf } from './container-userns.js';
 import { Engine, supervise } from './engine.js';
 import type { ContainerEngine, EngineEvent } from './engine-api.js';
 import { EngineEvents } from './events.js';
@@ -201,7 +199,7 @@ export async function openEngine(options: EngineOptions): Promise<ContainerEngin
       hostGateway: options.hostGateway,
     },
     runtimes: new Map([...namedRuntimes(options.runtimes ?? {})]),
-    peerOf: (container, what) => runningPeer({ dataRoot, execRoot }, registry, container, what, idMaps),
+    peerOf: runningPeers({ dataRoot, execRoot }, registry, idMaps),
     linkedTo: (record, strict) => linkedContainers(record, registry, options.network, strict),
     linksOf: (record) => linksOf(record, registry),
     autoRemove: (id) => onAutoRemove(id),
@@ -251,30 +249,6 @@ function namedRuntimes(given: Readonly<Record<string, string>>): [string, string
     ...usual,
     ...Object.entries(given).map(([name, path]): [string, string] => [name, findProgram(path) ?? path]),
   ];
-}
-
-function runningPeer(
-  roots: EngineRoots,
-  registry: ContainerRegistry,
-  container: string,
-  what: string,
-  ids: IdMaps | undefined,
-) {
-  const { record, isRunning } = registry.get(container);
-  const pid = record.process?.init.pid;
-  if (isRunning && pid !== undefined) {
-    const shm = record.config.ipcMode === 'shareable' ? containerPaths(roots, record.id).shm : undefined;
-    const { hostname, config } = record;
-    return {
-      id: record.id,
-      pid,
-      shm,
-      hostname,
-      domainname: config.domainname,
-      inUserns: idsOf(ids, config) !== undefined,
-    };
-  }
-  throw new SwarmtsError('conflict', `cannot join ${what} namespace of a non running container: ${record.id}`);
 }
 
 /** A container that was started has another address, and one that has ended has none: whoever is linked to it has to know. */

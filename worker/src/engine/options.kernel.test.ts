@@ -93,6 +93,18 @@ describe('options of containers', function () {
     assert.match(await output('cat /etc/hosts /etc/hostname', shared), /192\.0\.2\.7\tone[\s\S]*one\n$/);
     assert.equal(await output('hostname; echo $HOSTNAME', shared), 'one\none\n');
     assert.equal(await output('echo $HOSTNAME', { ...shared, env: ['HOSTNAME=own'] }), 'own\n');
+    const between = await bed.engine.create(containerConfig(image, ['sleep', '1000'], { ...shared, name: 'between' }));
+    await bed.engine.start(between);
+    const through = { networkMode: 'local', networkContainer: 'between' } as const;
+    assert.match(await output('cat /etc/hosts; hostname', through), /192\.0\.2\.7\tone[\s\S]*one\n$/);
+    const self = await bed.engine.create(
+      containerConfig(image, ['true'], { networkMode: 'local', name: 'me', networkContainer: 'me' }),
+    );
+    await assert.rejects(bed.engine.start(self), /^SwarmtsError: cannot join own network$/);
+    await bed.engine.stop(between, 0);
+    const late = await bed.engine.create(containerConfig(image, ['true'], through));
+    await assert.rejects(bed.engine.start(late), /^SwarmtsError: cannot join network of a non running container: /);
+    for (const id of [between, self, late]) await bed.engine.remove(id, { force: true, volumes: false });
     await bed.engine.remove(other, { force: true, volumes: false });
   });
 
@@ -124,6 +136,49 @@ describe('options of containers', function () {
     await assert.rejects(
       bed.engine.start(missing),
       /error gathering device information while adding custom device "\/dev\/nosuch": no such file or directory/,
+    );
+  });
+
+  it('a directory of devices gives all that are below it, and one without any is refused', async () => {
+    const device = (hostPath: string) => ({ hostPath, containerPath: '/dev/given', permissions: 'rwm' });
+    assert.match(await output('find /dev/given -type c', { devices: [device('/dev/net')] }), /^\/dev\/given\/tun\n$/);
+    for (const path of ['/etc', '/etc/passwd']) {
+      const what = `error gathering device information while adding custom device "${path}": not a device node`;
+      await assert.rejects(run('true', { devices: [device(path)] }), { message: what });
+    }
+  });
+
+  it('an empty HOME is the home of the user, in a container and its execs', async () => {
+    assert.equal(await output('echo $HOME', { env: ['HOME='] }), '/root\n');
+    const id = await bed.engine.create(containerConfig(image, ['sleep', '1000']));
+    await bed.engine.start(id);
+    const exec = await bed.engine.exec(id, ['sh', '-c', 'echo $HOME'], { env: ['HOME='] });
+    assert.equal(Buffer.from(exec.stdout).toString(), '/root\n');
+    await bed.engine.remove(id, { force: true, volumes: false });
+  });
+
+  it('an exec without a terminal knows of none, unless the container says so itself', async () => {
+    const termOf = async (env: readonly string[]) => {
+      const id = await bed.engine.create(containerConfig(image, ['sleep', '1000'], { tty: true, env }));
+      await bed.engine.start(id);
+      const { stdout } = await bed.engine.exec(id, ['sh', '-c', 'echo $TERM'], {});
+      await bed.engine.remove(id, { force: true, volumes: false });
+      return Buffer.from(stdout).toString();
+    };
+    assert.equal(await termOf([]), '\n');
+    assert.equal(await termOf(['TERM=vt100']), 'vt100\n');
+  });
+
+  it('nothing is mounted into /proc, but for the files that others put there', async () => {
+    await assert.rejects(
+      run('true', { mounts: [mount({ source: scratch, target: '/proc/sys' })] }),
+      /"\/proc\/sys" cannot be mounted because it is inside \/proc/,
+    );
+    const file = join(scratch, 'uptime');
+    writeFileSync(file, 'long\n');
+    assert.equal(
+      await output('cat /proc/uptime', { mounts: [mount({ source: file, target: '/proc/uptime' })] }),
+      'long\n',
     );
   });
 
@@ -178,6 +233,9 @@ describe('options of containers', function () {
       /invalid tmpfs option "nonsense"/,
     );
 
+    const shared = { mounts: [mount({ type: 'tmpfs', tmpfsOptions: ['shared'] })] };
+    assert.match(await output('grep " /x " /proc/self/mountinfo', shared), / shared:\d+ /);
+
     const volume = mount({ type: 'volume', source: 'shared', target: '/v' });
     const owner = await bed.engine.create(
       containerConfig(image, ['sh', '-c', 'mkdir /v/sub; echo x > /v/sub/f'], { mounts: [volume] }),
@@ -203,6 +261,18 @@ describe('options of containers', function () {
     );
     await bed.engine.remove(owner, { force: true, volumes: false });
     await bed.engine.volumes.remove('shared', false);
+  });
+
+  it('a volume without a name goes with the last container that has it', async () => {
+    const mounts = [mount({ type: 'volume', target: '/v' })];
+    const parent = await bed.engine.create(containerConfig(image, ['true'], { mounts }));
+    const child = await bed.engine.create(containerConfig(image, ['true'], { volumesFrom: [parent] }));
+    const left = async () => (await bed.engine.volumes.list()).length;
+    const before = await left();
+    await bed.engine.remove(parent, { force: false, volumes: true });
+    assert.equal(await left(), before);
+    await bed.engine.remove(child, { force: false, volumes: true });
+    assert.equal(await left(), before - 1);
   });
 
   it('a container finds the file that marks containers, and has not changed anything by it', async () => {

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { limitSupport } from '../runtime/limit-support.js';
+import { machineFacts } from '../runtime/machine-facts.js';
 import { readMounts } from '../runtime/mountinfo.js';
 import type { ContainerResources } from './container-config.js';
 import { cgroupFinder, unifiedCgroup } from './container-stats.js';
@@ -179,15 +180,28 @@ describe('the limits of a container', function () {
       ['blkio.throttle.read_iops_device', `${number} 100`, 'io.max', io],
       ['blkio.throttle.write_iops_device', `${number} 200`, 'io.max', io],
     ]);
-    if (limitSupport().blockWeight) assert.match(file(id, 'blkio.weight', 'io.weight'), /300$/);
+    if (limitSupport(readMounts()).blockWeight) assert.match(file(id, 'blkio.weight', 'io.weight'), /300$/);
     else assert.match(warnings.join(), /does not support Block I\/O weight/);
     await end(id);
+  });
+
+  it('of processors are refused where the kernel would take others', async () => {
+    const wrong = [
+      [1, /: the minimum allowed cpu-shares is 2: unknown$/],
+      [262_145, /: the maximum allowed cpu-shares is 262144: unknown$/],
+      [-1, /shares: invalid argument: unknown$/],
+    ] as const;
+    for (const [cpuShares, message] of wrong) {
+      const { id } = await started({ cpuShares }).catch((e: Error) => ({ id: e.message }));
+      if (machineFacts().cgroupVersion === 1) assert.match(id, message);
+      else await end(id);
+    }
   });
 
   it('are taken away with a warning where the kernel has no place for them', async () => {
     const path = `/dev/${readdirSync('/sys/block')[0]}`;
     const { id, warnings } = await started({ oomKillDisable: true, blkioWeightDevice: [{ path, value: 200 }] });
-    const support = limitSupport();
+    const support = limitSupport(readMounts());
     const wanted = [
       ...(support.oomKillDisable ? [] : ['OomKillDisable discarded']),
       ...(support.blockWeightDevice ? [] : ['Weight-device discarded']),

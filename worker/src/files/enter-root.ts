@@ -7,6 +7,7 @@ import { dirname } from 'node:path';
 import koffi from 'koffi';
 import { mount, SystemCallError } from 'vxlan-tools';
 import { byteString, bytesOf, resolveScoped } from '../snapshots/scoped-path.js';
+import { makeWorkingDir } from '../snapshots/working-dir.js';
 import type { RootRequest } from './files-request.js';
 
 const CLONE_FS = 0x200;
@@ -37,6 +38,7 @@ export function enterRoot(root: RootRequest): void {
       mount({ source: 'none', target: '/', fstype: '', flags: ['rslave'] });
       check(chdirCall(root.cwd), 'chdir', root.cwd);
       mount({ source: 'overlay', target: root.target, fstype: 'overlay', data: root.data });
+      makeWorkingDir(root.target, root.workingDir, root.owner);
       for (const b of root.binds) bind(root.target, b, root.owner);
       changeRoot(root.target);
   }

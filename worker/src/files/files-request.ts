@@ -20,6 +20,8 @@ export type RootRequest =
       readonly target: string;
       readonly data: string;
       readonly cwd: string;
+      /** Made where it is not there yet: a container has it before its first start. */
+      readonly workingDir: string;
       readonly binds: readonly BindRequest[];
       /** The container's root, on the machine: of places to mount on that are made. */
       readonly owner: { readonly uid: number; readonly gid: number };

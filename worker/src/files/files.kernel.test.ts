@@ -125,6 +125,41 @@ describe('files of containers', function () {
     await bed.engine.remove(id, { force: true, volumes: true });
   });
 
+  it('have the working directory before the first start, below what is mounted', async () => {
+    const mounts = [{ type: 'volume', source: '', target: '/home/foo/vol', readOnly: false }] as const;
+    const id = await bed.engine.create(containerConfig(image, ['true'], { workingDir: '/home/foo/bar', mounts }));
+    assert.equal((await bed.engine.statPath(id, '/home/foo/bar')).name, 'bar');
+    assert.deepEqual(await contentsOf(bed.engine.readArchive(id, '/home/foo/bar')), { 'bar/': '' });
+    await bed.engine.remove(id, { force: true, volumes: true });
+    const odd = await bed.engine.create(containerConfig(image, ['true'], { workingDir: '/data/a' }));
+    assert.deepEqual(await contentsOf(bed.engine.readArchive(odd, '/data/a')), { a: 'aaa' });
+    await assert.rejects(bed.engine.start(odd), /Cannot mkdir: \/data\/a is not a directory/);
+    await bed.engine.remove(odd, { force: true, volumes: true });
+  });
+
+  it('are not written where the container may only read', async () => {
+    const mounts = [
+      { type: 'bind', source: outside, target: '/ro', readOnly: true },
+      { type: 'tmpfs', source: '', target: '/ro/rw', readOnly: false },
+      { type: 'bind', source: outside, target: '/rw', readOnly: false },
+    ] as const;
+    const script = 'ln -s /ro /to-ro; echo linked; sleep 1000';
+    const id = await started(script, { mounts: mounts.filter((m) => m.type === 'bind') });
+    await eventually(async () => (await outputOf(bed.engine, id)) === 'linked\n', 'the link is there');
+    const write = (path: string, container = id) => put(container, path, [{ name: 'f', content: 'x' }]);
+    const volume = { message: 'mounted volume is marked read-only' };
+    await assert.rejects(write('/ro'), volume);
+    await assert.rejects(write('/to-ro'), volume);
+    await bed.engine.remove(id, { force: true, volumes: false });
+    const closed = await bed.engine.create(containerConfig(image, ['true'], { readOnlyRootfs: true, mounts }));
+    await assert.rejects(write('/ro', closed), volume);
+    await assert.rejects(write('/data', closed), { message: 'container rootfs is marked read-only' });
+    await write('/rw', closed);
+    assert.ok(existsSync(join(outside, 'f')));
+    rmSync(join(outside, 'f'));
+    await bed.engine.remove(closed, { force: true, volumes: false });
+  });
+
   it('are let go of when whoever reads them has gone, however early', async () => {
     const id = await bed.engine.create(containerConfig(image, ['true']));
     for (let i = 0; i < 5; i++) {

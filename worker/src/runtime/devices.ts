@@ -1,5 +1,5 @@
 /** Devices of the host that a container gets by name, and the rules of its cgroup for them. */
-import { lstatSync, readdirSync, statSync } from 'node:fs';
+import { lstatSync, readdirSync, type Stats, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { errnoOf, SwarmtsError } from '@swarmts/lib';
 import type { DeviceMapping, Throttle } from '../engine/container-config.js';
@@ -11,11 +11,9 @@ export interface GivenDevices {
   readonly rules: readonly OciDeviceRule[];
 }
 
-/** A directory gives every device below it. */
+/** A directory gives every device below it, and must have one. */
 export function givenDevices(mappings: readonly DeviceMapping[]): GivenDevices {
-  const found = mappings.flatMap((m) =>
-    devicesAt(m.hostPath, m.containerPath).map((device) => ({ device, access: m.permissions })),
-  );
+  const found = mappings.flatMap((m) => devicesOf(m).map((device) => ({ device, access: m.permissions })));
   return {
     devices: found.map((f) => f.device),
     rules: found.map(({ device: { type, major, minor }, access }) => ({ allow: true, type, major, minor, access })),
@@ -51,29 +49,36 @@ export function numbersOf(throttles: readonly Throttle[] | undefined): readonly 
   });
 }
 
-function devicesAt(hostPath: string, containerPath: string): OciDevice[] {
-  const wrong = (why: string) =>
-    new SwarmtsError(
-      'invalid-argument',
-      `error gathering device information while adding custom device "${hostPath}": ${why}`,
-    );
-  let s: ReturnType<typeof statSync>;
+function devicesOf({ hostPath, containerPath }: DeviceMapping): OciDevice[] {
+  const wrong = (why: string) => {
+    const what = `error gathering device information while adding custom device "${hostPath}"`;
+    return new SwarmtsError('invalid-argument', `${what}: ${why}`);
+  };
+  let s: Stats;
   try {
     s = statSync(hostPath);
   } catch (e) {
     throw wrong(reason(e));
   }
-  if (s.isDirectory()) {
-    return readdirSync(hostPath).flatMap((name) => {
-      const below = lstatSync(join(hostPath, name));
-      const wanted = below.isDirectory() || below.isCharacterDevice() || below.isBlockDevice();
-      return wanted ? devicesAt(join(hostPath, name), join(containerPath, name)) : [];
-    });
-  }
-  if (!s.isCharacterDevice() && !s.isBlockDevice()) throw wrong('not a device node');
-  const type = s.isBlockDevice() ? 'b' : 'c';
-  const { major, minor } = deviceNumbers(Number(s.rdev));
-  return [{ path: containerPath, type, major, minor, fileMode: Number(s.mode) & 0o777, uid: s.uid, gid: s.gid }];
+  const devices = s.isDirectory() ? devicesBelow(hostPath, containerPath) : [deviceOf(s, containerPath)];
+  const found = devices.filter((d) => d !== undefined);
+  if (found.length === 0) throw wrong('not a device node');
+  return found;
+}
+
+/** What cannot be looked at is left out, as other files are. */
+function devicesBelow(hostPath: string, containerPath: string): (OciDevice | undefined)[] {
+  return readdirSync(hostPath).flatMap((name) => {
+    const [below, inside] = [join(hostPath, name), join(containerPath, name)];
+    const s = lstatSync(below, { throwIfNoEntry: false });
+    return s?.isDirectory() ? devicesBelow(below, inside) : s ? [deviceOf(s, inside)] : [];
+  });
+}
+
+function deviceOf(s: Stats, path: string): OciDevice | undefined {
+  if (!s.isCharacterDevice() && !s.isBlockDevice()) return undefined;
+  const { major, minor } = deviceNumbers(s.rdev);
+  return { path, type: s.isBlockDevice() ? 'b' : 'c', major, minor, fileMode: s.mode & 0o777, uid: s.uid, gid: s.gid };
 }
 
 function reason(e: unknown): string {

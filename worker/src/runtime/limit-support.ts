@@ -4,7 +4,7 @@
  */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type MountInfo, readMounts } from './mountinfo.js';
+import type { MountInfo } from './mountinfo.js';
 
 export interface LimitSupport {
   readonly memory: boolean;
@@ -22,10 +22,19 @@ export interface LimitSupport {
   readonly blockRates: boolean;
 }
 
-export function limitSupport(mounts: readonly MountInfo[] = readMounts()): LimitSupport {
+export function limitSupport(mounts: readonly MountInfo[]): LimitSupport {
+  const unified = unifiedMount(mounts);
+  return unified ? unifiedSupport(unified.target) : separateSupport(mounts);
+}
+
+/** Of the hierarchy that the limits of containers are kept in. */
+export function cgroupVersion(mounts: readonly MountInfo[]): 1 | 2 {
+  return unifiedMount(mounts) ? 2 : 1;
+}
+
+function unifiedMount(mounts: readonly MountInfo[]): MountInfo | undefined {
   const v1 = mounts.some((m) => m.fstype === 'cgroup' && m.superOptions.includes('memory'));
-  const v2 = mounts.find((m) => m.fstype === 'cgroup2');
-  return v1 || !v2 ? separateSupport(mounts) : unifiedSupport(v2.target);
+  return v1 ? undefined : mounts.find((m) => m.fstype === 'cgroup2');
 }
 
 function separateSupport(mounts: readonly MountInfo[]): LimitSupport {

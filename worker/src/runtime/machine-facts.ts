@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import { findProgram, isExecutable, SwarmtsError } from '@swarmts/lib';
 import type { MachineLimits } from '../engine/check-settings.js';
 import { availableCapabilities } from './capabilities.js';
-import { type LimitSupport, limitSupport } from './limit-support.js';
+import { cgroupVersion, type LimitSupport, limitSupport } from './limit-support.js';
+import { readMounts } from './mountinfo.js';
 import type { OciDevice } from './oci-spec.js';
 import { type LabelSupport, labelSupport } from './security-labels.js';
 import { textOf } from './text-of.js';
@@ -14,6 +15,7 @@ export interface MachineFacts {
   readonly capabilities: readonly string[];
   readonly ownOomScoreAdj: number;
   readonly mayLowerOomScore: boolean;
+  readonly cgroupVersion: 1 | 2;
   readonly support: LimitSupport;
   /** What the kernel knows of security labels. */
   readonly labels: LabelSupport;
@@ -33,11 +35,13 @@ const MAX_DEVICE_DEPTH = 3;
 
 export function machineFacts(): MachineFacts {
   const capabilities = availableCapabilities();
+  const mounts = readMounts();
   return {
     capabilities,
     ownOomScoreAdj: Number(readFileSync('/proc/self/oom_score_adj', 'utf8')),
     mayLowerOomScore: capabilities.includes('CAP_SYS_RESOURCE'),
-    support: limitSupport(),
+    cgroupVersion: cgroupVersion(mounts),
+    support: limitSupport(mounts),
     labels: labelSupport(),
     limits: {
       cpus: availableParallelism(),

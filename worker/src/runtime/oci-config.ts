@@ -18,6 +18,7 @@ import type {
 import { type ContainerUserns, idMappingsOf, pingGroups, usernsNamespace } from './oci-userns.js';
 import { defaultSeccomp } from './seccomp-profile.js';
 import { type LabelSupport, mountLabel, securityLabels } from './security-labels.js';
+import { isPropagation } from './tmpfs-options.js';
 import type { ResolvedUser } from './user-lookup.js';
 
 export type NetworkNamespace =
@@ -135,7 +136,7 @@ export function processOf(input: OciConfigInput): OciProcess {
       : {}),
     user: { uid: user.uid, gid: user.gid, additionalGids: user.additionalGids },
     args: input.args,
-    env: input.env,
+    env: withoutEmptyHome(input.env),
     cwd: input.cwd,
     capabilities: { bounding: capabilities, effective: capabilities, permitted: capabilities },
     ...(rlimits.length > 0 ? { rlimits } : {}),
@@ -143,6 +144,11 @@ export function processOf(input: OciConfigInput): OciProcess {
     ...(scoreAllowed ? { oomScoreAdj: score } : {}),
     ...(input.labels ? securityLabels(config, input.labels) : {}),
   };
+}
+
+/** As runc has it, which puts the user's home in its place; crun does so where there is none. */
+export function withoutEmptyHome(env: readonly string[]): readonly string[] {
+  return env.filter((e) => e !== 'HOME=');
 }
 
 /** A mount of the user replaces a default one at the same place; parents are mounted before what lies in them. */
@@ -307,7 +313,9 @@ const DEVICE_RULES: readonly OciDeviceRule[] = [
 function propagationOf(config: ContainerConfig): { rootfsPropagation?: string } {
   const wanted = config.mounts.map((m) => m.propagation ?? '');
   if (wanted.some((p) => p === 'shared' || p === 'rshared')) return { rootfsPropagation: 'shared' };
-  if (wanted.some((p) => p === 'slave' || p === 'rslave')) return { rootfsPropagation: 'slave' };
+  // Otherwise crun takes it from every mount in the end.
+  const isOnTmpfs = config.mounts.some((m) => m.tmpfsOptions?.some(isPropagation));
+  if (isOnTmpfs || wanted.some((p) => p === 'slave' || p === 'rslave')) return { rootfsPropagation: 'slave' };
   return {};
 }
 

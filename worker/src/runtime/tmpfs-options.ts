@@ -20,7 +20,12 @@ const OPPOSITES: Readonly<Record<string, string>> = Object.fromEntries(
     [b, a],
   ]),
 );
+const PROPAGATIONS = ['private', 'shared', 'slave', 'unbindable'].flatMap((p) => [p, `r${p}`]);
 const WITH_VALUE = ['size', 'mode', 'uid', 'gid', 'nr_inodes', 'nr_blocks', 'mpol'];
+
+export function isPropagation(option: string): boolean {
+  return PROPAGATIONS.includes(option);
+}
 
 /** Throws 'invalid-argument' for anything that a tmpfs does not know. */
 export function tmpfsOptions(given: readonly string[]): string[] {
@@ -29,6 +34,10 @@ export function tmpfsOptions(given: readonly string[]): string[] {
     if (text === '' || text === 'defaults') continue;
     const name = text.split('=', 1)[0] ?? '';
     const opposite = OPPOSITES[text];
+    if (isPropagation(text)) {
+      options.set('propagation', text);
+      continue;
+    }
     if (opposite === undefined && !(WITH_VALUE.includes(name) && text.length > name.length + 1)) {
       throw new SwarmtsError('invalid-argument', `invalid tmpfs option ${JSON.stringify(text)}`);
     }
