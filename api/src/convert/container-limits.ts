@@ -3,6 +3,7 @@
 import { SwarmtsError } from '@swarmts/lib';
 import type { RestartPolicy } from '../container-backend.js';
 import type { ContainerLimits, Throttle } from '../container-limits.js';
+import { type ApiVersion, SINCE } from '../http/api-version.js';
 import type { JsonObject } from '../json/object.js';
 
 export function readLimits(o: JsonObject): ContainerLimits {
@@ -27,11 +28,11 @@ export function readLimits(o: JsonObject): ContainerLimits {
     oomScoreAdj: o.integer('OomScoreAdj'),
     pidsLimit: o.integer('PidsLimit'),
     blkioWeight: o.integer('BlkioWeight'),
-    blkioWeightDevice: throttles(o, 'BlkioWeightDevice', 'Weight'),
-    blkioReadBps: throttles(o, 'BlkioDeviceReadBps', 'Rate'),
-    blkioWriteBps: throttles(o, 'BlkioDeviceWriteBps', 'Rate'),
-    blkioReadIops: throttles(o, 'BlkioDeviceReadIOps', 'Rate'),
-    blkioWriteIops: throttles(o, 'BlkioDeviceWriteIOps', 'Rate'),
+    blkioWeightDevice: throttles(o, DEVICE_LIMITS.blkioWeightDevice, 'Weight'),
+    blkioReadBps: throttles(o, DEVICE_LIMITS.blkioReadBps, 'Rate'),
+    blkioWriteBps: throttles(o, DEVICE_LIMITS.blkioWriteBps, 'Rate'),
+    blkioReadIops: throttles(o, DEVICE_LIMITS.blkioReadIops, 'Rate'),
+    blkioWriteIops: throttles(o, DEVICE_LIMITS.blkioWriteIops, 'Rate'),
     ulimits: o.objects('Ulimits').map((u) => ({
       name: u.string('Name'),
       soft: u.integer('Soft'),
@@ -40,15 +41,31 @@ export function readLimits(o: JsonObject): ContainerLimits {
   };
 }
 
+const DEVICE_LIMITS = {
+  blkioWeightDevice: 'BlkioWeightDevice',
+  blkioReadBps: 'BlkioDeviceReadBps',
+  blkioWriteBps: 'BlkioDeviceWriteBps',
+  blkioReadIops: 'BlkioDeviceReadIOps',
+  blkioWriteIops: 'BlkioDeviceWriteIOps',
+} as const;
+
 /** Only what the body names and is no zero: an update leaves the rest as it is. */
-export function readLimitChanges(o: JsonObject): Partial<ContainerLimits> {
-  const changes = Object.entries(readLimits(o)).filter(
-    ([, v]) => v !== 0 && v !== '' && !(Array.isArray(v) && v.length === 0),
+export function readLimitChanges(o: JsonObject, [, minor]: ApiVersion): Partial<ContainerLimits> {
+  const limits = readLimits(o);
+  const changes = Object.entries(limits).filter(
+    ([k, v]) => v !== 0 && v !== '' && !(k in DEVICE_LIMITS) && !(Array.isArray(v) && v.length === 0),
   );
   // No limit is a change as well.
   if (o.has('PidsLimit')) changes.push(['pidsLimit', Math.max(0, o.integer('PidsLimit'))]);
   // Entries of a ContainerLimits are one again, with fewer fields.
-  return Object.fromEntries(changes) as Partial<ContainerLimits>;
+  return { ...(Object.fromEntries(changes) as Partial<ContainerLimits>), ...deviceChanges(o, limits, minor) };
+}
+
+/** An empty list takes the limits of all devices away. Clients of before were not listened to. */
+function deviceChanges(o: JsonObject, limits: ContainerLimits, minor: number): Partial<ContainerLimits> {
+  if (minor < SINCE.throttleChanges) return {};
+  const named = (Object.keys(DEVICE_LIMITS) as (keyof typeof DEVICE_LIMITS)[]).filter((k) => o.has(DEVICE_LIMITS[k]));
+  return Object.fromEntries(named.map((k) => [k, limits[k]]));
 }
 
 function throttles(o: JsonObject, name: string, field: string): Throttle[] {

@@ -105,7 +105,7 @@ export function containerRoutes(c: RouteContext): Route[] {
       const o = await readJson(call);
       const container = await node.container(id(call));
       const restart = readRestartPolicy(o.object('RestartPolicy'));
-      const change = { resources: readLimitChanges(o), ...(restart ? { restart } : {}) };
+      const change = { resources: readLimitChanges(o, call.apiVersion), ...(restart ? { restart } : {}) };
       return json({ Warnings: await containers.update(container.id, change) });
     }),
     route('POST', '/containers/{id}/wait', (call) => wait(c, call)),

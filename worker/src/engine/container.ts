@@ -10,6 +10,7 @@ import { wasOomKilled } from '../runtime/oom.js';
 import { isAlive } from '../runtime/process-identity.js';
 import { signalNumber } from '../runtime/signals.js';
 import { rootfsPaths } from '../snapshots/rootfs.js';
+import { changeBlockLimits } from './block-limits.js';
 import { cannotUpdate, changedResources } from './changed-resources.js';
 import type { ContainerInfo, ContainerUpdate, ExitInfo, WaitCondition } from './container-api.js';
 import { ContainerArchives } from './container-archives.js';
@@ -205,7 +206,9 @@ export class Container {
         const { runtime, bundle, cgroupMounts } = this.#core.context;
         const limits = changedLimits(config.resources, resources, bundle.facts.support.swap);
         await runtime.update(this.#core.id, this.#core.paths.bundle, limits);
-        if ((resources.cpuQuotaUs ?? 0) < 0) liftCpuQuota(cgroupMounts, cgroupOf(bundle, this.#core.record));
+        const group = cgroupOf(bundle, this.#core.record);
+        if ((resources.cpuQuotaUs ?? 0) < 0) liftCpuQuota(cgroupMounts, group);
+        changeBlockLimits(cgroupMounts, group, config.resources, resources);
       }
       await this.#core.change({ config: { ...config, resources, restart } });
       this.#core.emit('update');

@@ -182,6 +182,17 @@ describe('the limits of a container', function () {
     ]);
     if (limitSupport(readMounts()).blockWeight) assert.match(file(id, 'blkio.weight', 'io.weight'), /300$/);
     else assert.match(warnings.join(), /does not support Block I\/O weight/);
+    await bed.engine.update(id, { resources: { blkioReadBps: rate(3 * MIB), blkioWriteBps: [], blkioReadIops: [] } });
+    const left = `${number} rbps=${3 * MIB} wbps=max riops=max wiops=200`;
+    expect(id, [
+      ['blkio.throttle.read_bps_device', `${number} ${3 * MIB}`, 'io.max', left],
+      ['blkio.throttle.write_bps_device', '', 'io.max', left],
+      ['blkio.throttle.read_iops_device', '', 'io.max', left],
+      ['blkio.throttle.write_iops_device', `${number} 200`, 'io.max', left],
+    ]);
+    const missing = { blkioWriteIops: [{ path: '/dev/nothing', value: 1 }] };
+    await assert.rejects(bed.engine.update(id, { resources: missing }), /stat \/dev\/nothing: no such file/);
+    assert.deepEqual(bed.engine.find(id)?.config.resources.blkioWriteIops, rate(200), 'stays as it was');
     await end(id);
   });
 
