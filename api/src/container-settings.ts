@@ -16,6 +16,8 @@ export interface ContainerMountWish {
   readonly tmpfsSizeBytes?: number;
   readonly tmpfsMode?: number;
   readonly tmpfsOptions?: readonly string[];
+  /** With options, and among the mounts all the same: without it they are those of --tmpfs. */
+  readonly isListed?: boolean;
   readonly volumeNoCopy?: boolean;
   readonly volumeLabels?: Readonly<Record<string, string>>;
   readonly volumeSubpath?: string;

@@ -2,6 +2,7 @@
 import { SwarmtsError } from '@swarmts/lib';
 import type { ContainerMountWish } from '../backend.js';
 import type { JsonObject } from '../json/object.js';
+import { readTmpfsWords } from './tmpfs-words.js';
 
 const PROPAGATIONS = ['private', 'rprivate', 'slave', 'rslave', 'shared', 'rshared'];
 /** One of each kind at most. */
@@ -103,23 +104,10 @@ function mountOf(m: JsonObject): ContainerMountWish {
     ...(driver?.string('Name') ? { volumeDriver: driver.string('Name') } : {}),
     ...(driver?.has('Options') ? { volumeOptions: driver.map('Options') } : {}),
     ...(tmpfs?.has('SizeBytes') ? { tmpfsSizeBytes: tmpfs.unsigned('SizeBytes') } : {}),
-    ...(tmpfs?.has('Options') ? { tmpfsOptions: tmpfsWords(tmpfs) } : {}),
+    ...(tmpfs?.has('Options') ? { tmpfsOptions: readTmpfsWords(tmpfs), isListed: true } : {}),
     ...(tmpfs?.has('Mode') ? { tmpfsMode: tmpfs.unsigned('Mode') } : {}),
   };
 }
-
-/** Each a word, or a key and its value. */
-function tmpfsWords(tmpfs: JsonObject): readonly string[] {
-  const options = tmpfs.raw('Options');
-  if (!Array.isArray(options) || !options.every(isTmpfsOption)) {
-    const what = 'invalid TmpfsOptions.Options: each option is a list of one or two texts';
-    throw new SwarmtsError('invalid-argument', what);
-  }
-  return options.map((o) => o.join('='));
-}
-
-const isTmpfsOption = (o: unknown): o is readonly string[] =>
-  Array.isArray(o) && (o.length === 1 || o.length === 2) && o.every((x) => typeof x === 'string');
 
 function tmpfsOf(host: JsonObject | undefined): ContainerMountWish[] {
   return Object.entries(host?.map('Tmpfs') ?? {}).map(([target, options]) => ({

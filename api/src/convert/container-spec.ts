@@ -12,6 +12,7 @@ import {
 } from '@swarmts/proto';
 import type { JsonObject } from '../json/object.js';
 import { base64, omitEmpty, wordOf } from '../json/write.js';
+import { readTmpfsWords, tmpfsWordJson } from './tmpfs-words.js';
 
 const mountTypes: Readonly<Record<string, MountType>> = {
   bind: MountType.BIND,
@@ -161,6 +162,7 @@ function readMount(o: JsonObject): Mount {
     volumeDriverOptions: driver?.map('Options') ?? {},
     tmpfsSizeBytes: tmpfs?.integer('SizeBytes') ?? 0,
     tmpfsMode: tmpfs?.unsigned('Mode') ?? 0,
+    tmpfsOptions: tmpfs === undefined ? [] : readTmpfsWords(tmpfs),
   });
 }
 
@@ -182,7 +184,11 @@ export function mountJson(m: Mount): Record<string, unknown> {
       Subpath: m.volumeSubpath,
       DriverConfig: omitEmpty({ Name: m.volumeDriver, Options: m.volumeDriverOptions }),
     }),
-    TmpfsOptions: omitEmpty({ SizeBytes: m.tmpfsSizeBytes, Mode: m.tmpfsMode }),
+    TmpfsOptions: omitEmpty({
+      SizeBytes: m.tmpfsSizeBytes,
+      Mode: m.tmpfsMode,
+      Options: m.tmpfsOptions.map(tmpfsWordJson),
+    }),
   });
 }
 

@@ -120,6 +120,7 @@ function mountOfSpec(m: ContainerMountWish): Mount {
     volumeDriverOptions: m.volumeOptions ?? {},
     tmpfsSizeBytes: m.tmpfsSizeBytes ?? 0,
     tmpfsMode: m.tmpfsMode ?? 0,
+    tmpfsOptions: m.tmpfsOptions ?? [],
   });
 }
 

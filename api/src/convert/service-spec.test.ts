@@ -32,7 +32,11 @@ const full = {
       Mounts: [
         { Type: 'bind', Source: '/a', Target: '/b', ReadOnly: true, BindOptions: { Propagation: 'rslave' } },
         { Type: 'volume', Source: 'v', Target: '/v', VolumeOptions: { NoCopy: true, DriverConfig: { Name: 'local' } } },
-        { Type: 'tmpfs', Target: '/t', TmpfsOptions: { SizeBytes: 4096, Mode: 0o700 } },
+        {
+          Type: 'tmpfs',
+          Target: '/t',
+          TmpfsOptions: { SizeBytes: 4096, Mode: 0o700, Options: [['exec'], ['uid', '5']] },
+        },
       ],
       StopSignal: 'SIGINT',
       StopGracePeriod: 0,

@@ -596,6 +596,8 @@ export interface Mount extends WithUnknownFields {
   readonly tmpfsMode: number;
   readonly volumeSubpath: string;
   readonly bindCreateMountpoint: boolean;
+  /** "noexec", "uid=5" */
+  readonly tmpfsOptions: readonly string[];
 }
 
 export const Mount: Codec<Mount> = {
@@ -615,6 +617,7 @@ export const Mount: Codec<Mount> = {
     tmpfsMode: 0,
     volumeSubpath: '',
     bindCreateMountpoint: false,
+    tmpfsOptions: [],
     ...partial,
   }),
   write(m, w) {
@@ -641,11 +644,12 @@ export const Mount: Codec<Mount> = {
     if (m.tmpfsMode !== 0) w.uint32(104).uint32(m.tmpfsMode);
     if (m.volumeSubpath !== '') w.uint32(114).string(m.volumeSubpath);
     if (m.bindCreateMountpoint) w.uint32(120).bool(m.bindCreateMountpoint);
+    for (const v of m.tmpfsOptions) w.uint32(162).string(v);
     return writeUnknown(m, w);
   },
   encode: (m) => Mount.write(m, newWriter()).finish(),
   read(r, end) {
-    const m: { type: MountType; source: string; target: string; readOnly: boolean; consistency: string; bindPropagation: string; bindNonRecursive: boolean; volumeNoCopy: boolean; volumeLabels: Record<string, string>; volumeDriver: string; volumeDriverOptions: Record<string, string>; tmpfsSizeBytes: number; tmpfsMode: number; volumeSubpath: string; bindCreateMountpoint: boolean; unknownFields?: Uint8Array } = { type: 0, source: '', target: '', readOnly: false, consistency: '', bindPropagation: '', bindNonRecursive: false, volumeNoCopy: false, volumeLabels: {}, volumeDriver: '', volumeDriverOptions: {}, tmpfsSizeBytes: 0, tmpfsMode: 0, volumeSubpath: '', bindCreateMountpoint: false };
+    const m: { type: MountType; source: string; target: string; readOnly: boolean; consistency: string; bindPropagation: string; bindNonRecursive: boolean; volumeNoCopy: boolean; volumeLabels: Record<string, string>; volumeDriver: string; volumeDriverOptions: Record<string, string>; tmpfsSizeBytes: number; tmpfsMode: number; volumeSubpath: string; bindCreateMountpoint: boolean; tmpfsOptions: string[]; unknownFields?: Uint8Array } = { type: 0, source: '', target: '', readOnly: false, consistency: '', bindPropagation: '', bindNonRecursive: false, volumeNoCopy: false, volumeLabels: {}, volumeDriver: '', volumeDriverOptions: {}, tmpfsSizeBytes: 0, tmpfsMode: 0, volumeSubpath: '', bindCreateMountpoint: false, tmpfsOptions: [] };
     while (r.pos < end) {
       const start = r.pos;
       const tag = r.uint32();
@@ -714,6 +718,9 @@ export const Mount: Codec<Mount> = {
           break;
         case 120:
           m.bindCreateMountpoint = r.bool();
+          break;
+        case 162:
+          m.tmpfsOptions.push(r.string());
           break;
         default:
           keepUnknown(m, r, start, tag);

@@ -136,6 +136,13 @@ describe('the container of a task', () => {
     assert.equal(c.mounts[0]?.source, 'data-3');
   });
 
+  it('hands on the options of a tmpfs', () => {
+    const tmpfs = Mount.create({ type: MountType.TMPFS, target: '/t', tmpfsOptions: ['exec', 'uid=5'] });
+    const [first, second] = configOf(task({ mounts: [tmpfs, { ...tmpfs, tmpfsOptions: [] }] })).mounts;
+    assert.deepEqual([first?.tmpfsOptions, first?.isListed], [['exec', 'uid=5'], true]);
+    assert.equal(second?.tmpfsOptions, undefined);
+  });
+
   it('refuses a placeholder that does not exist', () => {
     assert.throws(
       () => expandTemplate('{{.Task.Nope}}', { task: task({}), nodeHostname: '' }),

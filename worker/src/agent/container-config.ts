@@ -190,6 +190,7 @@ function mountOf(m: Mount, context: TemplateContext): MountConfig {
     ...optional('propagation', m.bindPropagation),
     ...(m.tmpfsSizeBytes > 0 ? { tmpfsSizeBytes: m.tmpfsSizeBytes } : {}),
     ...(m.tmpfsMode > 0 ? { tmpfsMode: m.tmpfsMode } : {}),
+    ...(m.tmpfsOptions.length > 0 ? { tmpfsOptions: m.tmpfsOptions, isListed: true } : {}),
     bindNonRecursive: m.bindNonRecursive,
     // A service's bind mount needs its source, unless it says otherwise.
     bindCreateSource: m.bindCreateMountpoint,

@@ -26,6 +26,8 @@ export interface MountConfig {
   readonly volumeNoCopy?: boolean;
   /** Options of mount(8) over Docker's own, e.g. "exec", "uid=5". */
   readonly tmpfsOptions?: readonly string[];
+  /** With options, and among the mounts all the same: without it they are those of --tmpfs. */
+  readonly isListed?: boolean;
   /** Without what is mounted below the source. */
   readonly bindNonRecursive?: boolean;
   /** A bind source that is not there is made as a directory. */

@@ -52,7 +52,7 @@ export function describeContainer(record: ContainerRecord, now: Circumstances): 
     env: record.env,
     logPath: record.config.log?.driver === 'none' || !isAbsolute(logPath) ? '' : logPath,
     restartCount: record.restartCount ?? 0,
-    mounts: record.mounts.filter((m) => m.tmpfsOptions === undefined).map(describeMount),
+    mounts: record.mounts.filter((m) => m.tmpfsOptions === undefined || m.isListed).map(describeMount),
     user: record.user,
     workingDir: record.workingDir,
     hostname: record.hostname,

@@ -133,8 +133,8 @@ export function checkName(name: string): void {
 }
 
 /** What Docker says in front of a complaint about a mount; of --tmpfs it says nothing. */
-function prefixOf({ type, tmpfsOptions }: MountConfig): string {
-  return tmpfsOptions === undefined ? `invalid mount config for type "${type}": ` : '';
+function prefixOf({ type, tmpfsOptions, isListed }: MountConfig): string {
+  return tmpfsOptions === undefined || isListed ? `invalid mount config for type "${type}": ` : '';
 }
 
 function cleanTarget(target: string, prefix = ''): string {

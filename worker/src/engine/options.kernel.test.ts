@@ -228,6 +228,11 @@ describe('options of containers', function () {
       await output('grep " /x " /proc/mounts', { mounts: [tmpfs] }),
       /rw,nosuid,nodev,[^ ]*size=1024k[^ ]*uid=1000/,
     );
+    const shown = async (isListed: boolean) => {
+      const id = await bed.engine.create(containerConfig(image, ['true'], { mounts: [{ ...tmpfs, isListed }] }));
+      return bed.engine.find(id)?.mounts?.length;
+    };
+    assert.deepEqual([await shown(true), await shown(false)], [1, 0], 'those of --tmpfs are settings alone');
     await refused(
       { mounts: [mount({ type: 'tmpfs', tmpfsOptions: ['nonsense'] })] },
       /invalid tmpfs option "nonsense"/,
