@@ -32,6 +32,10 @@ describe('a pool of addresses', () => {
       ['10.0.1.64', '10.0.1.65', '10.0.1.66', '10.0.1.67'],
     );
     assert.throws(() => p.allocate('e'), /in use/);
+    assert.deepEqual([p.available, p.taken], [0n, 8n], 'four, the fixed one, the gateway and both edges');
+    p.release('fixed');
+    p.release('b');
+    assert.deepEqual([p.available, p.taken], [1n, 6n]);
   });
 
   it('gives a fixed address to one owner only, and never the gateway', () => {

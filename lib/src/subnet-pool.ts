@@ -63,6 +63,16 @@ export class SubnetPool {
     return this.#owners.size;
   }
 
+  /** Addresses that nobody else can have: in use, or reserved. */
+  get taken(): bigint {
+    return BigInt(this.#owners.size + this.#reserved.size);
+  }
+
+  /** Addresses that are left to be chosen from. */
+  get available(): bigint {
+    return this.#size - this.#taken;
+  }
+
   /** The owner's address; the same one again when it has one. Throws 'resource-exhausted' when none is left. */
   allocate(owner: string): string {
     const known = this.#byOwner.get(owner);

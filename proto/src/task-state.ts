@@ -25,6 +25,11 @@ export function observedState(task: Task): TaskState {
   return task.status?.state ?? TaskState.NEW;
 }
 
+/** A task keeps its addresses until it has ended, whatever is desired of it. */
+export function holdsAddresses(task: Task): boolean {
+  return task.networks.length > 0 && !isTerminal(observedState(task));
+}
+
 /** "web.3", or "web.<node id>" for a task without slot. */
 export function taskName(task: Task): string {
   const service = task.serviceAnnotations?.name ?? task.annotations?.name ?? '';

@@ -1,7 +1,16 @@
 /** Networks as dockerd's clients make, join and prune them. */
 import assert from 'node:assert/strict';
 import { SwarmtsError } from '@swarmts/lib';
-import { builtinNetworks } from '@swarmts/proto';
+import {
+  builtinNetworks,
+  Endpoint,
+  EndpointVip,
+  NetworkAttachment,
+  Service,
+  Task,
+  TaskState,
+  TaskStatus,
+} from '@swarmts/proto';
 import { Harness } from '../testing/harness.js';
 
 const MTU = 'com.docker.network.driver.mtu';
@@ -42,6 +51,44 @@ describe('network routes', () => {
     const at = { Container: 'web.1.task' };
     assert.match(await post('/networks/host/connect', at), /^403 .*or connected to host network/);
     assert.match(await post('/networks/none/connect', at), /^403 .*in private \(none\) mode/);
+  });
+
+  it('tell how many addresses are in use, where the node knows it', async () => {
+    interface Inspected {
+      readonly Id: string;
+      readonly Status?: { readonly IPAM: { readonly Subnets: object } };
+    }
+    const inspect = async (name: string, version = '1.52') =>
+      (await api.send('GET', `/v${version}/networks/${name}`)).json as Inspected;
+    assert.equal((await inspect('bridge', '1.51')).Status, undefined);
+    const { subnet } = api.backend.node.bridge;
+    // Its container’s address is of another subnet.
+    assert.deepEqual((await inspect('bridge')).Status?.IPAM.Subnets, {
+      [subnet]: { IPsInUse: 3, DynamicIPsAvailable: 65533 },
+    });
+    assert.deepEqual((await inspect('host')).Status?.IPAM.Subnets, {});
+    const IPAM = { Config: [{ Subnet: '10.9.0.0/24', Gateway: '10.9.0.1' }] };
+    await post('/networks/create', { Name: 'over', Driver: 'overlay', IPAM });
+    const { swarm } = api.backend;
+    const id = (await inspect('over')).Id;
+    const network = (await swarm.networks()).find((n) => n.id === id);
+    assert.ok(network);
+    const on = (address: string, state: TaskState) =>
+      Task.create({
+        networks: [NetworkAttachment.create({ network, addresses: [address] })],
+        status: TaskStatus.create({ state }),
+      });
+    swarm.tasks = async () => [on('10.9.0.7/24', TaskState.RUNNING), on('10.9.0.8/24', TaskState.FAILED)];
+    const endpoint = Endpoint.create({ virtualIps: [EndpointVip.create({ networkId: id, addr: '10.9.0.2/24' })] });
+    const counts = { runningTasks: 0, desiredTasks: 0, completedTasks: 0 };
+    swarm.services = async () => [{ service: Service.create({ endpoint }), ...counts }];
+    assert.deepEqual((await inspect('over')).Status?.IPAM.Subnets, {
+      '10.9.0.0/24': { IPsInUse: 5, DynamicIPsAvailable: 251 },
+    });
+    swarm.tasks = async () => {
+      throw new SwarmtsError('not-a-manager', 'This node is not a swarm manager.');
+    };
+    assert.equal((await inspect('over')).Status, undefined);
   });
 
   it('take containers off the node’s own network, and join them to it again', async () => {

@@ -29,6 +29,7 @@ import { type Call, empty, flag, json, type Reply, readJson } from '../http/exch
 import { type Route, route } from '../http/router.js';
 import type { JsonObject } from '../json/object.js';
 import type { RouteContext } from './context.js';
+import { networkStatus } from './network-status.js';
 
 type NetworkJson = Readonly<Record<string, unknown>>;
 
@@ -61,7 +62,10 @@ export function networkRoutes(c: RouteContext): Route[] {
       const found = findNetwork(await allNetworks(c), ref(call), call.query.get('scope') ?? '');
       const joined = c.backend.node.joinedNetworks().find((n) => n.network.id === found.id);
       const parties = joined ? joinedNetworkJson(joined, flag(call.query, 'verbose')) : {};
-      return json({ ...familiesFor(call), ...found.json(await c.backend.node.containers()), ...parties });
+      const containers = await c.backend.node.containers();
+      const isLean = call.apiVersion[1] >= SINCE.leanAnswers;
+      const status = isLean ? await networkStatus(c.backend, found, containers) : {};
+      return json({ ...familiesFor(call), ...found.json(containers), ...parties, ...status });
     }),
     route('POST', '/networks/create', async (call) => json(await create(c, await readJson(call)), 201)),
     route('POST', '/networks/prune', async (call) => json({ NetworksDeleted: await prune(c, call.query) })),

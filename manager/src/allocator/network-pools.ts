@@ -3,7 +3,7 @@
  * allocated and released. Owners are tasks and services (for their VIPs); each has one address of each family.
  */
 import { allocateAddresses, claimAddress, SubnetPool, SwarmtsError } from '@swarmts/lib';
-import { isTerminal, type Network, observedState, type Service, type Task } from '@swarmts/proto';
+import { holdsAddresses, type Network, type Service } from '@swarmts/proto';
 import type { ReadTx } from '../store/transaction.js';
 
 export class NetworkPools {
@@ -74,11 +74,6 @@ export class NetworkPools {
     if (!pools) throw new SwarmtsError('not-found', `network ${networkId} not found`);
     return pools;
   }
-}
-
-/** A task keeps its addresses until it has ended, whatever is desired of it. */
-export function holdsAddresses(t: Task): boolean {
-  return t.networks.length > 0 && !isTerminal(observedState(t));
 }
 
 export function vipsByNetwork(

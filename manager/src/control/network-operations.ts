@@ -2,6 +2,7 @@
 import { newId, SwarmtsError } from '@swarmts/lib';
 import {
   Annotations,
+  holdsAddresses,
   isEncrypted,
   isLive,
   mtuProblem,
@@ -17,7 +18,6 @@ import {
 } from '@swarmts/proto';
 import { ingressNetwork, isNodeNetwork } from '../allocator/attachments.js';
 import { allocateNetwork } from '../allocator/network-allocation.js';
-import { holdsAddresses } from '../allocator/network-pools.js';
 import { isIngress } from '../allocator/published-ports.js';
 import type { ReadTx, WriteTx } from '../store/transaction.js';
 import { findByNameOrId } from './find.js';
