@@ -82,4 +82,6 @@ export interface SystemBackend {
   metrics(): Promise<string>;
   /** What this node needs to do its work, and whether it is there. */
   readiness(): Promise<readonly HealthCheckResult[]>;
+  /** Told after the settings were read again: those of them that may change, in Docker's names, and when. */
+  onReload(listener: (settings: Readonly<Record<string, string>>, timeMs: number) => void): () => void;
 }

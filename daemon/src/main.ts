@@ -196,11 +196,6 @@ async function runDaemon(given: DaemonConfig): Promise<void> {
       onFatal,
     });
     end.push(() => node.stop());
-    onReload = () => {
-      reload(config, process.argv.slice(2), log);
-      sink.level = config.logLevel;
-      node.describe();
-    };
     networks.join(new NetworkAttacher(node, log), () => node.describe());
     const id = await engineId(config.dataRoot);
     metrics.register(node, engine, { ...facts, id, version: VERSION }, systemClock);
@@ -214,6 +209,12 @@ async function runDaemon(given: DaemonConfig): Promise<void> {
       metrics,
       node,
     });
+    onReload = () => {
+      const isReloaded = reload(config, process.argv.slice(2), log);
+      sink.level = config.logLevel;
+      node.describe();
+      if (isReloaded) system.reloaded(systemClock.now());
+    };
     const certificate = new ApiCertificate({
       credentials: () => node.credentials,
       record: () => node.record,

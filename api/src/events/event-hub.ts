@@ -30,6 +30,7 @@ export class EventHub {
         this.#keep(heard({ ...e, scope: 'local', timeNs: this.#next(timeMs) })),
       ),
       backend.swarm.onEvent((e) => this.#publish(heardInSwarm(e))),
+      backend.system.onReload((settings, timeMs) => void this.#reloaded(settings, timeMs)),
     ];
   }
 
@@ -41,6 +42,12 @@ export class EventHub {
   pruned(type: string, bytes: number, timeMs: number): void {
     const attributes = { reclaimed: String(bytes) };
     this.#keep(heard({ type, action: 'prune', id: '', attributes, scope: 'local', timeNs: this.#next(timeMs) }));
+  }
+
+  async #reloaded(settings: Readonly<Record<string, string>>, timeMs: number): Promise<void> {
+    const { id, name } = await this.#backend.system.info();
+    const attributes = { name, ...settings };
+    this.#keep(heard({ type: 'daemon', action: 'reload', id, attributes, scope: 'local', timeNs: this.#next(timeMs) }));
   }
 
   /** What is known from a time on, in order. What comes later is told to those who subscribe in the same turn. */

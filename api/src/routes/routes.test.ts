@@ -420,6 +420,17 @@ describe('routes', () => {
     );
   });
 
+  it('tell that the settings of the daemon were read again', async () => {
+    for (const tell of api.backend.system.reloads) tell({ debug: 'true' }, NOW_MS);
+    const query = `since=1&until=${NOW_MS / 1000 + 1}&${filters({ type: ['daemon'], daemon: ['one'] })}`;
+    const told = JSON.parse(String((await api.send('GET', `/events?${query}`)).body)) as object;
+    const Actor = { ID: 'engine-1', Attributes: { name: 'one', debug: 'true' } };
+    assert.deepEqual(
+      { ...told, time: 0, timeNano: 0 },
+      { Type: 'daemon', Action: 'reload', Actor, scope: 'local', time: 0, timeNano: 0 },
+    );
+  });
+
   it('tell what was pruned, and go on where somebody else was faster', async () => {
     const { node } = api.backend;
     for (const name of ['gone', 'taken', 'old']) node.containerList.push({ ...container(name, name), state: 'exited' });

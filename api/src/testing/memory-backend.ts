@@ -190,6 +190,13 @@ export class MemoryNode implements NodeBackend {
 }
 
 export class MemorySystem implements SystemBackend {
+  readonly reloads = new Set<Parameters<SystemBackend['onReload']>[0]>();
+
+  onReload(listener: Parameters<SystemBackend['onReload']>[0]): () => void {
+    this.reloads.add(listener);
+    return () => this.reloads.delete(listener);
+  }
+
   async info(): Promise<SystemInfo> {
     return {
       id: 'engine-1',

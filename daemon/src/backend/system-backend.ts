@@ -7,6 +7,7 @@ import { NO_LEADER } from '@swarmts/manager';
 import { CLIENT_ADDRESS_WARNING, keepsClientAddress } from '@swarmts/netplugins';
 import { CDI_DIRECTORIES, type ContainerEngine, cdiDevices, withoutPassword } from '@swarmts/worker';
 import type { DaemonConfig } from '../config/config.js';
+import { reloadedSettings } from '../config/reload.js';
 import type { DaemonMetrics } from '../metrics/daemon-metrics.js';
 import type { SwarmNode } from '../swarm/swarm-node.js';
 import { appArmorWarnings, diagnose, escapeWarnings, filesystemName, type MachineFacts } from './machine.js';
@@ -24,9 +25,21 @@ export interface SystemBackendOptions {
 
 export class DaemonSystemBackend implements SystemBackend {
   readonly #o: SystemBackendOptions;
+  readonly #reloads = new Set<Parameters<SystemBackend['onReload']>[0]>();
 
   constructor(options: SystemBackendOptions) {
     this.#o = options;
+  }
+
+  onReload(listener: Parameters<SystemBackend['onReload']>[0]): () => void {
+    this.#reloads.add(listener);
+    return () => this.#reloads.delete(listener);
+  }
+
+  /** The configuration has been read again. */
+  reloaded(timeMs: number): void {
+    const settings = reloadedSettings(this.#o.config);
+    for (const listener of this.#reloads) listener(settings, timeMs);
   }
 
   async info(): Promise<SystemInfo> {

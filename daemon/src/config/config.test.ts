@@ -218,7 +218,13 @@ describe('the configuration of the daemon', () => {
     for (const mirror of ['mirror:5000', 'ftp://m', 'https://u:p@m', 'https://m?x=1']) {
       assert.throws(() => configOf('--registry-mirror', mirror), /invalid mirror: "/);
     }
-    assert.throws(() => configOf('--max-concurrent-downloads=0'), /at least 1 is needed/);
+    const unlimited = configOf('--max-concurrent-downloads=0', '--max-concurrent-uploads=0');
+    const { maxConcurrentDownloads, maxConcurrentUploads } = unlimited;
+    assert.deepEqual(
+      [maxConcurrentDownloads, maxConcurrentUploads],
+      [Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY],
+    );
+    assert.throws(() => configOf('--max-download-attempts=0'), /at least 1 is needed/);
     assert.throws(() => configOf(file('{"no-such-key": 1}')), /no-such-key/);
     assert.throws(() => configOf(file('{')), /is not valid JSON/);
     assert.throws(() => configOf('--config-file', join(dir, 'absent.json')), /unable to read the config file/);

@@ -214,8 +214,8 @@ function merge(flags: Values, file: Values): DaemonConfig {
     swarmDefaultAdvertiseAddr: text('swarm-default-advertise-addr', ''),
     insecureRegistries: list('insecure-registry'),
     registryMirrors: list('registry-mirror').map(checkMirror),
-    maxConcurrentDownloads: atLeastOne('max-concurrent-downloads', number('max-concurrent-downloads', 3)),
-    maxConcurrentUploads: atLeastOne('max-concurrent-uploads', number('max-concurrent-uploads', 5)),
+    maxConcurrentDownloads: number('max-concurrent-downloads', 3) || UNLIMITED,
+    maxConcurrentUploads: number('max-concurrent-uploads', 5) || UNLIMITED,
     maxDownloadAttempts: atLeastOne('max-download-attempts', number('max-download-attempts', 5)),
     runtimes: runtimesOf(value('add-runtime')),
     defaultRuntime: text('default-runtime', ''),
@@ -274,6 +274,9 @@ function toNumber(name: string, v: unknown, fallback: number): number {
     throw new SwarmtsError('invalid-argument', `invalid argument "${v}" for "--${name}": not a whole number`);
   return n;
 }
+
+/** As many at a time as there are. */
+const UNLIMITED = Number.POSITIVE_INFINITY;
 
 function atLeastOne(name: string, n: number): number {
   if (n >= 1) return n;

@@ -42,8 +42,8 @@ export const OPTIONS: Readonly<Record<string, Option>> = {
   },
   'insecure-registry': { kind: 'list', key: 'insecure-registries', help: 'Registries that are spoken to without TLS' },
   'registry-mirror': { kind: 'list', key: 'registry-mirrors', help: 'Preferred registry mirrors' },
-  'max-concurrent-downloads': { kind: 'number', help: 'Concurrent downloads of all pulls (default 3)' },
-  'max-concurrent-uploads': { kind: 'number', help: 'Concurrent uploads of each push (default 5)' },
+  'max-concurrent-downloads': { kind: 'number', help: 'Concurrent downloads of all pulls (default 3, 0 = no limit)' },
+  'max-concurrent-uploads': { kind: 'number', help: 'Concurrent uploads of each push (default 5, 0 = no limit)' },
   'max-download-attempts': { kind: 'number', help: 'Tries of each download (default 5)' },
   'add-runtime': { kind: 'list', key: 'runtimes', help: 'Register an OCI runtime: NAME=PATH' },
   'default-runtime': {

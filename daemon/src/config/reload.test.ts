@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createLogger } from '@swarmts/lib';
 import { parseDaemonArgs } from './config.js';
-import { reload } from './reload.js';
+import { reload, reloadedSettings } from './reload.js';
 
 describe('settings that are read again', () => {
   let dir: string;
@@ -23,11 +23,13 @@ describe('settings that are read again', () => {
     assert.ok(parsed.kind === 'run');
     const { config } = parsed;
     writeFileSync(path, '{"labels": ["a=2"], "insecure-registries": ["r:5000"], "debug": true, "mtu": 1300}');
-    reload(config, argv, log);
+    assert.equal(reload(config, argv, log), true);
+    const { labels, debug, 'insecure-registries': registries } = reloadedSettings(config);
+    assert.deepEqual([labels, debug, registries], ['["a=2"]', 'true', '["r:5000"]']);
     assert.deepEqual([config.labels, config.insecureRegistries, config.logLevel], [['a=2'], ['r:5000'], 'debug']);
     assert.equal(config.mtu, 1400);
     writeFileSync(path, '{"labels": ["nonsense"]}');
-    reload(config, argv, log);
+    assert.equal(reload(config, argv, log), false);
     assert.deepEqual(config.labels, ['a=2']);
     assert.match(lines.join(), /configuration was not reloaded.*bad attribute format: nonsense/);
   });
