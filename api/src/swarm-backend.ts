@@ -99,6 +99,13 @@ export interface ServiceWithCounts {
   readonly completedTasks: number;
 }
 
+export interface TaskQuery {
+  /** Only those that their service would not replace. */
+  readonly upToDate?: boolean;
+  /** Also what stands for containers of no service on networks of the swarm. */
+  readonly withAttachments?: boolean;
+}
+
 export interface ServiceLogLine {
   readonly taskId: string;
   readonly nodeId: string;
@@ -244,8 +251,7 @@ export interface SwarmBackend {
   rebalanceService(ref: string): Promise<{ readonly movingTaskIds: readonly string[] }>;
   describeSchedule(ref: string): Promise<ScheduleDescription>;
 
-  /** `upToDate`: only those that their service would not replace. */
-  tasks(options?: { readonly upToDate: boolean }): Promise<readonly Task[]>;
+  tasks(options?: TaskQuery): Promise<readonly Task[]>;
   task(ref: string): Promise<Task>;
   /** Logs of a service or a task (by id, prefix or name), merged over the nodes. */
   logs(

@@ -42,7 +42,7 @@ function localAddresses(id: string, containers: readonly ContainerSummary[]): re
 
 /** Of tasks, and the virtual ones of services. */
 async function swarmAddresses({ swarm }: Backend, id: string): Promise<readonly string[]> {
-  const [tasks, services] = [await swarm.tasks(), await swarm.services({ withCounts: false })];
+  const [tasks, services] = [await swarm.tasks({ withAttachments: true }), await swarm.services({ withCounts: false })];
   const ofTasks = tasks
     .filter(holdsAddresses)
     .flatMap((t) => t.networks.filter((n) => n.network?.id === id).flatMap((n) => n.addresses));

@@ -78,7 +78,10 @@ describe('network routes', () => {
         networks: [NetworkAttachment.create({ network, addresses: [address] })],
         status: TaskStatus.create({ state }),
       });
-    swarm.tasks = async () => [on('10.9.0.7/24', TaskState.RUNNING), on('10.9.0.8/24', TaskState.FAILED)];
+    swarm.tasks = async (options) => {
+      assert.ok(options?.withAttachments);
+      return [on('10.9.0.7/24', TaskState.RUNNING), on('10.9.0.8/24', TaskState.FAILED)];
+    };
     const endpoint = Endpoint.create({ virtualIps: [EndpointVip.create({ networkId: id, addr: '10.9.0.2/24' })] });
     const counts = { runningTasks: 0, desiredTasks: 0, completedTasks: 0 };
     swarm.services = async () => [{ service: Service.create({ endpoint }), ...counts }];

@@ -35,6 +35,7 @@ import type {
   SwarmBackend,
   SwarmEvent,
   SwarmInfo,
+  TaskQuery,
   VolumeChange,
 } from '../backend.js';
 
@@ -292,7 +293,7 @@ export class MemorySwarm implements SwarmBackend {
     return { serviceId: service.id, nodes: [{ nodeId: NODE_ID, hostname: 'one', fits: false, filters }] };
   }
 
-  async tasks(options: { readonly upToDate: boolean } = { upToDate: false }): Promise<readonly Task[]> {
+  async tasks(options: TaskQuery = {}): Promise<readonly Task[]> {
     this.#requireManager();
     const isCurrent = (t: Task) => this.#services.get(t.serviceId)?.specVersion?.index === t.specVersion?.index;
     return [...this.#tasks.values()].filter((t) => !options.upToDate || isCurrent(t));

@@ -16,6 +16,7 @@ import type {
   SwarmEvent,
   SwarmInfo,
   TaskExplanation,
+  TaskQuery,
   VolumeChange,
 } from '@swarmts/api';
 import { type Clock, isSwarmtsError, type Logger, SwarmtsError, unusedName } from '@swarmts/lib';
@@ -268,7 +269,7 @@ export class NodeSwarmBackend implements SwarmBackend {
     return this.#call('describeSchedule', { ref });
   }
 
-  async tasks(options: { readonly upToDate: boolean } = { upToDate: false }): Promise<readonly Task[]> {
+  async tasks(options: TaskQuery = {}): Promise<readonly Task[]> {
     return this.#call('listTasks', options);
   }
 

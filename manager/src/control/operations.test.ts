@@ -15,6 +15,7 @@ import {
   RaftConfig,
   SecretSpec,
   type ServiceSpec,
+  TaskSpec,
   TaskState,
   UpdateState,
   UpdateStatus,
@@ -165,6 +166,20 @@ describe('updating a service', () => {
     const { operations } = await bed();
     const spec = { ...specOf(), annotations: annotations(`${'a'.repeat(60)}.`) };
     await assert.rejects(operations.createService({ spec }), (e) => isSwarmtsError(e, 'invalid-argument'));
+  });
+});
+
+describe('a list of tasks', () => {
+  it('has what stands for a container of no service only where that is asked for', async () => {
+    const { store, operations } = await bed();
+    const attachment = { containerId: 'c1', containerName: 'x' };
+    await store.update((tx) => {
+      tx.create('task', testTask({ id: 't', slot: 1 }));
+      tx.create('task', { ...testTask({ id: 'a', slot: 0 }), spec: TaskSpec.create({ attachment }) });
+    });
+    const ids = (withAttachments?: boolean) =>
+      operations.listTasks(withAttachments === undefined ? {} : { withAttachments }).map((t) => t.id);
+    assert.deepEqual([ids(), ids(false), ids(true).sort()], [['t'], ['t'], ['a', 't']]);
   });
 });
 

@@ -284,10 +284,10 @@ export class Operations {
 
   // Tasks
 
-  /** `upToDate`: only those that their service would not replace. */
-  listTasks(a: { readonly upToDate?: boolean }): readonly Task[] {
+  /** `upToDate`: only those that their service would not replace. `withAttachments`: also what stands for containers of no service. */
+  listTasks(a: { readonly upToDate?: boolean; readonly withAttachments?: boolean }): readonly Task[] {
     return this.#view((tx) => {
-      const all = tx.list('task').filter((t) => !t.spec?.attachment);
+      const all = tx.list('task').filter((t) => a.withAttachments || !t.spec?.attachment);
       if (!a.upToDate) return all;
       return all.filter((t) => {
         const service = tx.get('service', t.serviceId);

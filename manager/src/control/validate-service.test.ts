@@ -8,7 +8,10 @@ import {
   Mount,
   MountType,
   PortConfig,
+  Privileges,
   PublishMode,
+  ResourceRequirements,
+  Resources,
   SecretReference,
   type ServiceSpec,
   TaskSpec,
@@ -39,6 +42,34 @@ describe('a service spec', () => {
     accepted({ secrets }, labelled('PASSWORD=db'));
     refused(/the service has no secret other, which KEY is to hold/, { secrets }, labelled('KEY=other'));
     refused(/PASSWORD has a value already/, { secrets, env: ['PASSWORD=x'] }, labelled('PASSWORD=db'));
+  });
+
+  it('has confinement that nodes know', () => {
+    const privileges = (p: Partial<Privileges>) => ({ privileges: Privileges.create(p) });
+    const seccompProfile = Buffer.from('{"defaultAction":"SCMP_ACT_ALLOW"}');
+    for (const seccompMode of ['', 'default', 'unconfined']) accepted(privileges({ seccompMode }));
+    accepted(privileges({ seccompMode: 'custom', seccompProfile, apparmorMode: 'disabled' }));
+    refused(/unknown seccomp mode "off": use default, unconfined or custom/, privileges({ seccompMode: 'off' }));
+    refused(/unknown AppArmor mode "unconfined": use default or disabled/, privileges({ apparmorMode: 'unconfined' }));
+    refused(/profile is for the seccomp mode custom/, privileges({ seccompMode: 'unconfined', seccompProfile }));
+    for (const profile of ['', '{'])
+      refused(/needs a profile, which is JSON/, {
+        ...privileges({ seccompMode: 'custom', seccompProfile: Buffer.from(profile) }),
+      });
+  });
+
+  it('has swap beside memory that is limited', () => {
+    const swap = (r: Partial<ResourceRequirements>, memoryBytes = 64 << 20) => ({
+      task: TaskSpec.create({
+        container: ContainerSpec.create({ image: 'app' }),
+        resources: ResourceRequirements.create({ limits: Resources.create({ memoryBytes }), ...r }),
+      }),
+    });
+    for (const swapBytes of [-1, 0, 5]) accepted({}, swap({ hasSwap: true, swapBytes }));
+    for (const memorySwappiness of [-1, 0, 100]) accepted({}, swap({ hasMemorySwappiness: true, memorySwappiness }, 0));
+    refused(/memory swap provided, but no memory-limit was set/, {}, swap({ hasSwap: true, swapBytes: 5 }, 0));
+    refused(/invalid memory swap value -2/, {}, swap({ hasSwap: true, swapBytes: -2 }));
+    refused(/invalid memory swappiness 101/, {}, swap({ hasMemorySwappiness: true, memorySwappiness: 101 }));
   });
 
   it('names an image that there can be', () => {

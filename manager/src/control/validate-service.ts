@@ -15,6 +15,7 @@ import {
   type PortConfig,
   parseReference,
   preferLocalPorts,
+  type ResourceRequirements,
   type Resources,
   readContainerExtensions,
   readExtensions,
@@ -28,6 +29,7 @@ import { parseConstraints, spreadWarnings } from '@swarmts/scheduler';
 import { isIngress, targetOf } from '../allocator/published-ports.js';
 import { isJobSpec } from '../orchestrator/job.js';
 import { validateSchedule } from '../orchestrator/schedule.js';
+import { validatePrivileges } from './validate-privileges.js';
 
 const bad = (message: string) => new SwarmtsError('invalid-argument', message);
 
@@ -91,6 +93,8 @@ function validateTaskSpec(task: TaskSpec): void {
   );
   validateResources('limits', task.resources?.limits);
   validateResources('reservations', task.resources?.reservations);
+  validateSwap(task.resources);
+  validatePrivileges(c.privileges);
   parseConstraints(task.placement?.constraints ?? []);
   if ((task.placement?.maxReplicas ?? 0) < 0) throw bad('max replicas per node must not be negative');
   validateMounts(task);
@@ -163,6 +167,15 @@ function validateResources(what: string, r: Resources | undefined): void {
     throw bad(`invalid memory value ${r.memoryBytes} in ${what}: must be at least 4MiB`);
   }
   if (r.pids < 0) throw bad(`invalid pids value ${r.pids} in ${what}: must not be negative`);
+}
+
+/** -1 is swap without a limit, and for the swappiness what the node has. */
+function validateSwap(r: ResourceRequirements | undefined): void {
+  if (r?.hasSwap && !(r.limits?.memoryBytes ?? 0)) throw bad('memory swap provided, but no memory-limit was set');
+  if (r?.hasSwap && r.swapBytes < -1)
+    throw bad(`invalid memory swap value ${r.swapBytes}: must be -1, for no limit, or not negative`);
+  if (r?.hasMemorySwappiness && (r.memorySwappiness < -1 || r.memorySwappiness > 100))
+    throw bad(`invalid memory swappiness ${r.memorySwappiness}: must be from 0 to 100, or -1`);
 }
 
 function validateMounts(task: TaskSpec): void {

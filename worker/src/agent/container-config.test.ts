@@ -136,6 +136,24 @@ describe('the container of a task', () => {
     assert.equal(c.mounts[0]?.source, 'data-3');
   });
 
+  it('counts swap beside the memory, and leaves what is the machine’s to it', () => {
+    const resourcesOf = (r: Partial<ResourceRequirements>) => {
+      const limits = Resources.create({ memoryBytes: 100 });
+      const { memorySwapBytes, memorySwappiness } = configOf(
+        task({}, { resources: ResourceRequirements.create({ limits, ...r }) }),
+      ).resources;
+      return [memorySwapBytes, memorySwappiness];
+    };
+    assert.deepEqual(resourcesOf({}), [undefined, undefined]);
+    assert.deepEqual(resourcesOf({ hasSwap: true, hasMemorySwappiness: true }), [100, 0]);
+    assert.deepEqual(
+      resourcesOf({ hasSwap: true, swapBytes: 50, hasMemorySwappiness: true, memorySwappiness: 7 }),
+      [150, 7],
+    );
+    const none = { hasSwap: true, swapBytes: -1, hasMemorySwappiness: true, memorySwappiness: -1 };
+    assert.deepEqual(resourcesOf(none), [-1, undefined]);
+  });
+
   it('hands on the options of a tmpfs', () => {
     const tmpfs = Mount.create({ type: MountType.TMPFS, target: '/t', tmpfsOptions: ['exec', 'uid=5'] });
     const [first, second] = configOf(task({ mounts: [tmpfs, { ...tmpfs, tmpfsOptions: [] }] })).mounts;

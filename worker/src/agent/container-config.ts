@@ -16,6 +16,7 @@ import {
   PortProtocol,
   type Privileges,
   PublishMode,
+  type ResourceRequirements,
   readContainerExtensions,
   type Secret,
   type SecretReference,
@@ -85,10 +86,7 @@ export function containerConfigOf(task: Task, nodeHostname: string, files: TaskF
       nanoCpus: limits?.nanoCpus ?? 0,
       memoryBytes: limits?.memoryBytes ?? 0,
       memoryReservationBytes: task.spec?.resources?.reservations?.memoryBytes ?? 0,
-      ...(task.spec?.resources?.hasSwap
-        ? { memorySwapBytes: (limits?.memoryBytes ?? 0) + task.spec.resources.swapBytes }
-        : {}),
-      ...(task.spec?.resources?.hasMemorySwappiness ? { memorySwappiness: task.spec.resources.memorySwappiness } : {}),
+      ...swapOf(task.spec?.resources),
       pidsLimit: limits?.pids ?? 0,
       ulimits: c?.ulimits ?? [],
       ...(c && c.oomScoreAdj !== 0 ? { oomScoreAdj: c.oomScoreAdj } : {}),
@@ -172,6 +170,18 @@ function mountsOf(
     else mounts.push({ type: 'bind', source, target, readOnly, bindCreateSource: false });
   }
   return { mounts, ...(devices.length > 0 ? { devices } : {}) };
+}
+
+/** Services name the swap alone, containers both together; -1 is no limit in either. What the machine has, -1 too, is not said. */
+function swapOf(
+  r: ResourceRequirements | undefined,
+): Pick<ContainerConfig['resources'], 'memorySwapBytes' | 'memorySwappiness'> {
+  const { hasSwap = false, swapBytes = 0, hasMemorySwappiness = false, memorySwappiness = -1 } = r ?? {};
+  const both = swapBytes === -1 ? -1 : (r?.limits?.memoryBytes ?? 0) + swapBytes;
+  return {
+    ...(hasSwap ? { memorySwapBytes: both } : {}),
+    ...(hasMemorySwappiness && memorySwappiness >= 0 ? { memorySwappiness } : {}),
+  };
 }
 
 /** Where the node has the cluster volume that the task was given for this. */
