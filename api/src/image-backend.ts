@@ -55,7 +55,8 @@ export interface BuildRequest {
   /** Path inside of the context. */
   readonly dockerfile: string;
   readonly tags: readonly string[];
-  readonly buildArgs: ReadonlyMap<string, string>;
+  /** Without a value: known by name alone. */
+  readonly buildArgs: ReadonlyMap<string, string | undefined>;
   readonly labels: Readonly<Record<string, string>>;
   readonly target: string;
   readonly noCache: boolean;

@@ -38,6 +38,8 @@ export interface SystemInfo {
   readonly securityModules: readonly string[];
   /** Whether containers are in user namespaces. */
   readonly mapsIds: boolean;
+  /** Whether containers see no groups but their own, unless they say otherwise. */
+  readonly isolatesCgroups: boolean;
   /** Of containers that name none. */
   readonly logDriver: string;
   readonly genericResources: readonly GenericResource[];

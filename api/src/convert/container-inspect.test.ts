@@ -46,6 +46,10 @@ describe('a container that is inspected', () => {
     };
     assert.deepEqual(of({ networkMode: 'local' }), ['default', 'bridge e0']);
     assert.deepEqual(of({ networkMode: 'local', networks: [] }), ['default']);
+    for (const name of ['bridge', 'default', '']) {
+      const given = { config: {}, hostConfig: { NetworkMode: name } };
+      for (const networkMode of ['local', 'bridge']) assert.equal(of({ networkMode, given })[0], name || 'default');
+    }
     const waiting = made.networks.map((n) => ({ ...n, endpointId: '' }));
     assert.deepEqual(of({ state: 'created', networks: waiting }), ['bridge', 'bridge']);
     assert.deepEqual(of({ networkMode: 'host', networks: [] }), ['host', 'host']);

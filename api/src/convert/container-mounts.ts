@@ -20,7 +20,7 @@ export function readMounts(o: JsonObject, host: JsonObject | undefined): Contain
     .filter((target) => !taken.has(clean(target)))
     // Docker takes what is not absolute from the root on; its client sends "v:/data" here, for a drive of Windows.
     .map((target) => (target.startsWith('/') ? target : `/${target}`))
-    .map((target): ContainerMountWish => ({ type: 'volume', source: '', target, readOnly: false }));
+    .map((target): ContainerMountWish => ({ type: 'volume', source: '', target, readOnly: false, mode: '' }));
   return [...named, ...anonymous];
 }
 
@@ -34,7 +34,7 @@ function bindOf(text: string, driver: string): ContainerMountWish {
   if (parts.length > 3 || source === '') throw invalid();
   if (parts.length === 1) {
     if (!source.startsWith('/')) throw invalid();
-    return { type: 'volume', source: '', target: source, readOnly: false };
+    return { type: 'volume', source: '', target: source, readOnly: false, mode: '' };
   }
   const options = mode === '' ? [] : mode.split(',');
   const isKnown = options.every((o) => MODES.some((kind) => kind.includes(o)));
@@ -56,7 +56,7 @@ function bindOf(text: string, driver: string): ContainerMountWish {
     source,
     target,
     readOnly: options.includes('ro'),
-    mode,
+    ...(type === 'volume' && mode === '' ? {} : { mode }),
     ...(type === 'bind' ? { bindCreateSource: true } : {}),
     ...(propagation ? { propagation } : {}),
     ...(options.includes('nocopy') ? { volumeNoCopy: true } : {}),

@@ -86,7 +86,13 @@ export function portMapJson(ports: ContainerSummary['ports']): Record<string, un
   return map;
 }
 
-export const networkModeJson = (c: ContainerSummary): string => (c.networkMode === 'local' ? 'default' : c.networkMode);
+/** The node's own network goes by two names: the client's is kept. */
+export function networkModeJson({ networkMode, given }: ContainerSummary): string {
+  const { bridge } = builtinNetworks;
+  const isOwn = networkMode === 'local' || networkMode === bridge.name;
+  if (isOwn && given) return given.hostConfig.NetworkMode === bridge.name ? bridge.name : 'default';
+  return networkMode === 'local' ? 'default' : networkMode;
+}
 
 export function networksJson(c: ContainerSummary, version: ApiVersion): Record<string, unknown> {
   const { host, none } = builtinNetworks;

@@ -29,7 +29,7 @@ describe('the build route', () => {
         build: {
           dockerfile: 'x/Dockerfile',
           tags: ['a:1', 'b'],
-          buildArgs: { A: '1' },
+          buildArgs: { A: '1', B: undefined },
           labels: { l: 'm' },
           target: 'last',
           noCache: true,

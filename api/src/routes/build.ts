@@ -148,11 +148,11 @@ function parsed(query: URLSearchParams, name: string): unknown {
   }
 }
 
-/** A name without a value (null) takes what the client's environment has: clients that mean that send the value. */
-function buildArgs(query: URLSearchParams): Map<string, string> {
+/** A name without a value (null) is one that the client's environment does not have. */
+function buildArgs(query: URLSearchParams): Map<string, string | undefined> {
   const value = parsed(query, 'buildargs') ?? {};
   if (!isRecord(value)) throw new SwarmtsError('invalid-argument', 'error reading build args: an object is expected');
-  return new Map(Object.entries(value).flatMap(([k, v]) => (typeof v === 'string' ? [[k, v] as const] : [])));
+  return new Map(Object.entries(value).map(([k, v]) => [k, typeof v === 'string' ? v : undefined]));
 }
 
 function mapOf(query: URLSearchParams, name: string): Readonly<Record<string, string>> {

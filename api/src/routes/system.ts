@@ -159,7 +159,7 @@ function infoJson(s: SystemInfo, nowMs: number, [, minor]: ApiVersion): Record<s
       ...s.securityModules.map((name) => `name=${name}`),
       `name=seccomp,profile=${s.seccompProfile}`,
       ...(s.mapsIds ? ['name=userns'] : []),
-      'name=cgroupns',
+      ...(s.isolatesCgroups ? ['name=cgroupns'] : []),
       ...(s.noNewPrivileges ? ['name=no-new-privileges'] : []),
     ],
     ...(minor >= SINCE.severalNetworks ? { CDISpecDirs: s.cdiDirectories } : {}),

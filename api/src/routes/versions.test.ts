@@ -63,8 +63,8 @@ describe('by version of the API', () => {
       );
       return found.find((c) => c.Id === ID)?.HostConfig;
     };
-    assert.deepEqual(await annotations('1.45'), { NetworkMode: 'bridge' });
-    assert.deepEqual(await annotations('1.46'), { NetworkMode: 'bridge', Annotations: { note: 'y' } });
+    assert.deepEqual(await annotations('1.45'), { NetworkMode: 'default' });
+    assert.deepEqual(await annotations('1.46'), { NetworkMode: 'default', Annotations: { note: 'y' } });
   });
 
   it('a container is made on one network or on several', async () => {

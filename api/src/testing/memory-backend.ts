@@ -237,6 +237,7 @@ export class MemorySystem implements SystemBackend {
       },
       securityModules: ['apparmor'],
       mapsIds: true,
+      isolatesCgroups: true,
       logDriver: 'json-file',
       genericResources: [GenericResource.create({ kind: 'ssd', count: 3 })],
       seccompProfile: 'builtin',

@@ -71,6 +71,7 @@ export class DaemonSystemBackend implements SystemBackend {
       limits: c.limits,
       securityModules: (['apparmor', 'selinux'] as const).filter((name) => c.labels[name]),
       mapsIds: c.mapsIds,
+      isolatesCgroups: c.cgroupnsMode === 'private',
       logDriver: config.containers.log.driver,
       genericResources: config.genericResources,
       seccompProfile: seccompName(config.containers.seccompProfile),

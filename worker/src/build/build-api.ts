@@ -7,7 +7,8 @@ export interface BuildOptions {
   /** Path inside of the context. */
   readonly dockerfile: string;
   readonly tags: readonly string[];
-  readonly buildArgs: ReadonlyMap<string, string>;
+  /** Without a value: known by name alone. */
+  readonly buildArgs: ReadonlyMap<string, string | undefined>;
   readonly labels: Readonly<Record<string, string>>;
   /** Name or number of the stage to end with, '' for the last. */
   readonly target: string;

@@ -91,11 +91,17 @@ describe('a build', function () {
     assert.rejects(work, (e) => isSwarmtsError(e, 'invalid-argument') && message.test(e.message));
 
   it('goes through the steps and says so as Docker does', async () => {
+    const events: string[] = [];
+    const end = bed.engine.onEvent(
+      (e) => e.type === 'image' && events.push(`${e.action} ${e.id} ${e.attributes.name}`),
+    );
     const { id, out, progress } = await build(
       'FROM BASE\nENV NAME=world\nRUN echo "hello $NAME" >/hello && cat /hello\nCMD ["cat", "/hello"]\n',
       [],
       { tags: ['greeting:1', 'greeting:2'] },
     );
+    end();
+    assert.deepEqual(events.slice(-3), [`create ${id} ${id}`, `tag ${id} greeting:1`, `tag ${id} greeting:2`]);
     const short = /[0-9a-f]{12}/.source;
     const cmd = id.slice(7, 19);
     assert.match(
@@ -201,6 +207,8 @@ describe('a build', function () {
     assert.equal(changed.out.includes('Using cache'), false);
     const fresh = await build(file, [{ name: 'a', content: '1' }], { noCache: true });
     assert.equal(fresh.out.includes('Using cache'), false);
+    const ports = (text: string) => build(`FROM BASE\nEXPOSE ${text}\n`);
+    assert.equal((await ports('80 443')).id, (await ports('443 80')).id);
     const arg = 'FROM BASE\nARG X\nRUN echo $X >/x\n';
     const x = (value: string) => build(arg, [], { buildArgs: new Map([['X', value]]) });
     const one = await x('1');
@@ -372,10 +380,31 @@ describe('a build', function () {
       buildArgs: new Map([
         ['HTTP_PROXY', 'http://proxy'],
         ['unused', '1'],
+        ['unset', undefined],
       ]),
     });
     assert.match(out, /10\.9\.8\.7\s+friend\n1\nhttp:\/\/proxy\n/);
-    assert.match(out, /\[Warning\] One or more build-args \[unused\] were not consumed/);
+    assert.match(out, /\[Warning\] One or more build-args \[unused unset\] were not consumed/);
+  });
+
+  it('follows a link to where nothing is yet, and says what is wrong without the places of the machine', async () => {
+    const links = await tarOf([{ name: 'link', type: 'symlink', linkname: '/../../new/place' }]);
+    const files = [
+      { name: 'links.tar', content: links },
+      { name: 'f', content: 'x' },
+    ];
+    const { id } = await build('FROM BASE\nADD links.tar /\nADD f /link/\n', files);
+    assert.equal(await outputOf(id, 'cat', '/new/place/f'), 'x');
+    await fails(
+      build('FROM BASE\nADD links.tar /\nRUN touch /new\nADD f /link/\n', files),
+      /^'new' is not a directory$/,
+    );
+    const long = 'n'.repeat(300);
+    await assert.rejects(build(`FROM BASE\nCOPY f /there/${long}\n`, files), {
+      message: `ENAMETOOLONG: name too long, copyfile '/f' -> '/there/${long}'`,
+    });
+    const broken = [{ name: 'test.tar', content: links.subarray(0, -1) }];
+    await fails(build('FROM BASE\nADD test.tar /\n', broken), /archive/);
   });
 
   it('uses another Dockerfile, and drops what the ignore file names', async () => {

@@ -97,6 +97,7 @@ export class ImageBuilder {
     try {
       return await store.holding(async (hold) => {
         const id = await this.#stages(options, scratch, hold);
+        store.emit('create', id, { name: id });
         await store.change(() => tagAll(store, id, names));
         await options.report({ stream: `Successfully built ${shortId(id)}\n` });
         for (const n of names) await options.report({ stream: `Successfully tagged ${familiarString(n)}\n` });

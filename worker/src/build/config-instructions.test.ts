@@ -30,6 +30,7 @@ describe('instructions that change the configuration', () => {
     ['VOLUME /a /b', { Volumes: { '/a': {}, '/b': {} } }, 'VOLUME [/a /b]'],
     ['VOLUME ["/a b"]', { Volumes: { '/a b': {} } }, 'VOLUME [/a b]'],
     ['USER alice:staff', { User: 'alice:staff' }, 'USER alice:staff'],
+    ['WORKDIR /tmp/', { WorkingDir: '/tmp/' }, 'WORKDIR /tmp/'],
     ['WORKDIR x/../y', { WorkingDir: '/y' }, 'WORKDIR /y'],
     ['STOPSIGNAL SIGINT', { StopSignal: 'SIGINT' }, 'STOPSIGNAL SIGINT'],
     ['SHELL ["/bin/bash", "-c"]', { Shell: ['/bin/bash', '-c'] }, 'SHELL [/bin/bash -c]'],
@@ -50,6 +51,8 @@ describe('instructions that change the configuration', () => {
   it('replace variables by what is set before, and variables of the same name', () => {
     const base = { Env: ['A=1', 'PATH=/bin'] };
     assert.deepEqual(apply(base, 'ENV A=2 B=$A', 'ENV PATH=$PATH:/x').config.Env, ['A=2', 'PATH=/bin:/x', 'B=1']);
+    const several = apply({ Env: ['P=  99   100 '] }, 'EXPOSE 8080 $P').config.ExposedPorts;
+    assert.deepEqual(Object.keys(several ?? {}), ['100/tcp', '8080/tcp', '99/tcp']);
     assert.equal(apply({ Env: ['D=/srv'], WorkingDir: '/base' }, 'WORKDIR $D/x').config.WorkingDir, '/srv/x');
     assert.equal(workingDir('/a', '../..'), '/');
   });

@@ -43,7 +43,9 @@ const HANDLERS: Readonly<Record<string, Handler>> = {
     return step(s, { User: user }, `USER ${user}`);
   },
   WORKDIR: (i, s, c) => {
-    const path = workingDir(s.config.WorkingDir ?? '/', oneArgument(i, c));
+    const given = oneArgument(i, c);
+    // Docker keeps an absolute one as it is.
+    const path = given.startsWith('/') ? given : workingDir(s.config.WorkingDir ?? '/', given);
     return step(s, { WorkingDir: path }, `WORKDIR ${path}`);
   },
   STOPSIGNAL: (i, s, c) => {
@@ -155,9 +157,13 @@ function entrypoint(i: Instruction, s: ConfigState): ConfigStep {
 }
 
 function expose(i: Instruction, s: ConfigState, c: ConfigContext): ConfigStep {
-  const words = splitWords(i.text, c.escapeChar).map((w) => expandWord(w, c.variables, c.escapeChar));
-  const added = Object.fromEntries(words.flatMap(portsOf).map((p) => [p, {}]));
-  return step(s, { ExposedPorts: { ...s.config.ExposedPorts, ...added } }, `EXPOSE ${words.toSorted().join(' ')}`);
+  const expanded = splitWords(i.text, c.escapeChar).map((w) => expandWord(w, c.variables, c.escapeChar));
+  // A variable may hold several.
+  const words = expanded.flatMap((w) => w.split(/\s+/).filter((part) => part !== ''));
+  const all = [...Object.keys(s.config.ExposedPorts ?? {}), ...words.flatMap(portsOf)];
+  // In one order, so that another one makes no other image.
+  const ports = Object.fromEntries(all.sort().map((p) => [p, {}]));
+  return step(s, { ExposedPorts: ports }, `EXPOSE ${words.toSorted().join(' ')}`);
 }
 
 /** "80", "53/udp" or "8000-8010/tcp"; an address in front means nothing here. */

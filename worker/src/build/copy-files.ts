@@ -65,7 +65,8 @@ export function makeDirectories(root: string, path: string, owner: Owner): strin
   const parts = path.split('/').filter((p) => p !== '' && p !== '.');
   let resolved = '';
   for (let i = 1; i <= parts.length; i++) {
-    resolved = resolveScoped(root, parts.slice(0, i).join('/'), { followLast: true });
+    // A link may lead to where nothing is yet.
+    resolved = resolveScoped(root, parts.slice(0, i).join('/'), { followLast: true, createParents: owner });
     const absolute = `${root}/${resolved}`;
     const kind = resolved === '' ? 'directory' : kindOf(absolute);
     if (kind === 'missing') {

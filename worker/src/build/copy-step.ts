@@ -152,10 +152,17 @@ async function child<T>(stage: StageBuilder, request: BuildChildRequest, what: s
   try {
     return await runChild<T>(parts.images.store.options.helper, BUILD_MAIN, request, what, options.signal);
   } catch (e) {
+    if (!isSwarmtsError(e)) throw e;
     // A path that leads nowhere sensible is the Dockerfile's mistake, not damage.
-    if (isSwarmtsError(e, 'corrupt')) throw new SwarmtsError('invalid-argument', e.message, { cause: e });
-    throw e;
+    const code = e.code === 'corrupt' ? 'invalid-argument' : e.code;
+    throw new SwarmtsError(code, withoutPlaces(e.message, stage.context.scratch), { cause: e });
   }
+}
+
+/** What lies below a context or a root file system, as the Dockerfile calls it: where that is on the machine is nobody's business. */
+function withoutPlaces(message: string, scratch: string): string {
+  const [before = '', ...others] = message.split(`${scratch}/`);
+  return before + others.map((part) => part.replace(/^[\w-]+(\/rootfs)?/, '')).join('');
 }
 
 export function tooFewArguments(i: Instruction): SwarmtsError {

@@ -26,7 +26,7 @@ export interface StagePlan {
 
 export function planStages(
   file: ParsedDockerfile,
-  options: { readonly buildArgs: ReadonlyMap<string, string>; readonly target: string },
+  options: { readonly buildArgs: ReadonlyMap<string, string | undefined>; readonly target: string },
 ): StagePlan {
   const firstFrom = file.instructions.findIndex((i) => i.keyword === 'FROM');
   const metaArgs = file.instructions.slice(0, Math.max(0, firstFrom));

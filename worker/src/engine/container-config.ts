@@ -37,7 +37,7 @@ export interface MountConfig {
   /** Of a volume that is made for this mount; default 'local'. */
   readonly volumeDriver?: string;
   readonly volumeOptions?: Readonly<Record<string, string>>;
-  /** The options as they were given, "ro,z". */
+  /** The options as they were given, "ro,z"; absent for a volume: Docker's. */
   readonly mode?: string;
   readonly volumeLabels?: Readonly<Record<string, string>>;
 }

@@ -7,7 +7,7 @@ import type { ImageService } from '../images/image-service.js';
 import { noSuchImage } from '../images/image-store.js';
 import { platformMismatch } from '../images/platform-match.js';
 import { chooseCapabilities } from '../runtime/capabilities.js';
-import type { LimitSupport } from '../runtime/limit-support.js';
+import type { CgroupVersion, LimitSupport } from '../runtime/limit-support.js';
 import { checkPropagation } from '../runtime/mount-restrictions.js';
 import { readMounts } from '../runtime/mountinfo.js';
 import { signalNumber } from '../runtime/signals.js';
@@ -32,6 +32,7 @@ export interface CreationContext {
   readonly dataRoot: string;
   readonly limits: MachineLimits;
   readonly support: LimitSupport;
+  readonly cgroupVersion: CgroupVersion;
   /** Takes what the caller should know of a container that is made all the same. */
   readonly warn: (text: string) => void;
   readonly runtimes: ReadonlyMap<string, string>;
@@ -49,7 +50,7 @@ export async function createContainer(
   given: ContainerConfig,
   context: CreationContext,
 ): Promise<ContainerRecord> {
-  const config = withDefaults(given, context.defaults);
+  const config = withDefaults(given, context.defaults, context.cgroupVersion);
   const image = await context.images.find(config.image);
   if (!image) throw noSuchImage(config.image);
   context.plan.images.push({ imageId: image.id, chain: context.images.chainOf(image.id) });
@@ -179,7 +180,7 @@ function withVolumesFrom(
     for (const m of mountsIn(container)) {
       if (m.type === 'tmpfs' || explicit.has(m.target)) continue;
       const readOnly = m.readOnly || options.includes('ro');
-      mounts.set(m.target, { ...m, readOnly, volumeNoCopy: true, isInherited: true });
+      mounts.set(m.target, { ...m, readOnly, mode: '', volumeNoCopy: true, isInherited: true });
     }
   }
   return [...mounts.values()];

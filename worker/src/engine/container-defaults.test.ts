@@ -20,12 +20,23 @@ describe('what containers get that do not say otherwise', () => {
   const port = { protocol: 'tcp', targetPort: 80, publishedPort: 8080 } as const;
 
   it('is what the daemon was told', () => {
-    const c = withDefaults({ ...containerConfig('image', []), ports: [port] }, defaults);
+    const c = withDefaults({ ...containerConfig('image', []), ports: [port] }, defaults, 2);
     assert.deepEqual(c.log, defaults.log);
     assert.deepEqual([c.init, c.noNewPrivileges, c.shmSizeBytes], [undefined, true, 1 << 20]);
     assert.deepEqual([c.seccompProfile, c.ipcMode, c.cgroupnsMode], ['{}', 'shareable', 'host']);
     assert.deepEqual(c.resources.ulimits, defaults.ulimits);
     assert.deepEqual(c.ports, [{ ...port, hostIp: '127.0.0.1' }]);
+  });
+
+  it('is a namespace of cgroups of one’s own where they are of version 2, unless the daemon was told', () => {
+    const own = containerConfig('image', []);
+    const modeOf = (c: typeof own, version: 1 | 2, cgroupnsMode = '') =>
+      withDefaults(c, { ...PLAIN_DEFAULTS, cgroupnsMode }, version).cgroupnsMode;
+    assert.deepEqual([modeOf(own, 1), modeOf(own, 2)], ['host', 'private']);
+    assert.deepEqual([modeOf(own, 1, 'private'), modeOf(own, 2, 'host')], ['private', 'host']);
+    const privileged = { ...own, privileged: true };
+    assert.deepEqual([modeOf(privileged, 1, 'private'), modeOf(privileged, 2)], ['host', 'private']);
+    assert.equal(modeOf({ ...privileged, cgroupnsMode: 'private' }, 1), 'private');
   });
 
   it('is not where the container does', () => {
@@ -41,26 +52,26 @@ describe('what containers get that do not say otherwise', () => {
       ports: [{ ...port, hostIp: '0.0.0.0' }],
     };
     const limited = { ...own, resources: { ...own.resources, ulimits: [{ name: 'nofile', soft: 7, hard: 7 }] } };
-    const c = withDefaults(limited, defaults);
+    const c = withDefaults(limited, defaults, 2);
     const { resources, ...rest } = c;
     const { resources: _own, ...wanted } = limited;
     assert.deepEqual(rest, wanted);
     assert.deepEqual(resources.ulimits, [...limited.resources.ulimits, defaults.ulimits[1]]);
-    assert.equal(withDefaults({ ...own, seccompUnconfined: true }, defaults).seccompProfile, '');
+    assert.equal(withDefaults({ ...own, seccompUnconfined: true }, defaults, 2).seccompProfile, '');
   });
 
   it('publishes on the address of the setting where the container is on the node’s own network', () => {
     const hostIp = (...networks: string[]) => {
       const wishes = networks.map((target) => ({ target, aliases: [], addresses: [] }));
       const config = { ...containerConfig('image', []), ports: [port], networks: wishes };
-      return withDefaults(config, defaults).ports[0]?.hostIp;
+      return withDefaults(config, defaults, 2).ports[0]?.hostIp;
     };
     assert.deepEqual([hostIp('back'), hostIp('back', 'bridge')], [undefined, '127.0.0.1']);
   });
 
   it('are the options of the default log driver only where it is that driver', () => {
     const log = (driver: string, options: Record<string, string> = {}) =>
-      withDefaults({ ...containerConfig('image', []), log: { driver, options } }, defaults).log;
+      withDefaults({ ...containerConfig('image', []), log: { driver, options } }, defaults, 2).log;
     assert.deepEqual(log('', { 'max-size': '1m' }), {
       driver: 'json-file',
       options: { 'max-size': '1m', 'max-file': '3' },
@@ -70,7 +81,7 @@ describe('what containers get that do not say otherwise', () => {
   });
 
   it("is Docker's where nobody says anything", () => {
-    const c = withDefaults(containerConfig('image', []), PLAIN_DEFAULTS);
+    const c = withDefaults(containerConfig('image', []), PLAIN_DEFAULTS, 2);
     assert.deepEqual(c.log, { driver: 'json-file', options: {} });
     assert.deepEqual(
       [c.init, c.noNewPrivileges, c.shmSizeBytes, c.seccompProfile],

@@ -2,6 +2,7 @@
 import type { Ulimit } from '@swarmts/lib';
 import { builtinNetworks } from '@swarmts/proto';
 import type { DnsConfig } from '../runtime/etc-files.js';
+import type { CgroupVersion } from '../runtime/limit-support.js';
 import type { ContainerConfig, LogChoice } from './container-config.js';
 import { BRIDGE_WISH, isWishFor } from './joined-networks.js';
 
@@ -29,19 +30,28 @@ export function withDnsDefaults(own: ContainerConfig['dns'], defaults: DnsConfig
   return { servers: part('servers'), search: part('search'), options: part('options') };
 }
 
-export function withDefaults(config: ContainerConfig, d: ContainerDefaults): ContainerConfig {
+export function withDefaults(config: ContainerConfig, d: ContainerDefaults, cgroups: CgroupVersion): ContainerConfig {
   return {
     ...config,
     log: logOf(config.log, d.log),
     ...unlessSet(config, d),
     ipcMode: config.ipcMode || d.ipcMode || '',
-    cgroupnsMode: config.cgroupnsMode || d.cgroupnsMode || '',
+    cgroupnsMode: config.cgroupnsMode || cgroupnsOf(config, d, cgroups),
     ...seccompOf(config, d.seccompProfile),
     ...(d.ulimits
       ? { resources: { ...config.resources, ulimits: ulimitsOf(config.resources.ulimits, d.ulimits) } }
       : {}),
     ports: portsOf(config, d.hostIp),
   };
+}
+
+/** As Docker: what manages groups of version 1 counts on seeing them as they are. */
+export function defaultCgroupnsMode({ cgroupnsMode }: ContainerDefaults, cgroups: CgroupVersion): string {
+  return cgroupnsMode || (cgroups === 2 ? 'private' : 'host');
+}
+
+function cgroupnsOf({ privileged }: ContainerConfig, d: ContainerDefaults, cgroups: CgroupVersion): string {
+  return privileged && cgroups === 1 ? 'host' : defaultCgroupnsMode(d, cgroups);
 }
 
 /** The setting is for the node's own network: others have an option of their own. */

@@ -153,6 +153,8 @@ export interface ContainerEngine {
     /** Names of those that a container may ask for. */
     readonly runtimes: readonly string[];
     readonly limits: LimitSupport;
+    /** Of containers that say none. */
+    readonly cgroupnsMode: string;
     readonly labels: LabelSupport;
     /** Whether containers are in user namespaces. */
     readonly mapsIds: boolean;

@@ -29,7 +29,7 @@ import { changesOf, commitContainer } from './container-commit.js';
 import type { ContainerConfig, NetworkWish } from './container-config.js';
 import type { ContainerContext } from './container-context.js';
 import { createContainer, newContainerId } from './container-creation.js';
-import type { ContainerDefaults } from './container-defaults.js';
+import { type ContainerDefaults, defaultCgroupnsMode } from './container-defaults.js';
 import { resolveLinks } from './container-links.js';
 import { buildsRoot, containerPaths } from './container-paths.js';
 import type { ContainerRegistry } from './container-registry.js';
@@ -90,6 +90,7 @@ export class Engine implements ContainerEngine {
         dataRoot: context.dataRoot,
         limits: facts.limits,
         support: facts.support,
+        cgroupVersion: facts.cgroupVersion,
         warn,
         runtimes: context.runtimes,
         defaults: this.#parts.defaults,
@@ -336,6 +337,7 @@ export class Engine implements ContainerEngine {
       runtime: this.#parts.context.runtime.program,
       runtimes: [...this.#parts.context.runtimes.keys()],
       limits: this.#parts.context.bundle.facts.support,
+      cgroupnsMode: defaultCgroupnsMode(this.#parts.defaults, this.#parts.context.bundle.facts.cgroupVersion),
       labels: this.#parts.context.bundle.facts.labels,
       mapsIds: this.#parts.context.bundle.layers.ids !== undefined,
     };

@@ -74,6 +74,7 @@ describe('merging a configuration with an image', () => {
     const own = merge({ user: '5', workingDir: '/o', stopSignal: 'SIGINT', hostname: 'h' }, image);
     assert.deepEqual([own.user, own.workingDir, own.stopSignal, own.hostname], ['5', '/o', 'SIGINT', 'h']);
     assert.equal(merge({}, { Cmd: ['x'] }).stopSignal, 'SIGTERM');
+    assert.equal(merge({ workingDir: '/a/./b/../c//' }, image).workingDir, '/a/c');
     assert.throws(() => merge({ workingDir: 'rel' }, image), /needs to be an absolute path/);
   });
 
@@ -94,6 +95,21 @@ describe('merging a configuration with an image', () => {
     assert.throws(bad('/a', '/a/'), /Duplicate mount point: \/a/);
     assert.throws(bad('/a/..'), /destination can't be '\/'/);
     assert.throws(bad('rel'), /must be absolute/);
+  });
+
+  it('labels volumes for all containers, but for those that nobody named in -v', () => {
+    const volume = { type: 'volume', source: 'v', readOnly: false } as const;
+    const mounts = [
+      { ...volume, target: '/a' },
+      { ...volume, target: '/b', mode: 'ro' },
+      { ...volume, target: '/c', source: '', mode: '' },
+      { ...volume, target: '/d', type: 'bind' },
+    ] as const;
+    const all = mountsOf(containerConfig('i', [], { mounts }), { Volumes: { '/image': {} } });
+    assert.deepEqual(
+      all.map((m) => m.mode),
+      ['z', 'ro', '', undefined, ''],
+    );
   });
 
   it('knows which names a container may have', () => {

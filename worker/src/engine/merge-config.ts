@@ -1,4 +1,5 @@
 /** Puts a container's configuration on top of its image's, by Docker's rules. Pure. */
+import { posix } from 'node:path';
 import { SwarmtsError } from '@swarmts/lib';
 import type { ImageConfig } from '../images/image-api.js';
 import type { ContainerConfig, ExposedPort, HealthConfig, MountConfig } from './container-config.js';
@@ -118,12 +119,17 @@ export function mountsOf(config: ContainerConfig, image: ImageConfig): MountConf
     if (seen.has(target)) throw new SwarmtsError('invalid-argument', `Duplicate mount point: ${target}`);
     seen.add(target);
   }
-  const own = config.mounts.map((m) => ({ ...m, target: cleanTarget(m.target) }));
+  const own = config.mounts.map((m) => ({ ...m, target: cleanTarget(m.target), ...sharedLabel(m) }));
   const fromImage = Object.keys(image.Volumes ?? {})
     .map((target) => cleanTarget(target.startsWith('/') ? target : `/${target}`))
     .filter((target) => !seen.has(target))
-    .map((target): MountConfig => ({ type: 'volume', source: '', target, readOnly: false }));
+    .map((target): MountConfig => ({ type: 'volume', source: '', target, readOnly: false, mode: '' }));
   return [...own, ...fromImage];
+}
+
+/** Docker labels volumes for all containers, but for those that nobody named in -v. */
+function sharedLabel({ type, mode }: MountConfig): Pick<MountConfig, 'mode'> {
+  return type === 'volume' && mode === undefined ? { mode: 'z' } : {};
 }
 
 export function checkName(name: string): void {
@@ -153,7 +159,7 @@ function cleanTarget(target: string, prefix = ''): string {
 }
 
 function workingDirOf(path: string): string {
-  if (path.startsWith('/')) return path;
+  if (path.startsWith('/')) return posix.normalize(path).replace(/(.)\/$/, '$1');
   throw new SwarmtsError(
     'invalid-argument',
     `the working directory '${path}' is invalid, it needs to be an absolute path`,

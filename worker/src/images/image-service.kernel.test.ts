@@ -585,8 +585,10 @@ describe('the image service', function () {
         assert.deepEqual(await images.load(chunks(data)), ['app:1', 'host:5000/app:2']);
         assert.equal((await images.find('app:1'))?.id, sha256Digest(cfg));
         assert.equal((await images.find('app:1'))?.layers.length, 3);
+        assert.deepEqual(events.splice(0), [`load ${sha256Digest(cfg)}`]);
         await images.remove(sha256Digest(cfg), true);
         assert.deepEqual(blobs(), []);
+        events.splice(0);
       }
     });
 

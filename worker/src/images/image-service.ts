@@ -148,7 +148,7 @@ export class ImageService implements ImageEngine {
         }
         await store.replace(refs);
       });
-      for (const name of names) store.emit('load', name, { name });
+      for (const { image } of loaded) store.emit('load', image.id, { name: image.id });
       return names;
     });
   }

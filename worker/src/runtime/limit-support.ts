@@ -27,8 +27,10 @@ export function limitSupport(mounts: readonly MountInfo[]): LimitSupport {
   return unified ? unifiedSupport(unified.target) : separateSupport(mounts);
 }
 
+export type CgroupVersion = 1 | 2;
+
 /** Of the hierarchy that the limits of containers are kept in. */
-export function cgroupVersion(mounts: readonly MountInfo[]): 1 | 2 {
+export function cgroupVersion(mounts: readonly MountInfo[]): CgroupVersion {
   return unifiedMount(mounts) ? 2 : 1;
 }
 

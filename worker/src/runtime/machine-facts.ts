@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { findProgram, isExecutable, SwarmtsError } from '@swarmts/lib';
 import type { MachineLimits } from '../engine/check-settings.js';
 import { availableCapabilities } from './capabilities.js';
-import { cgroupVersion, type LimitSupport, limitSupport } from './limit-support.js';
+import { type CgroupVersion, cgroupVersion, type LimitSupport, limitSupport } from './limit-support.js';
 import { readMounts } from './mountinfo.js';
 import type { OciDevice } from './oci-spec.js';
 import { type LabelSupport, labelSupport } from './security-labels.js';
@@ -15,7 +15,7 @@ export interface MachineFacts {
   readonly capabilities: readonly string[];
   readonly ownOomScoreAdj: number;
   readonly mayLowerOomScore: boolean;
-  readonly cgroupVersion: 1 | 2;
+  readonly cgroupVersion: CgroupVersion;
   readonly support: LimitSupport;
   /** What the kernel knows of security labels. */
   readonly labels: LabelSupport;

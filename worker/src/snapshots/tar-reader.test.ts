@@ -130,6 +130,14 @@ describe('the tar reader', () => {
     );
   });
 
+  it('refuses an archive whose end is cut off, unless a whole block is missing', async () => {
+    const end = (bytes: number) => Buffer.alloc(bytes);
+    const next = (bytes: number) => new TarReader(cut(end(bytes), [512])).next();
+    for (const bytes of [0, 512, 1024, 10_240]) assert.equal(await next(bytes), undefined);
+    for (const bytes of [511, 513, 1023])
+      await assert.rejects(next(bytes), (e) => isSwarmtsError(e, 'corrupt'), String(bytes));
+  });
+
   it('survives any change of a byte in a valid archive', async () => {
     const whole = await tarOf([
       { name: 'é'.repeat(80), content: 'x'.repeat(600) },

@@ -127,7 +127,11 @@ export class TarReader {
     for (let extensions = 0; ; extensions++) {
       if (extensions > MAX_EXTENSIONS) throw corrupt('too many extended headers for one entry');
       const block = await this.#source.block();
-      if (!block || block.every((b) => b === 0)) return undefined;
+      if (!block || block.every((b) => b === 0)) {
+        // The end is two blocks of zeros; some leave out the second one, but nobody writes a part of it.
+        if (block) await this.#source.block();
+        return undefined;
+      }
       verifyChecksum(block);
       const flag = String.fromCharCode(block[156] ?? 0);
       const size = numberField(block, 124, 12);

@@ -110,7 +110,7 @@ describe('build', () => {
     assert.equal(t, 'b');
     assert.deepEqual(query, {
       dockerfile: 'Dockerfile',
-      buildargs: '{"A":"1","FROM_ENV":"e"}',
+      buildargs: '{"A":"1","FROM_ENV":"e","UNSET":null}',
       labels: '{"l":"m"}',
       memory: '1048576',
       networkmode: 'none',

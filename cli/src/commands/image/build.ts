@@ -102,10 +102,10 @@ const numberText = (n: number | undefined) => (n === undefined ? undefined : Str
 const listText = (list: readonly unknown[]) => (list.length > 0 ? JSON.stringify(list) : undefined);
 
 /** "KEY=value"; a bare KEY takes its value from the environment, and is nothing when it has none. */
-function pair(text: string, env: Readonly<Record<string, string | undefined>>): [string, string | undefined] {
+function pair(text: string, env: Readonly<Record<string, string | undefined>>): [string, string | null] {
   const at = text.indexOf('=');
   return at < 0
-    ? [text, env[text] ?? (Object.keys(env).length === 0 ? '' : undefined)]
+    ? [text, env[text] ?? (Object.keys(env).length === 0 ? '' : null)]
     : [text.slice(0, at), text.slice(at + 1)];
 }
 
