@@ -212,7 +212,7 @@ export class TaskRunner {
     const container = this.#container();
     if (!container) return this.#report(TaskState.FAILED, 'started', 'the container is gone');
     const { signal } = this.#interrupt;
-    let unhealthy = container.health === 'unhealthy';
+    let unhealthy = container.state === 'running' && container.health === 'unhealthy';
     const stopListening = this.#o.engine.onEvent((e) => {
       if (e.id !== container.id || e.action !== 'health_status: unhealthy') return;
       unhealthy = true;

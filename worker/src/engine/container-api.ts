@@ -68,7 +68,7 @@ export interface ContainerInfo {
   readonly createdAtMs: number;
   readonly startedAtMs: number;
   readonly exit?: ExitInfo;
-  /** 'none' when there is no health check. */
+  /** 'none' when there is no health check, or it has not been started; 'unhealthy' when it has ended. */
   readonly health: 'none' | 'starting' | 'healthy' | 'unhealthy';
   /** The last probes, oldest first; only with a health check. */
   readonly healthLog?: readonly HealthProbe[];

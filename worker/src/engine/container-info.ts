@@ -7,7 +7,7 @@ import { type LabelSupport, mountLabel, securityLabels } from '../runtime/securi
 import type { ContainerInfo, ContainerMount } from './container-api.js';
 import type { ContainerLink } from './container-config.js';
 import type { ContainerRecord, ResolvedMount } from './container-record.js';
-import type { HealthState } from './health-state.js';
+import { type HealthState, healthAfterExit } from './health-state.js';
 import { joinedNetworks, wishedNetworks } from './joined-networks.js';
 
 export interface Circumstances {
@@ -22,8 +22,9 @@ export interface Circumstances {
 }
 
 export function describeContainer(record: ContainerRecord, now: Circumstances): ContainerInfo {
-  const { network, exit, process } = record;
-  const { logPath, netns, health, links, layers, labels } = now;
+  const { network, exit, process, healthCheck } = record;
+  const { logPath, netns, links, layers, labels } = now;
+  const health = now.health ?? (healthCheck && exit ? healthAfterExit(record.health) : undefined);
   return {
     id: record.id,
     config: record.config,
@@ -34,7 +35,7 @@ export function describeContainer(record: ContainerRecord, now: Circumstances): 
     startedAtMs: record.startedAtMs,
     ...(exit ? { exit } : {}),
     health: health?.status ?? 'none',
-    ...(record.healthCheck ? { healthConfig: record.healthCheck.config } : {}),
+    ...(healthCheck ? { healthConfig: healthCheck.config } : {}),
     ...(health ? { healthLog: health.log, healthFailingStreak: health.failingStreak } : {}),
     directory: dirname(dirname(logPath)),
     layers,

@@ -40,7 +40,7 @@ export interface ContainerRecord {
   readonly stoppedByUser?: boolean;
   /** The health check that applies, image and configuration merged. */
   readonly healthCheck?: { readonly config: HealthConfig; readonly shell?: readonly string[] };
-  /** The last health that was reported, while it runs. */
+  /** The last health that was reported since it was started. */
   readonly health?: HealthState;
   /** Only while it runs. */
   readonly process?: RunningProcess;

@@ -459,7 +459,8 @@ describe('the container engine', function () {
       assert.match(bed.engine.find(id)?.healthLog?.at(-1)?.output ?? '', /^no\n/);
       await bed.engine.stop(id, 0);
       unsubscribe();
-      assert.equal(bed.engine.find(id)?.health, 'none');
+      const { health: left, healthLog } = bed.engine.find(id) ?? {};
+      assert.deepEqual([left, healthLog?.at(-1)?.exitCode], ['unhealthy', 1], 'what was seen of it is kept');
     });
   });
 

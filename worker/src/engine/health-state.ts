@@ -29,6 +29,11 @@ export function withDefaults(c: HealthConfig): HealthConfig {
 
 export const initialHealth: HealthState = { status: 'starting', failingStreak: 0, log: [] };
 
+/** What is seen of it when its container has stopped: Docker calls one that nobody asks any more unhealthy. */
+export function healthAfterExit(last: HealthState = initialHealth): HealthState {
+  return { ...last, status: 'unhealthy' };
+}
+
 /** Failures of a container that is still starting do not count during its start period. */
 export function afterProbe(
   state: HealthState,
