@@ -47,7 +47,7 @@ function statusJson(s: TaskStatus | undefined): Record<string, unknown> {
     Timestamp: timeJson(s?.timestampMs ?? 0),
     State: taskStateName(s?.state ?? TaskState.NEW),
     ...omitEmpty({ Message: s?.message, Err: s?.err }),
-    ...(s?.container === undefined
+    ...(s?.container === undefined || s.container.containerId === ''
       ? {}
       : {
           ContainerStatus: {
