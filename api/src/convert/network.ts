@@ -53,7 +53,7 @@ export function networkJson(
     EnableIPv6: spec?.ipv6Enabled ?? false,
     IPAM: {
       Driver: n.ipam?.driver?.name || 'default',
-      Options: null,
+      Options: ipamOptions(n),
       Config: (n.ipam?.configs ?? []).map((c) => ({
         Subnet: c.subnet,
         ...omitEmpty({ IPRange: c.ipRange }),
@@ -70,6 +70,11 @@ export function networkJson(
     Options: n.driverState?.options ?? spec?.driver?.options ?? {},
     Labels: spec?.annotations?.labels ?? {},
   };
+}
+
+function ipamOptions(n: Network): Readonly<Record<string, string>> | null {
+  const options = n.ipam?.driver?.options ?? {};
+  return Object.keys(options).length > 0 ? options : null;
 }
 
 /** Those that are on a network. */

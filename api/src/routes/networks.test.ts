@@ -41,6 +41,29 @@ describe('network routes', () => {
       assert.match(await post('/networks/create', body), why);
   });
 
+  it('have names of their own, whether they are of the swarm or of the node', async () => {
+    for (const [first, second] of [
+      ['bridge', 'overlay'],
+      ['overlay', 'bridge'],
+    ]) {
+      const Name = `x-${first}`;
+      assert.match(await post('/networks/create', { Name, Driver: first }), /^201 /);
+      const refused = new RegExp(`^409 .*network with name ${Name} already exists`);
+      assert.match(await post('/networks/create', { Name, Driver: second }), refused);
+    }
+  });
+
+  it('show what their addresses were wished to be chosen with', async () => {
+    const wishes = async (Name: string, Driver: string, Options?: Readonly<Record<string, string>>) => {
+      await post('/networks/create', { Name, Driver, ...(Options ? { IPAM: { Options } } : {}) });
+      return ((await api.send('GET', `/networks/${Name}`)).json as { IPAM: { Options: unknown } }).IPAM.Options;
+    };
+    for (const driver of ['bridge', 'overlay']) {
+      assert.deepEqual(await wishes(`a-${driver}`, driver, { foo: 'bar' }), { foo: 'bar' });
+      assert.equal(await wishes(`b-${driver}`, driver), null);
+    }
+  });
+
   it('warn of a name for a device that there is not', async () => {
     const named = { Name: 'x', Options: { 'com.docker.network.bridge.name': 'br-x' } };
     assert.match(await post('/networks/create', named), /^201 .*bridge.name has no effect: .*no device on the node/);

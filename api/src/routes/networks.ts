@@ -222,6 +222,8 @@ async function create(c: RouteContext, body: JsonObject): Promise<NetworkJson> {
       '--config-only is for networks of one node, and overlay networks are of the whole swarm: leave out --config-only, or use --driver bridge or macvlan',
     );
   }
+  if ((await allNetworks(c)).some((n) => n.name === name))
+    throw new SwarmtsError('already-exists', `network with name ${name} already exists`);
   const id = await (ofSwarm
     ? c.backend.swarm.createNetwork(spec)
     : c.backend.node.createLocalNetwork({

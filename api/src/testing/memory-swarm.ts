@@ -382,8 +382,9 @@ export class MemorySwarm implements SwarmBackend {
   async createNetwork(spec: NetworkSpec): Promise<string> {
     this.#requireManager();
     const id = `network${++this.#nextId}`.padEnd(25, 'a');
-    const configs = spec.ipam?.configs ?? [];
-    this.#networks.set(id, Network.create({ id, meta: this.#meta(), spec, ipam: IpamOptions.create({ configs }) }));
+    const { configs = [], driver } = spec.ipam ?? {};
+    const ipam = IpamOptions.create({ configs, driver });
+    this.#networks.set(id, Network.create({ id, meta: this.#meta(), spec, ipam }));
     return id;
   }
 

@@ -148,7 +148,7 @@ export class LocalNetworks implements EndpointSource {
       spec,
       driverState: Driver.create({ name: driver, options: spec.driver?.options ?? {} }),
       ipam: IpamOptions.create({
-        driver: Driver.create({ name: 'default' }),
+        driver: Driver.create({ name: 'default', options: spec.ipam?.driver?.options ?? {} }),
         configs: this.#subnets(spec),
       }),
     });
