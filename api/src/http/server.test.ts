@@ -159,7 +159,7 @@ describe('the API server', () => {
   it('maps the code of an error to its status', async () => {
     assert.equal((await api.send('GET', '/services/none')).status, 404);
     assert.equal((await api.send('GET', '/images/search?term=x')).status, 501);
-    assert.equal((await api.send('POST', '/swarm/init', { body: {} })).status, 503);
+    assert.equal((await api.send('POST', '/swarm/init', { body: { ListenAddr: '0.0.0.0' } })).status, 503);
     api.backend.swarm.active = false;
     const a = await api.send('GET', '/services');
     assert.equal(a.status, 503);

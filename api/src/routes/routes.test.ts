@@ -603,8 +603,25 @@ describe('routes', () => {
     assert.match(await update(spec('acme')), refused);
     assert.match(await update({ CAConfig: { SigningCAKey: 'k' } }), /^400 .*signing CA cert must also be provided/);
     api.backend.swarm.active = false;
-    assert.match(await send('/swarm/init', { Spec: spec('acme') }), refused);
-    assert.match(await send('/swarm/init', { Spec: spec('cfssl') }), /^200/);
+    const ListenAddr = '0.0.0.0:2377';
+    assert.match(await send('/swarm/init', { ListenAddr, Spec: spec('acme') }), refused);
+    assert.match(await send('/swarm/init', { ListenAddr, Spec: spec('cfssl') }), /^200/);
+  });
+
+  it('make or join no swarm without the addresses that it needs', async () => {
+    api.backend.swarm.active = false;
+    const refusal = async (path: string, body: object) => {
+      const { status, json } = await api.send('POST', path, { body });
+      return `${status} ${(json as { message: string }).message}`;
+    };
+    const noListen = '400 invalid ListenAddr "": invalid empty address';
+    assert.equal(await refusal('/swarm/init', { ListenAddr: '' }), noListen);
+    assert.equal(await refusal('/swarm/join', {}), noListen);
+    const ListenAddr = '0.0.0.0:2377';
+    assert.equal(await refusal('/swarm/join', { ListenAddr }), '400 at least 1 RemoteAddr is required to join');
+    const RemoteAddrs = ['10.0.0.1:2377', ''];
+    const refused = await refusal('/swarm/join', { ListenAddr, RemoteAddrs });
+    assert.equal(refused, '400 invalid remoteAddr "": invalid empty address');
   });
 
   it('give the node’s own networks to services by their names', async () => {

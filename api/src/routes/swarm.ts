@@ -18,13 +18,15 @@ export function swarmRoutes({ backend }: RouteContext): Route[] {
     route('POST', '/swarm/init', async (call) => json(await swarm.init(readInit(await readJson(call))))),
     route('POST', '/swarm/join', async (call) => {
       const o = await readJson(call);
+      const listenAddr = readListenAddr(o);
       const remoteAddrs = o.strings('RemoteAddrs');
       if (remoteAddrs.length === 0) {
         throw new SwarmtsError('invalid-argument', 'at least 1 RemoteAddr is required to join');
       }
+      if (remoteAddrs.includes('')) throw emptyAddress('remoteAddr');
       await swarm.join(
         {
-          listenAddr: o.string('ListenAddr'),
+          listenAddr,
           advertiseAddr: o.string('AdvertiseAddr'),
           dataPathAddr: o.string('DataPathAddr'),
           remoteAddrs,
@@ -66,10 +68,21 @@ export function swarmRoutes({ backend }: RouteContext): Route[] {
   ];
 }
 
+/** There is no default: clients fill in 0.0.0.0:2377. */
+function readListenAddr(o: JsonObject): string {
+  const addr = o.string('ListenAddr');
+  if (addr === '') throw emptyAddress('ListenAddr');
+  return addr;
+}
+
+function emptyAddress(field: string): SwarmtsError {
+  return new SwarmtsError('invalid-argument', `invalid ${field} "": invalid empty address`);
+}
+
 function readInit(o: JsonObject): InitRequest {
   const spec = o.object('Spec');
   return {
-    listenAddr: o.string('ListenAddr'),
+    listenAddr: readListenAddr(o),
     advertiseAddr: o.string('AdvertiseAddr'),
     dataPathAddr: o.string('DataPathAddr'),
     dataPathPort: o.unsigned('DataPathPort'),

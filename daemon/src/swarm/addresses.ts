@@ -65,13 +65,14 @@ export function resolveAdvertiseAddr(text: string, listen: HostPort, interfaces:
   if (candidates.length === 0) {
     throw new SwarmtsError(
       'invalid-argument',
-      "could not find the system's IP address - specify one with --advertise-addr",
+      // Clients add which flag names one.
+      "could not find the system's IP address",
     );
   }
   const list = candidates.map((a) => `${a.address} on interface ${a.iface}`).join(' and ');
   throw new SwarmtsError(
     'invalid-argument',
-    `could not choose an IP address to advertise since this system has multiple addresses (${list}) - specify one with --advertise-addr`,
+    `could not choose an IP address to advertise since this system has multiple addresses (${list})`,
   );
 }
 
@@ -96,10 +97,11 @@ export function resolveJoinAddr(text: string, remote: string, listen: HostPort, 
 /** The address of overlay traffic: an address or interface of this machine, without a port; the advertised one where none is given. */
 export function resolveDataPathAddr(text: string, advertise: HostPort, interfaces: Interfaces): string {
   if (text === '') return advertise.host;
-  if (text === '0.0.0.0' || text === '::') {
+  const hasPort = isIP(text) !== 6 && text.includes(':');
+  if (text === '0.0.0.0' || text === '::' || hasPort) {
     throw new SwarmtsError(
       'invalid-argument',
-      'data path address must be a non-zero IP address or network interface: --data-path-addr',
+      'data path address must be a non-zero IP address or network interface (without a port number): --data-path-addr',
     );
   }
   return ownAddress(text, interfaces, 'data path address');

@@ -11,6 +11,10 @@ export const ALREADY_PART =
 export const LOCKED =
   'Swarm is encrypted and needs to be unlocked before it can be used. Please use "swarmts swarm unlock" to unlock it.';
 
+/** What `leave` without force says where nobody has unlocked the manager. */
+export const LEAVE_LOCKED =
+  'Swarm is encrypted and locked. Please unlock it first or use `--force` to ignore this message.';
+
 /** What `leave` without force says on a manager. */
 export function leaveWarning(manager: Manager): string {
   const head = 'You are attempting to leave the swarm on a node that is participating as a manager. ';

@@ -35,7 +35,7 @@ import { renewBySelf, untilLeading } from './first-manager.js';
 import { validateInitRequest } from './init-request.js';
 import { askManagers } from './join-request.js';
 import { movedAddresses, newAddresses } from './membership-addresses.js';
-import { ALREADY_PART, LOCKED, leaveWarning, NOT_A_MANAGER, WORKER_ONLY } from './membership-messages.js';
+import { ALREADY_PART, LEAVE_LOCKED, LOCKED, leaveWarning, NOT_A_MANAGER, WORKER_ONLY } from './membership-messages.js';
 import { type NodeFiles, newCluster, newRaftId } from './new-cluster.js';
 import { decodeBootstrap, encodeBootstrap, type NodeState, NodeStateFile } from './node-state.js';
 import { RoleFollower } from './role-follower.js';
@@ -368,7 +368,7 @@ export class SwarmNode {
   leave(force: boolean): Promise<void> {
     return this.#serial(async () => {
       if (!this.#state) throw new SwarmtsError('not-a-manager', 'This node is not part of a swarm');
-      if (this.locked && !force) throw new SwarmtsError('not-a-manager', LOCKED);
+      if (this.locked && !force) throw new SwarmtsError('not-a-manager', LEAVE_LOCKED);
       if (this.#manager && !force) throw new SwarmtsError('unavailable', leaveWarning(this.#manager));
       if (this.#manager) await this.#leaveRaft(this.#manager);
       await this.#shutDown(0, true);

@@ -70,13 +70,12 @@ describe('join tokens', () => {
     assert.ok(!sameToken(a, b) && sameToken(a, a));
   });
 
-  for (const bad of [
-    '',
-    'SWMTKN',
-    'SWMTKN-2-x-y',
-    'SWMTKN-1-abc-def',
-    `SWMTKN-1-${'A'.repeat(50)}-${'a'.repeat(25)}`,
-  ]) {
+  it('without one it is said that it is necessary', () => {
+    for (const none of ['', ' '])
+      assert.throws(() => parseJoinToken(none), /^\w*Error: A valid join token is necessary to join this cluster: /);
+  });
+
+  for (const bad of ['SWMTKN', 'SWMTKN-2-x-y', 'SWMTKN-1-abc-def', `SWMTKN-1-${'A'.repeat(50)}-${'a'.repeat(25)}`]) {
     it(`'${bad}' is refused`, () => assert.throws(() => parseJoinToken(bad), /invalid join token/));
   }
 });

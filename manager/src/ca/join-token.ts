@@ -31,6 +31,11 @@ export function newJoinToken(rootCertPem: string): string {
 
 /** Throws SwarmtsError 'invalid-argument' for anything that is no token. */
 export function parseJoinToken(token: string): ParsedToken {
+  if (token.trim() === '')
+    throw new SwarmtsError(
+      'invalid-argument',
+      'A valid join token is necessary to join this cluster: `swarmts swarm join-token worker` on a manager prints it',
+    );
   const m = TOKEN.exec(token.trim());
   if (!m?.[1] || !m[2]) {
     throw new SwarmtsError(

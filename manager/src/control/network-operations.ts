@@ -90,9 +90,12 @@ export function removeNetwork(tx: WriteTx, ref: string): void {
   const name = network.spec?.annotations?.name ?? '';
   const user = tx.list('service').find((s) => usesNetwork(s, network, name));
   if (user) {
+    const service = user.spec?.annotations?.name;
     throw new SwarmtsError(
       'failed-precondition',
-      `network ${name} is in use by service ${user.spec?.annotations?.name} (${user.id})`,
+      network.spec?.ingress
+        ? `ingress network cannot be removed because service ${service} depends on it`
+        : `network ${name} is in use by service ${service} (${user.id})`,
     );
   }
   const task = tx.list('task').find((t) => isLive(t) && isHeldBy(tx, t) && isOn(t, network));

@@ -5,6 +5,7 @@ import {
   ClusterSpec,
   ConfigSpec,
   defaults,
+  Endpoint,
   NetworkAttachment,
   NetworkSpec,
   Node,
@@ -12,6 +13,8 @@ import {
   NodeState,
   NodeStatus,
   observedState,
+  PortConfig,
+  PublishMode,
   RaftConfig,
   SecretSpec,
   type ServiceSpec,
@@ -89,6 +92,22 @@ describe('removing a node', () => {
       (cluster()?.blacklist.n2?.expiresAtMs ?? 0) >= inDefault,
       'issued by a release that did not note the end',
     );
+  });
+});
+
+describe('the time that certificates are valid for', () => {
+  it('is an hour at least', async () => {
+    const { operations, cluster } = await bed();
+    const update = (minutes: number) =>
+      operations.updateCluster({
+        version: cluster()?.meta?.version?.index ?? 0,
+        spec: ClusterSpec.create({ ca: { nodeCertExpiryNs: minutes * 60e9, forceRotate: 0, externalCas: [] } }),
+        ...{ rotateWorkerToken: false, rotateManagerToken: false, rotateUnlockKey: false },
+      });
+    const refused = /minimum certificate expiry time is 1 hour, not 900 seconds: --cert-expiry/;
+    await assert.rejects(update(15), (e) => isSwarmtsError(e, 'invalid-argument') && refused.test(e.message));
+    await update(60);
+    assert.equal(cluster()?.spec?.ca?.nodeCertExpiryNs, 3_600e9);
   });
 });
 
@@ -199,6 +218,16 @@ describe('removing a network', () => {
   it('is refused while an update has not come to all tasks that are on it', async () => {
     const { remove } = await attached({});
     await assert.rejects(remove(), /^SwarmtsError: network back is in use by task t$/);
+  });
+
+  it('names the service that depends on the routing mesh', async () => {
+    const { store, operations } = await bed();
+    const spec = NetworkSpec.create({ annotations: annotations('mesh'), ingress: true });
+    await operations.createNetwork({ spec });
+    const ports = [PortConfig.create({ targetPort: 80, publishedPort: 8080, publishMode: PublishMode.INGRESS })];
+    await store.update((tx) => tx.create('service', { ...testService(), endpoint: Endpoint.create({ ports }) }));
+    const refused = /^SwarmtsError: ingress network cannot be removed because service web depends on it$/;
+    await assert.rejects(operations.removeNetwork({ ref: 'mesh' }), refused);
   });
 
   it('does not wait for tasks that are about to stop', async () => {

@@ -13,7 +13,7 @@ export function validateClusterSpec(spec: ClusterSpec): void {
   const bad = (message: string) => new SwarmtsError('invalid-argument', message);
   const expiry = spec.ca?.nodeCertExpiryNs ?? 0;
   if (expiry !== 0 && expiry < HOUR_NS)
-    throw bad(`certificates must be valid for an hour at least, not ${expiry / 1e9} seconds: --cert-expiry`);
+    throw bad(`minimum certificate expiry time is 1 hour, not ${expiry / 1e9} seconds: --cert-expiry`);
   const beat = spec.dispatcher?.heartbeatPeriodNs ?? 0;
   if (beat !== 0 && beat < MIN_HEARTBEAT_NS)
     throw bad(`the heartbeat period must be at least 100 ms, not ${beat / 1e6} ms: --dispatcher-heartbeat`);

@@ -224,11 +224,6 @@ export const knownRefusals: Readonly<
     message: 'invalid network config:\ninvalid subnet nope: invalid CIDR block notation',
     why: 'a bad request is no failure of the daemon',
   },
-  'POST /swarm/join {}': {
-    status: 400,
-    message: 'at least 1 RemoteAddr is required to join',
-    why: 'what is checked first differs',
-  },
   'POST /swarm/unlock {"UnlockKey":"x"}': {
     status: 409,
     message: 'swarm is not locked',

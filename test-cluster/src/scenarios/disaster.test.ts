@@ -50,7 +50,7 @@ describe('keys and lost managers', () => {
     await lab.start('m2');
     assert.match(ok(await lab.docker('m2', 'info')), /Swarm: locked/);
     assert.match(failed(await lab.docker('m2', 'node', 'ls')), /encrypted and needs to be unlocked/);
-    assert.match(failed(await lab.swarmts('m2', 'swarm', 'leave')), /encrypted and needs to be unlocked/);
+    assert.match(failed(await lab.swarmts('m2', 'swarm', 'leave')), /Swarm is encrypted and locked\. .*`--force`/);
     assert.deepEqual(await idsOn('m2'), before);
     assert.match(unlock('m2', `SWMKEY-1-${'A'.repeat(43)}`).stderr, /invalid key provided/);
     assert.match(unlock('m2', 'rubbish').stderr, /invalid key provided/);

@@ -3,6 +3,7 @@ import { optionalUint } from '../../args/flag.js';
 import { defineCommand, noArguments } from '../../command.js';
 import { joinCommandText, unlockKeyText } from './join-text.js';
 import { checkAvailability, nodeFlags } from './node-flags.js';
+import { postMembership } from './post-membership.js';
 import { applySwarmFlags, initFlags } from './spec-flags.js';
 
 const flags = {
@@ -23,7 +24,7 @@ export const command = defineCommand({
   flags,
   arity: noArguments,
   async run(ctx, f) {
-    const nodeId = await ctx.api.post<string>('/swarm/init', {
+    const nodeId = await postMembership<string>(ctx, '/swarm/init', {
       ListenAddr: f['listen-addr'],
       AdvertiseAddr: f['advertise-addr'],
       DataPathAddr: f['data-path-addr'],

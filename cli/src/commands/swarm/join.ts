@@ -3,13 +3,14 @@ import { text } from '../../args/flag.js';
 import { defineCommand, exactly } from '../../command.js';
 import type { Info } from '../../engine-types.js';
 import { checkAvailability, nodeFlags } from './node-flags.js';
+import { postMembership } from './post-membership.js';
 
 export const command = defineCommand({
   synopsis: 'HOST:PORT',
   flags: { ...nodeFlags, token: text('Token for entry into the swarm') },
   arity: exactly(1),
   async run(ctx, f, [remote = '']) {
-    await ctx.api.post('/swarm/join', {
+    await postMembership(ctx, '/swarm/join', {
       ListenAddr: f['listen-addr'],
       AdvertiseAddr: f['advertise-addr'],
       DataPathAddr: f['data-path-addr'],
