@@ -110,13 +110,14 @@ describe('the docker client', function () {
     await createWeb();
     const [task] = await api.backend.swarm.tasks();
     assert.ok(task);
-    const origin = { taskId: task.id, nodeId: NODE_ID, serviceId: task.serviceId };
+    const origin = { taskId: task.id, nodeId: NODE_ID, serviceId: task.serviceId, attributes: { region: 'north' } };
     const timeNs = BigInt(NOW_MS) * 1_000_000n;
     api.backend.swarm.logLines.push({ ...origin, timeNs, stream: 'stdout', data: Buffer.from('hello\n') });
     assert.match(
       await ok('service', 'logs', 'web'),
       new RegExp(`^web\\.1\\.${task.id.slice(0, 12)}@one\\s+\\| hello\n$`),
     );
+    assert.match(await ok('service', 'logs', '--details', 'web'), /\| region=north hello\n$/);
     assert.equal(await ok('service', 'logs', '--raw', 'web'), 'hello\n');
   });
 

@@ -113,6 +113,8 @@ export interface ServiceLogLine {
   readonly stream: 'stdout' | 'stderr';
   readonly timeNs: bigint;
   readonly data: Uint8Array;
+  /** What the options of the log driver want to see beside every line. */
+  readonly attributes: Readonly<Record<string, string>>;
 }
 
 /** Why a task of a service can or cannot run on each node. */

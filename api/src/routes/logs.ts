@@ -76,6 +76,7 @@ export async function swarmLogs(
 
 function originOf(line: ServiceLogLine): string {
   return detailsText({
+    ...line.attributes,
     'com.docker.swarm.node.id': line.nodeId,
     'com.docker.swarm.service.id': line.serviceId,
     'com.docker.swarm.task.id': line.taskId,

@@ -168,15 +168,15 @@ describe('routes', () => {
     const id = await create('web');
     const at = { taskId: 't1', nodeId: NODE_ID, serviceId: id, timeNs: BigInt(NOW_MS) * 1_000_000n + 7n };
     api.backend.swarm.logLines.push(
-      { ...at, stream: 'stdout', data: Buffer.from('out\n') },
+      { ...at, stream: 'stdout', data: Buffer.from('out\n'), attributes: { asdf: 'a b' } },
       { warning: 'node two is not available' },
-      { ...at, stream: 'stderr', data: Buffer.from('no newline') },
+      { ...at, stream: 'stderr', data: Buffer.from('no newline'), attributes: {} },
     );
     const a = await api.send('GET', `/services/web/logs?stdout=1&stderr=1&details=1&timestamps=1`);
     assert.equal(a.headers['content-type'], 'application/vnd.docker.multiplexed-stream');
     const labels = `com.docker.swarm.node.id=${NODE_ID},com.docker.swarm.service.id=${id},com.docker.swarm.task.id=t1`;
     const [first, second, third, ...rest] = frames(a.body);
-    assert.deepEqual(first, [1, `2026-01-02T03:04:05.000000007Z ${labels} out\n`]);
+    assert.deepEqual(first, [1, `2026-01-02T03:04:05.000000007Z asdf=a%20b,${labels} out\n`]);
     assert.deepEqual(second, [2, `2026-01-02T03:04:05.000000007Z ${labels} no newline`]);
     assert.equal(third?.[0], 3);
     assert.match(third?.[1] ?? '', /incomplete log stream.*node two is not available/);

@@ -454,6 +454,7 @@ function linesOf(
       stream: l.stderr ? ('stderr' as const) : ('stdout' as const),
       timeNs: BigInt(l.timeNs || '0'),
       data: l.data,
+      attributes: l.attributes,
     };
   });
   return chunk.error === '' ? lines : [...lines, { warning: chunk.error }];

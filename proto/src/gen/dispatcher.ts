@@ -1252,6 +1252,8 @@ export interface LogLine extends WithUnknownFields {
   readonly stderr: boolean;
   readonly timeNs: string;
   readonly data: Uint8Array;
+  /** What the options of the task's log driver want to see beside every line. */
+  readonly attributes: Readonly<Record<string, string>>;
 }
 
 export const LogLine: Codec<LogLine> = {
@@ -1260,6 +1262,7 @@ export const LogLine: Codec<LogLine> = {
     stderr: false,
     timeNs: '',
     data: EMPTY,
+    attributes: {},
     ...partial,
   }),
   write(m, w) {
@@ -1267,11 +1270,16 @@ export const LogLine: Codec<LogLine> = {
     if (m.stderr) w.uint32(16).bool(m.stderr);
     if (m.timeNs !== '') w.uint32(26).string(m.timeNs);
     if (m.data.length > 0) w.uint32(34).bytes(m.data);
+    for (const [key, value] of Object.entries(m.attributes)) {
+      w.uint32(42).fork().uint32(10).string(key);
+      w.uint32(18).string(value);
+      w.ldelim();
+    }
     return writeUnknown(m, w);
   },
   encode: (m) => LogLine.write(m, newWriter()).finish(),
   read(r, end) {
-    const m: { taskId: string; stderr: boolean; timeNs: string; data: Uint8Array; unknownFields?: Uint8Array } = { taskId: '', stderr: false, timeNs: '', data: EMPTY };
+    const m: { taskId: string; stderr: boolean; timeNs: string; data: Uint8Array; attributes: Record<string, string>; unknownFields?: Uint8Array } = { taskId: '', stderr: false, timeNs: '', data: EMPTY, attributes: {} };
     while (r.pos < end) {
       const start = r.pos;
       const tag = r.uint32();
@@ -1288,6 +1296,19 @@ export const LogLine: Codec<LogLine> = {
         case 34:
           m.data = copyBytes(r.bytes());
           break;
+        case 42: {
+          const end2 = readEnd(r);
+          let key = '';
+          let value: string = '';
+          while (r.pos < end2) {
+            const t = r.uint32();
+            if (t === 10) key = r.string();
+            else if (t === 18) value = r.string();
+            else r.skipType(t & 7);
+          }
+          setEntry(m.attributes, key, value);
+          break;
+        }
         default:
           keepUnknown(m, r, start, tag);
       }

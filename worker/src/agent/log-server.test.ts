@@ -13,7 +13,7 @@ function bed() {
   const read: string[] = [];
   const sent: LogChunk[] = [];
   const engine = {
-    find: () => (state === undefined ? undefined : ({ state } as ContainerInfo)),
+    find: () => (state === undefined ? undefined : ({ state, logAttributes: { region: 'north' } } as Partial<ContainerInfo>)),
     async *logs(id: string) {
       read.push(`${id} ${state}`);
       yield { stream: 'stdout', timeNs: 1n, line: Buffer.from('hello\n') };
@@ -59,6 +59,7 @@ describe('the logs of a task', () => {
     await b.settled();
     assert.deepEqual(b.read, ['c1 running']);
     assert.deepEqual(b.texts(), ['hello\n']);
+    assert.deepEqual(b.sent.flatMap((c) => c.lines)[0]?.attributes, { region: 'north' });
     assert.equal(b.sent.at(-1)?.done, true);
   });
 

@@ -96,6 +96,7 @@ export class LogServer {
     const { subscriptionId } = r;
     const container = query.follow ? await this.#untilStarted(taskId, signal) : this.#o.containerOf(taskId);
     if (container === undefined) return;
+    const attributes = this.#o.engine.find(container)?.logAttributes ?? {};
     const place = new PlaceInLog(r.from.find((p) => p.taskId === taskId)?.place ?? '');
     const places = () => [LogPlace.create({ taskId, place: place.text })];
     let lines: LogLine[] = [];
@@ -116,9 +117,8 @@ export class LogServer {
       };
       for await (const e of this.#o.engine.logs(container, { ...optionsOf(query), ...place.from, onStart }, signal)) {
         if (!place.isNew(e)) continue;
-        lines.push(
-          LogLine.create({ taskId, stderr: e.stream === 'stderr', timeNs: e.timeNs.toString(), data: e.line }),
-        );
+        const stderr = e.stream === 'stderr';
+        lines.push(LogLine.create({ taskId, stderr, timeNs: e.timeNs.toString(), data: e.line, attributes }));
         bytes += e.line.length;
         if (lines.length >= CHUNK_LINES || bytes >= CHUNK_BYTES) flush();
         else timer ??= setTimeout(flush, FLUSH_MS);
