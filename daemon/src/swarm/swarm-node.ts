@@ -34,6 +34,7 @@ import { CertificateRenewal } from './certificate-renewal.js';
 import { renewBySelf, untilLeading } from './first-manager.js';
 import { validateInitRequest } from './init-request.js';
 import { askManagers } from './join-request.js';
+import { leaveSwarmNetworks } from './leave-networks.js';
 import { movedAddresses, newAddresses } from './membership-addresses.js';
 import { ALREADY_PART, LEAVE_LOCKED, LOCKED, leaveWarning, NOT_A_MANAGER, WORKER_ONLY } from './membership-messages.js';
 import { type NodeFiles, newCluster, newRaftId } from './new-cluster.js';
@@ -592,6 +593,7 @@ export class SwarmNode {
     this.#record = undefined;
     this.#error = '';
     this.#changed();
+    await leaveSwarmNetworks(this.#o.engine, this.#o.log);
     await this.#o.networks
       .leave()
       .catch((e: unknown) => this.#o.log.error('networks of the swarm were not taken down', { error: e }));

@@ -366,4 +366,16 @@ describe('plain containers on networks', () => {
       async () => (await lab.docker('m1', 'network', 'rm', 'wide')).code === 0,
     );
   });
+
+  it('are on it no more when their node has left the swarm, and run on', async () => {
+    ok(await lab.docker('m1', 'network', 'create', '-d', 'overlay', '--attachable', 'brief'));
+    await run('w1', 'left', '--network', 'brief', ...BUSYBOX);
+    ok(await lab.docker('w1', 'swarm', 'leave'));
+    const networks = ['inspect', 'left', '-f', '{{.State.Status}} {{json .NetworkSettings.Networks}}'];
+    assert.equal(ok(await lab.docker('w1', ...networks)).trim(), 'running {}');
+    assert.doesNotMatch(ok(await lab.docker('w1', 'network', 'ls')), /brief/);
+    const addresses = await inContainer(lab, 'w1', 'left', 'ip', '-br', 'addr');
+    assert.doesNotMatch(ok(addresses), /eth/);
+    await remove('w1', 'left');
+  });
 });

@@ -13,7 +13,8 @@ function bed() {
   const read: string[] = [];
   const sent: LogChunk[] = [];
   const engine = {
-    find: () => (state === undefined ? undefined : ({ state, logAttributes: { region: 'north' } } as Partial<ContainerInfo>)),
+    find: () =>
+      state === undefined ? undefined : ({ state, logAttributes: { region: 'north' } } as Partial<ContainerInfo>),
     async *logs(id: string) {
       read.push(`${id} ${state}`);
       yield { stream: 'stdout', timeNs: 1n, line: Buffer.from('hello\n') };
