@@ -137,6 +137,7 @@ export interface ContainerNetwork {
   readonly links?: readonly ContainerLink[];
   /** Those that were asked for. */
   readonly fixedAddresses?: readonly string[];
+  readonly driverOptions?: Readonly<Record<string, string>>;
   /** All that others on the network find it by. */
   readonly dnsNames?: readonly string[];
 }
@@ -157,6 +158,8 @@ export interface NetworkWish {
   readonly mac?: string;
   /** Names that this container alone has for others on the network. */
   readonly links: readonly ContainerLink[];
+  /** Of its place there: settings of the interface. */
+  readonly driverOptions?: Readonly<Record<string, string>>;
 }
 
 /** What a client gave, kept for those who inspect the container. */

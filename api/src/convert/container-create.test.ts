@@ -102,8 +102,26 @@ describe('the body of a create', () => {
       on({ IPAMConfig: { LinkLocalIPs: ['169.254.1.1'] } }),
       /^\S*Error: link-local addresses .* back are not/,
     );
-    assert.throws(on({ DriverOpts: { a: 'b' } }), /driver options of a container on network back are not supported/);
+    assert.throws(
+      on({ DriverOpts: { a: 'b' } }),
+      /driver options other .* \(a\) of a container on network back are not/,
+    );
     on({ IPAMConfig: { LinkLocalIPs: [] }, DriverOpts: null })();
+  });
+
+  it('has kernel settings of its interfaces', () => {
+    const name = 'com.docker.network.endpoint.sysctls';
+    const on = (mode: string, text: string) =>
+      read(
+        { NetworkMode: mode },
+        { NetworkingConfig: { EndpointsConfig: { [mode]: { DriverOpts: { [name]: text } } } } },
+      ).networks;
+    const text = 'net.ipv4.conf.IFNAME.log_martians=1';
+    for (const mode of ['bridge', 'back']) assert.deepEqual(on(mode, text)?.[0]?.driverOptions, { [name]: text });
+    assert.throws(
+      () => on('back', 'net.ipv4.ip_forward=1'),
+      /unrecognised network interface sysctl 'net.ipv4.ip_forward=1'/,
+    );
   });
 
   it('is on the node’s own network beside others where that is said, and needs no word for it alone', () => {

@@ -4,7 +4,7 @@
  */
 import { isIP } from 'node:net';
 import { SwarmtsError } from '@swarmts/lib';
-import { parseReference } from '@swarmts/proto';
+import { ENDPOINT_SYSCTLS, endpointSysctls, parseReference } from '@swarmts/proto';
 import type { ContainerCreate, ContainerLink, GivenConfig, NetworkWish } from '../backend.js';
 import { JsonObject } from '../json/object.js';
 import { consoleSize } from './console-size.js';
@@ -229,7 +229,8 @@ function withMac(networks: readonly NetworkWish[], mac: string): readonly Networ
 /** One that is on the node's own network alone, and has no wish there, needs not say so. */
 function unlessPlain(networks: readonly NetworkWish[]): readonly NetworkWish[] {
   const [first, ...others] = networks;
-  return first?.target === BRIDGE && others.length === 0 && first.mac === undefined ? [] : networks;
+  const isPlain = first?.target === BRIDGE && first.mac === undefined && first.driverOptions === undefined;
+  return isPlain && others.length === 0 ? [] : networks;
 }
 
 function validMac(mac: string): string {
@@ -266,6 +267,7 @@ function linksOf(mode: string, links: readonly string[]): readonly ContainerLink
 export function readWish(target: string, o: JsonObject | undefined): NetworkWish {
   const ipam = o?.object('IPAMConfig');
   refuseEndpointOptions(target, o, ipam);
+  const driverOptions = o?.map('DriverOpts') ?? {};
   const mac = o?.string('MacAddress') ?? '';
   return {
     target,
@@ -273,6 +275,7 @@ export function readWish(target: string, o: JsonObject | undefined): NetworkWish
     links: (o?.strings('Links') ?? []).map(readLink),
     addresses: [ipam?.string('IPv4Address') ?? '', ipam?.string('IPv6Address') ?? ''].filter((a) => a !== ''),
     ...(mac === '' ? {} : { mac: validMac(mac) }),
+    ...(Object.keys(driverOptions).length > 0 ? { driverOptions } : {}),
   };
 }
 
@@ -283,7 +286,10 @@ function refuseEndpointOptions(target: string, o: JsonObject | undefined, ipam: 
     throw new SwarmtsError('unsupported', `${what} of a container on network ${target} are not supported: ${way}`);
   };
   if ((ipam?.strings('LinkLocalIPs') ?? []).length > 0) refuse('link-local addresses');
-  if (Object.keys(o?.map('DriverOpts') ?? {}).length > 0) refuse('driver options');
+  const { [ENDPOINT_SYSCTLS]: sysctls = '', ...others } = o?.map('DriverOpts') ?? {};
+  endpointSysctls(sysctls, '');
+  const [other] = Object.keys(others);
+  if (other !== undefined) refuse(`driver options other than ${ENDPOINT_SYSCTLS} (${other})`);
   if ((o?.integer('GwPriority') ?? 0) !== 0) refuse('priorities of gateways');
 }
 

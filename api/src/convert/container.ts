@@ -133,7 +133,7 @@ function endpointJson(containerId: string, n: ContainerNetwork, [, minor]: ApiVe
     GlobalIPv6Address: n.ipv6Address,
     GlobalIPv6PrefixLen: n.ipv6PrefixLength,
     MacAddress: n.mac,
-    DriverOpts: null,
+    DriverOpts: n.driverOptions ?? null,
     ...(minor >= SINCE.gatewayPriority ? { GwPriority: 0 } : {}),
     ...(minor >= SINCE.severalNetworks ? { DNSNames: n.dnsNames ?? null } : {}),
   };

@@ -265,10 +265,12 @@ function configuredEnv(c: ContainerInfo): string[] {
 
 function networksOf({ networks, config }: ContainerInfo, own: LocalNetworks): ContainerSummary['networks'] {
   return networks.map((n) => {
-    const wish = config.networks?.find((w) => !w.given && (w.target === n.id || w.target === n.name));
+    const wish = config.networks?.find((w) => w.target === n.id || w.target === n.name);
     const known = n.id === '' ? own.find(n.name) : undefined;
     const named = known ? { id: known.id, name: known.spec?.annotations?.name ?? '' } : {};
-    return { ...n, ...named, ...(wish ? wished(wish, n, config.name) : {}) };
+    const { driverOptions } = wish ?? {};
+    const told = wish && !wish.given ? wished(wish, n, config.name) : {};
+    return { ...n, ...named, ...(driverOptions ? { driverOptions } : {}), ...told };
   });
 }
 

@@ -3,10 +3,12 @@ import {
   Annotations,
   ConfigReference,
   ContainerSpec,
+  ENDPOINT_SYSCTLS,
   EndpointSpec,
   HealthConfig,
   Mount,
   MountType,
+  NetworkAttachmentConfig,
   PortConfig,
   Privileges,
   PublishMode,
@@ -70,6 +72,17 @@ describe('a service spec', () => {
     refused(/memory swap provided, but no memory-limit was set/, {}, swap({ hasSwap: true, swapBytes: 5 }, 0));
     refused(/invalid memory swap value -2/, {}, swap({ hasSwap: true, swapBytes: -2 }));
     refused(/invalid memory swappiness 101/, {}, swap({ hasMemorySwappiness: true, memorySwappiness: 101 }));
+  });
+
+  it('has kernel settings of interfaces that are some', () => {
+    const set = (text: string) => ({
+      task: TaskSpec.create({
+        container: ContainerSpec.create({ image: 'app' }),
+        networks: [NetworkAttachmentConfig.create({ target: 'n', driverOpts: { [ENDPOINT_SYSCTLS]: text } })],
+      }),
+    });
+    accepted({}, set('net.ipv4.conf.IFNAME.log_martians=1'));
+    refused(/unrecognised network interface sysctl 'kernel.x=1'/, {}, set('kernel.x=1'));
   });
 
   it('names an image that there can be', () => {

@@ -4,7 +4,9 @@
  */
 import { messageOf, SwarmtsError } from '@swarmts/lib';
 import {
+  ENDPOINT_SYSCTLS,
   EndpointMode,
+  endpointSysctls,
   expandTemplate,
   extensionLabels,
   type HealthConfig,
@@ -95,6 +97,7 @@ function validateTaskSpec(task: TaskSpec): void {
   validateResources('reservations', task.resources?.reservations);
   validateSwap(task.resources);
   validatePrivileges(c.privileges);
+  for (const n of task.networks) endpointSysctls(n.driverOpts[ENDPOINT_SYSCTLS] ?? '', '');
   parseConstraints(task.placement?.constraints ?? []);
   if ((task.placement?.maxReplicas ?? 0) < 0) throw bad('max replicas per node must not be negative');
   validateMounts(task);

@@ -8,6 +8,10 @@ import {
   FileTarget,
   Mount,
   MountType,
+  Network,
+  NetworkAttachment,
+  NetworkAttachmentConfig,
+  NetworkSpec,
   PortConfig,
   Privileges,
   PublishMode,
@@ -152,6 +156,19 @@ describe('the container of a task', () => {
     );
     const none = { hasSwap: true, swapBytes: -1, hasMemorySwappiness: true, memorySwappiness: -1 };
     assert.deepEqual(resourcesOf(none), [-1, undefined]);
+  });
+
+  it('hands on the options of its place on a network', () => {
+    const network = Network.create({
+      id: 'n1',
+      spec: NetworkSpec.create({ annotations: { name: 'back', labels: {} } }),
+    });
+    const wishes = (target: string) => {
+      const networks = [NetworkAttachmentConfig.create({ target, driverOpts: { a: 'b' } })];
+      return configOf(task({}, { networks }, { networks: [NetworkAttachment.create({ network })] })).networks;
+    };
+    for (const target of ['n1', 'back']) assert.deepEqual(wishes(target)?.[0]?.driverOptions, { a: 'b' });
+    assert.equal(wishes('other')?.[0]?.driverOptions, undefined);
   });
 
   it('hands on the options of a tmpfs', () => {

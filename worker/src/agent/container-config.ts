@@ -125,12 +125,18 @@ function networkModeOf(task: Task): 'local' | 'host' | 'none' {
 
 /** The task's place on every swarm network, as the managers have given it. */
 function wishesOf(task: Task): readonly NetworkWish[] {
-  return task.networks.map((attachment) => ({
-    target: attachment.network?.id ?? '',
-    aliases: attachment.aliases,
-    addresses: [],
-    given: { endpointId: task.id, attachment },
-  }));
+  return task.networks.map((attachment) => {
+    const { network } = attachment;
+    const names = [network?.id, network?.spec?.annotations?.name];
+    const driverOptions = task.spec?.networks.find((n) => names.includes(n.target))?.driverOpts ?? {};
+    return {
+      target: network?.id ?? '',
+      aliases: attachment.aliases,
+      addresses: [],
+      ...(Object.keys(driverOptions).length > 0 ? { driverOptions } : {}),
+      given: { endpointId: task.id, attachment },
+    };
+  });
 }
 
 const PROTOCOLS: Readonly<Record<number, PublishedPort['protocol']>> = {

@@ -74,6 +74,8 @@ export interface NetworkWish {
   readonly mac?: string;
   /** Names that this container alone has for others on the network. */
   readonly links?: readonly ContainerLink[];
+  /** Of its place there; see endpoint-sysctls of proto. */
+  readonly driverOptions?: Readonly<Record<string, string>>;
   /** What the managers have given a task already. */
   readonly given?: { readonly endpointId: string; readonly attachment: SwarmAttachment };
 }

@@ -9,7 +9,8 @@ import type {
   RoutedAttachment,
   RoutedNetworks,
 } from '@swarmts/netplugins';
-import { builtinNetworks, Network, NetworkAttachment, NetworkSpec } from '@swarmts/proto';
+import { builtinNetworks, ENDPOINT_SYSCTLS, Network, NetworkAttachment, NetworkSpec } from '@swarmts/proto';
+import type { NetworkWish } from './container-config.js';
 import type { AttachRequest } from './container-network.js';
 import { NodeContainerNetwork } from './node-container-network.js';
 
@@ -80,7 +81,11 @@ function setUp() {
     // Only what joining asks for.
     local: local as unknown as LocalNetwork,
     routed: routed as unknown as RoutedNetworks,
-    helper: { createNetns: async () => step('createNetns'), detachLocal: async () => step('detachLocal') },
+    helper: {
+      createNetns: async () => step('createNetns'),
+      detachLocal: async () => step('detachLocal'),
+      setSysctls: async (values, netns) => step(`set ${Object.keys(values).join()} in ${netns}`),
+    },
     source: {
       async obtain(wish) {
         step('obtain');
@@ -103,8 +108,8 @@ function setUp() {
   const note = async (p: { readonly networks?: readonly { readonly id: string }[] }) => {
     planned.push(p.networks?.map((n) => n.id.slice(0, 4)).join());
   };
-  const connect = (target: string, request: AttachRequest = REQUEST) =>
-    network.connect('c', PLAIN, request, { target, aliases: ['db'], addresses: [] }, note);
+  const connect = (target: string, request: AttachRequest = REQUEST, wish: Partial<NetworkWish> = {}) =>
+    network.connect('c', PLAIN, request, { target, aliases: ['db'], addresses: [], ...wish }, note);
   const disconnect = (id: string, request: AttachRequest = REQUEST) =>
     network.disconnect('c', PLAIN, request, id, note);
   return {
@@ -134,6 +139,36 @@ describe('a container that joins a further network', () => {
     fail('names');
     await assert.rejects(connect('back'), /names net1 failed/);
     assert.deepEqual(calls.slice(3), ['disconnect', 'forget c', 'giveBack e1']);
+  });
+
+  it('has settings of its own for the interface there, or is off it again', async () => {
+    const driverOptions = { [ENDPOINT_SYSCTLS]: 'net.ipv4.conf.IFNAME.log_martians=1' };
+    const { calls, connect } = setUp();
+    await connect('back', REQUEST, { driverOptions });
+    assert.ok(calls.includes('set net.ipv4.conf.eth1.log_martians in /n/c'), calls.join());
+    const other = setUp();
+    other.fail('set');
+    await assert.rejects(other.connect('back', REQUEST, { driverOptions }), /log_martians in \/n\/c failed/);
+    assert.deepEqual(other.calls.slice(-3), ['disconnect', 'forget c', 'giveBack e1']);
+  });
+
+  it('has them on the node’s own network as well', async () => {
+    const driverOptions = { [ENDPOINT_SYSCTLS]: 'net.ipv4.conf.IFNAME.log_martians=1' };
+    const { network, calls, fail, connect, disconnect } = setUp();
+    const bridge = { target: 'bridge', aliases: [], addresses: [], driverOptions };
+    const request = { ...REQUEST, networks: [bridge] };
+    await network.attach('c', request);
+    assert.deepEqual(calls, ['attach eth0', 'set net.ipv4.conf.eth0.log_martians in /n/c']);
+    await connect('back');
+    await disconnect(builtinNetworks.bridge.id);
+    fail('set');
+    await assert.rejects(connect('bridge', REQUEST, { driverOptions }), /failed/);
+    assert.deepEqual(calls.slice(-4), [
+      'move to eth0',
+      'set net.ipv4.conf.eth0.log_martians in /n/c',
+      'move to gw',
+      'names net1',
+    ]);
   });
 
   it('gives its address back when it was not attached', async () => {

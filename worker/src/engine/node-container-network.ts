@@ -18,7 +18,13 @@ import {
   type RoutedAttachment,
   type RoutedNetworks,
 } from '@swarmts/netplugins';
-import { builtinNetworks, networkDriver, type NetworkAttachment as SwarmAttachment } from '@swarmts/proto';
+import {
+  builtinNetworks,
+  ENDPOINT_SYSCTLS,
+  endpointSysctls,
+  networkDriver,
+  type NetworkAttachment as SwarmAttachment,
+} from '@swarmts/proto';
 import type { PrivilegedHelper } from '../helper/helper-api.js';
 import { boundPorts } from './bridge-options.js';
 import type { ContainerNetworkInfo } from './container-api.js';
@@ -62,7 +68,7 @@ interface RoutedDetails {
 export interface NodeNetworkParts {
   readonly local: LocalNetwork;
   readonly routed: RoutedNetworks;
-  readonly helper: Pick<PrivilegedHelper, 'createNetns' | 'detachLocal'>;
+  readonly helper: Pick<PrivilegedHelper, 'createNetns' | 'detachLocal' | 'setSysctls'>;
   readonly source: EndpointSource;
   readonly names: NameService;
   readonly logger: Logger;
@@ -82,7 +88,7 @@ export class NodeContainerNetwork implements ContainerNetwork {
     const all = request.networks ?? [BRIDGE_WISH];
     const wishes = all.filter((w) => !isForBridge(w));
     const bridge = all.find(isForBridge);
-    if (bridge && wishes.length === 0) return this.#plain.attach(id, { ...request, networks: [bridge] });
+    if (bridge && wishes.length === 0) return this.#attachPlain(id, request, bridge);
     const obtained: string[] = [];
     const made: RoutedAttachment[] = [];
     let local: LocalEndpoint | undefined;
@@ -100,6 +106,7 @@ export class NodeContainerNetwork implements ContainerNetwork {
       const way = local;
       const join = async () => {
         for (const e of endpoints) made.push(await this.#join(id, request, e, ifaces.get(e.wish) ?? '', way));
+        for (const [wish, iface] of ifaces) await this.#setSysctls(request, wish, iface);
       };
       await together(join(), this.#p.names.put(named));
       if (local && request.ports.length > 0) {
@@ -120,6 +127,23 @@ export class NodeContainerNetwork implements ContainerNetwork {
       await this.#takeDown(id, request.netnsPath, made, obtained, local !== undefined);
       throw e;
     }
+  }
+
+  async #attachPlain(id: string, request: AttachRequest, wish: NetworkWish): Promise<NetworkAttachment> {
+    const attachment = await this.#plain.attach(id, { ...request, networks: [wish] });
+    try {
+      await this.#setSysctls(request, wish, (attachment.details as LocalEndpoint).containerIface);
+    } catch (e) {
+      await this.#plain.detach(id);
+      throw e;
+    }
+    return attachment;
+  }
+
+  /** Those that were wished for the interface on one network. */
+  async #setSysctls({ netnsPath }: AttachRequest, { driverOptions }: NetworkWish, iface: string): Promise<void> {
+    const values = endpointSysctls(driverOptions?.[ENDPOINT_SYSCTLS] ?? '', iface);
+    if (Object.keys(values).length > 0) await this.#p.helper.setSysctls(values, netnsPath);
   }
 
   async connect(
@@ -154,6 +178,7 @@ export class NodeContainerNetwork implements ContainerNetwork {
         joined = await this.#join(id, request, endpoint, freeInterface(before), undefined, (planned) =>
           beside(this.#describe(id, withLeg(planned))),
         );
+        await this.#setSysctls(request, wish, joined.leg.iface);
         return joined;
       };
       // The leg takes longest, and others make it: the names are seen to meanwhile.
@@ -266,7 +291,14 @@ export class NodeContainerNetwork implements ContainerNetwork {
     const local = await (before.local
       ? this.#p.local.move(id, place, tell)
       : this.#attachLocal(id, before, request, place, tell));
-    return this.#keepNamed(id, { ...before, named, local });
+    const details = { ...before, named, local };
+    try {
+      await this.#setSysctls(request, wish, local.containerIface);
+    } catch (e) {
+      await this.#disconnectBridge(id, details, beside);
+      throw e;
+    }
+    return this.#keepNamed(id, details);
   }
 
   /** The place becomes a way out, where the container needs one. */
