@@ -36,7 +36,8 @@ getent group swarmts >/dev/null || groupadd --system swarmts
 mkdir -p /etc/swarmts
 [ -e /etc/swarmts/daemon.json ] || echo '{}' >/etc/swarmts/daemon.json
 
-cat >/tmp/swarmtsd.service.$$ <<UNIT
+unit_text() {
+  cat <<UNIT
 [Unit]
 Description=swarmts: containers and swarm
 Documentation=file://$root/README.md
@@ -62,12 +63,13 @@ OOMScoreAdjust=-500
 [Install]
 WantedBy=multi-user.target
 UNIT
+}
 if systemd_runs; then
-  install -m 644 "/tmp/swarmtsd.service.$$" "$unit"
+  unit_text >"$unit"
+  chmod 644 "$unit"
   systemctl daemon-reload
   systemctl enable --now swarmtsd
   say 'swarmtsd runs. Next: swarmts doctor; swarmts init'
 else
   say "No systemd here: start the daemon with $bin/swarmtsd. Next: swarmts doctor; swarmts init"
 fi
-rm -f "/tmp/swarmtsd.service.$$"
