@@ -1,6 +1,6 @@
 /** The node's containers, as listed and as inspected. */
 import { isIP } from 'node:net';
-import { builtinNetworks } from '@swarmts/proto';
+import { builtinNetworks, findBuiltinNetwork } from '@swarmts/proto';
 import type { ContainerNetwork, ContainerSummary } from '../backend.js';
 import { type ApiVersion, SINCE } from '../http/api-version.js';
 import { humanDuration, omitEmpty } from '../json/write.js';
@@ -118,7 +118,7 @@ const NO_NETWORK: ContainerNetwork = {
 function endpointJson(containerId: string, n: ContainerNetwork, [, minor]: ApiVersion): Record<string, unknown> {
   // Before they could ask for them, clients were to see it here that a container is found by its id.
   const shortId = containerId.slice(0, SHORT_ID_DIGITS);
-  const isNamed = n.id !== '' && n.dnsNames?.includes(shortId) === true && !n.aliases.includes(shortId);
+  const isNamed = findBuiltinNetwork(n.name) === undefined && !n.aliases.includes(shortId);
   const aliases = minor < SINCE.plainAliases && isNamed ? [...n.aliases, shortId] : n.aliases;
   return {
     IPAMConfig: ipamConfigJson(n.fixedAddresses ?? []),

@@ -14,7 +14,7 @@ describe('by version of the API', () => {
     const shortId = ID.slice(0, 12);
     api.backend.node.containerList.push({
       ...container(ID, 'x'),
-      networks: [{ ...network, aliases: ['a'], dnsNames: ['x', 'a', shortId] }],
+      networks: [{ ...network, name: 'back', aliases: ['a'], dnsNames: ['x', 'a', shortId] }],
       settings: { annotations: { note: 'y' } },
       given: { config: { MacAddress: '02:00:00:00:00:01' }, hostConfig: {} },
     });
