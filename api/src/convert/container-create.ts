@@ -279,17 +279,15 @@ export function readWish(target: string, o: JsonObject | undefined): NetworkWish
   };
 }
 
-/** They would be without effect. */
+/** They would be without effect. Options of drivers that no driver knows are kept for those who inspect, as Docker does. */
 function refuseEndpointOptions(target: string, o: JsonObject | undefined, ipam: JsonObject | undefined): void {
   const refuse = (what: string) => {
     const way = 'leave them out';
     throw new SwarmtsError('unsupported', `${what} of a container on network ${target} are not supported: ${way}`);
   };
   if ((ipam?.strings('LinkLocalIPs') ?? []).length > 0) refuse('link-local addresses');
-  const { [ENDPOINT_SYSCTLS]: sysctls = '', ...others } = o?.map('DriverOpts') ?? {};
+  const { [ENDPOINT_SYSCTLS]: sysctls = '' } = o?.map('DriverOpts') ?? {};
   endpointSysctls(sysctls, '');
-  const [other] = Object.keys(others);
-  if (other !== undefined) refuse(`driver options other than ${ENDPOINT_SYSCTLS} (${other})`);
   if ((o?.integer('GwPriority') ?? 0) !== 0) refuse('priorities of gateways');
 }
 
