@@ -12,6 +12,10 @@ export interface ContainerMountWish {
   readonly readOnly: boolean;
   readonly propagation?: string;
   readonly bindNonRecursive?: boolean;
+  /** What is mounted below a read-only source stays writable. */
+  readonly bindReadOnlyNonRecursive?: boolean;
+  /** Refused where what is mounted below a read-only source cannot be read-only as well. */
+  readonly bindReadOnlyForceRecursive?: boolean;
   readonly bindCreateSource?: boolean;
   readonly tmpfsSizeBytes?: number;
   readonly tmpfsMode?: number;

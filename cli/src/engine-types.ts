@@ -40,7 +40,12 @@ export interface Mount {
   readonly Target?: string;
   readonly ReadOnly?: boolean;
   readonly Consistency?: string;
-  readonly BindOptions?: { readonly Propagation?: string; readonly NonRecursive?: boolean };
+  readonly BindOptions?: {
+    readonly Propagation?: string;
+    readonly NonRecursive?: boolean;
+    readonly ReadOnlyNonRecursive?: boolean;
+    readonly ReadOnlyForceRecursive?: boolean;
+  };
   readonly VolumeOptions?: {
     readonly NoCopy?: boolean;
     readonly Labels?: Readonly<Record<string, string>>;

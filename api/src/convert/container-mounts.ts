@@ -97,6 +97,8 @@ function mountOf(m: JsonObject): ContainerMountWish {
     readOnly: m.boolean('ReadOnly'),
     ...(propagation ? { propagation } : {}),
     ...(bind?.boolean('NonRecursive') ? { bindNonRecursive: true } : {}),
+    ...(bind?.boolean('ReadOnlyNonRecursive') ? { bindReadOnlyNonRecursive: true } : {}),
+    ...(bind?.boolean('ReadOnlyForceRecursive') ? { bindReadOnlyForceRecursive: true } : {}),
     ...(bind?.boolean('CreateMountpoint') ? { bindCreateSource: true } : {}),
     ...(volume?.boolean('NoCopy') ? { volumeNoCopy: true } : {}),
     ...(volume?.has('Labels') ? { volumeLabels: volume.map('Labels') } : {}),

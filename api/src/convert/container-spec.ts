@@ -154,6 +154,8 @@ function readMount(o: JsonObject): Mount {
     consistency: o.string('Consistency'),
     bindPropagation: bind?.string('Propagation') ?? '',
     bindNonRecursive: bind?.boolean('NonRecursive') ?? false,
+    bindReadOnlyNonRecursive: bind?.boolean('ReadOnlyNonRecursive') ?? false,
+    bindReadOnlyForceRecursive: bind?.boolean('ReadOnlyForceRecursive') ?? false,
     bindCreateMountpoint: bind?.boolean('CreateMountpoint') ?? false,
     volumeNoCopy: volume?.boolean('NoCopy') ?? false,
     volumeLabels: volume?.map('Labels') ?? {},
@@ -176,6 +178,8 @@ export function mountJson(m: Mount): Record<string, unknown> {
     BindOptions: omitEmpty({
       Propagation: m.bindPropagation,
       NonRecursive: m.bindNonRecursive,
+      ReadOnlyNonRecursive: m.bindReadOnlyNonRecursive,
+      ReadOnlyForceRecursive: m.bindReadOnlyForceRecursive,
       CreateMountpoint: m.bindCreateMountpoint,
     }),
     VolumeOptions: omitEmpty({

@@ -112,6 +112,8 @@ function mountOfSpec(m: ContainerMountWish): Mount {
     readOnly: m.readOnly,
     bindPropagation: m.propagation ?? '',
     bindNonRecursive: m.bindNonRecursive ?? false,
+    bindReadOnlyNonRecursive: m.bindReadOnlyNonRecursive ?? false,
+    bindReadOnlyForceRecursive: m.bindReadOnlyForceRecursive ?? false,
     bindCreateMountpoint: m.bindCreateSource ?? false,
     volumeNoCopy: m.volumeNoCopy ?? false,
     volumeLabels: m.volumeLabels ?? {},

@@ -31,6 +31,8 @@ const full = {
       ReadOnly: true,
       Mounts: [
         { Type: 'bind', Source: '/a', Target: '/b', ReadOnly: true, BindOptions: { Propagation: 'rslave' } },
+        { Type: 'bind', Source: '/c', Target: '/d', ReadOnly: true, BindOptions: { ReadOnlyNonRecursive: true } },
+        { Type: 'bind', Source: '/e', Target: '/f', ReadOnly: true, BindOptions: { ReadOnlyForceRecursive: true } },
         { Type: 'volume', Source: 'v', Target: '/v', VolumeOptions: { NoCopy: true, DriverConfig: { Name: 'local' } } },
         {
           Type: 'tmpfs',

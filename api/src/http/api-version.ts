@@ -11,6 +11,8 @@ export const MIN_API_VERSION: ApiVersion = [1, 24];
 export const SINCE = {
   /** Several networks of a container that is made, names of endpoints, states of runtimes, directories of CDI. */
   severalNetworks: 44,
+  /** Whether mounts are read-only with what is mounted below them. */
+  deepReadOnly: 44,
   /** Aliases are those that were asked for. */
   plainAliases: 45,
   annotations: 46,

@@ -15,6 +15,7 @@ export async function createContainer(c: RouteContext, call: Call): Promise<Repl
   if (Object.keys(body.value).length === 0) {
     throw new SwarmtsError('invalid-argument', 'Config cannot be empty in order to create a container');
   }
+  refuseNewMounts(body, apiVersion[1]);
   const given = readContainerCreate(body, query.get('name') ?? '', query.get('platform') ?? '');
   const advice = adviceOn(body, apiVersion[1]);
   const spec = await asOfOldClient(c, call, given);
@@ -35,6 +36,15 @@ async function asOfOldClient({ backend }: RouteContext, call: Call, spec: Contai
   if (minor >= 41 || spec.cgroupnsMode !== '' || (await backend.system.info()).cgroupVersion === '2')
     return { ...spec, ...shares };
   return { ...spec, ...shares, cgroupnsMode: 'host' };
+}
+
+/** Clients that do not know an option cannot mean it. */
+function refuseNewMounts(body: JsonObject, minor: number): void {
+  const mounts = body.object('HostConfig')?.objects('Mounts') ?? [];
+  if (minor >= SINCE.deepReadOnly || !mounts.some((m) => m.object('BindOptions')?.boolean('ReadOnlyForceRecursive')))
+    return;
+  const needed = `1.${SINCE.deepReadOnly}`;
+  throw new SwarmtsError('invalid-argument', `BindOptions.ReadOnlyForceRecursive needs API v${needed} or newer`);
 }
 
 /** Of what is on its way out, or has no effect. Throws 'invalid-argument' for what is out. */

@@ -67,6 +67,21 @@ describe('by version of the API', () => {
     assert.deepEqual(await annotations('1.46'), { NetworkMode: 'default', Annotations: { note: 'y' } });
   });
 
+  it('mounts are forced to be read-only with what is below them by those who know that they can', async () => {
+    const mount = {
+      Type: 'bind',
+      Source: '/',
+      Target: '/x',
+      ReadOnly: true,
+      BindOptions: { ReadOnlyForceRecursive: true },
+    };
+    const body = { Image: 'alpine:3', HostConfig: { Mounts: [mount] } };
+    const old = await api.send('POST', '/v1.43/containers/create', { body });
+    const message = 'BindOptions.ReadOnlyForceRecursive needs API v1.44 or newer';
+    assert.deepEqual([old.status, old.json], [400, { message }]);
+    assert.equal((await api.send('POST', '/v1.44/containers/create', { body })).status, 201);
+  });
+
   it('a container is made on one network or on several', async () => {
     const body = {
       Image: 'alpine:3',

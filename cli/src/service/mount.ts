@@ -17,7 +17,7 @@ export function csvFields(text: string): string[] {
 interface Parts {
   mount: { -readonly [K in keyof Mount]: Mount[K] };
   volume: { NoCopy?: boolean; labels: Record<string, string>; driver?: string; options: Record<string, string> };
-  bind: { Propagation?: string; NonRecursive?: boolean };
+  bind: { -readonly [K in keyof NonNullable<Mount['BindOptions']>]: NonNullable<Mount['BindOptions']>[K] };
   tmpfs: { SizeBytes?: number; Mode?: number };
 }
 
@@ -63,6 +63,9 @@ function setField(p: Parts, key: string, value: string): void {
     case 'bind-nonrecursive':
       bind.NonRecursive = boolean(key, value);
       return;
+    case 'bind-recursive':
+      Object.assign(bind, recursion(key, value));
+      return;
     case 'volume-nocopy':
       volume.NoCopy = boolean(key, value);
       return;
@@ -85,6 +88,29 @@ function setField(p: Parts, key: string, value: string): void {
     default:
       throw new Error(`unexpected key '${key}' in '${key}=${value}'`);
   }
+}
+
+/** "enabled" is what is done without a word. */
+const RECURSIONS: Readonly<Record<string, Mount['BindOptions']>> = {
+  enabled: {},
+  disabled: { NonRecursive: true },
+  writable: { ReadOnlyNonRecursive: true },
+  readonly: { ReadOnlyForceRecursive: true },
+};
+
+function recursion(key: string, value: string): Mount['BindOptions'] {
+  const found = Object.hasOwn(RECURSIONS, value) ? RECURSIONS[value] : undefined;
+  if (found) return found;
+  throw new Error(`invalid value for ${key}: ${value} (must be "enabled", "disabled", "writable", or "readonly")`);
+}
+
+function checkRecursion(bind: Parts['bind'], isReadOnly: boolean): void {
+  const needs = (value: string, what: string) =>
+    new Error(`option 'bind-recursive=${value}' requires '${what}' to be specified in conjunction`);
+  if (bind.ReadOnlyNonRecursive && !isReadOnly) throw needs('writable', 'readonly');
+  if (!bind.ReadOnlyForceRecursive) return;
+  if (!isReadOnly) throw needs('readonly', 'readonly');
+  if (bind.Propagation !== 'rprivate') throw needs('readonly', 'bind-propagation=rprivate');
 }
 
 function boolean(key: string, value: string): boolean {
@@ -121,6 +147,7 @@ function checked({ mount, volume, bind, tmpfs }: Parts): Mount {
   if (hasBind && mount.Type !== 'bind') throw new Error(`cannot mix 'bind-*' options with mount type '${mount.Type}'`);
   if (hasTmpfs && mount.Type !== 'tmpfs')
     throw new Error(`cannot mix 'tmpfs-*' options with mount type '${mount.Type}'`);
+  checkRecursion(bind, mount.ReadOnly ?? false);
   return {
     ...mount,
     ...(hasBind ? { BindOptions: bind } : {}),

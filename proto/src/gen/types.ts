@@ -598,6 +598,10 @@ export interface Mount extends WithUnknownFields {
   readonly bindCreateMountpoint: boolean;
   /** "noexec", "uid=5" */
   readonly tmpfsOptions: readonly string[];
+  /** What is mounted below a read-only source stays writable. */
+  readonly bindReadOnlyNonRecursive: boolean;
+  /** Refused where what is mounted below cannot be made read-only as well. */
+  readonly bindReadOnlyForceRecursive: boolean;
 }
 
 export const Mount: Codec<Mount> = {
@@ -618,6 +622,8 @@ export const Mount: Codec<Mount> = {
     volumeSubpath: '',
     bindCreateMountpoint: false,
     tmpfsOptions: [],
+    bindReadOnlyNonRecursive: false,
+    bindReadOnlyForceRecursive: false,
     ...partial,
   }),
   write(m, w) {
@@ -645,11 +651,13 @@ export const Mount: Codec<Mount> = {
     if (m.volumeSubpath !== '') w.uint32(114).string(m.volumeSubpath);
     if (m.bindCreateMountpoint) w.uint32(120).bool(m.bindCreateMountpoint);
     for (const v of m.tmpfsOptions) w.uint32(162).string(v);
+    if (m.bindReadOnlyNonRecursive) w.uint32(168).bool(m.bindReadOnlyNonRecursive);
+    if (m.bindReadOnlyForceRecursive) w.uint32(176).bool(m.bindReadOnlyForceRecursive);
     return writeUnknown(m, w);
   },
   encode: (m) => Mount.write(m, newWriter()).finish(),
   read(r, end) {
-    const m: { type: MountType; source: string; target: string; readOnly: boolean; consistency: string; bindPropagation: string; bindNonRecursive: boolean; volumeNoCopy: boolean; volumeLabels: Record<string, string>; volumeDriver: string; volumeDriverOptions: Record<string, string>; tmpfsSizeBytes: number; tmpfsMode: number; volumeSubpath: string; bindCreateMountpoint: boolean; tmpfsOptions: string[]; unknownFields?: Uint8Array } = { type: 0, source: '', target: '', readOnly: false, consistency: '', bindPropagation: '', bindNonRecursive: false, volumeNoCopy: false, volumeLabels: {}, volumeDriver: '', volumeDriverOptions: {}, tmpfsSizeBytes: 0, tmpfsMode: 0, volumeSubpath: '', bindCreateMountpoint: false, tmpfsOptions: [] };
+    const m: { type: MountType; source: string; target: string; readOnly: boolean; consistency: string; bindPropagation: string; bindNonRecursive: boolean; volumeNoCopy: boolean; volumeLabels: Record<string, string>; volumeDriver: string; volumeDriverOptions: Record<string, string>; tmpfsSizeBytes: number; tmpfsMode: number; volumeSubpath: string; bindCreateMountpoint: boolean; tmpfsOptions: string[]; bindReadOnlyNonRecursive: boolean; bindReadOnlyForceRecursive: boolean; unknownFields?: Uint8Array } = { type: 0, source: '', target: '', readOnly: false, consistency: '', bindPropagation: '', bindNonRecursive: false, volumeNoCopy: false, volumeLabels: {}, volumeDriver: '', volumeDriverOptions: {}, tmpfsSizeBytes: 0, tmpfsMode: 0, volumeSubpath: '', bindCreateMountpoint: false, tmpfsOptions: [], bindReadOnlyNonRecursive: false, bindReadOnlyForceRecursive: false };
     while (r.pos < end) {
       const start = r.pos;
       const tag = r.uint32();
@@ -721,6 +729,12 @@ export const Mount: Codec<Mount> = {
           break;
         case 162:
           m.tmpfsOptions.push(r.string());
+          break;
+        case 168:
+          m.bindReadOnlyNonRecursive = r.bool();
+          break;
+        case 176:
+          m.bindReadOnlyForceRecursive = r.bool();
           break;
         default:
           keepUnknown(m, r, start, tag);

@@ -208,6 +208,8 @@ function mountOf(m: Mount, context: TemplateContext): MountConfig {
     ...(m.tmpfsMode > 0 ? { tmpfsMode: m.tmpfsMode } : {}),
     ...(m.tmpfsOptions.length > 0 ? { tmpfsOptions: m.tmpfsOptions, isListed: true } : {}),
     bindNonRecursive: m.bindNonRecursive,
+    bindReadOnlyNonRecursive: m.bindReadOnlyNonRecursive,
+    bindReadOnlyForceRecursive: m.bindReadOnlyForceRecursive,
     // A service's bind mount needs its source, unless it says otherwise.
     bindCreateSource: m.bindCreateMountpoint,
     volumeNoCopy: m.volumeNoCopy,

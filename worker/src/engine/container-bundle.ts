@@ -75,6 +75,8 @@ export interface BundleRequest {
   readonly attachment: NetworkAttachment | undefined;
   readonly userns: ContainerUserns | undefined;
   readonly linked: readonly LinkedContainer[];
+  /** Whether what is mounted below a read-only mount can be read-only as well. */
+  readonly canReadOnlyDeep: boolean;
 }
 
 const INIT_TARGET = '/sbin/docker-init';
@@ -120,7 +122,7 @@ export function writeBundle(context: BundleContext, request: BundleRequest): Oci
   const etc = writeEtcFiles(context, request);
   const files = (record.config.files ?? []).map((f, i): OciMount => bind(join(paths.files, String(i)), f.path, true));
   const onHost = request.userns || record.mounts.some((m) => m.type !== 'tmpfs') ? readMounts() : [];
-  const mounts = [...record.mounts.map((m) => mountOf(m, request.volumes, onHost)), ...files];
+  const mounts = [...record.mounts.map((m) => mountOf(m, request, onHost)), ...files];
   const taken = new Set(mounts.map((m) => m.destination));
   const init = wantsInit(context, record) ? [bind(findInit(context.initPath), INIT_TARGET, true)] : [];
   const { privileged = false, cdiDevices = [], deviceRules = [], devices = [] } = record.config;
@@ -339,20 +341,29 @@ function readHostFile(path: string): string {
   }
 }
 
-function mountOf(m: ResolvedMount, volumes: ReadonlyMap<string, string>, onHost: readonly MountInfo[]): OciMount {
+function mountOf(m: ResolvedMount, request: BundleRequest, onHost: readonly MountInfo[]): OciMount {
   if (m.type === 'tmpfs') {
     const size = m.tmpfsSizeBytes ? [`size=${m.tmpfsSizeBytes}`] : [];
     const mode = `mode=${(m.tmpfsMode ?? 0o1777).toString(8)}`;
     const given = [...(m.readOnly ? ['ro'] : []), ...size, mode, ...(m.tmpfsOptions ?? [])];
     return { destination: m.target, type: 'tmpfs', source: 'tmpfs', options: tmpfsOptions(given) };
   }
-  const source = m.type === 'volume' ? volumeSource(m, volumes.get(m.source) ?? '') : m.source;
+  const source = m.type === 'volume' ? volumeSource(m, request.volumes.get(m.source) ?? '') : m.source;
   const path = realPath(source);
   if (m.propagation) checkPropagation(onHost, path, m.propagation);
   const restrictions = restrictionsOf(onHost, path);
   const mount = bind(source, m.target, m.readOnly, m.propagation || undefined);
-  const options = (mount.options ?? []).map((o) => (o === 'rbind' && m.bindNonRecursive ? 'bind' : o));
+  const deep = isReadOnlyDeep(m, request);
+  const options = (mount.options ?? []).map((o) =>
+    o === 'rbind' && m.bindNonRecursive ? 'bind' : o === 'ro' && deep ? 'rro' : o,
+  );
   return { ...mount, options: [...new Set([...options, ...restrictions])] };
+}
+
+function isReadOnlyDeep(m: ResolvedMount, { canReadOnlyDeep, program }: BundleRequest): boolean {
+  if (!m.readOnly || m.bindReadOnlyNonRecursive) return false;
+  if (canReadOnlyDeep || !m.bindReadOnlyForceRecursive) return canReadOnlyDeep;
+  throw new SwarmtsError('failed-precondition', `rro is not supported by runtime ${JSON.stringify(basename(program))}`);
 }
 
 /** From a user namespace no mount of the host can be made less restricted than it is, and leaving out an option would do so. */

@@ -30,6 +30,10 @@ export interface MountConfig {
   readonly isListed?: boolean;
   /** Without what is mounted below the source. */
   readonly bindNonRecursive?: boolean;
+  /** What is mounted below a read-only source stays writable. */
+  readonly bindReadOnlyNonRecursive?: boolean;
+  /** Refused where what is mounted below a read-only source cannot be read-only as well. */
+  readonly bindReadOnlyForceRecursive?: boolean;
   /** A bind source that is not there is made as a directory. */
   readonly bindCreateSource?: boolean;
   /** A directory within the volume. */

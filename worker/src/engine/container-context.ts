@@ -1,6 +1,7 @@
 /** What every container shares with its engine. */
 import type { Clock, Logger } from '@swarmts/lib';
 import type { HelperApi } from '../helper/helper-api.js';
+import type { DeepReadOnly } from '../runtime/deep-read-only.js';
 import type { MountInfo } from '../runtime/mountinfo.js';
 import type { OciRuntime } from '../runtime/oci-runtime.js';
 import type { VolumeStore } from '../volumes/volume-store.js';
@@ -19,6 +20,7 @@ export interface ContainerContext extends EngineRoots {
   readonly network: ContainerNetwork;
   readonly volumes: VolumeStore;
   readonly bundle: BundleContext;
+  readonly deepReadOnly: DeepReadOnly;
   readonly clock: Clock;
   /** The cgroup hierarchies of the machine, read once: with a thousand containers the list of all mounts takes 17 ms to read. */
   readonly cgroupMounts: readonly MountInfo[];

@@ -220,6 +220,9 @@ async function checkBindSource(m: MountConfig, ids: IdMaps | undefined): Promise
   if (m.propagation && !PROPAGATIONS.includes(m.propagation)) {
     throw wrong(`invalid propagation mode: ${m.propagation}`);
   }
+  if (m.bindReadOnlyNonRecursive && m.bindReadOnlyForceRecursive) {
+    throw wrong('mount options conflict: ReadOnlyNonRecursive && ReadOnlyForceRecursive');
+  }
   try {
     if (m.bindCreateSource) await makeBindSource(m.source, ids);
     await stat(m.source);

@@ -77,6 +77,7 @@ export async function createProcess(
     linked,
     program,
     userns,
+    canReadOnlyDeep: record.mounts.some((m) => m.readOnly) && (await context.deepReadOnly.isKnownTo(program)),
   };
   const spec = writeBundle(context.bundle, request);
   await confine(context, record, paths, volumes);

@@ -29,6 +29,7 @@ import { apparmorParser, DEFAULT_PROFILE, DefaultProfile } from '../runtime/appa
 import { favorDynmodsMount } from '../runtime/cgroup-mount.js';
 import { chooseRuntime, prepareForCrun } from '../runtime/choose-runtime.js';
 import { CompiledFilters } from '../runtime/compiled-filters.js';
+import { DeepReadOnly } from '../runtime/deep-read-only.js';
 import type { DnsConfig } from '../runtime/etc-files.js';
 import { ExitWatch } from '../runtime/exit-watch.js';
 import { machineFacts, requireProgram } from '../runtime/machine-facts.js';
@@ -186,6 +187,7 @@ export async function openEngine(options: EngineOptions): Promise<ContainerEngin
     journalSocket: options.journalSocket ?? JOURNAL_SOCKET,
     dataRoot,
     execRoot,
+    deepReadOnly: new DeepReadOnly((spec) => helper.run(spec)),
     bundle: {
       helper,
       layers,

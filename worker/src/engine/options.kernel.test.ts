@@ -1,5 +1,6 @@
 /** Options of containers against a real kernel. Needs root. */
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -266,6 +267,28 @@ describe('options of containers', function () {
     );
     await bed.engine.remove(owner, { force: true, volumes: false });
     await bed.engine.volumes.remove('shared', false);
+  });
+
+  it('what is mounted below a read-only mount is read-only, unless somebody says otherwise', async () => {
+    const source = join(scratch, 'top');
+    mkdirSync(join(source, 'below'), { recursive: true });
+    execFileSync('mount', ['-t', 'tmpfs', 'below', join(source, 'below')]);
+    try {
+      const written = async (more: Partial<MountConfig>) => {
+        const script = 'for d in /x /x/below; do touch $d/f 2>/dev/null && echo $d; done; true';
+        return (await output(script, { mounts: [mount({ source, readOnly: true, ...more })] })).trim();
+      };
+      assert.equal(await written({}), '');
+      assert.equal(await written({ bindReadOnlyForceRecursive: true }), '');
+      assert.equal(await written({ bindReadOnlyNonRecursive: true }), '/x/below');
+      assert.equal(await written({ readOnly: false }), '/x\n/x/below');
+      await refused(
+        { mounts: [mount({ source, bindReadOnlyForceRecursive: true, bindReadOnlyNonRecursive: true })] },
+        /mount options conflict: ReadOnlyNonRecursive && ReadOnlyForceRecursive$/,
+      );
+    } finally {
+      execFileSync('umount', [join(source, 'below')]);
+    }
   });
 
   it('a volume without a name goes with the last container that has it', async () => {

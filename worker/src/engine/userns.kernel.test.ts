@@ -154,7 +154,10 @@ describe('containers in user namespaces', function () {
   }
 
   it('fills volumes, gives files out and takes them in with the ids of the inside', async () => {
-    const mounts = [{ type: 'volume', source: 'userns-data', target: '/srv', readOnly: false }] as const;
+    const mounts = [
+      { type: 'volume', source: 'userns-data', target: '/srv', readOnly: false },
+      { type: 'volume', source: 'userns-data', target: '/read-only', readOnly: true },
+    ] as const;
     const id = await start('touch /srv/new /own; rm /etc/group; chown 1000:50 /own; echo done; sleep 1000', { mounts });
     await eventually(async () => (await outputOf(bed.engine, id)) === 'done\n', 'the container has made its files');
     const { mountpoint = '' } = (await bed.engine.volumes.find('userns-data')) ?? {};
