@@ -130,6 +130,7 @@ describe('the body of a create', () => {
       ).networks?.map((n) => n.target);
     assert.deepEqual(on('default', 'default', 'back'), ['bridge', 'back']);
     assert.deepEqual(on('back', 'back', 'bridge'), ['back', 'bridge']);
+    for (const mode of ['', 'default', 'bridge']) assert.deepEqual(on(mode, 'back'), ['back'], 'it is left to them');
     for (const mode of ['', 'default', 'bridge']) assert.equal(on(mode, mode || 'bridge'), undefined);
     const alias = { NetworkingConfig: { EndpointsConfig: { bridge: { Aliases: ['x'] } } } };
     assert.throws(() => read({}, alias), /network-scoped aliases are only supported for user-defined networks/);

@@ -201,13 +201,15 @@ function stringOrList(o: JsonObject, name: string): readonly string[] {
 const DEFAULT_MODES: readonly string[] = ['', 'default', 'bridge'];
 const BRIDGE = 'bridge';
 
-/** The network that the mode names, and those that are configured beside it. */
+/** The network that the mode names, and those that are configured beside it; these alone where the mode leaves it to them. */
 function networksOf(mode: string, configs: JsonObject | undefined): readonly NetworkWish[] {
   if (mode === 'host' || mode === 'none' || mode.startsWith('container:')) return [];
   const nameOf = (text: string) => (DEFAULT_MODES.includes(text) ? BRIDGE : text);
   const configOf = (target: string) =>
     target === BRIDGE ? DEFAULT_MODES.map((m) => configs?.object(m)).find((o) => o) : configs?.object(target);
-  const targets = new Set([mode, ...Object.keys(configs?.value ?? {})].map(nameOf));
+  const configured = Object.keys(configs?.value ?? {});
+  const isLeftToThem = DEFAULT_MODES.includes(mode) && configured.length > 0;
+  const targets = new Set((isLeftToThem ? configured : [mode, ...configured]).map(nameOf));
   return [...targets].map((target) => {
     const wish = readWish(target, configOf(target));
     if (target === BRIDGE) refuseOnBridge(wish);

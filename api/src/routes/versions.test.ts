@@ -92,6 +92,8 @@ describe('by version of the API', () => {
     const message = 'Container cannot be connected to network endpoints: a, b';
     assert.deepEqual([old.status, old.json], [400, { message }]);
     assert.equal((await api.send('POST', '/v1.44/containers/create', { body })).status, 201);
+    const onOne = { Image: 'alpine:3', NetworkingConfig: { EndpointsConfig: { a: {} } } };
+    assert.equal((await api.send('POST', '/v1.43/containers/create', { body: onOne })).status, 201);
     const config = { a: { GwPriority: 5 } };
     const gateway = await api.send('POST', '/containers/create', {
       body: { ...body, NetworkingConfig: { EndpointsConfig: config } },
