@@ -22,6 +22,7 @@ import { TaskManager } from './task-manager.js';
 /** Containers that take their time to stop. */
 class SlowEngine {
   readonly calls: string[] = [];
+  health = 'none';
   readonly #containers = new Map<string, { id: string; state: string; task: string }>();
   #stopped: () => void = () => undefined;
   readonly stopping = new Promise<void>((resolve) => {
@@ -40,8 +41,9 @@ class SlowEngine {
     [...this.#containers].map(([name, c]) => ({
       ...c,
       config: { name, labels: { [TASK_ID_LABEL]: c.task }, mounts: [] },
-      health: 'none',
+      health: this.health,
       ports: [],
+      ...(c.state === 'exited' ? { exit: { exitCode: 143, error: '' } } : {}),
     }));
   find = (ref: string) => this.list().find((c) => c.id === ref || c.config.name === ref);
   onEvent = () => () => undefined;
@@ -64,7 +66,9 @@ describe('the tasks of a node', () => {
   let dir: string;
   let engine: SlowEngine;
   let tasks: TaskManager;
+  let reported: TaskStatus[];
   beforeEach(() => {
+    reported = [];
     dir = mkdtempSync(join(tmpdir(), 'swarmts-tasks-'));
     engine = new SlowEngine();
     tasks = new TaskManager({
@@ -78,7 +82,7 @@ describe('the tasks of a node', () => {
       csiPlugins: { onChange: () => () => undefined } as unknown as CsiPlugins,
       volumesDir: join(dir, 'volumes'),
       volumesUnpublished: () => undefined,
-      report: () => undefined,
+      report: (_, status) => reported.push(status),
     });
   });
   afterEach(async () => {
@@ -112,6 +116,16 @@ describe('the tasks of a node', () => {
     engine.letStop();
     while (engine.list().length > 0) await delay(2);
     assert.equal(engine.calls.at(-1), 'remove c-t1');
+  });
+
+  it('have failed when their container was stopped for being unhealthy, whatever its exit code', async () => {
+    const task = running('t1');
+    engine.add(task);
+    engine.health = 'unhealthy';
+    engine.letStop();
+    tasks.apply(complete(1, task));
+    while (reported.at(-1)?.state !== TaskState.FAILED) await delay(2);
+    assert.equal(reported.at(-1)?.err, 'task: non-zero exit (143): dockerexec: unhealthy container');
   });
 
   it('that nobody knows any more are stopped in order, and removed', async () => {

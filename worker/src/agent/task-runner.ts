@@ -236,12 +236,10 @@ export class TaskRunner {
     await this.#o.engine
       .stop(id)
       .catch((e: unknown) => this.#o.log.warn('unhealthy container was not stopped', { container: id, error: e }));
-    this.#report(
-      TaskState.FAILED,
-      'started',
-      'task: non-zero exit (unhealthy container)',
-      this.#o.engine.find(id)?.exit,
-    );
+    const exit = this.#o.engine.find(id)?.exit;
+    // The words of Docker, which some look for.
+    const err = `task: non-zero exit (${exit?.exitCode ?? -1}): dockerexec: unhealthy container`;
+    this.#report(TaskState.FAILED, 'started', err, exit);
   }
 
   async #untilHealthy(id: string): Promise<'healthy' | 'unhealthy' | 'exited' | 'interrupted'> {
