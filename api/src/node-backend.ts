@@ -138,6 +138,7 @@ export interface ContainerNetwork {
   /** Those that were asked for. */
   readonly fixedAddresses?: readonly string[];
   readonly driverOptions?: Readonly<Record<string, string>>;
+  readonly gatewayPriority?: number;
   /** All that others on the network find it by. */
   readonly dnsNames?: readonly string[];
 }
@@ -158,6 +159,8 @@ export interface NetworkWish {
   readonly mac?: string;
   /** Names that this container alone has for others on the network. */
   readonly links: readonly ContainerLink[];
+  /** Default 0: the default route leads to the network with the highest one. */
+  readonly gatewayPriority?: number;
   /** Of its place there: settings of the interface. */
   readonly driverOptions?: Readonly<Record<string, string>>;
 }

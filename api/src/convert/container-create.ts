@@ -231,7 +231,7 @@ function withMac(networks: readonly NetworkWish[], mac: string): readonly Networ
 /** One that is on the node's own network alone, and has no wish there, needs not say so. */
 function unlessPlain(networks: readonly NetworkWish[]): readonly NetworkWish[] {
   const [first, ...others] = networks;
-  const isPlain = first?.target === BRIDGE && first.mac === undefined && first.driverOptions === undefined;
+  const isPlain = first?.target === BRIDGE && first.mac === undefined && !first.driverOptions && !first.gatewayPriority;
   return isPlain && others.length === 0 ? [] : networks;
 }
 
@@ -270,6 +270,7 @@ export function readWish(target: string, o: JsonObject | undefined): NetworkWish
   const ipam = o?.object('IPAMConfig');
   refuseEndpointOptions(target, o, ipam);
   const driverOptions = o?.map('DriverOpts') ?? {};
+  const gatewayPriority = o?.integer('GwPriority') ?? 0;
   const mac = o?.string('MacAddress') ?? '';
   return {
     target,
@@ -278,6 +279,7 @@ export function readWish(target: string, o: JsonObject | undefined): NetworkWish
     addresses: [ipam?.string('IPv4Address') ?? '', ipam?.string('IPv6Address') ?? ''].filter((a) => a !== ''),
     ...(mac === '' ? {} : { mac: validMac(mac) }),
     ...(Object.keys(driverOptions).length > 0 ? { driverOptions } : {}),
+    ...(gatewayPriority === 0 ? {} : { gatewayPriority }),
   };
 }
 
@@ -290,7 +292,6 @@ function refuseEndpointOptions(target: string, o: JsonObject | undefined, ipam: 
   if ((ipam?.strings('LinkLocalIPs') ?? []).length > 0) refuse('link-local addresses');
   const { [ENDPOINT_SYSCTLS]: sysctls = '' } = o?.map('DriverOpts') ?? {};
   endpointSysctls(sysctls, '');
-  if ((o?.integer('GwPriority') ?? 0) !== 0) refuse('priorities of gateways');
 }
 
 function portsOf(bindings: JsonObject | undefined): ContainerCreate['ports'] {

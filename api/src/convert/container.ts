@@ -134,7 +134,7 @@ function endpointJson(containerId: string, n: ContainerNetwork, [, minor]: ApiVe
     GlobalIPv6PrefixLen: n.ipv6PrefixLength,
     MacAddress: n.mac,
     DriverOpts: n.driverOptions ?? null,
-    ...(minor >= SINCE.gatewayPriority ? { GwPriority: 0 } : {}),
+    ...(minor >= SINCE.gatewayPriority ? { GwPriority: n.gatewayPriority ?? 0 } : {}),
     ...(minor >= SINCE.severalNetworks ? { DNSNames: n.dnsNames ?? null } : {}),
   };
 }

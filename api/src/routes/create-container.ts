@@ -1,6 +1,6 @@
 /** POST /containers/create: by the version of the API what defaults are, what is refused, and what the client is warned of. */
 import { isSwarmtsError, SwarmtsError } from '@swarmts/lib';
-import type { ContainerCreate } from '../backend.js';
+import type { ContainerCreate, NetworkWish } from '../backend.js';
 import { readContainerCreate } from '../convert/container-create.js';
 import { SINCE } from '../http/api-version.js';
 import { type Call, json, type Reply, readJson } from '../http/exchange.js';
@@ -32,10 +32,15 @@ async function asOfOldClient({ backend }: RouteContext, call: Call, spec: Contai
     const what = `Container cannot be connected to network endpoints: ${networks.sort().join(', ')}`;
     throw new SwarmtsError('invalid-argument', what);
   }
+  const equal = minor < SINCE.gatewayPriority && spec.networks ? { networks: spec.networks.map(withoutPriority) } : {};
   const shares = minor < 40 && spec.ipcMode === '' ? { ipcMode: 'shareable' } : {};
   if (minor >= 41 || spec.cgroupnsMode !== '' || (await backend.system.info()).cgroupVersion === '2')
-    return { ...spec, ...shares };
-  return { ...spec, ...shares, cgroupnsMode: 'host' };
+    return { ...spec, ...shares, ...equal };
+  return { ...spec, ...shares, ...equal, cgroupnsMode: 'host' };
+}
+
+function withoutPriority({ gatewayPriority: _none, ...wish }: NetworkWish): NetworkWish {
+  return wish;
 }
 
 /** Clients that do not know an option cannot mean it. */

@@ -94,11 +94,20 @@ describe('by version of the API', () => {
     assert.equal((await api.send('POST', '/v1.44/containers/create', { body })).status, 201);
     const onOne = { Image: 'alpine:3', NetworkingConfig: { EndpointsConfig: { a: {} } } };
     assert.equal((await api.send('POST', '/v1.43/containers/create', { body: onOne })).status, 201);
-    const config = { a: { GwPriority: 5 } };
-    const gateway = await api.send('POST', '/containers/create', {
-      body: { ...body, NetworkingConfig: { EndpointsConfig: config } },
-    });
-    assert.match(String(gateway.body), /priorities of gateways of a container on network a are not supported/);
+    const { node } = api.backend;
+    const make = node.createContainer.bind(node);
+    const priorities: (number | undefined)[] = [];
+    node.createContainer = (c) => {
+      priorities.push(c.networks?.[0]?.gatewayPriority);
+      return make(c);
+    };
+    for (const version of ['1.47', '1.48']) {
+      const EndpointsConfig = { a: { GwPriority: 5 } };
+      await api.send('POST', `/v${version}/containers/create`, {
+        body: { ...body, NetworkingConfig: { EndpointsConfig } },
+      });
+    }
+    assert.deepEqual(priorities, [undefined, 5]);
     const empty = await api.send('POST', '/containers/create', { body: {} });
     const cannot = 'Config cannot be empty in order to create a container';
     assert.deepEqual([empty.status, empty.json], [400, { message: cannot }]);

@@ -268,9 +268,10 @@ function networksOf({ networks, config }: ContainerInfo, own: LocalNetworks): Co
     const wish = config.networks?.find((w) => w.target === n.id || w.target === n.name);
     const known = n.id === '' ? own.find(n.name) : undefined;
     const named = known ? { id: known.id, name: known.spec?.annotations?.name ?? '' } : {};
-    const { driverOptions } = wish ?? {};
+    const { driverOptions, gatewayPriority } = wish ?? {};
+    const options = { ...(driverOptions ? { driverOptions } : {}), ...(gatewayPriority ? { gatewayPriority } : {}) };
     const told = wish && !wish.given ? wished(wish, n, config.name) : {};
-    return { ...n, ...named, ...(driverOptions ? { driverOptions } : {}), ...told };
+    return { ...n, ...named, ...options, ...told };
   });
 }
 

@@ -4,7 +4,7 @@ export * from './data-path.js';
 export * from './encrypted-tunnels.js';
 export * from './mesh-rules.js';
 export * from './network-view.js';
-export type { RoutedAttachment } from './routed-attachment.js';
+export type { AttachOptions, RoutedAttachment } from './routed-attachment.js';
 export * from './routed-networks.js';
 export * from './router-of-network.js';
 export * from './router-plan.js';

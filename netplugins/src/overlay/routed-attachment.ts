@@ -26,6 +26,7 @@ export interface AttachOptions {
   readonly attachment: NetworkAttachment;
   readonly iface: string;
   readonly mac?: string;
+  readonly leavesDefault?: boolean;
   readonly formerDefault?: LegSpec['formerDefault'];
 }
 
@@ -54,6 +55,7 @@ export function attachmentTo(
       mtu: mtuOf(network) ?? router.mtu,
       addresses,
       isDefault: ingress,
+      ...(o.leavesDefault ? { leavesDefault: true } : {}),
       ...(ingress && o.formerDefault ? { formerDefault: o.formerDefault } : {}),
     },
   };
@@ -78,7 +80,8 @@ function legAddresses(network: Network, given: readonly string[]): LegSpec['addr
 export function macvlanSpecOf(a: RoutedAttachment): MacvlanSpec | undefined {
   const macvlan = macvlanOf(a.network);
   if (!macvlan) return undefined;
-  const { containerNetns, iface, mac, addresses } = a.leg;
+  const { containerNetns, iface, mac, leavesDefault } = a.leg;
+  const addresses = leavesDefault ? a.leg.addresses.map((x) => ({ ...x, gateway: '' })) : a.leg.addresses;
   const mtu = mtuOf(a.network);
   return { ...macvlan, containerNetns, iface, mac, addresses, ...(mtu === undefined ? {} : { mtu }) };
 }

@@ -106,6 +106,8 @@ export interface LegSpec {
   }[];
   /** The container's default route leads here. */
   readonly isDefault: boolean;
+  /** On a network of the node's own devices: it leads elsewhere. */
+  readonly leavesDefault?: boolean;
   /** The leg that had the default route before: what comes in there is still answered there. */
   readonly formerDefault?: { readonly iface: string; readonly address: string; readonly gateway: string };
 }

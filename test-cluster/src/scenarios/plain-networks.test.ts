@@ -155,7 +155,23 @@ describe('plain containers on networks', () => {
     await lab.start('w1');
     assert.ok(await reaches('w1', 'onwire2', '10.210.0.70'));
     await remove('w1', 'onwire', 'onwire2');
-    ok(await lab.docker('w1', 'network', 'rm', 'wire'));
+    // The wire has the default route, unless another network goes before it.
+    const setting = 'driver-opt=com.docker.network.endpoint.sysctls=net.ipv4.conf.IFNAME.log_martians=1';
+    for (const [name, priority, device] of [
+      ['wired', 0, 'eth1'],
+      ['first', 1, 'gw'],
+    ] as const) {
+      const apart = `name=apart,gw-priority=${priority},${setting}`;
+      if (priority === 0) ok(await lab.docker('w1', 'network', 'create', 'apart'));
+      await run('w1', name, '--network', apart, '--network', 'wire', ...BUSYBOX);
+      const shown = ok(
+        await lab.docker('w1', 'exec', name, 'sh', '-c', 'ip route; cat /proc/sys/net/ipv4/conf/*/log_martians'),
+      );
+      assert.match(shown, new RegExp(`^default via \\S+ dev ${device} `, 'm'));
+      assert.equal(shown.split('\n').filter((line) => line === '1').length, 1, shown);
+    }
+    await remove('w1', 'wired', 'first');
+    ok(await lab.docker('w1', 'network', 'rm', 'wire', 'apart'));
     assert.match(
       failed(await lab.docker('w1', 'network', 'create', '-d', 'macvlan', 'nowhere')),
       /macvlan network nowhere needs a device of the node/,

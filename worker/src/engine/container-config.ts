@@ -78,6 +78,8 @@ export interface NetworkWish {
   readonly mac?: string;
   /** Names that this container alone has for others on the network. */
   readonly links?: readonly ContainerLink[];
+  /** Default 0: the default route leads to the network with the highest one. */
+  readonly gatewayPriority?: number;
   /** Of its place there; see endpoint-sysctls of proto. */
   readonly driverOptions?: Readonly<Record<string, string>>;
   /** What the managers have given a task already. */

@@ -1,12 +1,13 @@
 /**
  * All networks of the node as the engine needs them. A container without wishes is on the node's local network alone; others get
- * one leg per network, and a leg of the local one as their way out where they are not on it, unless all their networks are internal:
+ * one leg per network, and a leg of the local one as their way out (default-gateway) where they are not on it, unless all their networks are internal:
  * then nothing of theirs is published either, as with Docker. The ingress network's leg has the default route, so that whatever comes in through the mesh is answered there.
  */
 import { rm } from 'node:fs/promises';
 import { setImmediate as immediate } from 'node:timers/promises';
 import { type Logger, messageOf, SwarmtsError, together } from '@swarmts/lib';
 import {
+  type AttachOptions,
   type DnsContainer,
   isOnLocalNetwork,
   type LegWish,
@@ -30,6 +31,7 @@ import { boundPorts } from './bridge-options.js';
 import type { ContainerNetworkInfo } from './container-api.js';
 import type { NetworkWish } from './container-config.js';
 import type { AttachRequest, ContainerNetwork, NetworkAttachment, RestoredAttachment } from './container-network.js';
+import { areInternal, leavesDefault, needsWayOut, placesOf, refuseMove } from './default-gateway.js';
 import { BRIDGE_WISH, isWishFor, onBridge } from './joined-networks.js';
 import { LocalContainerNetwork } from './local-container-network.js';
 
@@ -96,16 +98,22 @@ export class NodeContainerNetwork implements ContainerNetwork {
       const endpoints: (ObtainedEndpoint & { readonly wish: NetworkWish })[] = [];
       for (const wish of wishes) endpoints.push({ ...(await this.#obtain(wish, id, request, obtained)), wish });
       const isInternal = !bridge && areInternal(endpoints.map((e) => e.attachment));
-      const isWayOut = needsWayOut(endpoints.map((e) => e.attachment));
+      const ways = wishesWithWay(endpoints, bridge);
+      const places = endpoints.map(({ wish, attachment: { network } }) => {
+        return { network, leavesDefault: leavesDefault(network, wish, ways) };
+      });
       const ifaces = new Map(all.map((w, i) => [w, `eth${i}`]));
-      if (bridge || isWayOut) {
+      if (bridge || needsWayOut(places)) {
         const leg = bridge ? placeOf(bridge, ifaces.get(bridge) ?? '') : { gatewayOnly: true };
         local = await this.#p.local.attach(id, { netns: request.netnsPath, ...leg });
       } else await this.#p.helper.createNetns(request.netnsPath);
       const named = namedOf(id, request, endpoints.map(networkIdOf), isInternal, linksByNetwork(endpoints));
       const way = local;
       const join = async () => {
-        for (const e of endpoints) made.push(await this.#join(id, request, e, ifaces.get(e.wish) ?? '', way));
+        for (const [i, e] of endpoints.entries()) {
+          const leg = { iface: ifaces.get(e.wish) ?? '', leavesDefault: places[i]?.leavesDefault ?? false };
+          made.push(await this.#join(id, request, e, leg, way));
+        }
         for (const [wish, iface] of ifaces) await this.#setSysctls(request, wish, iface);
       };
       await together(join(), this.#p.names.put(named));
@@ -164,7 +172,11 @@ export class NodeContainerNetwork implements ContainerNetwork {
     let joined: RoutedAttachment | undefined;
     try {
       const endpoint = { ...(await this.#obtain(wish, id, request, obtained)), wish };
-      refuse([endpoint.attachment.network?.id]);
+      const { network } = endpoint.attachment;
+      refuse([network?.id]);
+      const others = request.networks ?? [BRIDGE_WISH];
+      refuseMove(network, wish, others, placesOf(before.routed));
+      const place = { iface: freeInterface(before), leavesDefault: leavesDefault(network, wish, others) };
       const isInternal = before.named.isInternal && (endpoint.attachment.network?.spec?.internal ?? false);
       const links = { ...before.named.links, ...linksByNetwork([endpoint]) };
       const named = namedOf(id, request, [...before.named.networkIds, networkIdOf(endpoint)], isInternal, links);
@@ -175,7 +187,7 @@ export class NodeContainerNetwork implements ContainerNetwork {
         obtained: [...before.obtained, ...obtained],
       });
       const join = async () => {
-        joined = await this.#join(id, request, endpoint, freeInterface(before), undefined, (planned) =>
+        joined = await this.#join(id, request, endpoint, place, undefined, (planned) =>
           beside(this.#describe(id, withLeg(planned))),
         );
         await this.#setSysctls(request, wish, joined.leg.iface);
@@ -237,7 +249,7 @@ export class NodeContainerNetwork implements ContainerNetwork {
     request: AttachRequest,
     beside: (planned: NetworkAttachment) => Promise<void>,
   ): Promise<RoutedDetails> {
-    const needed = isMember(details) || needsWayOut(details.routed);
+    const needed = isMember(details) || needsWayOut(placesOf(details.routed));
     if (needed === (details.local !== undefined)) return details;
     if (needed) {
       const tell = (local: LocalEndpoint) => beside(this.#describe(id, { ...details, local }, local));
@@ -310,7 +322,7 @@ export class NodeContainerNetwork implements ContainerNetwork {
     if (!isMember(before)) throw notOn(id, builtinNetworks.bridge.name);
     const named = { ...before.named, isInternal: areInternal(before.routed) };
     const { local: _gone, ...rest } = before;
-    if (!needsWayOut(before.routed)) {
+    if (!needsWayOut(placesOf(before.routed))) {
       await this.#p.local.leave(id);
       return this.#keepNamed(id, { ...rest, named });
     }
@@ -377,7 +389,7 @@ export class NodeContainerNetwork implements ContainerNetwork {
     id: string,
     request: AttachRequest,
     e: ObtainedEndpoint & { readonly wish: NetworkWish },
-    iface: string,
+    place: Pick<AttachOptions, 'iface' | 'leavesDefault'>,
     local: LocalEndpoint | undefined,
     beside?: (planned: RoutedAttachment) => Promise<void>,
   ): Promise<RoutedAttachment> {
@@ -386,7 +398,7 @@ export class NodeContainerNetwork implements ContainerNetwork {
       containerNetns: request.netnsPath,
       endpointId: e.endpointId,
       attachment: e.attachment,
-      iface,
+      ...place,
       ...(e.wish.mac ? { mac: e.wish.mac } : {}),
       ...(local
         ? { formerDefault: { iface: local.containerIface, address: local.address, gateway: local.gateway } }
@@ -447,14 +459,13 @@ function placeOf({ mac }: NetworkWish, iface: string): LegWish {
   return { iface, ...(mac ? { mac } : {}) };
 }
 
-function areInternal(attachments: readonly Pick<SwarmAttachment, 'network'>[]): boolean {
-  return attachments.every((a) => a.network?.spec?.internal ?? false);
-}
-
-/** One that is on these networks, and not on the node's own. */
-function needsWayOut(attachments: readonly Pick<SwarmAttachment, 'network'>[]): boolean {
-  const hasOwn = attachments.some((a) => a.network && macvlanOf(a.network));
-  return !hasOwn && attachments.length > 0 && !areInternal(attachments);
+/** Those that the default route can lead to. */
+function wishesWithWay(
+  endpoints: readonly (ObtainedEndpoint & { readonly wish: NetworkWish })[],
+  bridge: NetworkWish | undefined,
+): readonly NetworkWish[] {
+  const outward = endpoints.filter((e) => !areInternal([e.attachment])).map((e) => e.wish);
+  return bridge ? [bridge, ...outward] : outward;
 }
 
 function notOn(id: string, network: string): SwarmtsError {
