@@ -6,7 +6,7 @@ import type { TerminalSize } from './container-backend.js';
 import type { ContainerLimits } from './container-limits.js';
 
 export interface ContainerMountWish {
-  readonly type: 'bind' | 'volume' | 'tmpfs';
+  readonly type: 'bind' | 'volume' | 'tmpfs' | 'image';
   readonly source: string;
   readonly target: string;
   readonly readOnly: boolean;
@@ -25,6 +25,7 @@ export interface ContainerMountWish {
   readonly volumeNoCopy?: boolean;
   readonly volumeLabels?: Readonly<Record<string, string>>;
   readonly volumeSubpath?: string;
+  readonly imageSubpath?: string;
   readonly volumeDriver?: string;
   readonly volumeOptions?: Readonly<Record<string, string>>;
   /** As it was given, "ro,z". */

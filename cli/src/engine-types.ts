@@ -48,9 +48,11 @@ export interface Mount {
   };
   readonly VolumeOptions?: {
     readonly NoCopy?: boolean;
+    readonly Subpath?: string;
     readonly Labels?: Readonly<Record<string, string>>;
     readonly DriverConfig?: { readonly Name?: string; readonly Options?: Readonly<Record<string, string>> };
   };
+  readonly ImageOptions?: { readonly Subpath?: string };
   readonly TmpfsOptions?: { readonly SizeBytes?: number; readonly Mode?: number };
 }
 

@@ -65,19 +65,20 @@ function bindOf(text: string, driver: string): ContainerMountWish {
 }
 
 function mountOf(m: JsonObject): ContainerMountWish {
-  const kinds = { bind: 'bind', volume: 'volume', tmpfs: 'tmpfs' } as const;
+  const kinds = { bind: 'bind', volume: 'volume', tmpfs: 'tmpfs', image: 'image' } as const;
   const given = m.string('Type');
   if (given !== '' && !(given in kinds)) {
     throw new SwarmtsError('invalid-argument', `invalid mount config for type "${given}": mount type unknown`);
   }
-  const type = m.oneOf<'bind' | 'volume' | 'tmpfs'>('Type', kinds, 'volume');
+  const type = m.oneOf<ContainerMountWish['type']>('Type', kinds, 'volume');
   const [bind, volume, tmpfs] = [m.object('BindOptions'), m.object('VolumeOptions'), m.object('TmpfsOptions')];
   const wrong = (why: string) =>
     new SwarmtsError('invalid-argument', `invalid mount config for type "${type}": ${why}`);
   const driver = volume?.object('DriverConfig');
   const propagation = bind?.string('Propagation') ?? '';
   if (m.string('Target') === '') throw wrong('field Target must not be empty');
-  if (type === 'bind' && m.string('Source') === '') throw wrong('field Source must not be empty');
+  const image = m.object('ImageOptions');
+  if ((type === 'bind' || type === 'image') && m.string('Source') === '') throw wrong('field Source must not be empty');
   if (type === 'volume' && m.string('Source') === '' && m.boolean('ReadOnly'))
     throw wrong('must not set ReadOnly mode when using anonymous volumes');
   if (type === 'tmpfs' && m.string('Source') !== '') throw wrong('field Source must not be specified');
@@ -85,6 +86,7 @@ function mountOf(m: JsonObject): ContainerMountWish {
     ['bind', bind],
     ['volume', volume],
     ['tmpfs', tmpfs],
+    ['image', image],
   ] as const) {
     if (options && name !== type && Object.keys(options.value).length > 0) {
       throw wrong(`field ${name.charAt(0).toUpperCase()}${name.slice(1)}Options must not be specified`);
@@ -103,6 +105,7 @@ function mountOf(m: JsonObject): ContainerMountWish {
     ...(volume?.boolean('NoCopy') ? { volumeNoCopy: true } : {}),
     ...(volume?.has('Labels') ? { volumeLabels: volume.map('Labels') } : {}),
     ...(volume?.string('Subpath') ? { volumeSubpath: volume.string('Subpath') } : {}),
+    ...(image?.string('Subpath') ? { imageSubpath: image.string('Subpath') } : {}),
     ...(driver?.string('Name') ? { volumeDriver: driver.string('Name') } : {}),
     ...(driver?.has('Options') ? { volumeOptions: driver.map('Options') } : {}),
     ...(tmpfs?.has('SizeBytes') ? { tmpfsSizeBytes: tmpfs.unsigned('SizeBytes') } : {}),

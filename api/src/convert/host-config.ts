@@ -94,7 +94,7 @@ function ownForms(c: ContainerSummary): Record<string, unknown> {
     PortBindings: portMapJson(c.ports),
     SecurityOpt: orNull(securityOptions(c.settings)),
     DeviceRequests: cdiDevices.length === 0 ? null : [cdiRequest(cdiDevices)],
-    ...omitEmpty({ Mounts: mounts.map((m) => mountJson(mountOfSpec(m))) }),
+    ...omitEmpty({ Mounts: mounts.flatMap((m) => (m.type === 'image' ? [] : [mountJson(mountOfSpec(m, m.type))])) }),
   };
 }
 
@@ -104,9 +104,10 @@ function cdiRequest(names: readonly string[]): Record<string, unknown> {
 
 const MOUNT_TYPES = { bind: MountType.BIND, volume: MountType.VOLUME, tmpfs: MountType.TMPFS };
 
-function mountOfSpec(m: ContainerMountWish): Mount {
+/** Tasks have no mounts of images. */
+function mountOfSpec(m: ContainerMountWish, type: keyof typeof MOUNT_TYPES): Mount {
   return Mount.create({
-    type: MOUNT_TYPES[m.type],
+    type: MOUNT_TYPES[type],
     source: m.source,
     target: m.target,
     readOnly: m.readOnly,

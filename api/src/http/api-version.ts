@@ -19,6 +19,7 @@ export const SINCE = {
   /** Events of images that were built. */
   createdImages: 46,
   gatewayPriority: 48,
+  imageMounts: 48,
   firewallBackend: 49,
   imageConfigsOnly: 50,
   usersOfImages: 51,

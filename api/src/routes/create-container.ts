@@ -46,6 +46,9 @@ function withoutPriority({ gatewayPriority: _none, ...wish }: NetworkWish): Netw
 /** Clients that do not know an option cannot mean it. */
 function refuseNewMounts(body: JsonObject, minor: number): void {
   const mounts = body.object('HostConfig')?.objects('Mounts') ?? [];
+  if (minor < SINCE.imageMounts && mounts.some((m) => m.string('Type') === 'image')) {
+    throw new SwarmtsError('invalid-argument', 'invalid mount config for type "image": mount type unknown');
+  }
   if (minor >= SINCE.deepReadOnly || !mounts.some((m) => m.object('BindOptions')?.boolean('ReadOnlyForceRecursive')))
     return;
   const needed = `1.${SINCE.deepReadOnly}`;

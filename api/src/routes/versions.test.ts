@@ -82,6 +82,20 @@ describe('by version of the API', () => {
     assert.equal((await api.send('POST', '/v1.44/containers/create', { body })).status, 201);
   });
 
+  it('images are mounted', async () => {
+    const mount = { Type: 'image', Source: 'alpine:3', Target: '/x', ImageOptions: { Subpath: 'bin' } };
+    const create = (version: string, more: object = {}) => {
+      const body = { Image: 'alpine:3', HostConfig: { Mounts: [{ ...mount, ...more }] } };
+      return api.send('POST', `/v${version}/containers/create`, { body });
+    };
+    const message = 'invalid mount config for type "image": mount type unknown';
+    assert.deepEqual((await create('1.47')).json, { message });
+    assert.equal((await create('1.48')).status, 201);
+    const wrong = async (more: object) => ((await create('1.48', more)).json as { message: string }).message;
+    assert.match(await wrong({ Source: '' }), /field Source must not be empty$/);
+    assert.match(await wrong({ Type: 'bind', Source: '/' }), /field ImageOptions must not be specified$/);
+  });
+
   it('a container is made on one network or on several', async () => {
     const body = {
       Image: 'alpine:3',

@@ -14,6 +14,15 @@ describe('--mount', () => {
     });
   });
 
+  it('names a place within a volume or an image', () => {
+    const volume = parseMount('source=v,target=/v,volume-subpath=a/b');
+    assert.deepEqual(volume, { Type: 'volume', Source: 'v', Target: '/v', VolumeOptions: { Subpath: 'a/b' } });
+    const image = parseMount('type=image,source=busybox,target=/i,image-subpath=bin');
+    assert.deepEqual(image, { Type: 'image', Source: 'busybox', Target: '/i', ImageOptions: { Subpath: 'bin' } });
+    const message = "cannot mix 'image-*' options with mount type 'volume'";
+    assert.throws(() => parseMount('source=v,target=/v,image-subpath=a'), { message });
+  });
+
   it('refuses what contradicts itself', () => {
     const refused = (more: string, message: string) => assert.throws(() => bind(more), { message });
     const needs = (value: string, what: string) =>

@@ -16,13 +16,20 @@ export function csvFields(text: string): string[] {
 
 interface Parts {
   mount: { -readonly [K in keyof Mount]: Mount[K] };
-  volume: { NoCopy?: boolean; labels: Record<string, string>; driver?: string; options: Record<string, string> };
+  volume: {
+    NoCopy?: boolean;
+    Subpath?: string;
+    labels: Record<string, string>;
+    driver?: string;
+    options: Record<string, string>;
+  };
   bind: { -readonly [K in keyof NonNullable<Mount['BindOptions']>]: NonNullable<Mount['BindOptions']>[K] };
   tmpfs: { SizeBytes?: number; Mode?: number };
+  image: { Subpath?: string };
 }
 
 export function parseMount(text: string): Mount {
-  const p: Parts = { mount: { Type: 'volume' }, volume: { labels: {}, options: {} }, bind: {}, tmpfs: {} };
+  const p: Parts = { mount: { Type: 'volume' }, volume: { labels: {}, options: {} }, bind: {}, tmpfs: {}, image: {} };
   for (const field of csvFields(text)) {
     const eq = field.indexOf('=');
     const key = (eq < 0 ? field : field.slice(0, eq)).toLowerCase();
@@ -35,7 +42,7 @@ export function parseMount(text: string): Mount {
 }
 
 function setField(p: Parts, key: string, value: string): void {
-  const { mount, volume, bind, tmpfs } = p;
+  const { mount, volume, bind, tmpfs, image } = p;
   switch (key) {
     case 'type':
       if (!TYPES.includes(value.toLowerCase())) throw new Error(`invalid mount type: ${value}`);
@@ -68,6 +75,12 @@ function setField(p: Parts, key: string, value: string): void {
       return;
     case 'volume-nocopy':
       volume.NoCopy = boolean(key, value);
+      return;
+    case 'volume-subpath':
+      volume.Subpath = value;
+      return;
+    case 'image-subpath':
+      image.Subpath = value;
       return;
     case 'volume-label':
       Object.assign(volume.labels, pair(value));
@@ -134,11 +147,12 @@ function pair(value: string): Record<string, string> {
   return eq < 0 ? { [value]: '' } : { [value.slice(0, eq)]: value.slice(eq + 1) };
 }
 
-function checked({ mount, volume, bind, tmpfs }: Parts): Mount {
+function checked({ mount, volume, bind, tmpfs, image }: Parts): Mount {
   const hasLabels = Object.keys(volume.labels).length > 0;
   const hasDriver = volume.driver !== undefined || Object.keys(volume.options).length > 0;
-  const hasVolume = volume.NoCopy !== undefined || hasLabels || hasDriver;
+  const hasVolume = volume.NoCopy !== undefined || volume.Subpath !== undefined || hasLabels || hasDriver;
   const hasBind = Object.keys(bind).length > 0;
+  const hasImage = Object.keys(image).length > 0;
   const hasTmpfs = Object.keys(tmpfs).length > 0;
   if (!mount.Target) throw new Error('target is required');
   if (mount.Type === 'bind' && !mount.Source) throw new Error('source is required when using bind mounts');
@@ -147,15 +161,19 @@ function checked({ mount, volume, bind, tmpfs }: Parts): Mount {
   if (hasBind && mount.Type !== 'bind') throw new Error(`cannot mix 'bind-*' options with mount type '${mount.Type}'`);
   if (hasTmpfs && mount.Type !== 'tmpfs')
     throw new Error(`cannot mix 'tmpfs-*' options with mount type '${mount.Type}'`);
+  if (hasImage && mount.Type !== 'image')
+    throw new Error(`cannot mix 'image-*' options with mount type '${mount.Type}'`);
   checkRecursion(bind, mount.ReadOnly ?? false);
   return {
     ...mount,
     ...(hasBind ? { BindOptions: bind } : {}),
     ...(hasTmpfs ? { TmpfsOptions: tmpfs } : {}),
+    ...(hasImage ? { ImageOptions: image } : {}),
     ...(hasVolume
       ? {
           VolumeOptions: {
             ...(volume.NoCopy === undefined ? {} : { NoCopy: volume.NoCopy }),
+            ...(volume.Subpath === undefined ? {} : { Subpath: volume.Subpath }),
             ...(hasLabels ? { Labels: volume.labels } : {}),
             ...(hasDriver ? { DriverConfig: { Name: volume.driver ?? '', Options: volume.options } } : {}),
           },

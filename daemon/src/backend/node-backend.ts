@@ -216,7 +216,7 @@ function summaryOf(c: ContainerInfo, engine: ContainerEngine, own: LocalNetworks
       source: m.type === 'volume' ? engine.volumes.pathOf(m.source) : m.source,
       target: m.target,
       readOnly: m.readOnly,
-      name: m.type === 'volume' ? m.source : '',
+      name: m.type === 'volume' || m.type === 'image' ? m.source : '',
       mode: m.mode ?? '',
       propagation: m.type === 'bind' ? m.propagation || 'rprivate' : '',
     })),

@@ -6,6 +6,7 @@ import type {
   ContainerResources,
   ExposedPort,
   HealthConfig,
+  MountConfig,
   PublishedPort,
   RestartPolicy,
 } from './container-config.js';
@@ -49,9 +50,9 @@ export interface HealthProbe {
   readonly output: string;
 }
 
-/** A mount as it is: `source` is the host path for binds, the volume's name for volumes, '' for tmpfs. */
+/** A mount as it is: `source` is the host path for binds, the name for volumes, the reference for images, '' for tmpfs. */
 export interface ContainerMount {
-  readonly type: 'bind' | 'volume' | 'tmpfs';
+  readonly type: MountConfig['type'];
   readonly source: string;
   readonly target: string;
   readonly readOnly: boolean;

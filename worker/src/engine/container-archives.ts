@@ -17,6 +17,7 @@ import type { ContainerCore } from './container-core.js';
 import { bareRoot, fillVolumes, lowerOf, runningRoot, stoppedRoot } from './container-files.js';
 import { releaseVolumes } from './container-teardown.js';
 import { idsOf } from './container-userns.js';
+import { unmountImages } from './image-mounts.js';
 
 const CHANGES_MAIN = fileURLToPath(new URL('../files/changes-main.js', import.meta.url));
 
@@ -113,6 +114,7 @@ export class ContainerArchives {
         return await work(await stoppedRoot(this.#core.context, this.#core.record, this.#core.paths, mounted));
       } finally {
         await releaseVolumes(this.#core.context, this.#core.record);
+        await unmountImages(this.#core.context, this.#core.record, this.#core.paths);
       }
     });
   }

@@ -3,7 +3,7 @@
  * the /etc files and config.json. What it makes is taken down by container-teardown, which bears half-made bundles.
  */
 
-import { chownSync, readFileSync, realpathSync, writeFileSync } from 'node:fs';
+import { chownSync, readFileSync, realpathSync, statSync, writeFileSync } from 'node:fs';
 import { chmod, chown, mkdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { arch, release } from 'node:os';
 import { basename, join } from 'node:path';
@@ -42,6 +42,7 @@ import type { NetworkAttachment } from './container-network.js';
 import type { ContainerPaths } from './container-paths.js';
 import type { ContainerRecord, ResolvedMount } from './container-record.js';
 import { idsOf } from './container-userns.js';
+import { imageMountPath } from './image-mounts.js';
 import { withTerminal, withVariables } from './merge-config.js';
 import { secretVariables } from './secret-variables.js';
 
@@ -348,12 +349,13 @@ function mountOf(m: ResolvedMount, request: BundleRequest, onHost: readonly Moun
     const given = [...(m.readOnly ? ['ro'] : []), ...size, mode, ...(m.tmpfsOptions ?? [])];
     return { destination: m.target, type: 'tmpfs', source: 'tmpfs', options: tmpfsOptions(given) };
   }
-  const source = m.type === 'volume' ? volumeSource(m, request.volumes.get(m.source) ?? '') : m.source;
+  const source = sourceOf(m, request);
   const path = realPath(source);
   if (m.propagation) checkPropagation(onHost, path, m.propagation);
   const restrictions = restrictionsOf(onHost, path);
   const mount = bind(source, m.target, m.readOnly, m.propagation || undefined);
-  const deep = isReadOnlyDeep(m, request);
+  // Nothing is mounted below a file, and crun 1.8 takes the option for directories alone.
+  const deep = isReadOnlyDeep(m, request) && isDirectory(path);
   const options = (mount.options ?? []).map((o) =>
     o === 'rbind' && m.bindNonRecursive ? 'bind' : o === 'ro' && deep ? 'rro' : o,
   );
@@ -372,16 +374,29 @@ function asRestricted(m: OciMount, onHost: readonly MountInfo[]): OciMount {
   return { ...m, options: [...new Set([...(m.options ?? []), ...restrictionsOf(onHost, realPath(m.source))])] };
 }
 
-/** Links in the volume lead no further than its root. */
-function volumeSource(m: ResolvedMount, path: string): string {
-  if (!m.volumeSubpath) return path;
+/** On the host. */
+export function sourceOf(
+  m: ResolvedMount,
+  { record, paths, volumes }: Pick<BundleRequest, 'record' | 'paths' | 'volumes'>,
+): string {
+  if (m.type === 'volume') return sourceWithin(volumes.get(m.source) ?? '', m.volumeSubpath);
+  return m.type === 'image' ? sourceWithin(imageMountPath(record, paths, m), m.imageSubpath) : m.source;
+}
+
+/** Links in a volume or an image lead no further than its root. */
+function sourceWithin(path: string, subpath = ''): string {
+  if (subpath === '') return path;
   const root = byteString(path);
-  const inside = resolveScoped(root, byteString(m.volumeSubpath), { followLast: true });
+  const inside = resolveScoped(root, byteString(subpath), { followLast: true });
   if (kindOf(`${root}/${inside}`) === 'missing') {
-    const what = `cannot access path ${join(path, m.volumeSubpath)}: no such file or directory`;
+    const what = `cannot access path ${join(path, subpath)}: no such file or directory`;
     throw new SwarmtsError('invalid-argument', what);
   }
   return bytesOf(`${root}/${inside}`).toString('utf8');
+}
+
+function isDirectory(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
 }
 
 /** A source that is not there is the runtime's to complain about. */

@@ -12,8 +12,8 @@ export interface RestartPolicy {
 }
 
 export interface MountConfig {
-  readonly type: 'bind' | 'volume' | 'tmpfs';
-  /** Host path, or volume name ('' = anonymous volume). Unused for tmpfs. */
+  readonly type: 'bind' | 'volume' | 'tmpfs' | 'image';
+  /** Host path, volume name ('' = anonymous volume), or reference of an image. Unused for tmpfs. */
   readonly source: string;
   readonly target: string;
   readonly readOnly: boolean;
@@ -38,6 +38,8 @@ export interface MountConfig {
   readonly bindCreateSource?: boolean;
   /** A directory within the volume. */
   readonly volumeSubpath?: string;
+  /** A directory or file within the image. */
+  readonly imageSubpath?: string;
   /** Of a volume that is made for this mount; default 'local'. */
   readonly volumeDriver?: string;
   readonly volumeOptions?: Readonly<Record<string, string>>;

@@ -73,6 +73,7 @@ export async function createContainer(
     if (m.type === 'bind') await checkBindSource(m, context.ids);
     if (m.type === 'tmpfs') tmpfsOptions(m.tmpfsOptions ?? []);
     if (m.type === 'volume') checkVolume(m);
+    if (m.imageSubpath) checkSubpath(m.type, m.imageSubpath);
   }
   const made: string[] = [];
   try {
@@ -147,9 +148,13 @@ function checkVolume(m: MountConfig): void {
   }
   if (!m.volumeSubpath) return;
   if (m.source === '') throw wrong('must not set Subpath when using anonymous volumes');
-  if (m.volumeSubpath.startsWith('/') || m.volumeSubpath.split('/').includes('..')) {
-    throw wrong('subpath must be a relative path within the volume');
-  }
+  checkSubpath(m.type, m.volumeSubpath);
+}
+
+function checkSubpath(type: MountConfig['type'], path: string): void {
+  if (!path.startsWith('/') && !path.split('/').includes('..')) return;
+  const what = `subpath must be a relative path within the ${type}`;
+  throw new SwarmtsError('invalid-argument', `invalid mount config for type "${type}": ${what}`);
 }
 
 /** What is known of one that is taken over from another container stays so. */
@@ -243,12 +248,23 @@ async function makeBindSource(path: string, ids: IdMaps | undefined): Promise<vo
   for (let made = resolve(path); made.length >= first.length; made = dirname(made)) await chown(made, uid, gid);
 }
 
+async function imageOf(ref: string, images: ImageService): Promise<NonNullable<ResolvedMount['image']>> {
+  const image = await images.find(ref);
+  if (!image) throw noSuchImage(ref);
+  return { imageId: image.id, chain: images.chainOf(image.id) };
+}
+
 /** `made` collects the volumes that did not exist before. */
 async function resolveMount(
   m: PlannedMount,
-  { volumes, plan }: Pick<CreationContext, 'volumes' | 'plan'>,
+  { volumes, plan, images }: Pick<CreationContext, 'volumes' | 'plan' | 'images'>,
   made: string[],
 ): Promise<ResolvedMount> {
+  if (m.type === 'image') {
+    const image = m.image ?? (await imageOf(m.source, images));
+    plan.images.push(image);
+    return { ...m, readOnly: true, anonymous: false, image };
+  }
   if (m.type !== 'volume') return { ...m, anonymous: false };
   if (m.source !== '') plan.volumes.add(m.source);
   const existed = m.source !== '' && (await volumes.find(m.source)) !== undefined;

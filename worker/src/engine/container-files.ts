@@ -5,13 +5,14 @@ import type { BindRequest, RootRequest } from '../files/files-request.js';
 import { mountLabel } from '../runtime/security-labels.js';
 import { makeRootfsDirs, planOverlay, rootfsPaths } from '../snapshots/rootfs.js';
 import { ownerOnHost, ROOT } from '../userns/id-map.js';
-import { prepareRootfs } from './container-bundle.js';
+import { prepareRootfs, sourceOf } from './container-bundle.js';
 import type { ContainerContext } from './container-context.js';
 import type { ContainerPaths } from './container-paths.js';
 import type { ContainerRecord } from './container-record.js';
 import { acquireVolumes } from './container-start.js';
 import { tearDown } from './container-teardown.js';
 import { idsOf } from './container-userns.js';
+import { mountImages } from './image-mounts.js';
 
 /** As the processes of a running container see it. */
 export function runningRoot(record: ContainerRecord): RootRequest {
@@ -35,7 +36,7 @@ export async function stoppedRoot(
   makeRootfsDirs(layers, own);
   const plan = planOverlay(layers.root, layers.lowerDirs(record.chain), own, mountLabel(record.config, facts.labels));
   const owner = ownerOnHost(idsOf(layers.ids, record.config), ROOT);
-  const binds = withVolumes ? await bindsOf(context, record) : [];
+  const binds = withVolumes ? await bindsOf(context, record, paths) : [];
   const { workingDir } = record;
   return { kind: 'overlay', target: own.target, data: plan.data, cwd: layers.root, workingDir, binds, owner };
 }
@@ -62,10 +63,15 @@ export function lowerOf(context: ContainerContext, record: ContainerRecord): str
   return layers.lowerDirs(record.chain).map((l) => join(layers.root, l));
 }
 
-async function bindsOf(context: ContainerContext, record: ContainerRecord): Promise<BindRequest[]> {
+async function bindsOf(
+  context: ContainerContext,
+  record: ContainerRecord,
+  paths: ContainerPaths,
+): Promise<BindRequest[]> {
   const volumes = await acquireVolumes(context, record);
-  return record.mounts.flatMap(({ type, source, target, readOnly }) => {
-    if (type === 'tmpfs') return [];
-    return [{ source: type === 'volume' ? (volumes.get(source) ?? '') : source, target, readOnly }];
+  await mountImages(context, record, paths);
+  return record.mounts.flatMap((m) => {
+    const { type, target, readOnly } = m;
+    return type === 'tmpfs' ? [] : [{ source: sourceOf(m, { record, paths, volumes }), target, readOnly }];
   });
 }

@@ -14,6 +14,8 @@ import type { HealthState } from './health-state.js';
 export interface ResolvedMount extends MountConfig {
   /** A volume that nobody named: it goes with the last container that has it. */
   readonly anonymous: boolean;
+  /** Of type 'image'. */
+  readonly image?: { readonly imageId: string; readonly chain: readonly string[] };
   /** Taken over from another container. */
   readonly isInherited?: boolean;
 }

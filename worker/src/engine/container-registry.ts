@@ -2,6 +2,7 @@
 import { messageOf, SwarmtsError } from '@swarmts/lib';
 import type { ImageUser } from '../images/image-service.js';
 import type { Container } from './container.js';
+import type { ContainerRecord } from './container-record.js';
 
 export interface Plan {
   readonly images: { readonly imageId: string; readonly chain: readonly string[] }[];
@@ -121,12 +122,9 @@ export class ContainerRegistry {
   }
 
   imageUsers(): ImageUser[] {
-    const present = this.all().map((c) => ({
-      containerId: c.record.id,
-      imageId: c.record.imageId,
-      running: c.isRunning,
-      chain: c.record.chain,
-    }));
+    const present = this.all().flatMap(({ record, isRunning: running }) =>
+      imagesOf(record).map((image) => ({ ...image, containerId: record.id, running })),
+    );
     const planned = [...this.#plans].flatMap(([containerId, { images }]) =>
       images.map((image) => ({ containerId, running: false, ...image })),
     );
@@ -141,4 +139,10 @@ export class ContainerRegistry {
     const planned = [...this.#plans].flatMap(([id, { volumes }]) => (volumes.has(volume) ? [id] : []));
     return [...present, ...planned];
   }
+}
+
+/** What it stands on and what it has mounted, each image once. */
+function imagesOf({ imageId, chain, mounts }: ContainerRecord): Plan['images'] {
+  const all = [{ imageId, chain }, ...mounts.flatMap(({ image }) => (image ? [image] : []))];
+  return [...new Map(all.map((image) => [image.imageId, image])).values()];
 }

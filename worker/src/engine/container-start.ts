@@ -25,6 +25,7 @@ import type { AttachRequest, NetworkAttachment } from './container-network.js';
 import type { ContainerPaths } from './container-paths.js';
 import { type ContainerRecord, type RunningProcess, volumeNames } from './container-record.js';
 import { giveStreams, usernsOf } from './container-userns.js';
+import { mountImages } from './image-mounts.js';
 import { keepBundleInMemory } from './secret-variables.js';
 
 export interface CreatedProcess {
@@ -54,6 +55,7 @@ export async function createProcess(
   await checkLogSink(context, record);
   const linked = context.linkedTo(record, true);
   const volumes = await acquireVolumes(context, record);
+  await mountImages(context, record, paths);
   const [rootfs, network] = await Promise.allSettled([
     prepareRootfs(context.bundle, { record, paths, volumes: context.volumes }),
     attachNetwork(context, record, paths, linked, userns),
@@ -164,7 +166,7 @@ async function confine(
   const label = mountLabel(record.config, labels);
   if (label === '') return;
   await labelFiles(helper, label, ETC_FILES.map((name) => join(paths.container, name)).filter(existsSync));
-  const mounts = record.mounts.filter((m) => m.type !== 'tmpfs');
+  const mounts = record.mounts.filter((m) => m.type === 'bind' || m.type === 'volume');
   const labelled = mounts.map((m) => ({ mode: m.mode, source: volumes.get(m.source) ?? m.source }));
   await relabelMounts(helper, label, labelled);
 }

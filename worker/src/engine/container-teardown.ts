@@ -12,6 +12,7 @@ import type { ContainerContext } from './container-context.js';
 import { type ContainerPaths, containersRoot, REMOVING_PREFIX } from './container-paths.js';
 import { type ContainerRecord, volumeNames } from './container-record.js';
 import { idsOf } from './container-userns.js';
+import { unmountImages } from './image-mounts.js';
 
 export const SIGKILL = 9;
 
@@ -30,6 +31,7 @@ export async function tearDown(
     await attempt(context, record, 'forget the exit', () => runtime.forgetExit(id)),
     await attempt(context, record, 'unmount the shared memory', () => unmountShm(context, record, paths)),
     await attempt(context, record, 'unmount the root', () => helper.unmount(rootfsPaths(paths.container).target)),
+    await attempt(context, record, 'unmount the images', () => unmountImages(context, record, paths)),
   ];
   if (idsOf(context.bundle.layers.ids, record.config)) {
     done.push(await attempt(context, record, 'forget the user namespace', () => helper.detachLocal(paths.userns)));

@@ -281,6 +281,8 @@ describe('options of containers', function () {
       assert.equal(await written({}), '');
       assert.equal(await written({ bindReadOnlyForceRecursive: true }), '');
       assert.equal(await written({ bindReadOnlyNonRecursive: true }), '/x/below');
+      const file = mount({ source: '/etc/hostname', readOnly: true, bindReadOnlyForceRecursive: true });
+      assert.equal(await output('echo x 2>/dev/null > /x || echo refused', { mounts: [file] }), 'refused\n');
       assert.equal(await written({ readOnly: false }), '/x\n/x/below');
       await refused(
         { mounts: [mount({ source, bindReadOnlyForceRecursive: true, bindReadOnlyNonRecursive: true })] },

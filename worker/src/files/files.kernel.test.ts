@@ -160,6 +160,41 @@ describe('files of containers', function () {
     await bed.engine.remove(closed, { force: true, volumes: false });
   });
 
+  it('are those of an image that is mounted, which nobody changes or removes', async () => {
+    const other = (
+      await registry.push('other', [{ tar: await tarOf([{ name: 'dir/f', content: 'of the image' }]) }], {})
+    ).ref;
+    const pulled = await bed.engine.images.pull(other, {});
+    const of = { type: 'image', source: other, readOnly: false } as const;
+    const mounts = [
+      { ...of, target: '/image' },
+      { ...of, target: '/part', imageSubpath: 'dir' },
+    ] as const;
+    const script = 'cat /image/dir/f /part/f; touch /image/x 2>&1 | grep -c Read-only; sleep 1000';
+    const id = await bed.engine.create(containerConfig(image, ['sh', '-c', script], { mounts }));
+    assert.deepEqual(await contentsOf(bed.engine.readArchive(id, '/part/f')), { f: 'of the image' });
+    await assert.rejects(put(id, '/image', [{ name: 'x', content: 'x' }]), /mounted volume is marked read-only/);
+    assert.doesNotMatch(readFileSync('/proc/self/mountinfo', 'utf8'), new RegExp(id));
+    await bed.engine.start(id);
+    await eventually(
+      async () => (await outputOf(bed.engine, id)) === 'of the imageof the image1\n',
+      'it has read the image',
+    );
+    await assert.rejects(bed.engine.images.remove(pulled, false), (e) => isSwarmtsError(e, 'conflict'));
+    await bed.engine.images.remove(other, true).catch(() => undefined);
+    await bed.engine.stop(id, 0);
+    assert.doesNotMatch(readFileSync('/proc/self/mountinfo', 'utf8'), new RegExp(id));
+    await bed.engine.start(id);
+    await bed.engine.remove(id, { force: true, volumes: true });
+    const wrong = (more: object, message: RegExp) =>
+      assert.rejects(
+        bed.engine.create(containerConfig(image, ['true'], { mounts: [{ ...of, target: '/x', ...more }] })),
+        message,
+      );
+    await wrong({ source: 'nosuch:1' }, /No such image: nosuch:1/);
+    await wrong({ source: image, imageSubpath: '../x' }, /subpath must be a relative path within the image$/);
+  });
+
   it('are let go of when whoever reads them has gone, however early', async () => {
     const id = await bed.engine.create(containerConfig(image, ['true']));
     for (let i = 0; i < 5; i++) {
