@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { SwarmtsError } from '@swarmts/lib';
 import fc from 'fast-check';
 import { JsonObject } from '../json/object.js';
+import { serviceOfVersion } from './service-by-version.js';
 import { readServiceSpec, serviceSpecJson } from './service-spec.js';
 
 /** Every field that a client may set, in the form in which it is shown. */
@@ -212,5 +213,37 @@ describe('service specs', () => {
       CredentialSpec: null,
       SELinuxContext: { Disable: true, User: '', Role: '', Type: '', Level: '' },
     });
+  });
+});
+
+describe('a service spec of an old client', () => {
+  interface Shown {
+    readonly TaskTemplate: {
+      readonly ContainerSpec: Readonly<Record<string, unknown>> & {
+        readonly Privileges: object;
+        readonly Healthcheck: object;
+        readonly Mounts: readonly { readonly TmpfsOptions?: object }[];
+      };
+      readonly Resources: object;
+      readonly Placement: object;
+    };
+  }
+  const of = (minor: number): Shown =>
+    serviceSpecJson(serviceOfVersion(readServiceSpec(new JsonObject(full)), [1, minor])) as object as Shown;
+
+  it('is whole for those of today', () => {
+    assert.deepEqual(of(52), serviceSpecJson(readServiceSpec(new JsonObject(full))));
+  });
+
+  it('has nothing that its version does not have', () => {
+    const container = (minor: number) => of(minor).TaskTemplate.ContainerSpec;
+    assert.ok(!('SwapBytes' in of(51).TaskTemplate.Resources) && 'OomScoreAdj' in container(51));
+    assert.ok(!('OomScoreAdj' in container(45)) && 'Seccomp' in container(45).Privileges);
+    assert.ok(!container(45).Mounts.some((m) => 'Options' in (m.TmpfsOptions ?? {})));
+    assert.deepEqual(container(43).Privileges, { CredentialSpec: null, SELinuxContext: null });
+    assert.ok(!('StartInterval' in container(43).Healthcheck) && 'Ulimits' in container(43));
+    assert.ok(!('Ulimits' in container(40)) && !('CapabilityAdd' in container(40)) && 'Sysctls' in container(40));
+    assert.ok('MaxReplicas' in of(40).TaskTemplate.Placement);
+    assert.ok(!('Sysctls' in container(39)) && !('MaxReplicas' in of(39).TaskTemplate.Placement));
   });
 });

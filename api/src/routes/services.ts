@@ -3,6 +3,7 @@ import { SwarmtsError } from '@swarmts/lib';
 import { readExtensions, type Service, type ServiceSpec } from '@swarmts/proto';
 import type { ServiceWithCounts } from '../backend.js';
 import { serviceJson, serviceTexts, withStatus } from '../convert/service.js';
+import { serviceOfVersion } from '../convert/service-by-version.js';
 import { withDefaults } from '../convert/service-defaults.js';
 import { readServiceSpec } from '../convert/service-spec.js';
 import { accepts, acceptsLabels, checkWords, type FilterArgs, parseFilters } from '../filters.js';
@@ -35,7 +36,7 @@ export function serviceRoutes(c: RouteContext): Route[] {
       });
     }),
     route('POST', '/services/create', async (call) => {
-      const spec = withAuth(readServiceSpec(await readJson(call)), storedRegistryAuth(call.headers[REGISTRY_AUTH]));
+      const spec = withAuth(await readSpec(call), storedRegistryAuth(call.headers[REGISTRY_AUTH]));
       const pinned = await pinForOldClients(c, call, spec);
       const { id, warnings } = await swarm.createService(pinned.spec);
       return json({ ID: id, ...warningsJson([...pinned.warnings, ...warnings]) }, 201);
@@ -55,7 +56,7 @@ export function serviceRoutes(c: RouteContext): Route[] {
       const version = objectVersion(call.query);
       const rollback = readRollback(call.query);
       const id = call.params.id ?? '';
-      const spec = await withStoredAuth(c, call, id, readServiceSpec(await readJson(call)));
+      const spec = await withStoredAuth(c, call, id, await readSpec(call));
       const pinned = rollback ? { spec, warnings: [] } : await pinForOldClients(c, call, spec);
       const { warnings } = await swarm.updateService(id, version, pinned.spec, { rollback });
       const all = [...pinned.warnings, ...warnings];
@@ -93,6 +94,10 @@ export function serviceRoutes(c: RouteContext): Route[] {
       });
     }),
   ];
+}
+
+async function readSpec(call: Call): Promise<ServiceSpec> {
+  return serviceOfVersion(readServiceSpec(await readJson(call)), call.apiVersion);
 }
 
 /** What the service scales between, and what was done so far. */
