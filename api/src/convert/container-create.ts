@@ -276,11 +276,28 @@ export function readWish(target: string, o: JsonObject | undefined): NetworkWish
     target,
     aliases: o?.strings('Aliases') ?? [],
     links: (o?.strings('Links') ?? []).map(readLink),
-    addresses: [ipam?.string('IPv4Address') ?? '', ipam?.string('IPv6Address') ?? ''].filter((a) => a !== ''),
+    addresses: fixedAddresses(target, ipam),
     ...(mac === '' ? {} : { mac: validMac(mac) }),
     ...(Object.keys(driverOptions).length > 0 ? { driverOptions } : {}),
     ...(gatewayPriority === 0 ? {} : { gatewayPriority }),
   };
+}
+
+/** Throws 'invalid-argument' with all that is wrong. */
+function fixedAddresses(target: string, ipam: JsonObject | undefined): readonly string[] {
+  const given = ([4, 6] as const).map((family) => ({ family, text: ipam?.string(`IPv${family}Address`) ?? '' }));
+  const wrong = given.filter(
+    ({ family, text }) => text !== '' && (isIP(text) !== family || /^(0\.0\.0\.0|::)$|%/.test(text)),
+  );
+  // The node's own network has words of its own for them.
+  if (wrong.length > 0 && target !== BRIDGE) {
+    const what = wrong.map(({ family, text }) => `invalid IPv${family} address: ${text}`).join('\n');
+    throw new SwarmtsError(
+      'invalid-argument',
+      `invalid config for network ${target}: invalid endpoint settings:\n${what}`,
+    );
+  }
+  return given.map(({ text }) => text).filter((text) => text !== '');
 }
 
 /** They would be without effect. Options of drivers that no driver knows are kept for those who inspect, as Docker does. */

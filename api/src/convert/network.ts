@@ -2,13 +2,14 @@
 import { SwarmtsError } from '@swarmts/lib';
 import { Driver, IpamConfig, IpamOptions, type Network, NetworkSpec, networkDriver } from '@swarmts/proto';
 import type { ContainerNetwork, ContainerSummary } from '../backend.js';
+import { type ApiVersion, SINCE } from '../http/api-version.js';
 import type { JsonObject } from '../json/object.js';
 import { omitEmpty, timeJson } from '../json/write.js';
 import { annotationsJson, driverJson, metaJson, readAnnotations } from './annotations.js';
 
 /** The body of POST /networks/create for a swarm network. */
-export function readNetworkSpec(o: JsonObject): NetworkSpec {
-  if (o.raw('EnableIPv4') === false) {
+export function readNetworkSpec(o: JsonObject, [, minor]: ApiVersion): NetworkSpec {
+  if (minor >= SINCE.gatewayPriority && o.has('EnableIPv4') && !o.boolean('EnableIPv4')) {
     throw new SwarmtsError('unsupported', 'networks without IPv4 are not supported by this release of swarmts');
   }
   const ipam = o.object('IPAM');

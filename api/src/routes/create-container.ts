@@ -6,6 +6,7 @@ import { SINCE } from '../http/api-version.js';
 import { type Call, json, type Reply, readJson } from '../http/exchange.js';
 import type { JsonObject } from '../json/object.js';
 import type { RouteContext } from './context.js';
+import { checkEndpoints } from './endpoint-check.js';
 
 const OF_CONTAINER = 'container:';
 
@@ -19,6 +20,7 @@ export async function createContainer(c: RouteContext, call: Call): Promise<Repl
   const given = readContainerCreate(body, query.get('name') ?? '', query.get('platform') ?? '');
   const advice = adviceOn(body, apiVersion[1]);
   const spec = await asOfOldClient(c, call, given);
+  await checkEndpoints(c.backend, spec.networks ?? []);
   for (const mode of [spec.pidMode, spec.ipcMode]) await checkPeer(c, mode);
   const { id: Id, warnings } = await c.backend.node.createContainer(spec);
   return json({ Id, Warnings: [...warnings, ...advice] }, 201);

@@ -64,6 +64,37 @@ describe('network routes', () => {
     }
   });
 
+  it('refuse addresses that a container cannot have there, all at once, when it is made and later', async () => {
+    const IPAM = { Config: [{ Subnet: '10.9.0.0/24', Gateway: '10.9.0.1' }] };
+    await post('/networks/create', { Name: 'x', IPAM });
+    const at = (IPv4Address: string, IPv6Address = '') => ({ IPAMConfig: { IPv4Address, IPv6Address } });
+    const create = (endpoint: object, network = 'x') =>
+      post('/containers/create', { Image: 'alpine:3', NetworkingConfig: { EndpointsConfig: { [network]: endpoint } } });
+    const none = (address: string) => `no configured subnet contains IP address ${address}`;
+    const prefix = 'invalid config for network x: invalid endpoint settings:\\n';
+    assert.equal(
+      await create(at('10.8.0.5', 'fd00::5')),
+      `400 {"message":"${prefix}${none('10.8.0.5')}\\n${none('fd00::5')}"}\n`,
+    );
+    assert.equal(
+      await create(at('fd00::5', 'x')),
+      `400 {"message":"${prefix}invalid IPv4 address: fd00::5\\ninvalid IPv6 address: x"}\n`,
+    );
+    assert.match(await create(at('0.0.0.0')), /^400 .*invalid IPv4 address: 0.0.0.0/);
+    assert.match(await create(at('10.9.0.5')), /^201 /);
+    assert.match(await create(at('10.8.0.5'), 'unknown'), /^201 /);
+    const connect = (endpoint: object) =>
+      post('/networks/x/connect', { Container: 'web.1.task', EndpointConfig: endpoint });
+    assert.match(await connect(at('10.8.0.5')), /^400 .*"invalid endpoint settings:\\nno configured subnet contains/);
+    assert.match(await connect(at('10.9.0.6')), /^200 /);
+  });
+
+  it('have IPv4, where the client knows that they might not', async () => {
+    assert.match(await post('/networks/create', { Name: 'x', EnableIPv4: false }), /^501 .*without IPv4/);
+    assert.match(await post('/networks/create', { Name: 'x', EnableIPv4: 'x' }), /^400 .*EnableIPv4 must be a boolean/);
+    assert.match(await post('/v1.47/networks/create', { Name: 'x', EnableIPv4: false }), /^201 /);
+  });
+
   it('warn of a name for a device that there is not', async () => {
     const named = { Name: 'x', Options: { 'com.docker.network.bridge.name': 'br-x' } };
     assert.match(await post('/networks/create', named), /^201 .*bridge.name has no effect: .*no device on the node/);

@@ -24,11 +24,12 @@ import {
   type FilterArgs,
   parseFilters,
 } from '../filters.js';
-import { SINCE } from '../http/api-version.js';
+import { type ApiVersion, SINCE } from '../http/api-version.js';
 import { type Call, empty, flag, json, type Reply, readJson } from '../http/exchange.js';
 import { type Route, route } from '../http/router.js';
 import type { JsonObject } from '../json/object.js';
 import type { RouteContext } from './context.js';
+import { checkEndpoint } from './endpoint-check.js';
 import { networkStatus } from './network-status.js';
 
 type NetworkJson = Readonly<Record<string, unknown>>;
@@ -67,7 +68,9 @@ export function networkRoutes(c: RouteContext): Route[] {
       const status = isLean ? await networkStatus(c.backend, found, containers) : {};
       return json({ ...familiesFor(call), ...found.json(containers), ...parties, ...status });
     }),
-    route('POST', '/networks/create', async (call) => json(await create(c, await readJson(call)), 201)),
+    route('POST', '/networks/create', async (call) =>
+      json(await create(c, await readJson(call), call.apiVersion), 201),
+    ),
     route('POST', '/networks/prune', async (call) => json({ NetworksDeleted: await prune(c, call.query) })),
     route('POST', '/networks/{id}/connect', async (call) => {
       const body = await readJson(call);
@@ -77,6 +80,7 @@ export function networkRoutes(c: RouteContext): Route[] {
       const { id, name } = await reachable(c, ref(call));
       const wish = readWish(name, body.object('EndpointConfig'));
       if (id === builtinNetworks.bridge.id) refuseOnBridge(wish);
+      await checkEndpoint(c.backend, wish);
       await c.backend.node.connectContainer(container.id, wish);
       return empty(200);
     }),
@@ -200,12 +204,12 @@ function refuseHostAndNone(ref: string): void {
   throw new SwarmtsError('permission-denied', why);
 }
 
-async function create(c: RouteContext, body: JsonObject): Promise<NetworkJson> {
+async function create(c: RouteContext, body: JsonObject, version: ApiVersion): Promise<NetworkJson> {
   const driver = body.string('Driver');
   const scope = body.string('Scope');
   if (!['', 'local', 'swarm'].includes(scope))
     throw new SwarmtsError('invalid-argument', `invalid scope ${JSON.stringify(scope)}: use local or swarm as --scope`);
-  const spec = readNetworkSpec(body);
+  const spec = readNetworkSpec(body, version);
   const name = spec.annotations?.name ?? '';
   if (PREDEFINED.has(name)) {
     throw new SwarmtsError('permission-denied', `operation is not permitted on predefined ${name} network`);
