@@ -15,6 +15,8 @@ describe('changes of limits', () => {
     assert.deepEqual(changes({ PidsLimit: 0 }), { pidsLimit: 0 });
     assert.deepEqual(changes({ PidsLimit: -1 }), { pidsLimit: 0 });
     assert.deepEqual(changes({ PidsLimit: null }), {});
+    assert.deepEqual(changes({ PidsLimit: 16 }, 40), { pidsLimit: 16 });
+    assert.deepEqual(changes({ PidsLimit: 16 }, 39), {}, 'clients of before are not listened to');
   });
 
   it('may take the limits of devices away, with an empty list', () => {

@@ -53,10 +53,12 @@ const DEVICE_LIMITS = {
 export function readLimitChanges(o: JsonObject, [, minor]: ApiVersion): Partial<ContainerLimits> {
   const limits = readLimits(o);
   const changes = Object.entries(limits).filter(
-    ([k, v]) => v !== 0 && v !== '' && !(k in DEVICE_LIMITS) && !(Array.isArray(v) && v.length === 0),
+    ([k, v]) =>
+      v !== 0 && v !== '' && k !== 'pidsLimit' && !(k in DEVICE_LIMITS) && !(Array.isArray(v) && v.length === 0),
   );
-  // No limit is a change as well.
-  if (o.has('PidsLimit')) changes.push(['pidsLimit', Math.max(0, o.integer('PidsLimit'))]);
+  // No limit is a change as well. Clients of before were not listened to.
+  if (o.has('PidsLimit') && minor >= SINCE.pidsChanges)
+    changes.push(['pidsLimit', Math.max(0, o.integer('PidsLimit'))]);
   // Entries of a ContainerLimits are one again, with fewer fields.
   return { ...(Object.fromEntries(changes) as Partial<ContainerLimits>), ...deviceChanges(o, limits, minor) };
 }

@@ -17,12 +17,17 @@ describe('links of a container', () => {
     assert.equal(linkJson('web', { container: 'db', alias: 'd' }), '/db:/web/d');
   });
 
+  it('may name the alias as a path', () => {
+    assert.deepEqual(readLink('db:/mysql'), { container: 'db', alias: 'mysql' });
+  });
+
   it('are refused in any other form', () => {
     for (const [text, message] of [
       ['', /invalid empty value for links/],
       ['a:b:c', /bad format for links: a:b:c/],
       [':b', /bad format for links: :b/],
       ['a:', /bad format for links: a:/],
+      ['a:/', /bad format for links: a:\//],
     ] as const) {
       assert.throws(() => readLink(text), message);
     }

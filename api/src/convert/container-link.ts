@@ -9,8 +9,9 @@ export function readLink(text: string): ContainerLink {
   if (more.length > 0 || container === '' || alias === '') {
     throw new SwarmtsError('invalid-argument', `bad format for links: ${text}`);
   }
-  if (!container.startsWith('/')) return { container, alias };
-  return { container: container.slice(1), alias: alias.slice(alias.lastIndexOf('/') + 1) };
+  const name = alias.slice(alias.lastIndexOf('/') + 1);
+  if (name === '') throw new SwarmtsError('invalid-argument', `bad format for links: ${text}`);
+  return { container: container.replace(/^\//, ''), alias: name };
 }
 
 /** As a container is inspected. */

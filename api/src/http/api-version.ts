@@ -9,6 +9,8 @@ export const MIN_API_VERSION: ApiVersion = [1, 24];
 
 /** From which minor version on answers have, or have no more, what they are named after. */
 export const SINCE = {
+  /** The number of processes of a container that is there can be changed. */
+  pidsChanges: 40,
   /** Several networks of a container that is made, names of endpoints, states of runtimes, directories of CDI. */
   severalNetworks: 44,
   /** Whether mounts are read-only with what is mounted below them. */
