@@ -164,8 +164,8 @@ describe('the body of a create', () => {
 
   it('knows no isolation and no kinds of mounts but its own', () => {
     refused({ Isolation: 'hyperv' }, 'Invalid isolation: "hyperv" - linux only supports \'default\'');
-    const mount = { Type: 'image', Source: 'x', Target: '/y' };
-    refused({ Mounts: [mount] }, 'invalid mount config for type "image": mount type unknown');
+    const mount = { Type: 'npipe', Source: 'x', Target: '/y' };
+    refused({ Mounts: [mount] }, 'invalid mount config for type "npipe": mount type unknown');
     const fresh = { Type: 'volume', Target: '/y', ReadOnly: true };
     const why = 'must not set ReadOnly mode when using anonymous volumes';
     refused({ Mounts: [fresh] }, `invalid mount config for type "volume": ${why}`);
