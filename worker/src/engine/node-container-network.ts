@@ -1,7 +1,8 @@
 /**
- * All networks of the node as the engine needs them. A container without wishes is on the node's local network alone; others get
- * one leg per network, and a leg of the local one as their way out (default-gateway) where they are not on it, unless all their networks are internal:
- * then nothing of theirs is published either, as with Docker. The ingress network's leg has the default route, so that whatever comes in through the mesh is answered there.
+ * All networks of the node as the engine needs them. A container without wishes is on the node's local network alone; others get one
+ * leg per network, and a leg of the local one as their way out (default-gateway) where they are not on it, unless all their networks are
+ * internal: then nothing of theirs is published either, as with Docker. The ingress network's leg has the default route, so that
+ * whatever comes in through the mesh is answered there.
  */
 import { rm } from 'node:fs/promises';
 import { setImmediate as immediate } from 'node:timers/promises';
