@@ -21,8 +21,18 @@ describe('leaving a swarm', () => {
         left.push(`${id} ${n.id}`);
       },
     };
-    await leaveSwarmNetworks(engine, { warn: (m, f) => warnings.push(`${m}: ${String(f?.error)}`) });
-    assert.deepEqual(left, ['a id-over', 'c id-over']);
-    assert.deepEqual(warnings, ['a container stays on a network of the swarm that was left: no such device']);
+    const note = (m: string, f?: Readonly<Record<string, unknown>>) => warnings.push(`${m}: ${String(f?.error)}`);
+    const networks = {
+      leave: async () => {
+        left.push('all');
+        throw new Error('busy');
+      },
+    };
+    await leaveSwarmNetworks({ engine, networks, log: { warn: note, error: note } });
+    assert.deepEqual(left, ['a id-over', 'c id-over', 'all']);
+    assert.deepEqual(warnings, [
+      'a container stays on a network of the swarm that was left: no such device',
+      'networks of the swarm were not taken down: Error: busy',
+    ]);
   });
 });

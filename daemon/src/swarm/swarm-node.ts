@@ -593,10 +593,7 @@ export class SwarmNode {
     this.#record = undefined;
     this.#error = '';
     this.#changed();
-    await leaveSwarmNetworks(this.#o.engine, this.#o.log);
-    await this.#o.networks
-      .leave()
-      .catch((e: unknown) => this.#o.log.error('networks of the swarm were not taken down', { error: e }));
+    await leaveSwarmNetworks(this.#o);
     await this.#file.remove();
     await rm(this.#o.dir, { recursive: true, force: true });
   }
