@@ -17,6 +17,8 @@ export const SINCE = {
   deepReadOnly: 44,
   /** Aliases are those that were asked for. */
   plainAliases: 45,
+  /** A directory within a volume. */
+  subpaths: 45,
   annotations: 46,
   /** Events of images that were built. */
   createdImages: 46,

@@ -1,6 +1,7 @@
 /** POST /containers/create: by the version of the API what defaults are, what is refused, and what the client is warned of. */
 import { isSwarmtsError, SwarmtsError } from '@swarmts/lib';
-import type { ContainerCreate, NetworkWish } from '../backend.js';
+import type { ContainerCreate } from '../backend.js';
+import { containerOfVersion } from '../convert/container-by-version.js';
 import { readContainerCreate } from '../convert/container-create.js';
 import { SINCE } from '../http/api-version.js';
 import { type Call, json, type Reply, readJson } from '../http/exchange.js';
@@ -34,15 +35,9 @@ async function asOfOldClient({ backend }: RouteContext, call: Call, spec: Contai
     const what = `Container cannot be connected to network endpoints: ${networks.sort().join(', ')}`;
     throw new SwarmtsError('invalid-argument', what);
   }
-  const equal = minor < SINCE.gatewayPriority && spec.networks ? { networks: spec.networks.map(withoutPriority) } : {};
-  const shares = minor < 40 && spec.ipcMode === '' ? { ipcMode: 'shareable' } : {};
-  if (minor >= 41 || spec.cgroupnsMode !== '' || (await backend.system.info()).cgroupVersion === '2')
-    return { ...spec, ...shares, ...equal };
-  return { ...spec, ...shares, ...equal, cgroupnsMode: 'host' };
-}
-
-function withoutPriority({ gatewayPriority: _none, ...wish }: NetworkWish): NetworkWish {
-  return wish;
+  const known = containerOfVersion(spec, minor);
+  if (minor >= 41 || spec.cgroupnsMode !== '' || (await backend.system.info()).cgroupVersion === '2') return known;
+  return { ...known, cgroupnsMode: 'host' };
 }
 
 /** Clients that do not know an option cannot mean it. */
@@ -50,6 +45,9 @@ function refuseNewMounts(body: JsonObject, minor: number): void {
   const mounts = body.object('HostConfig')?.objects('Mounts') ?? [];
   if (minor < SINCE.imageMounts && mounts.some((m) => m.string('Type') === 'image')) {
     throw new SwarmtsError('invalid-argument', 'invalid mount config for type "image": mount type unknown');
+  }
+  if (minor < SINCE.subpaths && mounts.some((m) => (m.object('VolumeOptions')?.string('Subpath') ?? '') !== '')) {
+    throw new SwarmtsError('invalid-argument', `VolumeOptions.Subpath needs API v1.${SINCE.subpaths} or newer`);
   }
   if (minor >= SINCE.deepReadOnly || !mounts.some((m) => m.object('BindOptions')?.boolean('ReadOnlyForceRecursive')))
     return;

@@ -75,6 +75,8 @@ function versionJson(version: string, s: SystemInfo): Record<string, unknown> {
 }
 
 /** Registries there need no TLS. */
+/** Registries that may not have what is not to be distributed: there are none, and newer clients do not ask. */
+const NO_ARTIFACTS = { AllowNondistributableArtifactsCIDRs: null, AllowNondistributableArtifactsHostnames: null };
 const LOOPBACK = '127.0.0.0/8';
 
 const withSlash = (url: string) => (url.endsWith('/') ? url : `${url}/`);
@@ -133,6 +135,7 @@ function infoJson(s: SystemInfo, nowMs: number, [, minor]: ApiVersion): Record<s
         ...s.insecureRegistries.filter((r) => !isSubnet(r)).map((r) => index(r, false)),
       ]),
       Mirrors: s.registryMirrors.map(withSlash),
+      ...(minor < SINCE.firewallBackend ? NO_ARTIFACTS : {}),
     },
     NCPU: s.cpus,
     MemTotal: s.memoryBytes,

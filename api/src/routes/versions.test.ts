@@ -1,5 +1,6 @@
 /** What a client gets, and may ask for, by the version of the API that it speaks. */
 import assert from 'node:assert/strict';
+import type { ContainerCreate } from '../backend.js';
 import { Harness } from '../testing/harness.js';
 import { container } from '../testing/memory-backend.js';
 
@@ -357,5 +358,33 @@ describe('by version of the API', () => {
       assert.equal(found, expected, path);
       assert.match(message, what);
     }
+  });
+
+  it('a container has nothing that the client’s version does not have', async () => {
+    const { node } = api.backend;
+    const make = node.createContainer.bind(node);
+    let made: ContainerCreate | undefined;
+    node.createContainer = (c) => {
+      made = c;
+      return make(c);
+    };
+    const create = async (version: string, more: object = {}) => {
+      const mount = { Type: 'bind', Source: '/a', Target: '/b', BindOptions: { NonRecursive: true } };
+      const HostConfig = { Annotations: { a: 'b' }, Mounts: [mount], ...more };
+      const body = { Image: 'alpine:3', Healthcheck: { Test: ['NONE'], StartInterval: 5_000_000 }, HostConfig };
+      const { status, body: answer } = await api.send('POST', `/v${version}/containers/create`, { body });
+      return status === 201 ? '' : String(answer);
+    };
+    const fields = async (version: string) => {
+      assert.equal(await create(version), '');
+      return [made?.health?.startIntervalNs, made?.annotations !== undefined, made?.mounts[0]?.bindNonRecursive];
+    };
+    assert.deepEqual(await fields('1.44'), [5_000_000, true, true]);
+    assert.deepEqual(await fields('1.43'), [0, true, true]);
+    assert.deepEqual(await fields('1.42'), [0, false, true]);
+    assert.deepEqual([...(await fields('1.39')), made?.ipcMode], [0, false, undefined, 'shareable']);
+    const Mounts = [{ Type: 'volume', Source: 'v', Target: '/b', VolumeOptions: { Subpath: 'x' } }];
+    assert.match(await create('1.44', { Mounts }), /Subpath needs API v1\.45 or newer/);
+    assert.equal(await create('1.45', { Mounts }), '');
   });
 });
