@@ -42,21 +42,19 @@ function withoutSpec(t: Task): Record<string, unknown> {
   };
 }
 
+/** As in Docker, nothing of one that is only made: clients exec into what they are told of. */
+function containerStatusJson(s: TaskStatus | undefined): Record<string, unknown> | undefined {
+  if (!s?.container?.containerId || s.state < TaskState.STARTING) return undefined;
+  const { containerId, pid, exitCode, oomKilled } = s.container;
+  return { ContainerID: containerId, PID: pid, ExitCode: exitCode, ...(oomKilled ? { OOMKilled: true } : {}) };
+}
+
 function statusJson(s: TaskStatus | undefined): Record<string, unknown> {
   return {
     Timestamp: timeJson(s?.timestampMs ?? 0),
     State: taskStateName(s?.state ?? TaskState.NEW),
     ...omitEmpty({ Message: s?.message, Err: s?.err }),
-    ...(s?.container === undefined || s.container.containerId === ''
-      ? {}
-      : {
-          ContainerStatus: {
-            ContainerID: s.container.containerId,
-            PID: s.container.pid,
-            ExitCode: s.container.exitCode,
-            ...(s.container.oomKilled ? { OOMKilled: true } : {}),
-          },
-        }),
+    ...omitEmpty({ ContainerStatus: containerStatusJson(s) }),
     PortStatus: omitEmpty({ Ports: (s?.portStatus?.ports ?? []).map(portJson) }),
   };
 }
