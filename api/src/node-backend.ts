@@ -292,7 +292,8 @@ export interface NodeBackend {
     readonly options: Readonly<Record<string, string>>;
   }): Promise<VolumeSummary>;
   removeVolume(name: string, force: boolean): Promise<void>;
-  readonly bridge: BridgeNetwork;
+  /** Undefined where nobody is on the node's own network. */
+  readonly bridge: BridgeNetwork | undefined;
   /** The networks of this node alone that users have made. */
   localNetworks(): Promise<readonly Network[]>;
   createLocalNetwork(spec: NetworkSpec): Promise<string>;

@@ -31,7 +31,8 @@ const SMALL_NODE_FLAGS = ['--max-semi-space-size=2', '--max-old-space-size=128',
 export interface NodeNetworks {
   readonly containers: ContainerNetwork;
   readonly routed: RoutedNetworks;
-  readonly bridge: BridgeNetwork;
+  /** Undefined where nobody is to be on it. */
+  readonly bridge: BridgeNetwork | undefined;
   /** Networks that users have made on this node. */
   readonly own: LocalNetworks;
   readonly upkeep: NetworkUpkeep;
@@ -113,7 +114,9 @@ export async function openNetworks(
     },
   };
   return {
-    bridge: { subnet: local.subnet, gateway: local.gateway, icc: config.icc, mtu: local.mtu },
+    bridge: config.containers.withoutBridge
+      ? undefined
+      : { subnet: local.subnet, gateway: local.gateway, icc: config.icc, mtu: local.mtu },
     own,
     routed,
     containers: new NodeContainerNetwork({ local, routed, helper, source, names, logger }),

@@ -7,10 +7,10 @@ import { containersJson } from './network.js';
 /** `containers` as when one network is asked for; lists have none. */
 export function builtinNetworkJson(
   { id, name, driver }: BuiltinNetwork,
-  bridge: BridgeNetwork,
+  ownNetwork: BridgeNetwork | undefined,
   containers: readonly ContainerSummary[] = [],
 ): Record<string, unknown> {
-  const isBridge = name === builtinNetworks.bridge.name;
+  const bridge = name === builtinNetworks.bridge.name ? ownNetwork : undefined;
   return {
     Name: name,
     Id: id,
@@ -21,15 +21,15 @@ export function builtinNetworkJson(
     IPAM: {
       Driver: 'default',
       Options: null,
-      Config: isBridge ? [{ Subnet: bridge.subnet, Gateway: bridge.gateway }] : [],
+      Config: bridge ? [{ Subnet: bridge.subnet, Gateway: bridge.gateway }] : [],
     },
     Internal: false,
     Attachable: false,
     Ingress: false,
     ConfigFrom: { Network: '' },
     ConfigOnly: false,
-    Containers: isBridge ? containersJson(id, containers) : sharingJson(name, containers),
-    Options: isBridge ? bridgeOptions(bridge) : {},
+    Containers: bridge ? containersJson(id, containers) : sharingJson(name, containers),
+    Options: bridge ? bridgeOptions(bridge) : {},
     Labels: {},
   };
 }

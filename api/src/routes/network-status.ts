@@ -1,7 +1,7 @@
 /** The `Status` of a network that is inspected: its addresses, as far as this node knows of all that are in use. */
 import { isSwarmtsError, type SubnetConfig } from '@swarmts/lib';
 import { builtinNetworks, holdsAddresses, type Network } from '@swarmts/proto';
-import type { Backend, ContainerSummary } from '../backend.js';
+import type { Backend, BridgeNetwork, ContainerSummary } from '../backend.js';
 import { ipamStatusJson } from '../convert/ipam-status.js';
 
 interface Inspected {
@@ -19,8 +19,8 @@ export async function networkStatus(
 ): Promise<Readonly<Record<string, unknown>>> {
   const configs = network
     ? (network.ipam?.configs ?? [])
-    : id === builtinNetworks.bridge.id
-      ? [bridgeConfig(backend)]
+    : id === builtinNetworks.bridge.id && backend.node.bridge
+      ? [bridgeConfig(backend.node.bridge)]
       : [];
   if (scope === 'local') return { Status: ipamStatusJson(configs, localAddresses(id, containers)) };
   try {
@@ -31,7 +31,7 @@ export async function networkStatus(
   }
 }
 
-function bridgeConfig({ node: { bridge } }: Backend): SubnetConfig {
+function bridgeConfig(bridge: BridgeNetwork): SubnetConfig {
   return { subnet: bridge.subnet, gateway: bridge.gateway, ipRange: '', reserved: {} };
 }
 

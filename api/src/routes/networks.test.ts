@@ -41,6 +41,14 @@ describe('network routes', () => {
       assert.match(await post('/networks/create', body), why);
   });
 
+  it('know no bridge where the node has none for containers', async () => {
+    api.backend.node.bridge = undefined;
+    const names = ((await api.send('GET', '/networks')).json as { Name: string }[]).map((n) => n.Name);
+    assert.deepEqual([names.includes('bridge'), names.includes('host'), names.includes('none')], [false, true, true]);
+    assert.equal((await api.send('GET', '/networks/bridge')).status, 404);
+    assert.match(await post('/networks/bridge/connect', { Container: 'c' }), /^404 /);
+  });
+
   it('have names of their own, whether they are of the swarm or of the node', async () => {
     for (const [first, second] of [
       ['bridge', 'overlay'],
@@ -115,7 +123,7 @@ describe('network routes', () => {
     const inspect = async (name: string, version = '1.52') =>
       (await api.send('GET', `/v${version}/networks/${name}`)).json as Inspected;
     assert.equal((await inspect('bridge', '1.51')).Status, undefined);
-    const { subnet } = api.backend.node.bridge;
+    const { subnet } = api.backend.node.bridge ?? assert.fail();
     // Its container’s address is of another subnet.
     assert.deepEqual((await inspect('bridge')).Status?.IPAM.Subnets, {
       [subnet]: { IPsInUse: 3, DynamicIPsAvailable: 65533 },

@@ -115,8 +115,10 @@ function familiesFor({ apiVersion: [, minor] }: Call): Readonly<Record<string, b
 }
 
 async function allNetworks({ backend }: RouteContext): Promise<readonly KnownNetwork[]> {
-  const builtin = Object.values(builtinNetworks).map((n): KnownNetwork => {
-    const json = (containers?: readonly ContainerSummary[]) => builtinNetworkJson(n, backend.node.bridge, containers);
+  const { bridge } = backend.node;
+  const there = Object.values(builtinNetworks).filter((n) => bridge || n !== builtinNetworks.bridge);
+  const builtin = there.map((n): KnownNetwork => {
+    const json = (containers?: readonly ContainerSummary[]) => builtinNetworkJson(n, bridge, containers);
     return { ...n, kind: 'builtin', scope: 'local', json };
   });
   const local = (await backend.node.localNetworks()).map((n) => known(n, 'local'));
@@ -188,7 +190,7 @@ async function reachable(c: RouteContext, ref: string): Promise<Pick<KnownNetwor
   try {
     return findNetwork(await allNetworks(c), ref, '');
   } catch (e) {
-    if (!isSwarmtsError(e, 'not-found')) throw e;
+    if (!isSwarmtsError(e, 'not-found') || findBuiltinNetwork(ref)) throw e;
     return { id: ref, name: ref };
   }
 }

@@ -102,7 +102,7 @@ export class MemoryNode implements NodeBackend {
     this.containerList.splice(this.containerList.indexOf(found), 1);
   }
 
-  readonly bridge: BridgeNetwork = { subnet: '172.30.0.0/16', gateway: '172.30.0.1', icc: true, mtu: 1500 };
+  bridge: BridgeNetwork | undefined = { subnet: '172.30.0.0/16', gateway: '172.30.0.1', icc: true, mtu: 1500 };
 
   async localNetworks(): Promise<readonly Network[]> {
     return this.networkList;

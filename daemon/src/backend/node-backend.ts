@@ -33,14 +33,14 @@ export class EngineNodeBackend implements NodeBackend {
   readonly #engine: ContainerEngine;
   readonly #networks: LocalNetworks;
   readonly #routed: Pick<RoutedNetworks, 'views'>;
-  readonly bridge: BridgeNetwork;
+  readonly bridge: BridgeNetwork | undefined;
 
   constructor(
     engine: ContainerEngine,
     networks: {
       readonly own: LocalNetworks;
       readonly routed: Pick<RoutedNetworks, 'views'>;
-      readonly bridge: BridgeNetwork;
+      readonly bridge: BridgeNetwork | undefined;
     },
   ) {
     this.#engine = engine;

@@ -151,6 +151,12 @@ describe('the configuration of the daemon', () => {
       '10.1.0.1/24',
     );
     assert.equal(configOf().bridgeSubnet, '172.30.0.0/16');
+    const none = configOf('--bridge=none');
+    assert.deepEqual(
+      [none.containers.withoutBridge, none.warnings, configOf().containers.withoutBridge],
+      [true, [], undefined],
+    );
+    assert.match(configOf('-b', 'br0').warnings.join(), /bridge is ignored unless it is none/);
     const inFile = (pool: string) => configOf(file(`{"default-address-pools": ${pool}}`)).defaultAddressPools;
     assert.deepEqual(inFile('[{"base": "10.10.0.0/16", "size": 24}]'), [{ base: '10.10.0.0/16', bits: 24 }]);
     assert.throws(() => inFile('[{"base": "10.10.0.0/16", "size": 8}]'), /subnets has to be from 16 to 29/);

@@ -125,7 +125,6 @@ function parseFlags(argv: readonly string[]): Values {
   }
   for (const [name, { kind }] of Object.entries({ ...IGNORED, ...REFUSED }))
     options[name] = { type: kind === 'boolean' ? 'boolean' : 'string', multiple: kind === 'list' };
-  options.bridge = { type: 'string', short: 'b' };
   // pflag's --flag=true has no counterpart in parseArgs.
   const refused: Record<string, false> = {};
   const normal = argv.flatMap((a) => {
@@ -184,6 +183,9 @@ function merge(flags: Values, file: Values): DaemonConfig {
     if (flags[name] !== undefined || file[key] !== undefined)
       warnings.push(`${key} has no meaning for swarmtsd and is ignored: ${why}`);
   }
+  if (!['', 'none'].includes(text('bridge', ''))) {
+    warnings.push('bridge is ignored unless it is none: the local network has a bridge of its own');
+  }
   for (const [name, { key = name, why }] of Object.entries(REFUSED)) {
     if (flags[name] !== undefined || file[key] !== undefined)
       throw new SwarmtsError('invalid-argument', `${key} cannot be used with swarmtsd: ${why}`);
@@ -232,6 +234,7 @@ function merge(flags: Values, file: Values): DaemonConfig {
       ipcMode: value('default-ipc-mode'),
       cgroupnsMode: value('default-cgroupns-mode'),
       hostIp: value('ip'),
+      bridge: value('bridge'),
     }),
     initPath: text('init-path', ''),
     mtu: number('mtu', 1500),

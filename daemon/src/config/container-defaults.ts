@@ -16,6 +16,7 @@ export interface ContainerSettings {
   readonly ipcMode: unknown;
   readonly cgroupnsMode: unknown;
   readonly hostIp: unknown;
+  readonly bridge: unknown;
 }
 
 /** Throws SwarmtsError 'invalid-argument' that names the setting. */
@@ -37,6 +38,7 @@ export function containerDefaults(s: ContainerSettings): ContainerDefaults {
     ipcMode: oneOf('default-ipc-mode', s.ipcMode, ['private', 'shareable']),
     cgroupnsMode: oneOf('default-cgroupns-mode', s.cgroupnsMode, ['private', 'host']),
     ...(hostIp === '' ? {} : { hostIp }),
+    ...(s.bridge === 'none' ? { withoutBridge: true } : {}),
   };
 }
 

@@ -28,6 +28,24 @@ describe('what containers get that do not say otherwise', () => {
     assert.deepEqual(c.ports, [{ ...port, hostIp: '127.0.0.1' }]);
   });
 
+  it('is no place on the node’s own network where there is none', () => {
+    const own = containerConfig('image', []);
+    const wish = (target: string) => ({ target, aliases: [], addresses: [] });
+    const of = (c: Partial<typeof own>) => {
+      const { networkMode, networks, ports } = withDefaults(
+        { ...own, networkMode: 'local', ...c },
+        { ...PLAIN_DEFAULTS, withoutBridge: true },
+        2,
+      );
+      return [networkMode, networks?.map((n) => n.target), ports.length];
+    };
+    assert.deepEqual(of({ ports: [port] }), ['none', [], 0]);
+    assert.deepEqual(of({ networks: [wish('bridge')] }), ['none', [], 0]);
+    assert.deepEqual(of({ networks: [wish('bridge'), wish('back')], ports: [port] }), ['local', ['back'], 1]);
+    assert.deepEqual(of({ networkMode: 'host' }), ['host', undefined, 0]);
+    assert.deepEqual(of({ networkContainer: 'c' }), ['local', undefined, 0]);
+  });
+
   it('is a namespace of cgroups of one’s own where they are of version 2, unless the daemon was told', () => {
     const own = containerConfig('image', []);
     const modeOf = (c: typeof own, version: 1 | 2, cgroupnsMode = '') =>

@@ -19,6 +19,8 @@ export interface ContainerDefaults {
   readonly cgroupnsMode?: string;
   /** Where ports of containers on the node's own network are published that name no address. */
   readonly hostIp?: string;
+  /** Nobody is on the node's own network: who would be is on the others of its wishes, or on none. */
+  readonly withoutBridge?: boolean;
 }
 
 export const PLAIN_DEFAULTS: ContainerDefaults = { log: { driver: 'json-file', options: {} } };
@@ -42,6 +44,7 @@ export function withDefaults(config: ContainerConfig, d: ContainerDefaults, cgro
       ? { resources: { ...config.resources, ulimits: ulimitsOf(config.resources.ulimits, d.ulimits) } }
       : {}),
     ports: portsOf(config, d.hostIp),
+    ...(d.withoutBridge ? unbridged(config) : {}),
   };
 }
 
@@ -52,6 +55,13 @@ export function defaultCgroupnsMode({ cgroupnsMode }: ContainerDefaults, cgroups
 
 function cgroupnsOf({ privileged }: ContainerConfig, d: ContainerDefaults, cgroups: CgroupVersion): string {
   return privileged && cgroups === 1 ? 'host' : defaultCgroupnsMode(d, cgroups);
+}
+
+/** What is published needs a network. */
+function unbridged(c: ContainerConfig): Partial<ContainerConfig> {
+  if (c.networkMode !== 'local' || c.networkContainer || c.networkNamespace) return {};
+  const networks = (c.networks ?? []).filter((n) => !isWishFor(n, builtinNetworks.bridge));
+  return networks.length > 0 ? { networks } : { networkMode: 'none', networks: [], ports: [] };
 }
 
 /** The setting is for the node's own network: others have an option of their own. */
