@@ -222,14 +222,14 @@ export async function drain(request: IncomingMessage): Promise<void> {
 }
 
 /**
- * Goes on throwing the body away for a while after the answer, and ends the connection then: a client that cannot write any more may
+ * Goes on throwing the body away until a while after the answer, and ends the connection then: a client that cannot write any more may
  * not look whether it was answered.
  */
 export function linger(request: IncomingMessage, response: ServerResponse): void {
+  request.resume();
   response.once('finish', () => {
     const timer = setTimeout(() => request.destroy(), MAX_LINGER_MS);
     request.once('close', () => clearTimeout(timer));
-    request.resume();
   });
 }
 

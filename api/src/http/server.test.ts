@@ -16,6 +16,21 @@ describe('the API server', () => {
   });
   afterEach(() => api.stop());
 
+  it('notices that a client has gone which sent more behind a stream that does not end', async () => {
+    const listeners = () => process.getActiveResourcesInfo().filter((r) => r === 'PipeWrap').length;
+    const before = listeners();
+    const body = 'x'.repeat(500_000);
+    // One that is answered without a look at its body, and one that is refused.
+    for (const path of ['/volumes/prune', '/volumes/none']) {
+      const more = `POST ${path} HTTP/1.1\r\nHost: x\r\nContent-Length: ${body.length}\r\n\r\n${body}`;
+      const socket = connect(api.socket, () => socket.write(`GET /events HTTP/1.1\r\nHost: x\r\n\r\n${more}`));
+      await once(socket, 'data');
+      socket.destroy();
+      for (let turn = 0; turn < 300 && listeners() > before; turn++) await new Promise((r) => setTimeout(r, 10));
+      assert.equal(listeners(), before, path);
+    }
+  });
+
   it('answers a ping with its versions and the state of the swarm', async () => {
     for (const method of ['GET', 'HEAD']) {
       const a = await api.send(method, '/_ping');

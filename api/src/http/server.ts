@@ -194,6 +194,8 @@ export class HttpApiServer implements ApiServer {
       const reply = await this.#route(request, signal, body, identify);
       if (gone.signal.aborted || response.headersSent) return;
       await send(reply, request.method === 'HEAD', response, signal);
+      // Node does so when the answer has gone out, which it may not for long: behind a stream, nothing else would be read, not even the end.
+      if (!request.complete) request.resume();
     } catch (e) {
       if (gone.signal.aborted) return;
       await this.#fail(e, request, response);
