@@ -2,9 +2,9 @@
  * Gives a running container the limits of its block devices anew. Past the runtime: runc changes none of them, and neither runtime takes
  * one away.
  */
-import { existsSync, writeFileSync } from 'node:fs';
+import { existsSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { isSwarmtsError } from '@swarmts/lib';
+import { isSwarmtsError, SwarmtsError } from '@swarmts/lib';
 import { numbersOf } from '../runtime/devices.js';
 import type { MountInfo } from '../runtime/mountinfo.js';
 import type { ContainerResources, Throttle } from './container-config.js';
@@ -26,6 +26,13 @@ const KINDS = [
     none: 'default',
   },
 ] as const;
+
+/** Throws 'invalid-argument' for what is no block device: the kernel would not say which one it is. */
+export function checkBlockDevices(change: Partial<ContainerResources>): void {
+  const paths = KINDS.flatMap(({ limit }) => change[limit] ?? []).map((t) => t.path);
+  const wrong = paths.find((path) => statSync(path, { throwIfNoEntry: false })?.isBlockDevice() === false);
+  if (wrong !== undefined) throw new SwarmtsError('invalid-argument', `${wrong} is not a block device`);
+}
 
 export function changeBlockLimits(
   mounts: readonly MountInfo[],

@@ -10,7 +10,7 @@ import { wasOomKilled } from '../runtime/oom.js';
 import { isAlive } from '../runtime/process-identity.js';
 import { signalNumber } from '../runtime/signals.js';
 import { rootfsPaths } from '../snapshots/rootfs.js';
-import { changeBlockLimits } from './block-limits.js';
+import { changeBlockLimits, checkBlockDevices } from './block-limits.js';
 import { cannotUpdate, changedResources } from './changed-resources.js';
 import type { ContainerInfo, ContainerUpdate, ExitInfo, WaitCondition } from './container-api.js';
 import { ContainerArchives } from './container-archives.js';
@@ -193,6 +193,7 @@ export class Container {
   async update(change: ContainerUpdate, allow: (r: ContainerResources) => ContainerResources): Promise<void> {
     await this.#core.lock.run(async () => {
       this.#core.mustExist();
+      checkBlockDevices(change.resources ?? {});
       const { config } = this.#core.record;
       const resources = change.resources
         ? allow(changedResources(this.#core.record, change.resources))

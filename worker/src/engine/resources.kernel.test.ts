@@ -192,6 +192,8 @@ describe('the limits of a container', function () {
     ]);
     const missing = { blkioWriteIops: [{ path: '/dev/nothing', value: 1 }] };
     await assert.rejects(bed.engine.update(id, { resources: missing }), /stat \/dev\/nothing: no such file/);
+    const noDevice = { blkioReadBps: [{ path: '/etc/passwd', value: 1 }] };
+    await assert.rejects(bed.engine.update(id, { resources: noDevice }), /^\S+: \/etc\/passwd is not a block device$/);
     assert.deepEqual(bed.engine.find(id)?.config.resources.blkioWriteIops, rate(200), 'stays as it was');
     await end(id);
   });
