@@ -6,6 +6,13 @@ export type ProgressRecord = Readonly<Record<string, unknown>>;
 /** The object of X-Registry-Auth as the client sent it, undefined without one. */
 export type RegistryCredentials = unknown;
 
+export interface ImagePlatform {
+  readonly os: string;
+  readonly architecture: string;
+  /** '' for the usual one. */
+  readonly variant: string;
+}
+
 export interface HistoryRecord {
   /** '<missing>' where the image of the step is not on this node. */
   readonly id: string;
@@ -114,7 +121,12 @@ export interface ImageBackend {
     options: { readonly auth: RegistryCredentials; readonly all: boolean },
     signal: AbortSignal,
   ): AsyncIterable<ProgressRecord>;
-  load(archive: AsyncIterable<Uint8Array>, signal: AbortSignal): Promise<readonly string[]>;
+  /** With platforms: what is for those alone. */
+  load(
+    archive: AsyncIterable<Uint8Array>,
+    platforms: readonly ImagePlatform[],
+    signal: AbortSignal,
+  ): Promise<readonly string[]>;
   save(refs: readonly string[], signal: AbortSignal): AsyncIterable<Uint8Array>;
   /** Resolves to the id. */
   importArchive(source: string | AsyncIterable<Uint8Array>, options: ImageImport, signal: AbortSignal): Promise<string>;

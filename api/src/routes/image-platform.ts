@@ -2,13 +2,8 @@
 import { isSwarmtsError, SwarmtsError } from '@swarmts/lib';
 import type { ImageSummary } from '../backend.js';
 import type { Call } from '../http/exchange.js';
+import type { ImagePlatform } from '../image-backend.js';
 import { JsonObject } from '../json/object.js';
-
-interface Platform {
-  readonly os: string;
-  readonly architecture: string;
-  readonly variant: string;
-}
 
 /** `platform`, or each of `platforms`: JSON as of the OCI image index. Throws 'not-found' where the image is of another one. */
 export function requirePlatform(call: Call, since: number, name: string, image: ImageSummary): void {
@@ -22,11 +17,11 @@ export function requirePlatform(call: Call, since: number, name: string, image: 
 }
 
 /** As Docker, clients may name several, each in a parameter of its own or all in one list. */
-function platformsOf(query: URLSearchParams): readonly Platform[] {
+export function platformsOf(query: URLSearchParams): readonly ImagePlatform[] {
   return [...query.getAll('platform'), ...query.getAll('platforms')].filter((text) => text !== '').flatMap(parse);
 }
 
-function parse(text: string): readonly Platform[] {
+function parse(text: string): readonly ImagePlatform[] {
   let value: unknown;
   try {
     value = JSON.parse(text);
@@ -36,7 +31,7 @@ function parse(text: string): readonly Platform[] {
   return (Array.isArray(value) ? value : [value]).map((one: unknown) => readPlatform(one, text));
 }
 
-function readPlatform(value: unknown, text: string): Platform {
+function readPlatform(value: unknown, text: string): ImagePlatform {
   try {
     const o = JsonObject.of(value, 'a platform');
     const platform = { os: o.string('os'), architecture: o.string('architecture'), variant: o.string('variant') };
@@ -52,7 +47,7 @@ function wrong(text: string): SwarmtsError {
   return new SwarmtsError('invalid-argument', `invalid platform ${JSON.stringify(text)}: give JSON such as ${example}`);
 }
 
-function isOf(image: ImageSummary, p: Platform): boolean {
+function isOf(image: ImageSummary, p: ImagePlatform): boolean {
   const isVariant = p.variant === '' || (image.variant ?? '') === '' || image.variant === p.variant;
   return image.os === p.os && image.architecture === p.architecture && isVariant;
 }

@@ -5,7 +5,7 @@ import { type Call, json, type Reply, readJson } from '../http/exchange.js';
 import { type Route, refuse, route } from '../http/router.js';
 import { decodeRegistryAuth, REGISTRY_AUTH } from '../registry-auth.js';
 import type { RouteContext } from './context.js';
-import { requirePlatform } from './image-platform.js';
+import { platformsOf, requirePlatform } from './image-platform.js';
 import { progressReply, progressStream } from './progress.js';
 
 export function imageTransferRoutes(c: RouteContext): Route[] {
@@ -92,8 +92,9 @@ async function importImage({ backend }: RouteContext, call: Call): Promise<Reply
 }
 
 async function load({ backend }: RouteContext, call: Call): Promise<Reply> {
+  const platforms = call.apiVersion[1] < SINCE.gatewayPriority ? [] : platformsOf(call.query);
   async function* records() {
-    for (const ref of await backend.images.load(call.body, call.signal)) {
+    for (const ref of await backend.images.load(call.body, platforms, call.signal)) {
       const kind = ref.startsWith('sha256:') ? ' ID' : '';
       yield { stream: `Loaded image${kind}: ${ref}\n` };
     }

@@ -222,6 +222,15 @@ describe('routes', () => {
     assert.deepEqual(api.backend.images.lastAuth, { username: 'u', password: 'p' });
   });
 
+  it('load what an archive has for a platform, where clients know of it', async () => {
+    const platform = encodeURIComponent('{"os":"linux","architecture":"arm64"}');
+    const load = async (version: string, value = platform) =>
+      String((await api.send('POST', `/v${version}/images/load?platform=${value}`, { raw: Buffer.alloc(9) })).body);
+    assert.match(await load('1.48'), /loaded-arm64:9/);
+    assert.match(await load('1.47'), /loaded:9/);
+    assert.match(await load('1.48', 'arm64'), /invalid platform/);
+  });
+
   it('load an archive of any size as it comes', async () => {
     const a = await api.send('POST', '/images/load', { raw: Buffer.alloc(6 * 1024 * 1024) });
     assert.deepEqual(JSON.parse(String(a.body)), { stream: `Loaded image: loaded:${6 * 1024 * 1024}\n` });

@@ -8,6 +8,7 @@ import type {
   ImageBackend,
   ImageDiskUsage,
   ImageImport,
+  ImagePlatform,
   ImagePrune,
   ProgressRecord,
   RemovedImage,
@@ -73,8 +74,9 @@ export class MemoryImages implements ImageBackend {
     yield { status: 'Pushed', id: 'abc', progressDetail: {} };
   }
 
-  async load(archive: AsyncIterable<Uint8Array>): Promise<readonly string[]> {
-    return [`loaded:${await sizeOf(archive)}`];
+  async load(archive: AsyncIterable<Uint8Array>, platforms: readonly ImagePlatform[]): Promise<readonly string[]> {
+    const of = platforms.map((p) => `-${p.architecture}`).join('');
+    return [`loaded${of}:${await sizeOf(archive)}`];
   }
 
   async *save(refs: readonly string[]): AsyncIterable<Uint8Array> {

@@ -5,6 +5,7 @@ import type {
   HistoryRecord,
   ImageBackend,
   ImageImport,
+  ImagePlatform,
   ImagePrune,
   ImageSummary,
   ProgressRecord,
@@ -71,8 +72,12 @@ export class EngineImageBackend implements ImageBackend {
     yield* records((onProgress) => this.#engine.images.push(ref, { ...options, onProgress }));
   }
 
-  async load(archive: AsyncIterable<Uint8Array>, signal: AbortSignal): Promise<readonly string[]> {
-    return this.#engine.images.load(archive, signal);
+  async load(
+    archive: AsyncIterable<Uint8Array>,
+    platforms: readonly ImagePlatform[],
+    signal: AbortSignal,
+  ): Promise<readonly string[]> {
+    return this.#engine.images.load(archive, signal, platforms);
   }
 
   save(refs: readonly string[], signal: AbortSignal): AsyncIterable<Uint8Array> {

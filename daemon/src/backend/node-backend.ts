@@ -237,7 +237,7 @@ function summaryOf(c: ContainerInfo, engine: ContainerEngine, own: LocalNetworks
     logPath: c.logPath,
     logDriver: config.log?.driver ?? 'json-file',
     logAttributes: c.logAttributes ?? {},
-    stopSignal: config.stopSignal ?? '',
+    stopSignal: c.stopSignal ?? '',
     settings: config,
     ...(c.maskedPaths ? { maskedPaths: c.maskedPaths } : {}),
     ...(c.readonlyPaths ? { readonlyPaths: c.readonlyPaths } : {}),

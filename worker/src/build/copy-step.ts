@@ -1,7 +1,7 @@
 /** COPY, ADD and the directory of WORKDIR: files that go into a layer without any container. */
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { isSwarmtsError, newHexId, SwarmtsError } from '@swarmts/lib';
+import { isSwarmtsError, messageOf, newHexId, SwarmtsError } from '@swarmts/lib';
 import { type LayerBlob, layerFrom } from '../images/image-creation.js';
 import type { StoredImage } from '../images/image-index.js';
 import { runChild } from '../snapshots/child-report.js';
@@ -106,13 +106,22 @@ async function otherRoot(stage: StageBuilder, ref: string): Promise<string> {
   const { plan, scratch, mounts } = stage.context;
   const index = stageIndex(plan.stages, ref, stage.done.length);
   if (/^\d+$/.test(ref) && index < 0) throw bad(`invalid from flag value ${ref}: index out of bounds`);
-  const image = index >= 0 ? stage.done[index]?.image : await stage.imageNamed(ref, '');
+  const image = index >= 0 ? stage.done[index]?.image : await imageFrom(stage, ref);
   const key = image?.id ?? 'scratch';
   const known = mounts.get(key);
   if (known) return known;
   const root = await mountAt(stage, image, join(scratch, `from-${newHexId().slice(0, 8)}`));
   mounts.set(key, root);
   return root;
+}
+
+async function imageFrom(stage: StageBuilder, ref: string): Promise<StoredImage> {
+  try {
+    return await stage.imageNamed(ref, '');
+  } catch (e) {
+    const code = isSwarmtsError(e) ? e.code : 'internal';
+    throw new SwarmtsError(code, `invalid from flag value ${ref}: ${messageOf(e)}`, { cause: e });
+  }
 }
 
 /** What `work` changes in the root file system of the image so far, as a layer. */

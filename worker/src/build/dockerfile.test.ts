@@ -37,7 +37,7 @@ describe('a Dockerfile', () => {
   for (const [content, message] of [
     ['', /file with no instructions/],
     ['# only a comment\n', /file with no instructions/],
-    ['FROM a\nNOPE x', /parse error line 2: unknown instruction: NOPE/],
+    ['FROM a\nNOPE x', /parse error on line 2: unknown instruction: NOPE/],
     ['FROM a\nRUN', /RUN requires at least one argument/],
     ['FROM a\nUSER', /line 2: USER requires exactly one argument/],
     ['FROM a\nCOPY --owner=x a b', /line 2: Unknown flag: owner/],

@@ -82,11 +82,11 @@ export function parseInstruction(text: string): Instruction {
 function instructionOf(original: string, line: number): Instruction {
   const word = /^\S+/.exec(original)?.[0] ?? '';
   const keyword = word.toUpperCase();
-  if (!KEYWORDS.has(keyword)) throw bad(`dockerfile parse error line ${line}: unknown instruction: ${word}`);
+  if (!KEYWORDS.has(keyword)) throw bad(`dockerfile parse error on line ${line}: unknown instruction: ${word}`);
   const [flags, text] = takeFlags(original.slice(word.length).trim(), FLAGS[keyword] ?? [], keyword, line);
   if (text === '' && keyword !== 'CMD' && keyword !== 'ENTRYPOINT') {
     const count = ONE_ARGUMENT.has(keyword) ? 'exactly' : 'at least';
-    throw bad(`dockerfile parse error line ${line}: ${keyword} requires ${count} one argument`);
+    throw bad(`dockerfile parse error on line ${line}: ${keyword} requires ${count} one argument`);
   }
   return { keyword, flags, text, original, line };
 }
@@ -104,13 +104,13 @@ function takeFlags(
     text = text.slice(m[0].length);
     const [name = '', value = ''] = splitOnce(m[1] ?? '', '=');
     if (name === '') break;
-    if (!known.includes(name)) throw bad(`dockerfile parse error line ${line}: Unknown flag: ${name}`);
+    if (!known.includes(name)) throw bad(`dockerfile parse error on line ${line}: Unknown flag: ${name}`);
     if (NEEDS_BUILDKIT.has(name)) {
       throw bad(
         `dockerfile line ${line}: the --${name} option of ${keyword} requires BuildKit, which this daemon does not have`,
       );
     }
-    if (flags.has(name)) throw bad(`dockerfile parse error line ${line}: Duplicate flag specified: ${name}`);
+    if (flags.has(name)) throw bad(`dockerfile parse error on line ${line}: Duplicate flag specified: ${name}`);
     flags.set(name, value);
   }
   return [flags, text];

@@ -13,7 +13,7 @@ export function checkInstruction(i: Instruction, escapeChar: string): void {
     check(i, escapeChar);
   } catch (e) {
     if (!isSwarmtsError(e)) throw e;
-    throw new SwarmtsError('invalid-argument', `dockerfile parse error line ${i.line}: ${e.message}`, { cause: e });
+    throw new SwarmtsError('invalid-argument', `dockerfile parse error on line ${i.line}: ${e.message}`, { cause: e });
   }
 }
 

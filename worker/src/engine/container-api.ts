@@ -88,6 +88,8 @@ export interface ContainerInfo {
   /** SELinux's, of its files; '' for none. */
   readonly mountLabel?: string;
   readonly mounts?: readonly ContainerMount[];
+  /** Its own or its image's; '' for the usual one. */
+  readonly stopSignal?: string;
   readonly user?: string;
   readonly workingDir?: string;
   readonly hostname?: string;

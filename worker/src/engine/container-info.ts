@@ -9,6 +9,7 @@ import type { ContainerLink } from './container-config.js';
 import type { ContainerRecord, ResolvedMount } from './container-record.js';
 import { type HealthState, healthAfterExit } from './health-state.js';
 import { joinedNetworks, wishedNetworks } from './joined-networks.js';
+import { DEFAULT_STOP_SIGNAL } from './merge-config.js';
 
 export interface Circumstances {
   readonly logPath: string;
@@ -54,6 +55,7 @@ export function describeContainer(record: ContainerRecord, now: Circumstances): 
     logPath: record.config.log?.driver === 'none' || !isAbsolute(logPath) ? '' : logPath,
     restartCount: record.restartCount ?? 0,
     mounts: record.mounts.filter((m) => m.tmpfsOptions === undefined || m.isListed).map(describeMount),
+    stopSignal: record.stopSignal === DEFAULT_STOP_SIGNAL ? '' : record.stopSignal,
     user: record.user,
     workingDir: record.workingDir,
     hostname: record.hostname,

@@ -17,7 +17,7 @@ export interface MergedConfig {
 }
 
 export const DEFAULT_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
-const DEFAULT_STOP_SIGNAL = 'SIGTERM';
+export const DEFAULT_STOP_SIGNAL = 'SIGTERM';
 const NAME = /^[a-zA-Z0-9][a-zA-Z0-9_.-]+$/;
 
 /** `machineName` is the hostname of the node: a container with the node's network is called the same. */

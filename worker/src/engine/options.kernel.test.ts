@@ -305,6 +305,22 @@ describe('options of containers', function () {
     assert.equal(await left(), before - 1);
   });
 
+  it('a stop signal is told of where it is not the usual one', async () => {
+    const { ref } = await registry.push('stops', [{ tar: await busyboxLayer() }], {
+      StopSignal: 'SIGKILL',
+      Cmd: ['true'],
+    });
+    await bed.engine.images.pull(ref, {});
+    const signalOf = async (from: string, more: Partial<ContainerConfig> = {}) => {
+      const id = await bed.engine.create(containerConfig(from, ['true'], more));
+      const { stopSignal } = bed.engine.find(id) ?? {};
+      await bed.engine.remove(id, { force: true, volumes: false });
+      return stopSignal;
+    };
+    assert.deepEqual([await signalOf(ref), await signalOf(image)], ['SIGKILL', '']);
+    assert.equal(await signalOf(ref, { stopSignal: 'SIGINT' }), 'SIGINT');
+  });
+
   it('a container finds the file that marks containers, and has not changed anything by it', async () => {
     const id = await bed.engine.create(containerConfig(image, ['sh', '-c', 'test -f /.dockerenv && echo marked']));
     await bed.engine.start(id);

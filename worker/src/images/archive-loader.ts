@@ -6,10 +6,11 @@ import { errnoOf, SwarmtsError } from '@swarmts/lib';
 import type { HelperApi } from '../helper/helper-api.js';
 import type { LayerStore } from '../snapshots/layer-store.js';
 import { readUnpackReport } from '../snapshots/unpack-report.js';
-import { type ArchiveEntry, type ArchiveImage, readArchive } from './archive-contents.js';
+import { type ArchiveEntry, type ArchiveImage, type ReadEntry, readArchive } from './archive-contents.js';
 import { asStorageError, type BlobStore } from './blob-store.js';
 import type { StoredImage } from './image-index.js';
-import { chainIds, type Platform, sha256Digest } from './manifest.js';
+import { chainIds, type Platform, platformName, sha256Digest } from './manifest.js';
+import { platformMismatch } from './platform-match.js';
 import { abortError, throwIfAborted } from './shared-jobs.js';
 
 const ARCHIVE_MAIN = fileURLToPath(new URL('./archive-main.js', import.meta.url));
@@ -19,6 +20,8 @@ export interface LoaderOptions {
   readonly layers: LayerStore;
   readonly helper: HelperApi;
   readonly platform: Platform;
+  /** What is loaded of an archive; none: everything, and of what has several the node's own. */
+  readonly wanted: readonly Platform[];
   readonly now: () => number;
   readonly hold: (names: readonly string[]) => void;
 }
@@ -44,7 +47,7 @@ export async function loadArchive(
     readUnpackReport(result.stdout, 'cannot load the image archive');
     // Our own child wrote it.
     const entries = JSON.parse(await readFile(join(directory, 'entries.json'), 'utf8')) as ArchiveEntry[];
-    const images = await readArchive(entries, (f) => readFile(join(directory, f.file)), options.platform);
+    const images = await wantedImages(entries, (f) => readFile(join(directory, f.file)), options);
     const loaded: LoadedImage[] = [];
     for (const image of images) loaded.push(await storeImage(image, directory, options, signal));
     return loaded;
@@ -53,6 +56,23 @@ export async function loadArchive(
   } finally {
     await rm(scratch, { recursive: true, force: true });
   }
+}
+
+async function wantedImages(
+  entries: readonly ArchiveEntry[],
+  read: ReadEntry,
+  { platform, wanted }: LoaderOptions,
+): Promise<readonly ArchiveImage[]> {
+  if (wanted.length === 0) return readArchive(entries, read, platform);
+  const found = new Map<string, ArchiveImage>();
+  for (const p of wanted) {
+    const fitting = (await readArchive(entries, read, p)).filter((i) => !platformMismatch('', p, i.config));
+    if (fitting.length === 0) {
+      throw new SwarmtsError('not-found', `the archive has no image for the platform ${platformName(p)}`);
+    }
+    for (const image of fitting) found.set(sha256Digest(image.configData), image);
+  }
+  return [...found.values()];
 }
 
 async function spool(archive: AsyncIterable<Uint8Array>, path: string, signal: AbortSignal | undefined): Promise<void> {

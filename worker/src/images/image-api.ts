@@ -138,8 +138,12 @@ export interface ImageEngine {
   /** By reference, id or unique id prefix; undefined when absent. */
   find(ref: string): Promise<ImageInfo | undefined>;
   history(ref: string): Promise<readonly HistoryLine[]>;
-  /** Loads a docker-archive or OCI archive (tar, maybe compressed); resolves to the loaded references or ids. */
-  load(archive: AsyncIterable<Uint8Array>, signal?: AbortSignal): Promise<readonly string[]>;
+  /** Loads a docker-archive or OCI archive (tar, maybe compressed), or what it has for the wanted platforms alone; resolves to the loaded references or ids. */
+  load(
+    archive: AsyncIterable<Uint8Array>,
+    signal?: AbortSignal,
+    wanted?: readonly Platform[],
+  ): Promise<readonly string[]>;
   /** An archive that `load`, docker and OCI tools read. */
   save(refs: readonly string[], signal?: AbortSignal): AsyncIterable<Uint8Array>;
   /** Makes an image of one layer from an archive of a file system; resolves to its id. */

@@ -620,6 +620,30 @@ describe('the image service', function () {
       }
     });
 
+    it('takes what is for the platforms that are wanted', async () => {
+      const a = await layer('a');
+      const [amd, arm] = ['amd64', 'arm64'].map((architecture) =>
+        Buffer.from(String(config([sha256Digest(a)])).replace('amd64', architecture)),
+      );
+      const item = (name: string) => ({ Config: name, RepoTags: [`${name}:1`], Layers: ['l'] });
+      const archive = await tarOf([
+        { name: 'amd', content: amd ?? '' },
+        { name: 'arm', content: arm ?? '' },
+        { name: 'l', content: a },
+        { name: 'manifest.json', content: JSON.stringify([item('amd'), item('arm')]) },
+      ]);
+      const load = (...architectures: string[]) =>
+        images.load(
+          chunks(archive),
+          undefined,
+          architectures.map((architecture) => ({ os: 'linux', architecture })),
+        );
+      assert.deepEqual(await load('arm64'), ['arm:1']);
+      assert.equal(await images.find('amd:1'), undefined);
+      assert.deepEqual(await load('arm64', 'amd64'), ['arm:1', 'amd:1']);
+      await assert.rejects(load('s390x'), /^SwarmtsError: the archive has no image for the platform linux\/s390x$/);
+    });
+
     it('resolves to the id of an image without a name', async () => {
       const a = await layer('a');
       const cfg = config([sha256Digest(a)]);

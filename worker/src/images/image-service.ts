@@ -1,4 +1,5 @@
 /** The node's images: every verb on them, over one store. */
+
 import { join } from 'node:path';
 import { SwarmtsError } from '@swarmts/lib';
 import {
@@ -33,6 +34,7 @@ import { pushImages } from './image-pusher.js';
 import { type RemovedItem, removeImage } from './image-removal.js';
 import { type ImageServiceOptions, ImageStore, noSuchImage } from './image-store.js';
 import { LayerDownloads } from './layer-downloads.js';
+import type { Platform } from './manifest.js';
 import { platformMismatch } from './platform-match.js';
 import { RepositoryClient } from './registry-client.js';
 import { checkLogin } from './registry-login.js';
@@ -130,12 +132,17 @@ export class ImageService implements ImageEngine {
     return checkLogin(auth, { ...registry, logger }, signal);
   }
 
-  async load(archive: AsyncIterable<Uint8Array>, signal?: AbortSignal): Promise<readonly string[]> {
+  async load(
+    archive: AsyncIterable<Uint8Array>,
+    signal?: AbortSignal,
+    wanted: readonly Platform[] = [],
+  ): Promise<readonly string[]> {
     const { store } = this;
     const { layers, helper, platform, clock } = store.options;
     return store.holding(async (hold) => {
       const now = () => clock.now();
-      const loaded = await loadArchive(archive, { blobs: store.blobs, layers, helper, platform, now, hold }, signal);
+      const options = { blobs: store.blobs, layers, helper, platform, wanted, now, hold };
+      const loaded = await loadArchive(archive, options, signal);
       const names: string[] = [];
       await store.change(async () => {
         let refs = store.refs;

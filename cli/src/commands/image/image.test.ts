@@ -27,6 +27,13 @@ describe('image commands', () => {
     assert.match((await runCli(['push', `a@sha256:${'a'.repeat(64)}`])).err, /cannot push a digest reference/);
   });
 
+  it('load what an archive has for a platform', async () => {
+    const routes: FakeRoutes = { 'POST /images/load': () => records({ stream: 'Loaded image: a:1\n' }) };
+    const load = (platform: string) => runCli(['load', '--platform', platform], routes, { stdin: 'archive' });
+    assert.equal(query(await load('linux/arm64/v8'))?.platform, '{"os":"linux","architecture":"arm64","variant":"v8"}');
+    assert.match((await load('arm64')).err, /invalid platform "arm64": give os\/arch/);
+  });
+
   it('pull one tag, by default latest, or all', async () => {
     const routes: FakeRoutes = { 'POST /images/create': () => records({ status: 'done' }) };
     assert.deepEqual(query(await runCli(['pull', 'reg:5000/a'], routes)), { fromImage: 'reg:5000/a', tag: 'latest' });

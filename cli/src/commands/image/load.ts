@@ -9,6 +9,7 @@ export const command = defineCommand({
   synopsis: '',
   flags: {
     input: text('Read from tar archive file, instead of STDIN', { short: 'i' }),
+    platform: text('Load only the given platform (os/arch[/variant])'),
     quiet: bool('Suppress the load output', { short: 'q' }),
   },
   arity: noArguments,
@@ -18,10 +19,20 @@ export const command = defineCommand({
       throw new CommandError(`open ${f.input}: no such file or directory`);
     }
     const stream = await ctx.api.open('POST', '/images/load', {
-      query: { quiet: f.quiet },
+      query: { quiet: f.quiet, platform: platformJson(f.platform) },
       stream: f.input === '' ? ctx.stdin() : createReadStream(f.input),
       headers: { 'Content-Type': 'application/x-tar' },
     });
     await showProgress(stream, ctx.out, f.quiet);
   },
 });
+
+/** As the API has it; undefined for any. */
+function platformJson(text: string): string | undefined {
+  if (text === '') return undefined;
+  const [os, architecture, variant, ...more] = text.split('/');
+  if (!os || !architecture || variant === '' || more.length > 0) {
+    throw new CommandError(`invalid platform "${text}": give os/arch or os/arch/variant, such as linux/arm64`);
+  }
+  return JSON.stringify({ os, architecture, ...(variant ? { variant } : {}) });
+}
