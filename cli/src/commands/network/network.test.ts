@@ -67,7 +67,20 @@ describe('network', () => {
 
   it('connect and disconnect name container, aliases and addresses', async () => {
     const r = await runCli(
-      ['network', 'connect', '--alias', 'db', '--ip', '10.9.0.7', '--link', 'c:d', 'back', 'box'],
+      [
+        'network',
+        'connect',
+        '--alias',
+        'db',
+        '--ip',
+        '10.9.0.7',
+        '--link',
+        'c:d',
+        '--gw-priority',
+        '-3',
+        'back',
+        'box',
+      ],
       routes,
     );
     assert.deepEqual(r.requests[0]?.body, {
@@ -77,6 +90,7 @@ describe('network', () => {
         Links: ['c:d'],
         IPAMConfig: { IPv4Address: '10.9.0.7', IPv6Address: '' },
         DriverOpts: {},
+        GwPriority: -3,
       },
     });
     const off = await runCli(['network', 'disconnect', '-f', 'back', 'box'], routes);
