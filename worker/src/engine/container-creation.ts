@@ -250,7 +250,8 @@ async function makeBindSource(path: string, ids: IdMaps | undefined): Promise<vo
 
 async function imageOf(ref: string, images: ImageService): Promise<NonNullable<ResolvedMount['image']>> {
   const image = await images.find(ref);
-  if (!image) throw noSuchImage(ref);
+  // Clients take 'image-not-found' for the container's own, and pull that.
+  if (!image) throw new SwarmtsError('invalid-argument', noSuchImage(ref).message);
   return { imageId: image.id, chain: images.chainOf(image.id) };
 }
 

@@ -191,7 +191,9 @@ describe('files of containers', function () {
         bed.engine.create(containerConfig(image, ['true'], { mounts: [{ ...of, target: '/x', ...more }] })),
         message,
       );
-    await wrong({ source: 'nosuch:1' }, /No such image: nosuch:1/);
+    await wrong({ source: 'nosuch:1' }, /^SwarmtsError: No such image: nosuch:1$/);
+    const missing = containerConfig(image, ['true'], { mounts: [{ ...of, source: 'nosuch:1', target: '/x' }] });
+    await assert.rejects(bed.engine.create(missing), (e) => isSwarmtsError(e, 'invalid-argument'));
     await wrong({ source: image, imageSubpath: '../x' }, /subpath must be a relative path within the image$/);
   });
 
