@@ -16,6 +16,7 @@ export function imageTransferRoutes(c: RouteContext): Route[] {
     route('GET', '/images/get', async (call) => {
       const names = call.query.getAll('names').flatMap((n) => n.split(','));
       if (names.length === 0) throw new SwarmtsError('invalid-argument', 'no image was named: use names=IMAGE');
+      refuseSeveral(call);
       await checkPlatform(c, call, SINCE.gatewayPriority, names);
       return archive(images.save(names, call.signal));
     }),
@@ -26,6 +27,7 @@ export function imageTransferRoutes(c: RouteContext): Route[] {
     ),
     route('GET', '/images/{name:*}/get', async (call) => {
       const names = [call.params.name ?? ''];
+      refuseSeveral(call);
       await checkPlatform(c, call, SINCE.gatewayPriority, names);
       return archive(images.save(names, call.signal));
     }),
@@ -51,12 +53,15 @@ export function imageTransferRoutes(c: RouteContext): Route[] {
   ];
 }
 
+/** Of archives: where clients know of platforms, they may name one or, since later, several. */
+function refuseSeveral({ query, apiVersion: [, minor] }: Call): void {
+  const several = query.getAll('platform').length > 1;
+  if (!several || minor < SINCE.gatewayPriority || minor >= SINCE.leanAnswers) return;
+  const what = 'multiple platform parameters are not supported in this API version';
+  throw new SwarmtsError('invalid-argument', `${what}; use API version 1.${SINCE.leanAnswers} or later`);
+}
+
 async function checkPlatform(c: RouteContext, call: Call, since: number, names: readonly string[]): Promise<void> {
-  const several = call.query.getAll('platform').length > 1;
-  if (several && call.apiVersion[1] >= since && call.apiVersion[1] < SINCE.leanAnswers) {
-    const what = 'multiple platform parameters are not supported in this API version';
-    throw new SwarmtsError('invalid-argument', `${what}; use API version 1.${SINCE.leanAnswers} or later`);
-  }
   if (!call.query.has('platform')) return;
   for (const name of names) requirePlatform(call, since, name, await c.backend.images.find(name));
 }
@@ -92,6 +97,7 @@ async function importImage({ backend }: RouteContext, call: Call): Promise<Reply
 }
 
 async function load({ backend }: RouteContext, call: Call): Promise<Reply> {
+  refuseSeveral(call);
   const platforms = call.apiVersion[1] < SINCE.gatewayPriority ? [] : platformsOf(call.query);
   async function* records() {
     for (const ref of await backend.images.load(call.body, platforms, call.signal)) {

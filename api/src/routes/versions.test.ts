@@ -340,6 +340,8 @@ describe('by version of the API', () => {
     const [status, why] = await ask(`/v1.51/images/alpine:3/get?${platform}&${platform}`);
     assert.deepEqual([status, /use API version 1\.52 or later/.test(why)], [400, true]);
     assert.equal((await ask(`/v1.52/images/alpine:3/get?${platform}&${platform}`))[0], 200);
+    assert.equal((await api.send('POST', `/v1.51/images/load?${platform}&${platform}`)).status, 400);
+    assert.equal((await api.send('POST', `/v1.51/images/alpine/push?tag=3&${platform}&${platform}`)).status, 200);
     assert.equal((await ask(`/v1.47/images/alpine:3/get?${platform}&${platform}`))[0], 200, 'not looked at');
     assert.equal((await ask(`/images/alpine:3/json?${platform}&manifests=1`))[0], 400);
     for (const [path, expected, what] of [
