@@ -479,8 +479,10 @@ print('fine')
         '-h',
         '/etc',
       );
-      const hosts = ok(await lab.exec('m1', ['curl', '-fsS', '--max-time', '5', 'http://127.0.0.1:8078/hostname']));
-      assert.match(hosts, /^[0-9a-f]{12}\n$/);
+      const ask = ['curl', '-fsS', '--max-time', '5', 'http://127.0.0.1:8078/hostname'];
+      await waitFor('the published port answers', 10_000, async () =>
+        /^[0-9a-f]{12}\n$/.test(ok(await lab.exec('m1', ask))),
+      );
       const look =
         'head -n 1 /proc/self/uid_map; stat -c %u /etc/hosts /etc; wget -qO /dev/null c1/hosts && echo > /dev/stdout by name';
       const seen = await docker('run', '--rm', '--net', 'remapped', IMAGE, 'sh', '-c', look);
