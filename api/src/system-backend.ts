@@ -1,5 +1,6 @@
 /** What the API needs of the daemon and its machine. */
 import type { GenericResource } from '@swarmts/proto';
+import type { NodeBackend } from './node-backend.js';
 
 /** Facts about the machine and the daemon. */
 export interface SystemInfo {
@@ -84,6 +85,6 @@ export interface SystemBackend {
   metrics(): Promise<string>;
   /** What this node needs to do its work, and whether it is there. */
   readiness(): Promise<readonly HealthCheckResult[]>;
-  /** Told after the settings were read again: those of them that may change, in Docker's names, and when. */
-  onReload(listener: (settings: Readonly<Record<string, string>>, timeMs: number) => void): () => void;
+  /** What happens to the daemon itself. */
+  onEvent: NodeBackend['onEvent'];
 }

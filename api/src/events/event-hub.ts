@@ -25,12 +25,12 @@ export class EventHub {
 
   constructor(backend: Backend) {
     this.#backend = backend;
+    const keep: Parameters<Backend['node']['onEvent']>[0] = ({ timeMs, ...e }) =>
+      this.#keep(heard({ ...e, scope: 'local', timeNs: this.#next(timeMs) }));
     this.#ends = [
-      backend.node.onEvent(({ timeMs, ...e }) =>
-        this.#keep(heard({ ...e, scope: 'local', timeNs: this.#next(timeMs) })),
-      ),
+      backend.node.onEvent(keep),
+      backend.system.onEvent(keep),
       backend.swarm.onEvent((e) => this.#publish(heardInSwarm(e))),
-      backend.system.onReload((settings, timeMs) => void this.#reloaded(settings, timeMs)),
     ];
   }
 
@@ -42,12 +42,6 @@ export class EventHub {
   pruned(type: string, bytes: number, timeMs: number): void {
     const attributes = { reclaimed: String(bytes) };
     this.#keep(heard({ type, action: 'prune', id: '', attributes, scope: 'local', timeNs: this.#next(timeMs) }));
-  }
-
-  async #reloaded(settings: Readonly<Record<string, string>>, timeMs: number): Promise<void> {
-    const { id, name } = await this.#backend.system.info();
-    const attributes = { name, ...settings };
-    this.#keep(heard({ type: 'daemon', action: 'reload', id, attributes, scope: 'local', timeNs: this.#next(timeMs) }));
   }
 
   /** What is known from a time on, in order. What comes later is told to those who subscribe in the same turn. */

@@ -20,12 +20,17 @@ export const SINCE = {
   /** A directory within a volume. */
   subpaths: 45,
   annotations: 46,
+  pushedPlatform: 46,
   /** Events of images that were built. */
   createdImages: 46,
   gatewayPriority: 48,
+  /** Of images that are saved and loaded, and of their history. */
+  archivePlatform: 48,
   imageMounts: 48,
   firewallBackend: 49,
+  inspectedPlatform: 49,
   imageConfigsOnly: 50,
+  removedPlatform: 50,
   usersOfImages: 51,
   /** Nothing twice, and nothing empty: no bridge beside the networks, no empty fields of images, sums of what the disk holds. */
   leanAnswers: 52,

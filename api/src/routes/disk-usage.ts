@@ -2,6 +2,7 @@
 import { SwarmtsError } from '@swarmts/lib';
 import { containerListJson } from '../convert/container.js';
 import { imageListJson } from '../convert/image.js';
+import { usersOfImages } from '../convert/image-users.js';
 import { volumeJson } from '../convert/volume.js';
 import { SINCE } from '../http/api-version.js';
 import { type Call, flag } from '../http/exchange.js';
@@ -88,11 +89,12 @@ const sum = (sizes: readonly number[]): number => sizes.reduce((a, b) => a + b, 
 
 async function images({ backend }: RouteContext, call: Call, containers: Containers): Promise<Usage> {
   const { layersBytes, sharedBytes } = await backend.images.diskUsage();
+  const usersOf = usersOfImages(containers);
   const all = (await backend.images.list())
     .filter((i) => i.repoTags.length + i.repoDigests.length > 0 || !i.hasChildren)
     .map((image) => ({
       image,
-      users: containers.filter((x) => x.imageId === image.id).length,
+      users: usersOf(image.id),
       shared: sharedBytes.get(image.id) ?? 0,
     }));
   const unused = all.filter(({ users }) => users === 0);

@@ -4,16 +4,26 @@ import type { ImageSummary } from '../backend.js';
 import type { Call } from '../http/exchange.js';
 import type { ImagePlatform } from '../image-backend.js';
 import { JsonObject } from '../json/object.js';
+import type { RouteContext } from './context.js';
 
-/** `platform`, or each of `platforms`: JSON as of the OCI image index. Throws 'not-found' where the image is of another one. */
-export function requirePlatform(call: Call, since: number, name: string, image: ImageSummary): void {
-  if (call.apiVersion[1] < since) return;
-  for (const p of platformsOf(call.query)) {
-    if (isOf(image, p)) continue;
-    const platform = [p.os, p.architecture, p.variant].filter((part) => part !== '').join('/');
-    const what = `image with reference ${name} was found but does not provide the specified platform (${platform})`;
-    throw new SwarmtsError('not-found', what);
-  }
+/**
+ * `platform`, or each of `platforms`: JSON as of the OCI image index. Throws 'not-found' where the image is of another one; it is looked up
+ * only where a platform is named.
+ */
+export async function requirePlatform(
+  { backend }: RouteContext,
+  { apiVersion: [, minor], query }: Call,
+  since: number,
+  name: string,
+): Promise<void> {
+  const platforms = minor < since ? [] : platformsOf(query);
+  if (platforms.length === 0) return;
+  const image = await backend.images.find(name);
+  const other = platforms.find((p) => !isOf(image, p));
+  if (!other) return;
+  const platform = [other.os, other.architecture, other.variant].filter((part) => part !== '').join('/');
+  const what = `image with reference ${name} was found but does not provide the specified platform (${platform})`;
+  throw new SwarmtsError('not-found', what);
 }
 
 /** As Docker, clients may name several, each in a parameter of its own or all in one list. */

@@ -17,7 +17,7 @@ export function imageTransferRoutes(c: RouteContext): Route[] {
       const names = call.query.getAll('names').flatMap((n) => n.split(','));
       if (names.length === 0) throw new SwarmtsError('invalid-argument', 'no image was named: use names=IMAGE');
       refuseSeveral(call);
-      await checkPlatform(c, call, SINCE.gatewayPriority, names);
+      await checkPlatform(c, call, SINCE.archivePlatform, names);
       return archive(images.save(names, call.signal));
     }),
     refuse(
@@ -28,7 +28,7 @@ export function imageTransferRoutes(c: RouteContext): Route[] {
     route('GET', '/images/{name:*}/get', async (call) => {
       const names = [call.params.name ?? ''];
       refuseSeveral(call);
-      await checkPlatform(c, call, SINCE.gatewayPriority, names);
+      await checkPlatform(c, call, SINCE.archivePlatform, names);
       return archive(images.save(names, call.signal));
     }),
     route('POST', '/images/{name:*}/push', async (call) => {
@@ -36,7 +36,7 @@ export function imageTransferRoutes(c: RouteContext): Route[] {
       const tag = call.query.get('tag') ?? '';
       const name = call.params.name ?? '';
       const ref = tag === '' ? name : `${name}:${tag}`;
-      await checkPlatform(c, call, SINCE.annotations, [ref]);
+      await checkPlatform(c, call, SINCE.pushedPlatform, [ref]);
       const options = { auth: decodeRegistryAuth(header), all: tag === '' };
       return progressReply(call, images.push(ref, options, call.signal));
     }),
@@ -56,14 +56,14 @@ export function imageTransferRoutes(c: RouteContext): Route[] {
 /** Of archives: where clients know of platforms, they may name one or, since later, several. */
 function refuseSeveral({ query, apiVersion: [, minor] }: Call): void {
   const several = query.getAll('platform').length > 1;
-  if (!several || minor < SINCE.gatewayPriority || minor >= SINCE.leanAnswers) return;
+  if (!several || minor < SINCE.archivePlatform || minor >= SINCE.leanAnswers) return;
   const what = 'multiple platform parameters are not supported in this API version';
   throw new SwarmtsError('invalid-argument', `${what}; use API version 1.${SINCE.leanAnswers} or later`);
 }
 
 async function checkPlatform(c: RouteContext, call: Call, since: number, names: readonly string[]): Promise<void> {
   if (!call.query.has('platform')) return;
-  for (const name of names) requirePlatform(call, since, name, await c.backend.images.find(name));
+  for (const name of names) await requirePlatform(c, call, since, name);
 }
 
 async function pull({ backend }: RouteContext, call: Call): Promise<Reply> {
@@ -98,7 +98,7 @@ async function importImage({ backend }: RouteContext, call: Call): Promise<Reply
 
 async function load({ backend }: RouteContext, call: Call): Promise<Reply> {
   refuseSeveral(call);
-  const platforms = call.apiVersion[1] < SINCE.gatewayPriority ? [] : platformsOf(call.query);
+  const platforms = call.apiVersion[1] < SINCE.archivePlatform ? [] : platformsOf(call.query);
   async function* records() {
     for (const ref of await backend.images.load(call.body, platforms, call.signal)) {
       const kind = ref.startsWith('sha256:') ? ' ID' : '';

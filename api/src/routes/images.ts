@@ -2,6 +2,7 @@
 import { SwarmtsError } from '@swarmts/lib';
 import type { ImageSummary } from '../backend.js';
 import { historyJson, imageInspectJson, imageListJson, removedJson } from '../convert/image.js';
+import { usersOfImages } from '../convert/image-users.js';
 import { untilOf } from '../filter-time.js';
 import { acceptsLabels, acceptsPrunedLabels, booleanFilter, parseFilters } from '../filters.js';
 import { SINCE } from '../http/api-version.js';
@@ -27,16 +28,20 @@ export function imageRoutes(c: RouteContext): Route[] {
     }),
     route('GET', '/images/{name:*}/json', async (call) => {
       const image = await images.find(name(call));
-      if (call.apiVersion[1] >= SINCE.firewallBackend && flag(call.query, 'manifests') && call.query.get('platform')) {
+      if (
+        call.apiVersion[1] >= SINCE.inspectedPlatform &&
+        flag(call.query, 'manifests') &&
+        call.query.get('platform')
+      ) {
         const both = 'manifests and platform options cannot both be set';
         throw new SwarmtsError('invalid-argument', `conflicting options: ${both}`);
       }
-      requirePlatform(call, SINCE.firewallBackend, name(call), image);
+      await requirePlatform(c, call, SINCE.inspectedPlatform, name(call));
       return json(imageInspectJson(image, call.apiVersion));
     }),
     route('GET', '/images/{name:*}/attestations', (call) => attestations(c, call)),
     route('GET', '/images/{name:*}/history', async (call) => {
-      requirePlatform(call, SINCE.gatewayPriority, name(call), await images.find(name(call)));
+      await requirePlatform(c, call, SINCE.archivePlatform, name(call));
       return json((await images.history(name(call))).map(historyJson));
     }),
     route('POST', '/images/{name:*}/tag', async (call) => {
@@ -47,9 +52,7 @@ export function imageRoutes(c: RouteContext): Route[] {
       return empty(201);
     }),
     route('DELETE', '/images/{name:*}', async (call) => {
-      if (call.query.has('platforms')) {
-        requirePlatform(call, SINCE.imageConfigsOnly, name(call), await images.find(name(call)));
-      }
+      if (call.query.has('platforms')) await requirePlatform(c, call, SINCE.removedPlatform, name(call));
       const options = { force: flag(call.query, 'force'), prune: !flag(call.query, 'noprune') };
       return json((await images.remove(name(call), options)).map(removedJson));
     }),
@@ -57,18 +60,20 @@ export function imageRoutes(c: RouteContext): Route[] {
 }
 
 /** They are manifests of the image's index beside those of platforms, and of these the node keeps one. */
-async function attestations({ backend }: RouteContext, call: Call): Promise<never> {
+async function attestations(c: RouteContext, call: Call): Promise<never> {
   const wrong = (what: string) => new SwarmtsError('invalid-argument', what);
   if (call.apiVersion[1] < SINCE.attestations) {
     throw wrong(`attestations of images require minimum API version 1.${SINCE.attestations}`);
   }
   if (call.query.getAll('platform').length > 1) throw wrong('only one platform value is currently supported');
   const name = call.params.name ?? '';
-  requirePlatform(call, SINCE.attestations, name, await backend.images.find(name));
+  await c.backend.images.find(name);
+  await requirePlatform(c, call, SINCE.attestations, name);
   const way = 'ask the registry that it is from, with `docker buildx imagetools inspect` for example';
   throw new SwarmtsError('unsupported', `this node does not keep attestations of images: for those of ${name} ${way}`);
 }
 
+const UNCOUNTED = -1;
 const LIST_FILTERS = ['reference', 'label', 'dangling', 'before', 'since', 'until'];
 
 /** Images that only serve as parents of others are left out, unless all are asked for. */
@@ -97,8 +102,8 @@ async function list({ backend, now }: RouteContext, call: Call): Promise<unknown
       return dangling === undefined || dangling === (i.repoTags.length === 0);
     });
   const shared = flag(call.query, 'shared-size') ? (await images.diskUsage()).sharedBytes : undefined;
-  const containers = call.apiVersion[1] >= SINCE.usersOfImages ? await backend.node.containers() : undefined;
-  const users = (id: string) => containers?.filter((x) => x.imageId === id).length ?? -1;
+  const users =
+    call.apiVersion[1] >= SINCE.usersOfImages ? usersOfImages(await backend.node.containers()) : () => UNCOUNTED;
   return found.map((i) => ({
     ...imageListJson(i, users(i.id), call.apiVersion),
     ...(shared ? { SharedSize: shared.get(i.id) ?? 0 } : {}),

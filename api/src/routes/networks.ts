@@ -30,6 +30,7 @@ import { type Route, route } from '../http/router.js';
 import type { JsonObject } from '../json/object.js';
 import type { RouteContext } from './context.js';
 import { checkEndpoint } from './endpoint-check.js';
+import { type UserNetwork, userNetworks } from './known-networks.js';
 import { networkStatus } from './network-status.js';
 
 type NetworkJson = Readonly<Record<string, unknown>>;
@@ -121,17 +122,10 @@ async function allNetworks({ backend }: RouteContext): Promise<readonly KnownNet
     const json = (containers?: readonly ContainerSummary[]) => builtinNetworkJson(n, bridge, containers);
     return { ...n, kind: 'builtin', scope: 'local', json };
   });
-  const local = (await backend.node.localNetworks()).map((n) => known(n, 'local'));
-  try {
-    return [...builtin, ...local, ...(await backend.swarm.networks()).map((n) => known(n, 'swarm'))];
-  } catch (e) {
-    if (!isSwarmtsError(e, 'not-a-manager')) throw e;
-    // A worker knows those that it takes part in.
-    return [...builtin, ...local, ...backend.node.joinedNetworks().map((n) => known(n.network, 'swarm'))];
-  }
+  return [...builtin, ...(await userNetworks(backend)).map(known)];
 }
 
-function known(network: Network, scope: 'swarm' | 'local'): KnownNetwork {
+function known({ network, scope }: UserNetwork): KnownNetwork {
   const name = network.spec?.annotations?.name ?? '';
   const json = (containers?: readonly ContainerSummary[]) => networkJson(network, scope, containers);
   return { id: network.id, name, kind: scope, scope, driver: networkDriver(network), network, json };

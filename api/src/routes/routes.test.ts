@@ -430,7 +430,9 @@ describe('routes', () => {
   });
 
   it('tell that the settings of the daemon were read again', async () => {
-    for (const tell of api.backend.system.reloads) tell({ debug: 'true' }, NOW_MS);
+    const attributes = { name: 'one', debug: 'true' };
+    for (const tell of api.backend.system.listeners)
+      tell({ type: 'daemon', action: 'reload', id: 'engine-1', attributes, timeMs: NOW_MS });
     const query = `since=1&until=${NOW_MS / 1000 + 1}&${filters({ type: ['daemon'], daemon: ['one'] })}`;
     const told = JSON.parse(String((await api.send('GET', `/events?${query}`)).body)) as object;
     const Actor = { ID: 'engine-1', Attributes: { name: 'one', debug: 'true' } };

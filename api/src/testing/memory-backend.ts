@@ -190,11 +190,11 @@ export class MemoryNode implements NodeBackend {
 }
 
 export class MemorySystem implements SystemBackend {
-  readonly reloads = new Set<Parameters<SystemBackend['onReload']>[0]>();
+  readonly listeners = new Set<Parameters<SystemBackend['onEvent']>[0]>();
 
-  onReload(listener: Parameters<SystemBackend['onReload']>[0]): () => void {
-    this.reloads.add(listener);
-    return () => this.reloads.delete(listener);
+  onEvent(listener: Parameters<SystemBackend['onEvent']>[0]): () => void {
+    this.listeners.add(listener);
+    return () => this.listeners.delete(listener);
   }
 
   async info(): Promise<SystemInfo> {

@@ -25,21 +25,22 @@ export interface SystemBackendOptions {
 
 export class DaemonSystemBackend implements SystemBackend {
   readonly #o: SystemBackendOptions;
-  readonly #reloads = new Set<Parameters<SystemBackend['onReload']>[0]>();
+  readonly #listeners = new Set<Parameters<SystemBackend['onEvent']>[0]>();
 
   constructor(options: SystemBackendOptions) {
     this.#o = options;
   }
 
-  onReload(listener: Parameters<SystemBackend['onReload']>[0]): () => void {
-    this.#reloads.add(listener);
-    return () => this.#reloads.delete(listener);
+  onEvent(listener: Parameters<SystemBackend['onEvent']>[0]): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
   }
 
   /** The configuration has been read again. */
   reloaded(timeMs: number): void {
-    const settings = reloadedSettings(this.#o.config);
-    for (const listener of this.#reloads) listener(settings, timeMs);
+    const { id, hostname, config } = this.#o;
+    const attributes = { name: hostname, ...reloadedSettings(config) };
+    for (const listener of this.#listeners) listener({ type: 'daemon', action: 'reload', id, attributes, timeMs });
   }
 
   async info(): Promise<SystemInfo> {
