@@ -44,5 +44,5 @@ build() {
     cp package-lock.json "$stamp"
   fi
   say 'Building'
-  npx --no-install tsc -b
+  npm run --silent build
 }

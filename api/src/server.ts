@@ -63,7 +63,7 @@ export function engineRoutes(given: Omit<RouteContext, 'pruned'>): {
   const hub = new EventHub(given.backend);
   const c: RouteContext = { ...given, pruned: (type, bytes) => hub.pruned(type, bytes, given.now()) };
   const routes = [
-    ...systemRoutes(c),
+    ...systemRoutes(c, hub),
     ...healthRoutes(c),
     ...swarmRoutes(c),
     ...clientCertificateRoutes(c),

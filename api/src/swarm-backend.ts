@@ -255,13 +255,16 @@ export interface SwarmBackend {
 
   tasks(options?: TaskQuery): Promise<readonly Task[]>;
   task(ref: string): Promise<Task>;
-  /** Logs of a service or a task (by id, prefix or name), merged over the nodes. */
+  /**
+   * Logs of a service or a task (by id, prefix or name), merged over the nodes. Once it has resolved every task that comes later is one that
+   * came later, of which a follower gets every line.
+   */
   logs(
     kind: 'service' | 'task',
     ref: string,
     query: LogQuery,
     signal: AbortSignal,
-  ): AsyncIterable<ServiceLogLine | { readonly warning: string }>;
+  ): Promise<AsyncIterable<ServiceLogLine | { readonly warning: string }>>;
 
   secrets(): Promise<readonly Secret[]>;
   secret(ref: string): Promise<Secret>;

@@ -14,6 +14,7 @@ import {
   messageOf,
   readFileIfThere,
   SwarmtsError,
+  stderrSink,
   systemClock,
   writeFileAtomic,
 } from '@swarmts/lib';
@@ -63,7 +64,7 @@ export async function main(argv: readonly string[]): Promise<void> {
 }
 
 async function runDaemon(given: DaemonConfig): Promise<void> {
-  const sink = { level: given.logLevel as LogLevel, write: (line: string) => void process.stderr.write(line) };
+  const sink = stderrSink(given.logLevel as LogLevel);
   const log = createLogger(sink);
   for (const w of given.warnings) log.warn(w);
   if (process.getuid?.() !== 0) throw new SwarmtsError('permission-denied', 'swarmtsd needs to be started as root');

@@ -23,6 +23,7 @@ import {
   type startHelper,
   textOf,
 } from '@swarmts/worker';
+import { bridgeSubnetInUse } from './bridge-subnet-in-use.js';
 import type { DaemonConfig } from './config/config.js';
 
 /** A small process: little garbage, no need of parallel collection. */
@@ -55,6 +56,8 @@ export async function openNetworks(
     spawn: () => startNode(helper, FORWARD_MAIN_FILE, config.execRoot, 'ports'),
     clock: systemClock,
   });
+  const wish = { subnet: config.bridgeSubnet, isFixed: config.hasOwnBridgeSubnet };
+  const subnet = bridgeSubnetInUse(wish, join(config.execRoot, 'bridge-subnet'), logger);
   const local = new LocalNetwork(helper, {
     ipv6: {
       isAvailable: hasIpv6,
@@ -62,7 +65,7 @@ export async function openNetworks(
       change: (added, removed) => ports.change(added, removed),
     },
     meshOwner: (protocol, port) => routed.publisherOf(protocol, port),
-    subnet: config.bridgeSubnet,
+    subnet,
     fixedCidr: config.fixedCidr,
     icc: config.icc,
     mtu: config.mtu,

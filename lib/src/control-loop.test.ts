@@ -64,6 +64,19 @@ describe('a control loop', () => {
     assert.equal(runs.length, 3);
   });
 
+  it('is tried again no sooner because more has changed meanwhile', async () => {
+    const { clock, runs, loop } = setUp((n) => {
+      if (n <= 2) throw new Error(`failure ${n}`);
+    });
+    loop.mark();
+    for (let i = 0; i < 100; i++) {
+      await clock.advance(10);
+      loop.mark();
+    }
+    assert.deepEqual(runs.slice(0, 3), [10, 110, 310], 'after 100 ms, and after 200 ms');
+    await loop.stop();
+  });
+
   it('is tried again when its work throws, and says when that goes on', async () => {
     const stuck: unknown[] = [];
     const { clock, runs, loop } = setUp(

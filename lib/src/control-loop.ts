@@ -38,6 +38,8 @@ export class ControlLoop {
   #stopped = false;
   #failures = 0;
   #restUntil = Number.NEGATIVE_INFINITY;
+  /** After work that has failed: marks do not make it come sooner. */
+  #retryAt = Number.NEGATIVE_INFINITY;
 
   constructor(options: ControlLoopOptions) {
     this.#o = options;
@@ -53,7 +55,7 @@ export class ControlLoop {
     this.#firstMark ??= now;
     const postponed = now - this.#firstMark;
     const delay = Math.min(this.#o.debounceMs, Math.max(0, this.#o.maxDelayMs - postponed));
-    this.#schedule(Math.max(delay, this.#restUntil - now));
+    this.#schedule(Math.max(delay, this.#restUntil - now, this.#retryAt - now));
   }
 
   /** For work that has kept the processor from others for `busyMs`: after long ones the next run waits, so that others get on. */
@@ -96,7 +98,9 @@ export class ControlLoop {
       });
       if (this.#failures >= GIVE_UP_AFTER) this.#o.onStuck?.(e);
       this.#dirty = true;
-      this.#schedule(this.#backoff.next());
+      const delayMs = this.#backoff.next();
+      this.#retryAt = this.#o.clock.monotonic() + delayMs;
+      this.#schedule(delayMs);
     }
   }
 }

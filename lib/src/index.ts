@@ -13,6 +13,7 @@ export * from './fixed-subnets.js';
 export * from './framed-duplex.js';
 export * from './invariant.js';
 export * from './ip-prefix.js';
+export * from './linked-signal.js';
 export * from './log.js';
 export * from './random.js';
 export * from './random-name.js';

@@ -1,4 +1,5 @@
 /** Structured logging: one line per record (logfmt), with bound fields; level is switched at run time. */
+import { writeSync } from 'node:fs';
 
 export const logLevels = ['debug', 'info', 'warn', 'error'] as const;
 export type LogLevel = (typeof logLevels)[number];
@@ -45,6 +46,23 @@ function quoted(value: unknown): string {
   const text =
     value instanceof Error ? value.message : typeof value === 'object' ? JSON.stringify(value) : String(value);
   return /^[\w.:/@+-]+$/.test(text) ? text : JSON.stringify(text);
+}
+
+const STDERR = 2;
+
+/** Standard error. What cannot be written there, because the disk is full or nobody reads any more, is lost, and the process goes on. */
+export function stderrSink(level: LogLevel): LogSink {
+  process.stderr.on('error', () => undefined);
+  return {
+    level,
+    write: (line) => {
+      try {
+        writeSync(STDERR, line);
+      } catch {
+        // The next one may have room.
+      }
+    },
+  };
 }
 
 export const silentLogger: Logger = createLogger({ level: 'error', write: () => undefined });

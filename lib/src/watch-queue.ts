@@ -13,6 +13,12 @@ export type WatchListener<T> = (event: T) => void;
 
 export class WatchQueue<T> {
   readonly #listeners = new Set<WatchListener<T>>();
+  readonly #onFailure: (error: unknown) => void;
+
+  /** `onFailure` is told what a listener throws, which is its own affair alone: neither the publisher's nor that of the listeners after it. */
+  constructor(onFailure: (error: unknown) => void) {
+    this.#onFailure = onFailure;
+  }
 
   /** Delivers synchronously; a listener must only mark things dirty or buffer. */
   subscribe(listener: WatchListener<T>): Watch {
@@ -25,7 +31,13 @@ export class WatchQueue<T> {
   }
 
   publish(event: T): void {
-    for (const l of [...this.#listeners]) l(event);
+    for (const l of [...this.#listeners]) {
+      try {
+        l(event);
+      } catch (e) {
+        this.#onFailure(e);
+      }
+    }
   }
 
   get size(): number {
@@ -40,9 +52,17 @@ export class WatchStream<T> implements AsyncIterable<T> {
   #closed = false;
   #lagged = false;
   readonly #limit: number;
+  readonly #onTaken: () => void;
 
-  constructor(limit = WATCH_BUFFER_LIMIT) {
+  /** `onTaken` is told whenever the consumer takes what waits for it. */
+  constructor(limit = WATCH_BUFFER_LIMIT, onTaken: () => void = () => undefined) {
     this.#limit = limit;
+    this.#onTaken = onTaken;
+  }
+
+  /** How many events wait for the consumer. */
+  get waiting(): number {
+    return this.#buffer.length;
   }
 
   /** True when events were lost because the consumer was too slow; the stream is closed then. */
@@ -71,6 +91,7 @@ export class WatchStream<T> implements AsyncIterable<T> {
     for (;;) {
       const batch = this.#buffer;
       this.#buffer = [];
+      if (batch.length > 0) this.#onTaken();
       for (const e of batch) yield e;
       if (this.#buffer.length > 0) continue;
       if (this.#closed) return;

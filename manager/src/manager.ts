@@ -2,12 +2,14 @@
  * A manager: its place in Raft, its gRPC server, and, while it leads, the leader's loops. Control operations come in on any
  * manager; a follower forwards them to the leader.
  */
+import { once } from 'node:events';
 import type { Duplex } from 'node:stream';
 import * as grpc from '@grpc/grpc-js';
 import {
   asSwarmtsError,
   type Clock,
-  errorCodes,
+  GIVE_UP_AFTER,
+  isSwarmtsError,
   type Logger,
   messageOf,
   newId,
@@ -20,7 +22,7 @@ import {
   AttachContainerResponse,
   CaService,
   type Cluster,
-  ControlCall,
+  type ControlCall,
   ControlResult,
   ControlService,
   DetachContainerResponse,
@@ -60,10 +62,10 @@ import {
   operationNames,
   storeReads,
 } from './control/operations.js';
+import { FORWARD_TIMEOUT_MS, LeaderConnection } from './leader-connection.js';
 import { LeaderRuntime } from './leader-runtime.js';
 import type { LogSubject } from './logs/log-broker.js';
 import { readOverLeaders } from './logs/read-over-leaders.js';
-import { remoteLogs } from './logs/remote-logs.js';
 import { ChunkAssembler, NO_LEADER, RaftGroup, type RaftTimings } from './raft/raft-group.js';
 import { Authoriser } from './rpc/authorise.js';
 import { RpcServer } from './rpc/server.js';
@@ -74,7 +76,8 @@ import type { VolumePlugins } from './volumes/volume-plugins.js';
 /** How long a request waits for a leader to be elected before it fails. */
 const LEADER_WAIT_MS = 3_000;
 const LEADER_POLL_MS = 50;
-const FORWARD_TIMEOUT_MS = 15_000;
+/** Others may be too busy to confirm a new leader in time. */
+const LEAD_RETRY_MS = 200;
 /** Leadership is handed over at most so often by a loop that cannot go on. */
 const HAND_OVER_MIN_MS = 60_000;
 
@@ -102,9 +105,11 @@ export interface ManagerOptions {
   readonly bootstrap?: { readonly cluster: Cluster; readonly node: Node };
   /** The majority was lost, and this manager goes on alone: what the others were as managers is forgotten. */
   readonly takeOver?: boolean;
-  /** Address of a manager to join at; without it the log on disk is used. */
-  readonly joinAddr?: string;
+  /** Addresses of managers to join at, one after the other until one takes this one in; without them the log on disk is used. */
+  readonly joinAddrs?: readonly string[];
   readonly volumePlugins: VolumePlugins;
+  /** Gives the start up: whoever has asked for it stops. */
+  readonly signal?: AbortSignal;
   readonly onFatal: (e: Error) => void;
   /** This manager was removed from Raft (demoted). */
   readonly onRemoved: () => void;
@@ -132,20 +137,23 @@ export class Manager {
   #runtime: LeaderRuntime | undefined;
   #transition: Promise<void> = Promise.resolve();
   #leads = false;
+  #takesOver: boolean;
   /** The Raft ids of those that come to lead; 0 when nobody does. */
-  readonly #leaders = new WatchQueue<number>();
+  readonly #leaders: WatchQueue<number>;
   #stopped = false;
   #lastHandOverMs = Number.NEGATIVE_INFINITY;
   readonly #stop = new AbortController();
-  readonly #unsubscribe: () => void;
-  #forwardClient: { readonly addr: string; readonly client: grpc.Client } | undefined;
+  readonly #leader: LeaderConnection;
 
   private constructor(o: ManagerOptions, raft: RaftGroup) {
     this.#o = o;
+    this.#takesOver = o.takeOver ?? false;
     this.raft = raft;
     const now = () => o.clock.now();
     const external = new ExternalCas({ ...o, identity: () => o.credentials.files });
     const { signal } = this.#stop;
+    this.#leaders = new WatchQueue((error) => o.log.error('a watcher of leaders failed', { error }));
+    this.#leader = new LeaderConnection({ credentials: o.credentials, leaders: this.#leaders, signal });
     this.#ca = new CaServer({ store: raft.store, now, external, signal });
     this.#operations = new Operations({
       raft,
@@ -163,11 +171,13 @@ export class Manager {
     });
     this.#server = new RpcServer({ authoriser, leaderAddr: () => raft.leader?.addr ?? '' });
     this.#registerServices();
-    // The leader does not know the old certificate any more when it has expired, or its root is gone.
-    this.#unsubscribe = o.credentials.onChange(() => this.#closeForwardClient());
   }
 
-  /** Opens the log, joins where asked to, listens. Nothing is left running when it throws. */
+  /**
+   * Opens the log, joins where asked to, listens. Nothing is left running when it throws; the others may have taken this one in
+   * all the same, and it has to be tried again with the same `raftId`, lest they wait for a member that never comes. Throws
+   * SwarmtsError 'conflict' when that id was taken out for good.
+   */
   static async start(o: ManagerOptions): Promise<Manager> {
     const self = RaftMember.create({ raftId: o.raftId, nodeId: o.credentials.identity.nodeId, addr: o.advertiseAddr });
     let manager: Manager | undefined;
@@ -182,15 +192,20 @@ export class Manager {
         else pending.push(c);
       },
     });
-    manager = new Manager(o, raft);
+    const starting = new Manager(o, raft);
+    manager = starting;
+    const giveUp = () => starting.#stop.abort();
+    o.signal?.addEventListener('abort', giveUp);
     try {
       await manager.#server.listen(o.listenAddr, o.credentials.server());
       for (const c of pending) manager.#onLeaderChange(c);
-      if (o.joinAddr !== undefined) await manager.#join(o.joinAddr, self);
+      if (o.joinAddrs !== undefined) await manager.#join(o.joinAddrs, self);
       return manager;
     } catch (e) {
       await manager.stop();
       throw e;
+    } finally {
+      o.signal?.removeEventListener('abort', giveUp);
     }
   }
 
@@ -219,8 +234,7 @@ export class Manager {
     this.#onLeadership(false);
     await this.#transition;
     this.#server.close();
-    this.#unsubscribe();
-    this.#closeForwardClient();
+    this.#leader.close();
     await this.raft.stop();
   }
 
@@ -243,11 +257,27 @@ export class Manager {
       });
   }
 
+  /** Tried until it is done: a leader in Raft alone would leave the swarm without anybody who works. */
   async #lead(): Promise<void> {
-    if (!this.#leads) return;
+    for (let failures = 1; this.#leads; failures++) {
+      try {
+        await this.#begin();
+        return;
+      } catch (e) {
+        if (!this.#leads) return;
+        this.#o.log.warn('leadership is not taken up yet, trying again', { error: e });
+        if (failures >= GIVE_UP_AFTER) this.#onStuck(e);
+        await sleep(this.#o.clock, LEAD_RETRY_MS);
+      }
+    }
+  }
+
+  async #begin(): Promise<void> {
     await this.raft.readBarrier(this.#stop.signal);
     if (this.#o.bootstrap && this.store.count('cluster') === 0) await this.#writeFirstObjects(this.#o.bootstrap);
-    if (this.#o.takeOver) await this.#forgetOtherManagers();
+    if (this.#takesOver) await this.#forgetOtherManagers();
+    // Managers that come after that are wanted, also when it leads once more.
+    this.#takesOver = false;
     if (!this.#leads) return;
     const { clock, random, log, volumePlugins } = this.#o;
     this.#runtime = new LeaderRuntime({
@@ -357,26 +387,27 @@ export class Manager {
 
   async #callLeader(name: string, given: unknown): Promise<unknown> {
     const args = creations.has(name) ? { ...(given as object), id: newId() } : given;
-    const deadline = this.#o.clock.monotonic() + LEADER_WAIT_MS;
+    const isRepeatable = isIdempotent(name) || mayRepeat(name);
+    let deadline: number | undefined;
     let mayBeDone = false;
     for (;;) {
       try {
         if (this.isLeader) return await this.#runHere(name, args);
         const leader = this.raft.leader;
         if (leader && leader.raftId !== this.raft.status.id)
-          return storeReads.has(name) ? await this.#read(name, args) : await this.#forward(leader.addr, name, args);
+          return storeReads.has(name)
+            ? await this.#read(name, args)
+            : await this.#leader.call(leader, { operation: name, args, mayRepeat: isRepeatable });
         throw new SwarmtsError('no-leader', NO_LEADER);
       } catch (e) {
         const error = asSwarmtsError(e);
         // Who removes what is gone after all has what was asked for.
         if (mayBeDone && error.code === 'not-found' && isRemoval(name)) return undefined;
         const again =
-          error.code === 'no-leader' ||
-          error.code === 'not-leader' ||
-          (error.code === 'unavailable' && isIdempotent(name)) ||
-          (isAnswerLost(error) && mayRepeat(name));
+          error.code === 'no-leader' || error.code === 'not-leader' || (isAnswerLost(error) && isRepeatable);
         mayBeDone ||= isAnswerLost(error);
         if (!again) throw error;
+        deadline ??= this.#o.clock.monotonic() + LEADER_WAIT_MS;
         if (this.#stopped || this.#o.clock.monotonic() >= deadline)
           throw new SwarmtsError('no-leader', NO_LEADER, { cause: error });
         await sleep(this.#o.clock, LEADER_POLL_MS);
@@ -408,35 +439,6 @@ export class Manager {
     return operation.call(this.#operations, args);
   }
 
-  async #forward(addr: string, operation: string, args: unknown): Promise<unknown> {
-    const request = ControlCall.create({ operation, request: toWire(operation, 'args', args) });
-    const result = await callUnary(this.#clientOf(addr), ControlService.call, request, {
-      timeoutMs: FORWARD_TIMEOUT_MS,
-      signal: this.#stop.signal,
-    });
-    if (result.errorCode !== '') {
-      throw new SwarmtsError(errorCodes.find((c) => c === result.errorCode) ?? 'internal', result.errorMessage);
-    }
-    return fromWire(operation, 'result', result.response);
-  }
-
-  #clientOf(addr: string): grpc.Client {
-    if (this.#forwardClient?.addr !== addr) {
-      this.#closeForwardClient();
-      this.#forwardClient = {
-        addr,
-        client: new grpc.Client(addr, this.#o.credentials.client(), managerChannelOptions),
-      };
-    }
-    return this.#forwardClient.client;
-  }
-
-  /** What is under way over it goes on. */
-  #closeForwardClient(): void {
-    this.#forwardClient?.client.close();
-    this.#forwardClient = undefined;
-  }
-
   /** Log lines of tasks on any node, also while leaders change; ends with an error when this manager stops. */
   logs(subject: LogSubject, query: LogQuery, signal: AbortSignal): AsyncGenerator<LogChunk> {
     const open = (s: LogSubject, q: LogQuery, until: AbortSignal) => this.#logsOfLeader(s, q, until);
@@ -451,15 +453,7 @@ export class Manager {
     }
     const leader = this.raft.leader;
     if (!leader || leader.raftId === this.raft.status.id) throw new SwarmtsError('no-leader', NO_LEADER);
-    const deposed = new AbortController();
-    const leaders = this.#leaders.subscribe((id) => id !== leader.raftId && deposed.abort());
-    const client = this.#clientOf(leader.addr);
-    try {
-      yield* remoteLogs(client, subject, query, AbortSignal.any([signal, deposed.signal]));
-      if (deposed.signal.aborted) throw new SwarmtsError('no-leader', NO_LEADER);
-    } finally {
-      leaders.close();
-    }
+    yield* this.#leader.logs(leader, subject, query, signal);
   }
 
   /** A connection to the API of a node, named by id, prefix or hostname. Throws SwarmtsError. */
@@ -468,12 +462,26 @@ export class Manager {
     if (this.isLeader) return this.#leaderRuntime().dispatcher.openTunnel(node.id);
     const leader = this.raft.leader;
     if (!leader) throw new SwarmtsError('no-leader', NO_LEADER);
-    return openTunnelThrough(this.#clientOf(leader.addr), node.id);
+    return openTunnelThrough(this.#leader.to(leader), node.id);
   }
 
   // Membership
 
-  async #join(addr: string, self: RaftMember): Promise<void> {
+  async #join(addrs: readonly string[], self: RaftMember): Promise<void> {
+    let last: unknown = new SwarmtsError('unavailable', 'no other manager is known');
+    for (const addr of addrs) {
+      try {
+        return await this.#joinAt(addr, self);
+      } catch (e) {
+        // What the leader has said no other would say differently.
+        if (isSwarmtsError(e, 'conflict', 'permission-denied', 'not-found') || this.#stop.signal.aborted) throw e;
+        last = e;
+      }
+    }
+    throw last;
+  }
+
+  async #joinAt(addr: string, self: RaftMember): Promise<void> {
     const client = new grpc.Client(addr, this.#o.credentials.client(), managerChannelOptions);
     try {
       const request = RaftJoinRequest.create({ addr: self.addr, raftId: self.raftId });
@@ -497,13 +505,19 @@ export class Manager {
         throw new SwarmtsError('permission-denied', `node ${member.nodeId} is not a manager`);
       const cluster = tx.list('cluster')[0];
       if (cluster?.removedRaftIds.includes(member.raftId)) {
-        throw new SwarmtsError('failed-precondition', `raft id ${member.raftId} was removed and is not used again`);
+        throw new SwarmtsError('conflict', `raft id ${member.raftId} was removed and is not used again`);
       }
       const managerStatus = { raftId: member.raftId, addr: member.addr, leader: false, reachability: 0 as const };
       tx.update('node', { ...node, managerStatus });
     });
-    const s = this.raft.status;
-    if (!s.voters.includes(member.raftId)) await this.raft.addLearner(member);
+    const { voters, learners } = this.raft.status;
+    const { raftId, addr } = member;
+    const isKnown = voters.includes(raftId) || (learners.includes(raftId) && this.raft.book.get(raftId)?.addr === addr);
+    if (!isKnown) await this.raft.addLearner(member);
+    if (this.store.get('node', member.nodeId)?.managerStatus?.raftId !== raftId) {
+      await this.raft.remove(raftId);
+      throw new SwarmtsError('conflict', `raft id ${raftId} was removed while it was taken in`);
+    }
     return RaftJoinResponse.create({ raftId: member.raftId, members: this.raft.book.list() });
   }
 
@@ -554,7 +568,8 @@ export class Manager {
     s.serverStream(ControlService.logs, async (call, signal) => {
       const { query, ...subject } = call.request;
       if (!query) throw new SwarmtsError('invalid-argument', 'a log request without query');
-      for await (const chunk of this.#leaderRuntime().logs.read(subject, query, signal)) call.write(chunk);
+      for await (const chunk of this.#leaderRuntime().logs.read(subject, query, signal))
+        if (!call.write(chunk)) await once(call, 'drain', { signal });
     });
   }
 

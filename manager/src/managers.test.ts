@@ -5,7 +5,7 @@ import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { isSwarmtsError, silentLogger, sleep, systemClock } from '@swarmts/lib';
+import { isSwarmtsError, SwarmtsError, silentLogger, sleep, systemClock } from '@swarmts/lib';
 import {
   Cluster,
   ClusterSpec,
@@ -55,12 +55,12 @@ class Group {
 
   static async start(count: number): Promise<Group> {
     const group = new Group(await mkdtemp(join(tmpdir(), 'swarmts-managers-')), await createRootCa(Date.now()));
-    for (let i = 1; i <= count; i++) await group.#add(i);
+    for (let i = 1; i <= count; i++) await group.add(i);
     await until('all vote', () => group.managers.every((m) => m.raft.status.voters.length === count));
     return group;
   }
 
-  async #add(raftId: number): Promise<void> {
+  async add(raftId: number): Promise<void> {
     const [first] = this.managers;
     const addr = `127.0.0.1:${await freePort()}`;
     const node = Node.create({
@@ -70,7 +70,7 @@ class Group {
       status: NodeStatus.create({ state: NodeState.UNKNOWN }),
       ...(first ? {} : { managerStatus: { raftId, addr, leader: false, reachability: 0 } }),
     });
-    if (first) await first.store.update((tx) => tx.create('node', node));
+    if (first) await (this.leader ?? first).store.update((tx) => tx.create('node', node));
     const dataKey = randomBytes(32);
     const dir = join(this.#dir, node.id);
     const options: ManagerOptions = {
@@ -79,7 +79,9 @@ class Group {
       credentials: await this.#credentials(node.id),
       onFatal: (e) => assert.fail(e),
       onRemoved: () => undefined,
-      ...(first ? { joinAddr: first.raft.book.get(1)?.addr ?? '' } : { bootstrap: { cluster: this.#cluster(), node } }),
+      ...(first
+        ? { joinAddrs: [first.raft.book.get(1)?.addr ?? ''] }
+        : { bootstrap: { cluster: this.#cluster(), node } }),
     };
     const manager = await Manager.start(options);
     this.managers.push(manager);
@@ -189,19 +191,81 @@ describe('three managers', () => {
       });
   });
 
+  it('ask the next leader when the one that was asked is silent', async () => {
+    const { leader } = group;
+    const [asked] = group.managers.filter((m) => m !== leader);
+    assert.ok(leader && asked);
+    const { raft } = leader;
+    const answers = raft.readBarrier.bind(raft);
+    let isAsked = false;
+    raft.readBarrier = () => {
+      isAsked = true;
+      return new Promise(() => undefined);
+    };
+    const startMs = Date.now();
+    const nodes = asked.call('listNodes', {});
+    await until('the leader is asked', () => isAsked);
+    await raft.handOver();
+    assert.equal((await nodes).length, 3);
+    assert.ok(Date.now() - startMs < 10_000, 'nobody waited for the one that is silent');
+    raft.readBarrier = answers;
+  });
+
+  it('are led by one that is not confirmed at first', async () => {
+    const { leader } = group;
+    assert.ok(leader);
+    const others = group.managers.filter((m) => m !== leader);
+    const confirmed = others.map(({ raft }) => {
+      const readBarrier = raft.readBarrier.bind(raft);
+      let failures = 3;
+      raft.readBarrier = async (signal) => {
+        if (failures-- > 0) throw new SwarmtsError('no-leader', 'nobody has confirmed it in time');
+        await readBarrier(signal);
+      };
+      return () => Object.assign(raft, { readBarrier });
+    });
+    await leader.raft.handOver();
+    await until('another one leads', () => others.some((m) => m.isLeader));
+    for (const restore of confirmed) restore();
+  });
+
+  it('do not keep one that is demoted while they take it in', async () => {
+    const { leader } = group;
+    assert.ok(leader);
+    const { raft, store } = leader;
+    const takeIn = raft.addLearner.bind(raft);
+    raft.addLearner = async (member) => {
+      await store.update((tx) => {
+        const node = tx.get('node', member.nodeId);
+        if (node) tx.update('node', { ...node, managerStatus: undefined });
+      });
+      await takeIn(member);
+    };
+    await assert.rejects(group.add(4), { code: 'conflict' });
+    raft.addLearner = takeIn;
+    assert.deepEqual([raft.status.voters.length, raft.status.learners], [3, []]);
+  });
+
   it('make what was asked for once, and say so, when the leader that was asked dies', async () => {
     const [leader] = group.managers.filter((m) => m.isLeader);
     const [asked] = group.managers.filter((m) => m !== leader);
     assert.ok(leader && asked);
     const names: string[] = [];
+    const unknown = new Set<string>();
     let busy = true;
     const work = (async () => {
       for (let i = 0; busy; i++) {
         const name = `after${i}`;
         const spec = ConfigSpec.create({ annotations: { name, labels: {} }, data: Buffer.from(name) });
-        await asked.call('createConfig', { spec });
-        if (i % 2 === 0) names.push(name);
-        else await asked.call('removeConfig', { ref: name });
+        try {
+          await asked.call('createConfig', { spec });
+          if (i % 2 === 0) names.push(name);
+          else await asked.call('removeConfig', { ref: name });
+        } catch (e) {
+          // An election may take longer than a request waits.
+          assert.ok(isSwarmtsError(e, 'no-leader'), `${name}: ${e}`);
+          unknown.add(name);
+        }
       }
     })();
     await until('changes are made', () => names.length > 10);
@@ -213,6 +277,7 @@ describe('three managers', () => {
     busy = false;
     await work;
     const found = asked.store.view((tx) => tx.list('config').map((c) => c.spec?.annotations?.name ?? ''));
-    assert.deepEqual(found.filter((n) => n.startsWith('after')).toSorted(), names.toSorted());
+    const later = found.filter((n) => n.startsWith('after') && !unknown.has(n));
+    assert.deepEqual(later.toSorted(), names.toSorted());
   });
 });

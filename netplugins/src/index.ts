@@ -3,6 +3,7 @@
 export * from './dns/index.js';
 export * from './forward/index.js';
 export * from './hosts-file.js';
+export { gatewayOf } from './local/bridge-subnet.js';
 export { hostIfaceOf, isOnLocalNetwork, type LegWish } from './local/local-leg.js';
 export * from './local/local-network.js';
 export { probeByBinding } from './local/port-probe.js';

@@ -1,4 +1,9 @@
-/** A locally administered MAC made of the IPv4 address, so that it is as unique as that one. */
+import { parseIp } from '@swarmts/lib';
+
+const LAST_FOUR_BYTES = 0xffff_ffffn;
+
+/** A locally administered MAC made of the address: as unique as that one where it is of IPv4, or of a /96 of IPv6. */
 export function macOf(address: string): string {
-  return ['02', '42', ...address.split('.').map((part) => Number(part).toString(16).padStart(2, '0'))].join(':');
+  const digits = (parseIp(address).value & LAST_FOUR_BYTES).toString(16).padStart(8, '0');
+  return ['02', '42', ...(digits.match(/../g) ?? [])].join(':');
 }

@@ -16,13 +16,19 @@ export interface LocalAttachmentSpec {
   readonly sysctls?: Readonly<Record<string, string>>;
 }
 
+/** A container's leg that is as it was made. */
+export interface SoundLeg {
+  readonly address: string;
+  readonly mtu: number;
+}
+
 export interface NetExecutor {
   /** Ensures namespace, veth, address and routes. */
   attachLocal(spec: LocalAttachmentSpec): Promise<void>;
   /** Makes the host forward, where somebody has turned that off. */
   requireForwarding(): Promise<void>;
-  /** Addresses that the host has a route of their own to: a container's is among them as long as its leg is there and up. */
-  localRoutes(): Promise<readonly string[]>;
+  /** Those that are there and up, have their route, and still forward what is theirs and nothing else. */
+  soundLegs(): Promise<readonly SoundLeg[]>;
   /** As `attachLocal`, but in a namespace that is there; false when it is not. A default route over another device stays. */
   repairLocal(spec: LocalAttachmentSpec): Promise<boolean>;
   /** Drops a namespace file; absent is no error. */

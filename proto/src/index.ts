@@ -3,6 +3,7 @@ export * from './client-role.js';
 export * from './cluster-labels.js';
 export * from './codec.js';
 export * from './defaults.js';
+export * from './endpoint-interface.js';
 export * from './endpoint-sysctls.js';
 export * from './gen/index.js';
 export * from './image-reference.js';

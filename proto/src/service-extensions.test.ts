@@ -1,6 +1,12 @@
 import assert from 'node:assert/strict';
 import { isSwarmtsError } from '@swarmts/lib';
-import { preferLocalPorts, readContainerExtensions, readExtensions } from './service-extensions.js';
+import {
+  extensionProblem,
+  extensionsOf,
+  preferLocalPorts,
+  readContainerExtensions,
+  readExtensions,
+} from './service-extensions.js';
 
 describe('extensions of services', () => {
   it('have defaults', () => {
@@ -79,6 +85,7 @@ describe('extensions of services', () => {
     ['swarmts.devices', 'null', /use \/dev\/SOURCE/],
     ['swarmts.devices', '/dev/a:/dev/b:x', /use \/dev\/SOURCE/],
     ['swarmts.gpus', 'many', /use all, a number/],
+    ['swarmts.gpus', '99999999', /use all, or at most 128/],
     ['swarmts.security-opt', 'seccomp=none', /seccomp=unconfined/],
     ['swarmts.secrets.env', '1X=db', /VARIABLE=SECRET/],
     ['swarmts.secrets.env', 'X', /VARIABLE=SECRET/],
@@ -103,6 +110,22 @@ describe('extensions of services', () => {
         (e) => isSwarmtsError(e, 'invalid-argument') && message.test((e as Error).message),
       ));
   }
+
+  it('of what is stored are read as far as they are understood', () => {
+    const labels = {
+      'swarmts.of.tomorrow': 'x',
+      'swarmts.devices': 'all',
+      'swarmts.update.progress-deadline': 'whenever',
+      'swarmts.schedule': '0 3 * * *',
+      'swarmts.schedule.timezone': 'Mars/Base',
+      'swarmts.autoscale': 'min=1,max=2,gpu=60',
+      'swarmts.volumes.pin': 'maybe',
+      'swarmts.rebalance': 'auto',
+    };
+    assert.deepEqual(extensionsOf(labels), { progressDeadlineMs: 600_000, rebalance: true, pinVolumes: false });
+    assert.match(extensionProblem(labels) ?? '', /unknown label swarmts\.of\.tomorrow/);
+    assert.equal(extensionProblem({ 'swarmts.rebalance': 'auto' }), undefined);
+  });
 
   it('refuse a time zone that does not exist', () =>
     assert.throws(

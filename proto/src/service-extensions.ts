@@ -1,9 +1,10 @@
 /**
  * What services can do here beyond Docker's spec, as labels: Docker's clients keep labels when they read, change and write whole specs, and
  * stack files can set them. Every label is checked when a service is stored; an unknown one is refused, lest a typing error go unnoticed.
+ * What is stored already is read as far as it is understood: a manager of another release may have let in what this one does not know.
  */
 import { isIP } from 'node:net';
-import { parseDurationNs, parseSizeBytes, SwarmtsError } from '@swarmts/lib';
+import { isSwarmtsError, messageOf, parseDurationNs, parseSizeBytes, SwarmtsError } from '@swarmts/lib';
 import { MAX_REPLICAS } from './limits.js';
 
 export const EXTENSION_PREFIX = 'swarmts.';
@@ -96,7 +97,7 @@ const DOWN_WINDOW_MS = 300_000;
 
 type Labels = Readonly<Record<string, string>>;
 
-/** Throws SwarmtsError 'invalid-argument' naming label and value. */
+/** For what is to be stored. Throws SwarmtsError 'invalid-argument' naming label and value. */
 export function readExtensions(labels: Labels): ServiceExtensions {
   for (const name of Object.keys(labels)) {
     if (name.startsWith(EXTENSION_PREFIX) && !KNOWN.has(name))
@@ -107,17 +108,51 @@ export function readExtensions(labels: Labels): ServiceExtensions {
   }
   readContainerExtensions(labels);
   preferLocalPorts(labels);
-  const deadline = labels[extensionLabels.progressDeadline];
-  const schedule = readSchedule(labels);
-  const autoscale = labels[extensionLabels.autoscale];
+  return extensionsBy((read) => read(), labels);
+}
+
+/** Of a service that is stored: a label that this release does not understand is as if it were not there. */
+export function extensionsOf(labels: Labels): ServiceExtensions {
+  return extensionsBy(understood, labels);
+}
+
+/** Why this release does not understand all of the labels; undefined when it does. */
+export function extensionProblem(labels: Labels): string | undefined {
+  try {
+    readExtensions(labels);
+    return undefined;
+  } catch (e) {
+    return messageOf(e);
+  }
+}
+
+/** What `read` makes of labels, `none` where it refuses them. */
+export function understood<T>(read: () => T, none: T): T {
+  try {
+    return read();
+  } catch (e) {
+    if (!isSwarmtsError(e, 'invalid-argument')) throw e;
+    return none;
+  }
+}
+
+type Part = <T>(read: () => T, none: T) => T;
+
+function extensionsBy(part: Part, labels: Labels): ServiceExtensions {
+  const schedule = part(() => readSchedule(labels), undefined);
+  const autoscale = part(() => readAutoscale(labels), undefined);
   return {
-    progressDeadlineMs:
-      deadline === undefined ? PROGRESS_DEADLINE_MS : duration(extensionLabels.progressDeadline, deadline),
+    progressDeadlineMs: part(() => readDeadline(labels), PROGRESS_DEADLINE_MS),
     ...(schedule ? { schedule } : {}),
-    ...(autoscale === undefined ? {} : { autoscale: readAutoscale(autoscale) }),
-    rebalance: readWord(labels, extensionLabels.rebalance, ['auto', 'off']) === 'auto',
-    pinVolumes: pinsVolumes(labels),
+    ...(autoscale ? { autoscale } : {}),
+    rebalance: part(() => readWord(labels, extensionLabels.rebalance, ['auto', 'off']), undefined) === 'auto',
+    pinVolumes: part(() => pinsVolumes(labels), false),
   };
+}
+
+function readDeadline(labels: Labels): number {
+  const deadline = labels[extensionLabels.progressDeadline];
+  return deadline === undefined ? PROGRESS_DEADLINE_MS : duration(extensionLabels.progressDeadline, deadline);
 }
 
 /** Asked for every task that is made: without the checks of the other labels. */
@@ -160,11 +195,17 @@ function readDevice(text: string): DeviceRequest {
   return { hostPath, containerPath, permissions: permissions ?? 'rwm' };
 }
 
+/** More than any machine has: each is listed by its name. */
+export const MAX_GPUS = 128;
+
 /** "all", a number, or names of CDI devices. */
 function readGpus(text: string | undefined): readonly string[] {
   if (text === undefined || text === '') return [];
   if (text === 'all') return ['nvidia.com/gpu=all'];
-  if (/^\d+$/.test(text)) return Array.from({ length: Number(text) }, (_, i) => `nvidia.com/gpu=${i}`);
+  if (/^\d+$/.test(text)) {
+    if (Number(text) > MAX_GPUS) throw bad(extensionLabels.gpus, text, `use all, or at most ${MAX_GPUS}`);
+    return Array.from({ length: Number(text) }, (_, i) => `nvidia.com/gpu=${i}`);
+  }
   const names = text.split(',').map((n) => n.trim());
   if (names.every((n) => /^[\w.-]+\/[\w.-]+=[\w.:-]+$/.test(n))) return names;
   throw bad(extensionLabels.gpus, text, 'use all, a number, or names of CDI devices such as vendor.com/gpu=0');
@@ -258,8 +299,10 @@ function checkTimezone(name: string): void {
 }
 
 /** "min=2,max=20,cpu=60,memory=70,up=30s,down=5m"; percents may have their sign. */
-function readAutoscale(text: string): Autoscale {
+function readAutoscale(labels: Labels): Autoscale | undefined {
   const label = extensionLabels.autoscale;
+  const text = labels[label];
+  if (text === undefined) return undefined;
   const fields = new Map<string, string>();
   for (const part of text.split(',')) {
     const [key = '', value = ''] = part.split('=', 2).map((x) => x.trim());

@@ -370,6 +370,7 @@ describe('the kernel', () => {
     assert.deepEqual(calls(['bind']), [0x1000]);
     assert.deepEqual(calls(['bind', 'rec', 'ro']), [0x5000, 0x1021]);
     assert.deepEqual(calls(['rprivate']), [0x44000]);
+    assert.deepEqual(calls(['bind', 'runbindable']), [0x5000, 0x24000]);
     assert.deepEqual(calls(['bind', 'remount', 'ro']), [0x1021]);
     assert.deepEqual(calls(['nosuid'], 'overlay'), [0x2]);
     assert.throws(() => calls(['loud']), TypeError);

@@ -4,6 +4,7 @@ import { MNT_DETACH, mount as mountCall, umount2 } from './ffi.js';
 
 export const MS_BIND = 0x1000;
 const MS_REC = 0x4000;
+const MS_UNBINDABLE = 1 << 17;
 const MS_PRIVATE = 1 << 18;
 const MS_SLAVE = 1 << 19;
 const MS_SHARED = 1 << 20;
@@ -16,12 +17,15 @@ export const mountFlags: Readonly<Record<string, number>> = {
   noexec: 0x8,
   sync: 0x10,
   remount: 0x20,
+  dirsync: 0x80,
   noatime: 0x400,
   nodiratime: 0x800,
   bind: MS_BIND,
   move: 0x2000,
   rec: MS_REC,
   silent: 0x8000,
+  unbindable: MS_UNBINDABLE,
+  runbindable: MS_UNBINDABLE | MS_REC,
   private: MS_PRIVATE,
   rprivate: MS_PRIVATE | MS_REC,
   slave: MS_SLAVE,
@@ -32,7 +36,7 @@ export const mountFlags: Readonly<Record<string, number>> = {
   strictatime: 1 << 24,
 };
 
-const PROPAGATION = MS_PRIVATE | MS_SLAVE | MS_SHARED;
+const PROPAGATION = MS_UNBINDABLE | MS_PRIVATE | MS_SLAVE | MS_SHARED;
 const RESTRICTIONS = 0x1 | 0x2 | 0x4 | 0x8 | 0x400 | 0x800;
 
 export interface Mount {

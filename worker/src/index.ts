@@ -45,3 +45,4 @@ export { signalNumber } from './runtime/signals.js';
 export { textOf } from './runtime/text-of.js';
 export { type IdMaps, ownerOnHost, ROOT } from './userns/id-map.js';
 export { remappedIds } from './userns/remap-user.js';
+export { removeAroundMounts } from './volumes/remove-around-mounts.js';

@@ -4,7 +4,7 @@
  */
 import { isIP } from 'node:net';
 import { SwarmtsError } from '@swarmts/lib';
-import { ENDPOINT_SYSCTLS, endpointSysctls, parseReference } from '@swarmts/proto';
+import { checkInterfaceName, ENDPOINT_IFNAME, ENDPOINT_SYSCTLS, endpointSysctls, parseReference } from '@swarmts/proto';
 import type { ContainerCreate, ContainerLink, GivenConfig, NetworkWish } from '../backend.js';
 import { JsonObject } from '../json/object.js';
 import { consoleSize } from './console-size.js';
@@ -307,8 +307,9 @@ function refuseEndpointOptions(target: string, o: JsonObject | undefined, ipam: 
     throw new SwarmtsError('unsupported', `${what} of a container on network ${target} are not supported: ${way}`);
   };
   if ((ipam?.strings('LinkLocalIPs') ?? []).length > 0) refuse('link-local addresses');
-  const { [ENDPOINT_SYSCTLS]: sysctls = '' } = o?.map('DriverOpts') ?? {};
+  const { [ENDPOINT_SYSCTLS]: sysctls = '', [ENDPOINT_IFNAME]: ifname = '' } = o?.map('DriverOpts') ?? {};
   endpointSysctls(sysctls, '');
+  if (ifname !== '') checkInterfaceName(ifname, `${ENDPOINT_IFNAME} ${JSON.stringify(ifname)}`);
 }
 
 function portsOf(bindings: JsonObject | undefined): ContainerCreate['ports'] {

@@ -1,6 +1,6 @@
 /** Privileges, namespaces, devices and logs of containers, as HostConfig has them. */
 import { SwarmtsError } from '@swarmts/lib';
-import { selinuxLabel } from '@swarmts/proto';
+import { MAX_GPUS, selinuxLabel } from '@swarmts/proto';
 import type { ContainerCreate, ContainerSettings } from '../backend.js';
 import type { JsonObject } from '../json/object.js';
 
@@ -99,6 +99,8 @@ function cdiNames(request: JsonObject): string[] {
   }
   const count = request.integer('Count');
   if (ids.length > 0) return ids.map((i) => (i.includes('=') ? i : `nvidia.com/gpu=${i}`));
+  if (count > MAX_GPUS)
+    throw new SwarmtsError('invalid-argument', `invalid Count of a device request: ${count}: use at most ${MAX_GPUS}`);
   return count < 0 ? ['nvidia.com/gpu=all'] : Array.from({ length: count }, (_, i) => `nvidia.com/gpu=${i}`);
 }
 

@@ -9,14 +9,16 @@ import { annotationsJson, driverJson, metaJson, readAnnotations } from './annota
 
 /** The body of POST /networks/create for a swarm network. */
 export function readNetworkSpec(o: JsonObject, [, minor]: ApiVersion): NetworkSpec {
-  if (minor >= SINCE.gatewayPriority && o.has('EnableIPv4') && !o.boolean('EnableIPv4')) {
-    throw new SwarmtsError('unsupported', 'networks without IPv4 are not supported by this release of swarmts');
+  const ipv4Disabled = minor >= SINCE.gatewayPriority && o.has('EnableIPv4') && !o.boolean('EnableIPv4');
+  if (ipv4Disabled && !o.boolean('EnableIPv6') && !o.boolean('ConfigOnly')) {
+    throw new SwarmtsError('invalid-argument', 'IPv4 or IPv6 must be enabled');
   }
   const ipam = o.object('IPAM');
   return NetworkSpec.create({
     annotations: readAnnotations(o),
     driver: Driver.create({ name: o.string('Driver') || 'overlay', options: o.map('Options') }),
     ipv6Enabled: o.boolean('EnableIPv6'),
+    ipv4Disabled,
     internal: o.boolean('Internal'),
     attachable: o.boolean('Attachable'),
     ingress: o.boolean('Ingress'),

@@ -34,6 +34,11 @@ export class EventHub {
     ];
   }
 
+  /** How many requests listen. */
+  get listenerCount(): number {
+    return this.#listeners.size;
+  }
+
   close(): void {
     for (const end of this.#ends) end();
   }

@@ -30,9 +30,14 @@ export async function send(reply: Reply, head: boolean, response: ServerResponse
       if (reply.isWhole) limitTaking(response);
       response.writeHead(200, { 'Content-Type': reply.contentType });
       response.flushHeaders();
-      await reply.run(writer(response, signal)).catch((e: unknown) => {
+      try {
+        await reply.run(writer(response, signal));
+      } catch (e) {
         if (!signal.aborted) throw e;
-      });
+        // An end would tell the client that it has all of it.
+        response.destroy();
+        return;
+      }
       response.end();
   }
 }

@@ -171,6 +171,19 @@ describe('the API server', () => {
     assert.equal(api.backend.swarm.listenerCount, 0);
   });
 
+  it('breaks a stream that it cannot bring to its end when it closes', async () => {
+    api.backend.containers.exportFiles = async function* (_id: string, signal: AbortSignal) {
+      yield Buffer.from('half of it');
+      await once(signal, 'abort');
+      throw new Error('cut off');
+    };
+    const stream = await api.open('GET', `/containers/${'c'.repeat(64)}/export`);
+    const broken = once(stream, 'error');
+    stream.resume();
+    await api.closeServer();
+    assert.equal(((await broken)[0] as NodeJS.ErrnoException).code, 'ECONNRESET');
+  });
+
   it('maps the code of an error to its status', async () => {
     assert.equal((await api.send('GET', '/services/none')).status, 404);
     assert.equal((await api.send('GET', '/images/search?term=x')).status, 501);

@@ -5,7 +5,7 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
-import { asSwarmtsError, errorTable, type Logger, messageOf, SwarmtsError } from '@swarmts/lib';
+import { asSwarmtsError, errorTable, type Logger, linkedSignal, messageOf, SwarmtsError } from '@swarmts/lib';
 import { ADMIN, type Caller, callerOf, checkAccess } from './access.js';
 import { checkVersion, MAX_API_VERSION } from './api-version.js';
 import { type Call, drain, flowing, type HijackReply, headersOf, linger, type Reply } from './exchange.js';
@@ -132,7 +132,7 @@ export class HttpApiServer implements ApiServer {
     if (before !== undefined) await new Promise((resolve) => before.once('close', resolve));
     try {
       const body = await readHijackedBody(request, connection, head);
-      const signal = AbortSignal.any([gone.signal, this.#closing.signal]);
+      const { signal } = linkedSignal(gone.signal, this.#closing.signal);
       const reply = await this.#route(request, signal, asyncOf([body]), identify);
       if (reply.kind !== 'hijack') {
         const status = reply.kind === 'stream' ? 200 : reply.status;
@@ -187,7 +187,7 @@ export class HttpApiServer implements ApiServer {
     request.on('error', () => gone.abort(GONE));
     response.on('error', () => gone.abort(GONE));
     setHeaders(response, this.#headers(''));
-    const signal = AbortSignal.any([gone.signal, this.#closing.signal]);
+    const { signal } = linkedSignal(gone.signal, this.#closing.signal);
     try {
       // A refused body is not read to its end, and the answer still has to go out on the same connection.
       const body = flowing(request.iterator({ destroyOnReturn: false }), BODY_IDLE_MS, gone.signal);

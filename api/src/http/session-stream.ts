@@ -1,5 +1,6 @@
 /** Joins a hijacked connection with the streams of a process, until one of them ends or the detach keys are typed. */
 import type { Duplex } from 'node:stream';
+import { finished } from 'node:stream/promises';
 import type { Session } from '../container-backend.js';
 import { DetachFilter } from './detach-keys.js';
 import { frame } from './stdcopy.js';
@@ -31,11 +32,14 @@ export async function joinSession(connection: Duplex, session: Session, options:
   } finally {
     connection.off('close', leave);
     await session.close();
+    // Whoever reads slowly gets everything, however long it takes; who goes away closes the connection.
+    await finished(connection, { readable: false }).catch(() => undefined);
     // What the client still sends is read: a connection that is closed over it may lose what was shown last.
     const timer = setTimeout(() => connection.destroy(), LINGER_MS);
     await Promise.allSettled([typing, showing]);
+    connection.resume();
+    await gone;
     clearTimeout(timer);
-    connection.destroy();
   }
 }
 

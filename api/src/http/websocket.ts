@@ -25,7 +25,14 @@ export class WebSockets {
       connection.once('close', () => reject(new SwarmtsError('aborted', 'the client has gone')));
       // What came behind the head has been put back into the connection.
       const none = Buffer.alloc(0);
-      this.#server.handleUpgrade(request, connection, none, (ws) => resolve(createWebSocketStream(ws)));
+      this.#server.handleUpgrade(request, connection, none, (ws) => {
+        const stream = createWebSocketStream(ws);
+        // Of a connection that broke, the library lets the stream wait for its last bytes for ever.
+        ws.once('close', () => {
+          if (!connection.writableFinished) stream.destroy();
+        });
+        resolve(stream);
+      });
     });
   }
 }

@@ -21,6 +21,7 @@ import { type Route, route } from '../http/router.js';
 import type { RouteContext } from './context.js';
 import { createContainer } from './create-container.js';
 import { containerLogs } from './logs.js';
+import { unlessGone } from './unless-gone.js';
 
 const FILTERS = [
   'id',
@@ -155,7 +156,7 @@ async function wait({ backend }: RouteContext, call: Call): Promise<Reply> {
 }
 
 /** Removes what does not run. */
-async function prune({ backend, now, pruned }: RouteContext, call: Call): Promise<Reply> {
+async function prune({ backend, log, now, pruned }: RouteContext, call: Call): Promise<Reply> {
   const filters = parseFilters(call.query, ['until', 'label', 'label!']);
   const untilMs = untilOf(filters, now());
   const gone = (await backend.node.containers()).filter(
@@ -170,8 +171,9 @@ async function prune({ backend, now, pruned }: RouteContext, call: Call): Promis
       removed.push(x.id);
       reclaimed += ownBytes;
     } catch (e) {
-      // Somebody else has removed it, or started it.
-      if (!isSwarmtsError(e, 'not-found', 'conflict')) throw e;
+      // Unless somebody else has removed it, or started it.
+      if (!isSwarmtsError(e, 'not-found', 'conflict'))
+        log.warn('a container was not pruned', { container: x.id, error: e });
     }
   }
   pruned('container', reclaimed);
@@ -216,13 +218,14 @@ async function list(c: RouteContext, call: Call): Promise<unknown[]> {
   const size = flag(call.query, 'size');
   const linkNames = namesByLinks(sorted);
   const imageOf = currentImages(c);
-  return Promise.all(
-    (limit > 0 ? found.slice(0, limit) : found).map(async (x) => ({
-      ...containerListJson(x, c.now(), call.apiVersion, linkNames.get(x.name)),
-      Image: (await imageOf(x.image)) === x.imageId ? x.image : x.imageId,
-      ...(size ? await sizesJson(c, x.id) : {}),
-    })),
+  const listed = await Promise.all(
+    (limit > 0 ? found.slice(0, limit) : found).map(async (x) => {
+      const sizes = size ? await unlessGone(sizesJson(c, x.id)) : {};
+      const Image = (await imageOf(x.image)) === x.imageId ? x.image : x.imageId;
+      return sizes && { ...containerListJson(x, c.now(), call.apiVersion, linkNames.get(x.name)), Image, ...sizes };
+    }),
   );
+  return listed.filter((x) => x !== undefined);
 }
 
 /** What images are called has changed since the container was made, maybe: the id that a name stands for now. */

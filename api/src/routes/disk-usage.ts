@@ -9,6 +9,7 @@ import { type Call, flag } from '../http/exchange.js';
 import { omitEmpty } from '../json/write.js';
 import { isActive, sizesJson } from './containers.js';
 import type { RouteContext } from './context.js';
+import { unlessGone } from './unless-gone.js';
 
 const KINDS = ['container', 'image', 'volume', 'build-cache'] as const;
 type Kind = (typeof KINDS)[number];
@@ -110,7 +111,10 @@ async function images({ backend }: RouteContext, call: Call, containers: Contain
 }
 
 async function sizes(c: RouteContext, call: Call, containers: Containers): Promise<Usage> {
-  const all = await Promise.all(containers.map(async (x) => ({ x, size: await sizesJson(c, x.id) })));
+  const measured = await Promise.all(
+    containers.map((x) => unlessGone(sizesJson(c, x.id).then((size) => ({ x, size })))),
+  );
+  const all = measured.filter((m) => m !== undefined);
   const idle = all.filter(({ x }) => !isActive(x));
   return {
     items: all.map(({ x, size }) => ({ ...containerListJson(x, c.now(), call.apiVersion), ...size })),
@@ -121,13 +125,13 @@ async function sizes(c: RouteContext, call: Call, containers: Containers): Promi
 }
 
 async function volumes({ backend }: RouteContext, containers: Containers): Promise<Usage> {
-  const all = await Promise.all(
-    (await backend.node.volumes()).map(async (volume) => ({
-      volume,
-      RefCount: containers.filter((x) => x.mounts.some((m) => m.name === volume.name)).length,
-      Size: await backend.containers.volumeBytes(volume.name),
-    })),
+  const measured = await Promise.all(
+    (await backend.node.volumes()).map((volume) => {
+      const RefCount = containers.filter((x) => x.mounts.some((m) => m.name === volume.name)).length;
+      return unlessGone(backend.containers.volumeBytes(volume.name).then((Size) => ({ volume, RefCount, Size })));
+    }),
   );
+  const all = measured.filter((m) => m !== undefined);
   const idle = all.filter(({ RefCount }) => RefCount === 0);
   return {
     items: all.map(({ volume, ...UsageData }) => ({ ...volumeJson(volume), UsageData })),

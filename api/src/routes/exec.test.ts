@@ -108,6 +108,26 @@ describe('hijacked connections', () => {
     assert.deepEqual([detached.status, detached.json], [400, { message: 'OCI runtime exec failed' }]);
   });
 
+  it('close after the reason why a process did not start, whatever was typed for it', async () => {
+    api.backend.containers.failure = new SwarmtsError('invalid-argument', 'OCI runtime exec failed');
+    const start = async () => open(head(`/exec/${await newExec()}/start`, true, '{}'));
+    const shown: Buffer[] = [];
+    const ended = await start();
+    // More than the kernel keeps for somebody who does not read.
+    ended.on('data', (data: Buffer) => shown.push(data)).end(Buffer.alloc(1 << 20, 'x'));
+    const silent = await start();
+    silent.resume().write('x');
+    const typing = setInterval(() => silent.write('x'), 50);
+    const broken = new Promise((resolve) => silent.once('error', resolve)).finally(() => clearInterval(typing));
+    await once(ended, 'close');
+    assert.match(Buffer.concat(shown).toString(), /OCI runtime exec failed\r\n$/);
+    assert.match(
+      String(await broken),
+      /EPIPE|ECONNRESET/,
+      'a client that does not end its side loses it after a while',
+    );
+  });
+
   it('are refused before they are handed over', async () => {
     const unknown = await api.send('POST', `/exec/${'f'.repeat(64)}/start`, { body: {} });
     assert.deepEqual([unknown.status, unknown.json], [404, { message: `No such exec instance: ${'f'.repeat(64)}` }]);

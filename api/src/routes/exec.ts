@@ -4,6 +4,7 @@ import type { ExecConfig, ExecInfo, TerminalSize } from '../container-backend.js
 import { consoleSize, isLength } from '../convert/console-size.js';
 import { parseDetachKeys } from '../http/detach-keys.js';
 import { type Call, empty, flag, json, type Reply, readJson } from '../http/exchange.js';
+import { endAndDrain } from '../http/hijack.js';
 import { type Route, route } from '../http/router.js';
 import { joinSession } from '../http/session-stream.js';
 import { frame, streamType } from '../http/stdcopy.js';
@@ -63,7 +64,8 @@ async function startExec({ backend }: RouteContext, call: Call): Promise<Reply> 
       } catch (e) {
         // The connection is the client's terminal by now: the reason is shown there, the exit code can be asked for.
         const text = Buffer.from(`${messageOf(e)}\r\n`);
-        connection.end(raw ? text : frame('stdout', text));
+        connection.write(raw ? text : frame('stdout', text));
+        endAndDrain(connection);
       }
     },
   };

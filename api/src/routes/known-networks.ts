@@ -1,7 +1,10 @@
 /** The networks that users have made, as far as this node knows them: its own, and those of the swarm. */
-import { isSwarmtsError } from '@swarmts/lib';
+import { type ErrorCode, isSwarmtsError } from '@swarmts/lib';
 import type { Network } from '@swarmts/proto';
 import type { Backend } from '../backend.js';
+
+/** A worker cannot ask, and a manager without a leader is not answered: what is on the node goes on all the same. */
+export const NO_ANSWER: readonly ErrorCode[] = ['not-a-manager', 'no-leader', 'not-leader', 'unavailable', 'timeout'];
 
 export interface UserNetwork {
   readonly network: Network;
@@ -15,8 +18,8 @@ export async function userNetworks({ node, swarm }: Backend): Promise<readonly U
   try {
     return [...local, ...of('swarm', await swarm.networks())];
   } catch (e) {
-    if (!isSwarmtsError(e, 'not-a-manager')) throw e;
-    // A worker knows those that it takes part in.
+    if (!isSwarmtsError(e, ...NO_ANSWER)) throw e;
+    // The node knows those that it takes part in.
     const joined = node.joinedNetworks().map((n) => n.network);
     return [...local, ...of('swarm', joined)];
   }

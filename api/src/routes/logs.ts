@@ -53,12 +53,13 @@ export async function swarmLogs(
   const query = readLogQuery(call.query);
   const details = flag(call.query, 'details');
   const timestamps = flag(call.query, 'timestamps');
+  const lines = await c.backend.swarm.logs(kind, id, query, call.signal);
   return {
     kind: 'stream',
     contentType: streamType(tty, call.apiVersion),
     run: async (write) => {
       const warnings = new Set<string>();
-      for await (const line of c.backend.swarm.logs(kind, id, query, call.signal)) {
+      for await (const line of lines) {
         if ('warning' in line) {
           if (warnings.size < MAX_LOG_WARNINGS) warnings.add(line.warning);
           continue;

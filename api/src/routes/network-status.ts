@@ -3,6 +3,7 @@ import { isSwarmtsError, type SubnetConfig } from '@swarmts/lib';
 import { builtinNetworks, holdsAddresses, type Network } from '@swarmts/proto';
 import type { Backend, BridgeNetwork, ContainerSummary } from '../backend.js';
 import { ipamStatusJson } from '../convert/ipam-status.js';
+import { NO_ANSWER } from './known-networks.js';
 
 interface Inspected {
   readonly id: string;
@@ -26,7 +27,7 @@ export async function networkStatus(
   try {
     return { Status: ipamStatusJson(configs, await swarmAddresses(backend, id)) };
   } catch (e) {
-    if (!isSwarmtsError(e, 'not-a-manager')) throw e;
+    if (!isSwarmtsError(e, ...NO_ANSWER)) throw e;
     return {};
   }
 }

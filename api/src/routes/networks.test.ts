@@ -98,7 +98,11 @@ describe('network routes', () => {
   });
 
   it('have IPv4, where the client knows that they might not', async () => {
-    assert.match(await post('/networks/create', { Name: 'x', EnableIPv4: false }), /^501 .*without IPv4/);
+    const without = { Name: 'y', EnableIPv4: false };
+    assert.match(await post('/networks/create', without), /^400 .*IPv4 or IPv6 must be enabled/);
+    const overlay = { ...without, EnableIPv6: true, Driver: 'overlay' };
+    assert.match(await post('/networks/create', overlay), /^400 .*IPv4 cannot be disabled in a Swarm scoped network/);
+    assert.match(await post('/networks/create', { ...without, EnableIPv6: true, Driver: 'bridge' }), /^201 /);
     assert.match(await post('/networks/create', { Name: 'x', EnableIPv4: 'x' }), /^400 .*EnableIPv4 must be a boolean/);
     assert.match(await post('/v1.47/networks/create', { Name: 'x', EnableIPv4: false }), /^201 /);
   });
@@ -245,13 +249,17 @@ describe('network routes', () => {
       },
       db: { VIP: '<nil>', Ports: [], LocalLBIndex: 0, Tasks: [] },
     });
-    api.backend.swarm.networks = () =>
-      Promise.reject(new SwarmtsError('not-a-manager', 'This node is not a swarm manager'));
-    assert.deepEqual(
-      [(await get('/networks/back')).Id, (await get(`/networks/${Id.slice(0, 8)}`)).Scope],
-      [Id, 'swarm'],
-    );
-    const pruned = await api.send('POST', '/networks/prune');
-    assert.equal(pruned.status, 200, String(pruned.body));
+    for (const code of ['not-a-manager', 'no-leader'] as const) {
+      const { swarm } = api.backend;
+      const nobody = () => Promise.reject(new SwarmtsError(code, 'nobody answers'));
+      swarm.networks = nobody;
+      swarm.services = nobody;
+      assert.deepEqual(
+        [(await get('/networks/back')).Id, (await get(`/networks/${Id.slice(0, 8)}`)).Scope],
+        [Id, 'swarm'],
+      );
+      const pruned = await api.send('POST', '/networks/prune');
+      assert.equal(pruned.status, 200, String(pruned.body));
+    }
   });
 });

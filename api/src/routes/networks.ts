@@ -30,7 +30,7 @@ import { type Route, route } from '../http/router.js';
 import type { JsonObject } from '../json/object.js';
 import type { RouteContext } from './context.js';
 import { checkEndpoint } from './endpoint-check.js';
-import { type UserNetwork, userNetworks } from './known-networks.js';
+import { NO_ANSWER, type UserNetwork, userNetworks } from './known-networks.js';
 import { networkStatus } from './network-status.js';
 
 type NetworkJson = Readonly<Record<string, unknown>>;
@@ -67,7 +67,7 @@ export function networkRoutes(c: RouteContext): Route[] {
       const containers = await c.backend.node.containers();
       const isLean = call.apiVersion[1] >= SINCE.leanAnswers;
       const status = isLean ? await networkStatus(c.backend, found, containers) : {};
-      return json({ ...familiesFor(call), ...found.json(containers), ...parties, ...status });
+      return json({ ...familiesFor(call, found), ...found.json(containers), ...parties, ...status });
     }),
     route('POST', '/networks/create', async (call) =>
       json(await create(c, await readJson(call), call.apiVersion), 201),
@@ -106,13 +106,14 @@ async function list(c: RouteContext, call: Call): Promise<Reply> {
   checkWords(filters, 'type', ['builtin', 'custom']);
   const all = await allNetworks(c);
   const used = filters.has('dangling') ? await usedNetworks(c) : new Set<string>();
-  const families = familiesFor(call);
-  return json(all.filter((n) => isWanted(n, filters, used)).map((n) => ({ ...families, ...n.json() })));
+  const wanted = all.filter((n) => isWanted(n, filters, used));
+  return json(wanted.map((n) => ({ ...familiesFor(call, n), ...n.json() })));
 }
 
-/** Every network has addresses of IPv4. */
-function familiesFor({ apiVersion: [, minor] }: Call): Readonly<Record<string, boolean>> {
-  return minor >= SINCE.gatewayPriority ? { EnableIPv4: true } : {};
+/** Clients of before know that every network has addresses of IPv4. */
+function familiesFor(call: Call, { network }: KnownNetwork): Readonly<Record<string, boolean>> {
+  const [, minor] = call.apiVersion;
+  return minor >= SINCE.gatewayPriority ? { EnableIPv4: !network?.spec?.ipv4Disabled } : {};
 }
 
 async function allNetworks({ backend }: RouteContext): Promise<readonly KnownNetwork[]> {
@@ -159,7 +160,7 @@ async function usedNetworks({ backend }: RouteContext): Promise<ReadonlySet<stri
       for (const n of service.spec?.task?.networks ?? []) used.add(n.target);
     }
   } catch (e) {
-    if (!isSwarmtsError(e, 'not-a-manager')) throw e;
+    if (!isSwarmtsError(e, ...NO_ANSWER)) throw e;
   }
   return used;
 }
@@ -214,6 +215,9 @@ async function create(c: RouteContext, body: JsonObject, version: ApiVersion): P
   const ofSwarm = !spec.configOnly && (driver === 'overlay' || scope === 'swarm');
   if (ofSwarm && spec.configFrom !== '') {
     throw new SwarmtsError('unsupported', '--config-from is for networks of one node: leave it out, or --scope local');
+  }
+  if (ofSwarm && spec.ipv4Disabled) {
+    throw new SwarmtsError('invalid-argument', 'IPv4 cannot be disabled in a Swarm scoped network');
   }
   if (spec.configOnly && scope !== '') throw operatorFields();
   if (spec.configOnly && driver === 'overlay') {
@@ -288,7 +292,7 @@ async function prune(c: RouteContext, query: URLSearchParams): Promise<readonly 
       await remove(c, n);
       deleted.push(n.name);
     } catch (e) {
-      if (!isSwarmtsError(e, 'failed-precondition', 'permission-denied', 'not-found', 'not-a-manager')) throw e;
+      if (!isSwarmtsError(e, 'failed-precondition', 'permission-denied', 'not-found', ...NO_ANSWER)) throw e;
     }
   }
   c.pruned('network', 0);

@@ -182,6 +182,12 @@ describe('routes', () => {
     assert.match(third?.[1] ?? '', /incomplete log stream.*node two is not available/);
     assert.deepEqual(rest, []);
     assert.equal((await api.send('GET', '/services/web/logs')).status, 400);
+    const { swarm } = api.backend;
+    const logs = swarm.logs.bind(swarm);
+    swarm.logs = () => Promise.reject(new SwarmtsError('no-leader', 'nobody leads'));
+    const early = await api.send('GET', '/services/web/logs?stdout=1&follow=1');
+    assert.equal(early.status, 503, 'nothing is said before it is known which tasks there are');
+    swarm.logs = logs;
     const old = await api.send('GET', '/v1.41/services/web/logs?stdout=1');
     assert.equal(old.headers['content-type'], 'application/vnd.docker.raw-stream');
   });
@@ -412,7 +418,12 @@ describe('routes', () => {
     const [chunk] = await once(stream, 'data');
     const live = JSON.parse(String(chunk)) as { Action: string; scope: string; Actor: { ID: string } };
     assert.deepEqual([live.Action, live.scope, live.Actor.ID], ['create', 'swarm', id]);
+    const listeners = async () =>
+      ((await api.send('GET', '/info')).json as { NEventsListener: number }).NEventsListener;
+    assert.equal(await listeners(), 1);
     stream.destroy();
+    // The server notices a moment later that the client is gone.
+    while ((await listeners()) > 0) await new Promise((resolve) => setImmediate(resolve));
     api.backend.node.emit({ type: 'container', action: 'start', id: 'c1', attributes: { name: 'x' }, timeMs: NOW_MS });
     const kept = await api.send('GET', `/events?since=1&until=${NOW_MS / 1000 + 1}`);
     const types = String(kept.body)
@@ -442,13 +453,34 @@ describe('routes', () => {
     );
   });
 
+  it('are counted and measured without those that somebody removes meanwhile', async () => {
+    const { node, containers } = api.backend;
+    node.containerList.push(container('gone', 'gone'));
+    containers.sizes = async (ref) => {
+      if (ref === 'gone') throw new SwarmtsError('not-found', 'No such container: gone');
+      return { ownBytes: 1, totalBytes: 2 };
+    };
+    const listed = (await api.send('GET', '/containers/json?size=true')).json as { Id: string; SizeRw: number }[];
+    assert.deepEqual(
+      listed.map((x) => [x.Id, x.SizeRw]),
+      [['c'.repeat(64), 1]],
+    );
+    const usage = (await api.send('GET', '/v1.43/system/df')).json as { Containers: { Id: string }[] };
+    assert.deepEqual(
+      usage.Containers.map((x) => x.Id),
+      ['c'.repeat(64)],
+    );
+  });
+
   it('tell what was pruned, and go on where somebody else was faster', async () => {
     const { node } = api.backend;
-    for (const name of ['gone', 'taken', 'old']) node.containerList.push({ ...container(name, name), state: 'exited' });
+    for (const name of ['gone', 'taken', 'stuck', 'old'])
+      node.containerList.push({ ...container(name, name), state: 'exited' });
     const remove = node.removeContainer.bind(node);
     node.removeContainer = async (ref, force) => {
       if (ref === 'gone') throw new SwarmtsError('not-found', 'No such container: gone');
       if (ref === 'taken') throw new SwarmtsError('conflict', 'container is running');
+      if (ref === 'stuck') throw new Error('EBUSY');
       await remove(ref, force);
     };
     const { ContainersDeleted } = (await api.send('POST', '/containers/prune')).json as { ContainersDeleted: string[] };

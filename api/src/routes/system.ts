@@ -2,6 +2,7 @@
 import type { SystemInfo } from '../backend.js';
 import { swarmInfoJson } from '../convert/cluster.js';
 import { genericJson } from '../convert/resources.js';
+import type { EventHub } from '../events/event-hub.js';
 import { type ApiVersion, MAX_API_VERSION, MIN_API_VERSION, SINCE } from '../http/api-version.js';
 import { json, type Reply } from '../http/exchange.js';
 import { type Route, route } from '../http/router.js';
@@ -11,7 +12,7 @@ import { diskUsage } from './disk-usage.js';
 const NO_CACHE = { 'Cache-Control': 'no-cache, no-store, must-revalidate', Pragma: 'no-cache' };
 const GO_ARCHITECTURES: Readonly<Record<string, string>> = { x86_64: 'amd64', x64: 'amd64', aarch64: 'arm64' };
 
-export function systemRoutes(c: RouteContext): Route[] {
+export function systemRoutes(c: RouteContext, hub: EventHub): Route[] {
   const ping = async (): Promise<Reply> => {
     const { localNodeState, controlAvailable } = await c.backend.swarm.info();
     const role = localNodeState === 'active' ? `/${controlAvailable ? 'manager' : 'worker'}` : '';
@@ -29,7 +30,8 @@ export function systemRoutes(c: RouteContext): Route[] {
     route('GET', '/version', async () => json(versionJson(c.version, await c.backend.system.info()))),
     route('GET', '/info', async (call) => {
       const [system, swarm] = await Promise.all([c.backend.system.info(), c.backend.swarm.info()]);
-      return json({ ...infoJson(system, c.now(), call.apiVersion), Swarm: swarmInfoJson(swarm) });
+      const NEventsListener = hub.listenerCount;
+      return json({ ...infoJson(system, c.now(), call.apiVersion), NEventsListener, Swarm: swarmInfoJson(swarm) });
     }),
     route('GET', '/system/df', async (call) => json(await diskUsage(c, call))),
     route('GET', '/swarmts/v1/doctor', async () => json({ Checks: await c.backend.system.doctor() })),
@@ -121,7 +123,6 @@ function infoJson(s: SystemInfo, nowMs: number, [, minor]: ApiVersion): Record<s
     LoggingDriver: s.logDriver,
     CgroupDriver: s.cgroupDriver,
     CgroupVersion: s.cgroupVersion,
-    NEventsListener: 0,
     KernelVersion: s.kernelVersion,
     OperatingSystem: s.operatingSystem,
     OSVersion: '',

@@ -143,7 +143,7 @@ async function clusterVolumes(
 }
 
 /** Removes the volumes that no container has. One with options may stand for what is elsewhere, and stays until it is removed by name. */
-async function prune({ backend, pruned }: RouteContext, call: Call): Promise<Record<string, unknown>> {
+async function prune({ backend, log, pruned }: RouteContext, call: Call): Promise<Record<string, unknown>> {
   const { node, containers } = backend;
   const filters = parseFilters(call.query, ['label', 'label!', 'all']);
   const all = booleanFilter(filters, 'all') ?? call.apiVersion[1] < SPARES_NAMED;
@@ -160,8 +160,9 @@ async function prune({ backend, pruned }: RouteContext, call: Call): Promise<Rec
       removed.push(v.name);
       reclaimed += bytes;
     } catch (e) {
-      // Somebody else has removed it, or has a container with it now.
-      if (!isSwarmtsError(e, 'not-found', 'conflict')) throw e;
+      // Unless somebody else has removed it, or has a container with it now.
+      if (!isSwarmtsError(e, 'not-found', 'conflict'))
+        log.warn('a volume was not pruned', { volume: v.name, error: e });
     }
   }
   pruned('volume', reclaimed);

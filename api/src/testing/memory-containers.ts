@@ -155,7 +155,7 @@ export class MemoryContainers implements ContainerBackend {
     this.written.push({ path, bytes, ...options });
   }
 
-  async *exportFiles(): AsyncGenerator<Uint8Array> {
+  async *exportFiles(_ref: string, _signal: AbortSignal): AsyncGenerator<Uint8Array> {
     yield Buffer.from('everything');
   }
 
@@ -167,7 +167,7 @@ export class MemoryContainers implements ContainerBackend {
     ];
   }
 
-  async sizes(): ReturnType<ContainerBackend['sizes']> {
+  async sizes(_ref: string): ReturnType<ContainerBackend['sizes']> {
     return { ownBytes: 100, totalBytes: 4_200_100 };
   }
 

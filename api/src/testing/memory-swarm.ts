@@ -304,7 +304,11 @@ export class MemorySwarm implements SwarmBackend {
     return find('task', this.#tasks, ref, () => '');
   }
 
-  async *logs(...[, , , signal]: Parameters<SwarmBackend['logs']>): ReturnType<SwarmBackend['logs']> {
+  async logs(...[, , , signal]: Parameters<SwarmBackend['logs']>): ReturnType<SwarmBackend['logs']> {
+    return this.#lines(signal);
+  }
+
+  async *#lines(signal: AbortSignal): AsyncGenerator<ServiceLogLine | { readonly warning: string }> {
     yield* this.logLines;
     if (this.logsFollow && !signal.aborted) {
       await new Promise<void>((resolve) => {

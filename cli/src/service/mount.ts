@@ -2,6 +2,7 @@
 import { parseBool } from '../args/flag.js';
 import { parseBytes } from '../args/quantity.js';
 import type { Mount } from '../engine-types.js';
+import { bindRecursion, checkRecursion } from './bind-recursion.js';
 
 const TYPES = ['bind', 'volume', 'tmpfs', 'npipe', 'cluster', 'image'];
 
@@ -71,7 +72,7 @@ function setField(p: Parts, key: string, value: string): void {
       bind.NonRecursive = boolean(key, value);
       return;
     case 'bind-recursive':
-      Object.assign(bind, recursion(key, value));
+      Object.assign(bind, bindRecursion(key, value));
       return;
     case 'volume-nocopy':
       volume.NoCopy = boolean(key, value);
@@ -103,28 +104,7 @@ function setField(p: Parts, key: string, value: string): void {
   }
 }
 
-/** "enabled" is what is done without a word. */
-const RECURSIONS: Readonly<Record<string, Mount['BindOptions']>> = {
-  enabled: {},
-  disabled: { NonRecursive: true },
-  writable: { ReadOnlyNonRecursive: true },
-  readonly: { ReadOnlyForceRecursive: true },
-};
-
-function recursion(key: string, value: string): Mount['BindOptions'] {
-  const found = Object.hasOwn(RECURSIONS, value) ? RECURSIONS[value] : undefined;
-  if (found) return found;
-  throw new Error(`invalid value for ${key}: ${value} (must be "enabled", "disabled", "writable", or "readonly")`);
-}
-
-function checkRecursion(bind: Parts['bind'], isReadOnly: boolean): void {
-  const needs = (value: string, what: string) =>
-    new Error(`option 'bind-recursive=${value}' requires '${what}' to be specified in conjunction`);
-  if (bind.ReadOnlyNonRecursive && !isReadOnly) throw needs('writable', 'readonly');
-  if (!bind.ReadOnlyForceRecursive) return;
-  if (!isReadOnly) throw needs('readonly', 'readonly');
-  if (bind.Propagation !== 'rprivate') throw needs('readonly', 'bind-propagation=rprivate');
-}
+const RECURSION_WORDS = { recursive: 'bind-recursive=', readOnly: 'readonly', propagation: 'bind-propagation=' };
 
 function boolean(key: string, value: string): boolean {
   try {
@@ -163,7 +143,7 @@ function checked({ mount, volume, bind, tmpfs, image }: Parts): Mount {
     throw new Error(`cannot mix 'tmpfs-*' options with mount type '${mount.Type}'`);
   if (hasImage && mount.Type !== 'image')
     throw new Error(`cannot mix 'image-*' options with mount type '${mount.Type}'`);
-  checkRecursion(bind, mount.ReadOnly ?? false);
+  checkRecursion(bind, mount.ReadOnly ?? false, RECURSION_WORDS);
   return {
     ...mount,
     ...(hasBind ? { BindOptions: bind } : {}),

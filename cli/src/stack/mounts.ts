@@ -1,8 +1,11 @@
 /** Mounts of a service of a stack: named volumes are the stack's own unless they are external or have a name. */
+
+import { messageOf } from '@swarmts/lib';
 import { parseBytes } from '../args/quantity.js';
 import { withoutNulls } from '../compose/dictionary.js';
 import type { ComposeService, ComposeVolume, VolumeMount } from '../compose/model.js';
 import type { Mount } from '../engine-types.js';
+import { bindRecursion, checkRecursion } from '../service/bind-recursion.js';
 import { defined, nonEmptyMap } from '../service/edit.js';
 import { NAMESPACE_LABEL, scoped } from './names.js';
 
@@ -24,7 +27,7 @@ function mountOf(m: VolumeMount, stack: string, volumes: Readonly<Record<string,
   const common = defined({ Type: m.type, Target: m.target, ReadOnly: m.read_only, Consistency: m.consistency });
   if (m.type === 'bind') {
     if (!m.source) throw new Error(`the bind mount at ${m.target} has no source`);
-    const options = defined({ Propagation: m.bind?.propagation });
+    const options = bindOptions(m);
     return { ...common, Source: m.source, ...(Object.keys(options).length > 0 ? { BindOptions: options } : {}) };
   }
   if (m.type === 'tmpfs') {
@@ -51,6 +54,23 @@ function mountOf(m: VolumeMount, stack: string, volumes: Readonly<Record<string,
     Source: name,
     ...volumeOptions(m, defined({ Labels: nonEmptyMap(labels), DriverConfig: driver })),
   };
+}
+
+const RECURSION_WORDS = {
+  recursive: 'bind.recursive: ',
+  readOnly: 'read_only: true',
+  propagation: 'bind.propagation: ',
+};
+
+function bindOptions({ target, bind = {}, read_only }: VolumeMount): NonNullable<Mount['BindOptions']> {
+  try {
+    const recursion = bind.recursive === undefined ? {} : bindRecursion('bind.recursive', bind.recursive);
+    const options = { ...defined({ Propagation: bind.propagation }), ...recursion };
+    checkRecursion(options, read_only ?? false, RECURSION_WORDS);
+    return options;
+  } catch (e) {
+    throw new Error(`the bind mount at ${target}: ${messageOf(e)}`);
+  }
 }
 
 export function volumeName(key: string, stack: string, volume: ComposeVolume | undefined): string {

@@ -51,6 +51,32 @@ describe('services of a stack', () => {
     );
   });
 
+  it('say what becomes of mounts below their bind mounts', () => {
+    const optionsOf = (more: object) => {
+      const volumes = [{ type: 'bind', source: '/srv', target: '/data', ...more }];
+      return serviceSpec('web', { image: 'app', volumes }, context).TaskTemplate?.ContainerSpec?.Mounts?.[0]
+        ?.BindOptions;
+    };
+    assert.equal(optionsOf({ bind: { recursive: 'enabled' } }), undefined);
+    assert.deepEqual(optionsOf({ bind: { recursive: 'disabled' } }), { NonRecursive: true });
+    assert.deepEqual(optionsOf({ read_only: true, bind: { recursive: 'writable' } }), { ReadOnlyNonRecursive: true });
+    const propagation = 'rprivate';
+    assert.deepEqual(optionsOf({ read_only: true, bind: { recursive: 'readonly', propagation } }), {
+      Propagation: propagation,
+      ReadOnlyForceRecursive: true,
+    });
+    const refused = (more: object, message: RegExp) => assert.throws(() => optionsOf(more), message);
+    refused(
+      { bind: { recursive: 'readonly' } },
+      /mount at \/data: option 'bind.recursive: readonly' requires 'read_only: true' to be specified in conjunction/,
+    );
+    refused({ read_only: true, bind: { recursive: 'readonly' } }, /requires 'bind.propagation: rprivate'/);
+    refused(
+      { bind: { recursive: 'sometimes' } },
+      /mount at \/data: invalid value for bind.recursive: sometimes \(must be/,
+    );
+  });
+
   it('refuse network modes that no cluster has', () => {
     assert.deepEqual(networksOf({ network_mode: 'host' }), [{ Target: 'host' }]);
     assert.throws(

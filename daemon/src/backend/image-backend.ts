@@ -26,6 +26,9 @@ import {
   type RegistryAuth,
 } from '@swarmts/worker';
 
+/** The last ones of a quiet build, which are told when it fails. */
+const MAX_UNSAID_RECORDS = 10_000;
+
 export class EngineImageBackend implements ImageBackend {
   readonly #engine: ContainerEngine;
 
@@ -119,7 +122,12 @@ export class EngineImageBackend implements ImageBackend {
     const channel = new Channel<ProgressRecord>();
     const gone = new AbortController();
     const { quiet } = request;
-    const report = (r: BuildRecord) => (quiet ? Promise.resolve() : channel.push({ ...r }));
+    const unsaid: ProgressRecord[] = [];
+    const report = async (r: BuildRecord) => {
+      if (!quiet) return channel.push({ ...r });
+      unsaid.push({ ...r });
+      if (unsaid.length > MAX_UNSAID_RECORDS) unsaid.shift();
+    };
     const options = { ...buildOptions(request), report, signal: AbortSignal.any([signal, gone.signal]) };
     const building = this.#engine
       .build(options)
@@ -132,7 +140,9 @@ export class EngineImageBackend implements ImageBackend {
     try {
       yield* channel;
       const failure = await building;
-      if (failure) throw failure.reason;
+      if (!failure) return;
+      yield* unsaid;
+      throw failure.reason;
     } finally {
       gone.abort(new SwarmtsError('aborted', 'nobody waits for the build any more'));
       await building;

@@ -200,7 +200,7 @@ function summaryOf(c: ContainerInfo, engine: ContainerEngine, own: LocalNetworks
       ? { healthCheck: { config: healthConfig, failingStreak: healthFailingStreak, log: healthLog } }
       : {}),
     exitCode: c.exit?.exitCode ?? 0,
-    oomKilled: c.exit?.oomKilled ?? false,
+    oomKilled: c.oomKilled,
     error: c.exit?.error ?? '',
     pid: c.state === 'running' || c.state === 'paused' ? c.pid : 0,
     labels: config.labels,

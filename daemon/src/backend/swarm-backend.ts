@@ -51,6 +51,7 @@ import { splitHostPort } from '../swarm/addresses.js';
 import { watchManager } from '../swarm/manager-watch.js';
 import type { SwarmNode } from '../swarm/swarm-node.js';
 import { callLeader, leaderError } from './leader-calls.js';
+import { linesInOrder } from './lines-in-order.js';
 
 export class NodeSwarmBackend implements SwarmBackend {
   readonly #node: SwarmNode;
@@ -277,13 +278,20 @@ export class NodeSwarmBackend implements SwarmBackend {
     return this.#call('getTask', { ref });
   }
 
-  async *logs(
+  async logs(
     kind: 'service' | 'task',
     ref: string,
     query: LogQuery,
     signal: AbortSignal,
+  ): Promise<AsyncGenerator<ServiceLogLine | { readonly warning: string }>> {
+    return this.#readLogs(await this.#tasksFor(kind, ref), query, signal);
+  }
+
+  async *#readLogs(
+    { tasks, serviceId }: { readonly tasks: readonly Task[]; readonly serviceId: string },
+    query: LogQuery,
+    signal: AbortSignal,
   ): AsyncGenerator<ServiceLogLine | { readonly warning: string }> {
-    const { tasks, serviceId } = await this.#tasksFor(kind, ref);
     const byId = new Map(tasks.map((t) => [t.id, t]));
     // Tasks that came later, as this manager knows them.
     const taskOf = (id: string) => byId.get(id) ?? this.#node.managerIfAny?.store.get('task', id);
@@ -291,17 +299,12 @@ export class NodeSwarmBackend implements SwarmBackend {
       this.#manager.logs({ taskIds: [...byId.keys()], serviceId, from: [] }, query, signal),
       signal,
     );
-    if (query.follow) {
-      for await (const chunk of chunks) yield* linesOf(chunk, taskOf);
-      return;
+    async function* pieces() {
+      for await (const chunk of chunks) yield linesOf(chunk, taskOf);
     }
-    // Without following everything is there at the end, and can be put in order.
-    const all: (ServiceLogLine | { readonly warning: string })[] = [];
-    for await (const chunk of chunks) all.push(...linesOf(chunk, taskOf));
-    const lines = all.filter((l): l is ServiceLogLine => !('warning' in l));
-    lines.sort((a, b) => (a.timeNs < b.timeNs ? -1 : a.timeNs > b.timeNs ? 1 : 0));
-    yield* lines;
-    yield* all.filter((l) => 'warning' in l);
+    // Without following there is an end to them.
+    if (!query.follow) yield* linesInOrder<ServiceLogLine, { readonly warning: string }>(pieces());
+    else for await (const piece of pieces()) yield* piece;
   }
 
   async #tasksFor(

@@ -68,6 +68,8 @@ export interface DaemonConfig {
   readonly group: string;
   readonly tls: TlsConfig;
   readonly bridgeSubnet: string;
+  /** Somebody has named it, or a part of it. */
+  readonly hasOwnBridgeSubnet: boolean;
   /** '' for all of it. */
   readonly fixedCidr: string;
   readonly icc: boolean;
@@ -257,6 +259,7 @@ function merge(flags: Values, file: Values): DaemonConfig {
     cgroupFavorDynmods: bool('cgroup-favor-dynmods', true),
     bridgeSubnet: text('bip', firstSubnet(pools) ?? '172.30.0.0/16'),
     fixedCidr: text('fixed-cidr', ''),
+    hasOwnBridgeSubnet: text('bip', '') !== '' || text('fixed-cidr', '') !== '',
     icc: bool('icc', true),
     leaseMs: number('goodbye-lease', 60) * 1000,
     warnings,

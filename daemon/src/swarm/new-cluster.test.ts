@@ -32,13 +32,18 @@ const origin = {
   externalCas: { sign: () => assert.fail('no external CA is asked') },
   signal: new AbortController().signal,
 };
-const member = { addr: '10.0.0.5:2377', raftId: 1, nowMs: Date.UTC(2030, 0) };
+const member = { addr: '10.0.0.5:2377', dataPathAddr: '10.1.0.5', raftId: 1, nowMs: Date.UTC(2030, 0) };
 
 describe('a new cluster', () => {
   it('has the defaults where nothing is said', async () => {
     const { cluster } = (await newCluster(request, member, origin)).bootstrap;
     assert.deepEqual([cluster.defaultAddressPools, cluster.subnetSize], [['10.0.0.0/8'], 24]);
     assert.equal(cluster.dataPathPort, 4789);
+  });
+
+  it('knows where its first node is, so that its first network is elsewhere', async () => {
+    const { node } = (await newCluster(request, member, origin)).bootstrap;
+    assert.deepEqual([node.managerStatus?.addr, node.status?.addr], ['10.0.0.5:2377', '10.1.0.5']);
   });
 
   it('keeps log and snapshots as asked for', async () => {

@@ -64,10 +64,10 @@ export function newRaftId(): number {
  */
 export async function newCluster(
   r: InitRequest,
-  member: { readonly addr: string; readonly raftId: number; readonly nowMs: number },
+  member: { readonly addr: string; readonly dataPathAddr: string; readonly raftId: number; readonly nowMs: number },
   origin: Origin,
 ): Promise<NewCluster> {
-  const { addr, raftId, nowMs } = member;
+  const { addr, dataPathAddr, raftId, nowMs } = member;
   validateClusterSpec(firstSpec(r));
   const { root, files } = (await withExternalRoot(r, nowMs, origin)) ?? (await withOwnRoot(r, nowMs));
   const { nodeId, clusterId, notAfterMs } = identityOf(files.certPem);
@@ -81,7 +81,8 @@ export async function newCluster(
     certificateRole: NodeRole.MANAGER,
     certificateExpiresAtMs: notAfterMs,
     managerStatus: { raftId, addr, leader: false, reachability: 0 },
-    status: NodeStatus.create({ state: NodeState.UNKNOWN }),
+    // The first networks are made before its agent has said where it is, and must not have its address.
+    status: NodeStatus.create({ state: NodeState.UNKNOWN, addr: dataPathAddr }),
   });
   return {
     nodeId,

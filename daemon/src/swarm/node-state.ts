@@ -21,6 +21,7 @@ export interface NodeState {
 
 export class NodeStateFile {
   readonly #path: string;
+  #saved: Promise<void> = Promise.resolve();
 
   constructor(dir: string) {
     this.#path = join(dir, 'state.json');
@@ -41,11 +42,15 @@ export class NodeStateFile {
     }
   }
 
+  /** One after the other, so that the last one stays. */
   async save(state: NodeState): Promise<void> {
-    await writeFileAtomic(this.#path, `${JSON.stringify(state, undefined, 2)}\n`);
+    const saved = this.#saved.then(() => writeFileAtomic(this.#path, `${JSON.stringify(state, undefined, 2)}\n`));
+    this.#saved = saved.catch(() => undefined);
+    await saved;
   }
 
   async remove(): Promise<void> {
+    await this.#saved;
     await rm(this.#path, { force: true });
   }
 }

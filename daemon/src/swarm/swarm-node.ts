@@ -8,39 +8,44 @@ import { join } from 'node:path';
 import type { Duplex } from 'node:stream';
 import * as grpc from '@grpc/grpc-js';
 import type { InitRequest, JoinRequest } from '@swarmts/api';
-import { type Clock, isSwarmtsError, type Logger, type Random, SwarmtsError, sleep } from '@swarmts/lib';
+import {
+  type Clock,
+  type ErrorCode,
+  isSwarmtsError,
+  type Logger,
+  type Random,
+  SwarmtsError,
+  sleep,
+} from '@swarmts/lib';
 import {
   CredentialStore,
   type Credentials,
-  Credentials as CredentialsClass,
   ExternalCas,
   forceNewGroup,
-  joinCluster,
   LEADER_KEY,
-  Manager,
+  type Manager,
   managerChannelOptions,
   parseUnlockKey,
   type RaftTimings,
   readPlacedCredentials,
-  recoverCertificate,
 } from '@swarmts/manager';
 import type { RoutedNetworks } from '@swarmts/netplugins';
-import { defaults, type Node, type NodeDescription, NodeRole } from '@swarmts/proto';
-import { Agent, type ContainerEngine, type CsiPlugins } from '@swarmts/worker';
-import { joinHostPort, resolveListenAddr, splitHostPort } from './addresses.js';
-import { askInTurn } from './ask-managers.js';
-import { Autolock } from './autolock.js';
+import { type Node, type NodeDescription, NodeRole } from '@swarmts/proto';
+import { Agent, type ContainerEngine, type CsiPlugins, removeAroundMounts } from '@swarmts/worker';
 import { CertificateRenewal } from './certificate-renewal.js';
-import { renewBySelf, untilLeading } from './first-manager.js';
 import { validateInitRequest } from './init-request.js';
-import { askManagers } from './join-request.js';
+import { joinAddrs, knownManagers } from './known-managers.js';
 import { leaveSwarmNetworks } from './leave-networks.js';
+import { leaveRaft } from './leave-raft.js';
+import { ManagerRunner } from './manager-runner.js';
 import { movedAddresses, newAddresses } from './membership-addresses.js';
 import { ALREADY_PART, LEAVE_LOCKED, LOCKED, leaveWarning, NOT_A_MANAGER, WORKER_ONLY } from './membership-messages.js';
 import { type NodeFiles, newCluster, newRaftId } from './new-cluster.js';
-import { decodeBootstrap, encodeBootstrap, type NodeState, NodeStateFile } from './node-state.js';
+import { newMember } from './new-member.js';
+import { encodeBootstrap, type NodeState, NodeStateFile } from './node-state.js';
+import { recoverFrom } from './recover-certificate.js';
 import { RoleFollower } from './role-follower.js';
-import { controllerSide } from './volume-controller.js';
+import { untilTakenUp } from './until-taken-up.js';
 
 export interface SwarmNodeOptions {
   /** Folder of everything that belongs to the membership. */
@@ -62,20 +67,19 @@ export interface SwarmNodeOptions {
   readonly onFatal: (e: Error) => void;
 }
 
-/** `join` and `init` answer after this time at the latest; the rest goes on in the background. */
-const READY_TIMEOUT_MS = 20_000;
-const LEAVE_TIMEOUT_MS = 8_000;
 /** How long those who ask a daemon that has just started wait for it to know whether it is a manager. */
 const START_WAIT_MS = 5_000;
 const RESUME_RETRY_MS = 1_000;
+/** The leader's answers to a manager that it will not have with its present Raft id. */
+const notTakenIn: readonly ErrorCode[] = ['conflict', 'permission-denied', 'not-found'];
+/** The managers did not answer: whether they have done what was asked of them is not known. */
+const unanswered: readonly ErrorCode[] = ['unavailable', 'no-leader', 'not-leader', 'timeout', 'aborted'];
 
 export class SwarmNode {
   readonly #o: SwarmNodeOptions;
   readonly #file: NodeStateFile;
   #state: NodeState | undefined;
   #store: CredentialStore | undefined;
-  #manager: Manager | undefined;
-  #autolock: Autolock | undefined;
   #agent: Agent | undefined;
   #wasConnected = false;
   #error = '';
@@ -89,6 +93,7 @@ export class SwarmNode {
   readonly #listeners = new Set<() => void>();
   readonly #renewal: CertificateRenewal;
   readonly #role: RoleFollower;
+  readonly #runner: ManagerRunner;
 
   constructor(options: SwarmNodeOptions) {
     this.#o = options;
@@ -104,6 +109,16 @@ export class SwarmNode {
       ...options,
       follow: () => this.#serial(() => this.#followRole()),
       isOver: () => this.#stopped || !this.#state,
+    });
+    this.#runner = new ManagerRunner({
+      ...options,
+      dir: this.#managerDir,
+      signal: this.#left.signal,
+      onDone: () => this.#remember({ joinAddr: '', bootstrap: '', takeOver: false }),
+      onChange: () => this.#changed(),
+      onRemoved: () => this.#role.mark(),
+      renew: () => this.#renewal.renew(),
+      serial: (fn) => this.#serial(fn),
     });
   }
 
@@ -147,12 +162,7 @@ export class SwarmNode {
       if (!store || !this.#state) throw new SwarmtsError('not-a-manager', 'This node is not part of a swarm');
       if (store.locked) throw new SwarmtsError('not-a-manager', LOCKED);
       const addrs = remoteAddrs.length > 0 ? remoteAddrs : this.knownManagers().map((m) => m.addr);
-      const files = await askInTurn(
-        addrs.map((text) => joinHostPort(splitHostPort(text, defaults.listenPort))),
-        (addr) => recoverCertificate(addr, token, store.credentials, signal),
-        (e) => !isSwarmtsError(e, 'unavailable', 'timeout'),
-      );
-      await store.replace(files);
+      await recoverFrom(addrs, token, store, signal);
       this.#error = '';
       this.#agent?.reconnect();
       this.#renewal.schedule();
@@ -175,22 +185,38 @@ export class SwarmNode {
     try {
       await this.#run(state);
     } catch (e) {
-      if (!isSwarmtsError(e, 'unavailable', 'no-leader', 'not-leader', 'timeout', 'aborted')) throw e;
-      this.#o.log.warn('the swarm does not answer yet, trying again', { error: e });
-      await this.#manager?.stop();
-      this.#manager = undefined;
-      this.#o.clock.after(RESUME_RETRY_MS, () => {
-        this.#serial(() => this.#resume()).catch((error: unknown) =>
-          this.#o.onFatal(error instanceof Error ? error : new Error(String(error))),
-        );
-      });
+      if (state.joinAddr !== '' && isSwarmtsError(e, ...notTakenIn)) {
+        // It was demoted before it was in. As a worker it is told what it is to be.
+        this.#o.log.warn('the managers do not take this one in', { error: e });
+        await this.#dropManager();
+        await this.#startAgent(state);
+        return;
+      }
+      if (!isSwarmtsError(e, ...unanswered)) throw e;
+      await this.#resumeLater(e);
     }
+  }
+
+  async #resumeLater(cause: unknown): Promise<void> {
+    this.#o.log.warn('the swarm does not answer yet, trying again', { error: cause });
+    await this.#runner.stop();
+    this.#o.clock.after(RESUME_RETRY_MS, () => {
+      this.#serial(() => this.#resume()).catch((error: unknown) =>
+        this.#o.onFatal(error instanceof Error ? error : new Error(String(error))),
+      );
+    });
   }
 
   // State for others
 
   get credentials(): Credentials | undefined {
     return this.#store && !this.#store.locked ? this.#store.credentials : undefined;
+  }
+
+  #present(): Credentials {
+    const { credentials } = this;
+    if (!credentials) throw new SwarmtsError('internal', 'no credentials');
+    return credentials;
   }
 
   /** The keys are sealed, and nobody has given the unlock key since the daemon started. */
@@ -231,7 +257,7 @@ export class SwarmNode {
 
   /** Managers have taken this node up since it was started; they may be out of reach now. */
   get isActive(): boolean {
-    return this.#manager !== undefined || this.#wasConnected;
+    return this.#runner.manager !== undefined || this.#wasConnected;
   }
 
   get connected(): boolean {
@@ -239,33 +265,36 @@ export class SwarmNode {
   }
 
   get isManager(): boolean {
-    return this.#manager !== undefined;
+    return this.#runner.manager !== undefined;
   }
 
   /** Throws SwarmtsError 'not-a-manager' where this node is none. */
   get manager(): Manager {
-    if (this.#manager) return this.#manager;
+    if (this.#runner.manager) return this.#runner.manager;
     if (this.locked) throw new SwarmtsError('not-a-manager', LOCKED);
     throw new SwarmtsError('not-a-manager', this.#state ? WORKER_ONLY : NOT_A_MANAGER);
   }
 
   get managerIfAny(): Manager | undefined {
-    return this.#manager;
+    return this.#runner.manager;
   }
 
   // Init, join, leave
 
-  init(r: InitRequest): Promise<string> {
-    return this.#serial(async () => {
+  async init(r: InitRequest): Promise<string> {
+    await this.#serial(async () => {
       if (this.#state && !r.forceNewCluster) throw new SwarmtsError('already-in-swarm', ALREADY_PART);
       validateInitRequest(r);
-      if (this.#state) return this.#takeOver(r, this.#state);
+      if (this.#state) {
+        await this.#takeOver(r, this.#state);
+        return;
+      }
       const addresses = newAddresses(r, this.#o.defaultAdvertiseAddr, networkInterfaces());
       const addr = addresses.advertiseAddr;
       const raftId = newRaftId();
       const first = await newCluster(
         r,
-        { addr, raftId, nowMs: this.#o.clock.now() },
+        { addr, dataPathAddr: addresses.dataPathAddr, raftId, nowMs: this.#o.clock.now() },
         {
           placed: await readPlacedCredentials(this.#certificates),
           externalCas: new ExternalCas({ ...this.#o, identity: () => undefined }),
@@ -283,15 +312,16 @@ export class SwarmNode {
         },
         first.files,
       );
-      return nodeId;
     });
+    await untilTakenUp(this, this.#o.clock);
+    return this.nodeId;
   }
 
   /**
    * The majority of the managers is lost: this one becomes the only one, with everything that it knows. Its address may be
    * another one than before; its certificate may have expired.
    */
-  async #takeOver(r: InitRequest, state: NodeState): Promise<string> {
+  async #takeOver(r: InitRequest, state: NodeState): Promise<void> {
     const store = this.#store;
     if (!store || store.locked) throw new SwarmtsError('not-a-manager', LOCKED);
     if (state.raftId === 0) {
@@ -303,41 +333,33 @@ export class SwarmNode {
     const addresses = movedAddresses(r, state, this.#o.defaultAdvertiseAddr, networkInterfaces());
     // With a lease, lest its last word as a member of the old group be that it is gone.
     await this.#shutDown(this.#o.leaseMs, false);
-    await forceNewGroup(this.#managerDir, state.raftId, () => store.dataKeys);
-    const managers = [{ nodeId: this.nodeId, addr: addresses.advertiseAddr }];
-    await this.#remember({ ...addresses, managers, joinAddr: '', takeOver: true });
-    if (this.#state) await this.#run(this.#state);
-    await this.#untilReady();
-    return this.nodeId;
+    try {
+      await forceNewGroup(this.#managerDir, state.raftId, () => store.dataKeys);
+      const managers = [{ nodeId: this.nodeId, addr: addresses.advertiseAddr }];
+      await this.#remember({ ...addresses, managers, joinAddr: '', takeOver: true });
+      if (this.#state) await this.#run(this.#state);
+    } catch (e) {
+      const { listenAddr, advertiseAddr, dataPathAddr } = state;
+      await this.#remember({ listenAddr, advertiseAddr, dataPathAddr });
+      await this.#resume().catch((error: unknown) => this.#o.log.error('the node does not go on', { error }));
+      throw e;
+    }
   }
 
-  join(r: JoinRequest, signal: AbortSignal): Promise<void> {
-    return this.#serial(async () => {
+  async join(r: JoinRequest, signal: AbortSignal): Promise<void> {
+    await this.#serial(async () => {
       if (this.#state) throw new SwarmtsError('already-in-swarm', ALREADY_PART);
-      const listen = resolveListenAddr(r.listenAddr, networkInterfaces());
       const advertiseAddr = r.advertiseAddr || this.#o.defaultAdvertiseAddr;
-      const asked = await askManagers({ ...r, advertiseAddr }, { listen, interfaces: networkInterfaces() }, (manager) =>
-        joinCluster(manager, r.joinToken, r.availability, signal),
-      );
-      const { remote, advertise, dataPathAddr, answer: files } = asked;
-      const addr = joinHostPort(advertise);
-      const role = new CredentialsClass(files).identity.role;
-      await this.#begin(
-        {
-          listenAddr: joinHostPort(listen),
-          advertiseAddr: addr,
-          dataPathAddr,
-          raftId: role === NodeRole.MANAGER ? newRaftId() : 0,
-          managers: [{ nodeId: '', addr: remote }],
-          joinAddr: role === NodeRole.MANAGER ? remote : '',
-          bootstrap: '',
-        },
-        files,
-      );
+      const { state, files } = await newMember({ ...r, advertiseAddr }, signal);
+      await this.#begin(state, files);
     });
+    await untilTakenUp(this, this.#o.clock);
   }
 
-  /** Writes the membership down and starts it; when that fails nothing is left. */
+  /**
+   * Writes the membership down and starts it; when that fails nothing is left. A manager that was not answered may have been taken in, and
+   * the others may count its vote: it goes on trying with the Raft id that they know.
+   */
   async #begin(state: NodeState, files: NodeFiles): Promise<void> {
     try {
       this.#store = await CredentialStore.create(this.#certificates, files);
@@ -345,24 +367,13 @@ export class SwarmNode {
       this.#state = state;
       await this.#run(state);
     } catch (e) {
+      if (this.#state && state.joinAddr !== '' && isSwarmtsError(e, ...unanswered)) {
+        await this.#resumeLater(e);
+        return;
+      }
       await this.#shutDown(0, false);
       await this.#erase();
       throw e;
-    }
-    await this.#untilReady();
-  }
-
-  async #untilReady(): Promise<void> {
-    const deadline = this.#o.clock.monotonic() + READY_TIMEOUT_MS;
-    while (!this.connected) {
-      if (this.#error !== '') throw new SwarmtsError('failed-precondition', this.#error);
-      if (this.#o.clock.monotonic() > deadline) {
-        throw new SwarmtsError(
-          'timeout',
-          'Timeout was reached before node joined. The attempt to join the swarm will continue in the background. Use the "swarmts info" command to see the current swarm status of your node.',
-        );
-      }
-      await sleep(this.#o.clock, 20);
     }
   }
 
@@ -370,37 +381,26 @@ export class SwarmNode {
     return this.#serial(async () => {
       if (!this.#state) throw new SwarmtsError('not-a-manager', 'This node is not part of a swarm');
       if (this.locked && !force) throw new SwarmtsError('not-a-manager', LEAVE_LOCKED);
-      if (this.#manager && !force) throw new SwarmtsError('unavailable', leaveWarning(this.#manager));
-      if (this.#manager) await this.#leaveRaft(this.#manager);
+      const manager = this.managerIfAny;
+      if (manager && !force) throw new SwarmtsError('unavailable', leaveWarning(manager));
+      if (manager) await leaveRaft(manager, { ...this.#o, nodeId: this.nodeId });
       await this.#shutDown(0, true);
       await this.#erase();
     });
   }
 
-  /** Tells the other managers, as far as there are some that can be told. */
-  async #leaveRaft(manager: Manager): Promise<void> {
-    if (manager.managers().length <= 1) return;
-    try {
-      const deadline = this.#o.clock.monotonic() + LEAVE_TIMEOUT_MS;
-      const leader = manager.raft.leader;
-      if (!leader) throw new SwarmtsError('no-leader', 'there is no leader');
-      await manager.call('managerLeaves', { nodeId: this.nodeId });
-      while (manager.store.get('node', this.nodeId)?.managerStatus && this.#o.clock.monotonic() < deadline)
-        await sleep(this.#o.clock, 50);
-    } catch (e) {
-      this.#o.log.warn('left without the consent of the other managers; `node demote` and `node rm` there', {
-        error: e,
-      });
-    }
-  }
-
   // Running
 
   async #run(state: NodeState): Promise<void> {
-    const { credentials } = this;
-    if (!credentials) throw new SwarmtsError('internal', 'no credentials');
+    const credentials = this.#present();
     this.#o.networks.setNode(credentials.identity.nodeId);
-    if (credentials.identity.role === NodeRole.MANAGER) await this.#startManager(state, credentials);
+    // One that has its certificate and no Raft id yet was cut off while it was promoted: it goes on once it has a session.
+    if (state.raftId === 0) await this.#removeManagerData();
+    else if (credentials.identity.role === NodeRole.MANAGER) await this.#startManager(state);
+    await this.#startAgent(state);
+  }
+
+  async #startAgent(state: NodeState): Promise<void> {
     const agent = new Agent({
       ...this.#o,
       dir: join(this.#o.dir, 'worker'),
@@ -408,10 +408,11 @@ export class SwarmNode {
       nodeHostname: this.#o.hostname,
       addr: state.dataPathAddr,
       managers: () => this.knownManagers(),
-      connect: (addr) => new grpc.Client(addr, credentials.client(), managerChannelOptions),
+      connect: (addr) => new grpc.Client(addr, this.#present().client(), managerChannelOptions),
       leaderKey: LEADER_KEY,
       onSession: (info) => {
         this.#wasConnected = true;
+        this.#error = '';
         this.#o.networks.setKeyGeneration(info.networkKeyGeneration);
         this.#onManagers(info.managers);
         this.#onRoots(Buffer.from(info.rootCaPem).toString());
@@ -430,59 +431,30 @@ export class SwarmNode {
     this.#renewal.schedule();
   }
 
-  async #startManager(state: NodeState, credentials: Credentials): Promise<void> {
-    const bootstrap = decodeBootstrap(state.bootstrap);
-    const store = this.#store;
-    if (!store) throw new SwarmtsError('internal', 'no credentials');
-    if (store.dataKeys.length === 0) await store.addDataKey();
-    const manager = await Manager.start({
-      dir: this.#managerDir,
-      listenAddr: state.listenAddr,
-      advertiseAddr: state.advertiseAddr,
-      raftId: state.raftId,
-      credentials,
-      dataKeys: () => store.dataKeys,
-      clock: this.#o.clock,
-      random: this.#o.random,
-      log: this.#o.log,
-      snapshotEntries: defaults.snapshotInterval,
-      ...(bootstrap ? { bootstrap } : {}),
-      ...(state.takeOver ? { takeOver: true } : {}),
-      ...(state.joinAddr === '' ? {} : { joinAddr: state.joinAddr }),
-      timings: this.#o.timings,
-      volumePlugins: controllerSide(this.#o.csiPlugins),
-      onFatal: this.#o.onFatal,
-      onRemoved: () => this.#role.mark(),
-    });
-    this.#manager = manager;
-    this.#changed();
-    if (state.joinAddr !== '') await this.#remember({ joinAddr: '' });
-    if (bootstrap || state.takeOver) await untilLeading(manager, this.#o.clock);
-    if (state.takeOver) await renewBySelf(manager, store, this.#o.clock, this.#o.log);
-    await this.#remember({ bootstrap: '', takeOver: false });
-    this.#autolock = new Autolock({
-      ...this.#o,
-      manager,
-      store,
-      renew: () => this.#renewal.renew(),
-      serial: (fn) => this.#serial(fn),
-    });
-    await this.#autolock.start();
+  #startManager(state: NodeState): Promise<void> {
+    return this.#runner.start(state, this.#store, this.#joinAddrs(state));
+  }
+
+  #joinAddrs(state: NodeState): readonly string[] {
+    return joinAddrs(state, this.#agent?.manager ?? '', this.knownManagers());
   }
 
   async #remember(change: Partial<NodeState>): Promise<void> {
-    if (!this.#state) return;
-    this.#state = { ...this.#state, ...change };
-    await this.#file.save(this.#state);
+    const before = this.#state;
+    if (!before) return;
+    const now = { ...before, ...change };
+    this.#state = now;
+    try {
+      await this.#file.save(now);
+    } catch (e) {
+      if (this.#state === now) this.#state = before;
+      throw e;
+    }
   }
 
   /** Managers to ask, the leader first. */
-  knownManagers(): readonly { readonly nodeId: string; readonly addr: string }[] {
-    const mine = this.#manager?.managers() ?? [];
-    const leader = this.#manager?.raft.leader;
-    const remembered = this.#state?.managers ?? [];
-    const all = [...(leader ? [{ nodeId: leader.nodeId, addr: leader.addr }] : []), ...mine, ...remembered];
-    return [...new Map(all.map((m) => [m.addr, m])).values()];
+  knownManagers(): NodeState['managers'] {
+    return knownManagers(this.managerIfAny, this.#state);
   }
 
   /** What the node says of itself has changed. */
@@ -528,23 +500,20 @@ export class SwarmNode {
     const wanted = record?.spec?.role;
     if (!credentials || !state || wanted === undefined || this.#stopped) return;
     // Demoted and promoted again before this node had followed: its place in Raft is gone, and it needs a new one.
-    if (this.#manager && wanted === NodeRole.MANAGER && record?.managerStatus?.raftId !== state.raftId)
+    if (this.managerIfAny && wanted === NodeRole.MANAGER && record?.managerStatus?.raftId !== state.raftId)
       await this.#dropManager();
     if (credentials.identity.role !== wanted || record?.certificateRotating) {
       await this.#renewal.renew();
       this.#agent?.describe();
     }
     const role = credentials.identity.role;
-    if (role === NodeRole.MANAGER && !this.#manager && wanted === NodeRole.MANAGER) {
-      const others = this.knownManagers().filter((m) => m.addr !== state.advertiseAddr);
-      const joinAddr = others[0]?.addr ?? '';
-      await this.#remember({ raftId: newRaftId(), joinAddr });
-      if (this.#state) await this.#startManager(this.#state, credentials);
+    if (role === NodeRole.MANAGER && !this.managerIfAny && wanted === NodeRole.MANAGER) {
+      await this.#becomeManager(state);
       // What is known of this node is from before; the next session brings its present record.
       this.#record = undefined;
       this.#agent?.reconnect();
     }
-    if (role === NodeRole.WORKER && this.#manager) {
+    if (role === NodeRole.WORKER && (this.managerIfAny || state.raftId !== 0)) {
       await this.#dropManager();
       this.#agent?.reconnect();
     }
@@ -552,17 +521,35 @@ export class SwarmNode {
       throw new SwarmtsError('failed-precondition', 'the managers have not carried out the change of role yet');
   }
 
+  /** Joins Raft, with the same id until it is done: the others may have counted this node in although it was not told. */
+  async #becomeManager(state: NodeState): Promise<void> {
+    if (state.joinAddr === '') {
+      await this.#dropManager();
+      const [joinAddr] = this.#joinAddrs(state);
+      if (joinAddr === undefined) throw new SwarmtsError('unavailable', 'no other manager is known');
+      await this.#remember({ raftId: newRaftId(), joinAddr });
+    }
+    try {
+      if (this.#state) await this.#startManager(this.#state);
+    } catch (e) {
+      if (isSwarmtsError(e, ...notTakenIn)) await this.#dropManager();
+      throw e;
+    }
+  }
+
   /** Ends this node's membership in Raft, after the others have taken it out. */
   async #dropManager(): Promise<void> {
-    const manager = this.#manager;
-    this.#manager = undefined;
-    this.#changed();
-    this.#autolock?.close();
-    await manager?.stop();
-    await this.#store?.dropDataKeys();
-    await rm(this.#managerDir, { recursive: true, force: true });
+    await this.#runner.stop();
     const own = this.#state?.advertiseAddr;
-    await this.#remember({ raftId: 0, managers: this.#state?.managers.filter((m) => m.addr !== own) ?? [] });
+    const managers = this.#state?.managers.filter((m) => m.addr !== own) ?? [];
+    await this.#remember({ raftId: 0, joinAddr: '', managers });
+    await this.#removeManagerData();
+  }
+
+  /** The log before its keys: one that is left cannot be opened without them. */
+  async #removeManagerData(): Promise<void> {
+    await rm(this.#managerDir, { recursive: true, force: true });
+    if (this.#store && this.#store.dataKeys.length > 0) await this.#store.dropDataKeys();
   }
 
   // End
@@ -577,13 +564,17 @@ export class SwarmNode {
   async #shutDown(leaseMs: number, removeTasks: boolean): Promise<void> {
     this.#renewal.cancel();
     const agent = this.#agent;
-    const manager = this.#manager;
+    const stopManager = this.#runner.release();
     this.#agent = undefined;
-    this.#manager = undefined;
-    this.#autolock?.close();
-    if (removeTasks) await agent?.tasks.removeAll();
-    await agent?.stop(leaseMs);
-    await manager?.stop();
+    try {
+      if (removeTasks) await agent?.tasks.removeAll();
+    } finally {
+      try {
+        await agent?.stop(leaseMs);
+      } finally {
+        await stopManager();
+      }
+    }
   }
 
   async #erase(): Promise<void> {
@@ -595,7 +586,9 @@ export class SwarmNode {
     this.#changed();
     await leaveSwarmNetworks(this.#o);
     await this.#file.remove();
-    await rm(this.#o.dir, { recursive: true, force: true });
+    // Cluster volumes that could not be unmounted.
+    const left = await removeAroundMounts(this.#o.dir);
+    if (left.length > 0) this.#o.log.error('something is still mounted: unmount it and remove these', { left });
   }
 
   get #certificates(): string {

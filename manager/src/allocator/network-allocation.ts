@@ -9,6 +9,7 @@ import {
   type IpPrefix,
   parseIp,
   parseIpPrefix,
+  prefixesOverlap,
   SwarmtsError,
   withGateway,
 } from '@swarmts/lib';
@@ -111,6 +112,12 @@ function freeIpv6Subnet(taken: readonly IpPrefix[]): IpamConfig {
   const found = firstFreePrefix(parseIpPrefix(IPV6_POOL), IPV6_SUBNET_BITS, taken);
   if (!found) throw new SwarmtsError('resource-exhausted', `all subnets of ${IPV6_POOL} are in use`);
   return IpamConfig.create({ subnet: formatIpPrefix(found) });
+}
+
+/** The network that has the address of a machine among its own: tasks on it cannot reach that machine, nor its node theirs. */
+export function networkHiding(address: string, networks: readonly Network[]): Network | undefined {
+  const hosts = hostPrefix(address);
+  return networks.find((n) => subnetsOf(n).some((s) => hosts.some((h) => prefixesOverlap(s, h))));
 }
 
 function hostPrefix(address: string): IpPrefix[] {

@@ -2,11 +2,11 @@
  * Certificates of the cluster's CA for the Docker Engine API on TCP: of clients, whose role is in the organizational unit, and of
  * the nodes that they talk to. Neither is any use among nodes, which take certificates of managers and workers alone.
  */
-import { isIP } from 'node:net';
 import { SwarmtsError } from '@swarmts/lib';
 import { type ClientRole, clientRoles, clientUnit, type Node } from '@swarmts/proto';
 import 'reflect-metadata';
 import * as x509 from '@peculiar/x509';
+import { machineAddressesOf } from '../machine-addresses.js';
 import type { CertificateOrder } from './certificates.js';
 
 const API_SERVER_UNIT = 'swarmts-api';
@@ -56,15 +56,12 @@ export function apiServerCertificateOrder(
   node: Node,
   order: Signing & { readonly csrPem: string; readonly hostname: string; readonly validForMs: number },
 ): CertificateOrder {
-  const addresses = [node.status?.addr ?? '', hostOf(node.managerStatus?.addr ?? '')].filter((a) => isIP(a) !== 0);
   return {
     ...order,
     unit: API_SERVER_UNIT,
     name: node.id,
     usages: [x509.ExtendedKeyUsage.serverAuth],
     dnsNames: [...new Set(['localhost', node.id, order.hostname].filter((n) => n !== ''))],
-    ipAddresses: [...new Set([...LOOPBACK, ...addresses])],
+    ipAddresses: [...new Set([...LOOPBACK, ...machineAddressesOf(node)])],
   };
 }
-
-const hostOf = (hostPort: string) => hostPort.replace(/:\d+$/, '').replace(/^\[|\]$/g, '');

@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
 import { X509Certificate } from 'node:crypto';
-import { isSwarmtsError, silentLogger, systemClock } from '@swarmts/lib';
-import { Cluster, RootCa } from '@swarmts/proto';
+import { isSwarmtsError, SimulatedClock, silentLogger, systemClock } from '@swarmts/lib';
+import { ClientCertificateRecord, Cluster, RootCa } from '@swarmts/proto';
+import { localOperations } from '../control/operations-bed.js';
 import { localStore, type Store } from '../store/store.js';
 import { CaServer } from './ca-server.js';
 import { createRequest, createRootCa } from './certificates.js';
-import { listClients, revokeClients, revokedSerials } from './client-certificates.js';
+import { listClients, revokedSerials } from './client-certificates.js';
 import { ExternalCas } from './external-ca.js';
 
 const HOUR_MS = 3_600_000;
@@ -36,7 +37,10 @@ describe('the certificates of clients', () => {
     return new X509Certificate(certPem).serialNumber;
   };
   const listed = () => store.view((tx) => listClients(tx, nowMs));
-  const revoke = (ref: string) => store.update((tx) => revokeClients(tx, ref, nowMs).map((c) => c.serial));
+  const revoke = async (ref: string) => {
+    const operations = localOperations(store, new SimulatedClock(nowMs));
+    return (await operations.revokeClientCertificates({ ref })).map((c) => c.serial);
+  };
   const revoked = () => store.view((tx) => revokedSerials(tx, nowMs));
 
   it('are known from when they are signed until they end', async () => {
@@ -69,6 +73,23 @@ describe('the certificates of clients', () => {
     );
     nowMs += 3 * HOUR_MS;
     assert.deepEqual(revoked(), []);
+  });
+
+  it('are taken back by name, also more of them than one transaction may change', async () => {
+    await issue('ann');
+    const [first] = store.view((tx) => tx.list('resource'));
+    assert.ok(first);
+    const record = ClientCertificateRecord.decode(first.payload);
+    await store.batch(
+      Array.from({ length: 300 }, (_, i) => `AB${i}`),
+      (tx, serial) => {
+        const payload = ClientCertificateRecord.encode({ ...record, serial });
+        tx.create('resource', { ...first, id: serial, payload, meta: undefined });
+      },
+      (_, e) => assert.fail(String(e)),
+    );
+    assert.equal((await revoke('ann')).length, 301);
+    assert.equal(revoked().length, 301);
   });
 
   it('are named in an error where there are none, or several', async () => {

@@ -40,10 +40,10 @@ export function listClients(tx: ReadTx, nowMs: number): readonly ClientCertifica
 }
 
 /**
- * Takes back one certificate, by its serial number or the beginning of it, or all of a name. Throws SwarmtsError 'not-found', or
+ * One certificate, by its serial number or the beginning of it, or all of a name. Throws SwarmtsError 'not-found', or
  * 'invalid-argument' for a beginning that several have.
  */
-export function revokeClients(tx: WriteTx, ref: string, nowMs: number): readonly ClientCertificateRecord[] {
+export function findClients(tx: ReadTx, ref: string, nowMs: number): readonly ClientCertificateRecord[] {
   const all = listClients(tx, nowMs);
   const named = all.filter((r) => r.name === ref);
   const found = named.length > 0 ? named : all.filter((r) => ref !== '' && r.serial.startsWith(ref.toUpperCase()));
@@ -54,12 +54,16 @@ export function revokeClients(tx: WriteTx, ref: string, nowMs: number): readonly
     );
   if (named.length === 0 && found.length > 1)
     throw new SwarmtsError('invalid-argument', `serial number ${ref} is ambiguous (${found.length} matches found)`);
-  const revoked = found.filter((r) => r.revokedAtMs === 0).map((r) => ({ ...r, revokedAtMs: nowMs }));
-  for (const record of revoked) {
-    const resource = tx.get('resource', record.serial);
-    if (resource) tx.update('resource', { ...resource, payload: encode(record) });
-  }
-  return found.map((r) => revoked.find((now) => now.serial === r.serial) ?? r);
+  return found;
+}
+
+/** Takes it back; one that has ended meanwhile, or was taken back before, stays as it is. */
+export function revokeClient(tx: WriteTx, serial: string, nowMs: number): void {
+  const resource = tx.get('resource', serial);
+  if (!resource) return;
+  const record = decode(resource);
+  if (record.revokedAtMs === 0)
+    tx.update('resource', { ...resource, payload: encode({ ...record, revokedAtMs: nowMs }) });
 }
 
 /** What every node refuses. */

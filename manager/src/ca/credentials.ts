@@ -82,8 +82,9 @@ export const managerChannelOptions: grpc.ChannelOptions = {
   'grpc.default_authority': MANAGER_OU,
   'grpc.max_receive_message_length': MAX_GRPC_ANSWER_BYTES,
   'grpc.max_send_message_length': MAX_GRPC_MESSAGE_BYTES,
-  'grpc.keepalive_time_ms': 5_000,
-  'grpc.keepalive_timeout_ms': 3_000,
+  // An agent has to find out that the leader's machine has lost its power before the next leader takes the node for lost.
+  'grpc.keepalive_time_ms': 2_000,
+  'grpc.keepalive_timeout_ms': 2_500,
   'grpc.keepalive_permit_without_calls': 1,
   'grpc.initial_reconnect_backoff_ms': 100,
   'grpc.min_reconnect_backoff_ms': 100,

@@ -42,13 +42,26 @@ export class RootRotator extends LeaderLoop {
     const certPem = Buffer.from(rotation.certPem).toString();
     const nodes = this.context.store.view((tx) => tx.list('node'));
     if (!rotation.issuing) {
-      if (nodes.every((n) => trusts(n, certPem))) await this.#startIssuing(certPem);
+      if (nodes.every((n) => this.#trusts(n, certPem))) await this.#startIssuing(certPem);
       return UNTIL_CHANGED;
     }
     const waiting = nodes.filter((n) => !isIssuedBy(n, certPem));
     if (waiting.length > 0) return this.#askToRenew(waiting.filter((n) => !n.certificateRotating));
     await this.#finish(certPem);
     return UNTIL_CHANGED;
+  }
+
+  /** A node that reports what is no certificate holds this up like one that is away, and ends nothing. */
+  #trusts(n: Node, certPem: string): boolean {
+    try {
+      return splitBundle(n.description?.tlsInfo?.trustRoot ?? '').some((pem) => sameCertificate(pem, certPem));
+    } catch (error) {
+      this.context.log.warn('a node reports trust in what is no certificate: the new root waits for it', {
+        node: n.id,
+        error,
+      });
+      return false;
+    }
   }
 
   async #startIssuing(certPem: string): Promise<void> {
@@ -102,10 +115,6 @@ export class RootRotator extends LeaderLoop {
 }
 
 const isSame = (a: Uint8Array, certPem: string) => Buffer.from(a).toString() === certPem;
-
-function trusts(n: Node, certPem: string): boolean {
-  return splitBundle(n.description?.tlsInfo?.trustRoot ?? '').some((pem) => sameCertificate(pem, certPem));
-}
 
 export function isIssuedBy(n: Node, certPem: string): boolean {
   const key = new X509Certificate(certPem).publicKey.export({ type: 'spki', format: 'der' });

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { isSwarmtsError } from '@swarmts/lib';
-import { Cluster, Driver, MTU_OPTION, NetworkSpec } from '@swarmts/proto';
+import { Cluster, Driver, MTU_OPTION, NetworkSpec, Node } from '@swarmts/proto';
 import { localStore } from '../store/store.js';
 import { createNetwork } from './network-operations.js';
 
@@ -24,5 +24,22 @@ describe('making a network', () => {
     assert.equal(store.count('network'), 0);
     await make({});
     await assert.rejects(make({}), (e) => isSwarmtsError(e, 'already-exists'));
+  });
+
+  it('keeps clear of machines whose agents have not said yet where they are', async () => {
+    const fresh = localStore(() => 0);
+    await fresh.update((tx) => {
+      tx.create('cluster', Cluster.create({ id: 'c' }));
+      tx.create(
+        'node',
+        Node.create({ id: 'n1', managerStatus: { raftId: 1, addr: '10.0.1.5:2377', leader: false, reachability: 0 } }),
+      );
+    });
+    const spec = NetworkSpec.create({ annotations: { name: 'ingress', labels: {} }, ingress: true });
+    const network = await fresh.update((tx) => createNetwork(tx, spec));
+    assert.deepEqual(
+      network.ipam?.configs.map((c) => c.subnet),
+      ['10.1.0.0/16'],
+    );
   });
 });

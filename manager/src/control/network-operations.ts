@@ -19,6 +19,7 @@ import {
 import { ingressNetwork, isNodeNetwork } from '../allocator/attachments.js';
 import { allocateNetwork } from '../allocator/network-allocation.js';
 import { isIngress } from '../allocator/published-ports.js';
+import { machineAddressesOf } from '../machine-addresses.js';
 import type { ReadTx, WriteTx } from '../store/transaction.js';
 import { findByNameOrId } from './find.js';
 
@@ -49,7 +50,7 @@ function requireEncryption(tx: ReadTx, name: string): void {
 }
 
 function viewOf(tx: ReadTx) {
-  const nodeAddresses = tx.list('node').flatMap((n) => (n.status?.addr ? [n.status.addr] : []));
+  const nodeAddresses = tx.list('node').flatMap(machineAddressesOf);
   return { networks: tx.list('network'), leaving: leavingNetworks(tx), cluster: tx.list('cluster')[0], nodeAddresses };
 }
 

@@ -177,6 +177,11 @@ describe('updating a service', () => {
     assert.equal(await paused(UpdateState.ROLLBACK_PAUSED), undefined);
   });
 
+  it('forgets what became of an update before it, also when nothing is changed', async () => {
+    assert.equal(await paused(UpdateState.ROLLBACK_COMPLETED), undefined);
+    assert.equal(await paused(UpdateState.UPDATE_COMPLETED), undefined);
+  });
+
   it('leaves an update that is under way alone when nothing is changed', async () => {
     assert.equal((await paused(UpdateState.UPDATING))?.state, UpdateState.UPDATING);
   });

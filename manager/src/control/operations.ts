@@ -25,7 +25,7 @@ import {
 } from '@swarmts/proto';
 import type { FilterVerdict } from '@swarmts/scheduler';
 import { endpointOf } from '../allocator/service-endpoint.js';
-import { listClients, revokeClients } from '../ca/client-certificates.js';
+import { findClients, listClients, revokeClient } from '../ca/client-certificates.js';
 import type { ExternalCas } from '../ca/external-ca.js';
 import { unlockKeyText } from '../ca/unlock-key.js';
 import { requireLevel } from '../feature-level.js';
@@ -64,14 +64,8 @@ import {
   withoutPayload,
 } from './payload-operations.js';
 import { planService, type ServicePlan } from './plan-service.js';
-import {
-  createService,
-  putSpec,
-  referring,
-  type ServiceCounts,
-  serviceCounts,
-  updateService,
-} from './service-operations.js';
+import { createService, putSpec, type ServiceCounts, serviceCounts, updateService } from './service-operations.js';
+import { referring } from './service-references.js';
 import { validateClusterSpec } from './validate-cluster.js';
 import { validateServiceSpec } from './validate-service.js';
 import { createVolume, removeVolume, updateVolume, type VolumeChange } from './volume-operations.js';
@@ -164,7 +158,13 @@ export class Operations {
 
   /** By name or serial number: what was taken back. */
   async revokeClientCertificates(a: Ref): Promise<readonly ClientCertificateRecord[]> {
-    return this.#update((tx) => revokeClients(tx, a.ref, this.#c.now()));
+    const nowMs = this.#c.now();
+    const found = this.#view((tx) => findClients(tx, a.ref, nowMs));
+    await this.#batch(
+      found.map((r) => r.serial),
+      (tx, serial) => revokeClient(tx, serial, nowMs),
+    );
+    return found.map((r) => ({ ...r, revokedAtMs: r.revokedAtMs || nowMs }));
   }
 
   // Nodes

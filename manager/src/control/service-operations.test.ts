@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { isSwarmtsError } from '@swarmts/lib';
 import { ContainerSpec, Network, NetworkAttachmentConfig, NetworkSpec, ServiceSpec, TaskSpec } from '@swarmts/proto';
 import { localStore } from '../store/store.js';
-import { createService, referring, updateService } from './service-operations.js';
+import { createService, updateService } from './service-operations.js';
+import { referring } from './service-references.js';
 
 describe('the references of a service', () => {
   const target = (name: string) => NetworkAttachmentConfig.create({ target: name, aliases: ['db'] });

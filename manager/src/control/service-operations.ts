@@ -1,20 +1,16 @@
 /** Services: how many of their tasks run, storing and changing their specs. Words: Docker's. */
-import { allocateAddresses, messageOf, newId, SubnetPool, SwarmtsError } from '@swarmts/lib';
+import { newId, SwarmtsError } from '@swarmts/lib';
 import {
   isWanted,
-  type Network,
-  type NetworkAttachmentConfig,
   NodeState,
   observedState,
   Service,
   type ServiceSpec,
   type Task,
   TaskState,
-  UpdateOrder,
   UpdateState,
   UpdateStatus,
 } from '@swarmts/proto';
-import { isNodeNetwork } from '../allocator/attachments.js';
 import { endpointOf } from '../allocator/service-endpoint.js';
 import { isJob, isOfIteration, nextJobStatus } from '../orchestrator/job.js';
 import { autoscaleStatusWith, replicasOf } from '../orchestrator/replicas.js';
@@ -23,7 +19,7 @@ import { pinsWith } from '../orchestrator/volume-pins.js';
 import type { ReadTx, WriteTx } from '../store/transaction.js';
 import { checkVersion, nameTaken } from './conflicts.js';
 import { findByNameOrId } from './find.js';
-import { nameOfVersion } from './payload-operations.js';
+import { referring } from './service-references.js';
 
 export interface ServiceCounts {
   readonly service: Service;
@@ -119,15 +115,15 @@ export function putSpec(
     autoscaleStatus: autoscaleStatusWith(service, spec),
     updateStatus: rollback
       ? UpdateStatus.create(rollingBack)
-      : changed || isPaused(service)
+      : changed || !isUnderWay(service)
         ? undefined
         : service.updateStatus,
   });
 }
 
-/** It goes on with the next update of the service, also with one that changes nothing. */
-function isPaused({ updateStatus }: Service): boolean {
-  return updateStatus?.state === UpdateState.UPDATE_PAUSED || updateStatus?.state === UpdateState.ROLLBACK_PAUSED;
+/** What became of the updates before, paused or rolled back, says nothing of one that comes now, also of one that changes nothing. */
+function isUnderWay({ updateStatus }: Service): boolean {
+  return updateStatus?.state === UpdateState.UPDATING || updateStatus?.state === UpdateState.ROLLBACK_STARTED;
 }
 
 function modeName(spec: ServiceSpec | undefined): string {
@@ -138,58 +134,4 @@ function modeName(spec: ServiceSpec | undefined): string {
 function withoutScale(spec: ServiceSpec | undefined): unknown {
   if (!spec) return undefined;
   return { ...spec, mode: spec.mode?.replicated ? 'replicated' : spec.mode };
-}
-
-/** The spec with its networks by their ids: names may belong to others later. What it names must exist. */
-export function referring(tx: ReadTx, spec: ServiceSpec): ServiceSpec {
-  checkReferences(tx, spec);
-  const byId = (n: NetworkAttachmentConfig) => {
-    const target = isNodeNetwork(n.target) ? n.target : findByNameOrId(tx, 'network', n.target).id;
-    return target === n.target ? n : { ...n, target };
-  };
-  const task = spec.task && { ...spec.task, networks: spec.task.networks.map(byId) };
-  return { ...spec, task, networks: spec.networks.map(byId) };
-}
-
-/** Secrets, configs and networks that the spec names must exist. */
-function checkReferences(tx: ReadTx, spec: ServiceSpec): void {
-  const c = spec.task?.container;
-  for (const r of c?.secrets ?? []) {
-    if (nameOfVersion(tx.get('secret', r.secretId)) !== r.secretName)
-      throw new SwarmtsError('invalid-argument', `secret not found: ${r.secretName || r.secretId}`);
-  }
-  for (const r of c?.configs ?? []) {
-    if (nameOfVersion(tx.get('config', r.configId)) !== r.configName)
-      throw new SwarmtsError('invalid-argument', `config not found: ${r.configName || r.configId}`);
-  }
-  for (const n of spec.task?.networks ?? []) {
-    if (isNodeNetwork(n.target)) continue;
-    const network = findByNameOrId(tx, 'network', n.target);
-    if (network.spec?.ingress) {
-      throw new SwarmtsError('invalid-argument', 'Service cannot be explicitly attached to the ingress network');
-    }
-    if (n.addresses.length > 0) checkFixedAddresses(spec, network, n.addresses);
-  }
-}
-
-/** An address belongs to one task at a time, so a service with one has one task, which stops before its successor starts. */
-function checkFixedAddresses(spec: ServiceSpec, network: Network, addresses: readonly string[]): void {
-  const name = network.spec?.annotations?.name ?? network.id;
-  const [first = ''] = addresses;
-  if ((spec.mode?.replicated?.replicas ?? 0) > 1 || !spec.mode?.replicated)
-    throw new SwarmtsError(
-      'invalid-argument',
-      `address ${first} on network ${name}: a fixed address is for a replicated service of one replica`,
-    );
-  if (spec.update?.order === UpdateOrder.START_FIRST)
-    throw new SwarmtsError(
-      'invalid-argument',
-      `address ${first} on network ${name}: with a fixed address the update order must be stop-first`,
-    );
-  try {
-    const pools = (network.ipam?.configs ?? []).map((c) => SubnetPool.of(c));
-    allocateAddresses(pools, 'asked', addresses);
-  } catch (e) {
-    throw new SwarmtsError('invalid-argument', `network ${name}: ${messageOf(e)}`);
-  }
 }

@@ -1,10 +1,14 @@
 import assert from 'node:assert/strict';
 import { EventEmitter } from 'node:events';
 import * as grpc from '@grpc/grpc-js';
-import { SimulatedClock, seededRandom, silentLogger } from '@swarmts/lib';
+import { type Logger, SimulatedClock, seededRandom, silentLogger } from '@swarmts/lib';
 import {
   AgentHello,
   AgentMessage,
+  IpamConfig,
+  IpamOptions,
+  Network,
+  NetworkSpec,
   NodeDescription,
   NodeRole,
   observedState,
@@ -18,7 +22,7 @@ import { Dispatcher } from './dispatcher.js';
 import type { AgentStream } from './session.js';
 
 /** A leader, and agents that say what they are told to. */
-async function bed() {
+async function bed(log: Logger = silentLogger) {
   const clock = new SimulatedClock();
   const store = localStore(() => clock.now());
   await store.update((tx) => {
@@ -28,20 +32,24 @@ async function bed() {
   const nothing = () => undefined;
   const nodes: string[] = [];
   const dispatcher = new Dispatcher({
-    ...{ store, clock, random: seededRandom(1), log: silentLogger, managerId: 'm' },
+    ...{ store, clock, random: seededRandom(1), log, managerId: 'm' },
     ...{ managers: () => [], onLogs: nothing, onUsage: nothing },
     onNodeReady: (id) => nodes.push(`${id} ready`),
     onNodeGone: (id) => nodes.push(`${id} gone`),
     onStuck: (e) => assert.fail(String(e)),
   });
   dispatcher.start();
-  const connect = async (nodeId: string) => {
+  const serve = (nodeId: string) => {
     const ends: (grpc.StatusObject | undefined)[] = [];
     const stream = Object.assign(new EventEmitter(), { write: () => true, end: () => ends.push(undefined) });
     dispatcher.serve(stream as unknown as AgentStream, {
       ...{ nodeId, clusterId: 'c', role: NodeRole.WORKER, notBeforeMs: 0, notAfterMs: 1e15 },
     });
     stream.on('error', (status: grpc.StatusObject) => ends.push(status));
+    return { stream, ends };
+  };
+  const connect = async (nodeId: string) => {
+    const { stream, ends } = serve(nodeId);
     const say = async (m: Partial<AgentMessage>) => {
       stream.emit('data', AgentMessage.create(m));
       await pass();
@@ -60,10 +68,27 @@ async function bed() {
     const task = store.get('task', id);
     return task && observedState(task);
   };
-  return { dispatcher, store, connect, reports, stateOf, nodes };
+  return { dispatcher, store, serve, connect, pass, reports, stateOf, nodes };
 }
 
 describe('the dispatcher', () => {
+  it('warns of a node whose address a network of the swarm has taken', async () => {
+    const warned: unknown[] = [];
+    const log = { ...silentLogger, warn: (_: string, fields?: unknown) => warned.push(fields) };
+    const { dispatcher, store, connect } = await bed(log);
+    await connect('n1');
+    assert.deepEqual(warned, []);
+    const ipam = (subnet: string) => IpamOptions.create({ configs: [IpamConfig.create({ subnet })] });
+    await store.update((tx) => {
+      const spec = (name: string) => NetworkSpec.create({ annotations: { name, labels: {} } });
+      tx.create('network', Network.create({ id: 'far', spec: spec('far'), ipam: ipam('10.0.1.0/24') }));
+      tx.create('network', Network.create({ id: 'near', spec: spec('near'), ipam: ipam('10.0.0.0/24') }));
+    });
+    await connect('n2');
+    assert.deepEqual(warned, [{ node: 'n2', address: '10.0.0.1', network: 'near', subnets: ['10.0.0.0/24'] }]);
+    await dispatcher.stop();
+  });
+
   it('lets a node that comes back take its session over, but not copies of it without end', async () => {
     const { dispatcher, connect } = await bed();
     const first = await connect('n1');
@@ -83,6 +108,16 @@ describe('the dispatcher', () => {
     assert.deepEqual(nodes, ['n1 ready', 'n1 gone', 'n1 ready']);
     await store.update((tx) => tx.remove('node', 'n1'));
     assert.deepEqual(nodes.slice(3), ['n1 gone']);
+    await dispatcher.stop();
+  });
+
+  it('gives no session to a node that has gone before its hello was written', async () => {
+    const { dispatcher, serve, pass, nodes } = await bed();
+    const { stream } = serve('n1');
+    stream.emit('data', AgentMessage.create({ hello: AgentHello.create({ addr: '10.0.0.1' }) }));
+    stream.emit('cancelled');
+    await pass();
+    assert.deepEqual([dispatcher.sessionCount, nodes], [0, []]);
     await dispatcher.stop();
   });
 

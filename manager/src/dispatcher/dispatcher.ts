@@ -4,7 +4,7 @@
  */
 import type { Duplex } from 'node:stream';
 import { isDeepStrictEqual } from 'node:util';
-import { ControlLoop, messageOf, SwarmtsError, type Watch } from '@swarmts/lib';
+import { ControlLoop, formatIpPrefix, messageOf, SwarmtsError, type Watch } from '@swarmts/lib';
 import {
   type AgentHello,
   type AgentMessage,
@@ -25,6 +25,7 @@ import {
   VolumePublishState,
   type WeightedManager,
 } from '@swarmts/proto';
+import { networkHiding, subnetsOf } from '../allocator/network-allocation.js';
 import type { NodeIdentity } from '../ca/certificates.js';
 import { CLIENT_CERTIFICATE, revokedSerials } from '../ca/client-certificates.js';
 import { bundleOf } from '../ca/root-bundle.js';
@@ -115,11 +116,12 @@ export class Dispatcher implements LeaderComponent {
         this.#drop(session);
       });
     });
-    const ended = () => this.#drop(session);
-    stream.on('end', () => {
+    // Also one whose hello is still being written: it does not become the session of the node any more.
+    const ended = () => {
       session.close();
-      ended();
-    });
+      this.#drop(session);
+    };
+    stream.on('end', ended);
     stream.on('cancelled', ended);
     stream.on('error', ended);
   }
@@ -193,7 +195,19 @@ export class Dispatcher implements LeaderComponent {
     session.sendInfo(this.#info(session));
     this.#o.store.view((tx) => session.sendComplete(tx));
     this.#o.onNodeReady(nodeId);
+    this.#warnOfHidden(nodeId, hello.addr);
     this.#o.log.info('node is ready', { node: nodeId, hostname: hello.description?.hostname });
+  }
+
+  /** Networks keep clear of the nodes that were there when they were made. */
+  #warnOfHidden(nodeId: string, addr: string): void {
+    const network = this.#o.store.view((tx) => networkHiding(addr, tx.list('network')));
+    if (!network) return;
+    const subnets = subnetsOf(network).map(formatIpPrefix);
+    this.#o.log.warn(
+      'the address of a node lies in a network of the swarm, whose tasks will not reach it: make that network anew with another --subnet, or give the node another address',
+      { node: nodeId, address: addr, network: network.spec?.annotations?.name, subnets },
+    );
   }
 
   #countTakeover(nodeId: string): void {

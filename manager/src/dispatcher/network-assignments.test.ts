@@ -5,6 +5,7 @@ import {
   ContainerStatus,
   Endpoint,
   EndpointVip,
+  extensionLabels,
   Network,
   NetworkAttachment,
   NetworkAttachmentConfig,
@@ -97,6 +98,19 @@ describe('what a node is told of networks', () => {
   beforeEach(async () => {
     bed = new Bed();
     await bed.start();
+  });
+
+  it('has the ports of services whose labels this manager does not understand', async () => {
+    await bed.write((tx) => {
+      const service = tx.get('service', 'svc');
+      const labels = { [extensionLabels.preferLocal]: 'http' };
+      if (service) tx.update('service', { ...service, spec: testService({ labels }).spec });
+    });
+    const [ingress] = bed.complete();
+    assert.deepEqual(
+      ingress?.services.flatMap((s) => s.ports.map((p) => [p.publishedPort, p.preferLocal])),
+      [[8080, false]],
+    );
   });
 
   it('is the ingress network alone while it has no task, with every node and every published port', () => {

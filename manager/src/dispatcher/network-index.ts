@@ -18,6 +18,7 @@ import {
   type Service,
   type Task,
   TaskState,
+  understood,
 } from '@swarmts/proto';
 import { ingressNetwork, wantedNetworks } from '../allocator/attachments.js';
 import { isIngress, targetOf } from '../allocator/published-ports.js';
@@ -213,7 +214,7 @@ function ownNames(t: Task): readonly string[] {
 }
 
 function ingressPorts(s: Service): readonly PortConfig[] {
-  const wishes = preferLocalPorts(s.spec?.annotations?.labels ?? {});
+  const wishes = understood(() => preferLocalPorts(s.spec?.annotations?.labels ?? {}), new Set<string>());
   return (s.endpoint?.ports ?? []).filter(isIngress).map((p) => ({ ...p, preferLocal: wishes.has(targetOf(p)) }));
 }
 

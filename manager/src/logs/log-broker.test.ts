@@ -69,6 +69,40 @@ describe('reading logs', () => {
     assert.deepEqual(await read, ['one', 'three']);
   });
 
+  it('reads the others also when the first of the nodes is away', async () => {
+    const b = await bed();
+    b.away.add('n1');
+    await b.put('t1', RUNNING);
+    await b.put('t2', RUNNING, 'n2');
+    const read = b.read({ taskIds: ['t1', 't2'] }, {});
+    b.answer('t2', 'two', true);
+    assert.deepEqual(await read, ['node n1 is not available: its logs are missing', 'two']);
+  });
+
+  it('has the nodes wait for a reader that does not keep up', async () => {
+    const b = await bed();
+    await b.put('t1', RUNNING);
+    await b.put('t2', RUNNING, 'n2');
+    const q = LogQuery.create({ stdout: true, tail: -1 });
+    const chunks = b.broker.read({ taskIds: ['t1', 't2'], serviceId: '', from: [] }, q, b.abort.signal);
+    const first = chunks.next();
+    const told = () =>
+      b.asked.filter((r) => r.pause || r.goOn).map((r) => `${r.nodeId} ${r.pause ? 'waits' : 'goes on'}`);
+    const answer = (times: number) => {
+      for (let i = 0; i < times; i++) b.answer('t1', 'x');
+    };
+    answer(1);
+    await first;
+    answer(63);
+    assert.deepEqual(told(), []);
+    answer(1);
+    assert.deepEqual(told(), ['n1 waits', 'n2 waits']);
+    await chunks.next();
+    assert.deepEqual(told().slice(2), ['n1 goes on', 'n2 goes on']);
+    b.abort.abort();
+    await chunks.return(undefined);
+  });
+
   it('names a node that is away, and one that goes away, and reads the others', async () => {
     const b = await bed();
     b.away.add('n2');

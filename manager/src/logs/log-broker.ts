@@ -18,7 +18,9 @@ import type { Store } from '../store/store.js';
 import type { AnyChange } from '../store/tables.js';
 import { LogProgress } from './log-progress.js';
 
-/** Chunks that may wait for a slow reader before the subscription ends. */
+/** Chunks that wait for a slow reader before the nodes are told to wait as well. */
+const PAUSE_AT = 64;
+/** Nodes of an earlier release do not wait: then the subscription ends. */
 const BUFFER_LIMIT = 10_000;
 
 /** What is read. */
@@ -43,6 +45,10 @@ interface Subscription {
   readonly progress: LogProgress;
   /** Of followers: tasks whose node went away while they were read. It may come back. */
   readonly cutOff: Set<string>;
+  /** The nodes were told to wait for the reader. */
+  isPaused: boolean;
+  /** Nodes are still to be asked: it is not over, whatever those said that were. */
+  isAsking: boolean;
 }
 
 interface Request {
@@ -71,8 +77,9 @@ export class LogBroker {
    */
   async *read(subject: LogSubject, query: LogQuery, signal: AbortSignal): AsyncGenerator<LogChunk> {
     const s: Subscription = {
-      ...{ subject, named: new Set(subject.taskIds), query, stream: new WatchStream(BUFFER_LIMIT) },
+      ...{ subject, named: new Set(subject.taskIds), query, isPaused: false, isAsking: false },
       ...{ waiting: new Map(), asked: new Set(), progress: new LogProgress(subject.from), cutOff: new Set() },
+      stream: new WatchStream(BUFFER_LIMIT, () => this.#setPaused(s, false)),
     };
     this.#subscriptions.add(s);
     const onAbort = () => s.stream.close();
@@ -114,12 +121,14 @@ export class LogBroker {
   /** Asks the nodes of those tasks that have one. */
   #ask(s: Subscription, taskIds: readonly string[]): void {
     const together: string[] = [];
+    s.isAsking = true;
     for (const id of taskIds) {
       const query = this.#queryOf(s, id);
       if (query === s.query) together.push(id);
       else this.#askNodes(s, [id], query);
     }
     this.#askNodes(s, together, s.query);
+    s.isAsking = false;
   }
 
   #queryOf({ named, query, progress }: Subscription, taskId: string): LogQuery {
@@ -141,6 +150,7 @@ export class LogBroker {
       const from = ids.flatMap((id) => s.progress.of(id) ?? []);
       const sent = this.#o.request(nodeId, LogRequest.create({ subscriptionId, taskIds: ids, query, from }));
       if (!sent) this.#notSent(s, subscriptionId, nodeId, ids);
+      else if (s.isPaused) this.#o.request(nodeId, LogRequest.create({ subscriptionId, pause: true }));
     }
   }
 
@@ -178,7 +188,7 @@ export class LogBroker {
   }
 
   #endIfOver(s: Subscription): void {
-    if (s.waiting.size === 0 && !this.#expectsMore(s)) s.stream.close();
+    if (!s.isAsking && s.waiting.size === 0 && !this.#expectsMore(s)) s.stream.close();
   }
 
   /** Whether a task may still come, or get a node. */
@@ -198,8 +208,16 @@ export class LogBroker {
     const s = this.#byRequest.get(chunk.subscriptionId);
     if (s?.waiting.get(chunk.subscriptionId)?.nodeId !== nodeId) return;
     if (chunk.lines.length > 0 || chunk.places.length > 0) s.stream.push(chunk);
+    if (s.stream.waiting >= PAUSE_AT) this.#setPaused(s, true);
     s.progress.note(chunk);
     if (chunk.done) this.#done(s, chunk.subscriptionId, chunk.error);
+  }
+
+  #setPaused(s: Subscription, isPaused: boolean): void {
+    if (s.isPaused === isPaused) return;
+    s.isPaused = isPaused;
+    for (const [subscriptionId, { nodeId }] of s.waiting)
+      this.#o.request(nodeId, LogRequest.create({ subscriptionId, ...(isPaused ? { pause: true } : { goOn: true }) }));
   }
 
   /** The node's session ended: nothing more comes from it, unless it comes back to somebody who follows. */

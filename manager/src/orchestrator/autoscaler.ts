@@ -16,6 +16,7 @@ import {
 import type { LeaderComponent, LeaderContext } from '../leader-component.js';
 import type { WriteTx } from '../store/transaction.js';
 import { recommend, STALE_MS, Stabiliser, type Usage } from './autoscale.js';
+import { eachService } from './each-service.js';
 import { autoscaleOf, replicasOf } from './replicas.js';
 
 const PERIOD_MS = 5_000;
@@ -81,7 +82,7 @@ export class Autoscaler implements LeaderComponent {
       const services = tx.list('service').filter((s) => autoscaleOf(s));
       const known = new Set(services.map((s) => s.id));
       for (const id of this.#stabilisers.keys()) if (!known.has(id)) this.#stabilisers.delete(id);
-      return services.flatMap((s) => {
+      return eachService(services, this.#c.log, (s) => {
         const running = tx
           .by('task', 'service', s.id)
           .filter((t) => isWanted(t) && observedState(t) === TaskState.RUNNING);

@@ -4,6 +4,7 @@ import type { LeaderContext } from '../leader-component.js';
 import { LeaderLoop, UNTIL_CHANGED } from '../leader-loop.js';
 import type { AnyChange } from '../store/tables.js';
 import type { ReadTx } from '../store/transaction.js';
+import { eachService } from './each-service.js';
 import { iterationOf } from './job.js';
 import { decideRun, type RunDecision, scheduleOf } from './schedule.js';
 
@@ -26,20 +27,16 @@ export class CronOrchestrator extends LeaderLoop {
   protected override async work(): Promise<number> {
     const { store, clock, log } = this.context;
     const nowMs = clock.now();
-    let nextMs = nowMs + LONGEST_WAIT_MS;
-    let any = false;
-    const due: string[] = [];
-    store.view((tx) => {
-      for (const service of tx.list('service')) {
+    const decisions = store.view((tx) =>
+      eachService(tx.list('service'), log, (service) => {
         const decision = decisionOf(tx, service, nowMs);
-        if (!decision) continue;
-        any = true;
-        if (decision.kind !== 'wait') due.push(service.id);
-        else if (decision.atMs > 0) nextMs = Math.min(nextMs, decision.atMs);
-      }
-    });
+        return decision ? [{ id: service.id, decision }] : [];
+      }),
+    );
+    const times = decisions.flatMap(({ decision: d }) => (d.kind === 'wait' && d.atMs > 0 ? [d.atMs] : []));
+    const nextMs = Math.min(nowMs + LONGEST_WAIT_MS, ...times);
     await store.batch(
-      due,
+      decisions.filter(({ decision }) => decision.kind !== 'wait').map(({ id }) => id),
       (tx, id) => {
         const service = tx.get('service', id);
         // The user may have changed it meanwhile.
@@ -49,7 +46,7 @@ export class CronOrchestrator extends LeaderLoop {
       },
       (service, error) => log.warn('run of a job could not be started', { service, error }),
     );
-    return any ? Math.max(1, nextMs - nowMs) : UNTIL_CHANGED;
+    return decisions.length > 0 ? Math.max(1, nextMs - nowMs) : UNTIL_CHANGED;
   }
 }
 

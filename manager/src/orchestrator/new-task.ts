@@ -2,6 +2,7 @@
 import { newId } from '@swarmts/lib';
 import {
   type Annotations,
+  EXTENSION_PREFIX,
   type Node,
   NodeAvailability,
   readContainerExtensions,
@@ -10,6 +11,7 @@ import {
   type TaskSpec,
   TaskState,
   TaskStatus,
+  understood,
 } from '@swarmts/proto';
 import { matchesConstraint, NodeInfo, parseConstraints } from '@swarmts/scheduler';
 import { isJob, iterationOf } from './job.js';
@@ -54,17 +56,44 @@ export function newTask(
  * replace a task whose node still fits; registry credentials do not matter to a task that has its image.
  */
 export function isDirty(service: Service, task: Task, node: Node | undefined): boolean {
-  const wanted = service.spec?.task;
-  if (!wanted || !task.spec) return true;
-  if (task.specVersion?.index === service.specVersion?.index) return false;
-  if (!sameSpec(comparable(wanted), comparable(task.spec))) return true;
-  if (!sameSpec(containerExtensionsIn(service.spec?.annotations), containerExtensionsIn(task.serviceAnnotations)))
-    return true;
-  if (!sameSpec(service.spec?.endpoint?.ports, task.endpoint?.spec?.ports)) return true;
-  return node !== undefined && !fitsPlacement(service, node);
+  return dirtyCheck(service)(task, node);
 }
 
-const containerExtensionsIn = (a: Annotations | undefined) => readContainerExtensions(a?.labels ?? {});
+/** `isDirty` for many tasks of one service: tasks of one version were made from one spec, which is compared once, and so is each node. */
+export function dirtyCheck(service: Service): (task: Task, node: Node | undefined) => boolean {
+  const asked = new Map<number, boolean>();
+  const fitting = new Map<string, boolean>();
+  return (task, node) => {
+    if (!service.spec?.task || !task.spec) return true;
+    const version = task.specVersion?.index;
+    if (version === service.specVersion?.index) return false;
+    if (!remembered(asked, version ?? 0, () => isWhatIsAsked(service, task))) return true;
+    return node !== undefined && !remembered(fitting, node.id, () => fitsPlacement(service, node));
+  };
+}
+
+function remembered<K>(known: Map<K, boolean>, key: K, find: () => boolean): boolean {
+  const value = known.get(key) ?? find();
+  known.set(key, value);
+  return value;
+}
+
+/** But for its placement. */
+function isWhatIsAsked({ spec }: Service, task: Task): boolean {
+  if (!spec?.task || !task.spec) return false;
+  return (
+    sameSpec(comparable(spec.task), comparable(task.spec)) &&
+    sameSpec(containerExtensionsIn(spec.annotations), containerExtensionsIn(task.serviceAnnotations)) &&
+    sameSpec(spec.endpoint?.ports, task.endpoint?.spec?.ports)
+  );
+}
+
+/** Where they are not understood, the labels themselves: another value asks for another container all the same. */
+function containerExtensionsIn(a: Annotations | undefined): unknown {
+  const labels = a?.labels ?? {};
+  const own = Object.entries(labels).filter(([name]) => name.startsWith(EXTENSION_PREFIX));
+  return understood<unknown>(() => readContainerExtensions(labels), Object.fromEntries(own));
+}
 
 function comparable(spec: TaskSpec): TaskSpec {
   const container = spec.container && { ...spec.container, registryAuth: '' };

@@ -3,18 +3,11 @@
  * and in the order of the service's updates. A service that is being updated, or does not run whole, is left alone.
  */
 import type { TimerHandle } from '@swarmts/lib';
-import {
-  isWanted,
-  observedState,
-  readExtensions,
-  type Service,
-  type Task,
-  TaskState,
-  UpdateState,
-} from '@swarmts/proto';
+import { extensionsOf, isWanted, observedState, type Service, type Task, TaskState, UpdateState } from '@swarmts/proto';
 import { type NodeInfo, planMoves } from '@swarmts/scheduler';
 import type { LeaderComponent, LeaderContext } from '../leader-component.js';
 import type { ReadTx } from '../store/transaction.js';
+import { eachService } from './each-service.js';
 import { replicasOf } from './replicas.js';
 import { isPinned } from './volume-pins.js';
 
@@ -32,7 +25,7 @@ export function movesOf(tx: ReadTx, service: Service, nodes: readonly NodeInfo[]
   return running.filter((t) => moving.has(t.id));
 }
 
-const isAsked = (s: Service) => readExtensions(s.spec?.annotations?.labels ?? {}).rebalance;
+const isAsked = (s: Service) => extensionsOf(s.spec?.annotations?.labels ?? {}).rebalance;
 
 export class Rebalancer implements LeaderComponent {
   readonly #c: LeaderContext;
@@ -63,7 +56,9 @@ export class Rebalancer implements LeaderComponent {
 
   async #work(): Promise<void> {
     const movesIn = (tx: ReadTx, s: Service) => (isAsked(s) ? movesOf(tx, s, this.#nodes()).map((t) => t.id) : []);
-    const due = this.#c.store.view((tx) => tx.list('service').filter((s) => movesIn(tx, s).length > 0));
+    const due = this.#c.store.view((tx) =>
+      eachService(tx.list('service'), this.#c.log, (s) => (movesIn(tx, s).length > 0 ? [s] : [])),
+    );
     await this.#c.store.batch(
       due,
       (tx, { id }) => {

@@ -1,10 +1,10 @@
 /** How many tasks a replicated service is to have: what the user says, or what the autoscaler has decided between the user's bounds. */
-import { type Autoscale, readExtensions, type Service, type ServiceSpec } from '@swarmts/proto';
+import { type Autoscale, extensionsOf, type Service, type ServiceSpec } from '@swarmts/proto';
 
 /** The service's autoscale settings; undefined without any. */
 export function autoscaleOf(service: Service): Autoscale | undefined {
   if (!service.spec?.mode?.replicated) return undefined;
-  return readExtensions(service.spec.annotations?.labels ?? {}).autoscale;
+  return extensionsOf(service.spec.annotations?.labels ?? {}).autoscale;
 }
 
 export function replicasOf(service: Service): number {

@@ -34,10 +34,14 @@ export class RoleManager extends LeaderLoop {
     const byRaftId = new Map(nodes.filter((n) => n.managerStatus).map((n) => [n.managerStatus?.raftId ?? 0, n]));
     let again = false;
     for (const id of status.learners) {
+      const node = byRaftId.get(id);
       const match = status.progress?.get(id)?.match ?? 0;
       const member = this.#raft.book.get(id);
-      if (!byRaftId.has(id)) await this.#raft.remove(id);
-      else if (member && match > 0 && status.commit - match <= CAUGHT_UP_ENTRIES) await this.#raft.promote(member);
+      // The vote of one that is away, or about to leave, may be the one that is missed then.
+      const isReady = node?.spec?.role === NodeRole.MANAGER && this.#raft.isReachable(id);
+      const isCaughtUp = match > 0 && status.commit - match <= CAUGHT_UP_ENTRIES;
+      if (!node) await this.#raft.remove(id);
+      else if (member && isReady && isCaughtUp) await this.#raft.promote(member);
       else again = true;
     }
     for (const id of status.voters) {

@@ -48,6 +48,28 @@ describe('the schedule of a job', () => {
     assert.deepEqual(decision, { kind: 'run', scheduledMs: at('2026-03-05T03:00:00Z') });
   });
 
+  it('makes up for the last run after an outage that many fell into, at its own time', () => {
+    const often = { ...DAILY, cron: '*/5 * * * * *' };
+    for (const now of ['2026-04-05T12:00:03.250Z', '2026-04-05T12:00:00.000Z', '2026-04-05T12:00:04.999Z'])
+      assert.deepEqual(decideRun(job({}), often, [], at(now)), {
+        kind: 'run',
+        scheduledMs: at('2026-04-05T12:00:00Z'),
+      });
+  });
+
+  it('begins anew where the time of the run before lies in the future', () => {
+    const now = at('2026-03-01T12:00:00Z');
+    const ahead = job({ lastScheduledMs: at('2026-03-09T03:00:00Z') });
+    const skipped = decideRun(ahead, DAILY, [], now);
+    assert.ok(skipped.kind === 'skip' && skipped.scheduledMs === now, JSON.stringify(skipped));
+    assert.match(skipped.message, /2026-03-09T03:00:00.000Z.*clock was ahead/);
+    const next = { kind: 'wait', atMs: at('2026-03-02T03:00:00Z') };
+    const made = job({ lastScheduledMs: now }, '2026-03-09T00:00:00Z');
+    assert.deepEqual(decideRun(made, DAILY, [], now + 5), next, 'also where the service itself was made then');
+    const slightly = job({ lastScheduledMs: at('2026-03-01T12:00:30Z') });
+    assert.deepEqual(decideRun(slightly, DAILY, [], now), next);
+  });
+
   it('leaves a run out while the one before goes on, unless it is to replace it', () => {
     const now = at('2026-03-01T03:00:00Z');
     const busy = [testTask({ id: 'a', slot: 0, desired: TaskState.COMPLETE, iteration: 3 })];

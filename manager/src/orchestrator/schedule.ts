@@ -1,9 +1,9 @@
 /** When a scheduled job runs: the times of its cron expression, and what is done with one that is due. Pure. */
 import { messageOf, SwarmtsError } from '@swarmts/lib';
 import {
+  extensionsOf,
   isWanted,
   observedState,
-  readExtensions,
   type Schedule,
   type Service,
   type Task,
@@ -12,12 +12,12 @@ import {
 import { Cron } from 'croner';
 import { isJob, isOfIteration } from './job.js';
 
-/** A schedule that was not looked at for longer than that many runs is taken up at the last of them. */
-const MAX_MISSED = 10_000;
+/** Clocks of managers that differ by less are nobody's trouble. */
+const MAX_AHEAD_MS = 60_000;
 
 /** The schedule of a job; undefined for other services and jobs that run once. */
 export function scheduleOf(service: Service): Schedule | undefined {
-  return isJob(service) ? readExtensions(service.spec?.annotations?.labels ?? {}).schedule : undefined;
+  return isJob(service) ? extensionsOf(service.spec?.annotations?.labels ?? {}).schedule : undefined;
 }
 
 /** Throws SwarmtsError 'invalid-argument' naming the expression. */
@@ -36,7 +36,11 @@ export function validateSchedule(s: Schedule, nowMs: number): void {
 
 /** The first time of the schedule after `afterMs`; undefined when there is none any more. Epoch milliseconds. */
 export function nextRunMs(s: Schedule, afterMs: number): number | undefined {
-  return new Cron(s.cron, { timezone: s.timezone, paused: true }).nextRun(new Date(afterMs))?.getTime();
+  return cronOf(s).nextRun(new Date(afterMs))?.getTime();
+}
+
+function cronOf({ cron, timezone }: Schedule): Cron {
+  return new Cron(cron, { timezone, paused: true });
 }
 
 export type RunDecision =
@@ -46,7 +50,11 @@ export type RunDecision =
 
 /** What to do now. Of several runs that were missed, while nobody led, one is made up for. */
 export function decideRun(service: Service, schedule: Schedule, tasks: readonly Task[], nowMs: number): RunDecision {
-  const since = Math.max(service.jobStatus?.lastScheduledMs ?? 0, service.meta?.createdAtMs ?? 0);
+  const since = service.jobStatus?.lastScheduledMs || (service.meta?.createdAtMs ?? 0);
+  if (since > nowMs + MAX_AHEAD_MS) {
+    const message = `runs up to ${new Date(since).toISOString()} were noted by a manager whose clock was ahead: they are counted from now on`;
+    return { kind: 'skip', scheduledMs: nowMs, message };
+  }
   const first = nextRunMs(schedule, since);
   if (first === undefined) return { kind: 'wait', atMs: 0 };
   if (first > nowMs) return { kind: 'wait', atMs: first };
@@ -59,12 +67,9 @@ export function decideRun(service: Service, schedule: Schedule, tasks: readonly 
   return { kind: 'run', scheduledMs };
 }
 
+/** The last one up to now, however many there were since the first. */
 function lastDue(schedule: Schedule, first: number, nowMs: number): number {
-  let due = first;
-  for (let i = 0; i < MAX_MISSED; i++) {
-    const next = nextRunMs(schedule, due);
-    if (next === undefined || next > nowMs) return due;
-    due = next;
-  }
-  return nowMs;
+  // Those before a time are counted in whole seconds, and not with that time itself.
+  const before = cronOf(schedule).previousRuns(2, new Date(nowMs + 1000));
+  return Math.max(first, ...before.map((d) => d.getTime()).filter((ms) => ms <= nowMs));
 }

@@ -3,10 +3,11 @@
  * `reconcileService`, writes the steps in batches, and hands changed specs to the updater.
  */
 import { ControlLoop, type TimerHandle, type Watch } from '@swarmts/lib';
-import type { Node, Service } from '@swarmts/proto';
+import { extensionProblem, type Node, type Service } from '@swarmts/proto';
 import type { AnyChange } from '../store/tables.js';
 import { applyStep } from './apply-step.js';
 import type { Step } from './decision.js';
+import { eachService } from './each-service.js';
 import { isGlobal, isJob } from './job.js';
 import type { OrchestratorOptions } from './orchestrator-options.js';
 import { reconcileJob } from './reconcile-job.js';
@@ -49,15 +50,20 @@ export class ServiceOrchestrator {
 
   #markAll(): void {
     this.#o.store.view((tx) => {
-      for (const s of tx.list('service')) this.#dirty.add(s.id);
+      for (const s of tx.list('service')) {
+        this.#dirty.add(s.id);
+        this.#warnOfLabels(s);
+      }
       for (const t of tx.list('task')) this.#dirty.add(t.serviceId);
     });
     this.#loop.mark();
   }
 
   #onChange(c: AnyChange): void {
-    if (c.kind === 'service') this.#dirty.add(c.object.id);
-    else if (c.kind === 'task') this.#dirty.add(c.object.serviceId);
+    if (c.kind === 'service') {
+      this.#dirty.add(c.object.id);
+      if (c.action !== 'remove' && c.object.spec !== c.old?.spec) this.#warnOfLabels(c.object);
+    } else if (c.kind === 'task') this.#dirty.add(c.object.serviceId);
     else if (c.kind === 'node') {
       if (c.action === 'update' && sameForServices(c.object, c.old)) return;
       this.#o.store.view((tx) => {
@@ -66,6 +72,17 @@ export class ServiceOrchestrator {
       });
     } else return;
     this.#loop.mark();
+  }
+
+  /** They were let in by a manager of another release, or one that knows other time zones. */
+  #warnOfLabels(s: Service): void {
+    const problem = extensionProblem(s.spec?.annotations?.labels ?? {});
+    if (problem === undefined) return;
+    this.#o.log.warn('labels of a service have no effect while this manager leads: it does not understand them', {
+      service: s.id,
+      name: s.spec?.annotations?.name,
+      problem,
+    });
   }
 
   async #work(): Promise<void> {
@@ -109,7 +126,10 @@ export class ServiceOrchestrator {
       for (const id of ids) this.#dirty.add(id);
       throw e;
     }
-    for (const s of changed) this.#updates.consider(s.id);
+    eachService(changed, this.#o.log, (s) => {
+      this.#updates.consider(s.id);
+      return [];
+    });
   }
 
   #lookAgain(serviceId: string, atMs: number, nowMs: number): void {

@@ -6,6 +6,7 @@ import {
   NetworkSpec,
   observedState,
   PortConfig,
+  SecretReference,
   type Service,
   type ServiceSpec,
   TaskState,
@@ -95,6 +96,18 @@ describe('an update', () => {
     });
   });
 
+  it('is paused when what the spec of before names is gone, and says what that is', async () => {
+    await bed.start((s) => withUpdate({ failureAction: FailureAction.FAILURE_ROLLBACK })(withSecret(s)));
+    await bed.change((spec) => withImage(spec, 'new', []));
+    await bed.run(500);
+    await bed.fail(bed.tasks('new')[0]);
+    await bed.run(1000);
+    const { state, message } = bed.service.updateStatus ?? assert.fail();
+    assert.equal(state, UpdateState.UPDATE_PAUSED);
+    assert.match(message, /^update paused due to .*: it cannot be rolled back: secret not found: key$/);
+    assert.equal(bed.service.spec?.task?.container?.image, 'new');
+  });
+
   it('does not count what ended after the monitor period', async () => {
     await bed.start(withUpdate({ delayNs: LONG_DELAY_NS }));
     await bed.setImage('new');
@@ -102,6 +115,48 @@ describe('an update', () => {
     await bed.fail(bed.tasks('new')[0]);
     await bed.run(100);
     assert.equal(bed.service.updateStatus?.state, UpdateState.UPDATING);
+  });
+
+  it('leaves nobody at work when a write of it fails: what comes after decides alone', async () => {
+    await bed.start((s) => withUpdate({ parallelism: 2 })(replicas(4)(s)));
+    const comesUp = new Set([1, 4]);
+    bed.fate = (t) => {
+      if (!isNew(t.spec?.container?.image) || comesUp.has(t.slot)) return 'run';
+      return t.slot === 3 ? 'fail' : 'wait';
+    };
+    const inSlot = (slot: number) =>
+      bed.store.view((tx) => tx.by('task', 'slot', `svc.${slot}`)).filter((t) => isNew(t.spec?.container?.image));
+    const update = bed.store.update.bind(bed.store);
+    let failures = 1;
+    bed.store.update = (fn) =>
+      update((tx) => {
+        const result = fn(tx);
+        const isThird = tx.by('task', 'slot', 'svc.3').some((t) => isNew(t.spec?.container?.image));
+        if (isThird && failures-- > 0) throw new Error('the write is lost');
+        return result;
+      });
+    await bed.setImage('new');
+    await bed.run(5000);
+    assert.equal(failures < 1 && inSlot(3).length > 0, true, 'it was lost once, and made again');
+    comesUp.add(2);
+    await bed.run(5000);
+    assert.equal(bed.service.updateStatus?.state, UpdateState.UPDATE_PAUSED);
+    assert.deepEqual(inSlot(4), []);
+  });
+
+  it('that goes on whatever fails is tried again after a while, and longer ones, where the new task starts first', async () => {
+    await bed.start(withUpdate({ order: UpdateOrder.START_FIRST, failureAction: FailureAction.FAILURE_CONTINUE }));
+    const made = (image: string) =>
+      bed.store.view((tx) => tx.list('task')).filter((t) => t.spec?.container?.image === image).length;
+    bed.fate = (t) => (isNew(t.spec?.container?.image) ? 'fail' : 'run');
+    await bed.setImage('new');
+    await bed.run(25_000);
+    assert.ok(made('new') >= 6 && made('new') <= 12, `${made('new')} tasks in 25 seconds`);
+    assert.equal(bed.tasks('busybox').length, 3);
+    bed.fate = () => 'run';
+    await bed.setImage('newer');
+    await bed.run(1000);
+    assert.equal(bed.tasks('newer').length, 3, 'another version is not held up');
   });
 
   describe('that another manager takes over', () => {
@@ -200,6 +255,20 @@ describe('an update', () => {
     const waiting = bed.store.view((tx) => tx.list('task')).filter((t) => observedState(t) < TaskState.RUNNING);
     assert.ok(waiting.length <= 3, `${waiting.length} replacements wait`);
   });
+});
+
+const withImage = (spec: ServiceSpec, image: string, secrets: readonly SecretReference[]): ServiceSpec => ({
+  ...spec,
+  task: spec.task && {
+    ...spec.task,
+    container: spec.task.container && { ...spec.task.container, image, secrets: [...secrets] },
+  },
+});
+
+/** One that has been deleted since. */
+const withSecret = (s: Service): Service => ({
+  ...s,
+  spec: s.spec && withImage(s.spec, 'busybox', [SecretReference.create({ secretId: 'gone', secretName: 'key' })]),
 });
 
 const replicas =

@@ -2,15 +2,15 @@
  * One rolling update of one service: replaces the slots that are not what the spec asks for, some at a time, watches the
  * new tasks, and pauses, goes on or rolls back when too many fail. Semantics: Docker's update and rollback settings.
  */
-import { isSwarmtsError, SwarmtsError, sleep } from '@swarmts/lib';
+import { isSwarmtsError, SwarmtsError, sleep, together, underSignals } from '@swarmts/lib';
 import {
   defaults,
+  extensionsOf,
   FailureAction,
   isLive,
   isWanted,
   NodeAvailability,
   observedState,
-  readExtensions,
   type Service,
   type Task,
   TaskState,
@@ -20,10 +20,11 @@ import {
   UpdateStatus,
 } from '@swarmts/proto';
 import { endpointOf } from '../allocator/service-endpoint.js';
+import { referring } from '../control/service-references.js';
 import type { ReadTx, WriteTx } from '../store/transaction.js';
 import { applyStep, setDesired } from './apply-step.js';
 import { earlierWork, hasFailed } from './earlier-work.js';
-import { isDirty, isDrained, newTask } from './new-task.js';
+import { dirtyCheck, isDirty, isDrained, newTask } from './new-task.js';
 import type { OrchestratorOptions } from './orchestrator-options.js';
 import { autoscaleStatusWith } from './replicas.js';
 import { groupBySeat, newest, seatOf, wanted } from './slots.js';
@@ -41,11 +42,12 @@ interface Plan {
 /** Slots with a task that is not what the spec asks for, or with more than one live task. */
 export function dirtySlots(tx: ReadTx, service: Service): readonly DirtySlot[] {
   const global = service.spec?.mode?.global !== undefined;
+  const isReplaced = dirtyCheck(service);
   return [...groupBySeat(tx.by('task', 'service', service.id)).values()].map(wanted).filter((slot) => {
     if (slot.length === 0) return false;
     // What a paused node has stays as it is: a new task would not be let in.
     if (global && tx.get('node', slot[0]?.nodeId ?? '')?.spec?.availability === NodeAvailability.PAUSE) return false;
-    const dirty = slot.some((t) => isDirty(service, t, tx.get('node', t.nodeId)));
+    const dirty = slot.some((t) => isReplaced(t, tx.get('node', t.nodeId)));
     // Two are there for a while when a task is moved, the new one first.
     return dirty || slot.filter((t) => isLive(t) && !isToLeave(tx, service, t)).length > 1;
   });
@@ -78,6 +80,7 @@ export class ServiceUpdate {
   readonly #halt = new AbortController();
   readonly #updated = new Set<string>();
   readonly #failed = new Set<string>();
+  #cancelled = false;
   #total = 0;
   #startedAtMs = 0;
   /** The pause or rollback, once it was decided. */
@@ -87,7 +90,7 @@ export class ServiceUpdate {
     this.#o = options;
     this.#serviceId = service.id;
     this.specVersion = service.specVersion?.index ?? 0;
-    this.#progressDeadlineMs = readExtensions(service.spec?.annotations?.labels ?? {}).progressDeadlineMs;
+    this.#progressDeadlineMs = extensionsOf(service.spec?.annotations?.labels ?? {}).progressDeadlineMs;
     this.#rollingBack = service.updateStatus?.state === UpdateState.ROLLBACK_STARTED;
     this.#config =
       (this.#rollingBack ? service.spec?.rollback : service.spec?.update) ??
@@ -95,7 +98,13 @@ export class ServiceUpdate {
   }
 
   cancel(): void {
+    this.#cancelled = true;
     this.#abort.abort(new Error('update cancelled'));
+  }
+
+  /** Whether replacements have failed, also where the update goes on all the same. */
+  get hasFailures(): boolean {
+    return this.#failed.size > 0;
   }
 
   async run(): Promise<void> {
@@ -107,11 +116,12 @@ export class ServiceUpdate {
       if (this.#total > 0) await this.#begin();
       this.#judge();
       const workers = this.#config.parallelism === 0 ? work.length : Math.min(this.#config.parallelism, work.length);
-      await Promise.all(Array.from({ length: workers }, (_, i) => this.#worker(work, delaysMs[i] ?? 0)));
+      const supervised = Array.from({ length: workers }, (_, i) => this.#supervised(work, delaysMs[i] ?? 0));
+      await together(Promise.resolve(), ...supervised);
       if (!this.#verdict && this.#total > 0) await this.#lastWatch();
       await (this.#verdict ?? this.#complete());
     } catch (e) {
-      if (!this.#abort.signal.aborted) throw e;
+      if (!this.#cancelled) throw e;
     } finally {
       watch.close();
     }
@@ -143,6 +153,16 @@ export class ServiceUpdate {
       .filter((sinceMs) => sinceMs > 0)
       .map((sinceMs) => Math.min(delayMs, sinceMs + delayMs - nowMs))
       .sort((a, b) => b - a);
+  }
+
+  /** One that fails ends the others: they are not to go on beside the next attempt. */
+  async #supervised(work: DirtySlot[], delayMs: number): Promise<void> {
+    try {
+      await this.#worker(work, delayMs);
+    } catch (e) {
+      this.#abort.abort(e);
+      throw e;
+    }
   }
 
   async #worker(work: DirtySlot[], delayMs: number): Promise<void> {
@@ -271,8 +291,8 @@ export class ServiceUpdate {
 
   /** Not longer than until it is decided that there are no more slots to come. */
   async #sleep(ms: number): Promise<void> {
-    const signal = AbortSignal.any([this.#abort.signal, this.#halt.signal]);
-    await sleep(this.#o.clock, ms, signal).catch((e: unknown) => {
+    const signals = [this.#abort.signal, this.#halt.signal];
+    await underSignals(signals, (s) => sleep(this.#o.clock, ms, s)).catch((e: unknown) => {
       if (!this.#verdict || this.#abort.signal.aborted) throw e;
     });
   }
@@ -335,7 +355,7 @@ export class ServiceUpdate {
     try {
       return {
         ...service,
-        spec,
+        spec: referring(tx, spec),
         endpoint: endpointOf(tx, spec, service),
         specVersion: { index: this.specVersion + 1 },
         previousSpec: undefined,

@@ -1,11 +1,11 @@
 /** Which node each slot of a service has its volumes on, for services that ask that their slots stay there. */
-import { isWanted, pinsVolumes, type Service, type ServiceSpec } from '@swarmts/proto';
+import { isWanted, pinsVolumes, type Service, type ServiceSpec, understood } from '@swarmts/proto';
 import { occupiesNode } from '@swarmts/scheduler';
 import type { ReadTx } from '../store/transaction.js';
 
 /** Whether the service's slots stay with the nodes that have their volumes. */
 export function isPinned(spec: ServiceSpec | undefined): boolean {
-  return spec?.mode?.replicated !== undefined && pinsVolumes(spec.annotations?.labels ?? {});
+  return spec?.mode?.replicated !== undefined && understood(() => pinsVolumes(spec.annotations?.labels ?? {}), false);
 }
 
 /** The node that the slot has to stay on; '' for none. */

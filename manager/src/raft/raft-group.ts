@@ -32,6 +32,10 @@ const TRANSACTION_FRAME_BYTES = 16 * 1024;
 const SETTLE_MS = 3_000;
 const SETTLE_POLL_MS = 50;
 
+/** How long a change of the members waits for another one that is under way. */
+const CHANGE_WAIT_MS = 8_000;
+const CHANGE_POLL_MS = 20;
+
 /** A member that was not heard of for so long (three election timeouts) is shown as unreachable. */
 const REACHABLE_MS = 3_000;
 
@@ -77,7 +81,12 @@ export class RaftGroup {
   private constructor(options: RaftGroupOptions, book: AddressBook) {
     this.#o = options;
     this.book = book;
-    this.store = new Store({ now: () => options.clock.now(), proposer: { propose: (data) => this.#propose(data) } });
+    this.store = new Store({
+      now: () => options.clock.now(),
+      proposer: { propose: (data) => this.#propose(data) },
+      onWatcherFailed: (error) =>
+        options.log.error('a watcher of the store failed: it may have missed a change', { error }),
+    });
     this.#transport = new PeerTransport({
       credentials: options.credentials,
       log: options.log,
@@ -280,10 +289,17 @@ export class RaftGroup {
   }
 
   async #change(type: 'add-learner' | 'add-voter' | 'remove', member: RaftMember): Promise<void> {
-    try {
-      await this.#raft.proposeConfChange({ type, id: member.raftId, context: RaftMember.encode(member) });
-    } catch (e) {
-      throw fromRaft(e);
+    const { clock } = this.#o;
+    const deadline = clock.monotonic() + CHANGE_WAIT_MS;
+    for (;;) {
+      try {
+        await this.#raft.proposeConfChange({ type, id: member.raftId, context: RaftMember.encode(member) });
+        return;
+      } catch (e) {
+        const isOtherUnderWay = isRaftError(e, 'dropped') && this.isLeader;
+        if (!isOtherUnderWay || this.#stopped || clock.monotonic() >= deadline) throw fromRaft(e);
+      }
+      await sleep(clock, CHANGE_POLL_MS);
     }
   }
 

@@ -46,8 +46,13 @@ export function callUnary<Req, Res>(
 /** What the other side threw, as far as the status tells. */
 export function fromServiceError(e: grpc.ServiceError | grpc.StatusObject): SwarmtsError {
   const named = e.metadata?.get(CODE_KEY)[0]?.toString();
-  const code = errorCodes.find((c) => c === named) ?? codeOfStatus(e.code);
+  const code = errorCodes.find((c) => c === named) ?? (isCutOff(e) ? 'unavailable' : codeOfStatus(e.code));
   return new SwarmtsError(code, e.details || `gRPC status ${e.code}`, { cause: e });
+}
+
+/** A connection that breaks while something is written to it, or before that, is an internal error for grpc-js. */
+function isCutOff({ code, details }: grpc.StatusObject | grpc.ServiceError): boolean {
+  return code === grpc.status.INTERNAL && /^(Received RST_STREAM|Write error)/.test(details);
 }
 
 function codeOfStatus(status: number): ErrorCode {

@@ -1,7 +1,11 @@
 import assert from 'node:assert/strict';
 import { SimulatedClock, seededRandom, silentLogger } from '@swarmts/lib';
 import {
+  ContainerSpec,
+  Mount,
+  MountType,
   type Node,
+  NodeDescription,
   NodeState,
   NodeStatus,
   Placement,
@@ -10,6 +14,10 @@ import {
   TaskSpec,
   TaskState,
   TaskStatus,
+  Volume,
+  VolumeInfo,
+  VolumePublishState,
+  VolumeSpec,
 } from '@swarmts/proto';
 import { newTask } from '../orchestrator/new-task.js';
 import { testNode, testService, testTask } from '../orchestrator/testing.js';
@@ -93,6 +101,47 @@ describe('scheduling loop beside other writers', () => {
       bed.loop.nodes.map((n) => n.taskCount),
       [1],
     );
+    await bed.loop.stop();
+  });
+});
+
+describe('scheduling loop and volumes', () => {
+  it('puts a task back whose volume is taken from the node while it is placed', async () => {
+    const bed = new Bed();
+    const csi = [{ plugin: 'disk', nodeId: 'c', maxVolumes: 0, topology: undefined }];
+    await bed.start([{ ...testNode('n1'), description: NodeDescription.create({ csi }) }], 0);
+    await bed.clock.advance(3_000);
+    const status = { nodeId: 'n1', publishContext: {}, message: '', csiNodeId: 'c' };
+    const driver = { name: 'disk', options: {} };
+    const spec = VolumeSpec.create({ annotations: { name: 'data', labels: {} }, driver });
+    await bed.store.update((tx) => {
+      const publishStatus = [{ ...status, state: VolumePublishState.PUBLISHED }];
+      const info = VolumeInfo.create({ volumeId: 'made' });
+      tx.create('volume', Volume.create({ id: 'v', spec, info, publishStatus }));
+      const mounts = [Mount.create({ type: MountType.CLUSTER, source: 'data', target: '/d' })];
+      const task = testTask({ id: 't', slot: 1, state: TaskState.PENDING });
+      const container = ContainerSpec.create({ mounts });
+      tx.create('task', { ...task, nodeId: '', meta: undefined, spec: TaskSpec.create({ container }) });
+    });
+    const publish = (publishStatus: Volume['publishStatus']) =>
+      bed.store.update((tx) => {
+        const volume = tx.get('volume', 'v');
+        assert.ok(volume);
+        tx.update('volume', { ...volume, publishStatus });
+      });
+    const letGo = bed.hold();
+    const leaving = publish([{ ...status, state: VolumePublishState.PENDING_NODE_UNPUBLISH }]);
+    await bed.pass(100);
+    letGo();
+    await leaving;
+    await bed.pass(100);
+    const task = () => bed.store.get('task', 't');
+    assert.equal(task()?.nodeId, '');
+    assert.match(task()?.status?.err ?? '', /just being taken from the node/);
+    await publish([]);
+    await bed.pass(100);
+    assert.equal(task()?.nodeId, 'n1');
+    assert.equal(bed.store.get('volume', 'v')?.publishStatus[0]?.state, VolumePublishState.PENDING_PUBLISH);
     await bed.loop.stop();
   });
 });

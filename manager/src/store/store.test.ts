@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { isSwarmtsError, SwarmtsError } from '@swarmts/lib';
+import { isSwarmtsError, messageOf, SwarmtsError } from '@swarmts/lib';
 import {
   Node,
   RaftMember,
@@ -187,6 +187,21 @@ describe('store', () => {
     );
   });
 
+  it('leaves an item out that changes more than one transaction may, and begins another for what does not fit beside others', async () => {
+    const { store } = fixture();
+    const failed: string[] = [];
+    await store.batch(
+      [100, 120, 201, 3],
+      (tx, count) => {
+        for (let i = 0; i < count; i++) tx.create('task', Task.create({ id: `${count}-${i}` }));
+      },
+      (count, e) => failed.push(`${count}: ${messageOf(e)}`),
+    );
+    assert.deepEqual(failed, ['201: 201 changes in one transaction, the limit is 200']);
+    assert.equal(store.count('task'), 223);
+    assert.equal(store.version, 3);
+  });
+
   it('encodes a transaction as its codec does', async () => {
     const entries: Uint8Array[] = [];
     const store: Store = new Store({
@@ -235,11 +250,11 @@ describe('store', () => {
     await store.update((tx) => tx.create('task', Task.create({ id: 'a' })));
     now = 1000;
     await store.update((tx) => tx.create('task', Task.create({ id: 'b' })));
-    assert.equal(store.get('task', 'b')?.meta?.createdAtMs, 5000);
+    assert.equal(store.get('task', 'b')?.meta?.createdAtMs, 5001, 'their order is told all the same');
     const replica = localStore(() => now);
     replica.restore(await store.snapshot([]));
     await replica.update((tx) => tx.create('task', Task.create({ id: 'c' }))).catch(() => undefined);
-    assert.equal(replica.get('task', 'c')?.meta?.createdAtMs, 5000);
+    assert.equal(replica.get('task', 'c')?.meta?.createdAtMs, 5002);
   });
 
   it('refuses one transaction with too many changes', async () => {

@@ -56,11 +56,13 @@ interface OwnTransaction {
 export interface StoreOptions {
   readonly proposer: Proposer;
   readonly now: () => number;
+  /** Told of a watcher that threw, after which entries are applied all the same. Without it they are not: for tests. */
+  readonly onWatcherFailed?: (error: unknown) => void;
 }
 
 export class Store {
   readonly #tables: TableSet;
-  readonly #queue = new WatchQueue<StoreEvent>();
+  readonly #queue: WatchQueue<StoreEvent>;
   readonly #options: StoreOptions;
   /** Transactions of this process on their way through consensus, so that applying needs no decoding. */
   readonly #mine = new Map<string, OwnTransaction>();
@@ -72,6 +74,7 @@ export class Store {
 
   constructor(options: StoreOptions) {
     this.#options = options;
+    this.#queue = new WatchQueue(options.onWatcherFailed ?? rethrow);
     this.#tables = Object.fromEntries(kinds.map((k) => [k, new Table(tables[k] as never)])) as unknown as TableSet;
   }
 
@@ -135,11 +138,11 @@ export class Store {
         tx.savepoint();
         try {
           fn(tx, item);
-          checkSize(tx.sizeBytes);
+          checkLimits(tx);
         } catch (e) {
-          const isTooLarge = tx.sizeBytes > MAX_TRANSACTION_BYTES;
+          const isFull = isTooLarge(tx);
           tx.undo();
-          if (isTooLarge && !isFirst) return;
+          if (isFull && !isFirst) return;
           onError(item, e);
         }
         next++;
@@ -157,17 +160,11 @@ export class Store {
     const result = fn(tx);
     const pending = tx.pending;
     if (pending.length === 0) return result;
-    if (pending.length > MAX_CHANGES_PER_TRANSACTION) {
-      throw new SwarmtsError(
-        'resource-exhausted',
-        `${pending.length} changes in one transaction, the limit is ${MAX_CHANGES_PER_TRANSACTION}`,
-      );
-    }
-    checkSize(tx.sizeBytes);
+    checkLimits(tx);
     const transaction = StoreTransaction.create({
       id: newId(),
       actions: pending.map((p) => p.toAction()),
-      timeMs: Math.max(this.#options.now(), this.#lastTimeMs),
+      timeMs: Math.max(this.#options.now(), this.#lastTimeMs + 1),
     });
     const data = encodeTransaction(transaction, pending);
     await this.#propose({ transaction, outcome: 'open' }, data);
@@ -279,6 +276,10 @@ export class Store {
   }
 }
 
+function rethrow(error: unknown): never {
+  throw error;
+}
+
 /** Objects that are encoded in one go: some milliseconds. */
 const PIECE_OBJECTS = 1_000;
 
@@ -293,13 +294,19 @@ async function encodeInPieces(content: StoreSnapshot): Promise<Uint8Array> {
   return Buffer.concat(pieces);
 }
 
+function isTooLarge(tx: Transaction): boolean {
+  return tx.changes > MAX_CHANGES_PER_TRANSACTION || tx.sizeBytes > MAX_TRANSACTION_BYTES;
+}
+
 /** Throws SwarmtsError 'resource-exhausted'. */
-function checkSize(bytes: number): void {
-  if (bytes > MAX_TRANSACTION_BYTES)
-    throw new SwarmtsError(
-      'resource-exhausted',
-      `a transaction of ${bytes} bytes, the limit is ${MAX_TRANSACTION_BYTES}`,
-    );
+function checkLimits(tx: Transaction): void {
+  if (!isTooLarge(tx)) return;
+  throw new SwarmtsError(
+    'resource-exhausted',
+    tx.changes > MAX_CHANGES_PER_TRANSACTION
+      ? `${tx.changes} changes in one transaction, the limit is ${MAX_CHANGES_PER_TRANSACTION}`
+      : `a transaction of ${tx.sizeBytes} bytes, the limit is ${MAX_TRANSACTION_BYTES}`,
+  );
 }
 
 /** Fields of StoreTransaction, by number and kind of value. */

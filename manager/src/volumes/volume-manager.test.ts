@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { SimulatedClock, SwarmtsError, seededRandom, silentLogger } from '@swarmts/lib';
+import { isSwarmtsError, SimulatedClock, SwarmtsError, seededRandom, silentLogger } from '@swarmts/lib';
 import {
   Node,
   type NodeCsiInfo,
@@ -92,6 +92,10 @@ class Bed {
     await this.pass();
   }
 
+  stop(): Promise<void> {
+    return this.#manager.stop();
+  }
+
   async pass(ms = 200): Promise<void> {
     for (let t = 0; t < ms; t += 10) await this.clock.advance(10);
   }
@@ -117,6 +121,14 @@ class Bed {
     await this.store.update((tx) => {
       const task = tx.get('task', id);
       if (task) tx.update('task', { ...task, status: TaskStatus.create({ state: TaskState.SHUTDOWN }) });
+    });
+    await this.pass();
+  }
+  async drain(): Promise<void> {
+    await this.store.update((tx) => {
+      const v = tx.get('volume', 'v');
+      const availability = VolumeAvailability.VOLUME_DRAIN;
+      if (v?.spec) tx.update('volume', { ...v, spec: { ...v.spec, availability } });
     });
     await this.pass();
   }
@@ -240,6 +252,46 @@ describe('the volumes of the cluster', () => {
     assert.equal(bed.volume, undefined);
   });
 
+  it('keep nobody from leading elsewhere while a plugin is silent', async () => {
+    const bed = new Bed();
+    await bed.start();
+    let answer = () => {};
+    bed.plugin.publish = () =>
+      new Promise((resolve) => {
+        answer = () => resolve({ device: '/dev/late' });
+      });
+    await bed.giveTo('t');
+    let stopped = false;
+    const stop = bed.stop().then(() => {
+      stopped = true;
+    });
+    await bed.pass();
+    const before = stopped;
+    answer();
+    await stop;
+    await bed.pass();
+    assert.ok(before, 'it was let go of before the plugin has answered');
+    assert.deepEqual(bed.states, [PENDING_PUBLISH], 'and writes nothing any more');
+  });
+
+  it('go to no task that was placed while they are taken from its node, or deleted', async () => {
+    const bed = new Bed();
+    await bed.start();
+    const isConflict = (e: unknown) => isSwarmtsError(e, 'conflict');
+    await bed.giveTo('t');
+    await bed.end('t');
+    assert.deepEqual(bed.states, [PENDING_NODE_UNPUBLISH]);
+    await assert.rejects(bed.giveTo('late'), isConflict);
+    assert.equal(bed.store.get('task', 'late'), undefined);
+    await bed.nodeLetsGo();
+    await bed.giveTo('again');
+    assert.deepEqual(bed.states, [PUBLISHED]);
+    await bed.store.update((tx) => {
+      if (bed.volume) tx.update('volume', { ...bed.volume, pendingDelete: true });
+    });
+    await assert.rejects(bed.giveTo('late'), isConflict);
+  });
+
   it('go on with the next leader', async () => {
     const bed = new Bed();
     await bed.start();
@@ -254,15 +306,27 @@ describe('the volumes of the cluster', () => {
     const bed = new Bed();
     await bed.start();
     await bed.giveTo('t');
-    await bed.store.update((tx) => {
-      const v = tx.get('volume', 'v');
-      const availability = VolumeAvailability.VOLUME_DRAIN;
-      if (v?.spec) tx.update('volume', { ...v, spec: { ...v.spec, availability } });
-    });
-    await bed.pass();
+    await bed.drain();
     const task = bed.store.get('task', 't');
     assert.equal(task && observedState(task), TaskState.REJECTED);
     assert.match(task?.status?.err ?? '', /volume data is drained/);
+    assert.deepEqual(bed.states, [PENDING_NODE_UNPUBLISH]);
+  });
+
+  it('end all of their tasks when more share a drained one than one transaction may change', async () => {
+    const bed = new Bed();
+    await bed.start();
+    await bed.giveTo('t');
+    for (const from of [0, 150])
+      await bed.store.update((tx) => {
+        const task = tx.get('task', 't');
+        assert.ok(task);
+        for (let i = from; i < from + 150; i++) tx.create('task', { ...task, id: `t${i}`, meta: undefined });
+      });
+    await bed.drain();
+    await bed.pass(2_000);
+    const tasks = bed.store.view((tx) => tx.list('task'));
+    assert.equal(tasks.filter((t) => observedState(t) === TaskState.REJECTED).length, 301);
     assert.deepEqual(bed.states, [PENDING_NODE_UNPUBLISH]);
   });
 

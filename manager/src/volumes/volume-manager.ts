@@ -23,6 +23,8 @@ import { volumeSecretsOf } from './volume-secrets.js';
 
 const DEBOUNCE_MS = 5;
 const MAX_DELAY_MS = 100;
+/** Tasks of one drained volume in one go: they are written together, and one transaction has its limit. */
+const MAX_REJECTED = 50;
 const RETRY_INITIAL_MS = 500;
 const RETRY_MAX_MS = 60_000;
 
@@ -50,7 +52,9 @@ export class VolumeManager implements LeaderComponent {
   readonly #dirty = new Set<string>();
   /** Tasks by volume. */
   readonly #users = new Map<string, Map<string, Task>>();
-  readonly #busy = new Map<string, Promise<void>>();
+  readonly #busy = new Set<string>();
+  /** Results of calls on their way into the store. */
+  readonly #writing = new Set<Promise<void>>();
   /** By volume, then by part of its work. */
   readonly #retries = new Map<string, Map<string, Retry>>();
   #watch: Watch | undefined;
@@ -81,7 +85,8 @@ export class VolumeManager implements LeaderComponent {
     this.#watch?.close();
     for (const id of [...this.#retries.keys()]) this.#forgetRetries(id);
     await this.#loop.stop();
-    await Promise.all(this.#busy.values());
+    // Not for calls of plugins, which take minutes, and whose results nobody writes any more: the next leader asks again.
+    await Promise.allSettled(this.#writing);
   }
 
   #mark(volumeId: string): void {
@@ -146,7 +151,8 @@ export class VolumeManager implements LeaderComponent {
     const users = this.#usersOf(id);
     if (volume.spec?.availability === VolumeAvailability.VOLUME_DRAIN) {
       const reason = `volume ${volume.spec.annotations?.name} is drained`;
-      for (const t of users) if (isWanted(t)) rejectTask(tx, t.id, reason, this.#c.clock.now());
+      // Each is a change that marks the volume, so that the others' turn comes.
+      for (const t of users.filter(isWanted).slice(0, MAX_REJECTED)) rejectTask(tx, t.id, reason, this.#c.clock.now());
     }
     for (const s of volume.publishStatus) {
       const state = nextState(
@@ -165,7 +171,8 @@ export class VolumeManager implements LeaderComponent {
     if (this.#stopped || this.#busy.has(id)) return;
     const call = volume && this.#nextCall(volume);
     if (!call) return;
-    const done = this.#run(id, call)
+    this.#busy.add(id);
+    this.#run(id, call)
       .catch((e: unknown) => {
         this.#c.log.error('what a CSI plugin has done could not be written: it is asked again', {
           volume: id,
@@ -177,7 +184,6 @@ export class VolumeManager implements LeaderComponent {
         this.#busy.delete(id);
         if (!this.#stopped) this.#mark(id);
       });
-    this.#busy.set(id, done);
   }
 
   async #run(id: string, call: Call): Promise<void> {
@@ -186,12 +192,20 @@ export class VolumeManager implements LeaderComponent {
       write = await call.run();
       this.#retries.get(id)?.delete(call.part);
     } catch (e) {
+      if (this.#stopped) return;
       const message = messageOf(e);
       this.#c.log.warn('a CSI plugin could not do its work', { volume: id, error: message });
       this.#retryLater(id, call.part);
       write = (tx) => call.failed(tx, message);
     }
-    if (!this.#stopped) await this.#c.store.update(write);
+    if (this.#stopped) return;
+    const written = this.#c.store.update(write);
+    this.#writing.add(written);
+    try {
+      await written;
+    } finally {
+      this.#writing.delete(written);
+    }
   }
 
   #retryLater(id: string, part: string): void {

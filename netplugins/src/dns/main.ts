@@ -3,7 +3,7 @@
  */
 import { existsSync, readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
-import { createLogger, messageOf, systemClock } from '@swarmts/lib';
+import { createLogger, messageOf, stderrSink, systemClock } from '@swarmts/lib';
 import { loadNftLibrary } from 'vxlan-tools';
 import { serveControl } from '../control/serve-control.js';
 import { DEFAULT_NAMESERVERS, parseResolvConf } from '../resolv-conf.js';
@@ -31,7 +31,7 @@ function hostServers(): () => readonly string[] {
 
 async function main(path: string): Promise<void> {
   process.title = 'swarmts-dns';
-  const log = createLogger({ level: 'info', write: (line: string) => void process.stderr.write(line) });
+  const log = createLogger(stderrSink('info'));
   const server = new NameServer({
     forwarder: new Forwarder(systemClock),
     nft: loadNftLibrary(),

@@ -1,5 +1,5 @@
 /** `swarmts-ports SOCKET`: forwards published ports as a process of its own, so that their connections outlive the daemon. */
-import { createLogger, messageOf, systemClock } from '@swarmts/lib';
+import { createLogger, messageOf, stderrSink, systemClock } from '@swarmts/lib';
 import { serveControl } from '../control/serve-control.js';
 import { PortForwarder } from './port-forwarder.js';
 import { FORWARD_PROTOCOL, type ForwardUpdate } from './protocol.js';
@@ -12,7 +12,7 @@ async function main(path: string): Promise<void> {
     protocol: FORWARD_PROTOCOL,
     apply: (update) => forwarder.apply(update),
     isIdle: () => forwarder.size === 0,
-    log: createLogger({ level: 'info', write: (line: string) => void process.stderr.write(line) }),
+    log: createLogger(stderrSink('info')),
   });
 }
 

@@ -40,6 +40,11 @@ export function bridgeSubnet(bip: string, fixedCidr = ''): BridgeSubnet {
   };
 }
 
+/** The gateway's address in what `bridgeSubnet` reads. */
+export function gatewayOf(bip: string): string {
+  return bridgeSubnet(bip).gateway;
+}
+
 function rangeIn(subnet: IpPrefix, fixedCidr: string, cidr: string): string {
   const range = readIpv4(fixedCidr, 'fixed-cidr');
   if (range.bits < subnet.bits || !prefixContains(subnet, { family: 4, value: range.base })) {

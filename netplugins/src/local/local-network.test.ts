@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { isSwarmtsError } from '@swarmts/lib';
 import { forwardKey } from '../forward/protocol.js';
-import type { ConnectionFilter, LocalAttachmentSpec, NetExecutor } from '../net-executor.js';
+import type { ConnectionFilter, LocalAttachmentSpec, NetExecutor, SoundLeg } from '../net-executor.js';
 import { drops, markedHandles, parseForwardChains, parseTable } from './foreign-forward.js';
 import { hostIfaceOf } from './local-leg.js';
 import { type LocalEndpoint, LocalNetwork } from './local-network.js';
@@ -35,8 +35,8 @@ class RecordingExecutor implements NetExecutor {
   readonly lost = new Set<string>();
   readonly repaired: string[] = [];
   async requireForwarding(): Promise<void> {}
-  async localRoutes(): Promise<readonly string[]> {
-    return this.attached.map((a) => a.address).filter((a) => !this.lost.has(a));
+  async soundLegs(): Promise<readonly SoundLeg[]> {
+    return this.attached.filter((a) => !this.lost.has(a.address));
   }
   async repairLocal(spec: LocalAttachmentSpec): Promise<boolean> {
     if (!this.lost.delete(spec.address)) return false;
@@ -155,6 +155,43 @@ describe('the local network', () => {
     };
     await assert.rejects(network.attach('a', { netns: '/n/a', iface: 'eth1' }, beside), /disk full/);
     assert.deepEqual([network.endpoint('a'), executor.devices], [undefined, ['/n/a eth1']]);
+  });
+
+  it('keeps an address from others until the leg that has it is out of the container', async () => {
+    const { executor, network } = await started();
+    const beside = async () => {
+      executor.failNext = 'detachDevice';
+      throw new Error('disk full');
+    };
+    await assert.rejects(network.attach('a', { netns: '/n/a', iface: 'eth1' }, beside), /disk full/);
+    const first = executor.attached.at(-1)?.address;
+    assert.notEqual((await network.attach('b', { netns: '/n/b' })).address, first);
+    assert.equal((await network.attach('a', { netns: '/n/a', iface: 'eth1' })).address, first);
+    await network.repair();
+    assert.deepEqual(executor.devices, [], 'it has been taken up again');
+  });
+
+  it('takes a leg back by the next repair that was made for nothing', async () => {
+    const { executor, network } = await started();
+    await network.attach('a', { netns: '/n/a', iface: 'eth1' }, async () => undefined);
+    executor.failNext = 'detachDevice';
+    await network.discard('a');
+    assert.deepEqual([network.endpoint('a'), executor.devices], [undefined, []]);
+    await network.repair();
+    assert.deepEqual(executor.devices, ['/n/a eth1']);
+  });
+
+  it('finishes a move that failed both ways by the next repair', async () => {
+    const { executor, network } = await started();
+    const before = await network.attach('a', { netns: '/n/a' });
+    const beside = async () => {
+      executor.failNext = 'attachLocal';
+      throw new Error('disk full');
+    };
+    await assert.rejects(network.move('a', { gatewayOnly: true }, beside), /disk full/);
+    await network.repair();
+    assert.deepEqual([executor.attached.at(-1)?.containerIface, executor.devices.at(-1)], ['eth0', '/n/a gw']);
+    assert.deepEqual(network.endpoint('a'), before);
   });
 
   it('finishes a leg that was being made when the process ended', async () => {

@@ -4,6 +4,7 @@
  * the endpoints that it handed out, so after a restart `restore` is all it needs; each change is one nftables transaction.
  */
 import { asSwarmtsError, type Logger, messageOf, SwarmtsError, silentLogger, together } from '@swarmts/lib';
+import { LeftDevices } from '../left-devices.js';
 import type { ConnectionFilter, LocalAttachmentSpec, NetExecutor } from '../net-executor.js';
 import { type BridgeSubnet, bridgeSubnet } from './bridge-subnet.js';
 import { ForeignForward } from './foreign-forward.js';
@@ -84,6 +85,7 @@ export class LocalNetwork {
   readonly #ruleset: RulesetOptions;
   readonly #mtu: number;
   readonly #foreign: ForeignForward;
+  readonly #left: LeftDevices;
   readonly #endpoints = new Map<string, LocalEndpoint>();
   /** Layout of the table as the kernel listed it right after we had written it. */
   #layout = '';
@@ -94,6 +96,7 @@ export class LocalNetwork {
     this.#executor = executor;
     this.#logger = options.logger ?? silentLogger;
     this.#subnet = bridgeSubnet(options.subnet ?? DEFAULT_SUBNET, options.fixedCidr);
+    this.#left = new LeftDevices((netns, iface) => executor.detachDevice(netns, iface), this.#logger);
     this.#ipv6 = new Ipv6Ports(options.ipv6, this.#logger);
     this.#ports = new PortTable(options.probe ?? probeByBinding, options.ipv6?.isAvailable, options.meshOwner);
     this.#mtu = options.mtu ?? DEFAULT_MTU;
@@ -154,7 +157,7 @@ export class LocalNetwork {
       await this.#foreign.open();
       await this.#ipv6.setAll(this.#endpoints.values());
     });
-    for (const e of [...this.#endpoints.values()]) if (e.replaces !== undefined) await this.#finishLeg(e);
+    await this.#finishLegs();
     return rejected;
   }
 
@@ -165,6 +168,7 @@ export class LocalNetwork {
       throw new SwarmtsError('conflict', `container ${containerId} is attached with namespace ${known.netns}`);
     }
     const endpoint = known ?? this.#newEndpoint(containerId, options);
+    this.#left.keep(endpoint.netns, endpoint.containerIface);
     this.#endpoints.set(containerId, endpoint);
     const spec = specOf(endpoint);
     try {
@@ -189,9 +193,10 @@ export class LocalNetwork {
     try {
       await together(this.#exchange(before, after), beside({ ...after, replaces: before.containerIface }));
     } catch (e) {
-      await this.#exchange(after, before).catch((left: unknown) =>
-        this.#logger.warn('a container may have lost its leg', { containerId, error: messageOf(left) }),
-      );
+      await this.#exchange(after, before).catch((left: unknown) => {
+        this.#logger.warn('a container has not got its leg back yet', { containerId, error: messageOf(left) });
+        this.#endpoints.set(containerId, { ...this.#require(containerId), replaces: after.containerIface });
+      });
       throw e;
     }
     const moved = { ...this.#require(containerId), ...leg };
@@ -201,13 +206,12 @@ export class LocalNetwork {
 
   /** `inUse`: the namespace stays, with what else is in it. */
   async #takeBack(endpoint: LocalEndpoint, inUse: boolean): Promise<void> {
+    if (!inUse) return this.#forget(endpoint);
     const { containerId, netns, containerIface } = endpoint;
-    if (inUse) {
-      await this.#executor.detachDevice(netns, containerIface).catch((e: unknown) => {
-        this.#logger.warn('a container may have a leg that does not count', { containerId, error: messageOf(e) });
-      });
-    }
-    this.#forget(endpoint);
+    this.#endpoints.delete(containerId);
+    await this.#left.remove(netns, containerIface, () => {
+      if (!this.#endpoints.has(containerId)) this.#subnet.pool.release(containerId);
+    });
   }
 
   async #exchange(old: LocalEndpoint, fresh: LocalEndpoint): Promise<void> {
@@ -217,17 +221,23 @@ export class LocalNetwork {
     }
   }
 
-  /** What was being made when the process ended that made it. The container may have ended as well since. */
-  async #finishLeg({ replaces = '', ...endpoint }: LocalEndpoint): Promise<void> {
-    this.#endpoints.set(endpoint.containerId, endpoint);
-    try {
-      await this.#executor.attachLocal(specOf(endpoint));
-      if (replaces !== '') await this.#executor.detachDevice(endpoint.netns, replaces);
-    } catch (e) {
-      this.#logger.warn('a leg that was being made cannot be finished', {
-        containerId: endpoint.containerId,
-        error: e,
-      });
+  /**
+   * What was being made when the process ended that made it, or when the helper was away. The container may have ended as well since;
+   * what cannot be finished is tried again by the next repair.
+   */
+  async #finishLegs(): Promise<void> {
+    for (const endpoint of [...this.#endpoints.values()]) {
+      const { replaces, containerId, netns } = endpoint;
+      if (replaces === undefined) continue;
+      try {
+        await this.#executor.attachLocal(specOf(endpoint));
+        if (replaces !== '') await this.#executor.detachDevice(netns, replaces);
+      } catch (e) {
+        this.#logger.warn('a leg that was being made cannot be finished yet', { containerId, error: e });
+        continue;
+      }
+      const { replaces: _finished, ...whole } = this.#endpoints.get(containerId) ?? endpoint;
+      if (this.#endpoints.has(containerId)) this.#endpoints.set(containerId, whole);
     }
   }
 
@@ -238,6 +248,19 @@ export class LocalNetwork {
     await this.link(containerId, []);
     await this.#executor.detachDevice(netns, containerIface);
     this.#forget(this.#require(containerId));
+  }
+
+  /** As `leave`, for a leg that was made for nothing: what cannot be done now is done by the next repair. */
+  async discard(containerId: string): Promise<void> {
+    try {
+      await this.unpublish(containerId);
+      await this.link(containerId, []);
+    } catch (e) {
+      this.#logger.warn('ports of a container are not withdrawn yet', { containerId, error: messageOf(e) });
+    }
+    const endpoint = this.#require(containerId);
+    this.#ports.release(endpoint.ports);
+    await this.#takeBack(endpoint, true);
   }
 
   /** Withdraws the container's ports, drops its namespace and frees its address. An unknown container is no error. */
@@ -302,6 +325,8 @@ export class LocalNetwork {
 
   /** Compares the kernel's rules and legs with what they should be and makes them anew if they differ. True when it had to. */
   async repair(): Promise<boolean> {
+    await this.#left.retry();
+    await this.#finishLegs();
     const legs = await this.#repairLegs();
     return await this.#change(async () => {
       const fits = await this.#tableFits();
@@ -316,15 +341,15 @@ export class LocalNetwork {
     });
   }
 
-  /** A leg that was deleted or is down has lost its route, and so has one whose route alone was deleted. */
+  /** A leg that was deleted or is down has lost its route; others may have other settings than they were made with. */
   async #repairLegs(): Promise<boolean> {
     if (this.isEmpty) return false;
     await this.#executor.requireForwarding();
-    const routed = new Set(await this.#executor.localRoutes());
+    const sound = new Map((await this.#executor.soundLegs()).map((l) => [l.address, l.mtu]));
     let repaired = false;
-    for (const endpoint of [...this.#endpoints.values()].filter((e) => !routed.has(e.address))) {
+    for (const endpoint of [...this.#endpoints.values()].filter((e) => sound.get(e.address) !== e.mtu)) {
       if (!(await this.#executor.repairLocal(specOf(endpoint)))) continue;
-      this.#logger.warn('a leg was gone and is there again', { leg: endpoint.hostIface });
+      this.#logger.warn('a leg was not as it was made, and is again', { leg: endpoint.hostIface });
       repaired = true;
     }
     return repaired;

@@ -5,9 +5,7 @@ import type { Network, NetworkAttachment } from '@swarmts/proto';
 import { macOf } from '../mac-address.js';
 import { familyOf } from './data-path.js';
 import { gatewayFor, macvlanOf, mtuOf, subnetsOf } from './network-view.js';
-import { LEG_PREFIX, type LegSpec, type MacvlanSpec } from './router-spec.js';
-
-const LEG_HASH_DIGITS = 13;
+import { LEG_HASH_DIGITS, LEG_PREFIX, type LegSpec, type MacvlanSpec } from './router-spec.js';
 
 export interface RoutedAttachment {
   readonly networkId: string;
@@ -51,7 +49,7 @@ export function attachmentTo(
       containerNetns: o.containerNetns,
       leg: LEG_PREFIX + createHash('sha256').update(o.containerId).digest('hex').slice(0, LEG_HASH_DIGITS),
       iface: o.iface,
-      mac: o.mac ?? macOf(first.includes(':') ? '0.0.0.0' : first),
+      mac: o.mac ?? macOf(first),
       mtu: mtuOf(network) ?? router.mtu,
       addresses,
       isDefault: ingress,

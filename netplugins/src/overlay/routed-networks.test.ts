@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict';
 import { NetworkAttachment, type NetworkEndpoint, PortProtocol } from '@swarmts/proto';
 import { RoutedNetworks } from './routed-networks.js';
-import type { RouterExecutor } from './router-spec.js';
+import type { RouterExecutor, RouterSpec } from './router-spec.js';
 import { endpoint, port, service, testNetwork, testState } from './testing.js';
 
 function setUp() {
   const asked: string[] = [];
   const flushed: string[] = [];
+  const ensured: RouterSpec[] = [];
   const found = { hasLostVxlan: false };
   const failing = new Set<string>();
   const executor = new Proxy({} as RouterExecutor, {
@@ -14,6 +15,7 @@ function setUp() {
       (_, method) =>
       async (...args: unknown[]) => {
         asked.push(String(method));
+        if (method === 'ensureRouter') ensured.push(args[0] as RouterSpec);
         if (failing.delete(String(method))) throw new Error('no helper');
         if (method === 'flushConnections') flushed.push(JSON.stringify(args[0]));
         return method === 'ensureRouter' ? { missingLegs: [], madeVxlan: found.hasLostVxlan } : 'token';
@@ -28,7 +30,7 @@ function setUp() {
     attachment: NetworkAttachment.create({ network: testNetwork({}, 0), addresses: ['10.1.0.5/24'] }),
     iface: 'eth0',
   };
-  return { asked, failing, flushed, found, networks, request };
+  return { asked, ensured, failing, flushed, found, networks, request };
 }
 
 describe('a leg of a network', () => {
@@ -53,6 +55,63 @@ describe('a leg of a network', () => {
     await networks.settled();
     const from = asked.indexOf('attachLeg');
     assert.deepEqual(asked.slice(from, from + 3), ['attachLeg', 'detachLeg', 'removeRouter']);
+    assert.deepEqual(networks.attachments(), []);
+  });
+
+  it('is taken off by the next look at the router where that did not work at once', async () => {
+    const { asked, ensured, failing, networks, request } = setUp();
+    await networks.attach({ ...request, containerId: 'c0', endpointId: 't0' });
+    await networks.settled();
+    failing.add('attachLeg').add('ensureRouter').add('detachLeg');
+    await assert.rejects(networks.attach(request), /no helper/);
+    await networks.settled();
+    assert.ok(asked.includes('detachLeg'));
+    await networks.repair();
+    const [kept] = networks.attachments();
+    assert.deepEqual([ensured.at(-1)?.legs, networks.attachments().length], [[kept?.leg.leg], 1]);
+  });
+
+  it('of a network without a router is taken out by the next repair', async () => {
+    const { asked, failing, networks, request } = setUp();
+    const driverState = { name: 'macvlan', options: { parent: 'eth0' } };
+    const attachment = NetworkAttachment.create({
+      network: { ...testNetwork({ driver: driverState }, 0), driverState },
+      addresses: ['10.1.0.5/24'],
+    });
+    failing.add('attachMacvlan').add('detachDevice');
+    await assert.rejects(networks.attach({ ...request, attachment }), /no helper/);
+    asked.length = 0;
+    await networks.repair();
+    await networks.repair();
+    assert.deepEqual(
+      asked.filter((a) => a === 'detachDevice'),
+      ['detachDevice'],
+    );
+  });
+
+  it('of a network that is not encrypted is made though tunnels cannot be', async () => {
+    const { failing, networks, request } = setUp();
+    const secret = testNetwork({ driver: { name: 'overlay', options: { encrypted: '' } } });
+    const state = testState({ network: { ...secret, id: 'secret' }, networkId: 'secret' });
+    networks.apply({ complete: true, networks: [state], removedNetworkIds: [], dataPathPort: 4789 });
+    const attachment = NetworkAttachment.create({ network: { ...secret, id: 'secret' }, addresses: ['10.1.0.5/24'] });
+    const inSecret = { ...request, attachment };
+    failing.add('ensureTunnels').add('observeTunnels');
+    await assert.rejects(networks.attach(inSecret), /no helper/);
+    await networks.attach({ ...inSecret, endpointId: 't0' }).catch(() => undefined);
+    failing.add('ensureTunnels').add('observeTunnels');
+    await networks.attach(request);
+    assert.ok(networks.attachments().some((a) => a.endpointId === request.endpointId));
+  });
+
+  it('stays when it could not be taken off', async () => {
+    const { failing, networks, request } = setUp();
+    const made = await networks.attach(request);
+    failing.add('detachLeg');
+    await assert.rejects(networks.disconnect(made), /no helper/);
+    await networks.settled();
+    assert.deepEqual(networks.attachments(), [made]);
+    await networks.disconnect(made);
     assert.deepEqual(networks.attachments(), []);
   });
 

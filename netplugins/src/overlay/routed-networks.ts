@@ -17,6 +17,7 @@ import {
   together,
 } from '@swarmts/lib';
 import { type DataPathKey, isEncrypted, type Network, type NetworkState } from '@swarmts/proto';
+import { LeftDevices } from '../left-devices.js';
 import { EncryptedTunnels, NO_ENCRYPTION } from './encrypted-tunnels.js';
 import { protocolName } from './mesh-rules.js';
 import { MeshUpkeep } from './mesh-upkeep.js';
@@ -69,6 +70,8 @@ export class RoutedNetworks {
   readonly #legs = new Map<string, Map<string, RoutedAttachment>>();
   /** Legs that are just being made: they are not missing. */
   readonly #attaching = new Set<string>();
+  /** Of networks without a router: a router's legs are found by looking at it. */
+  readonly #left: LeftDevices;
   readonly #rules: WrittenRules;
   readonly #mesh: MeshUpkeep;
   readonly #mtu: UnderlayMtu;
@@ -93,6 +96,7 @@ export class RoutedNetworks {
   constructor(options: RoutedNetworksOptions) {
     this.#o = options;
     this.#log = options.logger ?? silentLogger;
+    this.#left = new LeftDevices((netns, iface) => options.executor.detachDevice(netns, iface), this.#log);
     this.#rules = new WrittenRules(options.executor);
     this.#mesh = new MeshUpkeep(options.executor, this.#rules);
     this.#mtu = new UnderlayMtu(options.executor);
@@ -221,9 +225,7 @@ export class RoutedNetworks {
       const besides = beside && immediate().then(() => beside(made));
       await together(joined, besides);
     } catch (e) {
-      await this.disconnect(made).catch((left: unknown) =>
-        this.#log.debug('a leg may be left', { leg: made.leg.leg, error: messageOf(left) }),
-      );
+      await this.takeBack(made);
       throw e;
     } finally {
       this.#attaching.delete(made.leg.leg);
@@ -234,11 +236,25 @@ export class RoutedNetworks {
 
   async #join(made: RoutedAttachment): Promise<void> {
     const macvlan = macvlanSpecOf(made);
-    if (macvlan) return this.#o.executor.attachMacvlan(macvlan);
-    await this.#reconcileTunnels();
+    if (macvlan) {
+      this.#left.keep(macvlan.containerNetns, macvlan.iface);
+      return this.#o.executor.attachMacvlan(macvlan);
+    }
+    await this.#tunnelsFor(made.networkId);
     if (this.#routers.has(made.networkId) && (await this.#joinKnownRouter(made))) return;
     await this.#reconcile(made.networkId);
     await this.#o.executor.attachLeg(made.leg);
+  }
+
+  /** Other networks have nothing to do with tunnels that cannot be made: the next repair tries again. */
+  async #tunnelsFor(networkId: string): Promise<void> {
+    try {
+      await this.#reconcileTunnels();
+    } catch (e) {
+      const view = this.#views.get(networkId);
+      if (view && usesTunnels(view)) throw e;
+      this.#log.warn('the tunnels of encrypted networks are not in order', { error: messageOf(e) });
+    }
   }
 
   /** To a router that was complete when it was looked at last. False when it is not any more. */
@@ -265,15 +281,35 @@ export class RoutedNetworks {
     this.#schedule();
   }
 
-  /** Takes the leg off a container that goes on. */
+  /** Takes the leg off a container that goes on. When it fails the container is on the network as before. */
   async disconnect(attachment: RoutedAttachment): Promise<void> {
-    this.#forget(attachment);
     const { routerNetns, leg, containerNetns, iface } = attachment.leg;
-    await this.#serial(() =>
-      macvlanOf(attachment.network)
-        ? this.#o.executor.detachDevice(containerNetns, iface)
-        : this.#o.executor.detachLeg(routerNetns, leg),
-    );
+    this.#forget(attachment);
+    try {
+      await this.#serial(() =>
+        macvlanOf(attachment.network)
+          ? this.#o.executor.detachDevice(containerNetns, iface)
+          : this.#o.executor.detachLeg(routerNetns, leg),
+      );
+    } catch (e) {
+      this.#legsOf(attachment.networkId).set(attachment.endpointId, attachment);
+      this.#dirty.add(attachment.networkId);
+      throw e;
+    } finally {
+      this.#schedule();
+    }
+  }
+
+  /** Takes a leg off that was made for nothing: what cannot be done now is done by the next repair. */
+  async takeBack(attachment: RoutedAttachment): Promise<void> {
+    const { routerNetns, leg, containerNetns, iface } = attachment.leg;
+    this.#forget(attachment);
+    if (macvlanOf(attachment.network)) await this.#left.remove(containerNetns, iface);
+    else {
+      await this.#serial(() => this.#o.executor.detachLeg(routerNetns, leg)).catch((e: unknown) =>
+        this.#log.warn('a leg that does not count is left in a container', { leg, error: messageOf(e) }),
+      );
+    }
     this.#schedule();
   }
 
@@ -300,6 +336,7 @@ export class RoutedNetworks {
   /** Looks at everything that is on the node and mends what differs. */
   async repair(): Promise<void> {
     this.#mtu.forget();
+    await this.#left.retry();
     this.#ensured.clear();
     for (const id of [...this.#views.keys(), ...this.#routers]) this.#dirty.add(id);
     this.#schedule();

@@ -7,6 +7,7 @@ import type { ObservedRouter, RouterSpec } from './router-spec.js';
 import { endpoint, peers, testNetwork, testView } from './testing.js';
 
 const EMPTY: ObservedRouter = {
+  loopbackIsUp: true,
   links: [],
   gateways: [],
   uplinkAddresses: [],
@@ -34,17 +35,23 @@ function carriedOut(found: ObservedRouter, steps: readonly RouterStep[], spec: R
   const without = <T>(list: readonly T[], is: (t: T) => boolean) => list.filter((t) => !is(t));
   for (const step of steps) {
     switch (step.kind) {
+      case 'raise-loopback':
+        s = { ...s, loopbackIsUp: true };
+        break;
+      case 'mend-settings':
+        s = { ...s, links: s.links.map((l) => (l.name === step.device ? { ...l, forwards: true } : l)) };
+        break;
       case 'make-vxlan': {
         const { vxlan: v } = spec;
         if (!v) throw new Error('nothing to make');
         const { mac, mtu, ...vxlan } = v;
-        s = { ...s, links: [...s.links, { name: 'vx0', up: true, mac, mtu, vxlan }] };
+        s = { ...s, links: [...s.links, { name: 'vx0', up: true, forwards: true, mac, mtu, vxlan }] };
         break;
       }
       case 'make-uplink':
         s = {
           ...s,
-          links: [...s.links, { name: 'up0', up: true, mac: '', mtu: 0 }],
+          links: [...s.links, { name: 'up0', up: true, forwards: true, mac: '', mtu: 0 }],
           uplinkAddresses: spec.uplink?.routerAddresses ?? [],
         };
         break;
@@ -106,7 +113,7 @@ function carriedOut(found: ObservedRouter, steps: readonly RouterStep[], spec: R
 
 const withLeg = (found: ObservedRouter): ObservedRouter => ({
   ...found,
-  links: [...found.links, { name: 'l1', up: true, mac: '', mtu: 1450 }],
+  links: [...found.links, { name: 'l1', up: true, forwards: true, mac: '', mtu: 1450 }],
 });
 
 describe('the plan of a router', () => {
@@ -186,6 +193,32 @@ describe('the plan of a router', () => {
       { kind: 'delete-rule', rule: prohibit },
       { kind: 'delete-rule', rule: elsewhere },
     ]);
+  });
+
+  it('raises the loopback, and has devices forward that somebody has kept from it', () => {
+    const spec = specOf();
+    const found = carriedOut(withLeg(EMPTY), planRouter(spec, withLeg(EMPTY)).steps, spec);
+    const links = found.links.map((l) => ({ ...l, forwards: false }));
+    const { steps } = planRouter(spec, { ...found, loopbackIsUp: false, links });
+    assert.deepEqual(steps, [
+      { kind: 'raise-loopback' },
+      { kind: 'mend-settings', device: 'l1' },
+      { kind: 'mend-settings', device: 'vx0' },
+    ]);
+  });
+
+  it('takes away legs that no container has, and no other devices', () => {
+    const spec = specOf();
+    const found = carriedOut(withLeg(EMPTY), planRouter(spec, withLeg(EMPTY)).steps, spec);
+    const foreign = ['l0123456789abc', 'lan0', 'lo'].map((name) => ({
+      name,
+      up: true,
+      forwards: true,
+      mac: '',
+      mtu: 1,
+    }));
+    const { steps } = planRouter(spec, { ...found, links: [...found.links, ...foreign] });
+    assert.deepEqual(steps, [{ kind: 'delete-link', name: 'l0123456789abc' }]);
   });
 
   it('gets from anything to what is wanted in one go', () => {

@@ -3,12 +3,14 @@
  * devices first, then what packets need to arrive, then what is not wanted any more.
  */
 import type { FoundRoute, ObservedRouter, RouterSpec, RouteSpec, RuleSpec } from './router-spec.js';
-import { UPLINK_DEVICE, VXLAN_DEVICE } from './router-spec.js';
+import { isLeg, UPLINK_DEVICE, VXLAN_DEVICE } from './router-spec.js';
 
 export type RouterStep =
+  | { readonly kind: 'raise-loopback' }
   | { readonly kind: 'make-vxlan' }
   | { readonly kind: 'make-uplink' }
   | { readonly kind: 'delete-link'; readonly name: string }
+  | { readonly kind: 'mend-settings'; readonly device: string }
   | { readonly kind: 'add-gateway'; readonly address: string }
   | { readonly kind: 'delete-gateway'; readonly address: string }
   | { readonly kind: 'set-neighbour'; readonly address: string; readonly mac: string }
@@ -56,6 +58,7 @@ export function planRouter(spec: RouterSpec, found: ObservedRouter): RouterPlan 
   return {
     steps: [
       ...devices.steps,
+      ...planSettings(spec, found, fresh),
       ...gateways.add,
       ...peers.add,
       ...routes.add,
@@ -78,8 +81,10 @@ function planDevices(
   spec: RouterSpec,
   found: ObservedRouter,
 ): { readonly steps: RouterStep[]; readonly made: string[] } {
-  const steps: RouterStep[] = [];
+  const steps: RouterStep[] = found.loopbackIsUp ? [] : [{ kind: 'raise-loopback' }];
   const made: string[] = [];
+  // Of attachments that failed while nobody could take them back.
+  for (const { name } of found.links) if (isStray(spec, name)) steps.push({ kind: 'delete-link', name });
   const vx = found.links.find((l) => l.name === VXLAN_DEVICE);
   const want = spec.vxlan;
   const fits =
@@ -103,6 +108,17 @@ function planDevices(
     made.push(UPLINK_DEVICE);
   }
   return { steps, made };
+}
+
+function isStray(spec: RouterSpec, device: string): boolean {
+  return isLeg(device) && !spec.legs.includes(device);
+}
+
+/** Of devices that stay. */
+function planSettings(spec: RouterSpec, found: ObservedRouter, fresh: ReadonlySet<string>): readonly RouterStep[] {
+  return found.links
+    .filter((l) => !l.forwards && !fresh.has(l.name) && !isStray(spec, l.name))
+    .map((l) => ({ kind: 'mend-settings', device: l.name }));
 }
 
 function planGateways(wanted: readonly string[], found: readonly string[]): Changes {

@@ -12,6 +12,8 @@ export const VXLAN_DEVICE = 'vx0';
 export const UPLINK_DEVICE = 'up0';
 /** Legs of containers; rules match them by this prefix. */
 export const LEG_PREFIX = 'l';
+/** Digits that follow. */
+export const LEG_HASH_DIGITS = 13;
 /** The mesh's end of the uplink in the host's namespace; the prefix makes the node's local rules treat it as a leg. */
 export const MESH_DEVICE = 'swlmesh0';
 
@@ -78,6 +80,11 @@ export interface RouterSpec {
   readonly rules: readonly RuleSpec[];
   /** Legs that should be there: made by attaching containers, listed here so that lost ones are noticed. */
   readonly legs: readonly string[];
+}
+
+/** Whether a device of a router is one of a container's, by its name. */
+export function isLeg(device: string): boolean {
+  return device.startsWith(LEG_PREFIX) && device.length === LEG_PREFIX.length + LEG_HASH_DIGITS;
 }
 
 /** What was found on the way to a router that is as it should be. */
@@ -158,6 +165,8 @@ export interface RouterExecutor extends TunnelExecutor {
 
 export interface FoundLink {
   readonly name: string;
+  /** Takes what is to be forwarded, whatever its source: the rules look at that. */
+  readonly forwards: boolean;
   readonly up: boolean;
   readonly mac: string;
   readonly mtu: number;
@@ -174,6 +183,8 @@ export interface FoundRoute {
 
 /** A router's namespace as the kernel has it. */
 export interface ObservedRouter {
+  readonly loopbackIsUp: boolean;
+  /** But the loopback. */
   readonly links: readonly FoundLink[];
   /** Addresses of the loopback device, without 127.0.0.1 and ::1. */
   readonly gateways: readonly string[];

@@ -1087,6 +1087,9 @@ export interface LogRequest extends WithUnknownFields {
   readonly cancel: boolean;
   /** Of the tasks that were read before: what comes after is wanted, whatever the query's tail. */
   readonly from: readonly LogPlace[];
+  /** The reader does not keep up: nothing more is to be sent until it is to go on. */
+  readonly pause: boolean;
+  readonly goOn: boolean;
 }
 
 export const LogRequest: Codec<LogRequest> = {
@@ -1096,6 +1099,8 @@ export const LogRequest: Codec<LogRequest> = {
     query: undefined,
     cancel: false,
     from: [],
+    pause: false,
+    goOn: false,
     ...partial,
   }),
   write(m, w) {
@@ -1104,11 +1109,13 @@ export const LogRequest: Codec<LogRequest> = {
     if (m.query !== undefined) LogQuery.write(m.query, w.uint32(26).fork()).ldelim();
     if (m.cancel) w.uint32(32).bool(m.cancel);
     for (const v of m.from) LogPlace.write(v, w.uint32(42).fork()).ldelim();
+    if (m.pause) w.uint32(48).bool(m.pause);
+    if (m.goOn) w.uint32(56).bool(m.goOn);
     return writeUnknown(m, w);
   },
   encode: (m) => LogRequest.write(m, newWriter()).finish(),
   read(r, end) {
-    const m: { subscriptionId: string; taskIds: string[]; query: LogQuery | undefined; cancel: boolean; from: LogPlace[]; unknownFields?: Uint8Array } = { subscriptionId: '', taskIds: [], query: undefined, cancel: false, from: [] };
+    const m: { subscriptionId: string; taskIds: string[]; query: LogQuery | undefined; cancel: boolean; from: LogPlace[]; pause: boolean; goOn: boolean; unknownFields?: Uint8Array } = { subscriptionId: '', taskIds: [], query: undefined, cancel: false, from: [], pause: false, goOn: false };
     while (r.pos < end) {
       const start = r.pos;
       const tag = r.uint32();
@@ -1127,6 +1134,12 @@ export const LogRequest: Codec<LogRequest> = {
           break;
         case 42:
           m.from.push(LogPlace.read(r, readEnd(r)));
+          break;
+        case 48:
+          m.pause = r.bool();
+          break;
+        case 56:
+          m.goOn = r.bool();
           break;
         default:
           keepUnknown(m, r, start, tag);

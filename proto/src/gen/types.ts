@@ -2265,6 +2265,8 @@ export interface NetworkSpec extends WithUnknownFields {
   /** Of networks of one node: nothing but a configuration, or the name of the one that this network takes. */
   readonly configOnly: boolean;
   readonly configFrom: string;
+  /** Of networks of one node: endpoints have addresses of IPv6 alone. */
+  readonly ipv4Disabled: boolean;
 }
 
 export const NetworkSpec: Codec<NetworkSpec> = {
@@ -2278,6 +2280,7 @@ export const NetworkSpec: Codec<NetworkSpec> = {
     ingress: false,
     configOnly: false,
     configFrom: '',
+    ipv4Disabled: false,
     ...partial,
   }),
   write(m, w) {
@@ -2290,11 +2293,12 @@ export const NetworkSpec: Codec<NetworkSpec> = {
     if (m.ingress) w.uint32(56).bool(m.ingress);
     if (m.configOnly) w.uint32(96).bool(m.configOnly);
     if (m.configFrom !== '') w.uint32(106).string(m.configFrom);
+    if (m.ipv4Disabled) w.uint32(112).bool(m.ipv4Disabled);
     return writeUnknown(m, w);
   },
   encode: (m) => NetworkSpec.write(m, newWriter()).finish(),
   read(r, end) {
-    const m: { annotations: Annotations | undefined; driver: Driver | undefined; ipv6Enabled: boolean; internal: boolean; ipam: IpamOptions | undefined; attachable: boolean; ingress: boolean; configOnly: boolean; configFrom: string; unknownFields?: Uint8Array } = { annotations: undefined, driver: undefined, ipv6Enabled: false, internal: false, ipam: undefined, attachable: false, ingress: false, configOnly: false, configFrom: '' };
+    const m: { annotations: Annotations | undefined; driver: Driver | undefined; ipv6Enabled: boolean; internal: boolean; ipam: IpamOptions | undefined; attachable: boolean; ingress: boolean; configOnly: boolean; configFrom: string; ipv4Disabled: boolean; unknownFields?: Uint8Array } = { annotations: undefined, driver: undefined, ipv6Enabled: false, internal: false, ipam: undefined, attachable: false, ingress: false, configOnly: false, configFrom: '', ipv4Disabled: false };
     while (r.pos < end) {
       const start = r.pos;
       const tag = r.uint32();
@@ -2325,6 +2329,9 @@ export const NetworkSpec: Codec<NetworkSpec> = {
           break;
         case 106:
           m.configFrom = r.string();
+          break;
+        case 112:
+          m.ipv4Disabled = r.bool();
           break;
         default:
           keepUnknown(m, r, start, tag);

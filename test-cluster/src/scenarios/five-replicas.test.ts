@@ -86,7 +86,9 @@ describe('a cluster of three managers and two workers', () => {
     await lab.poweroff(leader);
     ok(await lab.swarmts(other, 'service', 'scale', 'web=10'));
     const speakers = () => heard.match(/(?<=whoami on )\w+(?= listens)/g) ?? [];
-    await waitFor('the logs of the new tasks', 30_000, async () => speakers().length >= 5);
+    await waitFor('the logs of the new tasks', 30_000, async () => speakers().length >= 5).catch((e: Error) => {
+      throw new Error(`${e.message}: ${answer.readableEnded ? 'they have ended' : 'more may come'} after ${heard}`);
+    });
     assert.deepEqual(speakers(), [...new Set(speakers())], 'no line came twice');
     logs.destroy();
     const after = (await untilRunning(lab, other, 'web', 10)).map((t) => t.ID);

@@ -50,8 +50,18 @@ describe('managers', () => {
     return { lines: () => text.trim().split('\n'), close: () => asked.destroy() };
   };
 
-  it('workers are promoted', async () => {
+  it('workers are promoted, also one that cannot be a manager at first', async () => {
+    const listen = "require('node:net').createServer().listen(2377)";
+    const other = await lab.spawn('w1', [process.execPath, '-e', listen]);
+    await waitFor('its port is taken', 10_000, async () =>
+      /:2377\b/.test((await lab.exec('w1', ['ss', '-Hltn'])).stdout),
+    );
     ok(await lab.swarmts('m1', 'node', 'promote', 'w1', 'w2'));
+    await waitFor('w1 has tried more than once', 30_000, () => {
+      const log = readFileSync(lab.logFile('w1'), 'utf8');
+      return (log.match(/change of role is tried again/g) ?? []).length >= 2;
+    });
+    process.kill(other, 'SIGKILL');
     await untilManagers('m1', ['m1', 'm2', 'm3', 'w1', 'w2']);
     await waitFor('w1 answers as a manager', 30_000, async () => (await lab.swarmts('w1', 'node', 'ls')).code === 0);
   });
@@ -139,6 +149,17 @@ describe('managers', () => {
     const via = ['m1', 'm2', 'm3'].find((m) => m !== leader) ?? 'm1';
     lab.isolate(leader);
     await waitFor('another leads', 30_000, async () => (await leaderOf(lab, via)) !== leader);
+    // The others find the next leader before it takes them for lost: their tasks stay where they are.
+    await untilState(lab, via, leader, 'down');
+    const next = readFileSync(lab.logFile(await leaderOf(lab, via)), 'utf8');
+    const lost = [
+      ...next.slice(next.lastIndexOf('this manager leads the swarm')).matchAll(/node is down" node=(\w+)/g),
+    ];
+    const { ID } = (await nodesOf(lab, via)).find((n) => n.Description.Hostname === leader) ?? {};
+    assert.deepEqual(
+      lost.map(([, id]) => id),
+      [ID],
+    );
     ok(await lab.swarmts(via, 'service', 'create', '-d', '--name', 'later', '--replicas', '0', 'registry:5000/whoami'));
     lab.heal();
     await waitFor('the old leader shows what was written meanwhile', 30_000, async () =>

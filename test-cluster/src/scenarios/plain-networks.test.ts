@@ -241,6 +241,29 @@ describe('plain containers on networks', () => {
     ok(await lab.docker('w1', 'network', 'rm', 'narrow'));
   });
 
+  it('have addresses of IPv6 alone where the network has, and interfaces of the names that are asked for', async () => {
+    const prefix = 'com.docker.network.container_iface_prefix=lan';
+    ok(await lab.docker('w1', 'network', 'create', '--ipv4=false', '--ipv6', '-o', prefix, 'six'));
+    await run('w1', 'six1', '--network', 'six', '-p', '18066:80', WHOAMI);
+    const named = 'name=six,driver-opt=com.docker.network.endpoint.ifname=sixth';
+    await run('w1', 'six2', '--network', named, ...BUSYBOX);
+    assert.equal(await addressOn('w1', 'six1', 'six'), '');
+    const two = await pidOf(lab, 'w1', 'six2');
+    assert.deepEqual(await resolveIn(two, 'six1'), []);
+    const [address = ''] = await resolveIn(two, 'six1', 'AAAA');
+    assert.ok(await reaches('w1', 'six2', `[${address}]`));
+    const published = await inNetworkOf(outsidePid(lab), ...curl(visitUrl('10.210.0.12', 18066)));
+    assert.equal(published.code, 0);
+    const links = async (name: string) => ok(await lab.docker('w1', 'exec', name, 'ls', '/sys/class/net')).trim();
+    assert.equal(await links('six2'), 'gw\nlo\nsixth');
+    assert.match(ok(await lab.docker('w1', 'exec', 'six2', 'cat', '/etc/hosts')), /^fd5a:7274:\S+\t[0-9a-f]{12}$/m);
+    ok(await lab.docker('w1', 'network', 'connect', 'six', 'stranger'));
+    assert.match(await links('stranger'), /^lan0$/m);
+    ok(await lab.docker('w1', 'network', 'disconnect', 'six', 'stranger'));
+    await remove('w1', 'six1', 'six2');
+    ok(await lab.docker('w1', 'network', 'rm', 'six'));
+  });
+
   it('do not reach each other without icc', async () => {
     const icc = 'com.docker.network.bridge.enable_icc=false';
     ok(await lab.swarmts('w1', 'network', 'create', '-o', icc, 'apart'));

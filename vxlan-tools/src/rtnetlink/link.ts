@@ -348,6 +348,8 @@ export interface Link {
   /** Id of the namespace that holds the peer; undefined when it is this one. */
   readonly peerNetnsId: number | undefined;
   readonly vxlan: VxlanInfo | undefined;
+  /** Of the settings that `ipv4Setting` names; those of a device without IPv4 are all off. */
+  readonly ipv4: { readonly forwarding: boolean; readonly rpFilter: number; readonly routeLocalnet: boolean };
 }
 
 /** Reads an RTM_NEWLINK; undefined for other messages (AF_BRIDGE ones describe ports). */
@@ -370,7 +372,19 @@ export function parseLink(message: Message): Link | undefined {
     masterIndex: readU32(a.get(IFLA_MASTER)) ?? 0,
     linkIndex: readU32(a.get(IFLA_LINK)) ?? 0,
     peerNetnsId: a.get(IFLA_LINK_NETNSID)?.readInt32LE(0),
+    ipv4: parseIpv4Settings(parseAttributes(a.get(IFLA_AF_SPEC) ?? Buffer.alloc(0))),
     vxlan: kind === 'vxlan' && data !== undefined ? parseVxlan(parseAttributes(data)) : undefined,
+  };
+}
+
+/** The kernel lists all settings as numbers in a row; the first one is number 1. */
+function parseIpv4Settings(perFamily: ReadonlyMap<number, Buffer>): Link['ipv4'] {
+  const all = parseAttributes(perFamily.get(AF_INET) ?? Buffer.alloc(0)).get(IFLA_INET_CONF) ?? Buffer.alloc(0);
+  const value = (id: number) => (all.length >= id * 4 ? all.readUInt32LE((id - 1) * 4) : 0);
+  return {
+    forwarding: value(ipv4Setting.forwarding) !== 0,
+    rpFilter: value(ipv4Setting.rpFilter),
+    routeLocalnet: value(ipv4Setting.routeLocalnet) !== 0,
   };
 }
 

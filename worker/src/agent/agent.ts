@@ -20,6 +20,7 @@ import {
 import type { CsiPlugins } from '../csi/csi-plugins.js';
 import type { ContainerEngine } from '../engine/engine-api.js';
 import { LogServer } from './log-server.js';
+import { nextManager } from './next-manager.js';
 import { type NetworkReceiver, TaskManager } from './task-manager.js';
 import { TunnelServer } from './tunnel-server.js';
 import { UsageReporter } from './usage-reporter.js';
@@ -74,6 +75,8 @@ export class Agent {
   #statusTimer: TimerHandle | undefined;
   #stream: grpc.ClientDuplexStream<AgentMessage, DispatcherMessage> | undefined;
   #established = false;
+  /** Where the session goes to; '' while there is none. */
+  #manager = '';
   #stopped = false;
   #wake: (() => void) | undefined;
   #onEstablished: (() => void) | undefined;
@@ -95,6 +98,7 @@ export class Agent {
       containerOf: (id) => this.tasks.containerOf(id),
       isOver: (id) => this.tasks.isOver(id),
       send: (logs) => this.#send(AgentMessage.create({ logs })),
+      drained: () => this.#drained(),
     });
     this.#tunnels = new TunnelServer({
       log: options.log,
@@ -121,6 +125,11 @@ export class Agent {
 
   get connected(): boolean {
     return this.#established;
+  }
+
+  /** host:port of the manager that the session is with; '' while there is none. */
+  get manager(): string {
+    return this.#manager;
   }
 
   /** Says goodbye with a lease, so that the node is not counted down while it is upgraded (0: it leaves), and lets go of the tasks. */
@@ -159,22 +168,26 @@ export class Agent {
     this.#send(AgentMessage.create({ description: this.#o.describe() }));
   }
 
-  /** Ends the session so that a new one begins (the certificate or the set of managers changed). */
+  /** Ends the session so that a new one begins (the certificate or the set of managers changed): what is on its way in the old one counts no more. */
   reconnect(): void {
-    this.#stream?.cancel();
+    const stream = this.#stream;
+    this.#stream = undefined;
+    this.#established = false;
+    stream?.cancel();
   }
 
   async #connectForEver(): Promise<void> {
     const backoff = new Backoff({ initialMs: RECONNECT_INITIAL_MS, maxMs: RECONNECT_MAX_MS, random: this.#o.random });
     let hint = '';
-    let next = 0;
+    let last = { addr: '', wasEstablished: false };
     while (!this.#stopped) {
-      const managers = this.#o.managers();
-      const addr = hint !== '' ? hint : managers[next++ % Math.max(1, managers.length)]?.addr;
+      const known = this.#o.managers().map((m) => m.addr);
+      const addr = hint !== '' ? hint : nextManager(known, last);
       const hinted = hint !== '';
       hint = '';
       if (addr !== undefined) {
         const result = await this.#session(addr);
+        last = { addr, wasEstablished: result.wasEstablished };
         if (result.wasEstablished) backoff.reset();
         if (result.leader !== '' && result.leader !== addr && !hinted) {
           hint = result.leader;
@@ -206,6 +219,7 @@ export class Agent {
         describe?.cancel();
         if (this.#stream === stream) this.#stream = undefined;
         this.#established = false;
+        this.#manager = '';
         this.#logs.stop();
         this.#tunnels.stop();
         client.close();
@@ -224,11 +238,13 @@ export class Agent {
         });
       };
       stream.on('data', (message: DispatcherMessage) => {
+        if (this.#stream !== stream) return;
         if (message.session) {
           if (!wasEstablished) {
             wasEstablished = true;
             timeout.cancel();
             this.#established = true;
+            this.#manager = addr;
             this.#onEstablished?.();
             log.info('session with the managers is established', { addr });
             for (const s of this.tasks.statuses()) this.#pending.set(s.taskId, s.status);
@@ -303,6 +319,19 @@ export class Agent {
 
   #send(message: AgentMessage): void {
     if (this.#established) this.#stream?.write(message);
+  }
+
+  /** The session has taken most of what was sent, or has ended. */
+  #drained(): Promise<void> {
+    const stream = this.#stream;
+    if (!stream?.writableNeedDrain) return Promise.resolve();
+    return new Promise((resolve) => {
+      const done = () => {
+        for (const event of ['drain', 'close', 'error']) stream.off(event, done);
+        resolve();
+      };
+      for (const event of ['drain', 'close', 'error']) stream.on(event, done);
+    });
   }
 
   #sleep(ms: number): Promise<void> {

@@ -1,5 +1,5 @@
 /**
- * What the node was assigned, kept on disk so that a restarted agent goes on before it has spoken to a manager. Secret and
+ * What the node was assigned, kept on disk so that a restarted agent goes on with what runs before it has spoken to a manager. Secret and
  * config payloads are never in it: tasks carry references only.
  */
 

@@ -10,6 +10,8 @@ function bed() {
   let listener: (e: EngineEvent) => void = () => undefined;
   let state: ContainerInfo['state'] | undefined;
   let over = false;
+  let drained = Promise.resolve();
+  let log = ['hello\n'];
   const read: string[] = [];
   const sent: LogChunk[] = [];
   const engine = {
@@ -17,7 +19,8 @@ function bed() {
       state === undefined ? undefined : ({ state, logAttributes: { region: 'north' } } as Partial<ContainerInfo>),
     async *logs(id: string) {
       read.push(`${id} ${state}`);
-      yield { stream: 'stdout', timeNs: 1n, line: Buffer.from('hello\n') };
+      for (const [i, text] of log.entries())
+        yield { stream: 'stdout', timeNs: BigInt(i + 1), line: Buffer.from(text), end: { file: 'f', offset: i + 1 } };
     },
     onEvent: (fn: typeof listener) => {
       listener = fn;
@@ -30,6 +33,7 @@ function bed() {
     containerOf: () => (state === undefined ? undefined : 'c1'),
     isOver: () => over,
     send: (chunk) => sent.push(chunk),
+    drained: () => drained,
   });
   const turn = (to: typeof state) => {
     state = to;
@@ -45,7 +49,18 @@ function bed() {
     );
   const settled = () => new Promise((resolve) => setImmediate(resolve));
   const texts = () => sent.flatMap((c) => c.lines.map((l) => Buffer.from(l.data).toString()));
-  return { server, ask, turn, end, settled, read, sent, texts };
+  const has = (lines: number) => {
+    log = Array.from({ length: lines }, (_, i) => `${i}\n`);
+  };
+  const fill = () => {
+    let empty = () => {};
+    drained = new Promise((resolve) => {
+      empty = resolve;
+    });
+    return empty;
+  };
+  const say = (r: Partial<LogRequest>) => server.handle(LogRequest.create({ subscriptionId: 's', ...r }));
+  return { server, ask, turn, end, settled, read, sent, texts, has, fill, say };
 }
 
 describe('the logs of a task', () => {
@@ -62,6 +77,38 @@ describe('the logs of a task', () => {
     assert.deepEqual(b.texts(), ['hello\n']);
     assert.deepEqual(b.sent.flatMap((c) => c.lines)[0]?.attributes, { region: 'north' });
     assert.equal(b.sent.at(-1)?.done, true);
+  });
+
+  it('wait for a reader that does not keep up, and for room on the way to it', async () => {
+    const b = bed();
+    b.has(1000);
+    b.turn('running');
+    b.ask(false);
+    b.say({ pause: true });
+    await b.settled();
+    assert.equal(b.texts().length, 200);
+    const empty = b.fill();
+    b.say({ goOn: true });
+    await b.settled();
+    assert.equal(b.texts().length, 200);
+    empty();
+    await b.settled();
+    await b.settled();
+    assert.deepEqual([b.texts().length, b.sent.at(-1)?.done], [1000, true]);
+  });
+
+  it('wait no more for a reader that has gone', async () => {
+    const b = bed();
+    b.has(1000);
+    b.turn('running');
+    b.ask(false);
+    b.say({ pause: true });
+    await b.settled();
+    b.say({ cancel: true });
+    await b.settled();
+    b.ask(false);
+    await b.settled();
+    assert.equal(b.sent.at(-1)?.done, true, 'the same request is served again');
   });
 
   it('are not waited for when the task has ended without a container', async () => {

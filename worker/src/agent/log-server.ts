@@ -17,11 +17,20 @@ export interface LogServerOptions {
   /** The task has ended, or is none of this node's. */
   readonly isOver: (taskId: string) => boolean;
   readonly send: (chunk: LogChunk) => void;
+  /** Resolves when there is room for more chunks. */
+  readonly drained: () => Promise<void>;
+}
+
+/** A request that is being served. */
+interface Serving {
+  readonly abort: AbortController;
+  /** Set while the reader does not keep up. */
+  pause?: { readonly over: Promise<void>; readonly end: () => void };
 }
 
 export class LogServer {
   readonly #o: LogServerOptions;
-  readonly #active = new Map<string, AbortController>();
+  readonly #active = new Map<string, Serving>();
   /** Followers of tasks that have not started yet. */
   readonly #waiting = new Set<() => void>();
   readonly #unsubscribe: () => void;
@@ -33,6 +42,15 @@ export class LogServer {
     });
   }
 
+  #cancel(all: Iterable<Serving>): void {
+    for (const s of all) {
+      s.abort.abort();
+      goOn(s);
+    }
+    // Those who wait for a container see that they do not any more.
+    this.taskChanged();
+  }
+
   /** Of any task: one that is waited for may have started or ended. */
   taskChanged(): void {
     const waiting = [...this.#waiting];
@@ -41,21 +59,21 @@ export class LogServer {
   }
 
   handle(r: LogRequest): void {
-    if (r.cancel) {
-      this.#active.get(r.subscriptionId)?.abort();
-      return;
-    }
-    if (!r.query || this.#active.has(r.subscriptionId)) return;
-    const abort = new AbortController();
-    this.#active.set(r.subscriptionId, abort);
-    this.#serve(r, r.query, abort.signal)
+    const known = this.#active.get(r.subscriptionId);
+    if (known && r.cancel) this.#cancel([known]);
+    if (known && r.pause) pause(known);
+    if (known && r.goOn) goOn(known);
+    if (!r.query || known) return;
+    const serving: Serving = { abort: new AbortController() };
+    this.#active.set(r.subscriptionId, serving);
+    this.#serve(r, r.query, serving)
       .catch((e: unknown) => this.#o.log.warn('logs could not be served', { error: e }))
       .finally(() => this.#active.delete(r.subscriptionId));
   }
 
   /** The session ended: nobody listens any more. */
   stop(): void {
-    for (const a of this.#active.values()) a.abort();
+    this.#cancel(this.#active.values());
   }
 
   /** No more requests come. */
@@ -64,12 +82,13 @@ export class LogServer {
     this.stop();
   }
 
-  async #serve(r: LogRequest, query: LogQuery, signal: AbortSignal): Promise<void> {
+  async #serve(r: LogRequest, query: LogQuery, serving: Serving): Promise<void> {
+    const { signal } = serving.abort;
     const errors: string[] = [];
     await Promise.all(
       r.taskIds.map(async (taskId) => {
         try {
-          await this.#serveTask(r, taskId, query, signal);
+          await this.#serveTask(r, taskId, query, serving);
         } catch (e) {
           if (!signal.aborted && !isSwarmtsError(e, 'not-found')) errors.push(`task ${taskId}: ${messageOf(e)}`);
         }
@@ -85,15 +104,13 @@ export class LogServer {
       const id = this.#o.containerOf(taskId);
       const isStarted = id !== undefined && this.#o.engine.find(id)?.state !== 'created';
       if (isStarted || this.#o.isOver(taskId) || signal.aborted) return id;
-      await new Promise<void>((resolve) => {
-        this.#waiting.add(resolve);
-        signal.addEventListener('abort', () => resolve(), { once: true });
-      });
+      await new Promise<void>((resolve) => this.#waiting.add(resolve));
     }
   }
 
-  async #serveTask(r: LogRequest, taskId: string, query: LogQuery, signal: AbortSignal): Promise<void> {
+  async #serveTask(r: LogRequest, taskId: string, query: LogQuery, serving: Serving): Promise<void> {
     const { subscriptionId } = r;
+    const { signal } = serving.abort;
     const container = query.follow ? await this.#untilStarted(taskId, signal) : this.#o.containerOf(taskId);
     if (container === undefined) return;
     const attributes = this.#o.engine.find(container)?.logAttributes ?? {};
@@ -120,13 +137,30 @@ export class LogServer {
         const stderr = e.stream === 'stderr';
         lines.push(LogLine.create({ taskId, stderr, timeNs: e.timeNs.toString(), data: e.line, attributes }));
         bytes += e.line.length;
-        if (lines.length >= CHUNK_LINES || bytes >= CHUNK_BYTES) flush();
-        else timer ??= setTimeout(flush, FLUSH_MS);
+        if (lines.length >= CHUNK_LINES || bytes >= CHUNK_BYTES) {
+          flush();
+          await serving.pause?.over;
+          await this.#o.drained();
+        } else timer ??= setTimeout(flush, FLUSH_MS);
       }
     } finally {
       flush();
     }
   }
+}
+
+function pause(s: Serving): void {
+  if (s.pause || s.abort.signal.aborted) return;
+  let end = () => {};
+  const over = new Promise<void>((resolve) => {
+    end = resolve;
+  });
+  s.pause = { over, end };
+}
+
+function goOn(s: Serving): void {
+  s.pause?.end();
+  delete s.pause;
 }
 
 function optionsOf(q: LogQuery): LogOptions {

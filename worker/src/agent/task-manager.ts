@@ -17,6 +17,7 @@ import {
 } from '@swarmts/proto';
 import { ClusterVolumes } from '../csi/cluster-volumes.js';
 import type { CsiPlugins } from '../csi/csi-plugins.js';
+import type { ContainerInfo } from '../engine/container-api.js';
 import type { ContainerConfig } from '../engine/container-config.js';
 import type { ContainerEngine } from '../engine/engine-api.js';
 import { SharedJobs } from '../images/shared-jobs.js';
@@ -52,6 +53,10 @@ export interface NetworkReceiver {
   states(): readonly NetworkState[];
 }
 
+const NOTHING_YET = -1;
+/** So long the removal of a container is tried again when the node leaves the swarm. */
+const LEAVE_PATIENCE_MS = 30_000;
+
 export class TaskManager {
   readonly #o: TaskManagerOptions;
   readonly #file: AssignmentFile;
@@ -65,7 +70,11 @@ export class TaskManager {
   readonly #withdrawn = new Set<string>();
   readonly #waiting = new Map<string, () => void>();
   readonly #volumes: ClusterVolumes;
-  #sequence = -1;
+  /** Of the last assignments in this run. */
+  #sequence = NOTHING_YET;
+  /** How long what fails is tried again: for ever while the node is at work. */
+  #patienceMs = Number.POSITIVE_INFINITY;
+  #leavesSwarm = false;
 
   constructor(options: TaskManagerOptions) {
     this.#o = options;
@@ -111,6 +120,8 @@ export class TaskManager {
 
   /** False when increments were lost: the caller must ask for the full set. */
   apply(a: Assignments): boolean {
+    // What the managers put in the place of what is being removed would stay behind.
+    if (this.#leavesSwarm) return true;
     const complete = a.kind === AssignmentsKind.COMPLETE_SET;
     if (!complete && a.appliesTo !== this.#sequence) return false;
     this.#sequence = a.resultsIn;
@@ -171,6 +182,8 @@ export class TaskManager {
         config: (id) => this.#configs.get(id),
         volume: (id) => this.#volumes.placeOf(id),
       },
+      isCurrent: () => this.#sequence !== NOTHING_YET,
+      patienceMs: () => this.#patienceMs,
       volumesReady: (t, signal) => this.#volumes.ready(t, signal),
       report: (id, status) => {
         this.#o.report(id, status);
@@ -184,10 +197,11 @@ export class TaskManager {
   #usesVolume(id: string, path: string): boolean {
     const tasks = [...this.#runners.values()].filter((r) => r.status.state <= TaskState.RUNNING);
     if (tasks.some((r) => r.task.volumes.some((v) => v.volumeId === id))) return true;
-    const ended = (state: string) => state === 'exited' || state === 'dead';
+    // One that could not be started stays as it was created.
+    const ended = (c: ContainerInfo) => c.state === 'exited' || c.state === 'dead' || (c.state === 'created' && c.exit);
     const has = ({ mounts, devices = [] }: ContainerConfig) =>
       mounts.some((m) => m.source === path) || devices.some((d) => d.hostPath === path);
-    return this.#o.engine.list().some((c) => !ended(c.state) && has(c.config));
+    return this.#o.engine.list().some((c) => !ended(c) && has(c.config));
   }
 
   /** The managers say that these tasks may be stopped. */
@@ -233,6 +247,7 @@ export class TaskManager {
 
   /** Lets go of all tasks; their containers go on. */
   async close(): Promise<void> {
+    this.#patienceMs = 0;
     this.#volumes.close();
     for (const r of this.#runners.values()) r.close();
     await Promise.all([...this.#runners.values()].map((r) => r.done));
@@ -240,8 +255,10 @@ export class TaskManager {
     await this.#file.flushed();
   }
 
-  /** The node leaves the swarm: all tasks are stopped and removed. */
+  /** The node leaves the swarm: all tasks are stopped and removed, as far as that can be done, and none is taken any more. */
   async removeAll(): Promise<void> {
+    this.#leavesSwarm = true;
+    this.#patienceMs = LEAVE_PATIENCE_MS;
     for (const id of [...this.#runners.keys()]) this.#remove(id);
     await Promise.all(this.#leaving.values());
     await this.#volumes.removeAll();

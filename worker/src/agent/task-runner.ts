@@ -25,6 +25,8 @@ import { nextAction } from './task-machine.js';
 export interface TaskRunnerOptions {
   readonly engine: ContainerEngine;
   readonly files: TaskFiles;
+  /** The managers have said in this run what the node is to do. */
+  readonly isCurrent: () => boolean;
   /** Resolves when the task's cluster volumes are mounted. */
   readonly volumesReady: (task: Task, signal: AbortSignal) => Promise<void>;
   /** Pulls under way for tasks, by image and credentials. */
@@ -33,6 +35,8 @@ export interface TaskRunnerOptions {
   readonly clock: Clock;
   readonly log: Logger;
   readonly report: (taskId: string, status: TaskStatus) => void;
+  /** So long what fails while the container is taken down is tried again; then it stays. */
+  readonly patienceMs: () => number;
   /** Resolves when no node sends new connections to the task any more. */
   readonly withdrawn: (taskId: string) => Promise<void>;
 }
@@ -51,6 +55,10 @@ export class TaskRunner {
   #removed = false;
   #closed = false;
   #withdrawn = false;
+  /** Its container is ready to start: this run has made it, or looked after what an earlier one had made. */
+  #made = false;
+  /** On the monotonic clock. */
+  #failingSince: number | undefined;
   #wake: (() => void) | undefined;
   /** Ends what is under way when the desired state changes. */
   #interrupt = new AbortController();
@@ -132,21 +140,37 @@ export class TaskRunner {
   }
 
   async #prepare(): Promise<void> {
+    if (!this.#made && !this.#mayBegin()) return this.#sleep();
     if (this.#status.state < TaskState.PREPARING) this.#report(TaskState.PREPARING, 'preparing');
-    if (!this.#container() && !hasAllFiles(this.#task, this.#o.files)) return this.#sleep();
     const { signal } = this.#interrupt;
     try {
-      if (!this.#container()) {
-        await this.#pullImage(signal);
-        await this.#o.volumesReady(this.#task, signal);
-        if (signal.aborted) return;
-        await this.#create();
-      }
+      if (!this.#made) await this.#make(signal);
+      if (signal.aborted) return;
       this.#report(TaskState.READY, 'prepared');
     } catch (e) {
       if (signal.aborted) return;
       this.#report(TaskState.REJECTED, 'preparing', messageOf(e));
     }
+  }
+
+  /**
+   * What a restarted node finds in its file may be old, and has neither credentials nor the contents of secrets and configs: nothing is
+   * begun before the managers have spoken.
+   */
+  #mayBegin(): boolean {
+    return this.#o.isCurrent() && hasAllFiles(this.#task, this.#o.files);
+  }
+
+  /** The container with its volumes. One of an earlier run stays, unless the contents of its files are gone with that run. */
+  async #make(signal: AbortSignal): Promise<void> {
+    const left = this.#container();
+    const stays = left !== undefined && (left.state !== 'created' || (left.config.files ?? []).length === 0);
+    if (!left) await this.#pullImage(signal);
+    await this.#o.volumesReady(this.#task, signal);
+    if (signal.aborted) return;
+    if (left && !stays) await this.#o.engine.remove(left.id, { force: true, volumes: true });
+    if (!stays) await this.#create();
+    this.#made = true;
   }
 
   async #create(): Promise<void> {
@@ -189,6 +213,7 @@ export class TaskRunner {
   async #start(): Promise<void> {
     const container = this.#container();
     if (!container) return this.#report(TaskState.FAILED, 'starting', 'the container is gone');
+    if (container.state === 'created' && !this.#made) return this.#mayBegin() ? this.#takeUp() : this.#sleep();
     if (this.#status.state < TaskState.STARTING) this.#report(TaskState.STARTING, 'starting');
     try {
       if (container.state === 'created') await this.#o.engine.start(container.id);
@@ -205,6 +230,16 @@ export class TaskRunner {
       if (verdict === 'exited') return this.#ended(this.#o.engine.find(container.id)?.exit);
     }
     this.#report(TaskState.RUNNING, 'started');
+  }
+
+  /** A container that an earlier run has made and not started. */
+  async #takeUp(): Promise<void> {
+    const { signal } = this.#interrupt;
+    try {
+      await this.#make(signal);
+    } catch (e) {
+      if (!signal.aborted) this.#report(TaskState.FAILED, 'starting', messageOf(e));
+    }
   }
 
   /** Waits for the container to end, to turn unhealthy, or for a new desired state. */
@@ -289,8 +324,7 @@ export class TaskRunner {
       if (container) await this.#o.engine.stop(container.id);
       this.#report(TaskState.SHUTDOWN, 'shutdown', '', container && this.#o.engine.find(container.id)?.exit);
     } catch (e) {
-      this.#o.log.error('container was not stopped, trying again', { task: this.#task.id, error: e });
-      await this.#sleep(RETRY_MS);
+      await this.#retryLater('container was not stopped', e);
     }
   }
 
@@ -303,10 +337,18 @@ export class TaskRunner {
         await this.#o.engine.remove(container.id, { force: true, volumes: true });
         return;
       } catch (e) {
-        this.#o.log.error('container was not removed, trying again', { task: this.#task.id, error: e });
-        await this.#sleep(RETRY_MS);
+        await this.#retryLater('container was not removed', e);
       }
     }
+  }
+
+  async #retryLater(what: string, e: unknown): Promise<void> {
+    const { clock, log, patienceMs } = this.#o;
+    this.#failingSince ??= clock.monotonic();
+    const again = clock.monotonic() - this.#failingSince < patienceMs();
+    log.error(`${what}${again ? ', trying again' : ' and stays'}`, { task: this.#task.id, error: e });
+    if (again) await this.#sleep(RETRY_MS);
+    else this.#closed = true;
   }
 
   #container(): ContainerInfo | undefined {

@@ -20,7 +20,7 @@ import {
 } from '../engine/engine-bed.js';
 import type { PullProgress } from '../images/image-api.js';
 import type { BuildOptions, BuildRecord } from './build-api.js';
-import { BUILD_LABEL, BuildCommandError } from './run-step.js';
+import { BUILD_LABEL, BuildCommandError, KEPT } from './run-step.js';
 
 describe('a build', function () {
   this.timeout(60_000);
@@ -335,6 +335,10 @@ describe('a build', function () {
         build(`FROM BASE\nADD ${url}/nosuch /x\n`).catch(asInvalid),
         /failed to GET .*nosuch with status 404/,
       );
+      await fails(
+        build('FROM BASE\nADD http://127.0.0.1:1/file /x\n').catch(asInvalid),
+        /ADD failed: Get "http:\/\/127.0.0.1:1\/file": dial tcp 127.0.0.1:1: connect: connection refused/,
+      );
     } finally {
       server?.close();
       rmSync(dir, { recursive: true, force: true });
@@ -471,17 +475,20 @@ describe('a build', function () {
     await bed.engine.start(running);
     const waiting = await bed.engine.create({ ...containerConfig(base, ['true']), labels });
     const failed = (await runToEnd(bed.engine, { ...containerConfig(base, ['false']), labels })).id;
+    const done = (await runToEnd(bed.engine, { ...containerConfig(base, ['true']), labels })).id;
+    const kept = (await runToEnd(bed.engine, { ...containerConfig(base, ['true']), labels: { [BUILD_LABEL]: KEPT } }))
+      .id;
     const scratch = join(bed.dataRoot, 'build', 'half');
     mkdirSync(join(scratch, 'rootfs'), { recursive: true });
     execFileSync('mount', ['-t', 'tmpfs', 'tmpfs', join(scratch, 'rootfs')]);
     await bed.engine.close();
     const engine = await bed.open();
     assert.deepEqual(
-      [engine.find(running), engine.find(waiting), engine.find(failed)?.state],
-      [undefined, undefined, 'exited'],
+      [running, waiting, done, failed, kept].map((id) => engine.find(id)?.state),
+      [undefined, undefined, undefined, 'exited', 'exited'],
     );
     assert.deepEqual(readdirSync(join(bed.dataRoot, 'build')), []);
-    await engine.remove(failed, { force: true, volumes: true });
+    for (const id of [failed, kept]) await engine.remove(id, { force: true, volumes: true });
   });
 
   it('stops at once when nobody wants it any more', async () => {
@@ -505,7 +512,12 @@ describe('a build', function () {
       'FROM BASE\nCOPY nosuch /x',
       /COPY failed: file not found in build context or excluded by .dockerignore: stat nosuch/,
     ],
-    ['FROM BASE\nCOPY ../../etc/passwd /x', /stat etc\/passwd: file does not exist/],
+    [
+      'FROM BASE\nCOPY ../../etc/passwd /x',
+      /COPY failed: forbidden path outside the build context: ..\/..\/etc\/passwd \(\)/,
+    ],
+    ['FROM BASE\nADD a/../../x /x', /ADD failed: forbidden path outside the build context: a\/..\/..\/x \(\)/],
+    ['FROM BASE\nCOPY ../* /x', /no source files were specified/],
     ['FROM BASE\nCOPY *.nosuch /x', /COPY failed: no source files were specified/],
     ['FROM BASE\nCOPY Dockerfile Dockerfile /x', /must be a directory and end with a \//],
     ['FROM BASE\nCOPY only', /COPY requires at least two arguments/],
@@ -519,6 +531,7 @@ describe('a build', function () {
     ['FROM scratch', /No image was generated/],
     ['FROM scratch\nRUN true', /nothing to run in/],
     ['FROM BASE\nRUN ["/nosuch"]', /no such file|not found|executable/],
+    ['FROM a AS b\nFROM c AS B', /b stage name already used/],
     ['FROM a b', /FROM requires either one or three arguments/],
   ] as const) {
     it(`refuses ${JSON.stringify(file)}`, async () => {

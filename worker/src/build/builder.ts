@@ -6,7 +6,7 @@
 import { mkdir, readdir, rm } from 'node:fs/promises';
 import { join, posix } from 'node:path';
 import ignore from '@balena/dockerignore';
-import { newHexId, SwarmtsError } from '@swarmts/lib';
+import { type Logger, newHexId, SwarmtsError } from '@swarmts/lib';
 import { familiarString, parseReference } from '@swarmts/proto';
 import type { ContainerEngine } from '../engine/engine-api.js';
 import type { HelperApi } from '../helper/helper-api.js';
@@ -24,7 +24,7 @@ import type { BuildOptions } from './build-api.js';
 import { BUILD_MAIN, type BuildChildRequest } from './build-request.js';
 import { type Instruction, parseDockerfile, parseInstruction } from './dockerfile.js';
 import { checkInstruction } from './instruction-check.js';
-import { BUILD_LABEL } from './run-step.js';
+import { BUILD_LABEL, KEPT } from './run-step.js';
 import { buildStage, type StageResult } from './stage-builder.js';
 import { planStages, type StagePlan } from './stage-plan.js';
 
@@ -68,10 +68,18 @@ export async function sweepBuilds(root: string, helper: HelperApi): Promise<void
 }
 
 /** Removes the containers of builds that were cut short. Those of failed steps are kept for whoever wants to look. */
-export async function removeLeftContainers(engine: Pick<ContainerEngine, 'list' | 'remove'>): Promise<void> {
+export async function removeLeftContainers(
+  engine: Pick<ContainerEngine, 'list' | 'remove'>,
+  logger: Logger,
+): Promise<void> {
   for (const c of engine.list()) {
-    if (BUILD_LABEL in c.config.labels && c.state !== 'exited') {
-      await engine.remove(c.id, { force: true, volumes: true });
+    const label = c.config.labels[BUILD_LABEL];
+    if (label === undefined) continue;
+    const hasDone = c.state === 'exited' && c.exit?.exitCode === 0;
+    if (c.state !== 'exited' || (hasDone && label !== KEPT)) {
+      await engine
+        .remove(c.id, { force: true, volumes: true })
+        .catch((error: unknown) => logger.error('a container of a build is left', { container: c.id, error }));
     }
   }
 }

@@ -22,7 +22,10 @@ export function selectSources(root: string, patterns: readonly string[], owners:
 
 function matchesOf(root: string, pattern: string): SelectedSource[] {
   const clean = cleaned(pattern);
-  const paths = /[*?[\\]/.test(clean) ? globbed(root, clean) : [clean];
+  const isGlob = /[*?[\\]/.test(pattern);
+  if (clean === undefined && isGlob) return [];
+  if (clean === undefined) throw failed(`forbidden path outside the build context: ${pattern.replace(/^\/+/, '')} ()`);
+  const paths = isGlob ? globbed(root, clean) : [clean];
   return paths.map((path) => {
     const inside = resolveScoped(root, byteString(path), { followLast: true });
     const absolute = inside === '' ? root : `${root}/${inside}`;
@@ -33,12 +36,13 @@ function matchesOf(root: string, pattern: string): SelectedSource[] {
   });
 }
 
-/** Relative to the root; what climbs out of it stays at it. */
-function cleaned(pattern: string): string {
+/** Relative to the root; undefined for what climbs out of it. */
+function cleaned(pattern: string): string | undefined {
   const out: string[] = [];
   for (const part of pattern.split('/')) {
-    if (part === '..') out.pop();
-    else if (part !== '' && part !== '.') out.push(part);
+    if (part === '' || part === '.') continue;
+    if (part !== '..') out.push(part);
+    else if (out.pop() === undefined) return undefined;
   }
   return out.join('/');
 }

@@ -1,10 +1,11 @@
 /** ADD of an address: downloads one file. Its name is the last part of the path, its time the server's. Runs in the building child. */
 import { createWriteStream } from 'node:fs';
 import { mkdir, utimes } from 'node:fs/promises';
+import type { IncomingMessage } from 'node:http';
 import { join } from 'node:path';
-import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { messageOf, SwarmtsError } from '@swarmts/lib';
+import { SwarmtsError } from '@swarmts/lib';
+import { connectionFailure, HttpClient } from '../images/http-request.js';
 import { DiskBudget } from '../snapshots/disk-budget.js';
 import type { FetchedFile } from './build-request.js';
 
@@ -13,36 +14,34 @@ export async function fetchFile(address: string, directory: string): Promise<Fet
   if (name === '' || name === '.' || name === '..' || name.includes('/')) {
     throw new SwarmtsError('invalid-argument', `cannot determine filename from url: ${address}`);
   }
-  let response: Response;
+  const client = new HttpClient();
   try {
-    response = await fetch(address);
-  } catch (e) {
-    const cause = e instanceof Error && e.cause !== undefined ? e.cause : e;
-    throw new SwarmtsError('unavailable', `failed to GET ${address}: ${messageOf(cause)}`, { cause: e });
+    const response = await answerOf(client, address);
+    await mkdir(directory, { recursive: true, mode: 0o700 });
+    const path = join(directory, name);
+    const budget = new DiskBudget(directory);
+    const counted = async function* (chunks: AsyncIterable<Uint8Array>) {
+      for await (const chunk of chunks) {
+        budget.written(chunk.length);
+        yield chunk;
+      }
+    };
+    await pipeline(response, counted, createWriteStream(path, { flags: 'wx', mode: 0o600 }));
+    const modified = Date.parse(response.headers['last-modified'] ?? '');
+    const time = Number.isNaN(modified) ? 0 : modified / 1000;
+    await utimes(path, time, time);
+    return { name };
+  } finally {
+    client.close();
   }
-  if (!response.ok || response.body === null) {
-    throw new SwarmtsError(
-      'unavailable',
-      `failed to GET ${address} with status ${response.status} ${response.statusText}`,
-    );
-  }
-  await mkdir(directory, { recursive: true, mode: 0o700 });
-  const path = join(directory, name);
-  const budget = new DiskBudget(directory);
-  const counted = async function* (chunks: AsyncIterable<Uint8Array>) {
-    for await (const chunk of chunks) {
-      budget.written(chunk.length);
-      yield chunk;
-    }
-  };
-  // The types of the platform's streams and of Node's do not know each other.
-  await pipeline(
-    Readable.fromWeb(response.body as never),
-    counted,
-    createWriteStream(path, { flags: 'wx', mode: 0o600 }),
-  );
-  const modified = Date.parse(response.headers.get('last-modified') ?? '');
-  const time = Number.isNaN(modified) ? 0 : modified / 1000;
-  await utimes(path, time, time);
-  return { name };
+}
+
+async function answerOf(client: HttpClient, address: string): Promise<IncomingMessage> {
+  const response = await client.request({ url: new URL(address) }).catch((e: unknown) => {
+    throw new SwarmtsError('unavailable', `Get "${address}": ${connectionFailure(e)}`, { cause: e });
+  });
+  const { statusCode = 0, statusMessage = '' } = response;
+  if (statusCode >= 200 && statusCode < 300) return response;
+  response.destroy();
+  throw new SwarmtsError('unavailable', `failed to GET ${address} with status ${statusCode} ${statusMessage}`);
 }

@@ -10,6 +10,8 @@ import type { StageBuilder, StepPlan } from './stage-builder.js';
 
 /** Marks the containers of builds: one that runs when the engine is opened belongs to a build that is no more. */
 export const BUILD_LABEL = 'io.swarmts.build';
+/** Its value for a container that whoever builds wants to keep. */
+export const KEPT = 'kept';
 
 /** A command of the build failed; clients end with its exit code. */
 export class BuildCommandError extends SwarmtsError {
@@ -76,7 +78,7 @@ function containerFor(stage: StageBuilder, command: readonly string[], image: st
   return {
     name: `build-${randomBytes(6).toString('hex')}`,
     image,
-    labels: { [BUILD_LABEL]: '' },
+    labels: { [BUILD_LABEL]: options.remove ? '' : KEPT },
     entrypoint: [''],
     cmd: command,
     env: [...(config.Env ?? []), ...stage.argEnv, ...stage.predefinedEnv],

@@ -83,6 +83,7 @@ function stagesOf(instructions: readonly Instruction[], metaValues: ReadonlyMap<
     if (name !== '' && !/^[a-z][a-z0-9-_.]*$/.test(name)) {
       throw bad(`invalid name for build stage: "${words[2]}", name can't start with a number or contain symbols`);
     }
+    if (name !== '' && stages.some((s) => s.name === name)) throw bad(`${name} stage name already used`);
     const platform = expandWord(i.flags.get('platform') ?? '', metaValues, escapeChar);
     stages.push({ from: i, base, platform, name, instructions: [] });
   }

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { isSwarmtsError, SwarmtsError, silentLogger, systemClock } from '@swarmts/lib';
+import { type Clock, isSwarmtsError, SimulatedClock, SwarmtsError, silentLogger, systemClock } from '@swarmts/lib';
 import { Task, VolumeAssignment, VolumeInfo, VolumeSpec } from '@swarmts/proto';
 import { ClusterVolumes } from './cluster-volumes.js';
 import type { CsiPlugin } from './csi-plugin.js';
@@ -13,7 +13,13 @@ class Bed {
   readonly unpublished: string[] = [];
   inUse = false;
   failures = 0;
-  volumes = this.#open();
+  readonly #clock: Clock;
+  volumes: ClusterVolumes;
+
+  constructor(clock: Clock = systemClock) {
+    this.#clock = clock;
+    this.volumes = this.#open();
+  }
 
   #open(): ClusterVolumes {
     const act = async (call: string) => {
@@ -29,7 +35,7 @@ class Bed {
     return new ClusterVolumes({
       dir: this.dir,
       plugins: { plugin: () => plugin as unknown as CsiPlugin },
-      clock: systemClock,
+      clock: this.#clock,
       log: silentLogger,
       inUse: () => this.inUse,
       unpublished: (ids) => this.unpublished.push(...ids),
@@ -42,17 +48,28 @@ class Bed {
     await this.volumes.restore();
   }
 
-  assign(complete = false): void {
+  close(): void {
+    this.volumes.close();
+    rmSync(this.dir, { recursive: true, force: true });
+  }
+
+  /** What the next run would find. */
+  listed(): string[] {
+    const list = JSON.parse(readFileSync(join(this.dir, 'mounted.json'), 'utf8')) as { readonly id: string }[];
+    return list.map((v) => v.id).sort();
+  }
+
+  assign(complete = false, id = 'v'): void {
     const spec = VolumeSpec.create({ driver: { name: 'disk.csi', options: {} } });
     const info = VolumeInfo.create({ volumeId: 'disk-1' });
-    const v = VolumeAssignment.create({ id: 'v', spec, info, secrets: { k: 's' }, publishContext: { p: 'c' } });
+    const v = VolumeAssignment.create({ id, spec, info, secrets: { k: 's' }, publishContext: { p: 'c' } });
     this.volumes.apply({ complete, volumes: [v], removedVolumeIds: [] });
   }
   withdraw(complete = false): void {
     this.volumes.apply({ complete, volumes: [], removedVolumeIds: complete ? [] : ['v'] });
   }
-  ready(signal = new AbortController().signal): Promise<void> {
-    const volumes = [{ volumeId: 'v', source: 'data', target: '/d' }];
+  ready(signal = new AbortController().signal, id = 'v'): Promise<void> {
+    const volumes = [{ volumeId: id, source: 'data', target: '/d' }];
     return this.volumes.ready(Task.create({ volumes }), signal);
   }
   async until(what: string, check: () => boolean): Promise<void> {
@@ -68,10 +85,7 @@ describe('the cluster volumes of a node', () => {
   beforeEach(() => {
     bed = new Bed();
   });
-  afterEach(() => {
-    bed.volumes.close();
-    rmSync(bed.dir, { recursive: true, force: true });
-  });
+  afterEach(() => bed.close());
 
   it('are mounted once, when they were published and a task needs them', async () => {
     const ready = bed.ready();
@@ -132,6 +146,56 @@ describe('the cluster volumes of a node', () => {
     bed.withdraw();
     await bed.until('it is reported', () => bed.unpublished.length > 0);
     assert.deepEqual(bed.calls, [`${MOUNT} failed`, 'unmount disk-1']);
+  });
+
+  it('are all written down, also when many are mounted at once', async () => {
+    const { signal } = new AbortController();
+    const ids = Array.from({ length: 8 }, (_, i) => `v${i}`);
+    for (const id of ids) bed.assign(false, id);
+    let done = false;
+    const ready = Promise.all(ids.map((id) => bed.ready(signal, id))).then(() => {
+      done = true;
+    });
+    while (!done) {
+      const unfinished = readdirSync(bed.dir).filter((f) => f.startsWith('mounted.json.'));
+      // Several would replace each other in any order.
+      assert.ok(unfinished.length <= 1, unfinished.join(' '));
+      await new Promise((r) => setImmediate(r));
+    }
+    await ready;
+    assert.deepEqual(bed.listed(), ids);
+  });
+
+  it('are unmounted also when the record of them is lost', async () => {
+    bed.assign();
+    await bed.ready();
+    writeFileSync(join(bed.dir, 'mounted.json'), '[]');
+    await bed.reopen();
+    bed.assign(true);
+    bed.withdraw();
+    await bed.until('it is reported', () => bed.unpublished.length > 0);
+    assert.deepEqual(bed.calls, [MOUNT, 'unmount disk-1']);
+  });
+
+  it('stay behind when the node leaves and their plugin does not answer for half a minute', async () => {
+    const clock = new SimulatedClock();
+    bed.close();
+    bed = new Bed(clock);
+    bed.assign();
+    await bed.ready();
+    bed.failures = Number.POSITIVE_INFINITY;
+    let left = false;
+    const leaving = bed.volumes.removeAll().then(() => {
+      left = true;
+    });
+    for (let i = 0; i < 29; i++) {
+      await new Promise((r) => setImmediate(r));
+      await clock.advance(1_000);
+    }
+    assert.equal(left, false);
+    await clock.advance(1_000);
+    await leaving;
+    assert.deepEqual([bed.unpublished, bed.listed()], [[], ['v']]);
   });
 
   it('are tried again when they cannot be unmounted', async () => {

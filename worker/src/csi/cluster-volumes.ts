@@ -2,6 +2,7 @@
  * The cluster volumes of this node: mounts what the managers have published to it when a task needs it, and lets go of it
  * when they say so and no container has it any more. What is mounted is written down, so that a restarted agent finds it.
  */
+import { existsSync } from 'node:fs';
 import { mkdir, rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import {
@@ -15,12 +16,15 @@ import {
   writeFileAtomic,
 } from '@swarmts/lib';
 import type { Task, VolumeAssignment } from '@swarmts/proto';
+import { SerialLock } from '../engine/serial-lock.js';
 import type { NodePaths } from './csi-plugin.js';
 import type { CsiPlugins } from './csi-plugins.js';
 
 /** So long a task waits for its volumes, as in Swarm. */
 const READY_TIMEOUT_MS = 5 * 60_000;
 const USE_POLL_MS = 200;
+/** So long a node that leaves the swarm tries to unmount: a plugin that does not answer must not keep it. */
+const LEAVE_TIMEOUT_MS = 30_000;
 const RETRY = { initialMs: 500, maxMs: 30_000 };
 
 export interface ClusterVolumesOptions {
@@ -58,6 +62,7 @@ export class ClusterVolumes {
   /** The last thing that is done with each volume; the next one waits for it. */
   readonly #tails = new Map<string, Promise<void>>();
   readonly #waiting = new Set<() => void>();
+  readonly #saves = new SerialLock();
   #closed = false;
 
   constructor(options: ClusterVolumesOptions) {
@@ -85,6 +90,7 @@ export class ClusterVolumes {
     readonly removedVolumeIds: readonly string[];
   }): void {
     const leaving = new Set(a.removedVolumeIds);
+    const before = new Map(this.#assigned);
     if (a.complete) {
       this.#assigned.clear();
       for (const id of this.#mounted.keys()) leaving.add(id);
@@ -95,7 +101,7 @@ export class ClusterVolumes {
     }
     for (const id of leaving) {
       this.#assigned.delete(id);
-      void this.#queue(id, () => this.#leave(id));
+      void this.#queue(id, () => this.#leave(id, before.get(id)));
     }
     for (const wake of this.#waiting) wake();
   }
@@ -118,10 +124,22 @@ export class ClusterVolumes {
     for (const wake of this.#waiting) wake();
   }
 
-  /** The node leaves the swarm: everything is unmounted. */
+  /** The node leaves the swarm: everything is unmounted, except what resists. */
   async removeAll(): Promise<void> {
+    const before = new Map(this.#assigned);
     this.#assigned.clear();
-    await Promise.all([...this.#mounted.keys()].map((id) => this.#queue(id, () => this.#leave(id))));
+    const ids = new Set([...this.#mounted.keys(), ...before.keys()]);
+    const all = Promise.all([...ids].map((id) => this.#queue(id, () => this.#leave(id, before.get(id)))));
+    const late = new AbortController();
+    try {
+      await Promise.race([all, sleep(this.#o.clock, LEAVE_TIMEOUT_MS, late.signal)]);
+    } finally {
+      late.abort();
+      this.close();
+    }
+    for (const id of this.#mounted.keys()) {
+      this.#o.log.error('a volume stays mounted on a node that leaves', { volume: id, path: this.#paths(id).target });
+    }
   }
 
   async #untilAssigned(id: string, signal: AbortSignal): Promise<VolumeAssignment> {
@@ -166,27 +184,27 @@ export class ClusterVolumes {
 
   async #mount(v: VolumeAssignment): Promise<void> {
     const { spec, info } = v;
-    if (!spec || !info || this.#ready.has(v.id)) return;
-    const driver = spec.driver?.name ?? '';
-    const plugin = this.#o.plugins.plugin(driver);
+    const mounted = mountedAs(v);
+    if (!spec || !info || !mounted || this.#ready.has(v.id)) return;
+    const plugin = this.#o.plugins.plugin(mounted.driver);
     const paths = this.#paths(v.id);
     await mkdir(paths.staging, { recursive: true, mode: 0o700 });
     // Written down first: what was begun is undone, also after a failure or crash.
-    this.#mounted.set(v.id, { driver, csiId: info.volumeId });
+    this.#mounted.set(v.id, mounted);
     await this.#save();
     await plugin.mount({ spec, info, secrets: v.secrets }, v.publishContext, paths);
     this.#ready.add(v.id);
   }
 
   /** Until it has worked, or the volume is wanted again. */
-  async #leave(id: string): Promise<void> {
+  async #leave(id: string, assignment: VolumeAssignment | undefined): Promise<void> {
     const backoff = new Backoff({ ...RETRY, random: Math.random });
     const paths = this.#paths(id);
     for (;;) {
       while (this.#o.inUse(id, paths.target) && !this.#closed) await sleep(this.#o.clock, USE_POLL_MS);
       if (this.#closed || this.#assigned.has(id)) return;
       try {
-        await this.#unmount(id, paths);
+        await this.#unmount(id, paths, assignment);
         this.#o.unpublished([id]);
         return;
       } catch (e) {
@@ -196,8 +214,10 @@ export class ClusterVolumes {
     }
   }
 
-  async #unmount(id: string, paths: NodePaths): Promise<void> {
-    const m = this.#mounted.get(id);
+  async #unmount(id: string, paths: NodePaths, assignment: VolumeAssignment | undefined): Promise<void> {
+    // Its folder is older than any mount, and goes after it.
+    const unlisted = assignment && existsSync(join(this.#o.dir, id)) ? mountedAs(assignment) : undefined;
+    const m = this.#mounted.get(id) ?? unlisted;
     if (!m) return;
     this.#ready.delete(id);
     await this.#o.plugins.plugin(m.driver).unmount(m.csiId, paths);
@@ -211,9 +231,15 @@ export class ClusterVolumes {
     return { staging: join(this.#o.dir, id, 'stage'), target: join(this.#o.dir, id, 'mount') };
   }
 
-  async #save(): Promise<void> {
-    await mkdir(this.#o.dir, { recursive: true, mode: 0o700 });
-    const list = [...this.#mounted].map(([id, m]) => ({ id, ...m }));
-    await writeFileAtomic(this.#file, `${JSON.stringify(list)}\n`);
+  /** One after the other, lest an older list comes last. */
+  #save(): Promise<void> {
+    return this.#saves.run(async () => {
+      const list = [...this.#mounted].map(([id, m]) => ({ id, ...m }));
+      await writeFileAtomic(this.#file, `${JSON.stringify(list)}\n`);
+    });
   }
+}
+
+function mountedAs({ spec, info }: VolumeAssignment): Mounted | undefined {
+  return spec && info && { driver: spec.driver?.name ?? '', csiId: info.volumeId };
 }

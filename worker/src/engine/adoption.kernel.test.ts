@@ -1,7 +1,18 @@
 /** What an engine finds when it is opened again after a clean close, a crash or a reboot. Needs root. */
 import assert from 'node:assert/strict';
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, utimesSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
+import type { HelperApi } from '../helper/helper-api.js';
+import type { ImageConfig } from '../images/image-api.js';
 import { identifyProcess } from '../runtime/process-identity.js';
 import type { ContainerConfig } from './container-config.js';
 import { busyboxLayer, containerConfig, EngineBed, eventually, outputOf, TestRegistry } from './engine-bed.js';
@@ -113,6 +124,41 @@ describe('an engine that is opened again', function () {
     assert.ok(identifyProcess(process.pid), 'this process lives');
   });
 
+  it('goes on without a container whose record nobody can read, and leaves it as it is', async () => {
+    const good = await started(['sleep', '1000']);
+    const broken = await bed.engine.create(containerConfig(image, ['true']));
+    await bed.engine.close();
+    const text = readFileSync(data(broken, 'state.json'), 'utf8');
+    writeFileSync(data(broken, 'state.json'), text.slice(0, 100));
+    await bed.open();
+    assert.deepEqual([bed.engine.find(good)?.state, bed.engine.find(broken)], ['running', undefined]);
+    await bed.engine.close();
+    writeFileSync(data(broken, 'state.json'), text);
+    await bed.open();
+    assert.equal(bed.engine.find(broken)?.state, 'created');
+    await bed.engine.remove(broken, { force: true, volumes: true });
+    await bed.engine.stop(good, 0);
+  });
+
+  it('lets a container go on that was paused for a commit, and no other', async () => {
+    const [committed, paused] = [await started(['sleep', '1000']), await started(['sleep', '1000'])];
+    await bed.engine.pause(paused);
+    const record = () => readFileSync(data(committed, 'state.json'), 'utf8');
+    let during = '';
+    const config = (c: ImageConfig) => {
+      during = record();
+      return c;
+    };
+    await bed.engine.commit(committed, { name: '', author: '', comment: '', pause: true, config });
+    await bed.engine.pause(committed);
+    await bed.engine.close();
+    // As if it had ended then.
+    writeFileSync(data(committed, 'state.json'), during);
+    await bed.open();
+    assert.deepEqual([bed.engine.find(committed)?.state, bed.engine.find(paused)?.state], ['running', 'paused']);
+    for (const id of [committed, paused]) await bed.engine.remove(id, { force: true, volumes: true });
+  });
+
   it('kills a container whose monitor died', async () => {
     const open = await started(['sleep', '1000']);
     const closed = await started(['sleep', '1000']);
@@ -162,6 +208,42 @@ describe('an engine that is opened again', function () {
     assert.equal(existsSync(join(bed.execRoot, 'netns', id)), false);
   });
 
+  it('starts nothing again before it has swept what was left', async () => {
+    const id = await started(['false'], { networkMode: 'local', restart: { name: 'always', maxRetries: 0 } });
+    const isWaiting = () => {
+      const { state, restartCount = 0 } = bed.engine.find(id) ?? {};
+      return state === 'restarting' && restartCount >= 3;
+    };
+    await eventually(isWaiting, 'the container waits to be started again');
+    await bed.engine.close();
+    const left = join(bed.execRoot, 'netns', '3'.repeat(64));
+    writeFileSync(left, '');
+    const order: string[] = [];
+    const attach = bed.network.attach.bind(bed.network);
+    bed.network.attach = (...args) => {
+      order.push('started');
+      return attach(...args);
+    };
+    const helper: HelperApi = new Proxy<HelperApi>(bed.helper, {
+      get: (target, name) => {
+        if (name === 'detachLocal')
+          return async (path: string) => {
+            if (path !== left) return target.detachLocal(path);
+            await new Promise((resolve) => setTimeout(resolve, 300));
+            rmSync(left);
+            order.push('swept');
+          };
+        const value: unknown = Reflect.get(target, name, target);
+        return typeof value === 'function' ? value.bind(target) : value;
+      },
+    });
+    await bed.open({ helper });
+    await eventually(() => order.includes('started'), 'the container is started again');
+    bed.network.attach = attach;
+    await bed.engine.remove(id, { force: true, volumes: true });
+    assert.deepEqual(order.slice(0, 2), ['swept', 'started']);
+  });
+
   it('sweeps what was half made', async () => {
     await bed.engine.close();
     const garbage = [
@@ -170,6 +252,7 @@ describe('an engine that is opened again', function () {
       join(bed.dataRoot, 'overlay', 'tmp-123', 'diff'),
       join(bed.dataRoot, 'images', 'tmp', 'partial'),
       join(bed.dataRoot, 'volumes', '.removing-1', '_data'),
+      join(bed.execRoot, 'attach', 'files-123', 'stdin'),
     ];
     for (const path of garbage) mkdirSync(path, { recursive: true });
     const unnamed = join(bed.dataRoot, 'images', 'blobs', 'sha256', '2'.repeat(64));

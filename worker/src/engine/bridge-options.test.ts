@@ -5,6 +5,9 @@ import { Driver, Network } from '@swarmts/proto';
 import { boundPorts, checkBridgeOptions } from './bridge-options.js';
 
 const BINDING = 'com.docker.network.bridge.host_binding_ipv4';
+const HOST_ADDRESS = 'com.docker.network.host_ipv4';
+const PREFIX = 'com.docker.network.container_iface_prefix';
+const MODE = 'com.docker.network.bridge.gateway_mode_ipv';
 const MASQUERADE = 'com.docker.network.bridge.enable_ip_masquerade';
 
 describe('options of bridge networks', () => {
@@ -25,13 +28,33 @@ describe('options of bridge networks', () => {
   it('are refused where they are no addresses, or cannot be kept', () => {
     const refused = (options: Record<string, string>, code: 'invalid-argument' | 'unsupported', why: RegExp) =>
       assert.throws(
-        () => checkBridgeOptions(options),
+        () => checkBridgeOptions(options, false),
         (e) => isSwarmtsError(e, code) && why.test(e.message),
       );
     refused({ [BINDING]: 'nope' }, 'invalid-argument', /host_binding_ipv4 value: nope \(nil ip\)/);
     for (const off of ['false', '0', 'F'])
       refused({ [MASQUERADE]: off }, 'unsupported', /under the addresses of their node.*--internal/);
-    checkBridgeOptions({ [BINDING]: '192.0.2.1', [MASQUERADE]: 'true' });
-    checkBridgeOptions({});
+    checkBridgeOptions({ [BINDING]: '192.0.2.1', [MASQUERADE]: 'true' }, false);
+    checkBridgeOptions({}, false);
+    refused({ [HOST_ADDRESS]: 'x' }, 'invalid-argument', /host_ipv4 value: x \(nil ip\)/);
+    refused({ [HOST_ADDRESS]: '192.0.2.1' }, 'unsupported', /host_ipv4 is not supported/);
+    refused({ [PREFIX]: 'much-too-long-one' }, 'invalid-argument', /container_iface_prefix "much.*more than 15 bytes/);
+    refused({ [PREFIX]: 'a/b' }, 'invalid-argument', /characters/);
+  });
+
+  it('say how containers are reached from outside, as far as that can be kept', () => {
+    for (const family of ['4', '6']) {
+      const mode = (value: string, internal = false) => checkBridgeOptions({ [`${MODE}${family}`]: value }, internal);
+      mode('nat');
+      mode('isolated', true);
+      assert.throws(() => mode('isolated'), /'isolated' can only be used for an internal network/);
+      assert.throws(() => mode('bridged'), /gateway_mode_ipv. value: bridged \(unknown gateway mode bridged\)/);
+      assert.throws(() => mode(''), /unknown gateway mode/);
+      for (const direct of ['routed', 'nat-unprotected'])
+        assert.throws(
+          () => mode(direct),
+          (e) => isSwarmtsError(e, 'unsupported') && /published ports alone/.test(e.message),
+        );
+    }
   });
 });

@@ -69,6 +69,8 @@ export interface ContainerInfo {
   readonly createdAtMs: number;
   readonly startedAtMs: number;
   readonly exit?: ExitInfo;
+  /** It ran out of memory since it was started the last time. */
+  readonly oomKilled: boolean;
   /** 'none' when there is no health check, or it has not been started; 'unhealthy' when it has ended. */
   readonly health: 'none' | 'starting' | 'healthy' | 'unhealthy';
   /** The last probes, oldest first; only with a health check. */

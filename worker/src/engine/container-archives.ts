@@ -14,10 +14,8 @@ import { rootfsPaths } from '../snapshots/rootfs.js';
 import { lookUpUser } from './container-bundle.js';
 import { emptyMountsOf } from './container-commit.js';
 import type { ContainerCore } from './container-core.js';
-import { bareRoot, fillVolumes, lowerOf, runningRoot, stoppedRoot } from './container-files.js';
-import { releaseVolumes } from './container-teardown.js';
+import { bareRoot, fillVolumes, lowerOf, runningRoot, withStoppedRoot } from './container-files.js';
 import { idsOf } from './container-userns.js';
-import { unmountImages } from './image-mounts.js';
 
 const CHANGES_MAIN = fileURLToPath(new URL('../files/changes-main.js', import.meta.url));
 
@@ -110,12 +108,7 @@ export class ContainerArchives {
         await fillVolumes(this.#core.context, this.#core.record, this.#core.paths);
         await this.#core.change({ volumesFilled: true });
       }
-      try {
-        return await work(await stoppedRoot(this.#core.context, this.#core.record, this.#core.paths, mounted));
-      } finally {
-        await releaseVolumes(this.#core.context, this.#core.record);
-        await unmountImages(this.#core.context, this.#core.record, this.#core.paths);
-      }
+      return withStoppedRoot(this.#core.context, this.#core.record, this.#core.paths, mounted, work);
     });
   }
 

@@ -29,6 +29,7 @@ import { tmpfsOptions } from '../runtime/tmpfs-options.js';
 import { type ResolvedUser, resolveUser } from '../runtime/user-lookup.js';
 import type { LayerStore } from '../snapshots/layer-store.js';
 import { mountRootfs, rootfsPaths } from '../snapshots/rootfs.js';
+import { readScopedText } from '../snapshots/scoped-file.js';
 import { byteString, bytesOf, kindOf, resolveScoped } from '../snapshots/scoped-path.js';
 import { makeWorkingDir } from '../snapshots/working-dir.js';
 import { type IdMaps, ownerOnHost, ROOT } from '../userns/id-map.js';
@@ -260,11 +261,16 @@ export function lookUpUser(rootfs: string, user: string, groups: readonly string
   return resolveUser(user, groups, readInside(rootfs, '/etc/passwd'), readInside(rootfs, '/etc/group'));
 }
 
+/** More than any list of users that is meant as one. */
+const MAX_USERS_BYTES = 8 << 20;
+
+/** Of a tree that the image, or a process in it, has filled: a pipe or a device there must not be waited for. */
 function readInside(rootfs: string, path: string): string {
   const root = byteString(rootfs);
   const inside = resolveScoped(root, path, { followLast: true });
   try {
-    return readFileSync(bytesOf(`${root}/${inside}`), 'utf8');
+    if (kindOf(`${root}/${inside}`) === 'directory') return '';
+    return readScopedText(rootfs, path, MAX_USERS_BYTES) ?? '';
   } catch (e) {
     if (errnoOf(e) === 'ENOENT' || errnoOf(e) === 'ENOTDIR' || errnoOf(e) === 'EISDIR') return '';
     throw e;
@@ -285,7 +291,7 @@ function writeEtcFiles(context: BundleContext, request: BundleRequest): OciMount
   const shared = request.network.kind === 'host';
   const fqdn = config.domainname ? `${record.hostname}.${config.domainname}` : undefined;
   const own = attachment && {
-    address: attachment.address,
+    address: attachment.address || (attachment.networks?.[0]?.ipv6Address ?? ''),
     gateway: context.hostGateway ?? attachment.gateway,
     names: [...(fqdn ? [fqdn] : []), record.hostname],
   };

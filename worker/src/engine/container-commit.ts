@@ -61,7 +61,7 @@ export async function commitContainer(
 
 /** As Docker: what cannot be paused, because it has just ended, is committed all the same. */
 function pausedNow(container: Container): Promise<boolean> {
-  return container.pause().then(
+  return container.pause(true).then(
     () => true,
     () => false,
   );

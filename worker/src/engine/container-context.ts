@@ -35,6 +35,8 @@ export interface ContainerContext extends EngineRoots {
   readonly linkedTo: (record: ContainerRecord, strict: boolean) => readonly LinkedContainer[];
   /** The same, by their names. */
   readonly linksOf: (record: ContainerRecord) => readonly ContainerLink[];
+  /** What an earlier daemon left is swept: until then nothing is made that could be taken for it. */
+  readonly swept: Promise<void>;
   /** A container that is to be removed when it ends has ended. */
   readonly autoRemove: (id: string) => void;
   readonly emit: (action: string, record: ContainerRecord, attributes?: Readonly<Record<string, string>>) => void;

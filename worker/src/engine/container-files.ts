@@ -1,5 +1,6 @@
 /** Where the files of a container are, whether it runs or not, for those who copy them in or out. */
 import { mkdirSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { BindRequest, RootRequest } from '../files/files-request.js';
 import { mountLabel } from '../runtime/security-labels.js';
@@ -10,9 +11,9 @@ import type { ContainerContext } from './container-context.js';
 import type { ContainerPaths } from './container-paths.js';
 import type { ContainerRecord } from './container-record.js';
 import { acquireVolumes } from './container-start.js';
-import { tearDown } from './container-teardown.js';
+import { attempt, releaseVolumes, tearDown } from './container-teardown.js';
 import { idsOf } from './container-userns.js';
-import { mountImages } from './image-mounts.js';
+import { mountImages, unmountImages } from './image-mounts.js';
 
 /** As the processes of a running container see it. */
 export function runningRoot(record: ContainerRecord): RootRequest {
@@ -24,8 +25,28 @@ export function bareRoot(paths: ContainerPaths): RootRequest {
   return { kind: 'directory', path: rootfsPaths(paths.container).target };
 }
 
-/** Of a container that does not run. Whoever uses it keeps the container from starting and releases its volumes. */
-export async function stoppedRoot(
+/** What `work` does with the files of a container that does not run. Whoever calls keeps the container from starting meanwhile. */
+export async function withStoppedRoot<T>(
+  context: ContainerContext,
+  record: ContainerRecord,
+  paths: ContainerPaths,
+  withVolumes: boolean,
+  work: (root: RootRequest) => Promise<T>,
+): Promise<T> {
+  const mounts = withVolumes && record.mounts.some((m) => m.type === 'volume' || m.image);
+  // The mark of a start, so that whoever finds it after a crash unmounts what is mounted. It may be there already.
+  const marks = mounts && mkdirSync(paths.bundle, { recursive: true, mode: 0o700 }) !== undefined;
+  try {
+    return await work(await stoppedRoot(context, record, paths, withVolumes));
+  } finally {
+    const released = mounts && (await releaseVolumes(context, record));
+    const unmounted =
+      released && (await attempt(context, record, 'unmount the images', () => unmountImages(context, record, paths)));
+    if (marks && unmounted) await rm(paths.bundle, { recursive: true, force: true });
+  }
+}
+
+async function stoppedRoot(
   context: ContainerContext,
   record: ContainerRecord,
   paths: ContainerPaths,

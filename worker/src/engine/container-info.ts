@@ -35,6 +35,7 @@ export function describeContainer(record: ContainerRecord, now: Circumstances): 
     createdAtMs: record.createdAtMs,
     startedAtMs: record.startedAtMs,
     ...(exit ? { exit } : {}),
+    oomKilled: exit?.oomKilled ?? record.oomTold ?? false,
     health: health?.status ?? 'none',
     ...(healthCheck ? { healthConfig: healthCheck.config } : {}),
     ...(health ? { healthLog: health.log, healthFailingStreak: health.failingStreak } : {}),

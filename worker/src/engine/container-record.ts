@@ -44,6 +44,10 @@ export interface ContainerRecord {
   readonly healthCheck?: { readonly config: HealthConfig; readonly shell?: readonly string[] };
   /** The last health that was reported since it was started. */
   readonly health?: HealthState;
+  /** It is paused until the engine has done what it paused it for: an engine that was cut off lets it go on. */
+  readonly pausedByEngine?: boolean;
+  /** It has run out of memory since it was started, and that was told. */
+  readonly oomTold?: boolean;
   /** Only while it runs. */
   readonly process?: RunningProcess;
   readonly network?: NetworkAttachment;

@@ -23,10 +23,10 @@ import { describeContainer } from './container-info.js';
 import type { LinkedNames } from './container-links.js';
 import { ContainerMoments } from './container-moments.js';
 import { ContainerNetworks } from './container-networks.js';
+import { noteFrozen, tellOom } from './container-observations.js';
 import { ContainerProcesses } from './container-processes.js';
 import { type ContainerRecord, saveRecord } from './container-record.js';
 import { createProcess, StartError } from './container-start.js';
-import { isFrozen } from './container-stats.js';
 import { eraseContainer, killMonitor, SIGKILL, tearDown } from './container-teardown.js';
 import { liftCpuQuota } from './cpu-quota.js';
 import { HealthMonitor } from './health-monitor.js';
@@ -216,14 +216,15 @@ export class Container {
     });
   }
 
-  async pause(): Promise<void> {
+  /** `byEngine`: until it is resumed, or the engine begins anew. */
+  async pause(byEngine = false): Promise<void> {
     await this.#core.lock.run(async () => {
       if (this.#core.record.state === 'paused')
         throw new SwarmtsError('conflict', `container ${this.#core.id} is already paused`);
       if (this.#core.record.state === 'restarting') throw isRestarting(this.#core.id);
       if (this.#core.record.state !== 'running') throw notRunning(this.#core.id);
       await this.#core.context.runtime.pause(this.#core.id);
-      await this.#core.change({ state: 'paused' });
+      await this.#core.change({ state: 'paused', pausedByEngine: byEngine });
       this.#core.emit('pause');
     });
   }
@@ -300,7 +301,7 @@ export class Container {
     } else {
       // A start that is under way counts as running.
       await untilAborted(this.#core.lock.idle(), signal);
-      if (this.#core.isActive) await untilAborted(this.#untilEnded(), signal);
+      if (this.#core.isActive) await this.#moments.ended.next(signal);
     }
     const exit = this.#core.record.exit ?? { exitCode: 0, oomKilled: false, error: '', finishedAtMs: 0 };
     // Why one did not start is told to who has started it; its removal was no failure.
@@ -316,9 +317,13 @@ export class Container {
     });
   }
 
-  /** Looks after the monitor: one that is gone without an exit file takes its container with it. */
+  /** Looks after the monitor: one that is gone without an exit file takes its container with it; others tell of want of memory. */
   async checkMonitor(): Promise<void> {
-    if (!this.#core.isRunning || isAlive(this.#core.record.process?.monitor)) return;
+    if (!this.#core.isRunning) return;
+    if (isAlive(this.#core.record.process?.monitor)) {
+      await tellOom(this.#core);
+      return;
+    }
     await this.#core.lock.run(async () => {
       if (!this.#core.isRunning || isAlive(this.#core.record.process?.monitor)) return;
       await this.#finishWithoutMonitor();
@@ -341,18 +346,12 @@ export class Container {
       if (exit) await this.#finish({ ...exit, error: '' });
       else if (!isAlive(this.#core.record.process?.monitor)) await this.#finishWithoutMonitor();
       else {
-        await this.#noteFrozen();
+        await noteFrozen(this.#core);
+        if (this.#core.record.state === 'paused' && this.#core.record.pausedByEngine) await this.#resumeProcesses();
         await this.#core.context.runtime.resumeStart(this.#core.id);
         this.#watchHealth();
       }
     });
-  }
-
-  /** A daemon that died between freezing and writing it down. What is frozen does not even die from SIGKILL. */
-  async #noteFrozen(): Promise<void> {
-    const frozen = isFrozen(this.#core.context.cgroupMounts, cgroupOf(this.#core.context.bundle, this.#core.record));
-    const state = frozen ? 'paused' : 'running';
-    if (frozen !== undefined && state !== this.#core.record.state) await this.#core.change({ state });
   }
 
   /** Kills a container that cannot go on; `reason` becomes its error. */
@@ -372,6 +371,8 @@ export class Container {
     await this.#forwarding.close();
     await this.#health?.stop();
     await this.#core.lock.idle();
+    // An end that was under way.
+    this.#restartTimer.cancel();
     await this.#health?.stop();
   }
 
@@ -395,7 +396,14 @@ export class Container {
     );
     // From here on they live on their tmpfs alone.
     this.#files = undefined;
-    const { exit: _exit, network: _network, health: _health, stoppedByUser: _by, ...kept } = this.#core.record;
+    const {
+      exit: _exit,
+      network: _network,
+      health: _health,
+      stoppedByUser: _by,
+      oomTold: _oom,
+      ...kept
+    } = this.#core.record;
     const started: ContainerRecord = {
       ...kept,
       state: 'running',
@@ -458,7 +466,8 @@ export class Container {
   /** The container has ended. The network goes first, so that whoever waits may reuse its ports. */
   async #finish(how: MonitoredExit & { readonly error: string }): Promise<void> {
     const { network, logger, bundle, clock } = this.#core.context;
-    const oomKilled = wasOomKilled(this.#core.paths.bundle, cgroupOf(bundle, this.#core.record));
+    const oomKilled =
+      this.#core.record.oomTold || wasOomKilled(this.#core.paths.bundle, cgroupOf(bundle, this.#core.record));
     await this.#core.guarded('detach the network', () => network.detach(this.#core.id));
     await this.#health?.stop();
     this.#health = undefined;
@@ -475,7 +484,7 @@ export class Container {
       this.#core.set({ ...ran, ...ended });
       logger.error('cannot save the state of a container', { container: ran.id, error: e });
     }
-    if (oomKilled) this.#core.emit('oom');
+    if (oomKilled && !ran.oomTold) this.#core.emit('oom');
     const seconds = Math.max(0, Math.round((exit.finishedAtMs - ran.startedAtMs) / 1000));
     this.#core.emit('die', { exitCode: String(how.exitCode), execDuration: String(seconds) });
     this.#core.context.emitUses(networkChanges(ran, undefined));
@@ -494,10 +503,11 @@ export class Container {
   }
 
   #startAgain(): void {
-    const work = this.#core.lock.run(async () => {
+    const again = async () => {
       const { state, restartCount = 0 } = this.#core.record;
       if (state === 'restarting') await this.#startOrAbandon(restartCount + 1);
-    });
+    };
+    const work = this.#core.context.swept.then(() => this.#core.lock.run(again));
     work.catch((e: unknown) => {
       this.#core.context.logger.error('cannot restart a container', { container: this.#core.id, error: messageOf(e) });
     });

@@ -39,6 +39,9 @@ const OPERATIONS = {
   restart: async (engine: ContainerEngine) => engine.restart(CRASH_NAME, 0),
   pause: async (engine: ContainerEngine) => engine.pause(CRASH_NAME),
   pull: async (engine: ContainerEngine, image: string) => void (await engine.images.pull(image, {})),
+  copy: async (engine: ContainerEngine) => {
+    for await (const _ of engine.readArchive(CRASH_NAME, '/data'));
+  },
   remove: async (engine: ContainerEngine) => engine.remove(CRASH_NAME, { force: true, volumes: true }),
 } as const;
 

@@ -119,6 +119,26 @@ describe('a kill at every step', function () {
   });
 
   for (const victim of ['daemon', 'helper'] as const) {
+    it(`of copying out of a container that does not run, with the ${victim} as the victim`, async () => {
+      const volume = { name: 'crash-volume', options: { type: 'tmpfs', device: 'tmpfs' } };
+      const mounts = [{ type: 'volume', source: volume.name, target: '/data', readOnly: false }] as const;
+      let kills = 0;
+      for (let at = 1; at <= MOST_CALLS; at += STRIDE) {
+        const { mountpoint } = await bed.engine.volumes.create(volume);
+        await bed.engine.create(containerConfig(image, ['sleep', '1000'], { name: CRASH_NAME, mounts }));
+        await bed.engine.close();
+        const when = at % 2 === 0 ? 'before' : 'after';
+        const hit = struck({ operation: 'copy', at, when, victim });
+        await bed.open();
+        const where = `copy, ${victim} ${when} call ${at}`;
+        assert.ok(!readFileSync('/proc/self/mountinfo', 'utf8').includes(mountpoint), `${where}: it is unmounted`);
+        await recover(where);
+        if (!hit) break;
+        kills++;
+      }
+      assert.ok(kills > 0 && kills < MOST_CALLS / STRIDE, `${kills} kills`);
+    });
+
     for (const operation of ['start', 'stop', 'restart', 'pause', 'remove'] as const) {
       it(`of ${operation}, with the ${victim} as the victim`, async () => {
         for (let at = 1; at <= MOST_CALLS; at++) {

@@ -304,6 +304,29 @@ describe('the container engine', function () {
       assert.ok(events.includes('oom'));
     });
 
+    it('tells that it wants memory as soon as it does, and once', async () => {
+      const resources = {
+        nanoCpus: 0,
+        memoryBytes: 8 << 20,
+        memoryReservationBytes: 0,
+        memorySwapBytes: 8 << 20,
+        pidsLimit: 0,
+      };
+      const events: string[] = [];
+      const unsubscribe = bed.engine.onEvent((e) => events.push(e.action));
+      const child = 'dd if=/dev/zero of=/dev/null bs=64M; exec sleep 1000';
+      const id = await bed.engine.create(containerConfig(image, ['sh', '-c', child], { resources }));
+      await bed.engine.start(id);
+      await eventually(() => events.includes('oom'), 'the container has told of it');
+      assert.deepEqual([bed.engine.find(id)?.state, bed.engine.find(id)?.oomKilled], ['running', true]);
+      await bed.engine.kill(id, 'KILL');
+      const exit = await bed.engine.wait(id);
+      unsubscribe();
+      assert.deepEqual([exit.oomKilled, events.filter((a) => a === 'oom').length], [true, 1]);
+      await bed.engine.start(id);
+      assert.equal(bed.engine.find(id)?.oomKilled, false);
+    });
+
     it('has its names in /etc and the name servers of the engine', async () => {
       const { output } = await run('hostname; cat /etc/hostname /etc/hosts /etc/resolv.conf', {
         hostname: 'box',

@@ -2,7 +2,15 @@
  * The container engine: names and ids in front of the containers, and what only makes sense over all of them. Everything
  * about one container is in container.ts, about opening and re-adopting in open-engine.ts.
  */
-import { type Clock, isSwarmtsError, type Logger, messageOf, SwarmtsError } from '@swarmts/lib';
+import {
+  type Clock,
+  isSwarmtsError,
+  type Logger,
+  messageOf,
+  SwarmtsError,
+  streamUnderSignals,
+  underSignals,
+} from '@swarmts/lib';
 import { familiarString, parseReference } from '@swarmts/proto';
 import type { BuildOptions } from '../build/build-api.js';
 import { ImageBuilder } from '../build/builder.js';
@@ -163,7 +171,8 @@ export class Engine implements ContainerEngine {
   }
 
   readArchive(id: string, path: string, signal?: AbortSignal) {
-    return this.#parts.registry.get(id).archives.read(path, this.#untilClosed(signal));
+    const { archives } = this.#parts.registry.get(id);
+    return streamUnderSignals([signal, this.#closing.signal], (s) => archives.read(path, s));
   }
 
   async writeArchive(
@@ -173,11 +182,13 @@ export class Engine implements ContainerEngine {
     options: { readonly keepKinds: boolean; readonly ownIds: boolean },
     signal?: AbortSignal,
   ): Promise<void> {
-    await this.#parts.registry.get(id).archives.write(path, archive, options, this.#untilClosed(signal));
+    const { archives } = this.#parts.registry.get(id);
+    await underSignals([signal, this.#closing.signal], (s) => archives.write(path, archive, options, s));
   }
 
   export(id: string, signal?: AbortSignal) {
-    return this.#parts.registry.get(id).archives.export(this.#untilClosed(signal));
+    const { archives } = this.#parts.registry.get(id);
+    return streamUnderSignals([signal, this.#closing.signal], (s) => archives.export(s));
   }
 
   async changes(id: string) {
@@ -239,7 +250,8 @@ export class Engine implements ContainerEngine {
   }
 
   async wait(id: string, signal?: AbortSignal, condition?: WaitCondition): Promise<ExitInfo> {
-    return this.#parts.registry.get(id).wait(this.#untilClosed(signal), condition);
+    const container = this.#parts.registry.get(id);
+    return underSignals([signal, this.#closing.signal], (s) => container.wait(s, condition));
   }
 
   isNameTaken(name: string): boolean {
@@ -265,7 +277,7 @@ export class Engine implements ContainerEngine {
       onEnd: (fn: () => void) => container.onEnd(fn),
       clock: this.#parts.clock,
     };
-    yield* readLogs(source, options, this.#untilClosed(signal));
+    yield* streamUnderSignals([signal, this.#closing.signal], (s) => readLogs(source, options, s));
   }
 
   async exec(
@@ -317,7 +329,8 @@ export class Engine implements ContainerEngine {
   }
 
   async build(options: BuildOptions): Promise<string> {
-    return this.#builder.build({ ...options, signal: this.#untilClosed(options.signal) });
+    const signals = [options.signal, this.#closing.signal];
+    return underSignals(signals, (signal) => this.#builder.build({ ...options, signal }));
   }
 
   onEvent(listener: (e: EngineEvent) => void): () => void {
@@ -361,10 +374,6 @@ export class Engine implements ContainerEngine {
     const { registry, context, images } = this.#parts;
     const { record } = registry.get(id);
     return changesOf(record, containerPaths(context, id).container, images.store);
-  }
-
-  #untilClosed(signal: AbortSignal | undefined): AbortSignal {
-    return signal ? AbortSignal.any([signal, this.#closing.signal]) : this.#closing.signal;
   }
 }
 

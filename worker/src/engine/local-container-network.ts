@@ -1,6 +1,8 @@
 /** The node's local network (netplugins) as the engine needs it: attachment and published ports in one step. */
 import { isOnLocalNetwork, type LinkedPort, type LocalEndpoint, type LocalNetwork } from '@swarmts/netplugins';
 import type { AttachRequest, ContainerNetwork, NetworkAttachment, RestoredAttachment } from './container-network.js';
+import { interfaceName } from './interface-names.js';
+import { BRIDGE_WISH } from './joined-networks.js';
 
 export class LocalContainerNetwork implements ContainerNetwork {
   readonly #network: LocalNetwork;
@@ -10,8 +12,9 @@ export class LocalContainerNetwork implements ContainerNetwork {
   }
 
   async attach(id: string, request: AttachRequest): Promise<NetworkAttachment> {
-    const mac = request.networks?.[0]?.mac;
-    await this.#network.attach(id, { netns: request.netnsPath, ...(mac ? { mac } : {}) });
+    const { mac, ...wish } = request.networks?.[0] ?? BRIDGE_WISH;
+    const iface = interfaceName(wish, undefined, new Set());
+    await this.#network.attach(id, { netns: request.netnsPath, iface, ...(mac ? { mac } : {}) });
     try {
       if (request.ports.length > 0) await this.#network.publish(id, request.ports);
       if (request.links && request.links.length > 0) await this.#network.link(id, request.links);

@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { silentLogger, systemClock } from '@swarmts/lib';
-import { Driver, NetworkSpec } from '@swarmts/proto';
+import { Driver, IpamConfig, IpamOptions, NetworkSpec } from '@swarmts/proto';
 import { LocalNetworks } from './local-networks.js';
 
 describe('networks of a node', () => {
@@ -38,6 +38,25 @@ describe('networks of a node', () => {
       ...['network create back bridge', 'network create wire macvlan', 'network create plan null'],
       ...['network destroy back bridge', 'network destroy wire macvlan', 'network destroy plan null'],
     ]);
+  });
+
+  it('have addresses of IPv6 alone where that is wished', async () => {
+    const subnets = async (name: string, more: Partial<NetworkSpec>) => {
+      const id = await networks.create(spec(name, 'bridge', {}, { ipv6Enabled: true, ...more }));
+      return networks.find(id)?.ipam?.configs.map((c) => c.subnet);
+    };
+    const configs = ['10.5.0.0/24', 'fd00:5::/64'].map((subnet) => IpamConfig.create({ subnet }));
+    assert.deepEqual(await subnets('plain', { ipv4Disabled: true }), ['fd5a:7274::/64']);
+    assert.deepEqual(await subnets('both', { ipv4Disabled: true, ipam: IpamOptions.create({ configs }) }), [
+      'fd00:5::/64',
+    ]);
+    await networks.create(spec('plan', 'bridge', {}, { configOnly: true, ipv6Enabled: true, ipv4Disabled: true }));
+    assert.deepEqual(await subnets('planned', { ipv6Enabled: false, configFrom: 'plan' }), ['fd5a:7274:0:1::/64']);
+    const { attachment } = await networks.obtain(
+      { target: 'plain', aliases: [], addresses: [] },
+      { id: 'c1', name: 'one' },
+    );
+    assert.deepEqual(attachment.addresses, ['fd5a:7274::2/64']);
   });
 
   it('are refused with options that would have no effect, wherever those come from', async () => {

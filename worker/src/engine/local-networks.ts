@@ -134,7 +134,7 @@ export class LocalNetworks implements EndpointSource {
         `macvlan network ${name} needs a device of the node: -o parent=DEVICE`,
       );
     }
-    if (driver === 'bridge' && !spec.configOnly) checkBridgeOptions(spec.driver?.options ?? {});
+    if (driver === 'bridge' && !spec.configOnly) checkBridgeOptions(spec.driver?.options ?? {}, spec.internal);
     if (name.trim() === '') throw new SwarmtsError('invalid-argument', 'invalid name: name is empty');
     const mtu = mtuProblem(spec);
     if (mtu !== undefined) throw new SwarmtsError('invalid-argument', mtu);
@@ -272,11 +272,14 @@ export class LocalNetworks implements EndpointSource {
         .filter((n) => !n.spec?.configOnly)
         .flatMap((n) => (n.ipam?.configs ?? []).map((c) => parseIpPrefix(c.subnet))),
     ];
-    const configs = [...fixedSubnets(spec.ipam?.configs ?? [], { ipv6: spec.ipv6Enabled, taken, overlap })];
+    const wished = (spec.ipam?.configs ?? []).filter((c) => !spec.ipv4Disabled || c.subnet.includes(':'));
+    const configs = [...fixedSubnets(wished, { ipv6: spec.ipv6Enabled, taken, overlap })];
     if (spec.driver?.name !== 'macvlan') refuseSeveral(configs);
     const families = new Set(configs.map((c) => parseIpPrefix(c.subnet).family));
     const pools = this.#o.pools ?? [];
-    if (!families.has(4)) configs.unshift(freeSubnet(poolsOf(pools, 4, POOLS), [...taken, ...hostSubnets()]));
+    if (!families.has(4) && !spec.ipv4Disabled) {
+      configs.unshift(freeSubnet(poolsOf(pools, 4, POOLS), [...taken, ...hostSubnets()]));
+    }
     if (spec.ipv6Enabled && !families.has(6)) configs.push(freeSubnet(poolsOf(pools, 6, IPV6_POOLS), taken));
     return configs;
   }

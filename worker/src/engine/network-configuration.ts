@@ -27,6 +27,7 @@ export function configured(spec: NetworkSpec, find: (ref: string) => Network | u
     ...spec,
     ipam: source.ipam,
     ipv6Enabled: source.ipv6Enabled,
+    ipv4Disabled: source.ipv4Disabled,
     annotations: { name: spec.annotations?.name ?? '', labels: source.annotations?.labels ?? {} },
     driver: { name: spec.driver?.name ?? '', options: source.driver?.options ?? {} },
   };
@@ -50,5 +51,5 @@ function checkConfigOnly(spec: NetworkSpec): void {
 function hasOwnConfiguration(s: NetworkSpec): boolean {
   const subnets = (s.ipam?.configs ?? []).filter((c) => c.subnet !== '' || c.gateway !== '' || c.ipRange !== '');
   const filled = [s.annotations?.labels, s.driver?.options].some((o) => Object.keys(o ?? {}).length > 0);
-  return s.ipv6Enabled || subnets.length > 0 || filled;
+  return s.ipv6Enabled || s.ipv4Disabled || subnets.length > 0 || filled;
 }

@@ -50,6 +50,8 @@ function setUp() {
       return made;
     },
     disconnect: async () => step('disconnect'),
+    takeBack: async () => step('takeBack'),
+    detach: () => step('detach'),
   };
   let endpoint: LocalEndpoint | undefined = atEth0();
   const placed = (leg: LegWish): LocalEndpoint => ({
@@ -71,6 +73,8 @@ function setUp() {
       endpoint = placed(o);
       return endpoint;
     },
+    detach: async () => step('detach local'),
+    discard: async () => step('discard'),
     async leave() {
       step('leave');
       endpoint = undefined;
@@ -138,7 +142,7 @@ describe('a container that joins a further network', () => {
     const { calls, connect, fail } = setUp();
     fail('names');
     await assert.rejects(connect('back'), /names net1 failed/);
-    assert.deepEqual(calls.slice(3), ['disconnect', 'forget c', 'giveBack e1']);
+    assert.deepEqual(calls.slice(3), ['takeBack', 'forget c', 'giveBack e1']);
   });
 
   it('has settings of its own for the interface there, or is off it again', async () => {
@@ -149,7 +153,7 @@ describe('a container that joins a further network', () => {
     const other = setUp();
     other.fail('set');
     await assert.rejects(other.connect('back', REQUEST, { driverOptions }), /log_martians in \/n\/c failed/);
-    assert.deepEqual(other.calls.slice(-3), ['disconnect', 'forget c', 'giveBack e1']);
+    assert.deepEqual(other.calls.slice(-3), ['takeBack', 'forget c', 'giveBack e1']);
   });
 
   it('has them on the node’s own network as well', async () => {
@@ -255,7 +259,26 @@ describe('a container and the node’s own network', () => {
     fail('publish');
     const ports = [{ protocol: 'tcp' as const, targetPort: 1, publishedPort: 2 }];
     await assert.rejects(connect('bridge', { ...REQUEST, ports }), /publish failed/);
-    assert.deepEqual(calls.slice(2), ['attach eth0', 'publish', 'leave']);
+    assert.deepEqual(calls.slice(2), ['attach eth0', 'publish', 'discard']);
+  });
+
+  it('is taken down by the next attempt where a start and its undoing failed', async () => {
+    const { calls, fail, network } = setUp();
+    const networks = [{ target: 'back', aliases: [], addresses: [] }];
+    fail('det');
+    const steps = () => calls.filter((c) => /^(detach|giveBack)/.test(c));
+    await network.attach('c', { ...REQUEST, networks });
+    await assert.rejects(network.detach('c'), /detach/);
+    assert.ok(!calls.includes('giveBack e1'));
+    fail('');
+    calls.length = 0;
+    await network.attach('c', { ...REQUEST, networks });
+    assert.deepEqual(steps(), ['detach', 'detach local', 'detachLocal', 'giveBack e1']);
+    calls.length = 0;
+    fail('join');
+    await network.detach('c');
+    await assert.rejects(network.attach('c', { ...REQUEST, networks }), /join eth0 failed/);
+    assert.deepEqual(steps().slice(-3), ['detach local', 'detachLocal', 'giveBack e1']);
   });
 
   it('is on both from the start where that is wished', async () => {

@@ -33,6 +33,7 @@ import type { ContainerNetworkInfo } from './container-api.js';
 import type { NetworkWish } from './container-config.js';
 import type { AttachRequest, ContainerNetwork, NetworkAttachment, RestoredAttachment } from './container-network.js';
 import { areInternal, leavesDefault, needsWayOut, placesOf, refuseMove } from './default-gateway.js';
+import { interfaceName, interfaceNames } from './interface-names.js';
 import { BRIDGE_WISH, isWishFor, onBridge } from './joined-networks.js';
 import { LocalContainerNetwork } from './local-container-network.js';
 
@@ -92,6 +93,8 @@ export class NodeContainerNetwork implements ContainerNetwork {
     const wishes = all.filter((w) => !isForBridge(w));
     const bridge = all.find(isForBridge);
     if (bridge && wishes.length === 0) return this.#attachPlain(id, request, bridge);
+    // Of a start that failed, and could not be taken down then.
+    if (this.#attached.has(id)) await this.detach(id);
     const obtained: string[] = [];
     const made: RoutedAttachment[] = [];
     let local: LocalEndpoint | undefined;
@@ -103,7 +106,7 @@ export class NodeContainerNetwork implements ContainerNetwork {
       const places = endpoints.map(({ wish, attachment: { network } }) => {
         return { network, leavesDefault: leavesDefault(network, wish, ways) };
       });
-      const ifaces = new Map(all.map((w, i) => [w, `eth${i}`]));
+      const ifaces = interfaceNames(all, (w) => endpoints.find((e) => e.wish === w)?.attachment.network);
       if (bridge || needsWayOut(places)) {
         const leg = bridge ? placeOf(bridge, ifaces.get(bridge) ?? '') : { gatewayOnly: true };
         local = await this.#p.local.attach(id, { netns: request.netnsPath, ...leg });
@@ -133,7 +136,12 @@ export class NodeContainerNetwork implements ContainerNetwork {
       };
       return this.#keep(id, details);
     } catch (e) {
-      await this.#takeDown(id, request.netnsPath, made, obtained, local !== undefined);
+      const named = namedOf(id, request, [], false, {});
+      const left = { kind: 'routed', name: id, routed: made, obtained, named, ...(local ? { local } : {}) } as const;
+      this.#attached.set(id, left);
+      await this.detach(id).catch((also: unknown) =>
+        this.#p.logger.warn('what a start has made is left for now', { container: id, error: messageOf(also) }),
+      );
       throw e;
     }
   }
@@ -177,7 +185,10 @@ export class NodeContainerNetwork implements ContainerNetwork {
       refuse([network?.id]);
       const others = request.networks ?? [BRIDGE_WISH];
       refuseMove(network, wish, others, placesOf(before.routed));
-      const place = { iface: freeInterface(before), leavesDefault: leavesDefault(network, wish, others) };
+      const place = {
+        iface: interfaceName(wish, network, interfacesOf(before)),
+        leavesDefault: leavesDefault(network, wish, others),
+      };
       const isInternal = before.named.isInternal && (endpoint.attachment.network?.spec?.internal ?? false);
       const links = { ...before.named.links, ...linksByNetwork([endpoint]) };
       const named = namedOf(id, request, [...before.named.networkIds, networkIdOf(endpoint)], isInternal, links);
@@ -211,7 +222,7 @@ export class NodeContainerNetwork implements ContainerNetwork {
     joined: RoutedAttachment | undefined,
     obtained: readonly string[],
   ): Promise<void> {
-    if (joined) await this.#p.routed.disconnect(joined);
+    if (joined) await this.#p.routed.takeBack(joined);
     if (!this.#attached.has(id)) this.#p.names.remove(id);
     else await this.#p.names.put(before.named).catch((e: unknown) => this.#unnamed(id, e));
     // It is the container's already where it is on the network already.
@@ -279,7 +290,7 @@ export class NodeContainerNetwork implements ContainerNetwork {
       const on = routed.map((r) => r.network);
       await this.#p.local.publish(id, boundPorts(ports, on));
     } catch (e) {
-      await this.#p.local.leave(id);
+      await this.#p.local.discard(id);
       throw e;
     }
     return local;
@@ -300,7 +311,7 @@ export class NodeContainerNetwork implements ContainerNetwork {
     }
     const named = { ...before.named, isInternal: false };
     const tell = (local: LocalEndpoint) => beside(this.#describe(id, { ...before, named, local }, local));
-    const place = placeOf(wish, freeInterface(before));
+    const place = placeOf(wish, interfaceName(wish, undefined, interfacesOf(before)));
     const local = await (before.local
       ? this.#p.local.move(id, place, tell)
       : this.#attachLocal(id, before, request, place, tell));
@@ -350,11 +361,18 @@ export class NodeContainerNetwork implements ContainerNetwork {
     return details ? this.#keep(id, details) : linked;
   }
 
+  /** Repeating it goes on where it failed. */
   async detach(id: string): Promise<void> {
     const details = this.#attached.get(id);
     if (!details) return this.#plain.detach(id);
+    const { named, routed, obtained, local } = details;
+    this.#p.names.remove(id);
+    for (const r of routed) this.#p.routed.detach(r);
+    if (local) await this.#p.local.detach(id);
+    await this.#p.helper.detachLocal(named.netns);
+    for (const o of obtained) await this.#p.source.giveBack(o);
+    await rm(named.netns, { force: true });
     this.#attached.delete(id);
-    await this.#takeDown(id, details.named.netns, details.routed, details.obtained, details.local !== undefined);
   }
 
   async restore(attachments: readonly RestoredAttachment[]): Promise<readonly string[]> {
@@ -422,7 +440,8 @@ export class NodeContainerNetwork implements ContainerNetwork {
     return {
       address: first?.address ?? local?.address ?? '',
       prefixLength: first?.prefixLength ?? local?.prefixLength ?? 0,
-      gateway: first?.gateway ?? local?.gateway ?? '',
+      // Where the first has addresses of IPv6 alone, the host is reached by the way out.
+      gateway: first?.gateway || (local?.gateway ?? ''),
       mac: first?.mac ?? local?.mac ?? '',
       ports: local?.ports ?? [],
       // With the ports as they are now.
@@ -430,21 +449,6 @@ export class NodeContainerNetwork implements ContainerNetwork {
       networks,
       nameserver: NAMESERVER,
     };
-  }
-
-  async #takeDown(
-    id: string,
-    netns: string,
-    routed: readonly RoutedAttachment[],
-    obtained: readonly string[],
-    hasLocal: boolean,
-  ): Promise<void> {
-    this.#p.names.remove(id);
-    for (const r of routed) this.#p.routed.detach(r);
-    if (hasLocal) await this.#p.local.detach(id);
-    await this.#p.helper.detachLocal(netns);
-    for (const o of obtained) await this.#p.source.giveBack(o);
-    await rm(netns, { force: true });
   }
 }
 
@@ -522,11 +526,8 @@ function linksByNetwork(
   );
 }
 
-function freeInterface(details: RoutedDetails): string {
-  const taken = new Set([...details.routed.map((r) => r.leg.iface), details.local?.containerIface ?? '']);
-  let n = 0;
-  while (taken.has(`eth${n}`)) n++;
-  return `eth${n}`;
+function interfacesOf({ routed, local }: RoutedDetails): ReadonlySet<string> {
+  return new Set([...routed.map((r) => r.leg.iface), local?.containerIface ?? '']);
 }
 
 function infoOf(r: RoutedAttachment, links: Readonly<Record<string, string>>): ContainerNetworkInfo {

@@ -31,7 +31,7 @@ import { chooseRuntime, prepareForCrun } from '../runtime/choose-runtime.js';
 import { CompiledFilters } from '../runtime/compiled-filters.js';
 import { DeepReadOnly } from '../runtime/deep-read-only.js';
 import type { DnsConfig } from '../runtime/etc-files.js';
-import { ExitWatch } from '../runtime/exit-watch.js';
+import { CONTAINER_ID, ExitWatch } from '../runtime/exit-watch.js';
 import { machineFacts, requireProgram } from '../runtime/machine-facts.js';
 import { readMounts } from '../runtime/mountinfo.js';
 import { OciRuntime } from '../runtime/oci-runtime.js';
@@ -109,7 +109,6 @@ export interface EngineOptions {
   readonly bindsRuntime?: boolean;
 }
 
-const CONTAINER_ID = /^[0-9a-f]{64}$/;
 const JOURNAL_SOCKET = '/run/systemd/journal/socket';
 const UNKEPT_LOG_BYTES = 1 << 20;
 
@@ -176,7 +175,12 @@ export async function openEngine(options: EngineOptions): Promise<ContainerEngin
   // The engine that removes them is made last; what waits for it until then is removed right after.
   const early: string[] = [];
   let onAutoRemove = (id: string): void => void early.push(id);
+  let onSwept = (): void => undefined;
+  const swept = new Promise<void>((resolve) => {
+    onSwept = resolve;
+  });
   const context: ContainerContext = {
+    swept,
     helper,
     runtime,
     network: options.network,
@@ -214,9 +218,10 @@ export async function openEngine(options: EngineOptions): Promise<ContainerEngin
     },
   };
   await loadContainers(context, registry, logger);
-  await adoptContainers(context, registry);
+  await adoptContainers(context, registry, logger);
   await sweepNamespaces(context, registry);
   await sweepUserNamespaces(context);
+  onSwept();
   await sweepBuilds(buildsRoot(context), helper);
   await images.collectGarbage();
   const watches = startWatches(context, registry);
@@ -227,7 +232,7 @@ export async function openEngine(options: EngineOptions): Promise<ContainerEngin
   onAutoRemove = (id) =>
     supervise(engine.remove(id, { force: true, volumes: true }), 'cannot remove a container that has ended', logger);
   for (const id of early) onAutoRemove(id);
-  await removeLeftContainers(engine);
+  await removeLeftContainers(engine, logger);
   return engine;
 }
 
@@ -280,7 +285,13 @@ async function loadContainers(context: ContainerContext, registry: ContainerRegi
   const root = containersRoot(context);
   for (const name of await readdir(root)) {
     const directory = join(root, name);
-    const record = CONTAINER_ID.test(name) ? await loadRecord(directory) : undefined;
+    let record: ContainerRecord | undefined;
+    try {
+      record = CONTAINER_ID.test(name) ? await loadRecord(directory) : undefined;
+    } catch (e) {
+      logger.error('a container cannot be brought back; it is left as it is', { directory, error: messageOf(e) });
+      continue;
+    }
     if (!record) {
       // Interrupted creations and removals; anything else is not ours.
       if (CONTAINER_ID.test(name) || name.startsWith(REMOVING_PREFIX)) {
@@ -299,14 +310,19 @@ async function loadContainers(context: ContainerContext, registry: ContainerRegi
   }
 }
 
-async function adoptContainers(context: ContainerContext, registry: ContainerRegistry): Promise<void> {
+/** One that resists, on a full disk say, does not keep the others, nor whoever would tidy up. */
+async function adoptContainers(context: ContainerContext, registry: ContainerRegistry, logger: Logger): Promise<void> {
   const attachments = registry.all().flatMap((c) => restoredAttachment(c.record, context));
   const cutOff = new Set(await context.network.restore(attachments));
   for (const c of registry.all()) {
-    await c.adopt();
-    if (cutOff.has(c.record.id)) await c.abort('its network cannot be taken up again');
-    // A rotation that was cut short between renaming and reopening.
-    if (c.isRunning && !existsSync(c.logPath)) await reopenLog(c.controlFifo);
+    try {
+      await c.adopt();
+      if (cutOff.has(c.record.id)) await c.abort('its network cannot be taken up again');
+      // A rotation that was cut short between renaming and reopening.
+      if (c.isRunning && !existsSync(c.logPath)) await reopenLog(c.controlFifo);
+    } catch (e) {
+      logger.error('a container cannot be taken up again', { container: c.record.id, error: messageOf(e) });
+    }
   }
 }
 

@@ -21,7 +21,6 @@ export class TerminalStreams implements ExecStreams {
   readonly #path: string;
   readonly #server: Server;
   readonly #connected: Promise<Socket | undefined>;
-  #socket: Socket | undefined;
   #onConnected: (socket: Socket | undefined) => void = () => undefined;
 
   private constructor(options: TerminalOptions, path: string) {
@@ -32,7 +31,6 @@ export class TerminalStreams implements ExecStreams {
     });
     this.#server = createServer((socket) => {
       socket.on('error', () => undefined);
-      this.#socket = socket;
       this.#server.close();
       this.#onConnected(socket);
     });
@@ -95,7 +93,7 @@ export class TerminalStreams implements ExecStreams {
 
   async close(): Promise<void> {
     // Read on, so that what is shown does not stall the process.
-    this.#socket?.resume();
+    void this.#connected.then((socket) => socket?.resume());
   }
 
   async resize(pid: number, size: TerminalSize): Promise<void> {

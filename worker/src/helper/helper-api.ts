@@ -4,7 +4,7 @@
  * idempotent where the kernel allows it, and leaves no state in the helper that the kernel does not hold.
  */
 
-import type { RouterExecutor } from '@swarmts/netplugins';
+import type { RouterExecutor, SoundLeg } from '@swarmts/netplugins';
 import type { PacketKind, TerminalSize } from 'vxlan-tools';
 import type { IdMaps } from '../userns/id-map.js';
 
@@ -102,7 +102,7 @@ export interface HelperApi {
   makePipes(paths: readonly string[]): Promise<void>;
   /**
    * Connects to a monitor's attach socket for typing into a container, or to a datagram socket, where every write is a message. The
-   * number is good until `closeInput` or the helper's end.
+   * number is good until `closeInput` or the helper's end, and never stands for another input afterwards.
    */
   openInput(socket: string, kind?: PacketKind): Promise<number>;
   /** Resolves when everything has been taken; a container that does not read lets it wait. */
@@ -143,8 +143,8 @@ export interface PrivilegedHelper extends HelperApi, RouterExecutor {
   startDetached(spec: ProcessSpec): Promise<number>;
   /** As `attachLocal`, but in a namespace that is there; false when it is not. A default route over another device stays. */
   repairLocal(spec: LocalEndpointSpec): Promise<boolean>;
-  /** IPv4 addresses that the host has a route of their own to. */
-  localRoutes(): Promise<readonly string[]>;
+  /** Legs of the local network that are as `attachLocal` made them, on the host's side. */
+  soundLegs(): Promise<readonly SoundLeg[]>;
   /** Makes the host forward IPv4. */
   requireForwarding(): Promise<void>;
   /** Legs and uplinks have turned on that the host forwards; nobody needs it any more, and its settings are as they were before. */

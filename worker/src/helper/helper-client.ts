@@ -12,6 +12,7 @@ import type {
   MacvlanSpec,
   RouterSpec,
   RulesSpec,
+  SoundLeg,
   TunnelsSpec,
 } from '@swarmts/netplugins';
 import type { PacketKind, TerminalSize } from 'vxlan-tools';
@@ -157,8 +158,8 @@ export class HelperClient implements PrivilegedHelper {
     return (await this.#call('repairLocal', { endpoint: spec })).result;
   }
 
-  async localRoutes(): Promise<readonly string[]> {
-    return (await this.#call('localRoutes', {})).result;
+  async soundLegs(): Promise<readonly SoundLeg[]> {
+    return (await this.#call('soundLegs', {})).result;
   }
 
   async detachLocal(netns: string): Promise<void> {

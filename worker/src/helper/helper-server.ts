@@ -165,8 +165,8 @@ export class HelperServer {
         return DONE;
       case 'repairLocal':
         return { result: this.#endpoints.repair(request.endpoint) };
-      case 'localRoutes':
-        return { result: this.#endpoints.routes() };
+      case 'soundLegs':
+        return { result: this.#endpoints.soundLegs() };
       case 'detachLocal':
         deleteNetns(request.netns);
         return DONE;
@@ -335,10 +335,13 @@ export class HelperServer {
 
   #flush(filter: ConnectionFilter): void {
     this.#netfilter ??= new NetlinkSocket(NETLINK_NETFILTER);
-    flushConnections(
-      this.#netfilter,
-      'backend' in filter ? filter : { protocol: ipProtocol[filter.protocol], destinationPort: filter.destinationPort },
-    );
+    if ('backend' in filter) {
+      flushConnections(this.#netfilter, filter);
+      return;
+    }
+    const { protocol, destinationPort } = filter;
+    for (const family of ['ipv4', 'ipv6'] as const)
+      flushConnections(this.#netfilter, { family, protocol: ipProtocol[protocol], destinationPort });
   }
 
   #sendError(id: number, e: unknown): void {

@@ -4,8 +4,9 @@
  * bridge to flood or to learn, and strict reverse-path filtering lets a leg send from its own address only. Everything is
  * ensured rather than created: what a crash left behind is completed, what does not fit is replaced.
  */
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { SwarmtsError } from '@swarmts/lib';
+import type { SoundLeg } from '@swarmts/netplugins';
 import {
   addAddress,
   addRoute,
@@ -13,12 +14,17 @@ import {
   createNetns,
   deleteLink,
   deleteNetns,
+  dumpAddresses,
+  dumpLinks,
   dumpRoutes,
   ipv4Setting,
   isNamespaceFile,
   type Link,
   MAIN_TABLE,
+  type Message,
   type NetlinkSocket,
+  parseAddress,
+  parseLink,
   parseRoute,
   type Request,
   routeProtocol,
@@ -29,17 +35,18 @@ import {
 import { answerWhereAsked, hasMoved } from './former-default.js';
 import type { LocalEndpointSpec } from './helper-api.js';
 import type { HostForwarding } from './host-forwarding.js';
-import { findLink, gatewayMac, requireAll, withSocket } from './netns-links.js';
+import { findLink, gatewayMac, hasIpv6, requireAll, withSocket } from './netns-links.js';
 
 const LOOPBACK_INDEX = 1;
 /** The index of the container's leg in a namespace that has nothing but its loopback. */
 const FIRST_INDEX = 2;
 const HOST_BITS = 32;
+/** Of the filter by reverse paths. */
+const STRICT = 1;
 
 export class LocalEndpoints {
   readonly #home: NetlinkSocket;
   readonly #forwarding: HostForwarding;
-  readonly #hasIpv6 = existsSync('/proc/sys/net/ipv6');
 
   /** `home` is a socket in the host's namespace. */
   constructor(home: NetlinkSocket, forwarding: HostForwarding) {
@@ -70,17 +77,24 @@ export class LocalEndpoints {
     return true;
   }
 
-  /** Addresses that the host has a route of their own to. */
-  routes(): readonly string[] {
+  /** As far as the host's side shows. */
+  soundLegs(): readonly SoundLeg[] {
     const host = `/${HOST_BITS}`;
-    return (
-      this.#home
-        // A router of the internet has a million others.
-        .dump(dumpRoutes('ipv4', MAIN_TABLE, routeProtocol.static))
-        .flatMap((m) => parseRoute(m) ?? [])
-        .filter((r) => r.gateway === '' && r.destination.endsWith(host))
-        .map((r) => r.destination.slice(0, -host.length))
-    );
+    const addresses = this.#list(dumpAddresses(), parseAddress).filter((a) => !a.address.includes(':'));
+    const gateways = new Map(addresses.map((a) => [a.index, a.address]));
+    const links = this.#list(dumpLinks(), parseLink).filter((l) => isAsMade(l, gateways.get(l.index)));
+    const mtus = new Map(links.map((l) => [l.index, l.mtu]));
+    // A router of the internet has a million others.
+    return this.#list(dumpRoutes('ipv4', MAIN_TABLE, routeProtocol.static), parseRoute)
+      .filter((r) => r.gateway === '' && r.destination.endsWith(host))
+      .flatMap((r) => {
+        const mtu = mtus.get(r.index);
+        return mtu === undefined ? [] : [{ address: r.destination.slice(0, -host.length), mtu }];
+      });
+  }
+
+  #list<T>(request: Request, parse: (m: Message) => T | undefined): T[] {
+    return this.#home.dump(request).flatMap((m) => parse(m) ?? []);
   }
 
   /** In the new namespace: everything in one message batch. */
@@ -146,7 +160,7 @@ export class LocalEndpoints {
 
   #containerSteps(spec: LocalEndpointSpec, index: number): Request[] {
     return [
-      setLink({ index }, { up: true, mtu: spec.mtu, noIpv6LinkLocal: this.#hasIpv6 }),
+      setLink({ index }, { up: true, mtu: spec.mtu, noIpv6LinkLocal: hasIpv6(spec.mtu) }),
       addAddress({
         index,
         address: spec.address,
@@ -164,6 +178,8 @@ export class LocalEndpoints {
     if (leg === undefined) throw new SwarmtsError('internal', `interface ${spec.hostIface} vanished`);
     this.#forwarding.require('ipv4');
     const { index } = leg;
+    // By itself, before the others: a device that somebody has made too small for IPv6 takes no settings of it.
+    if (leg.mtu !== spec.mtu) this.#home.request(setLink({ index }, { mtu: spec.mtu }));
     const mac = gatewayMac(spec.gateway);
     requireAll(
       this.#home.batch([
@@ -173,11 +189,11 @@ export class LocalEndpoints {
             up: true,
             mtu: spec.mtu,
             ...(leg.mac === mac ? {} : { mac }),
-            noIpv6LinkLocal: this.#hasIpv6,
+            noIpv6LinkLocal: hasIpv6(spec.mtu),
             ipv4: {
               [ipv4Setting.forwarding]: 1,
               // Strict: a container cannot send from an address that is not its own.
-              [ipv4Setting.rpFilter]: 1,
+              [ipv4Setting.rpFilter]: STRICT,
               // 127.0.0.1 reaches published ports; what arrives for 127/8 from a leg is dropped by the rule set.
               [ipv4Setting.routeLocalnet]: 1,
               [ipv4Setting.sendRedirects]: 0,
@@ -196,6 +212,12 @@ export class LocalEndpoints {
     const [error] = this.#home.batch([deleteLink({ name })]);
     if (error !== undefined && error.code !== 'ENODEV') throw error;
   }
+}
+
+/** What `#configureHost` makes of it. */
+function isAsMade({ kind, up, mac, ipv4 }: Link, gateway: string | undefined): boolean {
+  if (kind !== 'veth' || !up || gateway === undefined || mac !== gatewayMac(gateway)) return false;
+  return ipv4.forwarding && ipv4.rpFilter === STRICT && ipv4.routeLocalnet;
 }
 
 function defaultRoute({ gateway }: LocalEndpointSpec, index: number) {

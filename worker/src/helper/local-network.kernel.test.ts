@@ -251,7 +251,7 @@ describe('the local network in the kernel', function () {
     assert.match(await host.helper.nftList('list chain inet swarmts swarmts-user'), /ip saddr 192\.0\.2\.2 drop/);
   });
 
-  it('gives back what somebody takes away: a leg, its route, the forwarding of the host', async () => {
+  it('gives back what somebody takes away: a leg, its route and settings, the forwarding of the host', async () => {
     const a = await attach('a');
     host.serve(outside, 82);
     const reaches = () => host.fetch(a.netns, `http://${OUTSIDE}.2:82/`);
@@ -268,6 +268,20 @@ describe('the local network in the kernel', function () {
       assert.equal(await network.repair(), false, damage.join(' '));
     }
     assert.equal(await reaches(), `${OUTSIDE}.1`);
+    const conf = `net.ipv4.conf.${a.hostIface}`;
+    for (const damage of [
+      ['sysctl', '-q', '-w', `${conf}.forwarding=0`],
+      ['sysctl', '-q', '-w', `${conf}.rp_filter=0`],
+      ['sysctl', '-q', '-w', `${conf}.route_localnet=0`],
+      ['ip', 'address', 'flush', 'dev', a.hostIface],
+      ['ip', 'link', 'set', a.hostIface, 'address', '02:00:00:00:00:99'],
+      ['ip', 'link', 'set', a.hostIface, 'mtu', '600'],
+    ]) {
+      assert.equal((await host.run(host.netns, ...damage)).code, 0, damage.join(' '));
+      assert.equal(await network.repair(), true, damage.join(' '));
+      assert.equal(await network.repair(), false, damage.join(' '));
+      assert.equal(await reaches(), `${OUTSIDE}.1`, damage.join(' '));
+    }
   });
 
   it('leaves a default route over another leg alone, and the table of what is answered here', async () => {

@@ -1,5 +1,15 @@
 /** What the helper's network parts have in common: a socket for the namespace of the moment, links by name, checked batches. */
+import { existsSync } from 'node:fs';
 import { decodeMac, encodeAddress, getLink, type Link, NetlinkError, NetlinkSocket, parseLink } from 'vxlan-tools';
+
+/** RFC 8200. Linux gives devices with less no IPv6 at all, and refuses settings, addresses and routes of it there. */
+const SMALLEST_IPV6_MTU = 1_280;
+const kernelHasIpv6 = existsSync('/proc/sys/net/ipv6');
+
+/** Whether a device of the MTU can have IPv6. */
+export function hasIpv6(mtu: number): boolean {
+  return kernelHasIpv6 && mtu >= SMALLEST_IPV6_MTU;
+}
 
 /** Opens a socket in the namespace of the moment. */
 export function withSocket<T>(fn: (socket: NetlinkSocket) => T): T {

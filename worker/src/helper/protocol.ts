@@ -11,6 +11,7 @@ import type {
   MacvlanSpec,
   RouterSpec,
   RulesSpec,
+  SoundLeg,
   TunnelsSpec,
 } from '@swarmts/netplugins';
 import type { PacketKind, TerminalSize } from 'vxlan-tools';
@@ -48,7 +49,7 @@ export interface Methods {
   unmount: { readonly target: string };
   attachLocal: { readonly endpoint: LocalEndpointSpec };
   repairLocal: { readonly endpoint: LocalEndpointSpec };
-  localRoutes: Record<string, never>;
+  soundLegs: Record<string, never>;
   detachLocal: { readonly netns: string };
   createNetns: { readonly netns: string; readonly sysctls: Readonly<Record<string, string>> };
   createUserNetns: { readonly namespaces: UserNetnsSpec };
@@ -91,7 +92,7 @@ export interface Results {
   unmount: null;
   attachLocal: null;
   repairLocal: boolean;
-  localRoutes: readonly string[];
+  soundLegs: readonly SoundLeg[];
   detachLocal: null;
   createNetns: null;
   createUserNetns: null;

@@ -52,6 +52,7 @@ export function observeRouter(socket: NetlinkSocket, hasIpv6: boolean): Observat
   return {
     indexes,
     router: {
+      loopbackIsUp: links.some((l) => l.index === LOOPBACK_INDEX && l.up),
       links: links.filter((l) => l.index !== LOOPBACK_INDEX).map(foundLink),
       gateways: on('lo').filter((a) => a !== '127.0.0.1' && a !== '::1'),
       uplinkAddresses: on(UPLINK_DEVICE),
@@ -94,7 +95,15 @@ function listTable(socket: NetlinkSocket, family: 'ipv4' | 'ipv6', table: number
 
 function foundLink(l: Link): FoundLink {
   const { name, up, mac, mtu, vxlan } = l;
-  return { name, up, mac, mtu, ...(vxlan ? { vxlan: { vni: vxlan.vni, port: vxlan.port, local: vxlan.local } } : {}) };
+  const forwards = l.ipv4.forwarding && l.ipv4.rpFilter === 0;
+  return {
+    name,
+    up,
+    mac,
+    mtu,
+    forwards,
+    ...(vxlan ? { vxlan: { vni: vxlan.vni, port: vxlan.port, local: vxlan.local } } : {}),
+  };
 }
 
 function isPermanent(n: FoundNeighbour): boolean {

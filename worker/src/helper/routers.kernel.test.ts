@@ -14,15 +14,18 @@ import {
   NetworkSpec,
   NetworkState,
 } from '@swarmts/proto';
-import { startTwoHosts, type TwoHosts, tell } from './test-two-hosts.js';
+import { type Side, startTwoHosts, type TwoHosts, tell } from './test-two-hosts.js';
 
+const GATEWAY = '10.9.0.1';
 const NETWORK = Network.create({
   id: 'net1',
   spec: NetworkSpec.create({ annotations: { name: 'back', labels: {} } }),
   driverState: Driver.create({ options: { 'com.docker.network.driver.overlay.vxlanid_list': '4100' } }),
-  ipam: IpamOptions.create({ configs: [IpamConfig.create({ subnet: '10.9.0.0/24', gateway: '10.9.0.1' })] }),
+  ipam: IpamOptions.create({ configs: [IpamConfig.create({ subnet: '10.9.0.0/24', gateway: GATEWAY })] }),
 });
 const VIP = '10.9.0.100';
+/** Named as legs are. */
+const STRAY = 'l0123456789abc';
 
 describe('networks over two hosts', () => {
   let sides: TwoHosts;
@@ -62,13 +65,23 @@ describe('networks over two hosts', () => {
       ['nft', 'flush', 'ruleset'],
       ['ip', 'neigh', 'flush', 'dev', 'vx0', 'nud', 'permanent'],
       ['sysctl', '-q', '-w', 'net.ipv4.ip_forward=0'],
+      ['sysctl', '-q', '-w', 'net.ipv4.conf.vx0.forwarding=0'],
+      ['sysctl', '-q', '-w', 'net.ipv4.conf.vx0.rp_filter=1'],
+      ['sysctl', '-q', '-w', 'net.ipv6.conf.all.disable_ipv6=1'],
+      ['ip', 'link', 'set', 'lo', 'down'],
+      ['ip', 'link', 'add', STRAY, 'type', 'bridge'],
+      ['ip', 'address', 'flush', 'dev', 'lo'],
     ];
     b.host.serve(b.container, 80);
+    const before = await settingsIn(a, router);
     for (const damage of damages) {
       assert.equal((await a.host.run(router, ...damage)).code, 0, damage.join(' '));
       await a.networks.repair();
       assert.equal(await a.host.fetch(a.container, `http://${VIP}/`), a.address, damage.join(' '));
+      assert.ok(await a.host.ping(a.container, GATEWAY), damage.join(' '));
+      assert.deepEqual(await settingsIn(a, router), before, damage.join(' '));
     }
+    assert.notEqual((await a.host.run(router, 'ip', 'link', 'show', STRAY)).code, 0);
     await a.host.helper.removeRouter(router);
     await a.networks.repair();
     assert.ok(await a.host.ping(a.container, b.address));
@@ -119,6 +132,27 @@ describe('networks over two hosts', () => {
     assert.ok(await a.host.ping(a.container, b.address));
   });
 
+  it('work with packets that are too small for IPv6', async () => {
+    const { a } = sides;
+    const driverState = { name: 'bridge', options: { 'com.docker.network.driver.mtu': '1000' } };
+    const network = { ...NETWORK, id: 'small', driverState };
+    const netns = a.host.path('small');
+    await a.host.helper.createNetns(netns);
+    const made = await a.networks.attach({
+      containerId: 'small',
+      containerNetns: netns,
+      endpointId: 'small',
+      attachment: NetworkAttachment.create({ network, addresses: ['10.9.0.7/24'] }),
+      iface: 'eth0',
+    });
+    assert.ok(await a.host.ping(netns, GATEWAY));
+    await a.networks.repair();
+    assert.ok(await a.host.ping(netns, GATEWAY));
+    await a.host.helper.detachLocal(netns);
+    a.networks.detach(made);
+    await a.networks.settled();
+  });
+
   it('leave nothing when the last container is gone', async () => {
     const { a } = sides;
     const [attachment] = a.networks.attachments();
@@ -146,4 +180,11 @@ function state(more: { readonly ready?: boolean } = {}): NetworkState {
       NetworkPeer.create({ nodeId: 'b', addr: '192.0.2.2', index: 3 }),
     ],
   });
+}
+
+/** What a router forwards by, of each of its devices. */
+async function settingsIn({ host }: Side, router: string): Promise<string> {
+  const names = ['ipv4.conf.vx0.forwarding', 'ipv4.conf.vx0.rp_filter', 'ipv6.conf.all.disable_ipv6'];
+  const read = await host.run(router, 'sysctl', ...names.map((n) => `net.${n}`));
+  return Buffer.from(read.stdout).toString();
 }

@@ -48,7 +48,7 @@ import {
 import { answerWhereAsked } from './former-default.js';
 import type { HostForwarding } from './host-forwarding.js';
 import { ensureSysctls, writeSysctls } from './local-endpoint.js';
-import { findLink, gatewayMac, requireAll, withSocket } from './netns-links.js';
+import { findLink, gatewayMac, hasIpv6, requireAll, withSocket } from './netns-links.js';
 import { observeRouter } from './router-observer.js';
 
 const LOOPBACK_INDEX = 1;
@@ -67,7 +67,9 @@ export class Routers {
   }
 
   /** Makes the router as specified. */
-  ensure(spec: RouterSpec): EnsuredRouter {
+  ensure(asked: RouterSpec): EnsuredRouter {
+    const both = hasIpv6(asked.vxlan?.mtu ?? asked.uplink?.mtu ?? Number.POSITIVE_INFINITY);
+    const spec = both || !asked.uplink ? asked : { ...asked, uplink: withoutIpv6(asked.uplink) };
     if (!isNamespaceFile(spec.netns)) createNetns(spec.netns, () => this.#prepare());
     const { steps, missingLegs } = withNetns(spec.netns, () => {
       ensureSysctls(this.#settings);
@@ -77,12 +79,20 @@ export class Routers {
       if (step.kind === 'make-vxlan' && spec.vxlan) this.#makeVxlan(spec.netns, spec.vxlan);
       else if (step.kind === 'make-uplink' && spec.uplink) this.#makeUplink(spec.netns, spec.uplink);
       else if (step.kind === 'delete-link') {
-        withNetns(spec.netns, () => withSocket((s) => s.request(deleteLink({ name: step.name }))));
-      }
+        withNetns(spec.netns, () => withSocket((s) => deleteIfThere(s, step.name)));
+      } else if (step.kind === 'raise-loopback') withNetns(spec.netns, raiseLoopback);
     }
     if (spec.uplink) this.#ensureHostRoutes(spec.uplink);
     const rest = steps.filter((s) => !DEVICE_STEPS.has(s.kind));
-    if (rest.length > 0) withNetns(spec.netns, () => withSocket((s) => this.#apply(s, rest)));
+    if (rest.length > 0)
+      withNetns(spec.netns, () =>
+        withSocket((s) =>
+          this.#apply(
+            s,
+            rest.filter((step) => both || !isIpv6Step(step)),
+          ),
+        ),
+      );
     return { missingLegs, madeVxlan: steps.some((s) => s.kind === 'make-vxlan') };
   }
 
@@ -124,7 +134,7 @@ export class Routers {
 
   /** In a new namespace. */
   #prepare(): void {
-    withSocket((s) => s.request(setLink({ index: LOOPBACK_INDEX }, { up: true })));
+    raiseLoopback();
     writeSysctls(this.#settings);
   }
 
@@ -137,7 +147,14 @@ export class Routers {
       'net.ipv4.conf.all.send_redirects': '0',
       'net.ipv4.conf.default.send_redirects': '0',
       'net.ipv4.conf.all.accept_redirects': '0',
-      ...(this.#hasIpv6 ? { 'net.ipv6.conf.all.forwarding': '1', 'net.ipv6.conf.default.accept_ra': '0' } : {}),
+      ...(this.#hasIpv6
+        ? {
+            // What was lost when somebody turned it off is found missing after this.
+            'net.ipv6.conf.all.disable_ipv6': '0',
+            'net.ipv6.conf.all.forwarding': '1',
+            'net.ipv6.conf.default.accept_ra': '0',
+          }
+        : {}),
     };
   }
 
@@ -172,9 +189,7 @@ export class Routers {
           }),
         );
         const index = findLink(s, UPLINK_DEVICE)?.index ?? 0;
-        requireAll(
-          s.batch([setLink({ index }, { up: true }), ...uplinkAddressing(index, u.routerAddresses, this.#hasIpv6)]),
-        );
+        requireAll(s.batch([setLink({ index }, { up: true }), ...uplinkAddressing(index, u.routerAddresses)]));
       }),
     );
     this.#configureHostEnd(findLink(this.#home, MESH_DEVICE)?.index ?? 0, u);
@@ -197,7 +212,7 @@ export class Routers {
             },
           },
         ),
-        ...uplinkAddressing(index, u.hostAddresses, this.#hostHasIpv6()),
+        ...uplinkAddressing(index, hostHasIpv6(u) ? u.hostAddresses : withoutIpv6(u).hostAddresses),
       ]),
     );
   }
@@ -205,8 +220,8 @@ export class Routers {
   #ensureHostRoutes(u: UplinkSpec): void {
     const index = findLink(this.#home, MESH_DEVICE)?.index;
     if (index === undefined) return;
-    const hasIpv6 = this.#hostHasIpv6();
-    const routes = u.hostRoutes.filter((r) => hasIpv6 || !r.subnet.includes(':'));
+    const both = hostHasIpv6(u);
+    const routes = both ? u.hostRoutes : withoutIpv6(u).hostRoutes;
     if (!u.isUsed) {
       this.#deleteRoutes(routes.map((r) => ({ destination: r.subnet, index })));
       return;
@@ -216,10 +231,7 @@ export class Routers {
     }
     const add = () =>
       this.#home.batch(routes.map((r) => addRoute({ destination: r.subnet, gateway: r.gateway, index }, true)));
-    if (
-      this.#hasAddresses(index, hasIpv6 ? u.hostAddresses : u.hostAddresses.filter(isIpv4)) &&
-      add().every((e) => e === undefined)
-    )
+    if (this.#hasAddresses(index, (both ? u : withoutIpv6(u)).hostAddresses) && add().every((e) => e === undefined))
       return;
     // The device has lost its addresses, or is down.
     this.#configureHostEnd(index, u);
@@ -231,12 +243,6 @@ export class Routers {
     const found = this.#home.dump(dumpAddresses()).flatMap((m) => parseAddress(m) ?? []);
     const own = new Set(found.filter((a) => a.index === index).map((a) => a.address));
     return addresses.every((a) => own.has(a));
-  }
-
-  /** It may be turned off, while routers go on with it. */
-  #hostHasIpv6(): boolean {
-    const isOff = `/proc/sys/net/ipv6/conf/${MESH_DEVICE}/disable_ipv6`;
-    return this.#hasIpv6 && readFileSync(isOff, 'utf8').trim() === '0';
   }
 
   #deleteRoutes(routes: readonly Route[]): void {
@@ -258,12 +264,14 @@ export class Routers {
   #request(s: RouterStep, indexOf: (name: string) => number): Request[] {
     const vx = indexOf(VXLAN_DEVICE);
     const lo = LOOPBACK_INDEX;
-    if (!this.#hasIpv6 && isIpv6Step(s)) return [];
     switch (s.kind) {
+      case 'raise-loopback':
       case 'make-vxlan':
       case 'make-uplink':
       case 'delete-link':
         return [];
+      case 'mend-settings':
+        return [setLink({ index: indexOf(s.device) }, { ipv4: ROUTER_SETTINGS })];
       case 'add-gateway':
         return [
           addAddress({ index: lo, address: s.address, prefixLength: bitsOf(s.address), noDad: true, replace: true }),
@@ -315,10 +323,10 @@ export class Routers {
     const index = findLink(socket, spec.iface)?.index ?? 0;
     const requests: Request[] = [
       setLink({ index: LOOPBACK_INDEX }, { up: true }),
-      setLink({ index }, { up: true, mtu: spec.mtu, noIpv6LinkLocal: this.#hasIpv6 }),
+      setLink({ index }, { up: true, mtu: spec.mtu, noIpv6LinkLocal: hasIpv6(spec.mtu) }),
     ];
     for (const a of spec.addresses) {
-      if (a.address.includes(':') && !this.#hasIpv6) continue;
+      if (a.address.includes(':') && !hasIpv6(spec.mtu)) continue;
       const { address, prefixLength, gateway } = a;
       requests.push(
         addAddress({ index, address, prefixLength, noPrefixRoute: true, noDad: true, replace: true }),
@@ -338,9 +346,9 @@ export class Routers {
 
   #configureLeg(socket: NetlinkSocket, spec: LegSpec): void {
     const index = findLink(socket, spec.leg)?.index ?? 0;
-    const requests: Request[] = [setLink({ index }, { up: true, mtu: spec.mtu, noIpv6LinkLocal: this.#hasIpv6 })];
+    const requests: Request[] = [setLink({ index }, { up: true, mtu: spec.mtu, noIpv6LinkLocal: hasIpv6(spec.mtu) })];
     for (const { address } of spec.addresses) {
-      if (address.includes(':') && !this.#hasIpv6) continue;
+      if (address.includes(':') && !hasIpv6(spec.mtu)) continue;
       requests.push(
         setNeighbour({ index, address, mac: spec.mac }),
         addRoute({ destination: `${address}/${bitsOf(address)}`, index }, true),
@@ -348,6 +356,12 @@ export class Routers {
     }
     requireAll(socket.batch(requests));
   }
+}
+
+/** It may be turned off, while routers go on with it. */
+function hostHasIpv6({ mtu }: UplinkSpec): boolean {
+  const isOff = `/proc/sys/net/ipv6/conf/${MESH_DEVICE}/disable_ipv6`;
+  return hasIpv6(mtu) && readFileSync(isOff, 'utf8').trim() === '0';
 }
 
 function makeAndMove(socket: NetlinkSocket, v: VxlanSpec, netnsFd: number): void {
@@ -364,12 +378,28 @@ function makeAndMove(socket: NetlinkSocket, v: VxlanSpec, netnsFd: number): void
   }
 }
 
-const DEVICE_STEPS: ReadonlySet<string> = new Set(['make-vxlan', 'make-uplink', 'delete-link']);
+/** In the namespace of the moment. */
+function raiseLoopback(): void {
+  withSocket((s) => s.request(setLink({ index: LOOPBACK_INDEX }, { up: true })));
+}
+
+/** By themselves, before all others. */
+const DEVICE_STEPS: ReadonlySet<string> = new Set(['raise-loopback', 'make-vxlan', 'make-uplink', 'delete-link']);
+const ROUTER_SETTINGS = { [ipv4Setting.forwarding]: 1, [ipv4Setting.rpFilter]: 0 } as const;
 const GONE: ReadonlySet<string> = new Set(['ENOENT', 'ESRCH', 'EADDRNOTAVAIL', 'ENODEV', 'EINVAL']);
 const UPLINK_MACS = { host: '02:53:57:53:00:01', router: '02:53:57:53:00:02' } as const;
 
-function uplinkAddressing(index: number, addresses: readonly string[], hasIpv6: boolean): Request[] {
-  return (hasIpv6 ? addresses : addresses.filter(isIpv4)).map((address) => {
+function withoutIpv6(u: UplinkSpec): UplinkSpec {
+  return {
+    ...u,
+    hostAddresses: u.hostAddresses.filter(isIpv4),
+    routerAddresses: u.routerAddresses.filter(isIpv4),
+    hostRoutes: u.hostRoutes.filter((r) => isIpv4(r.subnet)),
+  };
+}
+
+function uplinkAddressing(index: number, addresses: readonly string[]): Request[] {
+  return addresses.map((address) => {
     const prefixLength = isIpv4(address) ? UPLINK_BITS.ipv4 : UPLINK_BITS.ipv6;
     return addAddress({ index, address, prefixLength, noDad: !isIpv4(address), replace: true });
   });

@@ -2,7 +2,7 @@
  * Processes that run in a terminal. The helper holds the terminal and passes bytes between it and a unix socket of the daemon; an OCI
  * runtime passes them on to the terminal inside of the container, and takes its size from ours.
  */
-import { readlinkSync } from 'node:fs';
+import { readlinkSync, readSync } from 'node:fs';
 import { connect } from 'node:net';
 import { ReadStream } from 'node:tty';
 import {
@@ -19,8 +19,13 @@ import {
 import type { TerminalSpec } from './helper-api.js';
 import { type RunningProcess, startIn } from './run-process.js';
 
-/** What is still in the terminal when its process has ended is there at once. */
-const DRAIN_MS = 1000;
+/** The caller has so long to close its side when everything that was shown is in its socket. */
+const CLOSE_MS = 1000;
+
+/** The kernel gives no more of a terminal at once. */
+const PIECE_BYTES = 4096;
+/** It keeps less than this, which bounds the reading should somebody else have opened the terminal. */
+const MAX_LEFT_BYTES = 1 << 20;
 
 interface OpenTerminal {
   readonly master: number;
@@ -74,18 +79,26 @@ function passBytes(master: number, path: string): Promise<void> {
   const terminal = new ReadStream(master);
   const socket = connect(path);
   return new Promise((resolve) => {
-    const timers: NodeJS.Timeout[] = [];
+    let timer: NodeJS.Timeout | undefined;
     const end = () => {
       terminal.destroy();
+      // What is still typed is for nobody.
+      socket.unpipe(terminal).resume();
       socket.end();
-      timers.push(setTimeout(() => socket.destroy(), DRAIN_MS));
     };
     // The last process has closed the terminal: reading fails with EIO.
     terminal.on('error', end);
-    terminal.on('end', end);
+    terminal.on('end', () => {
+      socket.write(leftIn(master));
+      end();
+    });
+    // Whoever reads slowly is not hurried.
+    socket.once('finish', () => {
+      timer = setTimeout(() => socket.destroy(), CLOSE_MS);
+    });
     socket.on('error', () => socket.destroy());
     socket.on('close', () => {
-      for (const t of timers) clearTimeout(t);
+      clearTimeout(timer);
       terminal.destroy();
       resolve();
     });
@@ -93,6 +106,23 @@ function passBytes(master: number, path: string): Promise<void> {
     terminal.pipe(socket, { end: false });
     socket.pipe(terminal, { end: false });
   });
+}
+
+/** libuv takes a hangup for the end, though it has read no more than one piece of what is in the terminal. */
+function leftIn(master: number): Buffer {
+  const left: Buffer[] = [];
+  try {
+    for (let bytes = 0; bytes < MAX_LEFT_BYTES; ) {
+      const piece = Buffer.alloc(PIECE_BYTES);
+      const read = readSync(master, piece);
+      if (read === 0) break;
+      bytes += read;
+      left.push(piece.subarray(0, read));
+    }
+  } catch {
+    // EIO: that was all.
+  }
+  return Buffer.concat(left);
 }
 
 /** The link leads to what the process has opened, whatever it calls it: nothing that it could not reach is opened here. */

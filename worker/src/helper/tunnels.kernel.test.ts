@@ -199,18 +199,25 @@ describe('encrypted networks over two hosts', () => {
     assert.equal((await a.host.run(b.container, 'nft', PROBE)).code, 0);
     const sending = a.host.run(a.container, process.execPath, '-e', SEND, b.address, '18');
     for (const side of [a, b]) side.networks.setKeyGeneration(2);
+    const begin = Date.now();
+    let course = '';
+    const note = async () => {
+      course += `\n${Date.now() - begin} ms: a ${await devices(a)}, b ${await devices(b)}, ${await arrived()} have arrived`;
+    };
     await until(
       'both have changed over',
       async () => {
         for (const side of [a, b]) await side.networks.repair();
         const [left, right] = [await devices(a), await devices(b)];
+        await note();
         return left.join() === '2' && right.join() === '2';
       },
       45_000,
     );
     const sent = Number(Buffer.from((await sending).stdout).toString());
+    await note();
     assert.ok(sent > 1_000, `${sent} packets`);
-    assert.equal(await arrived(), sent);
+    assert.equal(await arrived(), sent, `some of ${sent} packets were lost:${course}`);
     assert.deepEqual(
       a.keys.map((k) => k.generation),
       [2],

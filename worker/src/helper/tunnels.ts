@@ -5,7 +5,7 @@
  */
 import { accessSync, constants, readFileSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { SwarmtsError } from '@swarmts/lib';
+import { errnoOf, SwarmtsError } from '@swarmts/lib';
 import {
   type Encryption,
   type FoundTunnel,
@@ -102,7 +102,7 @@ export class Tunnels {
     if (!isNamespaceFile(netns)) return [];
     const found: FoundTunnel[] = [];
     for (const link of devicesIn(netns)) {
-      const device = await this.#read(netns, link).catch(() => undefined);
+      const device = await this.#readIfAlive(netns, link);
       if (!device || device.publicKey === '') continue;
       found.push({
         name: link.name,
@@ -136,7 +136,7 @@ export class Tunnels {
 
   async #ensureDevice(netns: string, d: TunnelDevice): Promise<void> {
     const link = devicesIn(netns).find((l) => l.name === d.name);
-    const known = link && (await this.#read(netns, link).catch(() => undefined));
+    const known = link && (await this.#readIfAlive(netns, link));
     if (link && !known) this.#delete(netns, d.name);
     if (!known) await this.#make(netns, d);
     const now = devicesIn(netns).find((l) => l.name === d.name);
@@ -199,6 +199,16 @@ export class Tunnels {
     return withNetns(netns, () => withGenetlink((s) => parseWireguard(s.dump(dumpWireguard(this.#wg(s), link.name)))));
   }
 
+  /** undefined where nobody serves the device any more. One that is only slow keeps its keys: a new one would have to be told to all. */
+  async #readIfAlive(netns: string, link: Link): Promise<WireguardDevice | undefined> {
+    try {
+      return await this.#read(netns, link);
+    } catch (e) {
+      if (GONE.has(errnoOf(e))) return undefined;
+      throw e;
+    }
+  }
+
   async #change(netns: string, link: Link, changes: WireguardChanges, port: number): Promise<void> {
     if (link.kind !== KERNEL_KIND) {
       const answer = await askUapi(uapiSocketPath(link.name), encodeUapiSet(changes));
@@ -252,6 +262,8 @@ function sayingPort(port: number, fn: () => void): void {
   }
 }
 
+/** What asking for a device fails with when its process has ended, or it was removed meanwhile. */
+const GONE: ReadonlySet<string> = new Set(['ENOENT', 'ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ENODEV']);
 const EADDRINUSE = 98;
 const KERNEL_KIND = 'wireguard';
 const DEVICE_PREFIX = 'swg';

@@ -194,10 +194,11 @@ describe('the image service', function () {
       const image = registry.add('app', 'latest', [content]);
       registry.intercept = (req, res) => {
         if (!req.url?.endsWith(image.layers[0] ?? '-')) return false;
-        res.destroy();
+        res.writeHead(200, { 'Content-Length': 100 });
+        res.write('0123456789', () => res.destroy());
         return true;
       };
-      await assert.rejects(pull(ref('app')));
+      await assert.rejects(pull(ref('app')), /broke off after \d+ of \d+ bytes: unexpected EOF$/);
       assert.equal(registry.requests.filter((r) => r.includes(image.layers[0] ?? '-')).length % 5, 0);
       assert.equal(await images.find(ref('app')), undefined);
       assert.deepEqual(readdirSync(join(dir, 'images', 'tmp')), []);
@@ -264,6 +265,11 @@ describe('the image service', function () {
         assert.equal(e.message, `pull access denied for ${registry.address}/private, ${words}`);
         return true;
       });
+      registry.intercept = (_req, res) => {
+        refuse(res, 429, 'TOOMANYREQUESTS', 'slow down');
+        return true;
+      };
+      await assert.rejects(pull(ref('busy')), { message: 'toomanyrequests: slow down' });
       await assert.rejects(pull('UPPER'), /repository name \(library\/UPPER\) must be lowercase/);
       await assert.rejects(
         pull('127.0.0.1:1/app'),

@@ -2,7 +2,7 @@
  * Fetches blobs into the store: at most a few at once over all pulls, the same digest only once at a time, resumed after
  * a broken connection, and stored only when size and digest are what the manifest promised.
  */
-import { type Clock, type Logger, type Random, SwarmtsError } from '@swarmts/lib';
+import { type Clock, errnoOf, type Logger, type Random, SwarmtsError } from '@swarmts/lib';
 import type { BlobIngest, BlobStore } from './blob-store.js';
 import type { Descriptor } from './manifest.js';
 import type { RepositoryClient } from './registry-client.js';
@@ -120,6 +120,11 @@ async function copyBlob(
         report({ phase: 'downloading', current: ingest.written, total: blob.size });
       }
     }
+  } catch (e) {
+    // Node calls it "aborted".
+    if (errnoOf(e) !== 'ECONNRESET') throw e;
+    const of = `${ingest.written} of ${blob.size} bytes`;
+    throw new SwarmtsError('unavailable', `blob ${blob.digest} broke off after ${of}: unexpected EOF`, { cause: e });
   } finally {
     body.destroy();
   }

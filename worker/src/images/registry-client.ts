@@ -347,7 +347,8 @@ function wordsOf(r: RegistryRefusal, ref: ImageReference, push = false): Swarmts
   if (r.status === 404) {
     return new SwarmtsError('image-not-found', `manifest for ${familiarString(ref)} not found: ${detail}`);
   }
-  if (r.status === 429) return new SwarmtsError('resource-exhausted', `toomanyrequests: ${detail}`);
+  if (r.status === 429)
+    return new SwarmtsError('resource-exhausted', `toomanyrequests: ${r.code ? r.message : detail}`);
   const said = r.code ? ` (${detail})` : '';
   const status = `${r.status} ${STATUS_CODES[r.status] ?? ''}`.trim();
   return new SwarmtsError('unavailable', `${familiarString(ref)}: received unexpected HTTP status: ${status}${said}`);

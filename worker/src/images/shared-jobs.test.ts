@@ -67,6 +67,24 @@ describe('shared jobs', () => {
     assert.equal(await jobs.run('k', async () => 'second'), 'second');
   });
 
+  it('are not forgotten when one before them ends that was given up', async () => {
+    const jobs = new SharedJobs<number, never>();
+    const works = [deferred<number>(), deferred<number>()];
+    let starts = 0;
+    const start = () => works[starts++]?.promise ?? assert.fail('a third one was started');
+    const left = new AbortController();
+    const first = jobs.run('k', start, { signal: left.signal });
+    await Promise.resolve();
+    left.abort(new Error('left'));
+    await assert.rejects(first, /left/);
+    const second = jobs.run('k', start);
+    works[0]?.resolve(1);
+    await new Promise((resolve) => setImmediate(resolve));
+    const third = jobs.run('k', start);
+    works[1]?.resolve(2);
+    assert.deepEqual([await second, await third, starts], [2, 2, 2]);
+  });
+
   it('give every caller the failure', async () => {
     const jobs = new SharedJobs<void, never>();
     const start = async () => {

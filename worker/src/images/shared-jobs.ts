@@ -51,17 +51,19 @@ export class SharedJobs<V, P> {
       job.last = progress;
       for (const l of listeners) l(progress);
     };
+    // One that was given up does not forget the one that came after it.
+    const forget = () => {
+      if (this.#jobs.get(key) === job) this.#jobs.delete(key);
+    };
     const result = Promise.resolve()
       .then(() => start(abort.signal, report))
-      .finally(() => this.#jobs.delete(key));
+      .finally(forget);
     // Every waiter sees the rejection itself; this only keeps an abandoned job from counting as unhandled.
     result.catch(() => undefined);
     const job: Job<V, P> = { result, abort, listeners, waiters: 0 };
     this.#jobs.set(key, job);
     // An abandoned job must not be joined while it is dying.
-    abort.signal.addEventListener('abort', () => {
-      if (this.#jobs.get(key) === job) this.#jobs.delete(key);
-    });
+    abort.signal.addEventListener('abort', forget);
     return job;
   }
 }

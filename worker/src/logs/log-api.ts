@@ -15,6 +15,8 @@ export interface LogPosition {
   /** Identity of the file. */
   readonly file: string;
   readonly offset: number;
+  /** So many records of one stream, from here on, belong to lines that are before. */
+  readonly leftOut?: { readonly stream: LogEntry['stream']; readonly records: number };
 }
 
 export interface LogOptions {

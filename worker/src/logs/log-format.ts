@@ -54,19 +54,24 @@ export const JOINED_BYTES = 16 * 1024;
 
 /**
  * Puts the parts of a line together, each stream for itself, with the time of the first. The monitor writes a part for whatever it has
- * read at a time, so where a line is cut says nothing. What is left in the end comes without a newline.
+ * read at a time, so where a line is cut says nothing. What is left in the end comes without a newline, what was written last behind the other.
  */
 export async function* joinLines(records: AsyncIterable<LogEntry>): AsyncGenerator<LogEntry> {
   const open = new Map<LogEntry['stream'], LogEntry>();
+  let last: LogEntry | undefined;
   for await (const r of records) {
+    last = r;
     const begun = open.get(r.stream);
+    open.delete(r.stream);
     const whole = begun ? { ...r, timeNs: begun.timeNs, line: Buffer.concat([begun.line, r.line]) } : r;
     if (whole.line.at(-1) === NEWLINE || whole.line.length >= JOINED_BYTES) {
-      open.delete(r.stream);
       yield open.size === 0 ? whole : withoutEnd(whole);
     } else open.set(r.stream, whole);
   }
-  for (const rest of open.values()) yield withoutEnd(rest);
+  for (const [stream, rest] of open) {
+    open.delete(stream);
+    yield last?.end && open.size === 0 ? { ...rest, end: last.end } : withoutEnd(rest);
+  }
 }
 
 function withoutEnd({ stream, timeNs, line }: LogEntry): LogEntry {

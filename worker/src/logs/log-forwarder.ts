@@ -8,11 +8,12 @@ import { hostname } from 'node:os';
 import { dirname, join } from 'node:path';
 import { type Clock, type Logger, messageOf, SwarmtsError, sleep, writeFileAtomic } from '@swarmts/lib';
 import type { HelperApi } from '../helper/helper-api.js';
+import { untilAborted } from '../images/shared-jobs.js';
 import { journalMessage } from './journal-format.js';
-import { formatLinePosition, isBehind, LineCounter, type LinePosition, parseLinePosition } from './line-position.js';
 import type { LogEntry } from './log-api.js';
 import { type LogSource, readLogs } from './log-reader.js';
 import { type LogSink, openSink, parseSinkAddress, type SinkAddress } from './log-sink.js';
+import { PlaceInLog } from './place-in-log.js';
 import { type LogOrigin, syslogMessage } from './syslog-format.js';
 
 const RETRY_MS = 2_000;
@@ -34,7 +35,7 @@ export class LogForwarder {
   readonly #logger: Logger;
   readonly #closing = new AbortController();
   readonly #loop: Promise<void>;
-  #sent: LinePosition;
+  #sent: Progress;
   #savedAtMs = 0;
 
   constructor(log: ForwardedLog, helper: HelperApi, clock: Clock, logger: Logger) {
@@ -42,7 +43,7 @@ export class LogForwarder {
     this.#helper = helper;
     this.#clock = clock;
     this.#logger = logger;
-    this.#sent = readPosition(this.#positionFile);
+    this.#sent = readProgress(this.#placeFile);
     this.#loop = this.#run();
   }
 
@@ -70,6 +71,7 @@ export class LogForwarder {
         await this.#forward(signal);
         return;
       } catch (e) {
+        if (signal.aborted) return;
         const fields = { container: this.#log.origin.id, error: messageOf(e) };
         this.#logger.warn('the log of a container cannot be passed on, trying again', fields);
         await sleep(this.#clock, RETRY_MS, signal).catch(() => undefined);
@@ -84,19 +86,17 @@ export class LogForwarder {
     const sink = await openLogSink({ driver, options: of.options, journalSocket }, this.#helper);
     const origin = { ...this.#log.origin, hostname: hostname() };
     try {
-      const options = { stdout: true, stderr: true, follow: true, tail: -1, sinceNs: this.#sent.timeNs };
-      const counter = new LineCounter();
-      let isNew = false;
+      const { place: text, ...since } = this.#sent;
+      const place = new PlaceInLog(text);
+      const onStart = place.start.bind(place);
+      const options = { stdout: true, stderr: true, follow: true, tail: -1, ...since, ...place.from, onStart };
       for await (const e of readLogs(this.#log.source, options, signal)) {
         // What is left of a line whose end is not read yet comes again with it.
         if (signal.aborted) return;
-        const at = counter.next(e.timeNs);
-        const isLatest = isBehind(at, this.#sent);
-        // A line that was begun earlier may end later.
-        isNew ||= isLatest;
-        if (!isNew) continue;
-        await sink.sink.send(this.#messageOf(e, origin, sink.local));
-        if (isLatest) this.#sent = at;
+        if (!place.isNew(e)) continue;
+        // A sink may take nothing for ever, and would be waited for under the lock of its container.
+        await untilAborted(sink.sink.send(this.#messageOf(e, origin, sink.local)), signal);
+        this.#sent = { place: place.text };
         if (this.#clock.now() - this.#savedAtMs > SAVE_EVERY_MS) await this.#save();
       }
     } finally {
@@ -108,14 +108,15 @@ export class LogForwarder {
     return this.#log.driver === 'journald' ? journalMessage(e, origin) : syslogMessage(e, origin, local);
   }
 
-  get #positionFile(): string {
+  get #placeFile(): string {
     return join(dirname(this.#log.source.logPath), 'forwarded');
   }
 
   async #save(): Promise<void> {
     this.#savedAtMs = this.#clock.now();
+    if (this.#sent.place === '') return;
     // A container that is being removed has no place for it any more.
-    await writeFileAtomic(this.#positionFile, formatLinePosition(this.#sent)).catch(() => undefined);
+    await writeFileAtomic(this.#placeFile, this.#sent.place).catch(() => undefined);
   }
 }
 
@@ -135,12 +136,22 @@ function journalAddress(path: string): SinkAddress {
   throw new SwarmtsError('failed-precondition', 'journald is not enabled on this host');
 }
 
-const NOTHING_SENT: LinePosition = { timeNs: -1n, number: 0 };
+interface Progress {
+  /** The text of the place behind the last line that was sent, '' for none. */
+  readonly place: string;
+  /** Of an earlier release, which kept the time of that line alone. */
+  readonly sinceNs?: bigint;
+}
 
-function readPosition(file: string): LinePosition {
+function readProgress(file: string): Progress {
   try {
-    return parseLinePosition(readFileSync(file, 'utf8')) ?? NOTHING_SENT;
+    const text = readFileSync(file, 'utf8').trim();
+    const [, time] = /^(\d+)(?: \d+)?$/.exec(text) ?? [];
+    if (time !== undefined) return { place: '', sinceNs: BigInt(time) };
+    // Throws for what is no place.
+    new PlaceInLog(text);
+    return { place: text };
   } catch {
-    return NOTHING_SENT;
+    return { place: '' };
   }
 }

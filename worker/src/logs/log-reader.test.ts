@@ -4,7 +4,7 @@ import { appendFileSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmS
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
-import { systemClock } from '@swarmts/lib';
+import { seededRandom, systemClock } from '@swarmts/lib';
 import fc from 'fast-check';
 import type { LogOptions } from './log-api.js';
 import { compressRotated, rotateLog } from './log-files.js';
@@ -162,6 +162,27 @@ describe('reading logs', () => {
     for await (const e of readLogs(source(), { ...ALL, stdout: false, tail: 4 }))
       errors.push(`${e.timeNs % 1000n} ${e.line}`);
     assert.deepEqual(errors, [`3 ${Buffer.from('oops\n')}`], 'of one stream, of those of both');
+  });
+
+  it('gives lines wholly whose beginning is before the end of older ones of the other stream', async () => {
+    for (let seed = 1; seed <= 30; seed++) {
+      const random = seededRandom(seed);
+      const part = (n: number) => {
+        const piece = record(n, `${n}.`, random() < 0.3 ? 'F' : 'P');
+        return random() < 0.5 ? piece : piece.replace('stdout', 'stderr');
+      };
+      writeFileSync(`${path}.1`, range(1, 20).map(part).join(''));
+      const ends = [record(41, 'end'), record(42, 'end').replace('stdout', 'stderr')];
+      writeFileSync(path, [...range(21, 40).map(part), ...ends].join(''));
+      const read = async (tail: number) => {
+        const entries: string[] = [];
+        for await (const e of readLogs(source(), { ...ALL, tail })) entries.push(`${e.stream} ${e.timeNs} ${e.line}`);
+        return entries;
+      };
+      const whole = await read(-1);
+      for (const tail of range(1, whole.length))
+        assert.deepEqual(await read(tail), whole.slice(-tail), `seed ${seed}, tail ${tail}`);
+    }
   });
 
   it('finds the last lines of a large file', async () => {

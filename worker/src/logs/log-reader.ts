@@ -10,7 +10,7 @@ import { formatIdentity } from './log-compression.js';
 import { LogFile } from './log-file.js';
 import { MAX_LOG_FILES } from './log-files.js';
 import { joinLines, LineSplitter, parseLogLine } from './log-format.js';
-import { SKIPPED, tailStarts } from './log-tail.js';
+import { SKIPPED, type Starts, tailStarts } from './log-tail.js';
 
 const READ_BYTES = 64 << 10;
 /** Followers look again after this long, should the kernel's notification be lost. */
@@ -50,23 +50,35 @@ export async function* readRecords(
   try {
     const starts = options.from ? startsFrom(files, options.from) : await tailStarts(files, options.tail);
     options.onStart?.(startOf(files, starts));
-    for (const [i, file] of files.entries()) {
-      if (starts[i] === SKIPPED) continue;
-      const isLast = i === files.length - 1;
-      const cursor = new Cursor(file, starts[i] ?? 0);
-      if (isLast && wake) yield* follow(source, cursor, wake, options, signal);
-      else {
-        yield* wanted(cursor.read(signal), options);
-        // What was unpacked takes room.
-        await file.close();
-      }
-      if (signal?.aborted) return;
-    }
-    if (files.length === 0 && wake) yield* followFromNothing(source, wake, options, signal);
+    const records = recordsFrom(files, starts.offsets, source, wake, options, signal);
+    yield* wanted(withoutFirst(records, starts.leftOut), options);
   } finally {
     wake?.close();
     for (const f of files) await f.close();
   }
+}
+
+async function* recordsFrom(
+  files: readonly LogFile[],
+  offsets: readonly number[],
+  source: LogSource,
+  wake: WakeUp | undefined,
+  options: LogOptions,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<LogEntry> {
+  for (const [i, file] of files.entries()) {
+    if (offsets[i] === SKIPPED) continue;
+    const isLast = i === files.length - 1;
+    const cursor = new Cursor(file, offsets[i] ?? 0);
+    if (isLast && wake) yield* follow(source, cursor, wake, options, signal);
+    else {
+      yield* cursor.read(signal);
+      // What was unpacked takes room.
+      await file.close();
+    }
+    if (signal?.aborted) return;
+  }
+  if (files.length === 0 && wake) yield* followFromNothing(source, wake, options, signal);
 }
 
 /** Reads records of one file from an offset to its current end; calling it again goes on there. */
@@ -113,7 +125,7 @@ async function* follow(
       const successors = await successorsOf(source.logPath, cursor.file.identity);
       opened.push(...successors);
       // Read after the successor is known to exist: nobody writes into this file any more then.
-      yield* wanted(cursor.read(signal), options);
+      yield* cursor.read(signal);
       const next = successors[0];
       if (next) {
         for (const s of successors.slice(1)) await release(opened, s);
@@ -148,6 +160,17 @@ async function* followFromNothing(
     }
     if (!live || isPast(options, source.clock)) return;
     await wake.wait(signal);
+  }
+}
+
+async function* withoutFirst(
+  entries: AsyncGenerator<LogEntry>,
+  leftOut: LogPosition['leftOut'],
+): AsyncGenerator<LogEntry> {
+  let left = leftOut?.records ?? 0;
+  for await (const e of entries) {
+    if (left > 0 && e.stream === leftOut?.stream) left--;
+    else yield e;
   }
 }
 
@@ -210,20 +233,21 @@ export function endOfLog(logPath: string): LogPosition | undefined {
 }
 
 /** A place in a file that is not kept any more is before all that are. */
-function startsFrom(files: readonly LogFile[], from: LogPosition): readonly number[] {
+function startsFrom(files: readonly LogFile[], from: LogPosition): Starts {
   const at = files.findIndex((f) => f.identity === from.file);
-  return files.map((_, i) => (i === at ? from.offset : i < at ? SKIPPED : 0));
+  const offsets = files.map((_, i) => (i === at ? from.offset : i < at ? SKIPPED : 0));
+  return { offsets, ...(at >= 0 && from.leftOut ? { leftOut: from.leftOut } : {}) };
 }
 
 /** The first place that is read. Without files: before whatever will come. */
-function startOf(files: readonly LogFile[], starts: readonly number[]): LogPosition {
+function startOf(files: readonly LogFile[], { offsets, leftOut }: Starts): LogPosition {
   // Of a file before it nothing is read, or it starts at its end.
   const at = Math.max(
     0,
-    starts.findLastIndex((s) => s > 0),
-    starts.lastIndexOf(SKIPPED) + 1,
+    offsets.findLastIndex((s) => s > 0),
+    offsets.lastIndexOf(SKIPPED) + 1,
   );
-  return { file: files[at]?.identity ?? '', offset: starts[at] ?? 0 };
+  return { file: files[at]?.identity ?? '', offset: offsets[at] ?? 0, ...(leftOut ? { leftOut } : {}) };
 }
 
 /** Wakes a follower when the log directory changes, the container ends, or a while has passed. */

@@ -7,7 +7,7 @@ import { messageOf, SwarmtsError } from '@swarmts/lib';
 import type { HelperApi } from '../helper/helper-api.js';
 
 export interface LogSink {
-  /** Resolves when the message is on its way; throws when nobody takes it. */
+  /** Resolves when the message is on its way; throws when nobody takes it, also when the sink is closed meanwhile. */
   send(message: Buffer): Promise<void>;
   close(): Promise<void>;
 }
@@ -81,10 +81,14 @@ function streamSink(socket: Socket): LogSink {
     // One line each: what is in a line cannot be two.
     send: (m) =>
       new Promise((resolve, reject) => {
-        if (socket.destroyed) reject(new SwarmtsError('unavailable', 'the syslog connection is closed'));
-        else socket.write(Buffer.concat([m, Buffer.from('\n')]), (e) => (e ? reject(e) : resolve()));
+        const closed = () => reject(new SwarmtsError('unavailable', 'the syslog connection is closed'));
+        if (socket.destroyed) return closed();
+        // Node calls a write that ends with its connection a success.
+        const sent = (e?: Error | null) => (e ? reject(e) : socket.destroyed ? closed() : resolve());
+        socket.write(Buffer.concat([m, Buffer.from('\n')]), sent);
       }),
-    close: async () => void socket.end(),
+    // What was given up must not be waited for: whoever takes nothing would keep the connection open for ever.
+    close: async () => void (socket.writableLength > 0 ? socket.destroy() : socket.end()),
   };
 }
 

@@ -14,9 +14,11 @@ export class PlaceInLog {
   /** '' for one that was not read yet. Throws SwarmtsError for what is no place. */
   constructor(text: string) {
     if (text === '') return;
-    const [, file, offset, lines] = /^([^:]*):(\d+):(\d+)$/.exec(text) ?? [];
+    const [, file, offset, lines, stream, records] =
+      /^([^:]*):(\d+):(\d+)(?::(stdout|stderr):(\d+))?$/.exec(text) ?? [];
     if (file === undefined) throw new SwarmtsError('invalid-argument', `"${text}" is no place in a log`);
-    this.#at = { file, offset: Number(offset) };
+    const leftOut = { stream: stream === 'stdout' ? stream : 'stderr', records: Number(records) } as const;
+    this.#at = { file, offset: Number(offset), ...(stream === undefined ? {} : { leftOut }) };
     this.#toSkip = Number(lines);
   }
 
@@ -26,7 +28,10 @@ export class PlaceInLog {
   }
 
   get text(): string {
-    return this.#at ? `${this.#at.file}:${this.#at.offset}:${this.#linesBehind}` : '';
+    if (!this.#at) return '';
+    const { file, offset, leftOut } = this.#at;
+    const without = leftOut ? `:${leftOut.stream}:${leftOut.records}` : '';
+    return `${file}:${offset}:${this.#linesBehind}${without}`;
   }
 
   /** Reading begins there. Where the file of the place is not kept any more, every line is new. */

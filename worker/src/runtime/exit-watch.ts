@@ -7,7 +7,7 @@ import { readdir } from 'node:fs/promises';
 import type { Clock, Logger, TimerHandle } from '@swarmts/lib';
 
 const RESCAN_MS = 2_000;
-const CONTAINER_ID = /^[0-9a-f]{64}$/;
+export const CONTAINER_ID = /^[0-9a-f]{64}$/;
 
 export class ExitWatch {
   readonly #directory: string;

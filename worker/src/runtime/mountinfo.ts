@@ -1,5 +1,7 @@
 /** The mounts of this process's namespace, from /proc/self/mountinfo (proc_pid_mountinfo(5)). */
 import { readFileSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { basename } from 'node:path';
 
 export interface MountInfo {
   readonly target: string;
@@ -21,6 +23,14 @@ export function readMounts(): readonly MountInfo[] {
   return parseMountinfo(readFileSync('/proc/self/mountinfo', 'utf8'));
 }
 
+/** What is mounted at or below a directory, given without links in its path. */
+export async function mountsBelow(directory: string): Promise<readonly MountInfo[]> {
+  const text = await readFile('/proc/self/mountinfo', 'utf8');
+  // Thousands of lines on a busy node, and most often none is of interest.
+  if (!text.includes(escaped(basename(directory)))) return [];
+  return parseMountinfo(text).filter((m) => m.target === directory || m.target.startsWith(`${directory}/`));
+}
+
 /** In the order of the file: a later mount may lie over an earlier one. */
 export function parseMountinfo(text: string): readonly MountInfo[] {
   return text.split('\n').flatMap((line) => {
@@ -39,4 +49,8 @@ export function parseMountinfo(text: string): readonly MountInfo[] {
 /** Spaces and the like stand as octal escapes. */
 function unescaped(text: string): string {
   return text.replace(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8)));
+}
+
+function escaped(name: string): string {
+  return name.replace(/[ \t\n\\]/g, (c) => `\\${c.charCodeAt(0).toString(8).padStart(3, '0')}`);
 }

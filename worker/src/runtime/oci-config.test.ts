@@ -124,6 +124,7 @@ describe('config.json', () => {
       return ociConfig(input({ resources }, more)).process.oomScoreAdj;
     };
     assert.deepEqual([score(100), score(-100), score(-100, { mayLowerOomScore: true })], [100, undefined, -100]);
+    assert.equal(ociConfig(input({}, { ownOomScoreAdj: -500 })).process.oomScoreAdj, 0, "not the daemon's");
   });
 
   it('opens the propagation of the root for shared and slave binds', () => {

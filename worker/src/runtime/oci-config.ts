@@ -122,8 +122,9 @@ export function ociConfig(input: OciConfigInput): OciSpec {
 /** Also what a process that is started in the container later gets. */
 export function processOf(input: OciConfigInput): OciProcess {
   const { config, capabilities, user } = input;
-  const score = config.resources.oomScoreAdj;
-  const scoreAllowed = score !== undefined && (input.mayLowerOomScore || score >= input.ownOomScoreAdj);
+  // Without a word of it the process would inherit the daemon's, which is to outlive what it runs.
+  const score = config.resources.oomScoreAdj ?? 0;
+  const scoreAllowed = input.mayLowerOomScore || score >= input.ownOomScoreAdj;
   const rlimits = (config.resources.ulimits ?? []).map((u) => ({
     type: `RLIMIT_${u.name.toUpperCase()}`,
     soft: u.soft,

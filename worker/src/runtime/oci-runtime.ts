@@ -3,11 +3,12 @@
  * images, networks or container states.
  */
 import { existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
-import { mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { type Clock, messageOf, newHexId, SwarmtsError } from '@swarmts/lib';
+import { type Clock, linkedSignal, messageOf, newHexId, SwarmtsError } from '@swarmts/lib';
 import type { HelperApi, MonitorStarted, ProcessSpec, RunResult, TerminalSpec } from '../helper/helper-api.js';
 import { releaseReader, releaseWriter } from './exec-fifo.js';
+import { CONTAINER_ID } from './exit-watch.js';
 import type { OciProcess, OciResources } from './oci-spec.js';
 import type { ReadOnlyPrograms } from './read-only-programs.js';
 import { runtimeMessage, startFailure } from './runtime-errors.js';
@@ -78,6 +79,9 @@ export class OciRuntime {
   async prepare(): Promise<void> {
     const root = this.#rootOf(this.#options.runtimePath);
     for (const dir of [this.exitDir, root, this.#attachDir]) await mkdir(dir, { recursive: true, mode: 0o700 });
+    // Pipes and sockets of what an earlier daemon had under way.
+    for (const name of await readdir(this.#attachDir))
+      if (!CONTAINER_ID.test(name)) await rm(join(this.#attachDir, name), { recursive: true, force: true });
   }
 
   /** The container exists afterwards and waits for `start`; its processes are held by a monitor that outlives us. */
@@ -193,7 +197,7 @@ export class OciRuntime {
     const base = join(bundle, `exec-${newHexId().slice(0, 12)}`);
     const [processFile, pidFile] = [`${base}.json`, `${base}.pid`];
     const abort = new AbortController();
-    const signal = options.signal ? AbortSignal.any([options.signal, abort.signal]) : abort.signal;
+    const { signal, release } = linkedSignal(options.signal, abort.signal);
     const timer =
       options.timeoutMs === undefined
         ? undefined
@@ -205,6 +209,7 @@ export class OciRuntime {
       return await this.#run(id, ['exec', '--process', processFile, '--pid-file', pidFile, id], signal);
     } finally {
       timer?.cancel();
+      release();
       // The runtime's client is dead by now; the process in the container is not.
       if (signal.aborted) await this.#killPidFile(pidFile);
       await rm(processFile, { force: true });

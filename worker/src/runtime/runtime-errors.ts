@@ -49,8 +49,12 @@ export function runtimeMessage(text: string, command?: string): string {
 /** Docker's users know runc's sentences about the command; crun has others. */
 function inRuncsWords(message: string, command: string | undefined): string {
   const [, missing] = /executable file `([^`]*)` not found(?: in \$PATH)?/i.exec(message) ?? [];
-  if (missing !== undefined)
-    return `unable to start container process: exec: ${JSON.stringify(missing)}: executable file not found in $PATH`;
+  if (missing !== undefined) {
+    const what = missing.includes('/')
+      ? `stat ${missing}: no such file or directory`
+      : 'executable file not found in $PATH';
+    return `unable to start container process: exec: ${JSON.stringify(missing)}: ${what}`;
+  }
   const [, directory, problem = ''] = /^chdir `([^`]*)`: (.*)$/i.exec(message) ?? [];
   if (directory !== undefined) {
     const what = `chdir to cwd (${JSON.stringify(directory)}) set in config.json failed`;

@@ -27,6 +27,11 @@ export function isPropagation(option: string): boolean {
   return PROPAGATIONS.includes(option);
 }
 
+/** What takes an option of mount(8) back, and what it takes back; undefined of those that have no such thing. */
+export function oppositeOf(option: string): string | undefined {
+  return OPPOSITES[option];
+}
+
 /** Throws 'invalid-argument' for anything that a tmpfs does not know. */
 export function tmpfsOptions(given: readonly string[]): string[] {
   const options = new Map<string, string>(DEFAULTS.map((d) => [d, d]));

@@ -90,6 +90,10 @@ describe('a complaint of the OCI runtime', () => {
     );
     assert.equal(runtimeMessage('{"level":"error","msg":"no \\"x\\"","time":""}'), 'no "x"');
     assert.equal(runtimeMessage('plain'), 'plain');
+    const missing = (path: string) =>
+      runtimeMessage(`executable file \`${path}\` not found: No such file or directory`);
+    assert.match(missing('/x'), /exec: "\/x": stat \/x: no such file or directory$/);
+    assert.match(missing('x'), /exec: "x": executable file not found in \$PATH$/);
     assert.equal(runtimeMessage(''), '');
   });
 });

@@ -107,6 +107,8 @@ export class LayerStore {
   }
 
   async #unpack(layer: LayerSource, signal: AbortSignal): Promise<void> {
+    // Somebody who was given up may have come to the end of it all the same.
+    if (this.has(layer.chainId)) return;
     const tmp = join(this.root, `${TMP_PREFIX}${newHexId().slice(0, 12)}`);
     await mkdir(tmp, { mode: 0o711 });
     try {

@@ -6,8 +6,9 @@ import { join } from 'node:path';
 import { isSwarmtsError, silentLogger, systemClock } from '@swarmts/lib';
 import type { PrivilegedHelper } from '../helper/helper-api.js';
 import { startHelper } from '../helper/spawn-helper.js';
+import { readMounts } from '../runtime/mountinfo.js';
 import { copyContent, imageContent } from './copy-up.js';
-import { mountSpec, VolumeStore } from './volume-store.js';
+import { VolumeStore } from './volume-store.js';
 
 describe('the volume store', () => {
   let helper: PrivilegedHelper;
@@ -84,6 +85,62 @@ describe('the volume store', () => {
     assert.deepEqual([await store.list(), events], [[], ['create vol', 'destroy vol']]);
   });
 
+  describe('with the files of somebody else behind one', () => {
+    let behind: string;
+    let mounted: string[];
+    beforeEach(() => {
+      behind = join(dir, 'behind');
+      mkdirSync(behind);
+      writeFileSync(join(behind, 'file'), 'precious');
+      mounted = [];
+    });
+    afterEach(async () => {
+      for (const path of mounted) await helper.unmount(path);
+      assert.deepEqual(readdirSync(behind), ['file']);
+    });
+
+    const bound = () => ({ name: 'vol', options: { type: 'none', o: 'bind', device: behind } });
+
+    it('removes the volume alone, also when an earlier run has left it mounted', async () => {
+      const before = await open();
+      const { mountpoint } = await before.create(bound());
+      mounted.push(mountpoint);
+      await before.acquire('vol', 'c1');
+      assert.deepEqual(readdirSync(mountpoint), ['file']);
+      const store = await open();
+      await store.remove('vol', false);
+      assert.deepEqual(readdirSync(join(dir, 'volumes')), []);
+    });
+
+    it('does not remove one in which something else is mounted', async () => {
+      const store = await open();
+      const { mountpoint } = await store.create({ name: 'vol' });
+      const inside = join(mountpoint, 'in side');
+      mkdirSync(inside);
+      mounted.push(inside);
+      await helper.mount({ source: behind, target: inside, fstype: 'none', flags: ['bind'] });
+      await assert.rejects(
+        store.remove('vol', true),
+        (e) => isSwarmtsError(e, 'conflict') && e.message.startsWith(`remove vol: something is mounted at ${inside}`),
+      );
+      assert.deepEqual((await store.list()).length, 1);
+      await helper.unmount(inside);
+      await store.remove('vol', false);
+    });
+
+    it('goes on with removals that a crash has cut short, but not where something is mounted', async () => {
+      const left = join(dir, 'volumes', '.removing-0123');
+      mounted.push(join(left, '_data'));
+      mkdirSync(join(left, '_data'), { recursive: true });
+      await helper.mount({ source: behind, target: join(left, '_data'), fstype: 'none', flags: ['bind'] });
+      await open();
+      assert.deepEqual(readdirSync(join(dir, 'volumes')), ['.removing-0123']);
+      await helper.unmount(join(left, '_data'));
+      await open();
+      assert.deepEqual(readdirSync(join(dir, 'volumes')), []);
+    });
+  });
+
   it('refuses names that are paths, and options it does not know', async () => {
     const store = await open();
     for (const name of ['../x', 'a/b', '.hidden', 'a b'])
@@ -105,15 +162,48 @@ describe('the volume store', () => {
     );
   });
 
-  it('turns options into one mount', () => {
-    assert.deepEqual(mountSpec({ type: 'nfs', device: ':/x', o: 'addr=192.0.2.1,ro,nolock' }, '/t'), {
-      source: ':/x',
-      target: '/t',
-      fstype: 'nfs',
-      flags: ['ro'],
-      data: 'addr=192.0.2.1,nolock',
+  it('refuses sizes, as it has no quotas', async () => {
+    const store = await open();
+    const create = (size: string) => store.create({ name: 'vol', options: { size } });
+    await assert.rejects(create('10G'), /create vol: quota size requested but no quota support$/);
+    await assert.rejects(create('much'), /create vol: invalid size: 'much'$/);
+    await create('0');
+  });
+
+  it('says why one cannot be mounted, without passwords, and goes on', async () => {
+    const store = await open();
+    const o = 'addr=127.0.0.1,password=geheim';
+    for (const [name, type] of [
+      ['aside', 'no-such-type'],
+      ['here', 'none'],
+    ] as const) {
+      const { mountpoint } = await store.create({ name, options: { type, device: '/does-not-exist', o } });
+      const mounting = store.acquire(name, 'c1');
+      await assert.rejects(mounting, (e) => {
+        assert.ok(isSwarmtsError(e), String(e));
+        assert.ok(e.message.startsWith(`error while mounting volume '${mountpoint}': `), e.message);
+        assert.match(e.message, /\/does-not-exist on .*: E/);
+        assert.doesNotMatch(e.message, /geheim/);
+        return true;
+      });
+      await store.remove(name, false);
+    }
+  });
+
+  it('mounts file systems of other machines and disks in a process of its own', async () => {
+    const store = await open();
+    const { mountpoint } = await store.create({
+      name: 'vol',
+      options: { type: 'ramfs', device: 'ramfs', o: 'noatime' },
     });
-    assert.deepEqual(mountSpec({ type: 'none', device: '/x', o: 'bind' }, '/t').flags, ['bind']);
+    const mounts = () => readMounts().filter((m) => m.target === mountpoint);
+    await store.acquire('vol', 'c1');
+    assert.deepEqual(
+      mounts().map((m) => [m.fstype, m.options.includes('noatime')]),
+      [['ramfs', true]],
+    );
+    await store.release('vol', 'c1');
+    assert.deepEqual(mounts(), []);
   });
 
   it('copies nothing from outside of the root, and nothing over what is there', async () => {

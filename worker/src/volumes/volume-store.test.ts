@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setImmediate as turn } from 'node:timers/promises';
 import { silentLogger, systemClock } from '@swarmts/lib';
-import type { HelperApi } from '../helper/helper-api.js';
+import type { HelperApi, MountSpec } from '../helper/helper-api.js';
 import { VolumeStore } from './volume-store.js';
 
 describe('volumes of several containers', () => {
@@ -20,7 +20,11 @@ describe('volumes of several containers', () => {
   afterEach(() => rmSync(dir, { recursive: true, force: true }));
 
   const open = () => {
-    const helper = { mount: async () => calls.push('mount'), unmount: async () => calls.push('unmount') };
+    const mount = async ({ source }: MountSpec) => {
+      calls.push('mount');
+      if (source === 'dead') await new Promise(() => undefined);
+    };
+    const helper = { mount, unmount: async () => calls.push('unmount') };
     return VolumeStore.open({
       root: join(dir, 'volumes'),
       // Only what mounting asks for.
@@ -43,6 +47,15 @@ describe('volumes of several containers', () => {
     assert.deepEqual(calls, []);
     await store.release('shared', 'c2');
     assert.deepEqual(calls, ['unmount']);
+  });
+
+  it('do not wait for one whose server does not answer', async () => {
+    await store.create({ name: 'slow', options: { type: 'none', device: 'dead' } });
+    const never = store.acquire('slow', 'c1');
+    await shared();
+    await store.acquire('shared', 'c2');
+    await store.remove('shared', false);
+    assert.equal(await Promise.race([never, turn('it waits')]), 'it waits');
   });
 
   it('stay mounted for those that ran when the process ended', async () => {

@@ -3,14 +3,16 @@
  * mounted on `_data` while a container that runs uses it.
  */
 import { chownSync, existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
-import { mkdir, readdir, readFile, rename } from 'node:fs/promises';
-import { join } from 'node:path';
+import { mkdir, readdir, readFile, realpath, rename } from 'node:fs/promises';
+import { basename, join } from 'node:path';
 import { type Clock, errnoOf, type Logger, newHexId, SwarmtsError, sweepUnfinished, writeNewFile } from '@swarmts/lib';
 import type { EngineEvent, VolumeInfo } from '../engine/engine-api.js';
-import { SerialLock } from '../engine/serial-lock.js';
-import type { HelperApi, MountSpec } from '../helper/helper-api.js';
+import { KeyedLocks } from '../engine/keyed-locks.js';
+import type { HelperApi } from '../helper/helper-api.js';
+import { mountsBelow } from '../runtime/mountinfo.js';
 import { removeTree } from '../snapshots/remove-tree.js';
 import type { Owner } from '../userns/id-map.js';
+import { mountVolume, needsMount } from './volume-mount.js';
 
 export interface VolumeStoreOptions {
   readonly root: string;
@@ -28,7 +30,7 @@ type VolumeRecord = Omit<VolumeInfo, 'mountpoint' | 'driver'>;
 
 const NAME = /^[a-zA-Z0-9][a-zA-Z0-9_.-]*$/;
 const MAX_NAME_LENGTH = 255;
-const OPTIONS = ['type', 'device', 'o'];
+const OPTIONS = ['type', 'device', 'o', 'size'];
 /** What an option means nothing without. */
 const NEEDED: Readonly<Record<string, string>> = { type: 'device', device: 'type', o: 'device' };
 const REMOVING_PREFIX = '.removing-';
@@ -37,17 +39,13 @@ const UNFINISHED = 'unfinished';
 /** What marks a volume that nobody named. */
 export const ANONYMOUS_LABEL = 'com.docker.volume.anonymous';
 
-/** Mount options that are flags of mount(2); everything else is the file system's. */
-const FLAGS = new Set(['bind', 'ro', 'nosuid', 'nodev', 'noexec', 'private', 'rprivate', 'rshared', 'rslave']);
-const NO_FLAGS = new Set(['rw', 'suid', 'dev', 'exec', 'defaults', '']);
-
 export class VolumeStore {
   readonly #options: VolumeStoreOptions;
   readonly #volumes = new Map<string, VolumeRecord>();
   /** Containers that have a volume now. */
   readonly #holders = new Map<string, Set<string>>();
-  readonly #fills = new Map<string, SerialLock>();
-  #tail: Promise<unknown> = Promise.resolve();
+  readonly #locks = new KeyedLocks();
+  readonly #fills = new KeyedLocks();
 
   private constructor(options: VolumeStoreOptions) {
     this.#options = options;
@@ -73,7 +71,7 @@ export class VolumeStore {
     checkName(name);
     const options = v.options ?? {};
     checkOptions(name, options);
-    return this.#exclusive(async () => {
+    return this.#locks.run(name, async () => {
       const known = this.#volumes.get(name);
       if (known) return this.#reuse(known, options);
       const labels = v.name === '' ? { [ANONYMOUS_LABEL]: '', ...v.labels } : (v.labels ?? {});
@@ -104,25 +102,56 @@ export class VolumeStore {
 
   /** `force` only makes a missing volume no error, as Docker's. */
   async remove(name: string, force: boolean): Promise<void> {
-    await this.#exclusive(async () => {
-      if (!this.#volumes.has(name)) {
-        if (force) return;
-        throw noSuchVolume(name);
-      }
-      const users = this.#options.users(name);
-      if (users.length > 0) {
-        throw new SwarmtsError('conflict', `remove ${name}: volume is in use - [${users.join(', ')}]`);
-      }
-      const aside = join(this.#options.root, `${REMOVING_PREFIX}${newHexId().slice(0, 12)}`);
-      await rename(this.#directory(name), aside).catch((e: unknown) => {
-        // Somebody has deleted it by hand: there is nothing left that could be in the way.
-        if (errnoOf(e) !== 'ENOENT') throw e;
-      });
-      this.#volumes.delete(name);
-      this.#fills.delete(name);
-      this.#emit('destroy', name);
-      await removeTree(this.#options.helper, aside);
+    const aside = await this.#locks.run(name, () => this.#setAside(name, force));
+    // Without the lock: what takes long must not keep a new volume of this name waiting.
+    if (aside !== undefined) await this.#erase(aside);
+  }
+
+  /** Resolves to where the files are that nobody can see any more. */
+  async #setAside(name: string, force: boolean): Promise<string | undefined> {
+    const record = this.#volumes.get(name);
+    if (!record) {
+      if (force) return undefined;
+      throw noSuchVolume(name);
+    }
+    const users = this.#options.users(name);
+    if (users.length > 0) {
+      throw new SwarmtsError('conflict', `remove ${name}: volume is in use - [${users.join(', ')}]`);
+    }
+    await this.#uncover(record);
+    const aside = join(this.#options.root, `${REMOVING_PREFIX}${newHexId().slice(0, 12)}`);
+    await rename(this.#directory(name), aside).catch((e: unknown) => {
+      // Somebody has deleted it by hand: there is nothing left that could be in the way.
+      if (errnoOf(e) !== 'ENOENT') throw e;
     });
+    this.#volumes.delete(name);
+    this.#emit('destroy', name);
+    return aside;
+  }
+
+  /** What is mounted in a volume is somebody else's: files behind it must not go with the volume. */
+  async #uncover({ name, options }: VolumeRecord): Promise<void> {
+    const directory = await this.#realPath(name);
+    let mounts = await mountsBelow(directory);
+    if (mounts.length > 0 && needsMount(options)) {
+      const data = join(directory, '_data');
+      for (const m of mounts) if (m.target === data) await this.#options.helper.unmount(data);
+      mounts = await mountsBelow(directory);
+    }
+    const [left] = mounts;
+    if (!left) return;
+    throw new SwarmtsError('conflict', `remove ${name}: something is mounted at ${left.target}: unmount it first`);
+  }
+
+  /** As the kernel names it. */
+  async #realPath(name: string): Promise<string> {
+    return join(await realpath(this.#options.root), name);
+  }
+
+  async #erase(aside: string): Promise<void> {
+    const [mount] = await mountsBelow(await this.#realPath(basename(aside)));
+    if (!mount) return removeTree(this.#options.helper, aside);
+    this.#options.logger.warn('the files of a volume that was removed stay', { mountedAt: mount.target });
   }
 
   /**
@@ -130,13 +159,13 @@ export class VolumeStore {
    * somebody is at: it holds the volume once, until `release`.
    */
   async acquire(name: string, holder: string): Promise<string> {
-    return this.#exclusive(async () => {
+    return this.#locks.run(name, async () => {
       const record = this.#volumes.get(name);
       if (!record) throw noSuchVolume(name);
       const path = this.#dataPath(name);
       if (needsMount(record.options) && this.#isFree(name)) {
         await this.#options.helper.unmount(path);
-        await this.#options.helper.mount(mountSpec(record.options, path));
+        await mountVolume(this.#options, record.options, path);
       }
       this.adopt(name, holder);
       return path;
@@ -150,7 +179,7 @@ export class VolumeStore {
 
   /** Also by who does not hold it. */
   async release(name: string, holder: string): Promise<void> {
-    await this.#exclusive(async () => {
+    await this.#locks.run(name, async () => {
       this.#holders.get(name)?.delete(holder);
       if (!this.#isFree(name)) return;
       this.#holders.delete(name);
@@ -165,9 +194,7 @@ export class VolumeStore {
 
   /** `copy` fills a volume that is empty, or that a crash has left half filled: by one container, whoever else is about to start with it. */
   async fill(name: string, copy: (path: string) => Promise<void>): Promise<void> {
-    const lock = this.#fills.get(name) ?? new SerialLock();
-    this.#fills.set(name, lock);
-    await lock.run(async () => {
+    await this.#fills.run(name, async () => {
       const path = this.#dataPath(name);
       const unfinished = join(this.#directory(name), UNFINISHED);
       if (!existsSync(unfinished) && (await readdir(path)).length > 0) return;
@@ -187,8 +214,7 @@ export class VolumeStore {
 
   async #load(name: string): Promise<void> {
     if (name.startsWith(REMOVING_PREFIX)) {
-      await removeTree(this.#options.helper, join(this.#options.root, name));
-      return;
+      return this.#erase(join(this.#options.root, name));
     }
     try {
       sweepUnfinished(this.#directory(name));
@@ -213,29 +239,10 @@ export class VolumeStore {
     return { ...r, driver: 'local', mountpoint: this.#dataPath(r.name) };
   }
 
-  #exclusive<T>(work: () => Promise<T>): Promise<T> {
-    const result = this.#tail.then(work);
-    this.#tail = result.catch(() => undefined);
-    return result;
-  }
-
   #emit(action: string, name: string): void {
     const timeMs = this.#options.clock.now();
     this.#options.emit({ type: 'volume', action, id: name, attributes: { driver: 'local' }, timeMs });
   }
-}
-
-/** How `type`, `device` and `o` become one mount. */
-export function mountSpec(options: Readonly<Record<string, string>>, target: string): MountSpec {
-  const parts = (options.o ?? '').split(',').map((p) => p.trim());
-  const flags = parts.filter((p) => FLAGS.has(p));
-  const data = parts.filter((p) => !FLAGS.has(p) && !NO_FLAGS.has(p)).join(',');
-  const type = options.type ?? 'none';
-  return { source: options.device ?? type, target, fstype: type, flags, ...(data ? { data } : {}) };
-}
-
-function needsMount(options: Readonly<Record<string, string>>): boolean {
-  return options.device !== undefined || options.type !== undefined;
 }
 
 function checkName(name: string): void {
@@ -253,8 +260,18 @@ function checkName(name: string): void {
 function checkOptions(name: string, options: Readonly<Record<string, string>>): void {
   const unknown = Object.keys(options).find((k) => !OPTIONS.includes(k));
   if (unknown !== undefined) throw new SwarmtsError('invalid-argument', `create ${name}: invalid option: "${unknown}"`);
+  checkSize(name, options.size);
   const missing = Object.entries(NEEDED).find(([k, needed]) => options[k] !== undefined && !options[needed]);
   if (missing) throw new SwarmtsError('invalid-argument', `create ${name}: missing required option: "${missing[1]}"`);
+}
+
+/** There are no quotas here: the only size that is kept is none. */
+function checkSize(name: string, size: string | undefined): void {
+  if (size === undefined) return;
+  const [, amount] = /^([\d.]+) ?[kmgtp]?i?b?$/i.exec(size) ?? [];
+  if (Number(amount) === 0) return;
+  const why = amount === undefined ? `invalid size: '${size}'` : 'quota size requested but no quota support';
+  throw new SwarmtsError('invalid-argument', `create ${name}: ${why}`);
 }
 
 function noSuchVolume(name: string): SwarmtsError {
