@@ -33,7 +33,7 @@ install_packages() {
 }
 
 # What a node needs, and what the lab needs besides.
-node_packages=(crun runc conmon e2fsprogs nftables libnftables1 iproute2 xz-utils bzip2 ca-certificates)
+node_packages=(crun runc conmon e2fsprogs nftables libnftables1 iproute2 xz-utils bzip2 zstd ca-certificates)
 lab_packages=(busybox-static umoci skopeo docker-registry curl util-linux procps openssl bind9-dnsutils wireguard-go wireguard-tools tcpdump bsdutils python3-docker nats-server docker-compose prometheus docker.io golang-cfssl)
 
 build() {

@@ -16,6 +16,22 @@ async function plain(data: Buffer, size = 1000): Promise<Buffer> {
   return Buffer.concat(parts);
 }
 
+/** Of a zstd frame whose window is 2^(10 + log) bytes. */
+const frame = (log: number) => Buffer.from([0x28, 0xb5, 0x2f, 0xfd, 0x00, log << 3]);
+
+/** A block of `size` times one byte. */
+function repeated(size: number, isLast: boolean): Buffer {
+  const block = Buffer.alloc(4, 'A');
+  block.writeUIntLE((size << 3) | (1 << 1) | Number(isLast), 0, 3);
+  return block;
+}
+
+/** 1000 bytes, with a dictionary of 4 GiB. */
+const WIDE_XZ = Buffer.from(
+  '/Td6WFoAAATm1rRGAgAhASgAAADmoBGz4APnAAtdACDv+7/+o7C5plYAAABoPog+3NZFkwABJ+gHAAAA9FWPXLHEZ/sCAAAAAARZWg==',
+  'base64',
+);
+
 const zstd = (data: Buffer) => execFileSync('zstd', ['-q', '-c'], { input: data });
 
 describe('decompressing', () => {
@@ -49,5 +65,30 @@ describe('decompressing', () => {
       damaged.fill(0xff, 30, 60);
       await assert.rejects(plain(damaged), (e) => isSwarmtsError(e, 'corrupt'));
     }
+  });
+
+  it('reads what programs of their own unpack', async () => {
+    for (const program of ['bzip2', 'xz']) {
+      const data = execFileSync(program, ['-c'], { input: content });
+      assert.ok((await plain(data)).equals(content));
+      await assert.rejects(plain(data.subarray(0, data.length / 2)), (e) => isSwarmtsError(e, 'corrupt'));
+    }
+  });
+
+  it('does not let a few bytes of xz take much memory', async () => {
+    await assert.rejects(plain(WIDE_XZ), (e) => isSwarmtsError(e, 'corrupt') && /allocate memory/.test(e.message));
+  });
+
+  it('does not let a few bytes of zstd take much memory', async () => {
+    const wide = Buffer.concat([frame(20), repeated(1000, true)]);
+    await assert.rejects(
+      plain(wide),
+      (e) => isSwarmtsError(e, 'unsupported') && /window of more than 128 MiB/.test(e.message),
+    );
+    const blocks = Array.from({ length: 500 }, () => repeated((2 << 20) - 1, false));
+    const long = Buffer.concat([frame(14), ...blocks, repeated(1, true)]);
+    await assert.rejects(plain(long), (e) => isSwarmtsError(e, 'corrupt'));
+    const largest = Buffer.concat([frame(17), repeated(128 << 10, false), repeated(1, true)]);
+    assert.equal((await plain(largest)).length, (128 << 10) + 1);
   });
 });

@@ -1,6 +1,7 @@
 /**
  * Detects by its first bytes how a stream is compressed (gzip, zstd, bzip2, xz or not at all) and yields the plain bytes. Runs in
- * child processes alone: bzip2 and xz are programs of their own.
+ * child processes alone: zstd, bzip2 and xz are programs of their own, which get no more memory than honest data needs, however
+ * little of it there is: a header of ten bytes can ask for gigabytes.
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -8,7 +9,6 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
 import { messageOf, SwarmtsError } from '@swarmts/lib';
-import { Decompress } from 'fzstd';
 
 const GZIP_MAGIC = Buffer.from([0x1f, 0x8b]);
 const ZSTD_MAGIC = Buffer.from([0x28, 0xb5, 0x2f, 0xfd]);
@@ -18,9 +18,22 @@ const BZIP2_MAGIC = Buffer.from('BZh');
 const XZ_MAGIC = Buffer.from([0xfd, 0x37, 0x7a, 0x58, 0x5a, 0x00]);
 const MAGIC_BYTES = 6;
 
+/** As zstd has it by itself: larger windows are for those who say so on both sides. */
+const MAX_WINDOW_MIB = 128;
+/** Of a program's address space: the largest window, threads with their stacks, what it is linked to. */
+const MAX_PROGRAM_BYTES = 1 << 30;
 const MAX_ERROR_TEXT = 1000;
+/** Of those who start programs, for one that is not there. */
+const NOT_FOUND = 127;
 
 export type Compression = 'gzip' | 'zstd' | 'bzip2' | 'xz' | 'none';
+
+/** The programs, and the Debian packages that have them. */
+const PROGRAMS = {
+  zstd: { args: ['-dcq', `--memory=${MAX_WINDOW_MIB}MB`], from: 'zstd' },
+  bzip2: { args: ['-dc'], from: 'bzip2' },
+  xz: { args: ['-dc', '--threads=1'], from: 'xz-utils' },
+} as const;
 
 export function detectCompression(head: Uint8Array): Compression {
   const b = Buffer.from(head);
@@ -46,7 +59,6 @@ export async function* decompressed(source: AsyncIterable<Uint8Array>): AsyncGen
   const whole = chained(start, input);
   const compression = detectCompression(start);
   if (compression === 'gzip') yield* gunzipped(whole);
-  else if (compression === 'zstd') yield* unzstded(whole);
   else if (compression !== 'none') yield* filtered(whole, compression);
   else yield* whole;
 }
@@ -72,24 +84,9 @@ async function* gunzipped(source: AsyncIterable<Buffer>): AsyncGenerator<Buffer>
   }
 }
 
-async function* unzstded(source: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
-  const out: Buffer[] = [];
-  const stream = new Decompress((chunk) => out.push(Buffer.from(chunk)));
-  const push = (chunk: Uint8Array, final: boolean): Buffer[] => {
-    try {
-      stream.push(chunk, final);
-    } catch (e) {
-      throw new SwarmtsError('corrupt', `broken zstd data: ${messageOf(e)}`, { cause: e });
-    }
-    return out.splice(0);
-  };
-  for await (const chunk of source) yield* push(chunk, false);
-  yield* push(new Uint8Array(0), true);
-}
-
-/** Through `bzip2 -dc` or `xz -dc`. */
-async function* filtered(source: AsyncIterable<Buffer>, program: 'bzip2' | 'xz'): AsyncGenerator<Buffer> {
-  const child = spawn(program, ['-dc'], { stdio: ['pipe', 'pipe', 'pipe'] });
+async function* filtered(source: AsyncIterable<Buffer>, program: keyof typeof PROGRAMS): AsyncGenerator<Buffer> {
+  const { args, from } = PROGRAMS[program];
+  const child = spawn('prlimit', [`--as=${MAX_PROGRAM_BYTES}`, program, ...args], { stdio: ['pipe', 'pipe', 'pipe'] });
   let said = '';
   child.stderr.on('data', (chunk: Buffer) => {
     said = (said + chunk.toString()).slice(-MAX_ERROR_TEXT);
@@ -107,10 +104,20 @@ async function* filtered(source: AsyncIterable<Buffer>, program: 'bzip2' | 'xz')
     if (!isRead) child.kill('SIGKILL');
   }
   const end = await ended;
-  if (end instanceof Error) {
-    const name = program === 'xz' ? 'xz-utils' : program;
-    throw new SwarmtsError('unsupported', `${program} is needed to read this archive: install ${name}`, { cause: end });
+  if (end instanceof Error || child.exitCode === NOT_FOUND) {
+    const missing = end instanceof Error ? 'util-linux' : from;
+    throw new SwarmtsError('unsupported', `${program} is needed to read this archive: install ${missing}`, {
+      cause: end,
+    });
   }
   await feeding;
-  if (child.exitCode !== 0) throw new SwarmtsError('corrupt', `broken ${program} data: ${said.trim()}`);
+  if (child.exitCode !== 0) throw refusal(program, said || `it ended with ${child.signalCode}`);
+}
+
+function refusal(program: string, said: string): SwarmtsError {
+  if (/Window size larger than maximum/.test(said)) {
+    const what = `zstd data with a window of more than ${MAX_WINDOW_MIB} MiB: compress it again without --long or --ultra`;
+    return new SwarmtsError('unsupported', what);
+  }
+  return new SwarmtsError('corrupt', `broken ${program} data: ${said.trim().replace(/\s+/g, ' ')}`);
 }
