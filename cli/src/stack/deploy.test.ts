@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type CliRun, type FakeRoutes, runCli } from '../testing/fake-api.js';
+import { type CliOptions, type CliRun, type FakeRoutes, runCli } from '../testing/fake-api.js';
+import { service, task } from '../testing/objects.js';
 
 const routes: FakeRoutes = {
   'GET /services': () => ({ json: [] }),
@@ -13,6 +14,21 @@ const routes: FakeRoutes = {
   'POST /configs/create': () => ({ status: 201, json: { ID: 'cid' } }),
   'POST /services/create': () => ({ status: 201, json: { ID: 'svc' } }),
 };
+
+/** The service web of a stack that is there already, beside one that the file does not speak of any more. */
+const web = service({ ID: 'web', Spec: { ...service().Spec, Name: 'shop_web' } });
+const old = service({ ID: 'old', Spec: { ...service().Spec, Name: 'shop_old' } });
+const deployed: FakeRoutes = {
+  ...routes,
+  'GET /services': () => ({ json: [web, old] }),
+  'GET /services/web': () => ({ json: web }),
+  'GET /tasks': () => ({ json: [1, 2, 3].map((n) => task(n, 'running', { ServiceID: 'web' })) }),
+  'GET /nodes': () => ({ json: [{ ID: 'node1', Status: { State: 'ready' } }] }),
+  'POST /services/web/update': () => ({ json: {} }),
+  'POST /networks/create': () => ({ status: 201, json: { Id: 'net' } }),
+  'DELETE /services/old': () => ({}),
+};
+const WEB = 'services: {web: {image: a, deploy: {replicas: 3}}}\n';
 
 describe('stack deploy', () => {
   let dir: string;
@@ -26,6 +42,43 @@ describe('stack deploy', () => {
     writeFileSync(file, text);
     return await runCli(['stack', 'deploy', '-d', '--resolve-image', 'never', '-c', file, 'shop'], routes);
   };
+
+  const deployAndWait = async (
+    text: string,
+    flags: readonly string[],
+    more: FakeRoutes,
+    o: CliOptions = {},
+  ): Promise<CliRun> => {
+    const file = join(dir, 'compose.yaml');
+    writeFileSync(file, text);
+    const argv = ['stack', 'deploy', '--resolve-image', 'never', ...flags, '-c', file, 'shop'];
+    return await runCli(argv, { ...deployed, ...more }, o);
+  };
+  const changes = (r: CliRun) => r.requests.filter((q) => q.method !== 'GET').map((q) => `${q.method} ${q.path}`);
+
+  it('removes what is not part of the file any more once the rest is up', async () => {
+    const run = await deployAndWait(WEB, ['--prune'], {});
+    assert.equal(run.code, 0, run.err);
+    assert.deepEqual(changes(run).slice(-2), ['POST /services/web/update', 'DELETE /services/old']);
+  });
+
+  it('stops at ^C, leaves everything as it is, and says so', async () => {
+    const pending = { 'GET /tasks': () => ({ json: [] }) };
+    const run = await deployAndWait(WEB, ['--prune', '--rollback'], pending, { interruptAtSleep: (n) => n === 2 });
+    assert.equal(run.code, 130);
+    assert.equal(changes(run).at(-1), 'POST /services/web/update');
+    assert.match(run.err, /interrupted: the services of stack shop go on coming up in the background/);
+    assert.match(run.err, /not part of the file any more were not removed/);
+  });
+
+  it('deploys nothing more after ^C, and names what is missing', async () => {
+    const file = `${WEB.slice(0, -2)}, app: {image: b, depends_on: [web]}}\n`;
+    const pending = { 'GET /tasks': () => ({ json: [] }) };
+    const run = await deployAndWait(file, [], pending, { interruptAtSleep: (n) => n === 2 });
+    assert.equal(run.code, 130);
+    assert.equal(changes(run).at(-1), 'POST /services/web/update');
+    assert.match(run.err, /not deployed, because others were waited for: app/);
+  });
 
   for (const [what, broken, message] of [
     ['a duration without unit', '{image: b, stop_grace_period: 5}', /service bad: time: missing unit in duration/],

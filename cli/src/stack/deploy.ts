@@ -6,7 +6,7 @@ import { dependencyOrder } from '../compose/dependencies.js';
 import type { ComposeProject } from '../compose/model.js';
 import type { Context } from '../context.js';
 import type { Service, ServiceSpec } from '../engine-types.js';
-import { errorText } from '../exit.js';
+import { CommandError, errorText } from '../exit.js';
 import { filterQuery } from '../http/filters.js';
 import { registryAuth } from '../http/registry-auth.js';
 import { resolveImage } from '../service/lookup.js';
@@ -51,25 +51,57 @@ export async function deployStack(ctx: Context, project: ComposeProject, o: Depl
   const secretIds = await putPayloads(ctx, 'secrets', secrets);
   const configIds = await putPayloads(ctx, 'configs', configs);
   await createVolumes(ctx, o.stack, project);
-  const display = o.quiet ? undefined : new ProgressDisplay(ctx.out);
-  const deadlineMs = o.waitTimeoutMs === 0 ? Number.POSITIVE_INFINITY : ctx.now() + o.waitTimeoutMs;
+  const existing = await servicesOf(ctx, o.stack);
   const done = new Map<string, Done>();
+  const put = (name: string) => {
+    const spec = withPayloadIds(specs.get(name) ?? {}, secretIds, configIds);
+    return putService(ctx, name, existing.get(scoped(o.stack, name)), spec, o);
+  };
+  let isDone: boolean;
   try {
-    const existing = await servicesOf(ctx, o.stack);
-    for (const name of dependencyOrder(project.services)) {
-      if (!o.detach) await awaitDependencies(ctx, name, project, done, { display, deadlineMs, stableMs: 0 });
-      const spec = withPayloadIds(specs.get(name) ?? {}, secretIds, configIds);
-      done.set(name, await putService(ctx, name, existing.get(scoped(o.stack, name)), spec, o));
-    }
-    if (!o.detach) {
-      const all = [...done.values()].map((d): Wanted => ({ id: d.id, name: d.name, isReached: isUp }));
-      await watchServices(ctx, all, { display, deadlineMs, stableMs: STABLE_MS });
-    }
-    if (o.prune) await pruneServices(ctx, o.stack, existing, project);
+    isDone = await bringUp(ctx, project, done, put, o);
   } catch (e) {
     if (o.rollback && done.size > 0) await takeBack(ctx, [...done.values()]);
     throw e;
   }
+  if (!isDone) throw interrupted(project, done, o);
+  if (o.prune) await pruneServices(ctx, o.stack, existing, project);
+}
+
+/** Services in the order of their dependencies, noted in `done`; false when ^C was pressed before all were up. */
+async function bringUp(
+  ctx: Context,
+  project: ComposeProject,
+  done: Map<string, Done>,
+  put: (name: string) => Promise<Done>,
+  o: DeployOptions,
+): Promise<boolean> {
+  const display = o.quiet ? undefined : new ProgressDisplay(ctx.out);
+  const deadlineMs = o.waitTimeoutMs === 0 ? Number.POSITIVE_INFINITY : ctx.now() + o.waitTimeoutMs;
+  for (const name of dependencyOrder(project.services)) {
+    if (!o.detach) {
+      const started = await awaitDependencies(ctx, name, project, done, { display, deadlineMs, stableMs: 0 });
+      if (!started) return false;
+    }
+    done.set(name, await put(name));
+  }
+  if (o.detach) return true;
+  const all = [...done.values()].map((d): Wanted => ({ id: d.id, name: d.name, isReached: isUp }));
+  return await watchServices(ctx, all, { display, deadlineMs, stableMs: STABLE_MS });
+}
+
+const INTERRUPTED_EXIT_CODE = 130;
+
+/** Nothing is taken back at ^C: no service failed, and what was asked for goes on. */
+function interrupted(project: ComposeProject, done: ReadonlyMap<string, Done>, o: DeployOptions): CommandError {
+  const missing = dependencyOrder(project.services).filter((name) => !done.has(name));
+  const more = `\`swarmts stack services ${o.stack}\` shows how far they are`;
+  const text = [
+    `interrupted: the services of stack ${o.stack} go on coming up in the background; ${more}`,
+    ...(missing.length > 0 ? [`not deployed, because others were waited for: ${missing.join(', ')}`] : []),
+    ...(o.prune ? ['services that are not part of the file any more were not removed'] : []),
+  ];
+  return new CommandError(text.join('\n'), INTERRUPTED_EXIT_CODE);
 }
 
 function serviceSpecs(project: ComposeProject, c: ConvertContext): ReadonlyMap<string, ServiceSpec> {
@@ -95,14 +127,14 @@ async function awaitDependencies(
   project: ComposeProject,
   done: ReadonlyMap<string, Done>,
   o: Parameters<typeof watchServices>[2],
-): Promise<void> {
+): Promise<boolean> {
   const wanted = Object.entries(project.services[name]?.depends_on ?? {}).flatMap(
     ([other, { condition }]): Wanted[] => {
       const d = done.get(other);
       return d ? [{ id: d.id, name: other, isReached: (_, state) => fulfils(condition, state) }] : [];
     },
   );
-  await watchServices(ctx, wanted, o);
+  return await watchServices(ctx, wanted, o);
 }
 
 async function putService(

@@ -23,11 +23,12 @@ export interface WatchOptions {
   readonly stableMs: number;
 }
 
-/** Resolves when all have been reached, or ^C was pressed. */
-export async function watchServices(ctx: Context, wanted: readonly Wanted[], o: WatchOptions): Promise<void> {
+/** Whether all have been reached; false when ^C was pressed first. */
+export async function watchServices(ctx: Context, wanted: readonly Wanted[], o: WatchOptions): Promise<boolean> {
   const interrupt = ctx.interrupt();
   const since = new Map<string, number>();
-  while (wanted.length > 0 && !interrupt.aborted) {
+  while (!interrupt.aborted) {
+    if (wanted.length === 0) return true;
     const { services, tasks, activeNodes } = await read(ctx, wanted);
     let open = 0;
     for (const w of wanted) {
@@ -48,10 +49,11 @@ export async function watchServices(ctx: Context, wanted: readonly Wanted[], o: 
       const at = since.get(w.id);
       if (at === undefined || ctx.now() - at < o.stableMs) open++;
     }
-    if (open === 0) return;
+    if (open === 0) return true;
     if (ctx.now() > o.deadlineMs) throw new CommandError(tooLate(wanted, since));
     await ctx.sleep(POLL_MS, interrupt);
   }
+  return false;
 }
 
 async function read(ctx: Context, wanted: readonly Wanted[]) {
