@@ -98,17 +98,31 @@ async function copySource(source: CopySource, target: Target, destination: strin
 async function extracted(from: string, target: Target, destination: string): Promise<boolean> {
   // Pipes and devices never end.
   if (!lstatSync(bytesOf(from)).isFile()) return false;
+  if (!(await isArchive(from))) return false;
+  const directory = inRoot(target, makeDirectories(target.root, destination, target.owner));
+  const tar = archiveAt(from);
   try {
-    const first = new TarReader(decompressed(createReadStream(bytesOf(from), { highWaterMark: READ_BYTES })));
-    if ((await first.next()) === undefined) return false;
+    await applyLayer(bytesOf(directory).toString('utf8'), tar, { isLayer: false, ids: target.ids });
+  } finally {
+    await tar.close();
+  }
+  return true;
+}
+
+async function isArchive(path: string): Promise<boolean> {
+  const tar = archiveAt(path);
+  try {
+    return (await tar.next()) !== undefined;
   } catch (e) {
     if (isSwarmtsError(e, 'corrupt', 'unsupported')) return false;
     throw e;
+  } finally {
+    await tar.close();
   }
-  const directory = inRoot(target, makeDirectories(target.root, destination, target.owner));
-  const tar = new TarReader(decompressed(createReadStream(bytesOf(from), { highWaterMark: READ_BYTES })));
-  await applyLayer(bytesOf(directory).toString('utf8'), tar, { isLayer: false, ids: target.ids });
-  return true;
+}
+
+function archiveAt(path: string): TarReader {
+  return new TarReader(decompressed(createReadStream(bytesOf(path), { highWaterMark: READ_BYTES })));
 }
 
 function copyContent(from: string, to: string, target: Target): void {

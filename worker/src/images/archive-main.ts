@@ -7,6 +7,7 @@ import { createHash } from 'node:crypto';
 import { closeSync, createReadStream, mkdirSync, openSync, writeFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { errnoOf, isSwarmtsError, messageOf, SwarmtsError } from '@swarmts/lib';
+import { endWith } from '../snapshots/child-report.js';
 import { decompressed } from '../snapshots/decompress.js';
 import { dieWithParent } from '../snapshots/die-with-parent.js';
 import { DiskBudget } from '../snapshots/disk-budget.js';
@@ -67,4 +68,4 @@ function failure(e: unknown): UnpackReport {
 dieWithParent();
 const [archive = '', directory = ''] = process.argv.slice(2);
 const report = await extract(archive, directory).catch(failure);
-process.stdout.write(`${JSON.stringify(report)}\n`);
+endWith(report);

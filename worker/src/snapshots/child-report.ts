@@ -18,7 +18,12 @@ export async function reportFrom<T>(work: () => Promise<T> | T): Promise<void> {
     const code = isSwarmtsError(e) ? e.code : full ? 'no-space' : 'internal';
     report = { ok: false, code, message: full ? `no space left on device: ${messageOf(e)}` : messageOf(e) };
   }
-  process.stdout.write(`${JSON.stringify(report)}\n`);
+  endWith(report);
+}
+
+/** Prints the line and ends the process, whatever it has still open: a program that unpacks may wait to be read from for ever. */
+export function endWith(report: object): void {
+  process.stdout.write(`${JSON.stringify(report)}\n`, () => process.exit());
 }
 
 /**

@@ -45,8 +45,23 @@ export function detectCompression(head: Uint8Array): Compression {
   return skippable ? 'zstd' : 'none';
 }
 
+/** Whoever stops reading early ends the iteration, and with it the program that unpacks: nothing else does. */
 export async function* decompressed(source: AsyncIterable<Uint8Array>): AsyncGenerator<Buffer> {
   const input = source[Symbol.asyncIterator]();
+  try {
+    const start = await headOf(input);
+    const whole = chained(start, input);
+    const compression = detectCompression(start);
+    if (compression === 'gzip') yield* gunzipped(whole);
+    else if (compression !== 'none') yield* filtered(whole, compression);
+    else yield* whole;
+  } finally {
+    await input.return?.();
+  }
+}
+
+/** What tells of the compression, and what came along with it. */
+async function headOf(input: AsyncIterator<Uint8Array>): Promise<Buffer> {
   const head: Buffer[] = [];
   let size = 0;
   while (size < MAGIC_BYTES) {
@@ -55,12 +70,7 @@ export async function* decompressed(source: AsyncIterable<Uint8Array>): AsyncGen
     head.push(Buffer.from(next.value));
     size += next.value.length;
   }
-  const start = Buffer.concat(head);
-  const whole = chained(start, input);
-  const compression = detectCompression(start);
-  if (compression === 'gzip') yield* gunzipped(whole);
-  else if (compression !== 'none') yield* filtered(whole, compression);
-  else yield* whole;
+  return Buffer.concat(head);
 }
 
 async function* chained(start: Buffer, rest: AsyncIterator<Uint8Array>): AsyncGenerator<Buffer> {
@@ -81,6 +91,8 @@ async function* gunzipped(source: AsyncIterable<Buffer>): AsyncGenerator<Buffer>
     for await (const chunk of input.pipe(gunzip)) yield chunk;
   } catch (e) {
     throw new SwarmtsError('corrupt', `broken gzip data: ${messageOf(e)}`, { cause: e });
+  } finally {
+    input.destroy();
   }
 }
 

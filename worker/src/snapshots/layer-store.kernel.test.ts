@@ -1,6 +1,7 @@
 /** The store of layers after crashes and attacks. Needs root. */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import {
   existsSync,
   mkdirSync,
@@ -80,6 +81,14 @@ describe('the layer store', function () {
     assert.deepEqual([leftovers(), hexes(), store.has(layer.chainId)], [[], [], false]);
     await store.ensure(layer);
     assert.equal(store.sizeBytes(layer.chainId), 64 << 20);
+  });
+
+  it('says of a broken layer in xz what is wrong, and does not wait for the rest of it', async () => {
+    const tar = Buffer.concat([Buffer.alloc(512, 'x'), randomBytes(1 << 20)]);
+    const blob = join(dir, 'blob');
+    writeFileSync(blob, execFileSync('xz', ['-c0'], { input: tar, maxBuffer: 2 << 20 }));
+    const layer = { chainId: sha256Digest(tar), diffId: sha256Digest(tar), blob };
+    await assert.rejects((await open()).ensure(layer), /failed to register layer: invalid tar archive: bad number/);
   });
 
   it('removes layers of any depth', async () => {

@@ -94,6 +94,11 @@ class ByteSource {
     while (await this.#fill()) this.#buffer = Buffer.alloc(0);
   }
 
+  async close(): Promise<void> {
+    this.#buffer = Buffer.alloc(0);
+    await this.#chunks.return?.();
+  }
+
   async #fill(): Promise<boolean> {
     for (;;) {
       const next = await this.#chunks.next();
@@ -159,6 +164,11 @@ export class TarReader {
   /** Reads whatever follows the end of the archive, so that a digest over the stream is complete. */
   async drain(): Promise<void> {
     await this.#source.drain();
+  }
+
+  /** For who does not read to the end: lets go of the stream, and of the programs behind it. */
+  async close(): Promise<void> {
+    await this.#source.close();
   }
 
   /** A body that nobody wants is skipped without its holes. */

@@ -7,6 +7,7 @@ import { createHash } from 'node:crypto';
 import { chownSync, closeSync, createReadStream, mkdirSync, openSync } from 'node:fs';
 import { errnoOf, isSwarmtsError, messageOf, SwarmtsError } from '@swarmts/lib';
 import { type IdMaps, ownerOnHost, ROOT } from '../userns/id-map.js';
+import { endWith } from './child-report.js';
 import { decompressed } from './decompress.js';
 import { dieWithParent } from './die-with-parent.js';
 import { applyLayer } from './layer-applier.js';
@@ -62,4 +63,4 @@ const [blob = '', directory = '', diffId = '', maps] = process.argv.slice(2);
 // The daemon wrote it; see layer-store.ts.
 const ids = maps === undefined ? undefined : (JSON.parse(maps) as IdMaps);
 const report = await unpack(blob, directory, diffId, ids).catch(failure);
-process.stdout.write(`${JSON.stringify(report)}\n`);
+endWith(report);

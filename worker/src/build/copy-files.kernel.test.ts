@@ -1,0 +1,58 @@
+/** What COPY and ADD do to a root file system, in the child that does it. Needs root for owners. */
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { BUILD_MAIN, type BuildChildRequest, type CopySource } from './build-request.js';
+
+const LONGEST_MS = 30_000;
+
+describe('copying files into a root file system', () => {
+  let dir: string;
+  let root: string;
+  let context: string;
+  beforeEach(() => {
+    dir = mkdtempSync(join(tmpdir(), 'swarmts-copy-'));
+    [root, context] = [join(dir, 'root'), join(dir, 'context')];
+    for (const d of [root, context]) mkdirSync(d);
+  });
+  afterEach(() => rmSync(dir, { recursive: true, force: true }));
+
+  const source = (path: string, more: Partial<CopySource> = {}): CopySource => ({
+    root: context,
+    path,
+    isDirectory: false,
+    extract: false,
+    keepsOwners: false,
+    ...more,
+  });
+
+  function copy(destination: string, ...sources: CopySource[]): void {
+    const request: BuildChildRequest = {
+      kind: 'copy',
+      sources,
+      ids: undefined,
+      root,
+      destination,
+      owner: '',
+      mode: '',
+    };
+    const input = JSON.stringify(request);
+    const report = execFileSync(process.execPath, [BUILD_MAIN], { input, encoding: 'utf8', timeout: LONGEST_MS });
+    assert.equal(report, '{"ok":true,"value":null}\n');
+  }
+
+  it('unpacks large archives, whatever has compressed them', () => {
+    mkdirSync(join(dir, 'tree'));
+    writeFileSync(join(dir, 'tree/file'), randomBytes(3 << 20));
+    const tar = execFileSync('tar', ['-C', join(dir, 'tree'), '-cf', '-', 'file'], { maxBuffer: 8 << 20 });
+    for (const program of ['cat', 'gzip', 'bzip2', 'xz', 'zstd']) {
+      const packed = execFileSync(program, [], { input: tar, maxBuffer: 8 << 20 });
+      writeFileSync(join(context, `a.${program}`), packed);
+      copy(`/${program}/`, source(`a.${program}`, { extract: true }));
+      assert.equal(statSync(join(root, program, 'file')).size, 3 << 20);
+    }
+  });
+});
