@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { BUILD_MAIN, type BuildChildRequest, type CopySource } from './build-request.js';
@@ -54,5 +54,18 @@ describe('copying files into a root file system', () => {
       copy(`/${program}/`, source(`a.${program}`, { extract: true }));
       assert.equal(statSync(join(root, program, 'file')).size, 3 << 20);
     }
+  });
+
+  it('leaves the destination of an archive as it is, whatever the archive says of its top', () => {
+    mkdirSync(join(dir, 'tree'));
+    writeFileSync(join(dir, 'tree/file'), 'content');
+    chmodSync(join(dir, 'tree'), 0o700);
+    execFileSync('tar', ['-C', join(dir, 'tree'), '--owner=7', '-cf', join(context, 'a.tar'), '.']);
+    mkdirSync(join(root, 'tmp'));
+    chmodSync(join(root, 'tmp'), 0o1777);
+    copy('/tmp/', source('a.tar', { extract: true }));
+    const { mode, uid } = statSync(join(root, 'tmp'));
+    assert.deepEqual([mode & 0o7777, uid], [0o1777, 0]);
+    assert.equal(statSync(join(root, 'tmp/file')).uid, 7);
   });
 });

@@ -121,7 +121,8 @@ class LayerApplier {
     this.#budget.entry(header.name, header.size);
     const name = this.#cleanName(header.name);
     if (name === '') {
-      if (header.type === 'directory' && !this.#plain) this.#setAttributes('', header);
+      // What others than layers are unpacked into stays as it is.
+      if (header.type === 'directory' && this.#isLayer) this.#setAttributes('', header);
       return;
     }
     const slash = name.lastIndexOf('/');
