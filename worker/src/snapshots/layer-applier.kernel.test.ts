@@ -13,6 +13,7 @@ import {
   readlinkSync,
   rmSync,
   truncateSync,
+  utimesSync,
   writeFileSync,
   writeSync,
 } from 'node:fs';
@@ -39,6 +40,7 @@ describe('applying a layer', () => {
     mkdirSync(root);
     writeFileSync(join(dir, 'outside'), 'untouched');
     mkdirSync(join(dir, 'outdir'), 0o755);
+    utimesSync(join(dir, 'outdir'), 1e9, 1e9);
   });
 
   afterEach(() => {
@@ -196,6 +198,14 @@ describe('applying a layer', () => {
         { name: 'd', type: 'symlink', linkname: '../outdir' },
         { name: 'd/pwned', content: 'pwned' },
       ],
+      'the time of a directory, above which there is a link now': () => [
+        { name: 'd/outdir/', type: 'directory', mtime: new Date(0) },
+        { name: 'd', type: 'symlink', linkname: '..' },
+      ],
+      'a link to itself where a directory was': () => [
+        { name: 'd/a/', type: 'directory' },
+        { name: 'd', type: 'symlink', linkname: 'd/a' },
+      ],
       'a file through a link to a file': () => [
         { name: 'f', type: 'symlink', linkname: '../outside' },
         { name: 'f', content: 'pwned' },
@@ -280,7 +290,7 @@ describe('applying a layer', () => {
         assert.equal(lstatSync(join(dir, 'outside')).nlink, 1);
         assert.deepEqual(readdirSync(join(dir, 'outdir')), []);
         const outdir = lstatSync(join(dir, 'outdir'));
-        assert.deepEqual([outdir.uid, outdir.mode & 0o777], [0, 0o755]);
+        assert.deepEqual([outdir.uid, outdir.mode & 0o777, outdir.mtimeMs], [0, 0o755, 1e12]);
         assert.equal(lgetxattr(Buffer.from(join(dir, 'outdir')), 'trusted.overlay.opaque'), undefined);
         assert.deepEqual(readdirSync(dir).sort(), ['outdir', 'outside', 'root']);
       });

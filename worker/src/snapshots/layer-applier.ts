@@ -103,6 +103,8 @@ class LayerApplier {
   readonly #created = new Set<string>();
   /** The last parent directory that was resolved; archives list a directory's entries one after the other. */
   #lastParent: { readonly raw: string; readonly resolved: string } | undefined;
+  /** A link may stand where a directory was. */
+  #lostDirectories = false;
   #size = 0;
 
   constructor(root: string, isLayer: boolean, budget: DiskBudget, ids: IdMaps | undefined, plain?: ExtractOptions) {
@@ -137,8 +139,16 @@ class LayerApplier {
 
   finish(): void {
     for (const [path, mtime] of this.#directoryTimes) {
-      if (kindOf(this.#absolute(path)) === 'directory') this.#setTimes(path, mtime);
+      if (!this.#lostDirectories || this.#isDirectory(path)) this.#setTimes(path, mtime);
     }
+  }
+
+  /** From the top, so that nothing is looked at through a link. */
+  #isDirectory(path: string): boolean {
+    for (let end = path.indexOf('/'); end >= 0; end = path.indexOf('/', end + 1)) {
+      if (kindOf(this.#absolute(path.slice(0, end))) !== 'directory') return false;
+    }
+    return kindOf(this.#absolute(path)) === 'directory';
   }
 
   async #create(path: string, header: TarHeader, tar: TarReader): Promise<void> {
@@ -181,6 +191,7 @@ class LayerApplier {
     }
     const wasWhiteout = !this.#plain && kind === 'other' && isWhiteout(this.#absolute(path));
     this.#lastParent = undefined;
+    if (kind === 'directory') this.#lostDirectories = true;
     rmSync(bytesOf(this.#absolute(path)), { recursive: true, force: true });
     return wasWhiteout;
   }
@@ -228,7 +239,9 @@ class LayerApplier {
       if (kindOf(this.#absolute(path)) === 'directory') lsetxattr(bytesOf(this.#absolute(path)), OPAQUE_XATTR, 'y');
       return;
     }
-    if (kindOf(this.#absolute(path)) !== 'missing') rmSync(bytesOf(this.#absolute(path)), { recursive: true });
+    const kind = kindOf(this.#absolute(path));
+    if (kind === 'directory') this.#lostDirectories = true;
+    if (kind !== 'missing') rmSync(bytesOf(this.#absolute(path)), { recursive: true });
     this.#lastParent = undefined;
     mknod(bytesOf(this.#absolute(path)), 'char', 0, 0, 0);
   }
