@@ -112,8 +112,9 @@ describe('encrypted networks over two hosts', () => {
     const listing = await text(b, b.container, 'nft', 'list', 'table', 'inet', 'probe');
     return Number(/counter packets (\d+)/.exec(listing)?.[1]);
   };
+  const tunnelsOf = (side: Side) => join(side.host.dir, 'routers', 'tunnels');
   const devices = async (side: Side) =>
-    [...(await text(side, join(side.host.dir, 'routers', 'tunnels'), 'ip', '-br', 'link')).matchAll(/^swg\w+-(\d+)/gm)]
+    [...(await text(side, tunnelsOf(side), 'ip', '-br', 'link')).matchAll(/^swg\w+-(\d+)/gm)]
       .map((m) => Number(m[1]))
       .sort();
 
@@ -224,9 +225,29 @@ describe('encrypted networks over two hosts', () => {
     );
   }).timeout(60_000);
 
+  it('go on when keys are renewed again before the renewal has ended', async () => {
+    await connected();
+    for (const generation of [2, 3, 4]) {
+      for (const side of [a, b]) side.networks.setKeyGeneration(generation);
+      await until(`both use generation ${generation}`, async () => {
+        for (const side of [a, b]) await side.networks.repair();
+        assert.ok(await a.host.ping(a.container, b.address));
+        const routes = await Promise.all([a, b].map((side) => text(side, tunnelsOf(side), 'ip', 'route')));
+        return routes.every((r) => r.includes(`-${generation} `));
+      });
+    }
+    assert.deepEqual(
+      [await devices(a), await devices(b)],
+      [
+        [3, 4],
+        [3, 4],
+      ],
+    );
+  }).timeout(60_000);
+
   it('come back when wireguard-go, a device or the whole namespace is lost', async () => {
     await connected();
-    const tunnels = join(a.host.dir, 'routers', 'tunnels');
+    const tunnels = tunnelsOf(a);
     const device = (await text(a, tunnels, 'ip', '-br', 'link')).match(/^swg\S+/m)?.[0] ?? '';
     for (const damage of [
       () => a.host.run(tunnels, 'ip', 'link', 'del', device),
@@ -263,7 +284,7 @@ describe('encrypted networks over two hosts', () => {
     assert.ok(attachment);
     a.networks.detach(attachment);
     await a.networks.settled();
-    assert.ok(!isNamespaceFile(join(a.host.dir, 'routers', 'tunnels')));
+    assert.ok(!isNamespaceFile(tunnelsOf(a)));
     assert.deepEqual(a.keys, []);
   });
 

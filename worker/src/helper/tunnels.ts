@@ -5,6 +5,7 @@
  */
 import { accessSync, constants, readFileSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import { errnoOf, SwarmtsError } from '@swarmts/lib';
 import {
   type Encryption,
@@ -74,6 +75,8 @@ const PROBE_NAME = 'swgprobe';
 /** How long a new process may take until it answers. */
 const START_ATTEMPTS = 100;
 const START_RETRY_MS = 30;
+/** How often it is looked whether a process that ends has let go of its port. */
+const END_ATTEMPTS = 30;
 
 export class Tunnels {
   readonly #home: NetlinkSocket;
@@ -118,13 +121,25 @@ export class Tunnels {
   async ensure(spec: TunnelsSpec): Promise<readonly FoundTunnel[]> {
     if (!isNamespaceFile(spec.netns)) createNetns(spec.netns, () => undefined);
     withNetns(spec.netns, () => prepare(spec.address));
+    await this.#deleteOthers(spec);
     for (const device of spec.devices) await this.#ensureDevice(spec.netns, device);
     withNetns(spec.netns, () => withSocket((s) => setRoutes(s, spec)));
     // Nothing is on its way to them any more.
     for (const device of spec.devices) await this.#dropPeers(spec.netns, device);
-    const wanted = new Set(spec.devices.map((d) => d.name));
-    for (const link of devicesIn(spec.netns)) if (!wanted.has(link.name)) this.#delete(spec.netns, link.name);
     return this.observe(spec.netns);
+  }
+
+  /** Before others are made: where keys are renewed soon again, a device that goes has the port of one that comes. */
+  async #deleteOthers(spec: TunnelsSpec): Promise<void> {
+    const wanted = new Map(spec.devices.map((d) => [d.name, d.port]));
+    const links = devicesIn(spec.netns);
+    const others = links.filter((l) => !wanted.has(l.name));
+    if (others.length === 0) return;
+    withNetns(spec.netns, () => withSocket((s) => setRoutes(s, spec)));
+    for (const link of others) this.#delete(spec.netns, link.name);
+    // A process lets go of its port as it ends. Whose port is another program's is told when the device is made.
+    const missing = [...wanted].filter(([name]) => !links.some((l) => l.name === name)).map(([, port]) => port);
+    for (let attempt = 1; attempt < END_ATTEMPTS && missing.some(isBound); attempt++) await pause(START_RETRY_MS);
   }
 
   /** Processes of `wireguard-go` end with their devices. */
@@ -190,7 +205,7 @@ export class Tunnels {
       if (attempt >= START_ATTEMPTS) {
         throw new SwarmtsError('unavailable', `${PROGRAM} ${name} did not start: see ${log}`);
       }
-      await new Promise((resolve) => setTimeout(resolve, START_RETRY_MS));
+      await pause(START_RETRY_MS);
     }
   }
 
@@ -292,6 +307,7 @@ function prepare(address: string): void {
   });
 }
 
+/** Those over devices that are not there yet are left out. */
 function setRoutes(socket: NetlinkSocket, spec: TunnelsSpec): void {
   const index = new Map(
     socket
@@ -303,7 +319,12 @@ function setRoutes(socket: NetlinkSocket, spec: TunnelsSpec): void {
     .dump(dumpRoutes('ipv4', MAIN_TABLE))
     .flatMap((m) => parseRoute(m) ?? [])
     .filter((r) => r.protocol === routeProtocol.static);
-  const wanted = new Map(spec.routes.map((r) => [r.destination, index.get(r.device) ?? 0]));
+  const wanted = new Map(
+    spec.routes.flatMap((r) => {
+      const device = index.get(r.device);
+      return device === undefined ? [] : [[r.destination, device]];
+    }),
+  );
   const requests: Request[] = [];
   for (const [destination, device] of wanted) {
     if (known.some((r) => r.destination === destination && r.index === device)) continue;
