@@ -11,7 +11,6 @@ import {
   GIVE_UP_AFTER,
   isSwarmtsError,
   type Logger,
-  messageOf,
   newId,
   type Random,
   SwarmtsError,
@@ -41,8 +40,6 @@ import {
   RaftLeaveResponse,
   RaftMember,
   RaftMembershipService,
-  RaftStreamEnd,
-  RaftTransportService,
   type WeightedManager,
 } from '@swarmts/proto';
 import type { LeaderChange } from 'raft-ts';
@@ -66,11 +63,12 @@ import { FORWARD_TIMEOUT_MS, LeaderConnection } from './leader-connection.js';
 import { LeaderRuntime } from './leader-runtime.js';
 import type { LogSubject } from './logs/log-broker.js';
 import { readOverLeaders } from './logs/read-over-leaders.js';
-import { ChunkAssembler, NO_LEADER, RaftGroup, type RaftTimings } from './raft/raft-group.js';
+import { NO_LEADER, RaftGroup, type RaftTimings } from './raft/raft-group.js';
+import { serveMessages } from './raft/serve-messages.js';
 import { Authoriser } from './rpc/authorise.js';
 import { RpcServer } from './rpc/server.js';
 import { openTunnelThrough, serveTunnel } from './rpc/tunnel.js';
-import { callUnary, toStatus } from './rpc/unary.js';
+import { callUnary } from './rpc/unary.js';
 import type { VolumePlugins } from './volumes/volume-plugins.js';
 
 /** How long a request waits for a leader to be elected before it fails. */
@@ -113,6 +111,8 @@ export interface ManagerOptions {
   readonly onFatal: (e: Error) => void;
   /** This manager was removed from Raft (demoted). */
   readonly onRemoved: () => void;
+  /** Another manager has said that this one was removed from Raft, of which its own log knows nothing. */
+  readonly onExpelled: () => void;
   readonly timings?: RaftTimings;
 }
 
@@ -521,6 +521,13 @@ export class Manager {
     return RaftJoinResponse.create({ raftId: member.raftId, members: this.raft.book.list() });
   }
 
+  #receive(message: Uint8Array): void {
+    if (this.#stopped) return;
+    // The others are not yet written down as removed.
+    if (this.#takesOver) throw new SwarmtsError('unavailable', 'this manager is about to be the only one');
+    this.raft.receive(message);
+  }
+
   // Services of the gRPC server
 
   #registerServices(): void {
@@ -531,20 +538,7 @@ export class Manager {
       return IssueCertificateResponse.create(answer as IssueCertificateResponse);
     });
     s.bidi(DispatcherService.session, (stream, caller) => this.#leaderRuntime().dispatcher.serve(stream, caller));
-    s.clientStream(RaftTransportService.stream, (call, _caller, end) => {
-      const assembler = new ChunkAssembler();
-      call.on('data', (chunk) => {
-        try {
-          const whole = assembler.add(chunk);
-          if (whole && !this.#stopped) this.raft.receive(whole);
-        } catch (e) {
-          this.#o.log.warn('raft message was refused', { error: messageOf(e) });
-          end(toStatus(e));
-        }
-      });
-      call.on('end', () => end(null, RaftStreamEnd.create({})));
-      call.on('error', () => undefined);
-    });
+    serveMessages(s, (message) => this.#receive(message), this.#o.log);
     s.unary(NetworkAttacherService.attach, async (request, caller) => {
       const answer = await this.#callLeader('attachContainer', { ...request, nodeId: caller?.nodeId ?? '' });
       return AttachContainerResponse.create(answer as AttachContainerResponse);

@@ -22,6 +22,7 @@ import { createRequest, createRootCa, type KeyAndCert, signNodeCertificate } fro
 import { Credentials } from './ca/credentials.js';
 import { newJoinToken } from './ca/join-token.js';
 import { Manager, type ManagerOptions } from './manager.js';
+import { forceNewGroup } from './raft/raft-group.js';
 import { noVolumePlugins } from './volumes/volume-plugins.js';
 
 const WAIT_MS = 20_000;
@@ -47,6 +48,7 @@ class Group {
   readonly #root: KeyAndCert;
   readonly managers: Manager[] = [];
   readonly dirs: string[] = [];
+  readonly #options: ManagerOptions[] = [];
 
   private constructor(dir: string, root: KeyAndCert) {
     this.#dir = dir;
@@ -79,6 +81,7 @@ class Group {
       credentials: await this.#credentials(node.id),
       onFatal: (e) => assert.fail(e),
       onRemoved: () => undefined,
+      onExpelled: () => undefined,
       ...(first
         ? { joinAddrs: [first.raft.book.get(1)?.addr ?? ''] }
         : { bootstrap: { cluster: this.#cluster(), node } }),
@@ -86,7 +89,22 @@ class Group {
     const manager = await Manager.start(options);
     this.managers.push(manager);
     this.dirs.push(dir);
+    this.#options.push(options);
     if (!first) await until('the first manager leads', () => manager.isLeader);
+  }
+
+  /** Starts one that was stopped, with what it has on disk. */
+  async restart(at: number, changes: Partial<ManagerOptions> = {}): Promise<Manager> {
+    const { joinAddrs: _joined, bootstrap: _begun, ...options } = this.#options[at] ?? assert.fail(`no manager ${at}`);
+    const manager = await Manager.start({ ...options, ...changes });
+    this.managers[at] = manager;
+    return manager;
+  }
+
+  /** Makes one that is stopped the only member of its group. */
+  async force(at: number): Promise<void> {
+    const { dir, raftId, dataKeys } = this.#options[at] ?? assert.fail(`no manager ${at}`);
+    await forceNewGroup(dir, raftId, dataKeys);
   }
 
   async #credentials(nodeId: string): Promise<Credentials> {
@@ -279,5 +297,48 @@ describe('three managers', () => {
     const found = asked.store.view((tx) => tx.list('config').map((c) => c.spec?.annotations?.name ?? ''));
     const later = found.filter((n) => n.startsWith('after') && !unknown.has(n));
     assert.deepEqual(later.toSorted(), names.toSorted());
+  });
+});
+
+describe('a manager that was made the only one', () => {
+  let group: Group;
+  before(async () => {
+    group = await Group.start(3);
+  });
+  after(() => group.stop());
+
+  it('is not led by former managers that come back together, and tells them that they were taken out', async () => {
+    await Promise.all(group.managers.map((m) => m.stop()));
+    const out = new Map<number, Promise<void> | undefined>();
+    const onExpelled = (at: number) => {
+      if (!out.has(at)) out.set(at, group.managers[at]?.stop());
+    };
+    const comeBack = () => Promise.all([1, 2].map((at) => group.restart(at, { onExpelled: () => onExpelled(at) })));
+    // They are a majority of the group that was, and may have a leader before the one that is left is there.
+    await comeBack();
+    // Their term is beyond that of the one that is left.
+    for (let before: Manager | undefined, elections = 0; elections < 4; elections++) {
+      await until('they have a leader', () => group.leader !== undefined && group.leader !== before);
+      before = group.leader;
+      await before?.raft.handOver();
+    }
+    await group.force(0);
+    const alone = await group.restart(0, { takeOver: true });
+    await until('it leads', () => alone.isLeader);
+    await until('they know', () => out.size === 2);
+    const spec = ConfigSpec.create({ annotations: { name: 'later', labels: {} }, data: Buffer.from('x') });
+    await alone.call('createConfig', { spec });
+    assert.ok(alone.isLeader);
+    assert.deepEqual(alone.raft.status.voters, [1]);
+    // Once more, when it starts with what it knows by then.
+    await Promise.all(out.values());
+    out.clear();
+    await Promise.all(group.managers.map((m) => m.stop()));
+    await comeBack();
+    await until('they have a leader', () => group.leader !== undefined);
+    const again = await group.restart(0);
+    await until('it leads again', () => again.isLeader);
+    await until('they know it again', () => out.size === 2);
+    assert.equal((await again.call('listConfigs', {})).length, 1);
   });
 });

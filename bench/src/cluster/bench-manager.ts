@@ -39,6 +39,7 @@ export async function startManager(order: ManagerOrder, workerOf: (id: string) =
       throw e;
     },
     onRemoved: () => undefined,
+    onExpelled: () => undefined,
     volumePlugins: noVolumePlugins,
   });
   while (!manager.isLeader) await new Promise((resolve) => setTimeout(resolve, 20));

@@ -24,6 +24,8 @@ export interface ManagerRunnerOptions {
   readonly onChange: () => void;
   /** This manager was taken out of Raft. */
   readonly onRemoved: () => void;
+  /** The managers that there are now have taken this one out, and it does not run any more: they are to be asked what it is. */
+  readonly onExpelled: () => void;
   readonly onFatal: (e: Error) => void;
   /** Gets a new certificate for a new key. */
   readonly renew: () => Promise<void>;
@@ -50,8 +52,10 @@ export class ManagerRunner {
     const { credentials } = store;
     const bootstrap = decodeBootstrap(state.bootstrap);
     if (store.dataKeys.length === 0) await store.addDataKey();
-    this.#manager = await Manager.start({
+    const expelled = new AbortController();
+    const manager = await Manager.start({
       ...this.#o,
+      onExpelled: () => expelled.abort(),
       listenAddr: state.listenAddr,
       advertiseAddr: state.advertiseAddr,
       raftId: state.raftId,
@@ -63,7 +67,10 @@ export class ManagerRunner {
       ...(state.joinAddr === '' ? {} : { joinAddrs }),
       volumePlugins: controllerSide(this.#o.csiPlugins),
     });
+    this.#manager = manager;
     this.#o.onChange();
+    expelled.signal.addEventListener('abort', () => this.#leave(manager));
+    if (expelled.signal.aborted) this.#leave(manager);
     try {
       if (bootstrap || state.takeOver) await untilLeading(this.#manager, this.#o.clock);
       if (state.takeOver) await renewBySelf(this.#manager, store, this.#o.clock, this.#o.log);
@@ -74,6 +81,21 @@ export class ManagerRunner {
       await this.stop();
       throw e;
     }
+  }
+
+  /** Together with others that were taken out as well it could be a majority of the group that they remember. */
+  #leave(manager: Manager): void {
+    this.#o.log.warn(
+      'this manager was taken out of the group of managers, and ends; the node asks them what it is to be',
+    );
+    const run = async () => {
+      if (this.#manager !== manager) return;
+      await this.stop();
+      this.#o.onExpelled();
+    };
+    this.#o
+      .serial(run)
+      .catch((error: unknown) => this.#o.log.error('a manager that was taken out did not end', { error }));
   }
 
   stop(): Promise<void> {

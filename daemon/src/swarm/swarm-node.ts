@@ -117,6 +117,7 @@ export class SwarmNode {
       onDone: () => this.#remember({ joinAddr: '', bootstrap: '', takeOver: false }),
       onChange: () => this.#changed(),
       onRemoved: () => this.#role.mark(),
+      onExpelled: () => this.#askAnew(),
       renew: () => this.#renewal.renew(),
       serial: (fn) => this.#serial(fn),
     });
@@ -509,9 +510,7 @@ export class SwarmNode {
     const role = credentials.identity.role;
     if (role === NodeRole.MANAGER && !this.managerIfAny && wanted === NodeRole.MANAGER) {
       await this.#becomeManager(state);
-      // What is known of this node is from before; the next session brings its present record.
-      this.#record = undefined;
-      this.#agent?.reconnect();
+      this.#askAnew();
     }
     if (role === NodeRole.WORKER && (this.managerIfAny || state.raftId !== 0)) {
       await this.#dropManager();
@@ -519,6 +518,12 @@ export class SwarmNode {
     }
     if (role !== wanted)
       throw new SwarmtsError('failed-precondition', 'the managers have not carried out the change of role yet');
+  }
+
+  /** What is known of this node is from before; the next session brings its present record. */
+  #askAnew(): void {
+    this.#record = undefined;
+    this.#agent?.reconnect();
   }
 
   /** Joins Raft, with the same id until it is done: the others may have counted this node in although it was not told. */

@@ -3,10 +3,11 @@
  * peer's queue is full its messages are dropped, which Raft expects and repairs.
  */
 import * as grpc from '@grpc/grpc-js';
-import type { Logger } from '@swarmts/lib';
+import { type Logger, SwarmtsError } from '@swarmts/lib';
 import { RaftChunk, type RaftMember, type RaftStreamEnd, RaftTransportService } from '@swarmts/proto';
 import { encodeMessage, type Message, type Transport } from 'raft-ts';
 import { type Credentials, managerChannelOptions } from '../ca/credentials.js';
+import { toStatus } from '../rpc/unary.js';
 
 /** Bytes per chunk, well below the limit of one gRPC message. */
 const CHUNK_BYTES = 1024 * 1024;
@@ -15,12 +16,34 @@ const QUEUE_LIMIT_BYTES = 64 * 1024 * 1024;
 /** After a failed stream no new one is opened for so long. */
 const RETRY_MS = 100;
 
+/** Where a refusal names the member that was removed, which shall know it. */
+const REMOVED_KEY = 'swarmts-removed';
+
+/** Messages of a member that was removed from the group for good are refused. */
+export class MemberRemoved extends SwarmtsError {
+  readonly raftId: number;
+
+  constructor(raftId: number) {
+    super('permission-denied', `raft member ${raftId} was removed from the group`);
+    this.raftId = raftId;
+  }
+}
+
+/** The status that ends a stream of messages. */
+export function refusalOf(e: unknown): Partial<grpc.StatusObject> {
+  return toStatus(e, e instanceof MemberRemoved ? { [REMOVED_KEY]: String(e.raftId) } : {});
+}
+
 export interface PeerTransportOptions {
   readonly credentials: Credentials;
   readonly log: Logger;
   readonly address: (raftId: number) => RaftMember | undefined;
   readonly onUnreachable: (raftId: number) => void;
   readonly onSnapshotSent: (raftId: number, ok: boolean) => void;
+  /** This member's own Raft id. */
+  readonly self: number;
+  /** A peer has answered that this member was removed from the group. */
+  readonly onExpelled: () => void;
   readonly monotonic: () => number;
 }
 
@@ -126,6 +149,7 @@ export class PeerTransport implements Transport {
         if (error) this.#o.log.debug('raft stream ended', { peer: raftId, addr: peer.addr, error: error.details });
         this.#lost(raftId, peer.snapshots > 0);
         peer.snapshots = 0;
+        if (error?.metadata?.get(REMOVED_KEY)[0]?.toString() === String(this.#o.self)) this.#o.onExpelled();
       },
     );
     // Errors come through the callback; without a listener they would also end the process.

@@ -5,7 +5,7 @@
 import { mkdir, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Clock, invariant, type Logger, SwarmtsError, sleep } from '@swarmts/lib';
-import { defaults, MAX_TRANSACTION_BYTES, type RaftChunk, RaftMember } from '@swarmts/proto';
+import { defaults, MAX_TRANSACTION_BYTES, RaftMember } from '@swarmts/proto';
 import {
   decodeMessage,
   isRaftError,
@@ -19,7 +19,7 @@ import type { Credentials } from '../ca/credentials.js';
 import { Store } from '../store/store.js';
 import { AddressBook } from './address-book.js';
 import { createEncryptor } from './encryption.js';
-import { PeerTransport } from './peer-transport.js';
+import { MemberRemoved, PeerTransport } from './peer-transport.js';
 
 /** Docker's words, which scripts look for. */
 export const NO_LEADER =
@@ -65,6 +65,8 @@ export interface RaftGroupOptions {
   readonly onFatal: (e: Error) => void;
   readonly onLeaderChange: (c: LeaderChange) => void;
   readonly onRemoved: () => void;
+  /** Another member has said that this one was removed from the group, of which its own log knows nothing. */
+  readonly onExpelled: () => void;
   readonly timings?: RaftTimings;
 }
 
@@ -77,6 +79,10 @@ export class RaftGroup {
   #stopped = false;
   /** Monotonic time of the last message of each member. */
   readonly #heardAt = new Map<number, number>();
+  /** Members that were removed from the group for good. */
+  #removed: ReadonlySet<number> = new Set();
+  /** The only member, which has not led since it was opened: it may not have applied yet who was removed. */
+  #awaitsOwnElection = false;
 
   private constructor(options: RaftGroupOptions, book: AddressBook) {
     this.#o = options;
@@ -94,6 +100,10 @@ export class RaftGroup {
       address: (id) => this.book.get(id),
       onUnreachable: (id) => this.#node?.reportUnreachable(id),
       onSnapshotSent: (id, ok) => this.#node?.reportSnapshot(id, ok),
+      self: options.self.raftId,
+      onExpelled: () => {
+        if (!this.#stopped) options.onExpelled();
+      },
     });
   }
 
@@ -118,7 +128,10 @@ export class RaftGroup {
       maxProposalBytes: MAX_TRANSACTION_BYTES + TRANSACTION_FRAME_BYTES,
       encryptor: createEncryptor(o.dataKeys),
       onFatal: (e) => o.onFatal(fatalError(e)),
-      onLeaderChange: o.onLeaderChange,
+      onLeaderChange: (c) => {
+        if (c.isLeader) group.#awaitsOwnElection = false;
+        o.onLeaderChange(c);
+      },
       onConfChange: (_state, change) => group.#onConfChange(change.type, change.id, change.context),
       stateMachine: {
         apply: (entries) => {
@@ -134,14 +147,18 @@ export class RaftGroup {
       },
     });
     group.#followSettings();
+    const { voters } = group.status;
+    group.#awaitsOwnElection = voters.length === 1 && voters[0] === o.self.raftId;
     group.#node.start();
     return group;
   }
 
-  /** How often snapshots are made, and what is kept behind them, is as the cluster is configured. */
+  /** How often snapshots are made, what is kept behind them, and who is heard no more is as the cluster has it. */
   #followSettings(): void {
     const follow = () => {
-      const raft = this.store.view((tx) => tx.list('cluster')[0])?.spec?.raft;
+      const cluster = this.store.view((tx) => tx.list('cluster')[0]);
+      this.#removed = new Set(cluster?.removedRaftIds);
+      const raft = cluster?.spec?.raft;
       if (!raft) return;
       this.#raft.setSnapshotLimits({
         ...(raft.snapshotInterval > 0 ? { snapshotEntries: raft.snapshotInterval } : {}),
@@ -222,9 +239,14 @@ export class RaftGroup {
     }
   }
 
-  /** Bytes from a peer, put together from chunks. Throws SwarmtsError for malformed ones. */
+  /**
+   * Bytes from a peer, put together from chunks. Throws MemberRemoved when it was removed from the group: several that were, together,
+   * could be a majority of the group that they remember. Throws RaftError for malformed ones.
+   */
   receive(bytes: Uint8Array): void {
     const message = decodeMessage(bytes);
+    if (this.#removed.has(message.from)) throw new MemberRemoved(message.from);
+    if (this.#awaitsOwnElection) return;
     this.#heardAt.set(message.from, this.#o.clock.monotonic());
     this.#raft.step(message);
   }
@@ -341,28 +363,6 @@ export async function hasRaftState(dir: string): Promise<boolean> {
     return false;
   }
 }
-
-/** Puts the chunks of one stream together. */
-export class ChunkAssembler {
-  #parts: Uint8Array[] = [];
-  #bytes = 0;
-
-  /** The whole message when its last chunk came; undefined before. */
-  add(chunk: RaftChunk): Uint8Array | undefined {
-    this.#parts.push(chunk.data);
-    this.#bytes += chunk.data.length;
-    if (this.#bytes > MAX_MESSAGE_BYTES)
-      throw new SwarmtsError('resource-exhausted', `a raft message of more than ${MAX_MESSAGE_BYTES} bytes`);
-    if (chunk.more) return undefined;
-    const whole = this.#parts.length === 1 ? chunk.data : Buffer.concat(this.#parts);
-    this.#parts = [];
-    this.#bytes = 0;
-    return whole;
-  }
-}
-
-/** Largest raft message, a snapshot: a store of a million tasks is below this. */
-const MAX_MESSAGE_BYTES = 4 * 1024 * 1024 * 1024 - 1;
 
 /** With the way out where there is one. */
 function fatalError(e: RaftError): Error {

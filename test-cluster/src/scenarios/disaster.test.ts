@@ -110,10 +110,24 @@ describe('keys and lost managers', () => {
     ok(await lab.docker('m1', 'service', 'scale', 'web=5'));
   });
 
-  it('a former manager that comes back is a worker, and can be promoted again', async () => {
-    await lab.start('m2');
-    await untilState(lab, 'm1', 'm2', 'ready');
-    await waitFor('m2 is a worker', 30_000, async () => (await lab.swarmts('m2', 'node', 'ls')).code !== 0);
+  it('former managers that come back together, first to each other, are workers, and can be promoted again', async () => {
+    lab.isolate('m1');
+    await Promise.all([lab.start('m2'), lab.start('m3')]);
+    await waitFor('they are a swarm of their own', 30_000, async () =>
+      /Leader/.test((await lab.swarmts('m2', 'node', 'ls')).stdout),
+    );
+    lab.heal();
+    for (const m of ['m2', 'm3']) {
+      await untilState(lab, 'm1', m, 'ready');
+      await waitFor(`${m} is a worker`, 30_000, async () =>
+        /Worker nodes can't be used/.test((await lab.swarmts(m, 'node', 'ls')).stderr),
+      );
+    }
+    assert.deepEqual(
+      (await nodesOf(lab, 'm1')).filter((n) => n.ManagerStatus).map((n) => n.Description.Hostname),
+      ['m1'],
+    );
+    await untilRunning(lab, 'm1', 'web', 5);
     ok(await lab.docker('m1', 'node', 'promote', 'm2'));
     await waitFor('m2 is a manager', 30_000, async () => (await lab.swarmts('m2', 'node', 'ls')).code === 0);
     ok(await lab.docker('m1', 'node', 'demote', 'm2'));
