@@ -21,7 +21,7 @@ export async function waitForConvergence(ctx: Context, serviceId: string, o: Con
   let converged = false;
   while (!interrupt.aborted) {
     const [service, tasks, nodes] = await Promise.all([
-      ctx.api.get<Service>(`/services/${serviceId}`),
+      readService(ctx, serviceId),
       ctx.api.get<Task[]>('/tasks', query),
       ctx.api.get<Node[]>('/nodes'),
     ]);
@@ -36,4 +36,10 @@ export async function waitForConvergence(ctx: Context, serviceId: string, o: Con
   if (!converged && !o.quiet) {
     ctx.out.write(`Operation continuing in background.\nUse \`swarmts service ps ${serviceId}\` to check progress.\n`);
   }
+}
+
+/** With its status, which only the list of services has. */
+async function readService(ctx: Context, id: string): Promise<Service> {
+  const list = await ctx.api.get<Service[]>('/services', { filters: filterQuery([], { id: [id] }), status: true });
+  return list.find((s) => s.ID === id) ?? (await ctx.api.get<Service>(`/services/${id}`));
 }

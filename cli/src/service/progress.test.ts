@@ -70,13 +70,58 @@ describe('progress of a service', () => {
   });
 
   it('shows the overall line only with more than twenty slots', () => {
-    const many = service({ Spec: { Name: 'web', Mode: { Replicated: { Replicas: 21 } } } });
+    const many = service({ ServiceStatus: { DesiredTasks: 21 } });
     assert.deepEqual(read(new ServiceProgress(), running, 0, many).texts, ['overall progress: 3 out of 21 tasks']);
   });
 
   it('takes a service of no replicas for converged', () => {
-    const none = service({ Spec: { Name: 'web', Mode: { Replicated: { Replicas: 0 } } } });
+    const none = service({ ServiceStatus: { DesiredTasks: 0 } });
     assert.deepEqual(read(new ServiceProgress(), [], 0, none).outcome, going(true));
+  });
+
+  it('waits for as many tasks as the autoscaler wants', () => {
+    const scaled = service({ ServiceStatus: { DesiredTasks: 2 } });
+    assert.deepEqual(read(new ServiceProgress(), running.slice(0, 2), 0, scaled).outcome, going(true));
+  });
+
+  it('counts slots that came to their end and are not started again', () => {
+    const p = new ServiceProgress();
+    const done = task(1, 'complete', { DesiredState: 'shutdown' });
+    assert.deepEqual(read(p, [done, ...running.slice(1)], 0), {
+      texts: [
+        'overall progress: 2 out of 3 tasks, 1 finished',
+        '1/3: complete ',
+        '2/3: running  ',
+        '3/3: running  ',
+        'verify: Waiting 6 seconds to verify that tasks are stable...',
+      ],
+      outcome: going(true),
+    });
+    // Until the restart policy has been asked, it is desired to run.
+    const undecided = task(1, 'complete', { DesiredState: 'running' });
+    assert.deepEqual(read(p, [undecided, ...running.slice(1)], 200).outcome, going(false));
+  });
+
+  it('fails with a slot that nobody fills again, unless an update decides about it', () => {
+    const failed = task(1, 'failed', { DesiredState: 'shutdown', Status: { State: 'failed', Err: 'exit 1' } });
+    const tasks = [failed, ...running.slice(1)];
+    const p = new ServiceProgress();
+    assert.deepEqual(read(p, tasks, 0).outcome, going(false));
+    assert.deepEqual(read(p, tasks, 2000).outcome, {
+      kind: 'failed',
+      message: 'a task failed and is not restarted: exit 1',
+    });
+    const updating = service({ UpdateStatus: { State: 'updating' } });
+    const q = new ServiceProgress();
+    assert.deepEqual(read(q, tasks, 0, updating).outcome, going(false));
+    assert.deepEqual(read(q, tasks, 2000, updating).outcome, going(false));
+  });
+
+  it('has nothing to wait for with a scheduled job, unless it was forced to run', () => {
+    const Spec = { Name: 'j', Labels: { 'swarmts.schedule': '0 3 * * *' }, Mode: { ReplicatedJob: {} } };
+    assert.deepEqual(read(new ServiceProgress(), [], 0, service({ Spec })).outcome, { kind: 'done' });
+    const forced = service({ Spec: { ...Spec, TaskTemplate: { ForceUpdate: 1 } }, PreviousSpec: Spec });
+    assert.deepEqual(read(new ServiceProgress(), [], 0, forced).outcome, going(false));
   });
 
   it('ends a job with its last completion', () => {

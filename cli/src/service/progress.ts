@@ -4,6 +4,7 @@
  * redraws them.
  */
 import type { Service, Task } from '../engine-types.js';
+import { awaitsSchedule, endedSeats, isJob } from './seats.js';
 
 export interface ProgressLine {
   readonly id: string;
@@ -28,6 +29,8 @@ export interface Reading {
 export const MAX_TASK_LINES = 20;
 export const RUNNING_STEP = 9;
 const DEFAULT_MONITOR_NS = 5e9;
+/** A task that has failed may have a successor in a moment. */
+const FAILURE_MS = 2000;
 const MAX_ERROR_LENGTH = 80;
 
 /** Order in a task's life; what is above RUNNING has ended. */
@@ -62,11 +65,16 @@ export class ServiceProgress {
   #rollback = false;
   #updating = false;
   #note: ProgressLine | undefined;
+  #failedSinceMs: number | undefined;
 
   read(r: Reading, nowMs: number): { readonly lines: readonly ProgressLine[]; readonly outcome: Outcome } {
     const lines: ProgressLine[] = [];
     const ending = this.#updateStatus(r.service, lines);
     if (ending) return { lines, outcome: ending };
+    if (awaitsSchedule(r.service)) {
+      lines.push({ id: '', text: 'the job runs at the times of its schedule' });
+      return { lines, outcome: { kind: 'done' } };
+    }
 
     const monitorMs = (r.service.Spec.UpdateConfig?.Monitor || DEFAULT_MONITOR_NS) / 1e6;
     if (this.#convergedAtMs !== undefined && this.#converged && nowMs - this.#convergedAtMs >= monitorMs) {
@@ -75,12 +83,14 @@ export class ServiceProgress {
       return { lines, outcome: { kind: 'done' } };
     }
 
-    const job = r.service.Spec.Mode?.ReplicatedJob !== undefined || r.service.Spec.Mode?.GlobalJob !== undefined;
+    const job = isJob(r.service);
     this.#converged = job ? this.#job(r, lines) : this.#running(r, lines);
     if (job && this.#converged) {
       lines.push({ id: '', text: 'job complete' });
       return { lines, outcome: { kind: 'done' } };
     }
+    const failure = this.#failure(r, nowMs);
+    if (failure) return { lines, outcome: failure };
     this.#verify(monitorMs, nowMs, lines);
     return { lines, outcome: { kind: 'going', converged: this.#converged } };
   }
@@ -112,6 +122,18 @@ export class ServiceProgress {
     }
   }
 
+  /** A slot that nobody fills again; while an update is under way, that one decides what comes of it. */
+  #failure(r: Reading, nowMs: number): Outcome | undefined {
+    const { State: state } = r.service.UpdateStatus ?? {};
+    const isUpdating = state === 'updating' || state === 'rollback_started';
+    const [task] = isUpdating ? [] : endedSeats(r.service, currentIteration(r)).failed;
+    if (!task) this.#failedSinceMs = undefined;
+    else this.#failedSinceMs ??= nowMs;
+    if (!task || nowMs - (this.#failedSinceMs ?? nowMs) < FAILURE_MS) return undefined;
+    const why = task.Status?.Err || task.Status?.State;
+    return { kind: 'failed', message: `a task failed and is not restarted: ${why}` };
+  }
+
   #verify(monitorMs: number, nowMs: number, lines: ProgressLine[]): void {
     if (!this.#converged) {
       if (this.#convergedAtMs !== undefined) lines.push({ id: 'verify', text: 'Detected task failure' });
@@ -126,11 +148,13 @@ export class ServiceProgress {
     }
   }
 
-  /** Replicated and global services: every slot, or every node that has a task, is to run. */
+  /** Replicated and global services: every slot, or every node that has a task, is to run, or to have come to its end. */
   #running(r: Reading, lines: ProgressLine[]): boolean {
-    const current = currentTasks(r);
-    const global = r.service.Spec.Mode?.Global !== undefined;
-    const total = global ? current.size : (r.service.Spec.Mode?.Replicated?.Replicas ?? 1);
+    const { finished } = endedSeats(r.service, r.tasks);
+    const current = inOrder([...currentTasks(r), ...finished.map((t) => [seatKey(t), t] as const)]);
+    const { Global: global, Replicated: replicated } = r.service.Spec.Mode ?? {};
+    // What the autoscaler has decided is in the status alone.
+    const total = global ? current.size : (r.service.ServiceStatus?.DesiredTasks ?? replicated?.Replicas ?? 1);
     const running = [...current.values()].filter((t) => t.Status?.State === 'running').length;
     // A global service without a single task yet: the orchestrator has not looked at it.
     if (global && total === 0) {
@@ -138,14 +162,14 @@ export class ServiceProgress {
       return false;
     }
     const what = this.#rollback ? 'rolling back update: ' : '';
-    lines.push({ id: 'overall progress', text: `${what}${running} out of ${total} tasks` });
+    const ended = finished.length === 0 ? '' : `, ${finished.length} finished`;
+    lines.push({ id: 'overall progress', text: `${what}${running} out of ${total} tasks${ended}` });
     this.#taskLines(current, total, lines);
-    return running === total;
+    return running + finished.length === total;
   }
 
   #job(r: Reading, lines: ProgressLine[]): boolean {
-    const iteration = r.service.JobStatus?.JobIteration?.Index ?? 0;
-    const mine = r.tasks.filter((t) => (t.JobIteration?.Index ?? 0) === iteration);
+    const mine = currentIteration(r);
     const done = mine.filter((t) => t.Status?.State === 'complete').length;
     const current = currentTasks({ ...r, tasks: mine.filter((t) => !ended(t.Status?.State)) });
     const job = r.service.Spec.Mode?.ReplicatedJob;
@@ -183,6 +207,13 @@ function taskText(t: Task): { text: string; step?: number } {
   return { text: state.padEnd(STATE_WIDTH), step: Math.min(step(state), RUNNING_STEP) };
 }
 
+function currentIteration({ service, tasks }: Reading): readonly Task[] {
+  const iteration = service.JobStatus?.JobIteration?.Index ?? 0;
+  return isJob(service) ? tasks.filter((t) => (t.JobIteration?.Index ?? 0) === iteration) : tasks;
+}
+
+const seatKey = (t: Task): string => (t.Slot ? String(t.Slot) : (t.NodeID ?? t.ID));
+
 /** For each slot (or node) the task that counts: wanted alive, on a node that is up, the furthest from its end. */
 function currentTasks(r: Reading): Map<string, Task> {
   const best = new Map<string, Task>();
@@ -191,12 +222,16 @@ function currentTasks(r: Reading): Map<string, Task> {
     // A job's task is desired to complete as long as it is wanted.
     if (t.DesiredState !== 'complete' && ended(t.DesiredState)) continue;
     if (t.NodeID && !r.activeNodes.has(t.NodeID)) continue;
-    const key = t.Slot ? String(t.Slot) : (t.NodeID ?? t.ID);
+    const key = seatKey(t);
     const rival = best.get(key);
     if (rival && !preferred(t, rival)) continue;
     best.set(key, t);
   }
-  return new Map([...best].sort(([a], [b]) => a.localeCompare(b, 'en', { numeric: true })));
+  return inOrder([...best]);
+}
+
+function inOrder(tasks: readonly (readonly [string, Task])[]): Map<string, Task> {
+  return new Map(tasks.toSorted(([a], [b]) => a.localeCompare(b, 'en', { numeric: true })));
 }
 
 function preferred(t: Task, rival: Task): boolean {

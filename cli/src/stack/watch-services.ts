@@ -4,9 +4,12 @@ import type { Node, Service, Task } from '../engine-types.js';
 import { CommandError } from '../exit.js';
 import { filterQuery } from '../http/filters.js';
 import type { ProgressDisplay } from '../service/progress-display.js';
+import { isJob } from '../service/seats.js';
 import { type ServiceState, stateOf } from './state.js';
 
 const POLL_MS = 250;
+/** A task that has ended may have a successor in a moment; a service that has one again is none that does not come up. */
+const TROUBLE_MS = 2000;
 
 export interface Wanted {
   readonly id: string;
@@ -27,6 +30,7 @@ export interface WatchOptions {
 export async function watchServices(ctx: Context, wanted: readonly Wanted[], o: WatchOptions): Promise<boolean> {
   const interrupt = ctx.interrupt();
   const since = new Map<string, number>();
+  const troubled = new Map<string, number>();
   while (!interrupt.aborted) {
     if (wanted.length === 0) return true;
     const { services, tasks, activeNodes } = await read(ctx, wanted);
@@ -40,7 +44,9 @@ export async function watchServices(ctx: Context, wanted: readonly Wanted[], o: 
         activeNodes,
       );
       o.display?.show([{ id: w.name, text: textOf(service, state) }]);
-      if (state.problem !== '') {
+      if (state.problem === '') troubled.delete(w.id);
+      else if (!troubled.has(w.id)) troubled.set(w.id, ctx.now());
+      if (ctx.now() - (troubled.get(w.id) ?? ctx.now()) >= TROUBLE_MS) {
         const more = `\`swarmts service ps --no-trunc ${service.Spec.Name}\` shows more`;
         throw new CommandError(`service ${w.name} does not come up: ${state.problem}; ${more}`);
       }
@@ -59,7 +65,7 @@ export async function watchServices(ctx: Context, wanted: readonly Wanted[], o: 
 async function read(ctx: Context, wanted: readonly Wanted[]) {
   const ids = wanted.map((w) => w.id);
   const [services, tasks, nodes] = await Promise.all([
-    ctx.api.get<Service[]>('/services', { filters: filterQuery([], { id: ids }) }),
+    ctx.api.get<Service[]>('/services', { filters: filterQuery([], { id: ids }), status: true }),
     ctx.api.get<Task[]>('/tasks', { filters: filterQuery([], { service: ids, '_up-to-date': ['true'] }) }),
     ctx.api.get<Node[]>('/nodes'),
   ]);
@@ -68,9 +74,11 @@ async function read(ctx: Context, wanted: readonly Wanted[]) {
 }
 
 function textOf(service: Service, s: ServiceState): string {
-  const { Mode: mode } = service.Spec;
-  const job = mode?.ReplicatedJob !== undefined || mode?.GlobalJob !== undefined;
-  const count = job ? `${s.completed} out of ${s.desired} completed` : `${s.running} out of ${s.desired} tasks`;
+  if (s.waitsForSchedule) return 'runs at the times of its schedule';
+  const finished = s.finished === 0 ? '' : `, ${s.finished} finished`;
+  const count = isJob(service)
+    ? `${s.completed} out of ${s.desired} completed`
+    : `${s.running} out of ${s.desired} tasks${finished}`;
   return s.note === '' ? count : `${count} (${s.note.replaceAll('\n', ' ')})`;
 }
 

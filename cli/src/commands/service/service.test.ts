@@ -9,6 +9,7 @@ const answers: FakeRoutes = {
   [`POST /services/${ID}/update`]: () => ({ json: {} }),
   'GET /services/web': () => ({ json: service() }),
   [`GET /services/${ID}`]: () => ({ json: service() }),
+  'GET /services': () => ({ json: [service()] }),
   'GET /tasks': () => ({ json: [1, 2, 3].map((n) => task(n, 'running')) }),
   'GET /nodes': () => ({ json: [node('node1', 'w1')] }),
   'GET /secrets': () => ({ json: [{ ID: 'sid', Spec: { Name: 'key' } }] }),
@@ -241,7 +242,7 @@ describe('service update and scale', () => {
 
   it('fails when the update is paused', async () => {
     const paused = service({ UpdateStatus: { State: 'paused', Message: 'task failed' } });
-    const r = { ...routes, [`GET /services/${ID}`]: () => ({ json: paused }) };
+    const r = { ...routes, 'GET /services': () => ({ json: [paused] }) };
     const { code, err } = await runCli(['service', 'update', 'web'], r);
     assert.deepEqual([code, err], [1, 'service update paused: task failed\n']);
   });
