@@ -8,6 +8,7 @@ import {
   choosePlatform,
   type Descriptor,
   isRecord,
+  MAX_CONFIG_BYTES,
   mediaTypes,
   type ParsedConfig,
   type Platform,
@@ -33,6 +34,9 @@ export interface ArchiveImage {
 
 export type ReadEntry = (file: ArchiveFile) => Promise<Buffer>;
 
+/** Of manifest.json and index.json: what an archive with as many entries as we take may need. */
+const MAX_LIST_BYTES = 16 << 20;
+const LISTS: ReadonlySet<string> = new Set(['manifest.json', 'index.json']);
 const MAX_LINK_HOPS = 10;
 const MAX_INDEX_DEPTH = 3;
 /** Names that writers of OCI layouts give an image. */
@@ -44,8 +48,13 @@ export async function readArchive(
   platform: Platform,
 ): Promise<ArchiveImage[]> {
   const files = new Map(entries.map((e) => [e.name, e]));
-  if (files.has('manifest.json')) return readDockerArchive(files, read);
-  if (files.has('index.json')) return readOciLayout(files, read, platform);
+  const readSmall: ReadEntry = async (file) => {
+    const limit = LISTS.has(file.name) ? MAX_LIST_BYTES : MAX_CONFIG_BYTES;
+    if (file.size > limit) throw corrupt(`${file.name} has ${file.size} bytes: at most ${limit} are allowed`);
+    return read(file);
+  };
+  if (files.has('manifest.json')) return readDockerArchive(files, readSmall);
+  if (files.has('index.json')) return readOciLayout(files, readSmall, platform);
   throw new SwarmtsError('invalid-argument', 'invalid archive: neither manifest.json nor index.json is in it');
 }
 

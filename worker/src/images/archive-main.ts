@@ -17,6 +17,8 @@ import type { ArchiveEntry } from './archive-contents.js';
 
 /** Far above any real image (three entries per layer), far below what would hurt. */
 const MAX_ENTRIES = 10_000;
+/** As of the kernel's paths. */
+const MAX_NAME_BYTES = 4096;
 const READ_BYTES = 256 << 10;
 
 async function extract(archive: string, directory: string): Promise<UnpackReport> {
@@ -28,6 +30,8 @@ async function extract(archive: string, directory: string): Promise<UnpackReport
   for (let h = await tar.next(); h; h = await tar.next()) {
     if (entries.length >= MAX_ENTRIES)
       throw new SwarmtsError('corrupt', `archive with more than ${MAX_ENTRIES} entries`);
+    if (h.name.length > MAX_NAME_BYTES || h.linkName.length > MAX_NAME_BYTES)
+      throw new SwarmtsError('corrupt', `archive with a name of more than ${MAX_NAME_BYTES} bytes`);
     const name = Buffer.from(h.name, 'latin1')
       .toString('utf8')
       .replace(/^(\.?\/)+/, '');

@@ -14,6 +14,7 @@ import {
   choosePlatform,
   type Descriptor,
   type ImageManifest,
+  MAX_CONFIG_BYTES,
   type Platform,
   parseImageConfig,
   parseManifest,
@@ -68,6 +69,10 @@ async function pullWith(client: RepositoryClient, request: PullRequest, options:
   const chosen = await resolvePlatform(client, top, options.platform, signal);
   const { manifest } = chosen;
   options.hold([chosen.digest, manifest.config.digest, ...manifest.layers.map((l) => l.digest)]);
+  const { size } = manifest.config;
+  if (size > MAX_CONFIG_BYTES) {
+    throw new SwarmtsError('corrupt', `image config of ${size} bytes refused: at most ${MAX_CONFIG_BYTES} are allowed`);
+  }
   await options.downloads.fetch(client, manifest.config, { signal });
   const config = parseImageConfig(await options.blobs.read(manifest.config.digest), manifest.layers.length);
   if (config.os !== 'linux')

@@ -27,6 +27,8 @@ export const acceptedManifests = [
   mediaTypes.dockerManifest,
 ];
 
+/** Image configs and manifests are small; more is neither, and would be read into memory whole. */
+export const MAX_CONFIG_BYTES = 4 << 20;
 /** An image cannot have more layers than overlayfs can stack (with a margin for the container's own). */
 export const MAX_LAYERS = 480;
 const MAX_INDEX_ENTRIES = 1000;

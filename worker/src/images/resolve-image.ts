@@ -3,11 +3,8 @@
 import type { ImageReference } from '@swarmts/proto';
 import { readBody } from './http-request.js';
 import type { ImageResolution, RegistryAuth } from './image-api.js';
-import { parseImageConfig, parseManifest, sha256Digest } from './manifest.js';
+import { MAX_CONFIG_BYTES, parseImageConfig, parseManifest, sha256Digest } from './manifest.js';
 import { type RegistryClientOptions, RepositoryClient } from './registry-client.js';
-
-/** An image config is small; more is no config. */
-const MAX_CONFIG_BYTES = 4 << 20;
 
 /** Throws SwarmtsError as a pull would: 'image-not-found', 'unavailable', ... */
 export async function resolveImage(
