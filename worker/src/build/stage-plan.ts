@@ -1,7 +1,7 @@
 /** A Dockerfile as build stages: which there are, what they start from, and which of them a build goes through. Pure. */
 import { SwarmtsError } from '@swarmts/lib';
 import type { Instruction, ParsedDockerfile } from './dockerfile.js';
-import { expandWord } from './shell-words.js';
+import { expandWord, splitWords } from './shell-words.js';
 
 export interface Stage {
   readonly from: Instruction;
@@ -50,7 +50,7 @@ export function declaredArgs(
   variables: ReadonlyMap<string, string>,
   escapeChar: string,
 ): [string, string | undefined][] {
-  return i.text.split(/\s+(?=[A-Za-z_]\w*(?:=|\s|$))/).map((word) => {
+  return splitWords(i.text, escapeChar).map((word) => {
     const at = word.indexOf('=');
     const name = at < 0 ? word : word.slice(0, at);
     if (!/^[A-Za-z_]\w*$/.test(name)) throw bad(`ARG names can not be blank or have other characters: "${word}"`);
