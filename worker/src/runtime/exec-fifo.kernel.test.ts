@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { closeSync, constants, existsSync, mkdtempSync, openSync, readSync, rmSync } from 'node:fs';
+import { closeSync, constants, existsSync, mkdtempSync, openSync, readSync, rmSync, writeSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { SimulatedClock, systemClock } from '@swarmts/lib';
+import { type Clock, SimulatedClock, systemClock } from '@swarmts/lib';
 import { releaseReader, releaseWriter } from './exec-fifo.js';
 
 describe('the release of a created container', () => {
@@ -45,6 +45,23 @@ describe('the release of a created container', () => {
 
   it('leaves it to the runtime when there is no pipe', async () => {
     assert.equal(await releaseWriter(fifo, systemClock), false);
+  });
+
+  it('looks once more when the time is over, which a machine under load may have slept through', async () => {
+    execFileSync('mkfifo', [fifo]);
+    const clock = new SimulatedClock();
+    const slow: Clock = {
+      now: () => clock.now(),
+      monotonic: () => clock.monotonic(),
+      after: (_, fn) => clock.after(5_000, fn),
+    };
+    const released = releaseWriter(fifo, slow);
+    const writer = openSync(fifo, constants.O_WRONLY | constants.O_NONBLOCK);
+    writeSync(writer, '0');
+    await clock.advance(5_000);
+    assert.equal(await released, true);
+    closeSync(writer);
+    assert.equal(existsSync(fifo), false);
   });
 
   it('leaves it to the runtime when nobody writes, and keeps the pipe', async () => {

@@ -21,14 +21,16 @@ export async function releaseWriter(fifo: string, clock: Clock): Promise<boolean
   if (fd === undefined) return false;
   try {
     const end = clock.monotonic() + LONGEST_WAIT_MS;
-    for (let delay = FIRST_DELAY_MS; clock.monotonic() < end; delay = DELAY_MS) {
+    for (let delay = FIRST_DELAY_MS; ; delay = DELAY_MS) {
+      // Asked before the look: we may have slept longer than the wait, and init has written meanwhile.
+      const isLast = clock.monotonic() >= end;
       if (hasByte(fd)) {
         unlinkSync(fifo);
         return true;
       }
+      if (isLast) return false;
       await sleep(clock, delay);
     }
-    return false;
   } finally {
     closeSync(fd);
   }

@@ -13,6 +13,31 @@ const NO_HELPER = new Proxy({} as HelperApi, {
   get: (_, name) => assert.fail(`the helper was asked to ${String(name)}`),
 });
 
+describe('a start by the runtime itself', () => {
+  it('is given up when it takes too long', async () => {
+    const execRoot = mkdtempSync(join(tmpdir(), 'swarmts-runtime-'));
+    try {
+      const clock = new SimulatedClock();
+      let argv: readonly string[] = [];
+      const run: HelperApi['run'] = (spec, signal) => {
+        argv = spec.argv;
+        return new Promise((_, reject) => signal?.addEventListener('abort', () => reject(new Error('killed'))));
+      };
+      const helper: HelperApi = Object.assign(Object.create(NO_HELPER), { run });
+      const options = { helper, clock, execRoot, runtimePath: '/usr/bin/runc', conmonPath: 'conmon' };
+      const runtime = new OciRuntime(options);
+      await runtime.prepare();
+      const started = runtime.start('c1', true);
+      const refused = assert.rejects(started, /the OCI runtime was not done with 'start' in 120000 ms/);
+      await clock.advance(120_000);
+      await refused;
+      assert.deepEqual(argv.slice(-2), ['start', 'c1']);
+    } finally {
+      rmSync(execRoot, { recursive: true });
+    }
+  });
+});
+
 describe('a start that was cut short', () => {
   let execRoot: string;
   beforeEach(() => {

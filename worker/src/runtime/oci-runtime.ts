@@ -52,6 +52,8 @@ export interface ExecRunOptions {
 }
 
 const SIGKILL = 9;
+/** A runtime that has not started the container after this time is stuck, as one that has not created it. */
+const START_TIMEOUT_MS = 120_000;
 const PROGRAM_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
 export class OciRuntime {
@@ -121,7 +123,7 @@ export class OciRuntime {
   async start(id: string, hasHooks: boolean): Promise<void> {
     const program = this.#programOf(id);
     if (!hasHooks && (await this.#release(id, program))) return;
-    const result = await this.#run(id, ['start', id]);
+    const result = await this.#runWithin(START_TIMEOUT_MS, id, ['start', id]);
     if (result.code !== 0) throw startFailure(textOf(result.stderr)).error;
   }
 
@@ -273,6 +275,20 @@ export class OciRuntime {
   #programOf(id: string): string {
     const made = readdirSync(this.#stateRoot).find((name) => existsSync(join(this.#stateRoot, name, id)));
     return made === undefined ? this.#options.runtimePath : decodeURIComponent(made);
+  }
+
+  /** Throws 'timeout' when the runtime is not done by then; it is killed. */
+  async #runWithin(timeoutMs: number, id: string, args: readonly string[]): Promise<RunResult> {
+    const abort = new AbortController();
+    const timer = this.#options.clock.after(timeoutMs, () =>
+      abort.abort(new SwarmtsError('timeout', `the OCI runtime was not done with '${args[0]}' in ${timeoutMs} ms`)),
+    );
+    try {
+      return await this.#run(id, args, abort.signal);
+    } finally {
+      timer.cancel();
+      abort.signal.throwIfAborted();
+    }
   }
 
   #run(id: string, args: readonly string[], signal?: AbortSignal): Promise<RunResult> {
