@@ -15,6 +15,7 @@ import { endpointOf } from '../allocator/service-endpoint.js';
 import { isJob, isOfIteration, nextJobStatus } from '../orchestrator/job.js';
 import { autoscaleStatusWith, replicasOf } from '../orchestrator/replicas.js';
 import { sameSpec } from '../orchestrator/same-spec.js';
+import { isUpdating } from '../orchestrator/update-state.js';
 import { pinsWith } from '../orchestrator/volume-pins.js';
 import type { ReadTx, WriteTx } from '../store/transaction.js';
 import { checkVersion, nameTaken } from './conflicts.js';
@@ -113,17 +114,13 @@ export function putSpec(
     volumePins: pinsWith(tx, service, spec),
     jobStatus: nextJobStatus(spec, service, nowMs),
     autoscaleStatus: autoscaleStatusWith(service, spec),
+    // What became of the updates before, paused or rolled back, says nothing of one that comes now, also of one that changes nothing.
     updateStatus: rollback
       ? UpdateStatus.create(rollingBack)
-      : changed || !isUnderWay(service)
+      : changed || !isUpdating(service)
         ? undefined
         : service.updateStatus,
   });
-}
-
-/** What became of the updates before, paused or rolled back, says nothing of one that comes now, also of one that changes nothing. */
-function isUnderWay({ updateStatus }: Service): boolean {
-  return updateStatus?.state === UpdateState.UPDATING || updateStatus?.state === UpdateState.ROLLBACK_STARTED;
 }
 
 function modeName(spec: ServiceSpec | undefined): string {

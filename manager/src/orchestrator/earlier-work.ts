@@ -2,9 +2,10 @@
  * What an update has done already, from the store alone: whoever led when it began may be gone, and the next leader counts the same
  * slots and the same failures. Pure.
  */
-import { isLive, isTerminal, observedState, type Service, type Task, TaskState, UpdateState } from '@swarmts/proto';
+import { isLive, isTerminal, observedState, type Service, type Task, TaskState } from '@swarmts/proto';
 import type { ReadTx } from '../store/transaction.js';
 import { groupBySeat } from './slots.js';
+import { isUpdating } from './update-state.js';
 
 export interface EarlierWork {
   /** Tasks that the update made, one of each slot that it has come to. */
@@ -16,10 +17,8 @@ export interface EarlierWork {
 const NONE: EarlierWork = { made: [], underWay: [] };
 
 export function earlierWork(tx: ReadTx, service: Service): EarlierWork {
-  const { updateStatus } = service;
-  const state = updateStatus?.state;
-  if (state !== UpdateState.UPDATING && state !== UpdateState.ROLLBACK_STARTED) return NONE;
-  const sinceMs = updateStatus?.startedAtMs ?? 0;
+  if (!isUpdating(service)) return NONE;
+  const sinceMs = service.updateStatus?.startedAtMs ?? 0;
   const seats = [...groupBySeat(tx.by('task', 'service', service.id)).values()];
   const made = seats.flatMap((seat) => replacementIn(service, seat, sinceMs) ?? []);
   return { made, underWay: made.filter((t) => isLive(t) && observedState(t) < TaskState.RUNNING) };

@@ -3,12 +3,13 @@
  * and in the order of the service's updates. A service that is being updated, or does not run whole, is left alone.
  */
 import type { TimerHandle } from '@swarmts/lib';
-import { extensionsOf, isWanted, observedState, type Service, type Task, TaskState, UpdateState } from '@swarmts/proto';
+import { extensionsOf, isWanted, observedState, type Service, type Task, TaskState } from '@swarmts/proto';
 import { type NodeInfo, planMoves } from '@swarmts/scheduler';
 import type { LeaderComponent, LeaderContext } from '../leader-component.js';
 import type { ReadTx } from '../store/transaction.js';
 import { eachService } from './each-service.js';
 import { replicasOf } from './replicas.js';
+import { isUpdating } from './update-state.js';
 import { isPinned } from './volume-pins.js';
 
 const PERIOD_MS = 15_000;
@@ -16,8 +17,7 @@ const PERIOD_MS = 15_000;
 /** The tasks to move; [] while the service is not at rest. */
 export function movesOf(tx: ReadTx, service: Service, nodes: readonly NodeInfo[]): readonly Task[] {
   if (!service.spec?.mode?.replicated || isPinned(service.spec)) return [];
-  const state = service.updateStatus?.state;
-  if (state === UpdateState.UPDATING || state === UpdateState.ROLLBACK_STARTED) return [];
+  if (isUpdating(service)) return [];
   const wanted = tx.by('task', 'service', service.id).filter(isWanted);
   const running = wanted.filter((t) => observedState(t) === TaskState.RUNNING);
   if (running.length !== wanted.length || running.length !== replicasOf(service)) return [];

@@ -3,6 +3,7 @@ import { Backoff, type TimerHandle } from '@swarmts/lib';
 import { type Service, UpdateState } from '@swarmts/proto';
 import type { OrchestratorOptions } from './orchestrator-options.js';
 import { dirtySlots, ServiceUpdate } from './service-update.js';
+import { isUpdating } from './update-state.js';
 
 /** After an update whose replacements failed, though it was to go on; it doubles with every one. */
 const AFTER_FAILURES_MS = 5_000;
@@ -44,7 +45,7 @@ export class UpdateSupervisor {
     }
     if (this.#pauses.get(serviceId)?.specVersion !== specVersion) this.#endPause(serviceId);
     if (!wantsUpdate(service) || this.#pauses.get(serviceId)?.timer) return;
-    if (this.#o.store.view((tx) => dirtySlots(tx, service)).length === 0 && !isUnderWay(service)) return;
+    if (this.#o.store.view((tx) => dirtySlots(tx, service)).length === 0 && !isUpdating(service)) return;
     const update = new ServiceUpdate(this.#o, service);
     const done = update.run().then(
       () => this.#ended(serviceId, update),
@@ -103,9 +104,4 @@ const RETRY_MS = 1000;
 function wantsUpdate(s: Service): boolean {
   const state = s.updateStatus?.state;
   return state !== UpdateState.UPDATE_PAUSED && state !== UpdateState.ROLLBACK_PAUSED;
-}
-
-function isUnderWay(s: Service): boolean {
-  const state = s.updateStatus?.state;
-  return state === UpdateState.UPDATING || state === UpdateState.ROLLBACK_STARTED;
 }
