@@ -1,6 +1,8 @@
 /** Joins a hijacked connection with the streams of a process, until one of them ends or the detach keys are typed. */
+
 import type { Duplex } from 'node:stream';
 import { finished } from 'node:stream/promises';
+import { drained } from '@swarmts/lib';
 import type { Session } from '../container-backend.js';
 import { DetachFilter } from './detach-keys.js';
 import { frame } from './stdcopy.js';
@@ -63,14 +65,6 @@ async function typeInto(connection: Duplex, session: Session, options: SessionOp
 
 async function send(connection: Duplex, bytes: Uint8Array): Promise<void> {
   if (connection.destroyed || connection.writableEnded) return;
-  if (connection.write(bytes)) return;
-  await new Promise<void>((resolve) => {
-    const done = () => {
-      connection.off('drain', done);
-      connection.off('close', done);
-      resolve();
-    };
-    connection.on('drain', done);
-    connection.on('close', done);
-  });
+  connection.write(bytes);
+  await drained(connection);
 }

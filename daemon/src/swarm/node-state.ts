@@ -1,7 +1,7 @@
 /** What a node remembers of its membership besides its certificates: one small file, replaced atomically. */
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { messageOf, readFileIfThere, SwarmtsError, writeFileAtomic } from '@swarmts/lib';
+import { messageOf, readFileIfThere, SerialLock, SwarmtsError, writeFileAtomic } from '@swarmts/lib';
 import { Cluster, Node } from '@swarmts/proto';
 
 export interface NodeState {
@@ -21,7 +21,7 @@ export interface NodeState {
 
 export class NodeStateFile {
   readonly #path: string;
-  #saved: Promise<void> = Promise.resolve();
+  readonly #lock = new SerialLock();
 
   constructor(dir: string) {
     this.#path = join(dir, 'state.json');
@@ -43,15 +43,12 @@ export class NodeStateFile {
   }
 
   /** One after the other, so that the last one stays. */
-  async save(state: NodeState): Promise<void> {
-    const saved = this.#saved.then(() => writeFileAtomic(this.#path, `${JSON.stringify(state, undefined, 2)}\n`));
-    this.#saved = saved.catch(() => undefined);
-    await saved;
+  save(state: NodeState): Promise<void> {
+    return this.#lock.run(() => writeFileAtomic(this.#path, `${JSON.stringify(state, undefined, 2)}\n`));
   }
 
-  async remove(): Promise<void> {
-    await this.#saved;
-    await rm(this.#path, { force: true });
+  remove(): Promise<void> {
+    return this.#lock.run(() => rm(this.#path, { force: true }));
   }
 }
 

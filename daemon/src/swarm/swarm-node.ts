@@ -14,6 +14,7 @@ import {
   isSwarmtsError,
   type Logger,
   type Random,
+  SerialLock,
   SwarmtsError,
   sleep,
 } from '@swarmts/lib';
@@ -83,7 +84,7 @@ export class SwarmNode {
   #agent: Agent | undefined;
   #wasConnected = false;
   #error = '';
-  #tail: Promise<unknown> = Promise.resolve();
+  readonly #lock = new SerialLock();
   #started = false;
   #stopped = false;
   #left = new AbortController();
@@ -103,11 +104,11 @@ export class SwarmNode {
       store: () => (this.#state && !this.locked ? this.#store : undefined),
       managers: () => this.knownManagers().map((m) => m.addr),
       signal: this.#left.signal,
-      serial: (fn) => this.#serial(fn),
+      serial: (fn) => this.#lock.run(fn),
     });
     this.#role = new RoleFollower({
       ...options,
-      follow: () => this.#serial(() => this.#followRole()),
+      follow: () => this.#lock.run(() => this.#followRole()),
       isOver: () => this.#stopped || !this.#state,
     });
     this.#runner = new ManagerRunner({
@@ -119,7 +120,7 @@ export class SwarmNode {
       onRemoved: () => this.#role.mark(),
       onExpelled: () => this.#askAnew(),
       renew: () => this.#renewal.renew(),
-      serial: (fn) => this.#serial(fn),
+      serial: (fn) => this.#lock.run(fn),
     });
   }
 
@@ -139,7 +140,7 @@ export class SwarmNode {
   }
 
   #goOn(): Promise<void> {
-    return this.#serial(async () => {
+    return this.#lock.run(async () => {
       const state = await this.#file.load();
       if (!state) return;
       const store = await CredentialStore.open(this.#certificates);
@@ -158,7 +159,7 @@ export class SwarmNode {
 
   /** Gets a certificate for this very node again when its own has expired. Throws SwarmtsError. */
   recover(token: string, remoteAddrs: readonly string[], signal: AbortSignal): Promise<void> {
-    return this.#serial(async () => {
+    return this.#lock.run(async () => {
       const store = this.#store;
       if (!store || !this.#state) throw new SwarmtsError('not-a-manager', 'This node is not part of a swarm');
       if (store.locked) throw new SwarmtsError('not-a-manager', LOCKED);
@@ -172,7 +173,7 @@ export class SwarmNode {
 
   /** Goes on with a membership that was locked. Throws 'conflict' when it is not, 'invalid-argument' for a wrong key. */
   unlock(text: string): Promise<void> {
-    return this.#serial(async () => {
+    return this.#lock.run(async () => {
       if (!this.#store?.locked) throw new SwarmtsError('conflict', 'swarm is not locked');
       this.#store.unlock(parseUnlockKey(text));
       await this.#resume();
@@ -202,9 +203,9 @@ export class SwarmNode {
     this.#o.log.warn('the swarm does not answer yet, trying again', { error: cause });
     await this.#runner.stop();
     this.#o.clock.after(RESUME_RETRY_MS, () => {
-      this.#serial(() => this.#resume()).catch((error: unknown) =>
-        this.#o.onFatal(error instanceof Error ? error : new Error(String(error))),
-      );
+      this.#lock
+        .run(() => this.#resume())
+        .catch((error: unknown) => this.#o.onFatal(error instanceof Error ? error : new Error(String(error))));
     });
   }
 
@@ -283,7 +284,7 @@ export class SwarmNode {
   // Init, join, leave
 
   async init(r: InitRequest): Promise<string> {
-    await this.#serial(async () => {
+    await this.#lock.run(async () => {
       if (this.#state && !r.forceNewCluster) throw new SwarmtsError('already-in-swarm', ALREADY_PART);
       validateInitRequest(r);
       if (this.#state) {
@@ -348,7 +349,7 @@ export class SwarmNode {
   }
 
   async join(r: JoinRequest, signal: AbortSignal): Promise<void> {
-    await this.#serial(async () => {
+    await this.#lock.run(async () => {
       if (this.#state) throw new SwarmtsError('already-in-swarm', ALREADY_PART);
       const advertiseAddr = r.advertiseAddr || this.#o.defaultAdvertiseAddr;
       const { state, files } = await newMember({ ...r, advertiseAddr }, signal);
@@ -379,7 +380,7 @@ export class SwarmNode {
   }
 
   leave(force: boolean): Promise<void> {
-    return this.#serial(async () => {
+    return this.#lock.run(async () => {
       if (!this.#state) throw new SwarmtsError('not-a-manager', 'This node is not part of a swarm');
       if (this.locked && !force) throw new SwarmtsError('not-a-manager', LEAVE_LOCKED);
       const manager = this.managerIfAny;
@@ -475,12 +476,14 @@ export class SwarmNode {
   #onRoots(rootPem: string): void {
     const store = this.#store;
     if (!store || store.locked || rootPem === '' || rootPem === store.credentials.files.rootPem) return;
-    this.#serial(async () => {
-      if (store !== this.#store || rootPem === store.credentials.files.rootPem) return;
-      await store.replace({ ...store.credentials.files, rootPem });
-      this.#agent?.describe();
-      this.#changed();
-    }).catch((error: unknown) => this.#o.log.error('the roots of the swarm were not written', { error }));
+    this.#lock
+      .run(async () => {
+        if (store !== this.#store || rootPem === store.credentials.files.rootPem) return;
+        await store.replace({ ...store.credentials.files, rootPem });
+        this.#agent?.describe();
+        this.#changed();
+      })
+      .catch((error: unknown) => this.#o.log.error('the roots of the swarm were not written', { error }));
   }
 
   #onRejected(message: string): void {
@@ -563,7 +566,7 @@ export class SwarmNode {
   async stop(): Promise<void> {
     this.#stopped = true;
     this.#left.abort();
-    await this.#serial(() => this.#shutDown(this.#o.leaseMs, false));
+    await this.#lock.run(() => this.#shutDown(this.#o.leaseMs, false));
   }
 
   async #shutDown(leaseMs: number, removeTasks: boolean): Promise<void> {
@@ -602,11 +605,5 @@ export class SwarmNode {
 
   get #managerDir(): string {
     return join(this.#o.dir, 'manager');
-  }
-
-  #serial<T>(fn: () => Promise<T>): Promise<T> {
-    const run = this.#tail.then(fn);
-    this.#tail = run.catch(() => undefined);
-    return run;
   }
 }

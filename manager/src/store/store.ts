@@ -4,7 +4,7 @@
  * same entries in the same order with the entry's index as version, so all hold the same objects.
  */
 import { setImmediate as immediate } from 'node:timers/promises';
-import { invariant, newId, SwarmtsError, type Watch, WatchQueue } from '@swarmts/lib';
+import { invariant, newId, SerialLock, SwarmtsError, type Watch, WatchQueue } from '@swarmts/lib';
 import {
   type ClusterEvent,
   MAX_CHANGES_PER_TRANSACTION,
@@ -67,7 +67,7 @@ export class Store {
   /** Transactions of this process on their way through consensus, so that applying needs no decoding. */
   readonly #mine = new Map<string, OwnTransaction>();
   readonly #events = new ClusterEvents();
-  #tail: Promise<unknown> = Promise.resolve();
+  readonly #lock = new SerialLock();
   #version = 0;
   /** Of the newest transaction: the times of objects tell their order, so they only go forward, also with the next leader's clock. */
   #lastTimeMs = 0;
@@ -115,9 +115,7 @@ export class Store {
    * a time. More than MAX_CHANGES_PER_TRANSACTION changes are refused: use `batch`.
    */
   update<T>(fn: (tx: WriteTx) => T): Promise<T> {
-    const run = this.#tail.then(() => this.#update(fn));
-    this.#tail = run.catch(() => undefined);
-    return run;
+    return this.#lock.run(() => this.#update(fn));
   }
 
   /**
@@ -148,11 +146,7 @@ export class Store {
         next++;
       }
     };
-    while (next < items.length) {
-      const run = this.#tail.then(() => this.#update(fill));
-      this.#tail = run.catch(() => undefined);
-      await run;
-    }
+    while (next < items.length) await this.#lock.run(() => this.#update(fill));
   }
 
   async #update<T>(fn: (tx: Transaction) => T): Promise<T> {

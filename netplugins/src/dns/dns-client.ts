@@ -3,7 +3,7 @@
  * The process is found again after a restart of the daemon, and started again when somebody has killed it.
  */
 import { fileURLToPath } from 'node:url';
-import { type Logger, messageOf, SwarmtsError } from '@swarmts/lib';
+import { type Logger, messageOf, SerialLock, SwarmtsError } from '@swarmts/lib';
 import { ControlClient, type ControlClientOptions } from '../control/control-client.js';
 import { changeOfNames, type NetworkNames } from './names.js';
 import { DNS_PROTOCOL, type DnsAcknowledgement, type DnsContainer, type DnsUpdate } from './protocol.js';
@@ -35,7 +35,7 @@ export class DnsClient {
   /** To be told, also where it was told before: one that was started again has another namespace under the same name. */
   readonly #due = new Set<string>();
   readonly #process: ControlClient<DnsAcknowledgement>;
-  #tail: Promise<void> = Promise.resolve();
+  readonly #lock = new SerialLock();
   #scheduled = false;
   #pauseMs = DEBOUNCE_MS;
   #closed = false;
@@ -103,12 +103,7 @@ export class DnsClient {
 
   /** Sends what has changed; resolves to the containers that it failed for. One at a time. */
   #flush(): Promise<DnsAcknowledgement['failed']> {
-    const run = this.#tail.then(() => this.#send());
-    this.#tail = run.then(
-      () => undefined,
-      () => undefined,
-    );
-    return run;
+    return this.#lock.run(() => this.#send());
   }
 
   async #send(): Promise<DnsAcknowledgement['failed']> {

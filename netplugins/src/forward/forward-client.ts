@@ -1,5 +1,7 @@
 /** The daemon's side of the process that forwards published ports: tells it what has changed, and everything when it is another one. */
+
 import { fileURLToPath } from 'node:url';
+import { SerialLock } from '@swarmts/lib';
 import { ControlClient, type ControlClientOptions } from '../control/control-client.js';
 import { FORWARD_PROTOCOL, type ForwardAcknowledgement, forwardKey, type PortForward } from './protocol.js';
 
@@ -8,7 +10,7 @@ export const FORWARD_MAIN_FILE = fileURLToPath(new URL('./main.js', import.meta.
 
 export class ForwardClient {
   readonly #process: ControlClient<ForwardAcknowledgement>;
-  #tail: Promise<unknown> = Promise.resolve();
+  readonly #lock = new SerialLock();
   #wanted = new Map<string, PortForward>();
   /** What the process forwards, while it is connected. */
   readonly #open = new Set<string>();
@@ -19,7 +21,7 @@ export class ForwardClient {
 
   /** These, and no others, are forwarded from now on; resolves to the reasons, by `forwardKey`, of those that cannot be. */
   set(forwards: readonly PortForward[]): Promise<ForwardAcknowledgement['failed']> {
-    return this.#serial(() => {
+    return this.#lock.run(() => {
       this.#wanted = byKey(forwards);
       return this.#tell(
         forwards,
@@ -30,7 +32,7 @@ export class ForwardClient {
 
   /** As `set`, of what differs from before alone. */
   change(added: readonly PortForward[], removed: readonly PortForward[]): Promise<ForwardAcknowledgement['failed']> {
-    return this.#serial(() => {
+    return this.#lock.run(() => {
       const gone = removed.map(forwardKey);
       for (const key of gone) this.#wanted.delete(key);
       for (const f of added) this.#wanted.set(forwardKey(f), f);
@@ -41,12 +43,6 @@ export class ForwardClient {
   /** Lets go of the process, which goes on. */
   close(): void {
     this.#process.drop();
-  }
-
-  #serial<T>(work: () => Promise<T>): Promise<T> {
-    const run = this.#tail.then(work);
-    this.#tail = run.catch(() => undefined);
-    return run;
   }
 
   async #tell(added: readonly PortForward[], gone: readonly string[]): Promise<ForwardAcknowledgement['failed']> {

@@ -10,6 +10,7 @@ import {
   isSwarmtsError,
   type Logger,
   messageOf,
+  SerialLock,
   SwarmtsError,
   silentLogger,
   sleep,
@@ -88,7 +89,7 @@ export class RoutedNetworks {
   #isTold = false;
   #dataPathPort = 4789;
   readonly #dirty = new Set<string>();
-  #tail: Promise<void> = Promise.resolve();
+  readonly #lock = new SerialLock();
   #scheduled = false;
   /** Until what is scheduled is in the queue. */
   #soon: Promise<void> | undefined;
@@ -157,7 +158,7 @@ export class RoutedNetworks {
   async leave(): Promise<void> {
     this.apply({ complete: true, networks: [], removedNetworkIds: [], dataPathPort: 0 });
     await this.settled();
-    await this.#serial(async () => {
+    await this.#lock.run(async () => {
       this.#nodeId = '';
       await this.#mesh.remove();
     });
@@ -220,7 +221,7 @@ export class RoutedNetworks {
     this.#attaching.add(made.leg.leg);
     this.#legsOf(network.id).set(o.endpointId, made);
     try {
-      const joined = this.#serial(() => this.#join(made));
+      const joined = this.#lock.run(() => this.#join(made));
       // The executor is at work by then.
       const besides = beside && immediate().then(() => beside(made));
       await together(joined, besides);
@@ -286,7 +287,7 @@ export class RoutedNetworks {
     const { routerNetns, leg, containerNetns, iface } = attachment.leg;
     this.#forget(attachment);
     try {
-      await this.#serial(() =>
+      await this.#lock.run(() =>
         macvlanOf(attachment.network)
           ? this.#o.executor.detachDevice(containerNetns, iface)
           : this.#o.executor.detachLeg(routerNetns, leg),
@@ -306,9 +307,11 @@ export class RoutedNetworks {
     this.#forget(attachment);
     if (macvlanOf(attachment.network)) await this.#left.remove(containerNetns, iface);
     else {
-      await this.#serial(() => this.#o.executor.detachLeg(routerNetns, leg)).catch((e: unknown) =>
-        this.#log.warn('a leg that does not count is left in a container', { leg, error: messageOf(e) }),
-      );
+      await this.#lock
+        .run(() => this.#o.executor.detachLeg(routerNetns, leg))
+        .catch((e: unknown) =>
+          this.#log.warn('a leg that does not count is left in a container', { leg, error: messageOf(e) }),
+        );
     }
     this.#schedule();
   }
@@ -347,7 +350,7 @@ export class RoutedNetworks {
   async settled(): Promise<void> {
     do {
       await this.#soon;
-      await this.#tail;
+      await this.#lock.idle();
     } while (this.#scheduled);
   }
 
@@ -364,7 +367,7 @@ export class RoutedNetworks {
     this.#soon = immediate().then(() => {
       this.#soon = undefined;
       // Whoever has waited for what was done before is answered first.
-      void this.#serial(() => immediate().then(() => this.#reconcileDirty()));
+      void this.#lock.run(() => immediate().then(() => this.#reconcileDirty()));
     });
     this.#o.onChange?.();
   }
@@ -384,15 +387,6 @@ export class RoutedNetworks {
     await this.#reconcileMesh().catch((e: unknown) =>
       this.#log.error('the rules of published ports were not written; it is tried again', { error: messageOf(e) }),
     );
-  }
-
-  #serial<T>(fn: () => Promise<T>): Promise<T> {
-    const run = this.#tail.then(fn);
-    this.#tail = run.then(
-      () => undefined,
-      () => undefined,
-    );
-    return run;
   }
 
   async #reconcile(id: string): Promise<void> {

@@ -4,7 +4,7 @@
  */
 import type { Duplex } from 'node:stream';
 import * as grpc from '@grpc/grpc-js';
-import { Backoff, type Clock, type Logger, messageOf, type Random, type TimerHandle } from '@swarmts/lib';
+import { Backoff, type Clock, drained, type Logger, messageOf, type Random, type TimerHandle } from '@swarmts/lib';
 import {
   AgentHello,
   AgentMessage,
@@ -74,7 +74,6 @@ export class Agent {
   readonly #pending = new Map<string, TaskStatus>();
   #statusTimer: TimerHandle | undefined;
   #stream: grpc.ClientDuplexStream<AgentMessage, DispatcherMessage> | undefined;
-  #established = false;
   /** Where the session goes to; '' while there is none. */
   #manager = '';
   #stopped = false;
@@ -98,7 +97,7 @@ export class Agent {
       containerOf: (id) => this.tasks.containerOf(id),
       isOver: (id) => this.tasks.isOver(id),
       send: (logs) => this.#send(AgentMessage.create({ logs })),
-      drained: () => this.#drained(),
+      drained: async () => this.#stream && drained(this.#stream),
     });
     this.#tunnels = new TunnelServer({
       log: options.log,
@@ -124,7 +123,7 @@ export class Agent {
   }
 
   get connected(): boolean {
-    return this.#established;
+    return this.#manager !== '';
   }
 
   /** host:port of the manager that the session is with; '' while there is none. */
@@ -137,7 +136,7 @@ export class Agent {
     if (leaseMs > 0 && this.#loop) await this.#untilEstablished(GOODBYE_WAIT_MS);
     this.#stopped = true;
     this.#usage.stop();
-    if (this.#established) {
+    if (this.connected) {
       this.#flushStatuses();
       this.#send(AgentMessage.create({ goodbye: { leaseMs } }));
     }
@@ -151,7 +150,7 @@ export class Agent {
 
   /** A goodbye needs a session: one that is just being made is waited for, a little. */
   #untilEstablished(timeoutMs: number): Promise<void> {
-    if (this.#established) return Promise.resolve();
+    if (this.connected) return Promise.resolve();
     return new Promise((resolve) => {
       const done = () => {
         timer.cancel();
@@ -172,7 +171,7 @@ export class Agent {
   reconnect(): void {
     const stream = this.#stream;
     this.#stream = undefined;
-    this.#established = false;
+    this.#manager = '';
     stream?.cancel();
   }
 
@@ -218,7 +217,6 @@ export class Agent {
         heartbeat?.cancel();
         describe?.cancel();
         if (this.#stream === stream) this.#stream = undefined;
-        this.#established = false;
         this.#manager = '';
         this.#logs.stop();
         this.#tunnels.stop();
@@ -243,7 +241,6 @@ export class Agent {
           if (!wasEstablished) {
             wasEstablished = true;
             timeout.cancel();
-            this.#established = true;
             this.#manager = addr;
             this.#onEstablished?.();
             log.info('session with the managers is established', { addr });
@@ -311,29 +308,17 @@ export class Agent {
   #flushStatuses(): void {
     this.#statusTimer?.cancel();
     this.#statusTimer = undefined;
-    if (!this.#established || this.#pending.size === 0) return;
+    if (!this.connected || this.#pending.size === 0) return;
     const updates = [...this.#pending].map(([taskId, status]) => ({ taskId, status }));
     this.#pending.clear();
     this.#send(AgentMessage.create({ statuses: { updates } }));
   }
 
   #send(message: AgentMessage): void {
-    if (this.#established) this.#stream?.write(message);
+    if (this.connected) this.#stream?.write(message);
   }
 
   /** The session has taken most of what was sent, or has ended. */
-  #drained(): Promise<void> {
-    const stream = this.#stream;
-    if (!stream?.writableNeedDrain) return Promise.resolve();
-    return new Promise((resolve) => {
-      const done = () => {
-        for (const event of ['drain', 'close', 'error']) stream.off(event, done);
-        resolve();
-      };
-      for (const event of ['drain', 'close', 'error']) stream.on(event, done);
-    });
-  }
-
   #sleep(ms: number): Promise<void> {
     return new Promise((resolve) => {
       const timer = this.#o.clock.after(ms, () => this.#wake?.());

@@ -8,15 +8,16 @@ import { join } from 'node:path';
 import {
   Backoff,
   type Clock,
+  KeyedLocks,
   type Logger,
   messageOf,
   readFileIfThere,
+  SerialLock,
   SwarmtsError,
   sleep,
   writeFileAtomic,
 } from '@swarmts/lib';
 import type { Task, VolumeAssignment } from '@swarmts/proto';
-import { SerialLock } from '../engine/serial-lock.js';
 import type { NodePaths } from './csi-plugin.js';
 import type { CsiPlugins } from './csi-plugins.js';
 
@@ -59,8 +60,7 @@ export class ClusterVolumes {
   readonly #mounted = new Map<string, Mounted>();
   /** What it has mounted in this run: the machine may have been started anew since the one before. */
   readonly #ready = new Set<string>();
-  /** The last thing that is done with each volume; the next one waits for it. */
-  readonly #tails = new Map<string, Promise<void>>();
+  readonly #locks = new KeyedLocks();
   readonly #waiting = new Set<() => void>();
   readonly #saves = new SerialLock();
   #closed = false;
@@ -170,16 +170,11 @@ export class ClusterVolumes {
   }
 
   #queue(id: string, work: () => Promise<void>): Promise<void> {
-    const next = (this.#tails.get(id) ?? Promise.resolve()).catch(() => undefined).then(work);
-    this.#tails.set(id, next);
-    next
-      .catch((e: unknown) =>
-        this.#o.log.warn('a volume was not mounted or unmounted', { volume: id, error: messageOf(e) }),
-      )
-      .finally(() => {
-        if (this.#tails.get(id) === next) this.#tails.delete(id);
-      });
-    return next;
+    const done = this.#locks.run(id, work);
+    done.catch((e: unknown) =>
+      this.#o.log.warn('a volume was not mounted or unmounted', { volume: id, error: messageOf(e) }),
+    );
+    return done;
   }
 
   async #mount(v: VolumeAssignment): Promise<void> {

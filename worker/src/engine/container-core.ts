@@ -1,10 +1,9 @@
 /** What the parts of one container share: its record, the lock that puts its changes in order, and its events. */
-import { SwarmtsError } from '@swarmts/lib';
+import { SerialLock, SwarmtsError } from '@swarmts/lib';
 import type { ContainerContext } from './container-context.js';
 import { type ContainerPaths, containerPaths } from './container-paths.js';
 import { type ContainerRecord, saveRecord, withoutContents } from './container-record.js';
 import { attempt } from './container-teardown.js';
-import { SerialLock } from './serial-lock.js';
 
 export class ContainerCore {
   readonly context: ContainerContext;

@@ -3,7 +3,7 @@
  * image names them, no container stands on them, and no running operation holds them. Changes of the index and garbage
  * collections happen one after the other.
  */
-import { type Clock, type Logger, type Random, SwarmtsError } from '@swarmts/lib';
+import { type Clock, type Logger, type Random, SerialLock, SwarmtsError } from '@swarmts/lib';
 import { digestKey, familiarString, parseReference, tagKey } from '@swarmts/proto';
 import type { EngineEvent } from '../engine/engine-api.js';
 import type { HelperApi } from '../helper/helper-api.js';
@@ -55,7 +55,7 @@ export class ImageStore {
   readonly #configs = new Map<string, ParsedConfig>();
   /** A name in a running operation, with how many of them hold it. */
   readonly #holds = new Map<string, number>();
-  #tail: Promise<unknown> = Promise.resolve();
+  readonly #lock = new SerialLock();
 
   private constructor(options: ImageServiceOptions, blobs: BlobStore, index: ImageIndexFile) {
     this.options = options;
@@ -198,9 +198,7 @@ export class ImageStore {
   }
 
   change<T>(work: () => Promise<T>): Promise<T> {
-    const result = this.#tail.then(work);
-    this.#tail = result.catch(() => undefined);
-    return result;
+    return this.#lock.run(work);
   }
 
   emit(action: string, id: string, attributes: Readonly<Record<string, string>>): void {

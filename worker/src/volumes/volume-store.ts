@@ -5,9 +5,17 @@
 import { chownSync, existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { mkdir, readdir, readFile, realpath, rename } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { type Clock, errnoOf, type Logger, newHexId, SwarmtsError, sweepUnfinished, writeNewFile } from '@swarmts/lib';
+import {
+  type Clock,
+  errnoOf,
+  KeyedLocks,
+  type Logger,
+  newHexId,
+  SwarmtsError,
+  sweepUnfinished,
+  writeNewFile,
+} from '@swarmts/lib';
 import type { EngineEvent, VolumeInfo } from '../engine/engine-api.js';
-import { KeyedLocks } from '../engine/keyed-locks.js';
 import type { HelperApi } from '../helper/helper-api.js';
 import { mountsBelow } from '../runtime/mountinfo.js';
 import { removeTree } from '../snapshots/remove-tree.js';
