@@ -21,6 +21,9 @@ export class ApiError extends CommandError {
   }
 }
 
+/** No answer came: there is no daemon, or it went away meanwhile. */
+export class ConnectionError extends CommandError {}
+
 export type Query = Readonly<Record<string, string | number | boolean | undefined>>;
 
 export interface RequestOptions {
@@ -53,7 +56,7 @@ export class ApiClient {
   #connectError(e: NodeJS.ErrnoException, method: string, path: string): Error {
     if (this.#node === '' || e instanceof CommandError) return connectError(this.host, e, method, path);
     const why = `the connection to node ${this.#node} was lost (${e.message})`;
-    return new CommandError(`${why}: \`swarmts node ls\` tells whether it is ready`);
+    return new ConnectionError(`${why}: \`swarmts node ls\` tells whether it is ready`);
   }
 
   get<T>(path: string, query?: Query): Promise<T> {
@@ -185,14 +188,14 @@ function connectError(host: Host, e: NodeJS.ErrnoException, method: string, path
     );
   }
   if (['ENOENT', 'ECONNREFUSED', 'ENOTSOCK', 'EHOSTUNREACH', 'ENETUNREACH', 'ETIMEDOUT'].includes(e.code ?? '')) {
-    return new CommandError(`Cannot connect to the swarmts daemon at ${host.url}. Is swarmtsd running?`);
+    return new ConnectionError(`Cannot connect to the swarmts daemon at ${host.url}. Is swarmtsd running?`);
   }
   if (e.message.includes('certificate required') || e.code === 'EPROTO' || e.code === 'ECONNRESET') {
-    return new CommandError(
+    return new ConnectionError(
       `the swarmts daemon at ${host.url} did not take this connection (${e.message}): where it wants TLS, give --tlsverify and a certificate of \`swarmts client-cert create\``,
     );
   }
-  return new CommandError(`error during connect: ${method} "${host.url}${path}": ${e.message}`);
+  return new ConnectionError(`error during connect: ${method} "${host.url}${path}": ${e.message}`);
 }
 
 function queryString(query: Query | undefined): string {

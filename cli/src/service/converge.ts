@@ -3,6 +3,7 @@ import type { Context } from '../context.js';
 import type { Node, Service, Task } from '../engine-types.js';
 import { CommandError } from '../exit.js';
 import { filterQuery } from '../http/filters.js';
+import { throughOutage } from '../http/outage.js';
 import { ServiceProgress } from './progress.js';
 import { ProgressDisplay } from './progress-display.js';
 
@@ -20,11 +21,11 @@ export async function waitForConvergence(ctx: Context, serviceId: string, o: Con
   const query = { filters: filterQuery([], { service: [serviceId], '_up-to-date': ['true'] }) };
   let converged = false;
   while (!interrupt.aborted) {
-    const [service, tasks, nodes] = await Promise.all([
-      readService(ctx, serviceId),
-      ctx.api.get<Task[]>('/tasks', query),
-      ctx.api.get<Node[]>('/nodes'),
-    ]);
+    const reading = await throughOutage(ctx, interrupt, () =>
+      Promise.all([readService(ctx, serviceId), ctx.api.get<Task[]>('/tasks', query), ctx.api.get<Node[]>('/nodes')]),
+    );
+    if (!reading) break;
+    const [service, tasks, nodes] = reading;
     const activeNodes = new Set(nodes.filter((n) => n.Status?.State !== 'down').map((n) => n.ID));
     const { lines, outcome } = progress.read({ service, tasks, activeNodes }, ctx.now());
     if (!o.quiet) display.show(lines);

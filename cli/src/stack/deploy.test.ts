@@ -62,6 +62,26 @@ describe('stack deploy', () => {
     assert.deepEqual(changes(run).slice(-2), ['POST /services/web/update', 'DELETE /services/old']);
   });
 
+  it('takes nothing back for a service that is to be removed and that is gone already', async () => {
+    const gone = { 'DELETE /services/old': () => ({ status: 404, json: { message: 'no such service' } }) };
+    const run = await deployAndWait(WEB, ['--prune', '--rollback'], gone);
+    assert.deepEqual([run.code, run.err], [0, '']);
+    assert.equal(changes(run).at(-1), 'DELETE /services/old');
+  });
+
+  it('goes on through a short outage, and takes nothing back after a long one', async () => {
+    let asked = 0;
+    const unavailable = { status: 503, json: { message: 'no leader' } };
+    const tasks = deployed['GET /tasks'];
+    const short: FakeRoutes = { 'GET /tasks': (r) => (asked++ < 20 ? unavailable : (tasks?.(r) ?? unavailable)) };
+    const run = await deployAndWait(WEB, ['--rollback'], short);
+    assert.equal(run.code, 0, run.err);
+    const long = await deployAndWait(WEB, ['--rollback'], { 'GET /tasks': () => unavailable });
+    assert.equal(long.code, 1);
+    assert.match(long.err, /no answer for 30 seconds: Error response from daemon: no leader/);
+    assert.equal(changes(long).at(-1), 'POST /services/web/update');
+  });
+
   it('stops at ^C, leaves everything as it is, and says so', async () => {
     const pending = { 'GET /tasks': () => ({ json: [] }) };
     const run = await deployAndWait(WEB, ['--prune', '--rollback'], pending, { interruptAtSleep: (n) => n === 2 });

@@ -7,7 +7,9 @@ import type { ComposeProject } from '../compose/model.js';
 import type { Context } from '../context.js';
 import type { Service, ServiceSpec } from '../engine-types.js';
 import { CommandError, errorText } from '../exit.js';
+import { ApiError } from '../http/client.js';
 import { filterQuery } from '../http/filters.js';
+import { OutageError } from '../http/outage.js';
 import { registryAuth } from '../http/registry-auth.js';
 import { resolveImage } from '../service/lookup.js';
 import { ProgressDisplay } from '../service/progress-display.js';
@@ -61,7 +63,8 @@ export async function deployStack(ctx: Context, project: ComposeProject, o: Depl
   try {
     isDone = await bringUp(ctx, project, done, put, o);
   } catch (e) {
-    if (o.rollback && done.size > 0) await takeBack(ctx, [...done.values()]);
+    // Services that nobody could ask about may well have come up.
+    if (o.rollback && done.size > 0 && !(e instanceof OutageError)) await takeBack(ctx, [...done.values()]);
     throw e;
   }
   if (!isDone) throw interrupted(project, done, o);
@@ -189,7 +192,10 @@ async function pruneServices(
   for (const [name, service] of existing) {
     if (project.services[descoped(stack, name)]) continue;
     ctx.out.write(`Removing service ${name}\n`);
-    await ctx.api.delete(`/services/${service.ID}`);
+    await ctx.api.delete(`/services/${service.ID}`).catch((e: unknown) => {
+      // Somebody else was faster.
+      if (!(e instanceof ApiError && e.status === 404)) throw e;
+    });
   }
 }
 

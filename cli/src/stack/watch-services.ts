@@ -3,6 +3,7 @@ import type { Context } from '../context.js';
 import type { Node, Service, Task } from '../engine-types.js';
 import { CommandError } from '../exit.js';
 import { filterQuery } from '../http/filters.js';
+import { throughOutage } from '../http/outage.js';
 import type { ProgressDisplay } from '../service/progress-display.js';
 import { isJob } from '../service/seats.js';
 import { type ServiceState, stateOf } from './state.js';
@@ -33,7 +34,9 @@ export async function watchServices(ctx: Context, wanted: readonly Wanted[], o: 
   const troubled = new Map<string, number>();
   while (!interrupt.aborted) {
     if (wanted.length === 0) return true;
-    const { services, tasks, activeNodes } = await read(ctx, wanted);
+    const reading = await throughOutage(ctx, interrupt, () => read(ctx, wanted));
+    if (!reading) return false;
+    const { services, tasks, activeNodes } = reading;
     let open = 0;
     for (const w of wanted) {
       const service = services.get(w.id);
