@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { ServiceSpec } from '../engine-types.js';
 import { type CliOptions, type CliRun, type FakeRoutes, runCli } from '../testing/fake-api.js';
 import { service, task } from '../testing/objects.js';
 
@@ -80,6 +81,40 @@ describe('stack deploy', () => {
     assert.equal(long.code, 1);
     assert.match(long.err, /no answer for 30 seconds: Error response from daemon: no leader/);
     assert.equal(changes(long).at(-1), 'POST /services/web/update');
+  });
+
+  it('updates a service under the version that it has then, and again when others were faster', async () => {
+    let index = 40;
+    const run = await deployAndWait(WEB, ['-d'], {
+      'GET /services/web': () => ({ json: { ...web, Version: { Index: ++index } } }),
+      'POST /services/web/update': (r) =>
+        r.query.version === '43' ? { json: {} } : { status: 400, json: { message: 'update out of sequence: x' } },
+    });
+    assert.equal(run.code, 0, run.err);
+    const versions = run.requests.filter((r) => r.path === '/services/web/update').map((r) => r.query.version);
+    assert.deepEqual(versions, ['41', '42', '43']);
+  });
+
+  it('notes the platforms of an image with its digest, and keeps both as long as the file names the same', async () => {
+    const found = { Descriptor: { digest: 'sha256:d' }, Platforms: [{ architecture: 'arm64', os: 'linux' }] };
+    const registry = { 'GET /distribution/a:latest/json': () => ({ json: found }) };
+    const pinned = {
+      ContainerSpec: { Image: 'a:latest@sha256:c' },
+      Placement: { Platforms: [{ Architecture: 'amd64', OS: 'linux' }] },
+    };
+    const now = { ...web, Spec: { ...web.Spec, Labels: { 'com.docker.stack.image': 'a' }, TaskTemplate: pinned } };
+    const more = { ...registry, 'GET /services/web': () => ({ json: now }) };
+    const sent = async (flag: string) => {
+      const run = await deployAndWait(WEB, ['-d', '--resolve-image', flag], more);
+      assert.equal(run.code, 0, run.err);
+      const body = run.requests.find((r) => r.path === '/services/web/update')?.body as ServiceSpec;
+      return [body.TaskTemplate?.ContainerSpec?.Image, body.TaskTemplate?.Placement];
+    };
+    const kept = ['a:latest@sha256:c', pinned.Placement];
+    assert.deepEqual(await sent('changed'), kept);
+    assert.deepEqual(await sent('never'), kept);
+    const anew = ['a:latest@sha256:d', { Platforms: [{ Architecture: 'arm64', OS: 'linux' }] }];
+    assert.deepEqual(await sent('always'), anew);
   });
 
   it('stops at ^C, leaves everything as it is, and says so', async () => {

@@ -6,42 +6,32 @@ import { dependencyOrder } from '../compose/dependencies.js';
 import type { ComposeProject } from '../compose/model.js';
 import type { Context } from '../context.js';
 import type { Service, ServiceSpec } from '../engine-types.js';
-import { CommandError, errorText } from '../exit.js';
+import { CommandError } from '../exit.js';
 import { ApiError } from '../http/client.js';
 import { filterQuery } from '../http/filters.js';
 import { OutageError } from '../http/outage.js';
-import { registryAuth } from '../http/registry-auth.js';
-import { resolveImage } from '../service/lookup.js';
 import { ProgressDisplay } from '../service/progress-display.js';
-import { descoped, IMAGE_LABEL, scoped, stackFilter } from './names.js';
+import { descoped, scoped, stackFilter } from './names.js';
 import { createNetworks } from './networks.js';
 import { putPayloads, wantedPayloads } from './payloads.js';
+import { type Done, type PutOptions, putService, takeBack } from './put-service.js';
 import { type ConvertContext, IGNORED_KEYS, serviceSpec, withPayloadIds } from './service-spec.js';
 import { fulfils, isUp } from './state.js';
 import { createVolumes } from './volumes.js';
 import { type Wanted, watchServices } from './watch-services.js';
 
-export interface DeployOptions {
+export interface DeployOptions extends PutOptions {
   readonly stack: string;
   readonly prune: boolean;
   readonly detach: boolean;
   readonly quiet: boolean;
   readonly rollback: boolean;
-  readonly resolveImage: 'always' | 'changed' | 'never';
-  readonly withRegistryAuth: boolean;
   /** 0 = for ever. */
   readonly waitTimeoutMs: number;
 }
 
 /** A service that is up has to stay so before the deployment counts as done, as with `service create`. */
 const STABLE_MS = 5000;
-
-/** What was done to a service, so that it can be taken back. */
-interface Done {
-  readonly id: string;
-  readonly name: string;
-  readonly created: boolean;
-}
 
 export async function deployStack(ctx: Context, project: ComposeProject, o: DeployOptions): Promise<void> {
   warnIgnored(ctx, project);
@@ -57,7 +47,7 @@ export async function deployStack(ctx: Context, project: ComposeProject, o: Depl
   const done = new Map<string, Done>();
   const put = (name: string) => {
     const spec = withPayloadIds(specs.get(name) ?? {}, secretIds, configIds);
-    return putService(ctx, name, existing.get(scoped(o.stack, name)), spec, o);
+    return putService(ctx, name, existing.get(scoped(o.stack, name))?.ID, spec, o);
   };
   let isDone: boolean;
   try {
@@ -140,49 +130,6 @@ async function awaitDependencies(
   return await watchServices(ctx, wanted, o);
 }
 
-async function putService(
-  ctx: Context,
-  name: string,
-  existing: Service | undefined,
-  spec: ServiceSpec,
-  o: DeployOptions,
-): Promise<Done> {
-  const image = spec.TaskTemplate?.ContainerSpec?.Image ?? '';
-  const auth = o.withRegistryAuth ? registryAuth(ctx.env, image) : undefined;
-  const headers = auth === undefined ? {} : { headers: { 'X-Registry-Auth': auth } };
-  const scopedName = spec.Name ?? name;
-  if (!existing) {
-    ctx.out.write(`Creating service ${scopedName}\n`);
-    const body = o.resolveImage === 'never' ? spec : await pinned(ctx, spec);
-    const answer = await ctx.api.json<{ readonly ID: string }>('POST', '/services/create', { body, ...headers });
-    return { id: answer.ID, name, created: true };
-  }
-  ctx.out.write(`Updating service ${scopedName} (id: ${existing.ID})\n`);
-  const same = existing.Spec.Labels?.[IMAGE_LABEL] === image;
-  const resolve = o.resolveImage === 'always' || (o.resolveImage === 'changed' && !same);
-  const kept = same ? existing.Spec.TaskTemplate?.ContainerSpec?.Image : undefined;
-  const body = withForceUpdate(resolve ? await pinned(ctx, spec) : withImage(spec, kept ?? image), existing);
-  const query = { version: existing.Version?.Index ?? 0, ...(auth === undefined ? { registryAuthFrom: 'spec' } : {}) };
-  await ctx.api.json('POST', `/services/${existing.ID}/update`, { body, query, ...headers });
-  return { id: existing.ID, name, created: false };
-}
-
-async function pinned(ctx: Context, spec: ServiceSpec): Promise<ServiceSpec> {
-  const { image } = await resolveImage(ctx, spec.TaskTemplate?.ContainerSpec?.Image ?? '');
-  return withImage(spec, image);
-}
-
-function withImage(spec: ServiceSpec, image: string): ServiceSpec {
-  const task = spec.TaskTemplate;
-  return { ...spec, TaskTemplate: { ...task, ContainerSpec: { ...task?.ContainerSpec, Image: image } } };
-}
-
-/** A forced update of before is no reason to restart anything now. */
-function withForceUpdate(spec: ServiceSpec, existing: Service): ServiceSpec {
-  const forced = existing.Spec.TaskTemplate?.ForceUpdate;
-  return forced === undefined ? spec : { ...spec, TaskTemplate: { ...spec.TaskTemplate, ForceUpdate: forced } };
-}
-
 async function pruneServices(
   ctx: Context,
   stack: string,
@@ -196,25 +143,5 @@ async function pruneServices(
       // Somebody else was faster.
       if (!(e instanceof ApiError && e.status === 404)) throw e;
     });
-  }
-}
-
-/** Services that were made are removed, those that were changed go back to their spec of before. */
-async function takeBack(ctx: Context, done: readonly Done[]): Promise<void> {
-  for (const d of done.toReversed()) {
-    try {
-      if (d.created) {
-        ctx.out.write(`Removing service ${d.name} again\n`);
-        await ctx.api.delete(`/services/${d.id}`);
-        continue;
-      }
-      const service = await ctx.api.get<Service>(`/services/${d.id}`);
-      if (!service.PreviousSpec || service.UpdateStatus?.State?.startsWith('rollback')) continue;
-      ctx.out.write(`Rolling service ${d.name} back\n`);
-      const query = { version: service.Version?.Index ?? 0, rollback: 'previous' };
-      await ctx.api.post(`/services/${d.id}/update`, service.PreviousSpec, query);
-    } catch (e) {
-      ctx.err.write(`service ${d.name} was not taken back: ${errorText(e)}\n`);
-    }
   }
 }
