@@ -29,7 +29,7 @@ import { tmpfsOptions } from '../runtime/tmpfs-options.js';
 import { type ResolvedUser, resolveUser } from '../runtime/user-lookup.js';
 import type { LayerStore } from '../snapshots/layer-store.js';
 import { mountRootfs, rootfsPaths } from '../snapshots/rootfs.js';
-import { readScopedText } from '../snapshots/scoped-file.js';
+import { readText } from '../snapshots/scoped-file.js';
 import { byteString, bytesOf, kindOf, resolveScoped } from '../snapshots/scoped-path.js';
 import { makeWorkingDir } from '../snapshots/working-dir.js';
 import { type IdMaps, ownerOnHost, ROOT } from '../userns/id-map.js';
@@ -267,12 +267,11 @@ const MAX_USERS_BYTES = 8 << 20;
 /** Of a tree that the image, or a process in it, has filled: a pipe or a device there must not be waited for. */
 function readInside(rootfs: string, path: string): string {
   const root = byteString(rootfs);
-  const inside = resolveScoped(root, path, { followLast: true });
+  const absolute = `${root}/${resolveScoped(root, path, { followLast: true })}`;
   try {
-    if (kindOf(`${root}/${inside}`) === 'directory') return '';
-    return readScopedText(rootfs, path, MAX_USERS_BYTES) ?? '';
+    return kindOf(absolute) === 'directory' ? '' : (readText(absolute, path, MAX_USERS_BYTES) ?? '');
   } catch (e) {
-    if (errnoOf(e) === 'ENOENT' || errnoOf(e) === 'ENOTDIR' || errnoOf(e) === 'EISDIR') return '';
+    if (errnoOf(e) === 'ENOENT' || errnoOf(e) === 'ENOTDIR') return '';
     throw e;
   }
 }

@@ -10,7 +10,11 @@ import { byteString, bytesOf, kindOf, resolveScoped } from './scoped-path.js';
 export function readScopedText(root: string, path: string, maxBytes: number): string | undefined {
   const top = byteString(root);
   const inside = resolveScoped(top, byteString(path), { followLast: true });
-  const absolute = inside === '' ? top : `${top}/${inside}`;
+  return readText(inside === '' ? top : `${top}/${inside}`, path, maxBytes);
+}
+
+/** As `readScopedText`, of a path that is resolved already, as byte string; `path` is what errors name. */
+export function readText(absolute: string, path: string, maxBytes: number): string | undefined {
   if (kindOf(absolute) === 'missing') return undefined;
   // Opening a device may do something already.
   mustBeText(lstatSync(bytesOf(absolute)), path, maxBytes);
