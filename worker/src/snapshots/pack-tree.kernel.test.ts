@@ -8,6 +8,7 @@ import {
   lstatSync,
   mkdirSync,
   mkdtempSync,
+  renameSync,
   rmSync,
   statSync,
   symlinkSync,
@@ -34,11 +35,20 @@ describe('packing a layer', () => {
     source = join(dir, 'source');
     mkdirSync(source);
   });
-  afterEach(() => rmSync(dir, { recursive: true, force: true }));
+  // Node's rm does not go down as deep as one of these trees is.
+  afterEach(() => execFileSync('rm', ['-rf', dir]));
 
-  function pack(emptyMounts: readonly string[] = [], lower: readonly string[] = []): Buffer {
+  /** What `meanwhile` does happens when the header of that name is written. */
+  function pack(
+    emptyMounts: readonly string[] = [],
+    lower: readonly string[] = [],
+    meanwhile: Readonly<Record<string, () => void>> = {},
+  ): Buffer {
     const chunks: Buffer[] = [];
-    const tar = new TarWriter((c) => chunks.push(Buffer.from(c)));
+    const tar = new TarWriter((c) => {
+      chunks.push(Buffer.from(c));
+      if (c.length === 512) meanwhile[c.toString('latin1', 0, 100).replace(/\0.*/s, '')]?.();
+    });
     packTree(byteString(source), tar, { upper: true, emptyMounts: new Set(emptyMounts), lower });
     tar.finish();
     return Buffer.concat(chunks);
@@ -118,6 +128,70 @@ describe('packing a layer', () => {
     writeFileSync(join(source, 'etc/resolv.conf'), 'kept');
     writeFileSync(join(source, 'data/file'), '');
     assert.deepEqual(await names(pack(mounts)), ['data/', 'data/file', 'etc/', 'etc/resolv.conf']);
+  });
+
+  describe('while it changes', () => {
+    const packWhile = (meanwhile: Readonly<Record<string, () => void>>) => pack([], [], meanwhile);
+
+    it('leaves out what is gone, and takes what has come in its place', async () => {
+      for (const f of ['a', 'b', 'c']) writeFileSync(join(source, f), f);
+      mkdirSync(join(source, 'd'));
+      symlinkSync('x', join(source, 'e'));
+      const archive = packWhile({
+        a: () => {
+          for (const gone of ['b', 'd', 'e']) rmSync(join(source, gone), { recursive: true });
+          rmSync(join(source, 'c'));
+          mkdirSync(join(source, 'c'));
+        },
+      });
+      assert.deepEqual(await names(archive), ['a', 'c/']);
+    });
+
+    it('fills up with zeros what has become shorter', async () => {
+      writeFileSync(join(source, 'log'), 'x'.repeat(600_000));
+      const reader = new TarReader(one(packWhile({ log: () => truncateSync(join(source, 'log'), 300_000) })));
+      assert.equal((await reader.next())?.size, 600_000);
+      const body: Buffer[] = [];
+      await reader.readBody((c) => body.push(Buffer.from(c)));
+      assert.ok(Buffer.concat(body).equals(Buffer.concat([Buffer.alloc(300_000, 'x'), Buffer.alloc(300_000)])));
+      assert.equal(await reader.next(), undefined);
+    });
+
+    it('is not led out of the tree by links', async () => {
+      const outside = join(dir, 'outside');
+      mkdirSync(outside);
+      for (const f of ['in', 'secret']) writeFileSync(join(outside, f), 'secret');
+      mkdirSync(join(source, 'd'));
+      for (const f of ['d/in', 'file']) writeFileSync(join(source, f), 'inside');
+      const archive = packWhile({
+        'd/': () => {
+          renameSync(join(source, 'd'), join(source, 'moved'));
+          symlinkSync(outside, join(source, 'd'));
+        },
+        file: () => {
+          rmSync(join(source, 'file'));
+          symlinkSync(join(outside, 'secret'), join(source, 'file'));
+        },
+      });
+      assert.deepEqual(await names(archive), ['d/', 'd/in', 'file']);
+      assert.equal(archive.includes('secret'), false);
+    });
+
+    it('leaves the working directory as it was', () => {
+      const before = process.cwd();
+      mkdirSync(join(source, 'd'));
+      const broken = () => {
+        throw new Error('disk full');
+      };
+      assert.throws(() => packWhile({ 'd/': broken }), /disk full/);
+      assert.equal(process.cwd(), before);
+    });
+  });
+
+  it('refuses paths that nobody can unpack', () => {
+    const make = `cd ${source}; for i in $(seq 25); do d=$(printf 'd%0200d' 1); mkdir $d; cd -P $d; done`;
+    execFileSync('sh', ['-c', make]);
+    assert.throws(() => pack(), /d0.*: a path of more than 4096 bytes, which nobody can unpack/);
   });
 
   it('reads files with holes to their whole length', async () => {

@@ -1,17 +1,38 @@
 /**
  * Packs a directory tree into a tar archive: the upper directory of an overlay as a layer (its whiteouts and opaque marks in
- * the form that image layers have), or a plain tree as it is. Entries come in the order of their names.
+ * the form that image layers have), or a plain tree as it is. Entries come in the order of their names. The tree may change meanwhile,
+ * and whoever changes it may be hostile: we go from directory to directory by open descriptors, look up single names in the working
+ * directory and follow no links, so that nothing from outside of the tree gets into the archive.
  */
-import { closeSync, lstatSync, openSync, readdirSync, readlinkSync, readSync, type Stats } from 'node:fs';
-import { SwarmtsError } from '@swarmts/lib';
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  lstatSync,
+  openSync,
+  readdirSync,
+  readlinkSync,
+  readSync,
+  type Stats,
+} from 'node:fs';
+import { errnoOf, SwarmtsError } from '@swarmts/lib';
 import { CAPABILITY_XATTR } from '../userns/file-capabilities.js';
-import { lgetxattr, llistxattr } from './posix-calls.js';
+import { fchdir, fgetxattr, flistxattr } from './posix-calls.js';
 import { bytesOf } from './scoped-path.js';
 import type { TarEntry, TarWriter } from './tar-writer.js';
 
 const READ_BYTES = 256 << 10;
 const OPAQUE_XATTR = 'trusted.overlay.opaque';
 const OWN_XATTRS = /^(trusted|user)\.overlay\./;
+const DIRECTORY = constants.O_RDONLY | constants.O_DIRECTORY;
+/** Nobody waits for the other end of a pipe that has taken the place of a file. */
+const NO_SURPRISE = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
+/** How opening something fails that is no more what it was. */
+const REPLACED = ['ENOENT', 'ENOTDIR', 'ELOOP', 'ENXIO', 'EINVAL'];
+/** What is replaced again and again is no accident. */
+const MAX_LOOKS = 10;
+/** As of the kernel's paths. */
+const MAX_PATH_BYTES = 4096;
 
 export interface PackOptions {
   /** Translate what overlayfs keeps in an upper directory. */
@@ -28,14 +49,20 @@ export interface PackResult {
   readonly sizeBytes: number;
 }
 
+/** Goes through the tree by the working directory, which is the old one again afterwards. Nothing else may run in the thread. */
 export function packTree(root: string, tar: TarWriter, options: PackOptions): PackResult {
-  const packer = new TreePacker(root, tar, options);
-  packer.directory('');
+  const packer = new TreePacker(tar, options);
+  const before = openSync('.', DIRECTORY);
+  try {
+    packer.tree(root);
+  } finally {
+    fchdir(before);
+    closeSync(before);
+  }
   return { entries: packer.entries, sizeBytes: packer.sizeBytes };
 }
 
 class TreePacker {
-  readonly #root: string;
   readonly #tar: TarWriter;
   readonly #options: PackOptions;
   /** The first name of files with several. */
@@ -46,52 +73,83 @@ class TreePacker {
   entries = 0;
   sizeBytes = 0;
 
-  constructor(root: string, tar: TarWriter, options: PackOptions) {
-    this.#root = root;
+  constructor(tar: TarWriter, options: PackOptions) {
     this.#tar = tar;
     this.#options = options;
     this.#holdsMounts = new Set([...options.emptyMounts].flatMap(parentsOf));
   }
 
-  directory(path: string): void {
-    const names = readdirSync(bytesOf(this.#absolute(path)), { encoding: 'latin1' }).sort();
-    for (const name of names) this.#entry(path === '' ? name : `${path}/${name}`);
+  tree(root: string): void {
+    const fd = openSync(bytesOf(root), DIRECTORY);
+    try {
+      this.#content(fd, '');
+    } finally {
+      closeSync(fd);
+    }
   }
 
-  #entry(path: string): void {
-    const s = lstatSync(bytesOf(this.#absolute(path)));
-    if (this.#isEnginesOwn(path, s)) return;
+  /** Of the directory `fd`, which is the working directory until somebody goes on with another. */
+  #content(fd: number, path: string): void {
+    fchdir(fd);
+    for (const name of namesIn('.')) this.#entry(fd, name, path === '' ? name : `${path}/${name}`);
+  }
+
+  /** `name` is in the working directory `parent`. */
+  #entry(parent: number, name: string, path: string): void {
+    if (path.length > MAX_PATH_BYTES) {
+      const what = `'${path.slice(0, 100)}...': a path of more than ${MAX_PATH_BYTES} bytes, which nobody can unpack`;
+      throw new SwarmtsError('invalid-argument', what);
+    }
+    for (let look = 0; look < MAX_LOOKS; look++) {
+      const s = lstatSync(bytesOf(name), { throwIfNoEntry: false });
+      // Gone since the directory was read.
+      if (s === undefined || this.#packed(parent, name, path, s)) return;
+    }
+    throw new SwarmtsError('aborted', `'${path}' was replaced again and again while it was read`);
+  }
+
+  /** False when it is something else by now than it was for `s`; nothing is written then. */
+  #packed(parent: number, name: string, path: string, s: Stats): boolean {
+    if (this.#isEnginesOwn(name, path, s)) return true;
     if (this.#options.upper && s.isCharacterDevice() && s.rdev === 0) {
       this.#put({ ...common(s), name: whiteoutOf(path), type: 'file', size: 0, mode: 0 });
-      return;
+      return true;
     }
-    if (this.#options.upper && path.slice(path.lastIndexOf('/') + 1).startsWith('.wh.')) {
+    if (this.#options.upper && name.startsWith('.wh.')) {
       throw new SwarmtsError(
         'invalid-argument',
         `'${path}': a name that begins with .wh. is one that no layer can hold`,
       );
     }
-    if (s.isDirectory()) this.#packDirectory(path, s);
-    else if (s.isSymbolicLink()) {
-      const linkName = readlinkSync(bytesOf(this.#absolute(path)), 'latin1');
-      this.#put({ ...common(s), name: path, type: 'symlink', linkName, mode: 0o777 });
-    } else if (s.isFile()) this.#packFile(path, s);
-    else if (s.isCharacterDevice() || s.isBlockDevice()) {
+    if (s.isDirectory())
+      return opened(name, DIRECTORY | NO_SURPRISE, s, (fd) => this.#packDirectory(parent, fd, path, s));
+    if (s.isFile()) return opened(name, NO_SURPRISE, s, (fd, now) => this.#packFile(fd, path, now));
+    if (s.isSymbolicLink()) return this.#packLink(name, path, s);
+    if (s.isCharacterDevice() || s.isBlockDevice()) {
       const type = s.isCharacterDevice() ? 'char' : 'block';
       this.#put({ ...common(s), name: path, type, devMajor: majorOf(s.rdev), devMinor: minorOf(s.rdev) });
     } else if (s.isFIFO()) this.#put({ ...common(s), name: path, type: 'fifo' });
     // Sockets have no meaning in an image.
+    return true;
   }
 
-  #packDirectory(path: string, s: Stats): void {
-    this.#put({ ...common(s), name: path, type: 'directory', xattrs: this.#xattrs(path) });
-    if (this.#options.upper && lgetxattr(bytesOf(this.#absolute(path)), OPAQUE_XATTR) === 'y') {
+  #packLink(name: string, path: string, s: Stats): boolean {
+    const linkName = unlessReplaced(() => readlinkSync(bytesOf(name), 'latin1'));
+    if (linkName === undefined) return false;
+    this.#put({ ...common(s), name: path, type: 'symlink', linkName, mode: 0o777 });
+    return true;
+  }
+
+  #packDirectory(parent: number, fd: number, path: string, s: Stats): void {
+    this.#put({ ...common(s), name: path, type: 'directory', xattrs: xattrsOf(fd) });
+    if (this.#options.upper && fgetxattr(fd, OPAQUE_XATTR) === 'y') {
       this.#put({ ...common(s), name: `${path}/.wh..wh..opq`, type: 'file', size: 0, mode: 0 });
     }
-    this.directory(path);
+    this.#content(fd, path);
+    fchdir(parent);
   }
 
-  #packFile(path: string, s: Stats): void {
+  #packFile(fd: number, path: string, s: Stats): void {
     const key = `${s.dev}:${s.ino}`;
     const first = s.nlink > 1 ? this.#links.get(key) : undefined;
     if (first !== undefined) {
@@ -99,22 +157,20 @@ class TreePacker {
       return;
     }
     if (s.nlink > 1) this.#links.set(key, path);
-    this.#put({ ...common(s), name: path, type: 'file', size: s.size, xattrs: this.#xattrs(path) });
-    this.#copyBody(path, s.size);
+    this.#put({ ...common(s), name: path, type: 'file', size: s.size, xattrs: xattrsOf(fd) });
+    this.#copyBody(fd, s.size);
     this.sizeBytes += s.size;
   }
 
-  #copyBody(path: string, size: number): void {
-    const fd = openSync(bytesOf(this.#absolute(path)), 'r');
-    try {
-      for (let left = size; left > 0; ) {
-        const count = readSync(fd, this.#buffer, 0, Math.min(left, READ_BYTES), null);
-        if (count === 0) throw new SwarmtsError('aborted', `'${path}' became shorter while it was read`);
-        this.#tar.body(this.#buffer.subarray(0, count));
-        left -= count;
-      }
-    } finally {
-      closeSync(fd);
+  /** What has become shorter is filled up with zeros, as tar does: its header is written already. */
+  #copyBody(fd: number, size: number): void {
+    for (let left = size; left > 0; ) {
+      const wanted = Math.min(left, READ_BYTES);
+      const read = readSync(fd, this.#buffer, 0, wanted, null);
+      if (read === 0) this.#buffer.fill(0, 0, wanted);
+      const count = read === 0 ? wanted : read;
+      this.#tar.body(this.#buffer.subarray(0, count));
+      left -= count;
     }
   }
 
@@ -123,24 +179,17 @@ class TreePacker {
     this.#tar.entry(entry);
   }
 
-  #xattrs(path: string): Map<string, string> {
-    const absolute = bytesOf(this.#absolute(path));
-    const out = new Map<string, string>();
-    for (const name of llistxattr(absolute)) {
-      const value = OWN_XATTRS.test(name) || !isPacked(name) ? undefined : lgetxattr(absolute, name);
-      if (value !== undefined) out.set(name, value);
-    }
-    return out;
-  }
-
-  /** An empty mount point, or a directory that is there for nothing else and is otherwise as it was. */
-  #isEnginesOwn(path: string, s: Stats): boolean {
+  /** An empty mount point, or a directory that is there for nothing else and is otherwise as it was. `place` is where it is from here. */
+  #isEnginesOwn(place: string, path: string, s: Stats): boolean {
     const isMount = this.#options.emptyMounts.has(path);
     if (s.isFile()) return isMount && s.size === 0;
     if (!s.isDirectory() || !(isMount || this.#holdsMounts.has(path)) || this.#wasChanged(path, s)) return false;
-    const names = readdirSync(bytesOf(this.#absolute(path)), { encoding: 'latin1' });
+    const names = namesIn(place);
     if (names.length === 0) return isMount;
-    return names.every((n) => this.#isEnginesOwn(`${path}/${n}`, lstatSync(bytesOf(this.#absolute(`${path}/${n}`)))));
+    return names.every((n) => {
+      const inner = lstatSync(bytesOf(`${place}/${n}`), { throwIfNoEntry: false });
+      return inner === undefined || this.#isEnginesOwn(`${place}/${n}`, `${path}/${n}`, inner);
+    });
   }
 
   /** Mode or owner differ from those in the layers below. */
@@ -151,10 +200,43 @@ class TreePacker {
     }
     return false;
   }
+}
 
-  #absolute(path: string): string {
-    return path === '' ? this.#root : `${this.#root}/${path}`;
+/** Does the work with the open file and what it is now; false when it is not the one that `s` was taken of. */
+function opened(name: string, flags: number, s: Stats, work: (fd: number, now: Stats) => void): boolean {
+  const fd = unlessReplaced(() => openSync(bytesOf(name), flags));
+  if (fd === undefined) return false;
+  try {
+    const now = fstatSync(fd);
+    if (now.dev !== s.dev || now.ino !== s.ino) return false;
+    work(fd, now);
+    return true;
+  } finally {
+    closeSync(fd);
   }
+}
+
+function unlessReplaced<T>(look: () => T): T | undefined {
+  try {
+    return look();
+  } catch (e) {
+    if (REPLACED.includes(errnoOf(e) ?? '')) return undefined;
+    throw e;
+  }
+}
+
+/** Sorted; none of a directory that is gone. */
+function namesIn(place: string): string[] {
+  return unlessReplaced(() => readdirSync(bytesOf(place), { encoding: 'latin1' }).sort()) ?? [];
+}
+
+function xattrsOf(fd: number): Map<string, string> {
+  const out = new Map<string, string>();
+  for (const name of flistxattr(fd)) {
+    const value = OWN_XATTRS.test(name) || !isPacked(name) ? undefined : fgetxattr(fd, name);
+    if (value !== undefined) out.set(name, value);
+  }
+  return out;
 }
 
 /** As in Docker's layers: capabilities and user attributes, not the machine's security labels. */

@@ -1,5 +1,5 @@
 /**
- * The few system calls that Node lacks and unpacking needs: mknod, lsetxattr, syncfs. Paths are byte strings. Only child
+ * The few system calls that Node lacks and unpacking needs: mknod, extended attributes, fchdir, syncfs. Paths are byte strings. Only child
  * processes load this file; the daemon itself makes none of these calls.
  */
 
@@ -15,8 +15,13 @@ const lgetxattrCall = libc.func(
   'int64_t lgetxattr(const uint8_t *path, const uint8_t *name, _Out_ uint8_t *value, size_t size)',
 );
 const llistxattrCall = libc.func('int64_t llistxattr(const uint8_t *path, _Out_ uint8_t *list, size_t size)');
+const fgetxattrCall = libc.func('int64_t fgetxattr(int fd, const uint8_t *name, _Out_ uint8_t *value, size_t size)');
+const flistxattrCall = libc.func('int64_t flistxattr(int fd, _Out_ uint8_t *list, size_t size)');
+const fchdirCall = libc.func('int fchdir(int fd)');
 const syncfsCall = libc.func('int syncfs(int fd)');
 
+/** The kernel's limit, of a value and of all names. */
+const MAX_ATTRIBUTE_BYTES = 65536;
 const S_IFMT = { char: 0o020000, block: 0o060000, fifo: 0o010000 } as const;
 
 export function mknod(path: Buffer, type: keyof typeof S_IFMT, mode: number, major = 0, minor = 0): void {
@@ -30,21 +35,37 @@ export function lsetxattr(path: Buffer, name: string, value: string): void {
 
 /** The attribute as a byte string, undefined when it is not set. */
 export function lgetxattr(path: Buffer, name: string): string | undefined {
-  const value = Buffer.alloc(65536);
-  const size = Number(lgetxattrCall(cString(path), cString(Buffer.from(name, 'latin1')), value, value.length));
-  return size < 0 ? undefined : value.toString('latin1', 0, size);
+  return attribute((value, size) => lgetxattrCall(cString(path), cString(Buffer.from(name, 'latin1')), value, size));
+}
+
+/** The same of an open file. */
+export function fgetxattr(fd: number, name: string): string | undefined {
+  return attribute((value, size) => fgetxattrCall(fd, cString(Buffer.from(name, 'latin1')), value, size));
 }
 
 /** The names of the attributes as byte strings; none where the file system has no attributes. */
 export function llistxattr(path: Buffer): string[] {
-  const list = Buffer.alloc(65536);
-  const size = Number(llistxattrCall(cString(path), list, list.length));
-  return size <= 0
-    ? []
-    : list
-        .toString('latin1', 0, size)
-        .split('\0')
-        .filter((n) => n !== '');
+  return namesIn(attribute((list, size) => llistxattrCall(cString(path), list, size)));
+}
+
+/** The same of an open file. */
+export function flistxattr(fd: number): string[] {
+  return namesIn(attribute((list, size) => flistxattrCall(fd, list, size)));
+}
+
+function attribute(get: (value: Buffer, size: number) => unknown): string | undefined {
+  const value = Buffer.alloc(MAX_ATTRIBUTE_BYTES);
+  const size = Number(get(value, value.length));
+  return size < 0 ? undefined : value.toString('latin1', 0, size);
+}
+
+function namesIn(list = ''): string[] {
+  return list.split('\0').filter((n) => n !== '');
+}
+
+/** Changes the working directory of the process, or of the thread where that has one of its own. */
+export function fchdir(fd: number): void {
+  check('fchdir', fchdirCall(fd), Buffer.from(`fd ${fd}`));
 }
 
 export function syncfs(fd: number): void {
