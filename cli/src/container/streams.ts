@@ -17,7 +17,11 @@ export async function joinStreams(ctx: Context, connection: Duplex, o: StreamOpt
   const stopResizing = o.tty ? followSize(ctx, o.resizePath) : () => undefined;
   raw?.raw(true);
   connection.on('error', () => connection.destroy());
-  const onData = (chunk: Buffer) => void connection.write(chunk);
+  const onDrain = () => void stdin?.resume();
+  const onData = (chunk: Buffer) => {
+    if (!connection.write(chunk)) stdin?.pause();
+  };
+  connection.on('drain', onDrain);
   const onEnd = () => void connection.end();
   stdin?.on('data', onData);
   stdin?.on('end', onEnd);
@@ -29,6 +33,7 @@ export async function joinStreams(ctx: Context, connection: Duplex, o: StreamOpt
     stopResizing();
     stdin?.off('data', onData);
     stdin?.off('end', onEnd);
+    connection.off('drain', onDrain);
     stdin?.pause();
     stdin?.destroy();
     connection.destroy();
