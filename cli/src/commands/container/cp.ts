@@ -1,10 +1,9 @@
-/** `swarmts cp`: archives between the file system here and a container. tar(1) packs and unpacks what is here. */
-import { spawn } from 'node:child_process';
-import { existsSync, statSync } from 'node:fs';
+/** `swarmts cp`: archives between the file system here and a container. */
+import { existsSync, lstatSync, realpathSync, statSync } from 'node:fs';
 import { basename, dirname, posix, resolve } from 'node:path';
-import { pipeline } from 'node:stream/promises';
 import { bool } from '../../args/flag.js';
 import { defineCommand, exactly } from '../../command.js';
+import { pack, unpack } from '../../container/local-archive.js';
 import type { Context } from '../../context.js';
 import { CommandError } from '../../exit.js';
 
@@ -79,10 +78,11 @@ async function copyOut(ctx: Context, source: Place, to: string, follow: boolean)
   }
   if (!into && to.endsWith('/')) throw new CommandError(`invalid output path: directory "${to}" does not exist`);
   // An existing directory takes it under its own name, anything else is the new name; "." stands for what is in it.
-  const [directory, newName] = into ? [to, name] : [dirname(resolve(to)), basename(resolve(to))];
-  const rename =
-    newName === name ? [] : [`--transform=flags=rSH;s,^${escaped(name)}\\(/\\|$\\),${replaced(newName)}\\1,`];
-  await tar(['-x', '-f', '-', '-C', directory, ...rename], archive);
+  // A link that is followed keeps its name.
+  const ownName = wanted === source.path ? name : posix.basename(source.path);
+  const [directory, newName] = into ? [to, ownName] : [dirname(resolve(to)), basename(resolve(to))];
+  if (stat && isDirectory(stat.mode) && !into && existsSync(to)) throw new CommandError('cannot copy directory');
+  await unpack(directory, { from: name, to: newName }, archive);
 }
 
 async function copyIn(
@@ -101,35 +101,18 @@ async function copyIn(
     await ctx.api.json('PUT', archivePath(target), { query: { ...query, path }, stream: ctx.stdin() });
     return;
   }
-  if (!existsSync(from)) throw new CommandError(`lstat ${from}: no such file or directory`);
-  if (!into && target.path.endsWith('/') && !statSync(from).isDirectory()) {
-    throw new CommandError('no such directory');
-  }
-  const contents = /(^|\/)\.$/.test(from) && statSync(from).isDirectory();
+  const local = lstatSync(from, { throwIfNoEntry: false });
+  if (!local) throw new CommandError(`lstat ${from}: no such file or directory`);
+  if (!into && target.path.endsWith('/') && !local.isDirectory()) throw new CommandError('no such directory');
+  if (!into && resolved && local.isDirectory()) throw new CommandError('cannot copy directory');
+  const contents = /(^|\/)\.$/.test(from) && local.isDirectory();
   const name = basename(resolve(from));
   const newName = into ? (contents ? '.' : name) : posix.basename(path);
-  const place = contents ? { directory: from, entry: '.' } : { directory: dirname(resolve(from)), entry: name };
-  const rename =
-    newName === place.entry
-      ? []
-      : [`--transform=flags=rSH;s,^${escaped(place.entry)}\\(/\\|$\\),${replaced(newName)}\\1,`];
-  const dereference = f['follow-link'] ? ['-h'] : [];
-  const child = spawn('tar', ['-c', '-f', '-', ...dereference, '-C', place.directory, ...rename, '--', place.entry], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
+  // A link with a slash behind it is what it leads to.
+  const real = from.endsWith('/') ? realpathSync(from) : resolve(from);
+  const place = contents ? { directory: from, entry: '.' } : { directory: dirname(real), entry: basename(real) };
   const into2 = into ? path : posix.dirname(path);
-  await ctx.api.json('PUT', archivePath(target), { query: { ...query, path: into2 }, stream: child.stdout });
-}
-
-const escaped = (name: string) => name.replaceAll(/[.*^$[\]\\,]/g, '\\$&');
-const replaced = (name: string) => name.replaceAll(/[&\\,]/g, '\\$&');
-
-async function tar(args: readonly string[], input: NodeJS.ReadableStream): Promise<void> {
-  const child = spawn('tar', args, { stdio: ['pipe', 'inherit', 'inherit'] });
-  const ended = new Promise<number>((resolve, reject) => {
-    child.once('error', reject);
-    child.once('close', (code) => resolve(code ?? 128));
-  });
-  await pipeline(input, child.stdin).catch(() => undefined);
-  if ((await ended) !== 0) throw new CommandError('tar could not unpack what came from the container');
+  await pack(place.directory, place.entry, { newName, followLinks: f['follow-link'] }, (stream) =>
+    ctx.api.json('PUT', archivePath(target), { query: { ...query, path: into2 }, stream }),
+  );
 }
