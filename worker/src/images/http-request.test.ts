@@ -7,7 +7,8 @@ import { createServer as createTlsServer } from 'node:https';
 import { type AddressInfo, connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { HttpClient } from './http-request.js';
+import { Readable } from 'node:stream';
+import { HttpClient, type HttpRequest } from './http-request.js';
 
 const portOf = (server: Server) => (server.address() as AddressInfo).port;
 
@@ -106,5 +107,47 @@ describe('requests through a proxy', () => {
     await assert.rejects(textOf(client, 'http://direct.test/'), /ENOTFOUND|EAI_AGAIN/);
     assert.equal(asked.length, count);
     client.close();
+  });
+});
+
+describe('the patience of requests', () => {
+  let server: Server;
+  let answerAfterMs: number;
+  before(async () => {
+    server = createServer((req, res) => {
+      req.resume().on('end', () => setTimeout(() => res.end('done'), answerAfterMs));
+    });
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+  });
+  after(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+
+  async function put(more: Partial<HttpRequest>): Promise<number | undefined> {
+    const client = new HttpClient({}, 100);
+    try {
+      const url = new URL(`http://127.0.0.1:${portOf(server)}`);
+      const response = await client.request({ url, method: 'PUT', ...more });
+      response.resume();
+      return response.statusCode;
+    } finally {
+      client.close();
+    }
+  }
+
+  it('ends when nobody answers for a while', async () => {
+    answerAfterMs = 400;
+    await assert.rejects(put({ body: 'x' }), /no answer from 127\.0\.0\.1:\d+ for 100 ms/);
+  });
+
+  it('is another for what takes time once all is sent', async () => {
+    answerAfterMs = 400;
+    for (const content of [{ body: 'x' }, { stream: () => Readable.from([Buffer.from('x')]) }]) {
+      assert.equal(await put({ ...content, answerTimeoutMs: 5_000 }), 200);
+    }
+    answerAfterMs = 2_000;
+    await assert.rejects(put({ body: 'x', answerTimeoutMs: 200 }), /no answer from 127\.0\.0\.1:\d+ for 200 ms/);
   });
 });

@@ -18,6 +18,8 @@ export interface HttpRequest {
   readonly body?: string | Uint8Array;
   /** A body that is read while it is sent. Such a request follows no redirect. */
   readonly stream?: () => Readable;
+  /** How long the answer may take once the whole body is sent. Default: no longer than any other silence. */
+  readonly answerTimeoutMs?: number;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -30,18 +32,20 @@ export interface TlsOptions {
 
 const MAX_REDIRECTS = 10;
 /** A silent connection is given up; the caller retries. */
-export const STALL_TIMEOUT_MS = 30_000;
+const STALL_TIMEOUT_MS = 30_000;
 
 export class HttpClient {
   readonly #http = new http.Agent({ keepAlive: true });
   readonly #tls: TlsOptions;
+  readonly #stallTimeoutMs: number;
   readonly #https = new https.Agent({ keepAlive: true });
   #context: SecureContext | undefined;
   /** By scheme of the request and address of the proxy. */
   readonly #proxied = new Map<string, http.Agent>();
 
-  constructor(tls: TlsOptions = {}) {
+  constructor(tls: TlsOptions = {}, stallTimeoutMs = STALL_TIMEOUT_MS) {
     this.#tls = tls;
+    this.#stallTimeoutMs = stallTimeoutMs;
   }
 
   /** Resolves with the final response; its body must be consumed or destroyed by the caller. */
@@ -105,12 +109,18 @@ export class HttpClient {
         agent,
         // Not the agent's: that of a proxy does not take them for the server behind it.
         ...(r.url.protocol === 'https:' ? this.#tlsOptions() : {}),
-        timeout: STALL_TIMEOUT_MS,
+        timeout: this.#stallTimeoutMs,
         ...(r.signal ? { signal: r.signal } : {}),
       });
-      request.on('timeout', () =>
-        request.destroy(new Error(`no answer from ${r.url.host} for ${STALL_TIMEOUT_MS} ms`)),
-      );
+      let patienceMs = this.#stallTimeoutMs;
+      const { answerTimeoutMs } = r;
+      if (answerTimeoutMs !== undefined) {
+        request.on('finish', () => {
+          patienceMs = answerTimeoutMs;
+          request.setTimeout(patienceMs);
+        });
+      }
+      request.on('timeout', () => request.destroy(new Error(`no answer from ${r.url.host} for ${patienceMs} ms`)));
       request.on('response', resolve);
       request.on('error', (e) => reject(r.signal?.aborted ? abortError(r.signal) : e));
       if (!r.stream) {

@@ -19,6 +19,8 @@ import { endpointsOf, type RegistryEndpoint, type RegistryOptions } from './regi
 const MAX_MANIFEST_BYTES = 4 << 20;
 const MAX_ERROR_BYTES = 64 << 10;
 const MAX_TAGS = 10_000;
+/** Registries answer when they have moved the content to where it stays, which takes some of them minutes. */
+const COMMIT_TIMEOUT_MS = 15 * 60_000;
 
 export interface RegistryClientOptions extends RegistryOptions {
   /** Directories with `<host>/ca.crt`, `client.cert`, `client.key` as in /etc/docker/certs.d. */
@@ -40,6 +42,7 @@ interface Ask {
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: Uint8Array;
   readonly stream?: () => Readable;
+  readonly answerTimeoutMs?: number;
   /** Wants to write. */
   readonly push?: boolean;
   readonly moreScopes?: readonly string[];
@@ -154,6 +157,7 @@ export class RepositoryClient {
       url,
       headers,
       stream: body,
+      answerTimeoutMs: COMMIT_TIMEOUT_MS,
       push: true,
       accepts: [201, 204],
       signal,
@@ -169,6 +173,7 @@ export class RepositoryClient {
       what,
       headers,
       body: data,
+      answerTimeoutMs: COMMIT_TIMEOUT_MS,
       push: true,
       accepts: [200, 201, 202],
       signal,
@@ -203,9 +208,10 @@ export class RepositoryClient {
 
   async #askAt(endpoint: RegistryEndpoint, ask: Ask): Promise<IncomingMessage> {
     const client = await this.#client(endpoint);
-    const { method, body, stream, signal } = ask;
+    const { method, body, stream, answerTimeoutMs, signal } = ask;
     const url = ask.url ?? this.#url(endpoint, ask.what ?? '');
-    // Credentials belong to the registry itself, never to a mirror.
+    // Credentials belong to the registry itself, never to a mirror, nor to another server that takes uploads for it.
+    const isElsewhere = url.origin !== endpoint.base.origin;
     const auth = endpoint.mirror ? undefined : this.#auth;
     const scopes = [`repository:${this.#ref.path}:${ask.push ? 'pull,push' : 'pull'}`, ...(ask.moreScopes ?? [])];
     const key = `${endpoint.base.href} ${scopes.join(' ')}`;
@@ -216,11 +222,12 @@ export class RepositoryClient {
         headers: { ...ask.headers, ...authHeader(known) },
         ...(body ? { body } : {}),
         ...(stream ? { stream } : {}),
+        ...(answerTimeoutMs === undefined ? {} : { answerTimeoutMs }),
         signal,
       });
-    const known = this.#authorization.get(key);
+    const known = isElsewhere ? undefined : this.#authorization.get(key);
     let response = await send(known);
-    if (response.statusCode === 401) {
+    if (response.statusCode === 401 && !isElsewhere) {
       const challenge = parseChallenge(response.headers['www-authenticate']);
       const refusal = await refusalOf(response);
       const wanted = challenge?.scheme === 'bearer' && ask.push ? { ...challenge, scope: '' } : challenge;
