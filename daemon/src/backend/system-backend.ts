@@ -46,6 +46,7 @@ export class DaemonSystemBackend implements SystemBackend {
   async info(): Promise<SystemInfo> {
     const { config, facts, engine } = this.#o;
     const c = engine.info();
+    const cdi = cdiDevices();
     const defaultRuntime = config.defaultRuntime || basename(c.runtime);
     return {
       id: this.#o.id,
@@ -57,7 +58,7 @@ export class DaemonSystemBackend implements SystemBackend {
       cgroupDriver: 'cgroupfs',
       defaultRuntime,
       cdiDirectories: CDI_DIRECTORIES,
-      cdiDevices: cdiDevices(),
+      cdiDevices: cdi.devices,
       runtimes: [...new Set([defaultRuntime, ...c.runtimes])],
       labels: config.labels,
       insecureRegistries: config.insecureRegistries,
@@ -84,6 +85,7 @@ export class DaemonSystemBackend implements SystemBackend {
         ...escapeWarnings(await engine.runtimeVersion()),
         ...appArmorWarnings(c.labels),
         ...addressWarnings(),
+        ...cdi.warnings,
       ].map((w) => `WARNING: ${w}`),
     };
   }

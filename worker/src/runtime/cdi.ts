@@ -4,8 +4,8 @@
  */
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { errnoOf, SwarmtsError } from '@swarmts/lib';
-import { parse as parseYaml } from 'yaml';
+import { errnoOf, messageOf, SwarmtsError } from '@swarmts/lib';
+import { type CdiFile, type FileEdits, parseCdiFile } from './cdi-file.js';
 import { deviceNumbers } from './machine-facts.js';
 import type { OciDevice, OciDeviceRule, OciHook, OciMount } from './oci-spec.js';
 
@@ -19,66 +19,52 @@ export interface CdiEdits {
   readonly hooks: Readonly<Record<string, readonly OciHook[]>>;
 }
 
-interface FileEdits {
-  readonly env?: readonly string[];
-  readonly deviceNodes?: readonly {
-    readonly path: string;
-    readonly hostPath?: string;
-    readonly permissions?: string;
-  }[];
-  readonly mounts?: readonly {
-    readonly hostPath: string;
-    readonly containerPath: string;
-    readonly options?: readonly string[];
-  }[];
-  readonly hooks?: readonly (OciHook & { readonly hookName: string })[];
+export interface CdiDevices {
+  /** Names of everything that is described, "vendor.com/class=name". */
+  readonly devices: readonly string[];
+  /** Of files that are left out, and why. */
+  readonly warnings: readonly string[];
 }
 
-interface CdiFile {
-  readonly kind?: string;
-  readonly containerEdits?: FileEdits;
-  readonly devices?: readonly { readonly name: string; readonly containerEdits?: FileEdits }[];
-}
-
-/** Names of everything that is described, "vendor.com/class=name". */
-export function cdiDevices(directories: readonly string[] = CDI_DIRECTORIES): readonly string[] {
-  return readFiles(directories).flatMap((f) => (f.devices ?? []).map((d) => `${f.kind}=${d.name}`));
+export function cdiDevices(directories: readonly string[] = CDI_DIRECTORIES): CdiDevices {
+  const { files, warnings } = readFiles(directories);
+  return { devices: files.flatMap((f) => f.devices.map((d) => `${f.kind}=${d.name}`)), warnings };
 }
 
 /** Throws Docker's message when one of the names is not described. */
 export function cdiEdits(names: readonly string[], directories: readonly string[] = CDI_DIRECTORIES): CdiEdits {
-  const files = names.length > 0 ? readFiles(directories) : [];
+  const { files, warnings } = names.length > 0 ? readFiles(directories) : { files: [], warnings: [] };
   const edits: FileEdits[] = [];
   const missing: string[] = [];
   const used = new Set<CdiFile>();
   for (const name of names) {
-    const file = files.find((f) => f.devices?.some((d) => `${f.kind}=${d.name}` === name));
-    const device = file?.devices?.find((d) => `${file.kind}=${d.name}` === name);
+    const file = files.find((f) => f.devices.some((d) => `${f.kind}=${d.name}` === name));
+    const device = file?.devices.find((d) => `${file.kind}=${d.name}` === name);
     if (!file || !device) {
       missing.push(name);
       continue;
     }
-    if (!used.has(file) && file.containerEdits) edits.push(file.containerEdits);
+    if (!used.has(file)) edits.push(file.edits);
     used.add(file);
-    if (device.containerEdits) edits.push(device.containerEdits);
+    edits.push(device.edits);
   }
   if (missing.length > 0) {
     const what = `CDI device injection failed: unresolvable CDI devices ${missing.join(', ')}`;
-    throw new SwarmtsError('invalid-argument', what);
+    throw new SwarmtsError('invalid-argument', [what, ...warnings].join('; '));
   }
   return together(edits);
 }
 
 function together(edits: readonly FileEdits[]): CdiEdits {
-  const nodes = edits.flatMap((e) => e.deviceNodes ?? []).map((n) => ({ ...n, device: nodeOf(n) }));
+  const nodes = edits.flatMap((e) => e.deviceNodes).map((n) => ({ ...n, device: nodeOf(n) }));
   const hooks: Record<string, OciHook[]> = {};
-  for (const { hookName, ...hook } of edits.flatMap((e) => e.hooks ?? [])) {
+  for (const { hookName, hook } of edits.flatMap((e) => e.hooks)) {
     hooks[hookName] = [...(hooks[hookName] ?? []), hook];
   }
   return {
-    env: edits.flatMap((e) => e.env ?? []),
+    env: edits.flatMap((e) => e.env),
     devices: nodes.map((n) => n.device),
-    rules: nodes.map(({ device: { type, major, minor }, permissions = 'rwm' }) => ({
+    rules: nodes.map(({ device: { type, major, minor }, permissions }) => ({
       allow: true,
       type,
       major,
@@ -86,7 +72,7 @@ function together(edits: readonly FileEdits[]): CdiEdits {
       access: permissions,
     })),
     mounts: edits
-      .flatMap((e) => e.mounts ?? [])
+      .flatMap((e) => e.mounts)
       .map((m) => ({
         destination: m.containerPath,
         type: 'bind',
@@ -97,7 +83,7 @@ function together(edits: readonly FileEdits[]): CdiEdits {
   };
 }
 
-function nodeOf(node: { readonly path: string; readonly hostPath?: string }): OciDevice {
+function nodeOf(node: FileEdits['deviceNodes'][number]): OciDevice {
   const source = node.hostPath ?? node.path;
   try {
     const s = statSync(source);
@@ -111,26 +97,25 @@ function nodeOf(node: { readonly path: string; readonly hostPath?: string }): Oc
 }
 
 /** A file that cannot be read describes nothing, as everywhere in CDI. */
-function readFiles(directories: readonly string[]): CdiFile[] {
-  return directories.flatMap((directory) =>
-    namesIn(directory)
-      .filter((n) => /\.(json|ya?ml)$/.test(n))
-      .sort()
-      .flatMap((n) => {
-        try {
-          const value: unknown = parseYaml(readFileSync(join(directory, n), 'utf8'));
-          // Fields that are missing are looked after where they are used; JSON is YAML as well.
-          return typeof value === 'object' && value !== null ? [value as CdiFile] : [];
-        } catch {
-          return [];
-        }
-      }),
-  );
+function readFiles(directories: readonly string[]): { readonly files: CdiFile[]; readonly warnings: string[] } {
+  const [files, warnings]: [CdiFile[], string[]] = [[], []];
+  for (const directory of directories) {
+    for (const name of namesIn(directory)) {
+      if (!/\.(json|ya?ml)$/.test(name)) continue;
+      const path = join(directory, name);
+      try {
+        files.push(parseCdiFile(readFileSync(path, 'utf8')));
+      } catch (e) {
+        warnings.push(`CDI: ${path} is left out: ${messageOf(e).split('\n')[0]}`);
+      }
+    }
+  }
+  return { files, warnings };
 }
 
 function namesIn(directory: string): string[] {
   try {
-    return readdirSync(directory);
+    return readdirSync(directory).sort();
   } catch {
     return [];
   }
