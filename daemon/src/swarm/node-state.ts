@@ -13,7 +13,7 @@ export interface NodeState {
   readonly managers: readonly { readonly nodeId: string; readonly addr: string }[];
   /** A manager that has begun to join Raft at this address and has not been told that it is in. */
   readonly joinAddr: string;
-  /** The majority of the managers was lost, and this one has not yet written down that it goes on alone. */
+  /** The majority of the managers was lost, and this one goes on alone: its log and its store have yet to be told. */
   readonly takeOver?: boolean;
   /** What the first manager still has to write; '' once it is in the store. */
   readonly bootstrap: string;

@@ -1,6 +1,6 @@
 /** Nodes in one process, with their files on disk and real connections between them; without containers. */
 import assert from 'node:assert/strict';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { cp, mkdtemp, rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -235,6 +235,47 @@ describe('a node of a swarm', () => {
     }
     await until('it leads again', () => first.node.isManager && first.node.manager.isLeader && first.node.connected);
     assert.equal(first.node.state?.listenAddr, first.addr);
+  });
+
+  it('forgets the other managers when its daemon ends at whatever moment while it becomes the only one', async () => {
+    const [first, second] = await withWorker();
+    await setRole(first, second.node.nodeId, NodeRole.MANAGER);
+    await until('both vote', () => second.node.isManager && votersAt(first).length === 2);
+    const { nodeId } = second.node;
+    await second.node.stop();
+    const { save } = NodeStateFile.prototype;
+    const ended: string[] = [];
+    const copy = async () => {
+      if (first.node.isManager) return;
+      ended.push(`ended${ended.length}`);
+      await cp(join(dir, 'first'), join(dir, ended.at(-1) ?? ''), { recursive: true });
+    };
+    NodeStateFile.prototype.save = async function (state) {
+      await copy();
+      await save.call(this, state);
+      await copy();
+    };
+    try {
+      await first.init({ forceNewCluster: true });
+    } finally {
+      NodeStateFile.prototype.save = save;
+    }
+    await first.node.stop();
+    let alone = 0;
+    for (const hostname of ended) {
+      const again = await machine(hostname);
+      await again.node.start();
+      if (votersAt(again).length === 1) {
+        await until('it leads', () => again.node.manager.isLeader);
+        const [cluster] = again.node.manager.store.view((tx) => tx.list('cluster'));
+        assert.equal(again.node.manager.store.get('node', nodeId)?.managerStatus, undefined);
+        assert.equal(cluster?.removedRaftIds.length, 1);
+        assert.equal(again.node.state?.takeOver, false);
+        alone++;
+      }
+      await again.node.stop();
+    }
+    assert.ok(alone > 0);
   });
 
   it('forgets the other managers once when it goes on alone', async () => {

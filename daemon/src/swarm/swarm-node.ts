@@ -335,17 +335,25 @@ export class SwarmNode {
     const addresses = movedAddresses(r, state, this.#o.defaultAdvertiseAddr, networkInterfaces());
     // With a lease, lest its last word as a member of the old group be that it is gone.
     await this.#shutDown(this.#o.leaseMs, false);
+    let before: Partial<NodeState> = { takeOver: false, ...state };
     try {
-      await forceNewGroup(this.#managerDir, state.raftId, () => store.dataKeys);
       const managers = [{ nodeId: this.nodeId, addr: addresses.advertiseAddr }];
+      // First of all: a log that was forced, and managers that are not forgotten, would not go together.
       await this.#remember({ ...addresses, managers, joinAddr: '', takeOver: true });
+      await this.#force(state.raftId);
+      const { listenAddr, advertiseAddr, dataPathAddr } = state;
+      before = { listenAddr, advertiseAddr, dataPathAddr };
       if (this.#state) await this.#run(this.#state);
     } catch (e) {
-      const { listenAddr, advertiseAddr, dataPathAddr } = state;
-      await this.#remember({ listenAddr, advertiseAddr, dataPathAddr });
+      await this.#remember(before);
       await this.#resume().catch((error: unknown) => this.#o.log.error('the node does not go on', { error }));
       throw e;
     }
+  }
+
+  /** Makes the log that of the only manager; once more does no harm. */
+  #force(raftId: number): Promise<void> {
+    return forceNewGroup(this.#managerDir, raftId, () => this.#store?.dataKeys ?? []);
   }
 
   async join(r: JoinRequest, signal: AbortSignal): Promise<void> {
@@ -398,7 +406,10 @@ export class SwarmNode {
     this.#o.networks.setNode(credentials.identity.nodeId);
     // One that has its certificate and no Raft id yet was cut off while it was promoted: it goes on once it has a session.
     if (state.raftId === 0) await this.#removeManagerData();
-    else if (credentials.identity.role === NodeRole.MANAGER) await this.#startManager(state);
+    else if (credentials.identity.role === NodeRole.MANAGER) {
+      if (state.takeOver) await this.#force(state.raftId);
+      await this.#startManager(state);
+    }
     await this.#startAgent(state);
   }
 
