@@ -74,7 +74,9 @@ const RESUME_RETRY_MS = 1_000;
 /** The leader's answers to a manager that it will not have with its present Raft id. */
 const notTakenIn: readonly ErrorCode[] = ['conflict', 'permission-denied', 'not-found'];
 /** The managers did not answer: whether they have done what was asked of them is not known. */
-const unanswered: readonly ErrorCode[] = ['unavailable', 'no-leader', 'not-leader', 'timeout', 'aborted'];
+const unanswered: readonly ErrorCode[] = [
+  ...(['unavailable', 'no-leader', 'not-leader', 'timeout', 'aborted', 'resource-exhausted'] as const),
+];
 
 export class SwarmNode {
   readonly #o: SwarmNodeOptions;

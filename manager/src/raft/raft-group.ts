@@ -128,6 +128,10 @@ export class RaftGroup {
       maxProposalBytes: MAX_TRANSACTION_BYTES + TRANSACTION_FRAME_BYTES,
       encryptor: createEncryptor(o.dataKeys),
       onFatal: (e) => o.onFatal(fatalError(e)),
+      onDiskFull: (isFull) => {
+        if (isFull) o.log.error('the disk is full: this manager takes no changes until there is room', { dir });
+        else o.log.info('there is room on the disk again', { dir });
+      },
       onLeaderChange: (c) => {
         if (c.isLeader) group.#awaitsOwnElection = false;
         o.onLeaderChange(c);
@@ -381,6 +385,8 @@ function fromRaft(e: unknown): unknown {
     return new SwarmtsError('no-leader', NO_LEADER, { cause: e });
   if (e.code === 'dropped')
     return new SwarmtsError('resource-exhausted', `the managers are busy, try again: ${e.message}`, { cause: e });
+  // No other manager is to be asked: somebody has to make room.
+  if (e.code === 'no-space') return new SwarmtsError('resource-exhausted', e.message, { cause: e });
   // Whoever waited is cut off by a manager that ends: whether the change was made is not known.
   if (e.code === 'aborted' || e.code === 'stopped') return new SwarmtsError('aborted', e.message, { cause: e });
   return new SwarmtsError('unavailable', e.message, { cause: e });

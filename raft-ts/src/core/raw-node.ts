@@ -53,6 +53,15 @@ const LEADER_MESSAGES: ReadonlySet<Message['type']> = new Set([
   'read-index-response',
 ]);
 
+/** Of what waits to be sent to somebody, the newest says all that the older ones did. */
+const SUPERSEDED: ReadonlySet<Message['type']> = new Set([
+  'heartbeat-response',
+  'vote',
+  'vote-response',
+  'pre-vote',
+  'pre-vote-response',
+]);
+
 /** Messages that only make sense from a member. */
 const ANSWERS: ReadonlySet<Message['type']> = new Set([
   'append-response',
@@ -343,6 +352,13 @@ export class RawNode {
     return early;
   }
 
+  /** While a batch cannot be written, messages must not pile up behind it without end: losing old ones is allowed. */
+  dropSuperseded(): void {
+    const raft = this.#raft;
+    raft.messages = withoutSuperseded(raft.messages);
+    raft.afterAppend = withoutSuperseded(raft.afterAppend);
+  }
+
   /** The batch handed out last is written, sent and applied. */
   advance(): void {
     const steps = this.#steps;
@@ -372,4 +388,10 @@ export class RawNode {
     for (const [id, each] of raft.progress) progress.set(id, each.status());
     return { ...status, progress };
   }
+}
+
+function withoutSuperseded(messages: Message[]): Message[] {
+  const newest = new Map<string, Message>();
+  for (const message of messages) newest.set(`${message.type} ${message.to}`, message);
+  return messages.filter((each) => !SUPERSEDED.has(each.type) || newest.get(`${each.type} ${each.to}`) === each);
 }

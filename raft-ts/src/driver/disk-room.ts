@@ -6,17 +6,34 @@ import type { DiskLog } from '../storage/disk-log.js';
 /** Ticks between two tries: space does not come back faster than somebody makes it. */
 const RETRY_TICKS = 5;
 
+export interface DiskRoomParts {
+  /** A batch starts to wait. */
+  readonly onWaiting: () => void;
+  /** It has waited for so many ticks: nobody shall wait for it any longer. */
+  readonly patienceTicks: number;
+  readonly onPatienceOver: () => void;
+  /** Proposals are refused from now on, or taken again. */
+  readonly onChange: (isShort: boolean) => void;
+}
+
 export class DiskRoom {
   readonly #log: DiskLog;
-  /** Called when a batch starts to wait. */
-  readonly #onShort: () => void;
+  readonly #parts: DiskRoomParts;
   #ticks = 0;
   #waiting: (() => void) | undefined;
+  #wasShort = false;
+  /** For how long the batch under way has found no room; undefined where it has not been refused. */
+  #waitedTicks: number | undefined;
   #hasEnded = false;
 
-  constructor(log: DiskLog, onShort: () => void) {
+  constructor(log: DiskLog, parts: DiskRoomParts) {
     this.#log = log;
-    this.#onShort = onShort;
+    this.#parts = parts;
+  }
+
+  /** A batch waits for room, and with it everything behind it. */
+  get isWaiting(): boolean {
+    return this.#waiting !== undefined;
   }
 
   /** No proposals now: a batch waits for room, or what is left is kept for terms, votes and entries of other leaders. */
@@ -28,19 +45,34 @@ export class DiskRoom {
     return new RaftError('no-space', 'the disk of the leader is full; proposals are taken again when there is room');
   }
 
+  readRefusal(): RaftError {
+    return new RaftError('no-space', 'the disk of this member is full; reads are answered again when there is room');
+  }
+
+  /** For whoever waits for what is in the log already. */
+  unknownOutcome(): RaftError {
+    return new RaftError(
+      'no-space',
+      'the disk of the leader is full: the change was not made so far, and may be made once there is room',
+      { outcomeUnknown: true },
+    );
+  }
+
   /** Repeats a write until there is room for it. Throws `stopped` if the member ends before. */
   async untilWritten(write: () => Promise<void>): Promise<void> {
     for (;;) {
       try {
         await write();
+        this.#waitedTicks = undefined;
         return;
       } catch (error) {
         if (!isRaftError(error, 'no-space')) throw error;
       }
       if (this.#hasEnded) throw new RaftError('stopped', 'the member was stopped while its disk was full');
+      this.#waitedTicks ??= 0;
       await new Promise<void>((resolve) => {
         this.#waiting = resolve;
-        this.#onShort();
+        this.#parts.onWaiting();
       });
       this.#waiting = undefined;
       if (this.#hasEnded) throw new RaftError('stopped', 'the member was stopped while its disk was full');
@@ -48,7 +80,14 @@ export class DiskRoom {
   }
 
   tick(): void {
-    if (!this.isShort) return;
+    const { isShort } = this;
+    if (isShort !== this.#wasShort) this.#parts.onChange(isShort);
+    this.#wasShort = isShort;
+    if (this.#waitedTicks !== undefined) {
+      this.#waitedTicks += 1;
+      if (this.#waitedTicks === this.#parts.patienceTicks) this.#parts.onPatienceOver();
+    }
+    if (!isShort) return;
     this.#ticks += 1;
     if (this.#ticks % RETRY_TICKS !== 0) return;
     this.#log.askForRoom();

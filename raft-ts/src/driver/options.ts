@@ -100,6 +100,8 @@ export interface RaftNodeOptions {
   readonly trailingEntries?: number;
   /** Snapshot files that stay beside the newest one. Default 0. */
   readonly keptOldSnapshots?: number;
+  /** The disk is full, and proposals are refused, or there is room again. */
+  readonly onDiskFull?: (isFull: boolean) => void;
   /** Largest proposal. Default 1.5 MiB. */
   readonly maxProposalBytes?: number;
   /** Proposals are refused with `dropped` while so many bytes wait to be committed. Default 64 MiB. */

@@ -346,6 +346,48 @@ describe('a member', () => {
     assert.ok(!again.list.values.includes('refused'));
   });
 
+  it('lets nobody wait for a full disk for long, also for what is in its log already', async () => {
+    const disk = new FaultyDisk(new MemoryDisk());
+    const { node, list } = await cluster.open(1, { bootstrapPeers: [1], disk, segmentBytes: 2000 });
+    await cluster.leader();
+    disk.quotaBytes = disk.usedBytes;
+    await assert.rejects(node.propose(data('waits')), { code: 'no-space', outcomeUnknown: true });
+    disk.quotaBytes = Number.POSITIVE_INFINITY;
+    await until(async () => list.values.length === 1);
+    await node.propose(data('after'));
+    assert.deepEqual(list.values, ['waits', 'after']);
+  });
+
+  it('says that its disk is full, gives reads up meanwhile, and keeps no heap of answers for when there is room', async () => {
+    const disk = new FaultyDisk(new MemoryDisk());
+    const told: boolean[] = [];
+    const bootstrapPeers = [1, 2, 3];
+    for (const id of [1, 2]) await cluster.open(id, { bootstrapPeers });
+    let most = 0;
+    const { node, list } = await cluster.open(3, {
+      ...{ bootstrapPeers, disk, segmentBytes: 2000, onDiskFull: (isFull) => told.push(isFull) },
+      transport: {
+        send: (messages) => {
+          most = Math.max(most, messages.filter(({ type }) => type === 'heartbeat-response').length);
+          cluster.network.transport(3).send(messages);
+        },
+      },
+    });
+    const { node: first } = await cluster.leader();
+    if (first === node) await first.transferLeadership(1);
+    const { node: leader } = await cluster.leader();
+    disk.quotaBytes = disk.usedBytes;
+    for (let count = 1; count <= 60; count += 1) await leader.propose(data(`value ${count}`));
+    await until(async () => told.length > 0);
+    await assert.rejects(node.readIndex(), { code: 'no-space', message: /the disk of this member is full/ });
+    disk.quotaBytes = Number.POSITIVE_INFINITY;
+    await until(async () => list.values.length === 60);
+    assert.ok(most < 10, `${most} answers to heartbeats were sent at once`);
+    await until(async () => told.length > 1);
+    assert.deepEqual(told, [true, false]);
+    await node.readIndex();
+  });
+
   it('whose log is damaged refuses to start, and comes back under a new id from its peers', async () => {
     await cluster.openAll([1, 2, 3]);
     const { node } = await cluster.leader();

@@ -86,7 +86,12 @@ export class RaftNode {
     this.#reads = new Reads(options.id, nonce, electionTicks, (context) => this.#core.readIndex(context));
     this.#transfers = new Transfers(2 * electionTicks);
     this.#maxStallTicks = MAX_STALL_TIMEOUTS * electionTicks;
-    this.#room = new DiskRoom(log, () => this.#proposals.rejectQueue(this.#room.refusal()));
+    this.#room = new DiskRoom(log, {
+      onWaiting: () => this.#proposals.rejectQueue(this.#room.refusal()),
+      patienceTicks: this.#maxStallTicks,
+      onPatienceOver: () => this.#proposals.rejectAll(() => this.#room.unknownOutcome()),
+      onChange: (isFull) => options.onDiskFull?.(isFull),
+    });
     this.#snapshotTransfers = new SnapshotTransfers({
       log,
       transport: options.transport,
@@ -296,10 +301,11 @@ export class RaftNode {
   #tick(): void {
     this.#input(() => {
       this.#core.tick();
-      this.#reads.tick();
+      this.#reads.tick(this.#room.isWaiting ? this.#room.readRefusal() : undefined);
       this.#transfers.tick();
       this.#snapshots.tick();
       this.#room.tick();
+      if (this.#room.isWaiting) this.#core.dropSuperseded();
       this.#sendEarly();
     });
   }

@@ -14,6 +14,8 @@ interface Read {
   resolve(index: number): void;
   reject(error: RaftError): void;
   settled: boolean;
+  /** Ticks that it has waited for a round of its own. */
+  waitedTicks: number;
 }
 
 interface Round {
@@ -63,6 +65,7 @@ export class Reads {
       };
       const read: Read = {
         settled: false,
+        waitedTicks: 0,
         resolve: (index) => {
           if (settle()) resolve(index);
         },
@@ -88,7 +91,9 @@ export class Reads {
     this.#ask(this.#round.context);
   }
 
-  tick(): void {
+  /** `refusal`: why no round can begin now, for those that have waited too long for one. */
+  tick(refusal?: RaftError): void {
+    this.#giveUpWaiting(refusal);
     const round = this.#round;
     if (round === undefined) return;
     round.elapsedTicks += 1;
@@ -104,6 +109,15 @@ export class Reads {
     round.attempts += 1;
     round.context = this.#newContext();
     this.#ask(round.context);
+  }
+
+  #giveUpWaiting(refusal: RaftError | undefined): void {
+    const limit = MAX_ATTEMPTS * this.#electionTicks;
+    for (const read of this.#next) read.waitedTicks += 1;
+    // The oldest are the first.
+    const kept = this.#next.findIndex((read) => read.waitedTicks < limit);
+    const late = this.#next.splice(0, kept < 0 ? this.#next.length : kept);
+    for (const read of late) read.reject(refusal ?? new RaftError('dropped', `no read began within ${limit} ticks`));
   }
 
   confirmed(states: readonly ReadState[]): void {
