@@ -26,6 +26,7 @@ export { validateClusterSpec } from './control/validate-cluster.js';
 export { specWarnings } from './control/validate-service.js';
 export { Manager, type ManagerOptions } from './manager.js';
 export { forceNewGroup, hasRaftState, NO_LEADER, type RaftTimings } from './raft/raft-group.js';
+export { askInTurn } from './rpc/ask-in-turn.js';
 export { callUnary, fromServiceError, LEADER_KEY } from './rpc/unary.js';
 export { SchedulingLoop } from './scheduling/scheduling-loop.js';
 export { eventOf } from './store/cluster-event.js';

@@ -4,12 +4,10 @@
  */
 import { once } from 'node:events';
 import type { Duplex } from 'node:stream';
-import * as grpc from '@grpc/grpc-js';
 import {
   asSwarmtsError,
   type Clock,
   GIVE_UP_AFTER,
-  isSwarmtsError,
   type Logger,
   newId,
   type Random,
@@ -35,7 +33,6 @@ import {
   type Node,
   NodeRole,
   NodeSpec,
-  RaftJoinRequest,
   RaftJoinResponse,
   RaftLeaveResponse,
   RaftMember,
@@ -46,7 +43,7 @@ import type { LeaderChange } from 'raft-ts';
 import { type ClientOrder, checkClientOrder } from './ca/api-certificates.js';
 import { CaServer } from './ca/ca-server.js';
 import { createRequest } from './ca/certificates.js';
-import { type CredentialFiles, type Credentials, managerChannelOptions } from './ca/credentials.js';
+import type { CredentialFiles, Credentials } from './ca/credentials.js';
 import { ExternalCas } from './ca/external-ca.js';
 import { createNetwork } from './control/network-operations.js';
 import { fromWire, toWire } from './control/operation-wire.js';
@@ -63,12 +60,12 @@ import { FORWARD_TIMEOUT_MS, LeaderConnection } from './leader-connection.js';
 import { LeaderRuntime } from './leader-runtime.js';
 import type { LogSubject } from './logs/log-broker.js';
 import { readOverLeaders } from './logs/read-over-leaders.js';
+import { joinRaft } from './raft/join-raft.js';
 import { NO_LEADER, RaftGroup, type RaftTimings } from './raft/raft-group.js';
 import { serveMessages } from './raft/serve-messages.js';
 import { Authoriser } from './rpc/authorise.js';
 import { RpcServer } from './rpc/server.js';
 import { openTunnelThrough, serveTunnel } from './rpc/tunnel.js';
-import { callUnary } from './rpc/unary.js';
 import type { VolumePlugins } from './volumes/volume-plugins.js';
 
 /** How long a request waits for a leader to be elected before it fails. */
@@ -468,32 +465,10 @@ export class Manager {
   // Membership
 
   async #join(addrs: readonly string[], self: RaftMember): Promise<void> {
-    let last: unknown = new SwarmtsError('unavailable', 'no other manager is known');
-    for (const addr of addrs) {
-      try {
-        return await this.#joinAt(addr, self);
-      } catch (e) {
-        // What the leader has said no other would say differently.
-        if (isSwarmtsError(e, 'conflict', 'permission-denied', 'not-found') || this.#stop.signal.aborted) throw e;
-        last = e;
-      }
-    }
-    throw last;
-  }
-
-  async #joinAt(addr: string, self: RaftMember): Promise<void> {
-    const client = new grpc.Client(addr, this.#o.credentials.client(), managerChannelOptions);
-    try {
-      const request = RaftJoinRequest.create({ addr: self.addr, raftId: self.raftId });
-      const answer = await callUnary(client, RaftMembershipService.join, request, {
-        timeoutMs: FORWARD_TIMEOUT_MS,
-        signal: this.#stop.signal,
-      });
-      this.raft.book.put(answer.members);
-      await this.raft.book.saved();
-    } finally {
-      client.close();
-    }
+    const { credentials } = this.#o;
+    const timeoutMs = FORWARD_TIMEOUT_MS;
+    this.raft.book.put(await joinRaft({ self, addrs, credentials, signal: this.#stop.signal, timeoutMs }));
+    await this.raft.book.saved();
   }
 
   /** On the leader: records where the manager is reached, then takes it into Raft as a learner. */

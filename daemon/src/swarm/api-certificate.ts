@@ -6,9 +6,8 @@
 import { X509Certificate } from 'node:crypto';
 import type { TlsMaterial, TlsSource } from '@swarmts/api';
 import { type Clock, ControlLoop, type Logger, type Random, type TimerHandle } from '@swarmts/lib';
-import { type CredentialFiles, type Credentials, requestApiCertificate } from '@swarmts/manager';
+import { askInTurn, type CredentialFiles, type Credentials, requestApiCertificate } from '@swarmts/manager';
 import type { Node } from '@swarmts/proto';
-import { askInTurn } from './ask-managers.js';
 
 export interface ApiCertificateOptions {
   readonly credentials: () => Credentials | undefined;

@@ -1,7 +1,6 @@
 /** Keeps this node's certificate valid: asks the managers for another one at a random point of its life, and whenever it is told to. */
 import { type Clock, isSwarmtsError, type Logger, type Random, type TimerHandle } from '@swarmts/lib';
-import { type CredentialStore, renewCertificate } from '@swarmts/manager';
-import { askInTurn } from './ask-managers.js';
+import { askInTurn, type CredentialStore, renewCertificate } from '@swarmts/manager';
 
 /** Part of a certificate's life after which it is renewed at the earliest, and by how much later at the latest. */
 const EARLIEST = 0.5;

@@ -4,6 +4,7 @@
  */
 import type { JoinRequest } from '@swarmts/api';
 import { isSwarmtsError, SwarmtsError } from '@swarmts/lib';
+import { askInTurn } from '@swarmts/manager';
 import { defaults } from '@swarmts/proto';
 import {
   type HostPort,
@@ -13,7 +14,6 @@ import {
   resolveJoinAddr,
   splitHostPort,
 } from './addresses.js';
-import { askInTurn } from './ask-managers.js';
 
 export interface JoinAddresses {
   /** The manager that issued the certificate, HOST:PORT. */

@@ -1,9 +1,8 @@
 /** How a node whose certificate has expired gets another one for itself: with a join token of its role, from any manager. */
 import { isSwarmtsError } from '@swarmts/lib';
-import { type CredentialStore, recoverCertificate } from '@swarmts/manager';
+import { askInTurn, type CredentialStore, recoverCertificate } from '@swarmts/manager';
 import { defaults } from '@swarmts/proto';
 import { joinHostPort, splitHostPort } from './addresses.js';
-import { askInTurn } from './ask-managers.js';
 
 /** `addrs` are HOST or HOST:PORT. Throws SwarmtsError. */
 export async function recoverFrom(

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { isSwarmtsError, SwarmtsError } from '@swarmts/lib';
-import { askInTurn } from './ask-managers.js';
+import { askInTurn } from './ask-in-turn.js';
 
 describe('managers that are asked in turn', () => {
   const isFinal = (e: unknown) => isSwarmtsError(e, 'failed-precondition');
