@@ -1,7 +1,6 @@
 /** The history of an image as `docker history` shows it: newest first, ids where the images themselves are here. */
 
 import { familiarString, parseReference } from '@swarmts/proto';
-import { keysOf } from './image-index.js';
 import type { ImageStore } from './image-store.js';
 
 export interface HistoryLine {
@@ -29,7 +28,7 @@ export async function historyOf(store: ImageStore, text: string): Promise<Histor
     .toReversed()
     .map(({ h, sizeBytes }) => {
       const here = id === undefined ? undefined : store.refs.images[id];
-      const tags = here ? keysOf(store.refs.tags, here.id).map((k) => familiarString(parseReference(k))) : [];
+      const tags = here ? store.tagsOf(here.id).map((k) => familiarString(parseReference(k))) : [];
       id = here?.parent;
       const { createdAtMs, createdBy, comment } = h;
       return { id: here?.id ?? '<missing>', createdAtMs, createdBy, comment, tags, sizeBytes };

@@ -106,12 +106,43 @@ export function withoutKeys(refs: ImageRefs, keys: ReadonlySet<string>): ImageRe
   return { ...refs, tags: keep(refs.tags), digests: keep(refs.digests) };
 }
 
-export function withoutImage(refs: ImageRefs, id: string): ImageRefs {
-  const images = Object.fromEntries(Object.entries(refs.images).filter(([k]) => k !== id));
+export function withoutImages(refs: ImageRefs, ids: ReadonlySet<string>): ImageRefs {
+  const images = Object.fromEntries(Object.entries(refs.images).filter(([k]) => !ids.has(k)));
   return { ...refs, images };
 }
 
-/** The keys in `names` that point to `id`. */
-export function keysOf(names: Readonly<Record<string, string>>, id: string): string[] {
-  return Object.entries(names).flatMap(([k, v]) => (v === id ? [k] : []));
+/** What belongs to an image, looked up in one go: there may be thousands of images. */
+export class ImageRelations {
+  /** The index that this is of. */
+  readonly refs: ImageRefs;
+  readonly #tags = new Map<string, string[]>();
+  readonly #digests = new Map<string, string[]>();
+  readonly #children = new Map<string, StoredImage[]>();
+
+  constructor(refs: ImageRefs) {
+    this.refs = refs;
+    for (const [key, id] of Object.entries(refs.tags)) add(this.#tags, id, key);
+    for (const [key, id] of Object.entries(refs.digests)) add(this.#digests, id, key);
+    for (const image of Object.values(refs.images)) if (image.parent) add(this.#children, image.parent, image);
+  }
+
+  /** Keys, "docker.io/library/busybox:latest". */
+  tagsOf(id: string): readonly string[] {
+    return this.#tags.get(id) ?? [];
+  }
+
+  /** Keys, "docker.io/library/busybox@sha256:...". */
+  digestsOf(id: string): readonly string[] {
+    return this.#digests.get(id) ?? [];
+  }
+
+  childrenOf(id: string): readonly StoredImage[] {
+    return this.#children.get(id) ?? [];
+  }
+}
+
+function add<T>(lists: Map<string, T[]>, key: string, value: T): void {
+  const list = lists.get(key);
+  if (list) list.push(value);
+  else lists.set(key, [value]);
 }

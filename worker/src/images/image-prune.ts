@@ -1,9 +1,8 @@
-/** Which images a prune takes, and taking them. */
-import { isSwarmtsError } from '@swarmts/lib';
-import { keysOf, type StoredImage } from './image-index.js';
-import { type RemovedItem, removeWithSizes } from './image-removal.js';
+/** Which images a prune takes, and taking them: all at once, because there may be thousands. */
+import { familiarString, parseReference } from '@swarmts/proto';
+import { type StoredImage, withoutImages, withoutKeys } from './image-index.js';
+import type { RemovedItem } from './image-removal.js';
 import type { ImageStore } from './image-store.js';
-import type { ParsedConfig } from './manifest.js';
 
 export interface PruneOptions {
   /** False takes every image that no container uses. */
@@ -21,45 +20,62 @@ export interface Pruned {
 
 /** Only inside of the store's `change`. */
 export async function pruneImages(store: ImageStore, options: PruneOptions): Promise<Pruned> {
-  const removed: RemovedItem[] = [];
-  let freedBytes = 0;
-  // An image becomes free when the last one that was made from it goes.
-  for (let before = -1; before !== removed.length; ) {
-    before = removed.length;
-    for (const name of await candidates(store, options)) {
-      const done = await attempt(store, name);
-      removed.push(...done.items);
-      freedBytes += done.freedBytes;
+  const accepted = new Set<string>();
+  for (const { id } of Object.values(store.refs.images)) {
+    const { createdAtMs, config } = await store.config(id);
+    if (options.accepts({ createdAtMs, labels: config.Labels ?? {} })) accepted.add(id);
+  }
+  const going = unneeded(store, ({ id }) => {
+    return accepted.has(id) && !(options.danglingOnly && store.tagsOf(id).length > 0);
+  });
+  if (going.length === 0) return { removed: [], freedBytes: 0 };
+  const removed: RemovedItem[] = await takeOut(store, going);
+  const layers = await store.sweep();
+  removed.push(...layers.map((l) => ({ deleted: l.chainId })));
+  return { removed, freedBytes: layers.reduce((sum, l) => sum + l.sizeBytes, 0) };
+}
+
+/**
+ * The images that may go, in an order in which none goes before those that were made from it: those that are asked for, and what they
+ * were made from when that has no name. What a container uses or an operation holds stays.
+ */
+function unneeded(store: ImageStore, isAsked: (image: StoredImage) => boolean): StoredImage[] {
+  const { images } = store.refs;
+  const used = new Set(store.options.users().map((u) => u.imageId));
+  const going = new Map<string, StoredImage>();
+  const childrenLeft = new Map(Object.keys(images).map((id) => [id, store.childrenOf(id).length]));
+  const mayGo = (image: StoredImage, isParent: boolean) =>
+    !going.has(image.id) &&
+    childrenLeft.get(image.id) === 0 &&
+    !used.has(image.id) &&
+    !store.isHeld(image.id) &&
+    (isAsked(image) || (isParent && store.referencesOf(image.id).length === 0));
+  for (const candidate of Object.values(images)) {
+    let next: StoredImage | undefined = candidate;
+    while (next && mayGo(next, next !== candidate)) {
+      going.set(next.id, next);
+      const { parent }: StoredImage = next;
+      if (parent !== undefined) childrenLeft.set(parent, (childrenLeft.get(parent) ?? 0) - 1);
+      next = parent === undefined ? undefined : images[parent];
     }
   }
-  return { removed, freedBytes };
+  return [...going.values()];
 }
 
-/** The names of the images that may go, the ids of those without a name. */
-async function candidates(store: ImageStore, options: PruneOptions): Promise<string[]> {
-  const names: string[] = [];
-  for (const image of Object.values(store.refs.images)) {
-    if (!isCandidate(store, image, await store.config(image.id), options)) continue;
-    const keys = [...keysOf(store.refs.tags, image.id), ...keysOf(store.refs.digests, image.id)];
-    names.push(...(keys.length > 0 ? keys : [image.id]));
+/** With their names, and told of one by one. */
+async function takeOut(store: ImageStore, going: readonly StoredImage[]): Promise<RemovedItem[]> {
+  const keys = going.map(({ id }) => [id, store.referencesOf(id)] as const);
+  const without = withoutKeys(store.refs, new Set(keys.flatMap(([, k]) => k)));
+  await store.replace(withoutImages(without, new Set(going.map((i) => i.id))));
+  const items: RemovedItem[] = [];
+  for (const [id, names] of keys) {
+    for (const name of names.map((k) => familiarString(parseReference(k)))) {
+      items.push({ untagged: name });
+      store.emit('untag', id, { name });
+    }
+    store.forget(id);
+    items.push({ deleted: id });
+    store.emit('delete', id, { name: id });
   }
-  return names;
-}
-
-function isCandidate(store: ImageStore, image: StoredImage, config: ParsedConfig, options: PruneOptions): boolean {
-  const isTagged = keysOf(store.refs.tags, image.id).length > 0;
-  if (options.danglingOnly && isTagged) return false;
-  if (store.childrenOf(image.id).length > 0 || store.usersOf(image.id).length > 0) return false;
-  if (store.isHeld(image.id)) return false;
-  return options.accepts({ createdAtMs: config.createdAtMs, labels: config.config.Labels ?? {} });
-}
-
-/** An image that cannot go stays. */
-async function attempt(store: ImageStore, name: string) {
-  try {
-    return await removeWithSizes(store, name, { force: false, prune: true });
-  } catch (e) {
-    if (isSwarmtsError(e, 'conflict', 'image-not-found')) return { items: [], freedBytes: 0 };
-    throw e;
-  }
+  return items;
 }

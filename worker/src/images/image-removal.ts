@@ -4,7 +4,7 @@
  */
 import { SwarmtsError } from '@swarmts/lib';
 import { digestKey, familiarString, parseReference, tagKey } from '@swarmts/proto';
-import { type ImageRefs, keysOf, type StoredImage, withoutImage, withoutKeys } from './image-index.js';
+import { type StoredImage, withoutImages, withoutKeys } from './image-index.js';
 import { shortId } from './image-puller.js';
 import type { ImageStore } from './image-store.js';
 
@@ -29,15 +29,6 @@ interface RemoveOptions {
 
 /** Only inside of the store's `change`. `text` is a name, an id or the beginning of one. */
 export async function removeImage(store: ImageStore, text: string, options: RemoveOptions): Promise<RemovedItem[]> {
-  const { items } = await removeWithSizes(store, text, options);
-  return items;
-}
-
-export async function removeWithSizes(
-  store: ImageStore,
-  text: string,
-  options: RemoveOptions,
-): Promise<{ readonly items: RemovedItem[]; readonly freedBytes: number }> {
   // A name that none can be is refused as such.
   if (store.resolve(text) === undefined && !/^(sha256:)?[0-9a-f]+$/.test(text)) parseReference(text);
   const image = store.image(text);
@@ -45,42 +36,34 @@ export async function removeWithSizes(
   const byName = store.named(text) !== undefined;
   if (byName) {
     await removal.untagName(text, image, options.force);
-    if (referencesOf(store.refs, image.id).length > 0) return removal.result();
-  } else if (isSingleReference(referencesOf(store.refs, image.id))) {
+    if (store.referencesOf(image.id).length > 0) return removal.items;
+  } else if (isSingleReference(store.referencesOf(image.id))) {
     const conflict = conflictOf(store, image, { soft: !options.force, references: false });
     if (conflict) throw unableToDelete(image.id, conflict);
-    await removal.untag(image, referencesOf(store.refs, image.id));
+    await removal.untag(image, store.referencesOf(image.id));
   }
   await removal.delete(image, options.force, byName);
-  return removal.finish();
+  await removal.finish();
+  return removal.items;
 }
 
 class Removal {
   readonly #store: ImageStore;
   readonly #prune: boolean;
-  readonly #items: RemovedItem[] = [];
-  #freedBytes = 0;
+  readonly items: RemovedItem[] = [];
 
   constructor(store: ImageStore, prune: boolean) {
     this.#store = store;
     this.#prune = prune;
   }
 
-  result() {
-    return { items: this.#items, freedBytes: this.#freedBytes };
-  }
-
-  async finish() {
-    for (const layer of await this.#store.sweep()) {
-      this.#items.push({ deleted: layer.chainId });
-      this.#freedBytes += layer.sizeBytes;
-    }
-    return this.result();
+  async finish(): Promise<void> {
+    for (const layer of await this.#store.sweep()) this.items.push({ deleted: layer.chainId });
   }
 
   /** Takes the name away, and with the last tag of its repository the repository's digests. */
   async untagName(text: string, image: StoredImage, force: boolean): Promise<void> {
-    const before = referencesOf(this.#store.refs, image.id);
+    const before = this.#store.referencesOf(image.id);
     const user = this.#store.usersOf(image.id)[0];
     if (user && !force && isSingleReference(before)) {
       const who = `container ${shortId(user.containerId)} is using its referenced image ${shortId(image.id)}`;
@@ -101,7 +84,7 @@ class Removal {
     await this.#store.replace(withoutKeys(this.#store.refs, new Set(keys)));
     for (const key of keys) {
       const name = familiarString(parseReference(key));
-      this.#items.push({ untagged: name });
+      this.items.push({ untagged: name });
       this.#store.emit('untag', image.id, { name });
     }
   }
@@ -111,15 +94,15 @@ class Removal {
     const store = this.#store;
     const conflict = conflictOf(store, image, { soft: !force, references: !force });
     if (conflict) {
-      if (quiet && (conflict.used || referencesOf(store.refs, image.id).length > 0)) return;
+      if (quiet && (conflict.used || store.referencesOf(image.id).length > 0)) return;
       if (quiet && conflict.hard) return;
       throw unableToDelete(image.id, conflict);
     }
-    await this.untag(image, referencesOf(store.refs, image.id));
-    await store.replace(withoutImage(store.refs, image.id));
+    await this.untag(image, store.referencesOf(image.id));
+    await store.replace(withoutImages(store.refs, new Set([image.id])));
     store.forget(image.id);
     store.emit('delete', image.id, { name: image.id });
-    this.#items.push({ deleted: image.id });
+    this.items.push({ deleted: image.id });
     const parent = image.parent === undefined ? undefined : store.refs.images[image.parent];
     if (this.#prune && parent && !store.isHeld(parent.id)) await this.delete(parent, false, true);
   }
@@ -139,7 +122,7 @@ function conflictOf(
   if (store.childrenOf(image.id).length > 0) {
     return { hard: true, used: false, why: 'image has dependent child images' };
   }
-  if (check.references && referencesOf(store.refs, image.id).length > 0) {
+  if (check.references && store.referencesOf(image.id).length > 0) {
     return { hard: false, used: false, why: 'image is referenced in multiple repositories' };
   }
   if (check.soft && users[0]) {
@@ -155,10 +138,6 @@ function isSingleReference(keys: readonly string[]): boolean {
   const tags = keys.filter((k) => !k.includes('@'));
   const repositories = new Set(keys.map(repositoryOfKey));
   return tags.length <= 1 && repositories.size === 1;
-}
-
-function referencesOf(refs: ImageRefs, id: string): string[] {
-  return [...keysOf(refs.tags, id), ...keysOf(refs.digests, id)];
 }
 
 function repositoryOfKey(key: string): string {

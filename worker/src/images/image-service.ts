@@ -27,7 +27,7 @@ import type {
 import { tagAll } from './image-creation.js';
 import { type HistoryLine, historyOf } from './image-history.js';
 import { importArchive } from './image-import.js';
-import { keysOf, withDigest, withImage, withTag } from './image-index.js';
+import { withDigest, withImage, withTag } from './image-index.js';
 import { type Pruned, type PruneOptions, pruneImages } from './image-prune.js';
 import { finalStatus, pullImage } from './image-puller.js';
 import { pushImages } from './image-pusher.js';
@@ -200,9 +200,7 @@ export class ImageService implements ImageEngine {
     const images = Object.values(this.store.refs.images);
     const users = new Map<string, number>();
     // Images that a build has made on the way belong to the one that came out of it.
-    const whole = images.filter(
-      (i) => this.store.childrenOf(i.id).length === 0 || keysOf(this.store.refs.tags, i.id).length > 0,
-    );
+    const whole = images.filter((i) => this.store.childrenOf(i.id).length === 0 || this.store.tagsOf(i.id).length > 0);
     for (const layer of whole.flatMap((i) => i.chain)) users.set(layer, (users.get(layer) ?? 0) + 1);
     const sum = (list: readonly string[]) => list.reduce((bytes, l) => bytes + layers.sizeBytes(l), 0);
     const shared = images.map((i) => [i.id, sum(i.chain.filter((l) => (users.get(l) ?? 0) > 1))] as const);

@@ -10,7 +10,7 @@ import type { HelperApi } from '../helper/helper-api.js';
 import type { LayerStore } from '../snapshots/layer-store.js';
 import { BlobStore } from './blob-store.js';
 import type { ImageInfo } from './image-api.js';
-import { ImageIndexFile, type ImageRefs, idsMatching, keysOf, type StoredImage } from './image-index.js';
+import { ImageIndexFile, type ImageRefs, ImageRelations, idsMatching, type StoredImage } from './image-index.js';
 import { type ParsedConfig, type Platform, parseImageConfig } from './manifest.js';
 import type { RegistrySettings } from './registry-endpoints.js';
 
@@ -52,6 +52,7 @@ export class ImageStore {
   readonly options: ImageServiceOptions;
   readonly blobs: BlobStore;
   readonly #index: ImageIndexFile;
+  #related: ImageRelations | undefined;
   readonly #configs = new Map<string, ParsedConfig>();
   /** A name in a running operation, with how many of them hold it. */
   readonly #holds = new Map<string, number>();
@@ -105,8 +106,25 @@ export class ImageStore {
   }
 
   /** Images that were made from this one, by a build or a commit. */
-  childrenOf(id: string): StoredImage[] {
-    return Object.values(this.refs.images).filter((i) => i.parent === id);
+  childrenOf(id: string): readonly StoredImage[] {
+    return this.#relations().childrenOf(id);
+  }
+
+  /** Keys of the index. */
+  tagsOf(id: string): readonly string[] {
+    return this.#relations().tagsOf(id);
+  }
+
+  /** Keys of tags, then of digests. */
+  referencesOf(id: string): readonly string[] {
+    const relations = this.#relations();
+    return [...relations.tagsOf(id), ...relations.digestsOf(id)];
+  }
+
+  #relations(): ImageRelations {
+    // Every change makes another index.
+    if (this.#related?.refs !== this.refs) this.#related = new ImageRelations(this.refs);
+    return this.#related;
   }
 
   usersOf(imageId: string): ImageUser[] {
@@ -122,8 +140,8 @@ export class ImageStore {
     const familiar = (key: string) => familiarString(parseReference(key));
     return {
       id: image.id,
-      repoTags: keysOf(this.refs.tags, image.id).map(familiar).sort(),
-      repoDigests: keysOf(this.refs.digests, image.id).map(familiar).sort(),
+      repoTags: this.tagsOf(image.id).map(familiar).sort(),
+      repoDigests: this.#relations().digestsOf(image.id).map(familiar).sort(),
       createdAtMs: config.createdAtMs,
       created: config.created,
       sizeBytes: this.sizeOf(image),
