@@ -75,7 +75,12 @@ const RESUME_RETRY_MS = 1_000;
 const notTakenIn: readonly ErrorCode[] = ['conflict', 'permission-denied', 'not-found'];
 /** The managers did not answer: whether they have done what was asked of them is not known. */
 const unanswered: readonly ErrorCode[] = [
-  ...(['unavailable', 'no-leader', 'not-leader', 'timeout', 'aborted', 'resource-exhausted'] as const),
+  'unavailable',
+  'resource-exhausted',
+  'no-leader',
+  'not-leader',
+  'timeout',
+  'aborted',
 ];
 
 export class SwarmNode {

@@ -5,6 +5,8 @@ import type { DiskLog } from '../storage/disk-log.js';
 
 /** Ticks between two tries: space does not come back faster than somebody makes it. */
 const RETRY_TICKS = 5;
+/** A snapshot fills what room there is with every try: the ticks between two are doubled up to so many. */
+const MAX_RETRY_TICKS = 320;
 
 export interface DiskRoomParts {
   /** A batch starts to wait. */
@@ -20,7 +22,7 @@ export class DiskRoom {
   readonly #log: DiskLog;
   readonly #parts: DiskRoomParts;
   #ticks = 0;
-  #waiting: (() => void) | undefined;
+  #waiting: { ticksLeft: number; readonly wake: () => void } | undefined;
   #wasShort = false;
   /** For how long the batch under way has found no room; undefined where it has not been refused. */
   #waitedTicks: number | undefined;
@@ -58,9 +60,13 @@ export class DiskRoom {
     );
   }
 
-  /** Repeats a write until there is room for it. Throws `stopped` if the member ends before. */
-  async untilWritten(write: () => Promise<void>): Promise<void> {
-    for (;;) {
+  /** Repeats a write until there is room for it, one with a snapshot ever more seldom. Throws `stopped` if the member ends before. */
+  async untilWritten(write: () => Promise<void>, hasSnapshot = false): Promise<void> {
+    for (
+      let ticksLeft = RETRY_TICKS;
+      ;
+      ticksLeft = hasSnapshot ? Math.min(2 * ticksLeft, MAX_RETRY_TICKS) : RETRY_TICKS
+    ) {
       try {
         await write();
         this.#waitedTicks = undefined;
@@ -70,8 +76,8 @@ export class DiskRoom {
       }
       if (this.#hasEnded) throw new RaftError('stopped', 'the member was stopped while its disk was full');
       this.#waitedTicks ??= 0;
-      await new Promise<void>((resolve) => {
-        this.#waiting = resolve;
+      await new Promise<void>((wake) => {
+        this.#waiting = { ticksLeft, wake };
         this.#parts.onWaiting();
       });
       this.#waiting = undefined;
@@ -89,13 +95,14 @@ export class DiskRoom {
     }
     if (!isShort) return;
     this.#ticks += 1;
-    if (this.#ticks % RETRY_TICKS !== 0) return;
-    this.#log.askForRoom();
-    this.#waiting?.();
+    if (this.#ticks % RETRY_TICKS === 0) this.#log.askForRoom();
+    if (this.#waiting === undefined) return;
+    this.#waiting.ticksLeft -= 1;
+    if (this.#waiting.ticksLeft <= 0) this.#waiting.wake();
   }
 
   end(): void {
     this.#hasEnded = true;
-    this.#waiting?.();
+    this.#waiting?.wake();
   }
 }

@@ -358,6 +358,25 @@ describe('a member', () => {
     assert.deepEqual(list.values, ['waits', 'after']);
   });
 
+  it('tries a snapshot that does not fit on its disk ever more seldom, and takes it when there is room', async () => {
+    await cluster.open(1, { bootstrapPeers: [1], snapshotEntries: 10, trailingEntries: 0 });
+    const { node: leader } = await cluster.leader();
+    for (let count = 1; count <= 30; count += 1) await leader.propose(Buffer.alloc(10_000, 'x'));
+    await until(async () => leader.metrics().snapshotsTaken > 0);
+    const disk = new FaultyDisk(new MemoryDisk());
+    const { list } = await cluster.open(2, { disk, segmentBytes: 2000 });
+    disk.quotaBytes = disk.usedBytes + 100_000;
+    await leader.proposeConfChange({ type: 'add-learner', id: 2, context: NO_DATA });
+    // Each try makes a file, and removes it.
+    const { other } = disk.counts;
+    const startMs = performance.now();
+    await until(async () => performance.now() - startMs > 1_500);
+    const tries = (disk.counts.other - other) / 2;
+    assert.ok(tries >= 2 && tries <= 6, `${tries} tries in 150 ticks`);
+    disk.quotaBytes = Number.POSITIVE_INFINITY;
+    await until(async () => list.restores === 1);
+  });
+
   it('says that its disk is full, gives reads up meanwhile, and keeps no heap of answers for when there is room', async () => {
     const disk = new FaultyDisk(new MemoryDisk());
     const told: boolean[] = [];

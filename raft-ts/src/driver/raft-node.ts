@@ -391,9 +391,10 @@ export class RaftNode {
     this.#writeTicks = 0;
     const { snapshot, entries } = ready;
     const isSnapshotStored = snapshot !== undefined && this.#snapshotTransfers.isStored(snapshot.metadata);
-    await this.#room.untilWritten(async () => {
-      await this.#log.write({ hardState, snapshot, isSnapshotStored, entries, mustSync: true });
-    });
+    await this.#room.untilWritten(
+      async () => await this.#log.write({ hardState, snapshot, isSnapshotStored, entries, mustSync: true }),
+      snapshot !== undefined && !isSnapshotStored,
+    );
     this.#writeTicks = undefined;
   }
 

@@ -4,8 +4,9 @@ import type { DiskLog } from '../storage/disk-log.js';
 import type { CommittedEntry, SnapshotMetadata } from '../types.js';
 import type { StateMachine } from './options.js';
 
-/** Ticks until a snapshot that found no room is tried again. */
+/** Ticks until a snapshot that found no room is tried again, doubled with each failure up to the other number. */
 const NO_SPACE_TICKS = 50;
+const MAX_NO_SPACE_TICKS = 1_600;
 
 export interface SnapshotLimits {
   readonly entries: number;
@@ -27,6 +28,7 @@ export class Snapshots {
   #written: SnapshotMetadata | undefined;
   /** The disk was full: not before so many ticks. */
   #pauseTicks = 0;
+  #nextPauseTicks = NO_SPACE_TICKS;
 
   constructor(parts: {
     log: DiskLog;
@@ -84,6 +86,7 @@ export class Snapshots {
       await this.#log.writeSnapshotFile({ metadata, data: await capture });
       this.#written = metadata;
       this.taken += 1;
+      this.#nextPauseTicks = NO_SPACE_TICKS;
     } catch (error) {
       if (isRaftError(error, 'no-space')) this.#tryAgainLater();
       else this.#onError(error);
@@ -96,7 +99,8 @@ export class Snapshots {
 
   /** The log is as good as before; it only goes on growing. */
   #tryAgainLater(): void {
-    this.#pauseTicks = NO_SPACE_TICKS;
+    this.#pauseTicks = this.#nextPauseTicks;
+    this.#nextPauseTicks = Math.min(2 * this.#nextPauseTicks, MAX_NO_SPACE_TICKS);
     this.#entries = this.#limits.entries;
   }
 
