@@ -19,14 +19,20 @@ export interface Clock {
 /** Uniform in [0, 1). */
 export type Random = () => number;
 
+/** Of the runtime's own timers, 24.8 days: longer times take several. */
 const LONGEST_TIMEOUT_MS = 0x7fffffff;
 
 export const systemClock: Clock = {
   now: () => Date.now(),
   monotonic: () => performance.now(),
   after(delayMs, fn) {
-    const t = setTimeout(fn, Math.min(Math.max(0, delayMs), LONGEST_TIMEOUT_MS));
-    return { cancel: () => clearTimeout(t) };
+    let timer: NodeJS.Timeout;
+    const wait = (leftMs: number) => {
+      const stepMs = Math.min(leftMs, LONGEST_TIMEOUT_MS);
+      timer = setTimeout(() => (leftMs > stepMs ? wait(leftMs - stepMs) : fn()), stepMs);
+    };
+    wait(Math.max(0, delayMs));
+    return { cancel: () => clearTimeout(timer) };
   },
 };
 
