@@ -5,6 +5,8 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { type AddressInfo, connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { jetstreamManager } from '@nats-io/jetstream';
+import { connect as connectNats } from '@nats-io/transport-node';
 import { isSwarmtsError, silentLogger } from '@swarmts/lib';
 import { type Bus, subjectOf } from './bus.js';
 import { parseBusUrl } from './bus-url.js';
@@ -116,6 +118,24 @@ describe('the event bus', function () {
       assert.equal((await bus.lastHeaders('events', 'swarmts.c4.events.>'))?.['Swarmts-Version'], '7');
     } finally {
       await bus.close();
+    }
+  });
+
+  it('of NATS makes a stream again that somebody deleted', async () => {
+    const connection = await connectNats({ servers: `127.0.0.1:${server.port}`, user: 'ann', pass: 'p:1' });
+    const bus = nats();
+    try {
+      const { streams } = await jetstreamManager(connection);
+      await bus.publish(message('swarmts.c5.events.node.update', 8));
+      await streams.delete('SWARMTS_EVENTS');
+      await bus.publish(message('swarmts.c5.events.node.update', 9));
+      assert.equal((await bus.lastHeaders('events', 'swarmts.c5.events.>'))?.['Swarmts-Version'], '9');
+      await streams.delete('SWARMTS_EVENTS');
+      assert.equal(await bus.lastHeaders('events', 'swarmts.c5.events.>'), undefined);
+      assert.deepEqual((await streams.info('SWARMTS_EVENTS')).config.subjects, ['swarmts.*.events.>']);
+    } finally {
+      await bus.close();
+      await connection.close();
     }
   });
 

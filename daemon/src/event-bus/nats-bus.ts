@@ -10,7 +10,7 @@ import {
   jetstreamManager,
   type StreamConfig,
 } from '@nats-io/jetstream';
-import { connect, headers, type NatsConnection } from '@nats-io/transport-node';
+import { connect, errors, headers, type NatsConnection } from '@nats-io/transport-node';
 import { type Logger, messageOf, SwarmtsError } from '@swarmts/lib';
 import type { Bus, BusMessage, BusStream } from './bus.js';
 import { type BusAddress, parseBusUrl } from './bus-url.js';
@@ -81,7 +81,13 @@ export class NatsBus implements Bus {
     const connecting = this.#connecting ?? this.#connect();
     this.#connecting = connecting;
     try {
-      return await work(await connecting);
+      const connected = await connecting;
+      return await work(connected).catch(async (e: unknown) => {
+        if (!isStreamMissing(e)) throw e;
+        // Somebody deleted it.
+        for (const s of this.#streams) await ensureStream(connected.manager, s, this.#log);
+        return await work(connected);
+      });
     } catch (e) {
       const isLost = (await connecting.catch(() => undefined))?.connection.isClosed() ?? true;
       if (isLost && this.#connecting === connecting) this.#connecting = undefined;
@@ -103,7 +109,7 @@ export class NatsBus implements Bus {
     });
     try {
       const manager = await jetstreamManager(connection, { timeout: ACK_TIMEOUT_MS });
-      for (const s of this.#streams) await ensureStream(manager, s);
+      for (const s of this.#streams) await ensureStream(manager, s, this.#log);
       this.#log.info('the event bus is connected', { server: connection.getServer() });
       return { connection, manager, client: jetstream(connection) };
     } catch (e) {
@@ -113,12 +119,19 @@ export class NatsBus implements Bus {
   }
 }
 
-async function ensureStream(manager: JetStreamManager, stream: BusStream): Promise<void> {
+/** A subject without a stream is answered by nobody, which the client takes for a server without JetStream. */
+function isStreamMissing(e: unknown): boolean {
+  if (e instanceof JetStreamApiError) return e.code === NO_STREAM;
+  return e instanceof Error && e.cause instanceof errors.RequestError && e.cause.isNoResponders();
+}
+
+async function ensureStream(manager: JetStreamManager, stream: BusStream, log: Logger): Promise<void> {
   const config = STREAMS[stream];
   try {
     await manager.streams.info(config.name);
   } catch (e) {
     if (!(e instanceof JetStreamApiError) || e.code !== NO_STREAM) throw e;
     await manager.streams.add({ ...config, max_age: WEEK_NS, duplicate_window: DUPLICATE_WINDOW_NS });
+    log.info('a stream of the event bus was made', { stream: config.name });
   }
 }
