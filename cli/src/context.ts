@@ -36,6 +36,6 @@ export interface Context {
   sleep(ms: number, signal?: AbortSignal): Promise<void>;
   /** Aborts at ^C. Before the first call ^C ends the process at once. */
   interrupt(): AbortSignal;
-  /** Signals that would end the process are told instead, until the function that is returned is called. */
-  onEnding(listener: (signal: NodeJS.Signals) => void): () => void;
+  /** These signals are told instead of doing what they do to a process, until the function that is returned is called. */
+  onSignals(signals: readonly NodeJS.Signals[], listener: (signal: NodeJS.Signals) => void): () => void;
 }

@@ -43,8 +43,7 @@ function interrupt(): () => AbortSignal {
   };
 }
 
-function onEnding(listener: (signal: NodeJS.Signals) => void): () => void {
-  const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+function onSignals(signals: readonly NodeJS.Signals[], listener: (signal: NodeJS.Signals) => void): () => void {
   for (const s of signals) process.on(s, listener);
   return () => {
     for (const s of signals) process.off(s, listener);
@@ -73,5 +72,5 @@ process.exitCode = await run(process.argv.slice(2), {
     await delay(ms, undefined, signal ? { signal } : {}).catch(() => undefined);
   },
   interrupt: interrupt(),
-  onEnding,
+  onSignals,
 });

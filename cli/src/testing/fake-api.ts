@@ -6,7 +6,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer, type IncomingMessage } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Readable } from 'node:stream';
+import { type Duplex, Readable } from 'node:stream';
 import { run } from '../run.js';
 
 export interface FakeRequest {
@@ -21,7 +21,7 @@ export interface FakeRequest {
 export interface FakeAnswer {
   readonly status?: number;
   readonly json?: unknown;
-  /** Sent as it is, instead of JSON. */
+  /** Sent as it is, instead of JSON; a connection that is taken over stays open without. */
   readonly raw?: Buffer;
 }
 
@@ -41,6 +41,8 @@ export interface CliOptions {
   readonly terminalColumns?: number;
   /** Called before each sleep; aborts like ^C when it returns true. */
   readonly interruptAtSleep?: (count: number) => boolean;
+  /** Called with what a command does about signals that it takes. */
+  readonly signalled?: (listener: (signal: NodeJS.Signals) => void) => void;
 }
 
 export const START_MS = Date.parse('2026-03-01T12:00:00Z');
@@ -49,6 +51,7 @@ export async function runCli(argv: readonly string[], routes: FakeRoutes = {}, o
   const folder = await mkdtemp(join(tmpdir(), 'swarmts-cli-'));
   const socket = join(folder, 'api.sock');
   const requests: FakeRequest[] = [];
+  const taken = new Set<Duplex>();
   const server = createServer((req, res) => {
     void readRequest(req).then((r) => {
       requests.push(r);
@@ -57,11 +60,22 @@ export async function runCli(argv: readonly string[], routes: FakeRoutes = {}, o
       res.end(answer.raw ?? (answer.json === undefined ? '' : JSON.stringify(answer.json)));
     });
   });
+  server.on('upgrade', (req, connection) => {
+    // What is sent with it is of no interest so far.
+    const r = { ...headOf(req), body: '' };
+    requests.push(r);
+    const { raw } = routes[`${r.method} ${r.path}`]?.(r) ?? {};
+    connection.write('HTTP/1.1 101 UPGRADED\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n');
+    connection.resume().on('error', () => undefined);
+    taken.add(connection);
+    if (raw) connection.end(raw);
+  });
   await new Promise<void>((resolve) => server.listen(socket, resolve));
   try {
     return { ...(await capture(argv, socket, o)), requests };
   } finally {
     server.closeAllConnections();
+    for (const connection of taken) connection.destroy();
     await new Promise((resolve) => server.close(resolve));
     await rm(folder, { recursive: true });
   }
@@ -103,7 +117,10 @@ async function capture(argv: readonly string[], socket: string, o: CliOptions): 
       if (o.interruptAtSleep?.(++sleeps)) stop.abort();
     },
     interrupt: () => stop.signal,
-    onEnding: () => () => undefined,
+    onSignals: (_signals, listener) => {
+      o.signalled?.(listener);
+      return () => undefined;
+    },
   });
   return { code, out, err };
 }
@@ -111,13 +128,16 @@ async function capture(argv: readonly string[], socket: string, o: CliOptions): 
 async function readRequest(req: IncomingMessage): Promise<FakeRequest> {
   const chunks: Buffer[] = [];
   for await (const chunk of req) chunks.push(Buffer.from(chunk));
-  const url = new URL(req.url ?? '/', 'http://swarmts');
   const text = Buffer.concat(chunks).toString();
+  return { ...headOf(req), body: req.headers['content-type'] === 'application/json' ? JSON.parse(text) : text };
+}
+
+function headOf(req: IncomingMessage): Omit<FakeRequest, 'body'> {
+  const url = new URL(req.url ?? '/', 'http://swarmts');
   return {
     method: req.method ?? '',
     path: url.pathname.replace(/^\/v1\.\d+/, ''),
     query: Object.fromEntries(url.searchParams),
     headers: req.headers,
-    body: req.headers['content-type'] === 'application/json' ? JSON.parse(text) : text,
   };
 }

@@ -1,7 +1,7 @@
 /** `swarmts attach`. */
 import { bool, text } from '../../args/flag.js';
 import { defineCommand, exactly } from '../../command.js';
-import { attachTo, passInterrupt, waitFor } from '../../container/attach.js';
+import { attachTo, forwardingSignals, isDetached, waitFor } from '../../container/attach.js';
 import { CommandError } from '../../exit.js';
 
 interface Inspected {
@@ -27,12 +27,12 @@ export const command = defineCommand({
     const exit = await waitFor(ctx, c.Id, '');
     const stdin = !f['no-stdin'] && c.Config.OpenStdin;
     const detachKeys = f['detach-keys'];
-    const join = await attachTo(ctx, { id: c.Id, stdin, stdout: true, stderr: true, tty: c.Config.Tty, detachKeys });
-    passInterrupt(ctx, c.Id, c.Config.Tty, f['sig-proxy']);
-    await join();
-    const now = await ctx.api.get<Inspected>(`/containers/${c.Id}/json`).catch(() => undefined);
-    if (now?.State.Running) return;
-    const code = await exit();
+    const tty = c.Config.Tty;
+    await forwardingSignals(ctx, c.Id, f['sig-proxy'] && !tty, async (signal) => {
+      const join = await attachTo(ctx, { id: c.Id, stdin, stdout: true, stderr: true, tty, detachKeys, signal });
+      await join();
+    });
+    const code = (await isDetached(ctx, c.Id)) ? 0 : await exit();
     if (code !== 0) throw new CommandError('', code);
   },
 });

@@ -145,6 +145,36 @@ describe('the container commands', () => {
     assert.match(refused.out, /WARNING! This will remove all stopped containers[\s\S]*\[y\/N\] $/);
   });
 
+  describe('of one that runs', () => {
+    const running = (tty: boolean, isRunning: boolean): FakeRoutes => ({
+      'GET /containers/c/json': () => ({
+        json: { Id: 'c', State: { Running: isRunning }, Config: { Tty: tty, OpenStdin: true } },
+      }),
+      'POST /containers/c/wait': () => ({ json: { StatusCode: 7 } }),
+      'POST /containers/c/attach': () => ({ raw: Buffer.alloc(0) }),
+      'POST /containers/c/start': () => ({ status: 204 }),
+      'POST /containers/c/kill': () => ({ status: 204 }),
+    });
+
+    it('end with its exit code, or well where it was left with the detach keys', async () => {
+      assert.equal((await runCli(['start', '-ai', 'c'], running(true, false))).code, 7);
+      assert.equal((await runCli(['start', '-ai', 'c'], running(true, true))).code, 0);
+    });
+
+    it('pass every signal on, and end themselves where somebody insists', async () => {
+      const routes = { ...running(false, true), 'POST /containers/c/attach': () => ({}) };
+      const { code, err, requests } = await runCli(['start', '-a', 'c'], routes, {
+        signalled: (tell) => {
+          for (const s of ['SIGUSR1', 'SIGTERM', 'SIGINT', 'SIGHUP'] as const) setImmediate(tell, s);
+          setTimeout(tell, 50, 'SIGINT');
+        },
+      });
+      assert.deepEqual([code, err], [1, 'got 3 SIGTERM/SIGINTs, forcefully exiting\n']);
+      const told = requests.filter((r) => r.path === '/containers/c/kill').map((r) => r.query.signal);
+      assert.deepEqual(told.slice(0, 4).toSorted(), ['HUP', 'INT', 'TERM', 'USR1']);
+    });
+  });
+
   it('refuse what makes no sense before they ask', async () => {
     for (const [argv, message, code] of [
       [['run', '--rm', '--restart', 'always', 'i'], /cannot specify both --restart and --rm/, 125],

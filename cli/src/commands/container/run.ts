@@ -1,7 +1,7 @@
 /** `swarmts run`. */
 import { bool, text } from '../../args/flag.js';
 import { atLeast, defineCommand } from '../../command.js';
-import { attachTo, passInterrupt, waitFor } from '../../container/attach.js';
+import { attachTo, forwardingSignals, isDetached, waitFor } from '../../container/attach.js';
 import { createFromFlags } from '../../container/create.js';
 import { createFlags } from '../../container/run-flags.js';
 import { CommandError, errorText } from '../../exit.js';
@@ -33,27 +33,17 @@ export const command = defineCommand({
       return;
     }
     const exit = await waitFor(ctx, id, f.rm ? 'removed' : 'next-exit');
-    const join = await attachTo(ctx, {
-      id,
-      stdin: f.interactive,
-      stdout: true,
-      stderr: true,
-      tty: f.tty,
-      detachKeys: f['detach-keys'],
+    const { interactive: stdin, tty, 'detach-keys': detachKeys } = f;
+    await forwardingSignals(ctx, id, f['sig-proxy'], async (signal) => {
+      const join = await attachTo(ctx, { id, stdin, stdout: true, stderr: true, tty, detachKeys, signal });
+      const streams = join();
+      try {
+        await start();
+      } finally {
+        await streams;
+      }
     });
-    passInterrupt(ctx, id, f.tty, f['sig-proxy']);
-    const streams = join();
-    try {
-      await start();
-    } catch (e) {
-      await streams;
-      throw e;
-    }
-    await streams;
-    const now = await ctx.api.get<{ State: { Running: boolean } }>(`/containers/${id}/json`).catch(() => undefined);
-    // Left with the detach keys.
-    if (now?.State.Running) return;
-    const code = await exit();
+    const code = (await isDetached(ctx, id)) ? 0 : await exit();
     if (code !== 0) throw new CommandError('', code);
   },
 });

@@ -1,7 +1,7 @@
 /** `swarmts start`. */
 import { bool, text } from '../../args/flag.js';
 import { atLeast, defineCommand } from '../../command.js';
-import { attachTo, passInterrupt, waitFor } from '../../container/attach.js';
+import { attachTo, forwardingSignals, isDetached, waitFor } from '../../container/attach.js';
 import { CommandError, forEachTarget } from '../../exit.js';
 
 export const command = defineCommand({
@@ -25,20 +25,17 @@ export const command = defineCommand({
     if (refs.length > 1) throw new CommandError('you cannot start and attach multiple containers at once');
     const path = `/containers/${encodeURIComponent(refs[0] ?? '')}`;
     const c = await ctx.api.get<{ Id: string; Config: { Tty: boolean; OpenStdin: boolean } }>(`${path}/json`);
+    const { Tty: tty, OpenStdin: isOpen } = c.Config;
     const exit = await waitFor(ctx, c.Id, 'next-exit');
-    const join = await attachTo(ctx, {
-      id: c.Id,
-      stdin: f.interactive && c.Config.OpenStdin,
-      stdout: true,
-      stderr: true,
-      tty: c.Config.Tty,
-      detachKeys: f['detach-keys'],
+    const stdin = f.interactive && isOpen;
+    const detachKeys = f['detach-keys'];
+    await forwardingSignals(ctx, c.Id, f['sig-proxy'] && !tty, async (signal) => {
+      const join = await attachTo(ctx, { id: c.Id, stdin, stdout: true, stderr: true, tty, detachKeys, signal });
+      const streams = join();
+      await ctx.api.post(`${path}/start`);
+      await streams;
     });
-    passInterrupt(ctx, c.Id, c.Config.Tty, f['sig-proxy']);
-    const streams = join();
-    await ctx.api.post(`${path}/start`);
-    await streams;
-    const code = await exit();
+    const code = (await isDetached(ctx, c.Id)) ? 0 : await exit();
     if (code !== 0) throw new CommandError('', code);
   },
 });

@@ -57,7 +57,7 @@ interface Ending {
 function listenForEnd(ctx: Context): Ending {
   let close = () => {};
   const signalled = new Promise<NodeJS.Signals>((resolve) => {
-    close = ctx.onEnding(resolve);
+    close = ctx.onSignals(['SIGINT', 'SIGTERM', 'SIGHUP'], resolve);
   });
   return { signalled, close: () => close() };
 }
