@@ -1,7 +1,7 @@
 /** Joins the caller's terminal or pipes with the streams of a process in a container. */
 import type { Duplex } from 'node:stream';
 import type { Context } from '../context.js';
-import { readFrames } from '../http/frames.js';
+import { readFrames, writeBytes } from '../http/frames.js';
 
 export interface StreamOptions {
   readonly stdin: boolean;
@@ -42,12 +42,8 @@ export async function joinStreams(ctx: Context, connection: Duplex, o: StreamOpt
 
 async function showFrames(ctx: Context, connection: Duplex): Promise<void> {
   for await (const { stream, data } of readFrames(connection)) {
-    await (stream === 'stdout' ? ctx.out : ctx.err).pipe(one(data));
+    await writeBytes(stream === 'stdout' ? ctx.out : ctx.err, data);
   }
-}
-
-async function* one(data: Uint8Array): AsyncGenerator<Uint8Array> {
-  yield data;
 }
 
 function followSize(ctx: Context, path: string | undefined): () => void {

@@ -2,6 +2,7 @@
  * Docker's multiplexed log stream: frames of an 8 byte header (stream, three zeros, big-endian length) and that many bytes.
  * Bytes may arrive cut anywhere.
  */
+import type { Output } from '../context.js';
 import { CommandError } from '../exit.js';
 
 export interface Frame {
@@ -29,4 +30,13 @@ export async function* readFrames(source: AsyncIterable<Buffer>): AsyncGenerator
     }
   }
   if (pending.length > 0) throw new CommandError('the daemon cut the log stream inside a frame');
+}
+
+/** Writes bytes as they are, in whatever encoding, as fast as the reader takes them. */
+export async function writeBytes(out: Output, data: Uint8Array): Promise<void> {
+  await out.pipe(one(data));
+}
+
+async function* one(data: Uint8Array): AsyncGenerator<Uint8Array> {
+  yield data;
 }

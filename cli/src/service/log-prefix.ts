@@ -30,14 +30,15 @@ export class LogPrefix {
     this.#o = o;
   }
 
-  async format(line: string): Promise<string> {
+  /** What the task wrote stays as it is, in whatever encoding. */
+  async format(line: Buffer): Promise<Buffer> {
     const parsed = parseLine(line, this.#o.timestamps);
     if (!parsed) return line;
     const { details, time, text } = parsed;
     const rest = Object.entries(details).filter(([k]) => !k.startsWith(DETAIL));
     const shown = this.#o.details && rest.length > 0 ? `${rest.map(([k, v]) => `${k}=${v}`).join(',')} ` : '';
     const head = await this.#head(details);
-    return `${time === '' ? '' : `${time} `}${head}${shown}${text}`;
+    return Buffer.concat([Buffer.from(`${time === '' ? '' : `${time} `}${head}${shown}`), text]);
   }
 
   async #head(details: Readonly<Record<string, string>>): Promise<string> {
@@ -82,13 +83,14 @@ async function orElse<T, U>(wanted: Promise<T>, otherwise: U): Promise<T | U> {
 interface LogLine {
   readonly details: Readonly<Record<string, string>>;
   readonly time: string;
-  readonly text: string;
+  readonly text: Buffer;
 }
 
 /** `[TIME ]key=value,key=value TEXT`; undefined when the line has no details of a swarm task. */
-export function parseLine(line: string, timestamps: boolean): LogLine | undefined {
-  const m = (timestamps ? /^(\S+) (\S+) ?([\s\S]*)$/ : /^()(\S+) ?([\s\S]*)$/).exec(line);
-  const words = m?.[2] ?? '';
+function parseLine(line: Buffer, timestamps: boolean): LogLine | undefined {
+  // A character for each byte, so that the length of the head counts bytes.
+  const m = (timestamps ? /^([^ ]+) ([^ ]+) ?/ : /^()([^ ]+) ?/).exec(line.toString('latin1'));
+  const words = Buffer.from(m?.[2] ?? '', 'latin1').toString();
   if (!m || !words.includes(DETAIL)) return undefined;
   const details = Object.fromEntries(
     words.split(',').map((w) => {
@@ -96,7 +98,7 @@ export function parseLine(line: string, timestamps: boolean): LogLine | undefine
       return [decode(w.slice(0, eq)), decode(w.slice(eq + 1))];
     }),
   );
-  return { details, time: m[1] ?? '', text: m[3] ?? '' };
+  return { details, time: m[1] ?? '', text: line.subarray(m[0].length) };
 }
 
 function decode(s: string): string {

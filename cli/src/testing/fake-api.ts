@@ -31,6 +31,8 @@ export type FakeRoutes = Readonly<Record<string, (r: FakeRequest) => FakeAnswer>
 export interface CliRun {
   readonly code: number;
   readonly out: string;
+  /** The same as it was written, in whatever encoding. */
+  readonly outBytes: Buffer;
   readonly err: string;
   readonly requests: readonly FakeRequest[];
 }
@@ -82,7 +84,7 @@ export async function runCli(argv: readonly string[], routes: FakeRoutes = {}, o
 }
 
 async function capture(argv: readonly string[], socket: string, o: CliOptions): Promise<Omit<CliRun, 'requests'>> {
-  let out = '';
+  const out: Buffer[] = [];
   let err = '';
   let nowMs = START_MS;
   let sleeps = 0;
@@ -91,11 +93,9 @@ async function capture(argv: readonly string[], socket: string, o: CliOptions): 
   const code = await run(argv, {
     version: '1.2.3',
     out: {
-      write: (t) => {
-        out += t;
-      },
+      write: (t) => void out.push(Buffer.from(t)),
       pipe: async (source) => {
-        for await (const chunk of source) out += Buffer.from(chunk).toString();
+        for await (const chunk of source) out.push(Buffer.from(chunk));
       },
       ...shape,
     },
@@ -122,7 +122,8 @@ async function capture(argv: readonly string[], socket: string, o: CliOptions): 
       return () => undefined;
     },
   });
-  return { code, out, err };
+  const outBytes = Buffer.concat(out);
+  return { code, out: outBytes.toString(), outBytes, err };
 }
 
 async function readRequest(req: IncomingMessage): Promise<FakeRequest> {

@@ -1,7 +1,7 @@
 /** `swarmts logs` of one container of this node. */
 import { text } from '../../args/flag.js';
 import { defineCommand, exactly } from '../../command.js';
-import { readFrames } from '../../http/frames.js';
+import { readFrames, writeBytes } from '../../http/frames.js';
 import { logFlags, logQuery, timestamp } from '../../http/log-query.js';
 
 export const command = defineCommand({
@@ -20,11 +20,11 @@ export const command = defineCommand({
     const stream = await ctx.api.open('GET', `${path}/logs`, { query: { ...logQuery(f, ctx.now()), until }, signal });
     try {
       if (container.Config?.Tty) {
-        for await (const chunk of stream) ctx.out.write(chunk.toString());
+        await ctx.out.pipe(stream);
         return;
       }
       for await (const { stream: to, data } of readFrames(stream)) {
-        (to === 'stdout' ? ctx.out : ctx.err).write(data.toString());
+        await writeBytes(to === 'stdout' ? ctx.out : ctx.err, data);
       }
     } catch (e) {
       if (!signal.aborted) throw e;

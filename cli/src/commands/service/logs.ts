@@ -4,7 +4,7 @@ import { defineCommand, exactly } from '../../command.js';
 import type { Context } from '../../context.js';
 import type { Node, Service, Task } from '../../engine-types.js';
 import { ApiError } from '../../http/client.js';
-import { type Frame, readFrames } from '../../http/frames.js';
+import { type Frame, readFrames, writeBytes } from '../../http/frames.js';
 import { logFlags, logQuery } from '../../http/log-query.js';
 import { LogPrefix } from '../../service/log-prefix.js';
 
@@ -58,7 +58,7 @@ export const command = defineCommand({
     });
     try {
       if (to.tty) {
-        for await (const chunk of stream) ctx.out.write(chunk.toString());
+        await ctx.out.pipe(stream);
         return;
       }
       for await (const frame of readFrames(stream)) await print(ctx, frame, f.raw ? undefined : prefix);
@@ -69,10 +69,11 @@ export const command = defineCommand({
 });
 
 async function print(ctx: Context, frame: Frame, prefix: LogPrefix | undefined): Promise<void> {
-  const text = frame.data.toString();
-  if (frame.stream === 'error') ctx.err.write(text.endsWith('\n') ? text : `${text}\n`);
-  else {
-    const line = prefix ? await prefix.format(text) : text;
-    (frame.stream === 'stderr' ? ctx.err : ctx.out).write(line);
+  if (frame.stream === 'error') {
+    const text = frame.data.toString();
+    ctx.err.write(text.endsWith('\n') ? text : `${text}\n`);
+    return;
   }
+  const line = prefix ? await prefix.format(frame.data) : frame.data;
+  await writeBytes(frame.stream === 'stderr' ? ctx.err : ctx.out, line);
 }

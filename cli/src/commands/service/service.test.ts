@@ -275,11 +275,11 @@ describe('service update and scale', () => {
 });
 
 describe('service logs', () => {
-  const frame = (stream: number, text: string) => {
+  const frame = (stream: number, text: string, encoding: BufferEncoding = 'utf8') => {
     const head = Buffer.alloc(8);
     head[0] = stream;
-    head.writeUInt32BE(Buffer.byteLength(text), 4);
-    return Buffer.concat([head, Buffer.from(text)]);
+    head.writeUInt32BE(Buffer.byteLength(text, encoding), 4);
+    return Buffer.concat([head, Buffer.from(text, encoding)]);
   };
   const details = `com.docker.swarm.node.id=node1,com.docker.swarm.service.id=${ID},com.docker.swarm.task.id=${task(1, '').ID}`;
 
@@ -296,6 +296,18 @@ describe('service logs', () => {
     assert.equal(code, 0, err);
     assert.equal(out, 'web.1.task1task1ta@w1    | hello\nnote\n');
     assert.equal(err, 'web.1.task1task1ta@w1    | oops\n');
+  });
+
+  it('writes bytes that are no text as they are', async () => {
+    const routes: FakeRoutes = {
+      ...answers,
+      [`GET /tasks/${task(1, '').ID}`]: () => ({ json: task(1, 'running') }),
+      [`GET /services/${ID}/logs`]: () => ({ raw: frame(1, `${details} \u00ff\u00a0\u00e9 x\n`, 'latin1') }),
+    };
+    for (const flags of [[], ['--raw']]) {
+      const { outBytes } = await runCli(['service', 'logs', ...flags, 'web'], routes);
+      assert.ok(outBytes.toString('latin1').endsWith(' \u00ff\u00a0\u00e9 x\n'), outBytes.toString('hex'));
+    }
   });
 
   it('says so when the stream ends inside a frame', async () => {
