@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, linkSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { BUILD_MAIN, type BuildChildRequest, type CopySource } from './build-request.js';
@@ -67,5 +67,24 @@ describe('copying files into a root file system', () => {
     const { mode, uid } = statSync(join(root, 'tmp'));
     assert.deepEqual([mode & 0o7777, uid], [0o1777, 0]);
     assert.equal(statSync(join(root, 'tmp/file')).uid, 7);
+  });
+
+  it('copies files with several names, also those that it has copied before', () => {
+    writeFileSync(join(context, 'a'), 'linked');
+    linkSync(join(context, 'a'), join(context, 'ab'));
+    copy('/x/', source('a'), source('a'), source('ab'));
+    const [a, ab] = ['a', 'ab'].map((n) => statSync(join(root, 'x', n)));
+    assert.deepEqual([a?.nlink, a?.ino], [2, ab?.ino]);
+    assert.equal(readFileSync(join(root, 'x/ab'), 'utf8'), 'linked');
+  });
+
+  it('links no file to another that has come in its place', () => {
+    for (const d of ['other', 'third']) mkdirSync(join(context, d));
+    writeFileSync(join(context, 'a'), 'linked');
+    linkSync(join(context, 'a'), join(context, 'third/c'));
+    writeFileSync(join(context, 'other/a'), 'other');
+    copy('/x/', source('a'), source('other/a'), source('third/c'));
+    assert.equal(readFileSync(join(root, 'x/a'), 'utf8'), 'other');
+    assert.equal(readFileSync(join(root, 'x/c'), 'utf8'), 'linked');
   });
 });

@@ -39,8 +39,35 @@ interface Target {
   readonly mode: number | undefined;
   /** What is copied belongs to whom it did, and not to `owner`. */
   readonly keepsOwners: boolean;
-  /** Files with several names, by device and inode. */
-  readonly links: Map<string, string>;
+  readonly links: CopiedLinks;
+}
+
+/** Files with several names: where the first of them was copied to, by device and inode. */
+class CopiedLinks {
+  readonly #places = new Map<string, string>();
+  readonly #keys = new Map<string, string>();
+
+  placeOf(key: string): string | undefined {
+    return this.#places.get(key);
+  }
+
+  copied(key: string, place: string): void {
+    this.#places.set(key, place);
+    this.#keys.set(place, key);
+  }
+
+  /** Something else comes in the place of what was copied there. */
+  removed(place: string): void {
+    const key = this.#keys.get(place);
+    if (key !== undefined && this.#places.get(key) === place) this.#places.delete(key);
+    this.#keys.delete(place);
+  }
+
+  /** An archive may have replaced any of them. */
+  clear(): void {
+    this.#places.clear();
+    this.#keys.clear();
+  }
 }
 
 const READ_BYTES = 256 << 10;
@@ -55,7 +82,7 @@ export async function copyFiles(r: CopyRequest): Promise<void> {
     owner: ownerOnHost(r.ids, ownerOf(r.owner, root, textIn)),
     ids: r.ids,
     mode: modeOf(r.mode),
-    links: new Map<string, string>(),
+    links: new CopiedLinks(),
   };
   for (const source of r.sources) await copySource(source, { ...common, keepsOwners: source.keepsOwners }, destination);
 }
@@ -105,6 +132,7 @@ async function extracted(from: string, target: Target, destination: string): Pro
     await applyLayer(bytesOf(directory).toString('utf8'), tar, { isLayer: false, ids: target.ids });
   } finally {
     await tar.close();
+    target.links.clear();
   }
   return true;
 }
@@ -133,7 +161,10 @@ function copyEntry(from: string, to: string, target: Target): void {
   const s = lstatSync(bytesOf(from));
   const there = kindOf(to);
   if (there === 'directory' && !s.isDirectory()) throw failed(`cannot copy to directory: ${shown(to, target)}`);
-  if (there !== 'missing' && there !== 'directory') rmSync(bytesOf(to));
+  if (there !== 'missing' && there !== 'directory') {
+    rmSync(bytesOf(to));
+    target.links.removed(to);
+  }
   if (s.isDirectory()) {
     if (kindOf(to) === 'missing') mkdirSync(bytesOf(to), 0o755);
     copyContent(from, to, target);
@@ -153,9 +184,11 @@ function copyLeaf(from: string, to: string, s: Stats): void {
 function linkedBefore(s: Stats, to: string, target: Target): boolean {
   if (!s.isFile() || s.nlink < 2) return false;
   const key = `${s.dev}:${s.ino}`;
-  const first = target.links.get(key);
-  target.links.set(key, first ?? to);
-  if (first === undefined) return false;
+  const first = target.links.placeOf(key);
+  if (first === undefined) {
+    target.links.copied(key, to);
+    return false;
+  }
   linkSync(bytesOf(first), bytesOf(to));
   return true;
 }
