@@ -91,6 +91,29 @@ describe('the layer store', function () {
     await assert.rejects((await open()).ensure(layer), /failed to register layer: invalid tar archive: bad number/);
   });
 
+  it('puts a layer in the place of what was left there by a step that failed', async () => {
+    const store = await open();
+    const layer = await source('whole');
+    const place = join(root(), layer.chainId.slice('sha256:'.length));
+    mkdirSync(join(place, 'diff'), { recursive: true });
+    writeFileSync(join(place, 'diff/left'), 'over');
+    await store.ensure(layer);
+    assert.deepEqual(readdirSync(join(place, 'diff')), ['file']);
+    assert.deepEqual(leftovers(), []);
+  });
+
+  it('unpacks a layer again that is just being removed', async () => {
+    const store = await open();
+    const layer = await source('whole');
+    for (let i = 0; i < 3; i++) {
+      await store.ensure(layer);
+      await Promise.all([store.remove(layer.chainId), store.ensure(layer)]);
+      const [directory = ''] = store.directories([layer.chainId]);
+      assert.deepEqual([store.has(layer.chainId), readdirSync(directory)], [true, ['file']]);
+    }
+    assert.equal(readdirSync(join(root(), 'l')).length, 1);
+  });
+
   it('removes layers of any depth', async () => {
     const store = await open();
     // Deeper than one path may be long: what a container could leave in its upper directory before a commit.

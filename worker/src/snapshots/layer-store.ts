@@ -6,7 +6,7 @@
 import { chown, mkdir, readdir, readFile, readlink, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { invariant, type Logger, messageOf, newHexId, SwarmtsError, writeFileAtomic } from '@swarmts/lib';
+import { errnoOf, invariant, type Logger, messageOf, newHexId, SwarmtsError, writeFileAtomic } from '@swarmts/lib';
 import type { HelperApi } from '../helper/helper-api.js';
 import { abortError, SharedJobs } from '../images/shared-jobs.js';
 import { type IdMaps, type Owner, ownerOnHost, ROOT } from '../userns/id-map.js';
@@ -42,6 +42,8 @@ export class LayerStore {
   readonly #helper: HelperApi;
   readonly #logger: Logger;
   readonly #layers = new Map<string, LayerRecord>();
+  /** Under way, until the place of the layer is free. */
+  readonly #removals = new Map<string, Promise<unknown>>();
   readonly #jobs = new SharedJobs<void, never>();
   #nextLink = 0;
 
@@ -99,11 +101,18 @@ export class LayerStore {
     const layer = this.#layers.get(chainId);
     if (!layer) return;
     this.#layers.delete(chainId);
-    await rm(join(this.root, LINK_DIR, layer.link), { force: true });
-    // Renamed first, so that a crash in the middle leaves garbage and not half a layer.
+    const removal = rm(join(this.root, LINK_DIR, layer.link), { force: true })
+      .then(() => this.#setAside(chainId))
+      .finally(() => this.#removals.delete(chainId));
+    this.#removals.set(chainId, removal);
+    await this.#removeTree(await removal);
+  }
+
+  /** Renamed first, so that a crash in the middle of its removal leaves garbage and not half a layer. */
+  async #setAside(chainId: string): Promise<string> {
     const aside = join(this.root, `${TMP_PREFIX}${newHexId().slice(0, 12)}`);
     await rename(this.#directory(chainId), aside);
-    await this.#removeTree(aside);
+    return aside;
   }
 
   async #unpack(layer: LayerSource, signal: AbortSignal): Promise<void> {
@@ -134,9 +143,23 @@ export class LayerStore {
   async #install(layer: LayerSource, tmp: string, sizeBytes: number): Promise<void> {
     const record: LayerRecord = { diffId: layer.diffId, sizeBytes, link: (this.#nextLink++).toString(36) };
     await writeFileAtomic(join(tmp, 'layer.json'), JSON.stringify(record));
-    await rename(tmp, this.#directory(layer.chainId));
+    // It gives its place up before long.
+    await this.#removals.get(layer.chainId)?.catch(() => undefined);
+    await this.#place(tmp, layer.chainId);
     await this.#link(layer.chainId, record.link);
     this.#layers.set(layer.chainId, record);
+  }
+
+  /** What is there already is no layer: some step of a removal, or of an earlier unpacking, has failed. */
+  async #place(tmp: string, chainId: string): Promise<void> {
+    try {
+      await rename(tmp, this.#directory(chainId));
+    } catch (e) {
+      if (errnoOf(e) !== 'ENOTEMPTY' && errnoOf(e) !== 'EEXIST') throw e;
+      const aside = await this.#setAside(chainId);
+      await rename(tmp, this.#directory(chainId));
+      await this.#removeTree(aside);
+    }
   }
 
   async #link(chainId: string, link: string): Promise<void> {
