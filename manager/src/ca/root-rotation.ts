@@ -3,13 +3,12 @@
  * certificates are issued by the new one and all nodes renew theirs, and then the old one goes. A node that is away holds this up, as in
  * Swarm, until it is back or removed.
  */
-import { X509Certificate } from 'node:crypto';
 import { type Cluster, type Node, RootCa } from '@swarmts/proto';
 import type { LeaderContext } from '../leader-component.js';
 import { LeaderLoop, UNTIL_CHANGED } from '../leader-loop.js';
 import type { AnyChange } from '../store/tables.js';
-import { sameCertificate, splitBundle } from './certificates.js';
 import { newJoinToken } from './join-token.js';
+import { ReportedRoot } from './reported-root.js';
 
 const DEBOUNCE_MS = 20;
 const MAX_DELAY_MS = 500;
@@ -19,6 +18,7 @@ const BATCH_PERIOD_MS = 3_000;
 
 export class RootRotator extends LeaderLoop {
   #lastBatchMs = Number.NEGATIVE_INFINITY;
+  #next: ReportedRoot | undefined;
 
   constructor(context: LeaderContext) {
     super(context, 'root rotation', { debounceMs: DEBOUNCE_MS, maxDelayMs: MAX_DELAY_MS });
@@ -40,21 +40,23 @@ export class RootRotator extends LeaderLoop {
     const rotation = this.#rotation;
     if (!rotation) return UNTIL_CHANGED;
     const certPem = Buffer.from(rotation.certPem).toString();
+    if (this.#next?.certPem !== certPem) this.#next = new ReportedRoot(certPem);
+    const next = this.#next;
     const nodes = this.context.store.view((tx) => tx.list('node'));
     if (!rotation.issuing) {
-      if (nodes.every((n) => this.#trusts(n, certPem))) await this.#startIssuing(certPem);
+      if (nodes.every((n) => this.#trusts(n, next))) await this.#startIssuing(certPem);
       return UNTIL_CHANGED;
     }
-    const waiting = nodes.filter((n) => !isIssuedBy(n, certPem));
+    const waiting = nodes.filter((n) => !next.hasIssuedFor(n));
     if (waiting.length > 0) return this.#askToRenew(waiting.filter((n) => !n.certificateRotating));
     await this.#finish(certPem);
     return UNTIL_CHANGED;
   }
 
   /** A node that reports what is no certificate holds this up like one that is away, and ends nothing. */
-  #trusts(n: Node, certPem: string): boolean {
+  #trusts(n: Node, root: ReportedRoot): boolean {
     try {
-      return splitBundle(n.description?.tlsInfo?.trustRoot ?? '').some((pem) => sameCertificate(pem, certPem));
+      return root.isTrustedBy(n);
     } catch (error) {
       this.context.log.warn('a node reports trust in what is no certificate: the new root waits for it', {
         node: n.id,
@@ -115,8 +117,3 @@ export class RootRotator extends LeaderLoop {
 }
 
 const isSame = (a: Uint8Array, certPem: string) => Buffer.from(a).toString() === certPem;
-
-export function isIssuedBy(n: Node, certPem: string): boolean {
-  const key = new X509Certificate(certPem).publicKey.export({ type: 'spki', format: 'der' });
-  return Buffer.from(n.description?.tlsInfo?.certIssuerPublicKey ?? []).equals(key);
-}
