@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
+import fs from 'node:fs';
 import { chmod, mkdtemp, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { syncBuiltinESMExports } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { isSwarmtsError } from '@swarmts/lib';
@@ -82,6 +84,44 @@ describe('credentials on disk', () => {
     assert.ok(keyMatches(keyPem, certPem));
     await rm(fresh, { recursive: true });
   });
+
+  /** Ends what is written to disk around its `at`th file that is put in place, as a crash does, or a full disk. */
+  async function cutOff(write: () => Promise<void>, at: number, isAfter: boolean): Promise<void> {
+    const { renameSync } = fs;
+    let renames = 0;
+    fs.renameSync = (from, to) => {
+      renames++;
+      if (renames > at || (renames === at && !isAfter)) throw new Error('cut off');
+      renameSync(from, to);
+      if (renames === at) throw new Error('cut off');
+    };
+    syncBuiltinESMExports();
+    try {
+      await write().catch((e: Error) => assert.equal(e.message, 'cut off'));
+    } finally {
+      fs.renameSync = renameSync;
+      syncBuiltinESMExports();
+    }
+  }
+
+  for (const isRestarted of [true, false]) {
+    it(`survive two renewals that are each cut off at any moment, ${isRestarted ? 'with' : 'without'} a restart between`, async () => {
+      const [old, first, second] = [await newFiles(), await newFiles(), await newFiles()];
+      for (let one = 1; one <= 6; one++)
+        for (let two = 1; two <= 6; two++)
+          for (const isAfter of [false, true]) {
+            await rm(dir, { recursive: true });
+            let store = await CredentialStore.create(dir, old);
+            await cutOff(() => store.replace(first), one, isAfter);
+            if (isRestarted) store = await reopened();
+            await cutOff(() => store.replace(second), two, isAfter);
+            const { keyPem, certPem } = (await reopened()).credentials.files;
+            assert.ok(keyMatches(keyPem, certPem), `cut off at ${one} and ${two}`);
+            await store.addDataKey();
+            assert.equal((await reopened()).dataKeys.length, 1);
+          }
+    });
+  }
 
   it('are refused when key and certificate do not belong together, or there is no key in the file', async () => {
     const [a, b] = [await newFiles(), await newFiles()];

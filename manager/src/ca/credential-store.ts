@@ -35,6 +35,12 @@ interface OnDisk {
   readonly keyFile: string;
 }
 
+/** A key file as it may be on disk, and the certificate that belongs to it. */
+interface Pair {
+  readonly keyFile: string;
+  readonly certPem: string;
+}
+
 export class CredentialStore {
   readonly #dir: string;
   readonly #disk: OnDisk;
@@ -42,6 +48,8 @@ export class CredentialStore {
   #unlockKey: Uint8Array | undefined;
   #credentials: Credentials | undefined;
   #saving: Promise<void> = Promise.resolve();
+  /** One, or more while it is not known whether the last key file was written. */
+  #pairs: readonly Pair[] = [];
 
   private constructor(dir: string, disk: OnDisk) {
     this.#dir = dir;
@@ -85,6 +93,7 @@ export class CredentialStore {
       );
     }
     this.#keys = keys;
+    this.#pairs = [{ keyFile: this.#disk.keyFile, certPem }];
     this.#credentials = new Credentials({ rootPem: this.#disk.rootPem, certPem, keyPem: keys.keyPem });
   }
 
@@ -175,14 +184,28 @@ export class CredentialStore {
     return run;
   }
 
+  /** A save that was cut off has left two certificates: the one of the key on disk must outlive the next save, which writes over the other. */
+  async #settle(): Promise<void> {
+    if ((await readFileIfThere(join(this.#dir, NEXT_CERT))) === undefined) return;
+    const keyFile = await readFileIfThere(join(this.#dir, KEY_FILE));
+    const pair = this.#pairs.find((p) => p.keyFile === keyFile);
+    if (!pair) return;
+    await writeFileAtomic(join(this.#dir, CERT_FILE), pair.certPem, 0o644);
+    this.#pairs = [pair];
+  }
+
   async #write(files: CredentialFiles, keys: Keys, unlockKey: Uint8Array | undefined): Promise<void> {
     const clear = formatKeys(keys);
     const keyFile = unlockKey ? pem(SEALED, seal(unlockKey, Buffer.from(clear))) : clear;
+    await this.#settle();
+    const pair = { keyFile, certPem: files.certPem };
     await writeFileAtomic(join(this.#dir, ROOT_FILE), files.rootPem, 0o644);
     await writeFileAtomic(join(this.#dir, NEXT_CERT), files.certPem, 0o644);
+    this.#pairs = [...this.#pairs, pair];
     await writeFileAtomic(join(this.#dir, KEY_FILE), keyFile, 0o600);
     await writeFileAtomic(join(this.#dir, CERT_FILE), files.certPem, 0o644);
     await rm(join(this.#dir, NEXT_CERT), { force: true });
+    this.#pairs = [pair];
     this.#keys = keys;
     this.#unlockKey = unlockKey;
     if (this.#credentials?.files.certPem !== files.certPem || this.#credentials.files.rootPem !== files.rootPem)
