@@ -116,9 +116,12 @@ export class BlobIngest {
     return this.#written;
   }
 
+  /** One that fails has written nothing: the next one begins at the same place. */
   async write(chunk: Uint8Array): Promise<void> {
     try {
-      await this.#file.writeFile(chunk);
+      for (let at = 0; at < chunk.length; ) {
+        at += (await this.#file.write(chunk, at, chunk.length - at, this.#written + at)).bytesWritten;
+      }
     } catch (e) {
       throw asStorageError(e);
     }

@@ -1,12 +1,14 @@
 import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { type FileHandle, open } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { silentLogger, systemClock } from '@swarmts/lib';
 import type { HelperApi } from '../helper/helper-api.js';
 import type { LayerStore } from '../snapshots/layer-store.js';
-import { BlobStore } from './blob-store.js';
+import { BlobIngest, BlobStore } from './blob-store.js';
 import { ImageStore } from './image-store.js';
+import { sha256Digest } from './manifest.js';
 
 const digest = (digit: string) => `sha256:${digit.repeat(64)}`;
 
@@ -54,6 +56,41 @@ describe('the garbage of images', () => {
       assert.deepEqual([...layers], [digest('2'), digest('3')]);
     });
   });
+
+  it('is not what a write leaves that broke off and was tried again', async () => {
+    const blobs = await BlobStore.open(dir);
+    const path = blobs.tmpPath();
+    const ingest = new BlobIngest(path, breaksOffOnce(await open(path, 'wx')), (digest) => blobs.path(digest));
+    const [first, second] = [Buffer.alloc(1000, 'a'), Buffer.alloc(3000, 'b')];
+    await assert.rejects(ingest.write(first), /EIO/);
+    assert.equal(ingest.written, 0);
+    await ingest.write(first);
+    await ingest.write(second);
+    const whole = Buffer.concat([first, second]);
+    await ingest.commit(sha256Digest(whole));
+    assert.ok((await blobs.read(sha256Digest(whole))).equals(whole));
+  });
+
+  /** The first write gets half of its bytes to the disk. */
+  function breaksOffOnce(file: FileHandle): FileHandle {
+    let isBroken = false;
+    const breakOff = async (data: Buffer, position?: number) => {
+      isBroken = true;
+      await file.write(data, 0, data.length / 2, position);
+      throw Object.assign(new Error('EIO: i/o error, write'), { code: 'EIO' });
+    };
+    return new Proxy(file, {
+      get: (_, name) => {
+        if (name === 'writeFile') return (data: Buffer) => (isBroken ? file.writeFile(data) : breakOff(data));
+        if (name === 'write') {
+          return (data: Buffer, offset: number, length: number, position: number) =>
+            isBroken ? file.write(data, offset, length, position) : breakOff(data, position);
+        }
+        const value: unknown = Reflect.get(file, name);
+        return typeof value === 'function' ? value.bind(file) : value;
+      },
+    });
+  }
 
   it('is not there any more as soon as its removal begins', async () => {
     const blobs = await BlobStore.open(dir);
