@@ -22,11 +22,11 @@ import { readScopedText } from '../snapshots/scoped-file.js';
 import { byteString, bytesOf, resolveScoped } from '../snapshots/scoped-path.js';
 import type { BuildOptions } from './build-api.js';
 import { BUILD_MAIN, type BuildChildRequest } from './build-request.js';
-import { type Instruction, parseDockerfile, parseInstruction } from './dockerfile.js';
+import { type Instruction, parseDockerfile } from './dockerfile.js';
 import { checkInstruction } from './instruction-check.js';
 import { BUILD_LABEL, KEPT } from './run-step.js';
 import { buildStage, type StageResult } from './stage-builder.js';
-import { planStages, type StagePlan } from './stage-plan.js';
+import { planStages, type StagePlan, withLabels } from './stage-plan.js';
 
 /** What the builder uses of the engine. */
 export interface BuilderParts {
@@ -120,7 +120,7 @@ export class ImageBuilder {
     const files = await this.#unpackContext(options, scratch);
     const file = parseDockerfile(readDockerfile(files, options.dockerfile));
     for (const i of file.instructions) checkInstruction(i, file.escapeChar);
-    const plan = withLabels(planStages(file, options), options.labels);
+    const plan = withLabels(planStages(file, options), options.labels, file.escapeChar);
     await dropIgnored(files, options.dockerfile);
     let step = 0;
     const say = (stream: string) => options.report({ stream });
@@ -199,18 +199,4 @@ async function dropIgnored(files: string, dockerfile: string): Promise<void> {
     const inside = resolveScoped(root, byteString(path));
     if (inside !== '') await rm(bytesOf(`${root}/${inside}`), { force: true });
   }
-}
-
-/** `--label` is an instruction at the end of the last stage. */
-function withLabels(plan: StagePlan, labels: Readonly<Record<string, string>>): StagePlan {
-  const quote = (s: string) => `"${s.replace(/["\\$]/g, '\\$&')}"`;
-  const pairs = Object.entries(labels).sort(([a], [b]) => (a < b ? -1 : 1));
-  const last = plan.stages.at(-1);
-  if (pairs.length === 0 || !last) return plan;
-  const label = {
-    ...parseInstruction(`LABEL ${pairs.map(([k, v]) => `${quote(k)}=${quote(v)}`).join(' ')}`),
-    original: `LABEL ${pairs.map(([k, v]) => `${k}=${v}`).join(' ')}`,
-  };
-  const stages = [...plan.stages.slice(0, -1), { ...last, instructions: [...last.instructions, label] }];
-  return { ...plan, stages, stepCount: plan.stepCount + 1 };
 }

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
-import { parseInstruction } from './dockerfile.js';
-import { declaredArgs } from './stage-plan.js';
+import { applyConfigInstruction } from './config-instructions.js';
+import { parseDockerfile, parseInstruction } from './dockerfile.js';
+import { declaredArgs, planStages, withLabels } from './stage-plan.js';
 
 const args = (text: string) => declaredArgs(parseInstruction(`ARG ${text}`), new Map([['Y', 'a b']]), '\\');
 
@@ -26,4 +27,24 @@ describe('the arguments that ARG declares', () => {
     assert.throws(() => args('=x'), /ARG names can not be blank/);
     assert.throws(() => args('A "b c"'), /ARG names can not be blank or have other characters: ""b c""/);
   });
+});
+
+describe('labels that are given to a build', () => {
+  const labels = { a: 'x$y "z" \\ ` \'w\'', 'b c': 'C:\\', d: '', e: 'two\nlines' };
+
+  for (const [head, escapeChar] of [
+    ['', '\\'],
+    ['# escape=`\n', '`'],
+  ] as const) {
+    it(`come out as they were given where ${escapeChar} escapes`, () => {
+      const file = parseDockerfile(`${head}FROM a\n`);
+      assert.equal(file.escapeChar, escapeChar);
+      const plan = withLabels(planStages(file, { buildArgs: new Map(), target: '' }), labels, file.escapeChar);
+      const [instruction] = plan.stages[0]?.instructions ?? [];
+      assert.ok(instruction);
+      const before = { config: {}, author: '', cmdSet: false };
+      const { state } = applyConfigInstruction(instruction, before, { variables: new Map([['y', 'no']]), escapeChar });
+      assert.deepEqual(state.config.Labels, labels);
+    });
+  }
 });

@@ -1,6 +1,6 @@
 /** A Dockerfile as build stages: which there are, what they start from, and which of them a build goes through. Pure. */
 import { SwarmtsError } from '@swarmts/lib';
-import type { Instruction, ParsedDockerfile } from './dockerfile.js';
+import { type Instruction, type ParsedDockerfile, parseInstruction } from './dockerfile.js';
 import { expandWord, splitWords } from './shell-words.js';
 
 export interface Stage {
@@ -42,6 +42,21 @@ export function planStages(
   const stages = all.slice(0, targetIndex(all, options.target) + 1);
   const stepCount = metaArgs.length + stages.reduce((n, s) => n + 1 + s.instructions.length, 0);
   return { metaArgs, metaValues, stages, stepCount };
+}
+
+/** `--label` is an instruction at the end of the last stage. */
+export function withLabels(plan: StagePlan, labels: Readonly<Record<string, string>>, escapeChar: string): StagePlan {
+  const special = new Set(['"', '$', escapeChar]);
+  const quote = (s: string) => `"${[...s].map((c) => (special.has(c) ? escapeChar + c : c)).join('')}"`;
+  const pairs = Object.entries(labels).sort(([a], [b]) => (a < b ? -1 : 1));
+  const last = plan.stages.at(-1);
+  if (pairs.length === 0 || !last) return plan;
+  const label = {
+    ...parseInstruction(`LABEL ${pairs.map(([k, v]) => `${quote(k)}=${quote(v)}`).join(' ')}`),
+    original: `LABEL ${pairs.map(([k, v]) => `${k}=${v}`).join(' ')}`,
+  };
+  const stages = [...plan.stages.slice(0, -1), { ...last, instructions: [...last.instructions, label] }];
+  return { ...plan, stages, stepCount: plan.stepCount + 1 };
 }
 
 /** Names and defaults of an ARG instruction. */
