@@ -79,14 +79,12 @@ export function containerRoutes(c: RouteContext): Route[] {
       return empty(204);
     }),
     route('POST', '/containers/{id}/kill', async (call) => {
-      const container = await node.container(id(call));
-      if (!isActive(container)) {
-        throw new SwarmtsError(
-          'conflict',
-          `cannot kill container: ${id(call)}: container ${container.id} is not running`,
-        );
+      try {
+        await node.killContainer((await node.container(id(call))).id, signalOf(call) || 'SIGKILL');
+      } catch (e) {
+        if (!isSwarmtsError(e)) throw e;
+        throw new SwarmtsError(e.code, `cannot kill container: ${id(call)}: ${e.message}`, { cause: e });
       }
-      await node.killContainer(container.id, signalOf(call) || 'SIGKILL');
       return empty(204);
     }),
     route('POST', '/containers/{id}/pause', async (call) => {

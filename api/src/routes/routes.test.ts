@@ -248,7 +248,14 @@ describe('routes', () => {
     assert.equal((await api.send('DELETE', `/containers/${id}`)).status, 409);
     assert.equal((await api.send('POST', `/containers/${id}/stop?t=x`)).status, 400);
     assert.equal((await api.send('POST', `/containers/${id}/stop`)).status, 204);
-    assert.equal((await api.send('POST', `/containers/${id}/kill`)).status, 409);
+    const stopped = await api.send('POST', `/containers/${id}/kill`);
+    const notRunning = `cannot kill container: ${id}: container ${id} is not running`;
+    assert.deepEqual([stopped.status, stopped.json], [409, { message: notRunning }]);
+    const wrong = await api.send('POST', `/containers/${id}/kill?signal=NOPE`);
+    assert.deepEqual(
+      [wrong.status, wrong.json],
+      [400, { message: `cannot kill container: ${id}: invalid signal: NOPE` }],
+    );
     assert.deepEqual((await api.send('POST', `/containers/${id}/wait`)).json, { StatusCode: 137 });
     assert.match(String((await api.send('POST', `/containers/${id}/wait?condition=x`)).body), /invalid condition/);
     assert.deepEqual((await api.send('GET', '/containers/json')).json, []);

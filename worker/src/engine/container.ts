@@ -154,9 +154,7 @@ export class Container {
     const number = signalNumber(signal);
     await this.#core.lock.idle();
     const { id, stopSignal } = this.#core.record;
-    if (!this.#core.isActive) {
-      throw new SwarmtsError('conflict', `cannot kill container: ${id}: container ${id} is not running`);
-    }
+    if (!this.#core.isActive) throw notRunning(id);
     await this.#markStopped(number === SIGKILL || number === signalNumber(stopSignal));
     if (!this.#core.isRunning) return;
     if (number !== SIGKILL) return this.#signal(number);
