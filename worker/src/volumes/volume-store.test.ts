@@ -49,6 +49,12 @@ describe('volumes of several containers', () => {
     assert.deepEqual(calls, ['unmount']);
   });
 
+  it('stay as they are when they are made once more', async () => {
+    const made = await shared();
+    assert.deepEqual(await store.create({ name: 'shared', labels: { a: 'b' }, options: { bogus: '1' } }), made);
+    await assert.rejects(store.create({ name: 'other', options: { bogus: '1' } }), /bogus/);
+  });
+
   it('do not wait for one whose server does not answer', async () => {
     await store.create({ name: 'slow', options: { type: 'none', device: 'dead' } });
     const never = store.acquire('slow', 'c1');

@@ -66,7 +66,7 @@ export class VolumeStore {
     return store;
   }
 
-  /** Creating one that exists with the same options is no error. */
+  /** Creating one that exists is no error, and leaves it as it is, whatever labels and options it was to have: as Docker's. */
   async create(v: {
     name: string;
     labels?: Readonly<Record<string, string>>;
@@ -77,11 +77,11 @@ export class VolumeStore {
     const name = v.name === '' ? newHexId() : v.name;
     v.onName?.(name);
     checkName(name);
-    const options = v.options ?? {};
-    checkOptions(name, options);
     return this.#locks.run(name, async () => {
       const known = this.#volumes.get(name);
-      if (known) return this.#reuse(known, options);
+      if (known) return this.#describe(known);
+      const options = v.options ?? {};
+      checkOptions(name, options);
       const labels = v.name === '' ? { [ANONYMOUS_LABEL]: '', ...v.labels } : (v.labels ?? {});
       const record: VolumeRecord = { name, labels, options, createdAtMs: this.#options.clock.now() };
       // Touches memory alone: a trip through the thread pool costs a multiple.
@@ -210,14 +210,6 @@ export class VolumeStore {
       await copy(path);
       rmSync(unfinished);
     });
-  }
-
-  #reuse(known: VolumeRecord, options: Readonly<Record<string, string>>): VolumeInfo {
-    const keys = Object.keys(options);
-    if (keys.some((k) => known.options[k] !== options[k])) {
-      throw new SwarmtsError('conflict', `volume ${known.name} already exists with other options; remove it first`);
-    }
-    return this.#describe(known);
   }
 
   async #load(name: string): Promise<void> {
