@@ -44,6 +44,14 @@ describe('DNS messages', () => {
     assert.equal(answer.readUInt16BE(10), 1, 'with an OPT record');
   });
 
+  it('say of a version of EDNS that there is not that it is bad, and which there is', () => {
+    const query = parseQuery(hex('a1b2 0120 0001 0000 0000 0001 03 576542 00 001c 0001 00 0029 04d0 00010000 0000'));
+    assert.equal(query?.ednsVersion, 1);
+    const answer = encodeAnswer(query, { code: ResponseCode.badVersion, records: [], ttlSeconds: 5 }, true);
+    assert.equal(answer.readUInt16BE(2) & 15, 0);
+    assert.equal(answer.subarray(-11).toString('hex'), '00' + '0029' + '04d0' + '01000000' + '0000');
+  });
+
   it('are cut over UDP at what the client takes, and say so; never over TCP', () => {
     const records = Array.from({ length: 100 }, (_, i) => Buffer.from([10, 1, 0, i]));
     const plain = parseQuery(DIG_PLAIN) ?? assert.fail();

@@ -12,6 +12,8 @@ export const ResponseCode = {
   noSuchName: 3,
   notImplemented: 4,
   refused: 5,
+  /** Of EDNS: its higher bits are in the OPT record. */
+  badVersion: 16,
 } as const;
 
 const CLASS_IN = 1;
@@ -35,6 +37,8 @@ export interface Query {
   /** The question's bytes as they came, for the answer. */
   readonly question: Buffer;
   readonly hasEdns: boolean;
+  /** Of EDNS; 0 is the only one there is. */
+  readonly ednsVersion: number;
   /** Largest answer that the client takes over UDP. */
   readonly udpBytes: number;
 }
@@ -57,7 +61,8 @@ export function parseQuery(message: Buffer): Query | undefined {
     isInternet: message.readUInt16BE(name.end + 2) === CLASS_IN,
     question: message.subarray(HEADER_BYTES, end),
     hasEdns: edns !== undefined,
-    udpBytes: edns === undefined ? PLAIN_UDP_BYTES : Math.min(Math.max(edns, PLAIN_UDP_BYTES), EDNS_UDP_BYTES),
+    ednsVersion: edns?.version ?? 0,
+    udpBytes: Math.min(Math.max(edns?.udpBytes ?? 0, PLAIN_UDP_BYTES), EDNS_UDP_BYTES),
   };
 }
 
@@ -76,13 +81,20 @@ function readName(message: Buffer, start: number): { readonly text: string; read
   }
 }
 
-/** The client's size from an OPT record right behind the question, where it stands in every query that has one. */
-function readEdns(message: Buffer, at: number): number | undefined {
-  const isOpt = message.readUInt16BE(10) > 0 && message.length >= at + 11 && message[at] === 0;
-  return isOpt && message.readUInt16BE(at + 1) === RecordType.OPT ? message.readUInt16BE(at + 3) : undefined;
+interface Edns {
+  readonly version: number;
+  readonly udpBytes: number;
+}
+
+/** What an OPT record right behind the question says, where it stands in every query that has one. */
+function readEdns(message: Buffer, at: number): Edns | undefined {
+  const isOpt = message.readUInt16BE(10) > 0 && message.length >= at + OPT_RECORD.length && message[at] === 0;
+  if (!isOpt || message.readUInt16BE(at + 1) !== RecordType.OPT) return undefined;
+  return { udpBytes: message.readUInt16BE(at + 3), version: message[at + 6] ?? 0 };
 }
 
 export interface Answer {
+  /** Above 15 only to a query with EDNS. */
   readonly code: number;
   /** Contents of the records, all of the question's type. */
   readonly records: readonly Buffer[];
@@ -115,7 +127,7 @@ export function encodeAnswer(query: Query, answer: Answer, overUdp: boolean): Bu
   const truncated = count < answer.records.length;
   const desired = query.recursionDesired ? 0x0100 : 0;
   message.writeUInt16BE(query.id, 0);
-  message.writeUInt16BE(0x8480 | (query.opcode << 11) | desired | (truncated ? 0x0200 : 0) | answer.code, 2);
+  message.writeUInt16BE(0x8480 | (query.opcode << 11) | desired | (truncated ? 0x0200 : 0) | (answer.code & 15), 2);
   message.writeUInt16BE(1, 4);
   message.writeUInt16BE(count, 6);
   message.writeUInt16BE(0, 8);
@@ -124,11 +136,16 @@ export function encodeAnswer(query: Query, answer: Answer, overUdp: boolean): Bu
   for (const data of answer.records.slice(0, count)) {
     at = writeRecord(message, at, query.type, answer.ttlSeconds, data);
   }
-  if (query.hasEdns) OPT_RECORD.copy(message, at);
+  if (query.hasEdns) {
+    OPT_RECORD.copy(message, at);
+    message.writeUInt8(answer.code >> 4, at + EXTENDED_CODE_OFFSET);
+  }
   return message;
 }
 
 const RECORD_HEAD_BYTES = 12;
+/** Within an OPT record: the upper bits of the code of an answer. */
+const EXTENDED_CODE_OFFSET = 5;
 
 function writeRecord(message: Buffer, at: number, type: number, ttlSeconds: number, data: Buffer): number {
   message.writeUInt16BE(POINTER_TO_QUESTION, at);

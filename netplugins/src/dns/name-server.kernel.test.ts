@@ -134,6 +134,10 @@ describe('the name server in the kernel', () => {
     chaos.writeUInt16BE(3, chaos.length - 2);
     assert.equal(code(await ask(chaos)), 4);
     assert.equal(code(await ask(encodeQuery(9, 'example.org', RecordType.A))), 3, 'nothing is asked outside');
+    const later = encodeQuery(10, 'web', RecordType.A, 1232);
+    later.writeUInt8(1, later.length - 5);
+    const refused = await ask(later);
+    assert.deepEqual([refused.readUInt16BE(6), refused[refused.length - 6]], [0, 1], 'a version of EDNS there is not');
   });
 
   it('asks the servers that the container has chosen from its namespace, over TCP as well, and never itself', async () => {

@@ -97,6 +97,7 @@ export class NameServer {
     if (!container) return undefined;
     if (!query) return encodeFormatError(message);
     try {
+      if (query.ednsVersion > 0) return reply(query, overUdp, ResponseCode.badVersion);
       if (query.opcode !== 0 || !query.isInternet) return reply(query, overUdp, ResponseCode.notImplemented);
       const networks = container.networkIds.flatMap((n) => this.#networks.get(n) ?? []);
       const link = container.links && linkedNetwork(query.name, networks, container.links);
