@@ -1,14 +1,19 @@
 import assert from 'node:assert/strict';
 import { isSwarmtsError, messageOf, SwarmtsError } from '@swarmts/lib';
 import {
+  Config,
+  Network,
   Node,
   RaftMember,
+  Resource,
+  Secret,
   Service,
   ServiceSpec,
   StoreTransaction,
   Task,
   TaskState,
   UpdateStatus,
+  Volume,
 } from '@swarmts/proto';
 import { checkVersion } from '../control/conflicts.js';
 import { localStore, Store } from './store.js';
@@ -328,6 +333,33 @@ describe('store', () => {
     );
     assert.equal(replica.version, 25);
     assert.ok(turns > 0, 'others had their turns');
+  });
+
+  it('lets others have their turns while a snapshot of many objects of any kind is encoded', async () => {
+    const kinds = {
+      ...{ node: Node.create, service: Service.create, network: Network.create, task: Task.create },
+      ...{ secret: Secret.create, config: Config.create, volume: Volume.create, resource: Resource.create },
+    };
+    for (const [kind, create] of Object.entries(kinds)) {
+      const { store } = fixture();
+      const ids = Array.from({ length: 1_500 }, (_, i) => `x${i}`);
+      for (let at = 0; at < ids.length; at += 150) {
+        await store.update((tx) => {
+          for (const id of ids.slice(at, at + 150)) tx.create(kind as 'node', create({ id }) as Node);
+        });
+      }
+      let turns = 0;
+      const turn = () => {
+        turns++;
+        next = setImmediate(turn);
+      };
+      let next = setImmediate(turn);
+      const replica = localStore(() => 0);
+      replica.restore(await store.snapshot([]));
+      clearImmediate(next);
+      assert.equal(replica.count(kind as 'node'), ids.length);
+      assert.ok(turns > 5, `${turns} turns while 1,500 objects of ${kind} were encoded`);
+    }
   });
 
   it('is the same on a replica, from entries and from a snapshot', async () => {

@@ -274,16 +274,17 @@ function rethrow(error: unknown): never {
   throw error;
 }
 
-/** Objects that are encoded in one go: some milliseconds. */
-const PIECE_OBJECTS = 1_000;
+/** Objects that are encoded in one go: some milliseconds, also where each is as large as a config may be. */
+const PIECE_OBJECTS = 100;
 
 /** Encoded messages that follow each other are one: its lists are all of theirs. */
-async function encodeInPieces(content: StoreSnapshot): Promise<Uint8Array> {
-  const { tasks, ...rest } = content;
-  const pieces = [StoreSnapshot.encode(StoreSnapshot.create({ ...rest, tasks: tasks.slice(0, PIECE_OBJECTS) }))];
-  for (let at = PIECE_OBJECTS; at < tasks.length; at += PIECE_OBJECTS) {
-    await immediate();
-    pieces.push(StoreSnapshot.encode(StoreSnapshot.create({ tasks: tasks.slice(at, at + PIECE_OBJECTS) })));
+async function encodeInPieces({ versionIndex, ...lists }: Omit<StoreSnapshot, 'unknownFields'>): Promise<Uint8Array> {
+  const pieces = [StoreSnapshot.encode(StoreSnapshot.create({ versionIndex }))];
+  for (const [name, objects] of Object.entries(lists)) {
+    for (let at = 0; at < objects.length; at += PIECE_OBJECTS) {
+      pieces.push(StoreSnapshot.encode(StoreSnapshot.create({ [name]: objects.slice(at, at + PIECE_OBJECTS) })));
+      await immediate();
+    }
   }
   return Buffer.concat(pieces);
 }
