@@ -1,6 +1,6 @@
 /**
- * Raft's messages between managers: one client stream per peer, large messages in chunks. Sending never blocks: when a
- * peer's queue is full its messages are dropped, which Raft expects and repairs.
+ * Raft's messages between managers: one client stream per peer and one for each snapshot, large messages in chunks. Sending never blocks:
+ * when a peer's queue is full its messages are dropped, which Raft expects and repairs.
  */
 import * as grpc from '@grpc/grpc-js';
 import { type Logger, SwarmtsError } from '@swarmts/lib';
@@ -53,8 +53,8 @@ interface Peer {
   stream: grpc.ClientWritableStream<RaftChunk> | undefined;
   queuedBytes: number;
   retryAtMs: number;
-  /** A snapshot is on the stream and not yet written out. */
-  snapshots: number;
+  /** Snapshots on their way. */
+  readonly snapshots: Set<grpc.ClientWritableStream<RaftChunk>>;
 }
 
 export class PeerTransport implements Transport {
@@ -81,8 +81,10 @@ export class PeerTransport implements Transport {
   forget(raftId: number): void {
     const peer = this.#peers.get(raftId);
     this.#peers.delete(raftId);
-    peer?.stream?.cancel();
-    peer?.client.close();
+    if (!peer) return;
+    peer.stream?.cancel();
+    for (const stream of peer.snapshots) stream.cancel();
+    peer.client.close();
   }
 
   #closeAll(): void {
@@ -92,28 +94,33 @@ export class PeerTransport implements Transport {
   #sendOne(m: Message): void {
     const peer = this.#peer(m.to);
     const isSnapshot = m.type === 'snap';
-    if (!peer || this.#o.monotonic() < peer.retryAtMs || peer.queuedBytes > QUEUE_LIMIT_BYTES) {
+    const isFull = !isSnapshot && (peer?.queuedBytes ?? 0) > QUEUE_LIMIT_BYTES;
+    if (!peer || isFull || this.#o.monotonic() < peer.retryAtMs) {
       this.#lost(m.to, isSnapshot);
       return;
     }
-    const stream = peer.stream ?? this.#openStream(m.to, peer);
     const bytes = encodeMessage(m);
-    peer.queuedBytes += bytes.length;
-    if (isSnapshot) peer.snapshots++;
-    for (let at = 0; at < bytes.length; at += CHUNK_BYTES) {
-      const end = Math.min(bytes.length, at + CHUNK_BYTES);
-      const more = end < bytes.length;
-      const chunk = RaftChunk.create({ data: bytes.subarray(at, end), more });
-      const written = () => {
-        if (more) return;
-        peer.queuedBytes -= bytes.length;
-        if (!isSnapshot) return;
-        peer.snapshots--;
-        // A failed stream has reported already; success is confirmed by the peer's append response.
-        if (peer.stream === stream) this.#o.onSnapshotSent(m.to, true);
-      };
-      stream.write(chunk, written);
+    if (isSnapshot) {
+      this.#sendSnapshot(m.to, peer, bytes);
+      return;
     }
+    peer.stream ??= this.#openMessages(m.to, peer);
+    peer.queuedBytes += bytes.length;
+    writeChunks(peer.stream, bytes, () => {
+      peer.queuedBytes -= bytes.length;
+    });
+  }
+
+  /** On a stream of its own: what is sent meanwhile does not wait behind it. */
+  #sendSnapshot(raftId: number, peer: Peer, bytes: Uint8Array): void {
+    const stream = this.#openStream(raftId, peer, (error) => {
+      peer.snapshots.delete(stream);
+      if (error) this.#lost(raftId, true);
+      else this.#o.onSnapshotSent(raftId, true);
+    });
+    peer.snapshots.add(stream);
+    writeChunks(stream, bytes, () => undefined);
+    stream.end();
   }
 
   #lost(raftId: number, isSnapshot: boolean): void {
@@ -128,12 +135,34 @@ export class PeerTransport implements Transport {
     if (known?.addr === member.addr) return known;
     this.forget(raftId);
     const client = new grpc.Client(member.addr, this.#o.credentials.client(), managerChannelOptions);
-    const peer: Peer = { addr: member.addr, client, stream: undefined, queuedBytes: 0, retryAtMs: 0, snapshots: 0 };
+    const peer: Peer = {
+      addr: member.addr,
+      client,
+      stream: undefined,
+      queuedBytes: 0,
+      retryAtMs: 0,
+      snapshots: new Set(),
+    };
     this.#peers.set(raftId, peer);
     return peer;
   }
 
-  #openStream(raftId: number, peer: Peer): grpc.ClientWritableStream<RaftChunk> {
+  #openMessages(raftId: number, peer: Peer): grpc.ClientWritableStream<RaftChunk> {
+    const stream = this.#openStream(raftId, peer, () => {
+      if (peer.stream !== stream) return;
+      peer.stream = undefined;
+      peer.queuedBytes = 0;
+      peer.retryAtMs = this.#o.monotonic() + RETRY_MS;
+      this.#lost(raftId, false);
+    });
+    return stream;
+  }
+
+  #openStream(
+    raftId: number,
+    peer: Peer,
+    onEnd: (error: grpc.ServiceError | null) => void,
+  ): grpc.ClientWritableStream<RaftChunk> {
     const m = RaftTransportService.stream;
     const stream = peer.client.makeClientStreamRequest<RaftChunk, RaftStreamEnd>(
       m.path,
@@ -142,19 +171,24 @@ export class PeerTransport implements Transport {
       new grpc.Metadata(),
       {},
       (error) => {
-        if (peer.stream !== stream) return;
-        peer.stream = undefined;
-        peer.queuedBytes = 0;
-        peer.retryAtMs = this.#o.monotonic() + RETRY_MS;
         if (error) this.#o.log.debug('raft stream ended', { peer: raftId, addr: peer.addr, error: error.details });
-        this.#lost(raftId, peer.snapshots > 0);
-        peer.snapshots = 0;
+        onEnd(error);
         if (error?.metadata?.get(REMOVED_KEY)[0]?.toString() === String(this.#o.self)) this.#o.onExpelled();
       },
     );
     // Errors come through the callback; without a listener they would also end the process.
     stream.on('error', () => undefined);
-    peer.stream = stream;
     return stream;
+  }
+}
+
+/** One message; `onWritten` is called when all of it has left. */
+function writeChunks(stream: grpc.ClientWritableStream<RaftChunk>, bytes: Uint8Array, onWritten: () => void): void {
+  for (let at = 0; at < bytes.length; at += CHUNK_BYTES) {
+    const end = Math.min(bytes.length, at + CHUNK_BYTES);
+    const more = end < bytes.length;
+    stream.write(RaftChunk.create({ data: bytes.subarray(at, end), more }), () => {
+      if (!more) onWritten();
+    });
   }
 }
