@@ -12,8 +12,8 @@ describe('the build route', () => {
 
   it('reads what the client asks for', async () => {
     const query = [
-      't=a:1&t=b&dockerfile=x/Dockerfile&target=last&nocache=1&cpusetcpus=0&cgroupparent=/builds&securityopt=%5B%22no-new-privileges%22%5D&cachefrom=%5B%22c:1%22%5D&pull=1&forcerm=1&q=1&networkmode=host&platform=linux/arm64',
-      'memory=1048576&memswap=-1&cpushares=5&cpuquota=50000&cpuperiod=100000&shmsize=65536&extrahosts=a:1.2.3.4,b:::1',
+      't=a:1&t=b&dockerfile=x/Dockerfile&target=last&nocache=1&cpusetcpus=0&cgroupparent=/builds&securityopt=no-new-privileges&securityopt=seccomp%3Dunconfined&cachefrom=%5B%22c:1%22%5D&pull=1&forcerm=1&q=1&networkmode=host&platform=linux/arm64',
+      'memory=1048576&memswap=-1&cpushares=5&cpuquota=50000&cpuperiod=100000&shmsize=65536&extrahosts=a:1.2.3.4&extrahosts=b:::1',
       jsonParam('buildargs', { A: '1', B: null }),
       jsonParam('labels', { l: 'm' }),
       jsonParam('ulimits', [{ Name: 'nofile', Soft: 1, Hard: 2 }]),
@@ -48,7 +48,7 @@ describe('the build route', () => {
           cpusetCpus: '0',
           cpusetMems: '',
           cgroupParent: '/builds',
-          security: { noNewPrivileges: true, seccompUnconfined: false },
+          security: { noNewPrivileges: true, seccompUnconfined: true },
           shmSizeBytes: 65536,
           ulimits: [{ name: 'nofile', soft: 1, hard: 2 }],
           auths,

@@ -82,6 +82,7 @@ async function build(c: RouteContext, call: Call, named: Map<string, AbortContro
 function buildRequest(call: Call): BuildRequest {
   const { query } = call;
   const text = (name: string) => query.get(name) ?? '';
+  const several = (name: string) => query.getAll(name).filter((value) => value !== '');
   if (text('version') === BUILDKIT) {
     throw new SwarmtsError('unsupported', 'BuildKit is not supported by this daemon: set DOCKER_BUILDKIT=0');
   }
@@ -93,7 +94,7 @@ function buildRequest(call: Call): BuildRequest {
   }
   return {
     dockerfile: text('dockerfile') || 'Dockerfile',
-    tags: query.getAll('t').filter((t) => t !== ''),
+    tags: several('t'),
     buildArgs: buildArgs(query),
     labels: mapOf(query, 'labels'),
     target: text('target'),
@@ -105,9 +106,7 @@ function buildRequest(call: Call): BuildRequest {
     quiet: flag(query, 'q'),
     networkMode: text('networkmode'),
     platform: text('platform'),
-    extraHosts: text('extrahosts')
-      .split(',')
-      .filter((h) => h !== ''),
+    extraHosts: several('extrahosts'),
     memoryBytes: integer(query, 'memory'),
     memorySwapBytes: integer(query, 'memswap'),
     cpuShares: integer(query, 'cpushares'),
@@ -115,7 +114,7 @@ function buildRequest(call: Call): BuildRequest {
     cpusetCpus: text('cpusetcpus'),
     cpusetMems: text('cpusetmems'),
     cgroupParent: text('cgroupparent'),
-    security: readSecurity(new JsonObject({ SecurityOpt: parsed(query, 'securityopt') ?? [] })),
+    security: readSecurity(new JsonObject({ SecurityOpt: several('securityopt') })),
     shmSizeBytes: integer(query, 'shmsize'),
     ulimits: ulimits(query),
     auths: auths(call),

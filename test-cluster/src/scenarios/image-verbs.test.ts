@@ -147,6 +147,10 @@ describe('images and the docker command', () => {
         assert.doesNotMatch(out, /^secret$/m);
         const piped = await sh("printf 'FROM registry:5000/busybox\\nRUN echo from stdin\\n' | DOCKER build -");
         assert.match(ok(piped), /^from stdin$/m);
+        const named = await sh(
+          "printf 'FROM registry:5000/busybox\\nRUN cat /etc/hosts\\n' | DOCKER build --no-cache --add-host a.test:192.0.2.1 --add-host b.test:192.0.2.2 -",
+        );
+        assert.match(ok(named), /^192\.0\.2\.1\s+a\.test\n192\.0\.2\.2\s+b\.test$/m);
         file('bad/Dockerfile', 'FROM registry:5000/busybox\nRUN exit 9\n');
         const bad = await all('build', '--force-rm', join(dir, 'bad'));
         assert.equal(bad.code, 9);

@@ -145,7 +145,7 @@ describe('build', () => {
       cpusetmems: '0',
       cpushares: '512',
       memswap: '-1',
-      securityopt: '["seccomp=unconfined"]',
+      securityopt: 'seccomp=unconfined',
       ulimits: '[{"Name":"nofile","Soft":1,"Hard":2}]',
     });
   });

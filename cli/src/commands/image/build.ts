@@ -68,7 +68,6 @@ export const command = defineCommand({
       cpushares: numberText(f['cpu-shares']),
       cpusetcpus: f['cpuset-cpus'] || undefined,
       cpusetmems: f['cpuset-mems'] || undefined,
-      extrahosts: f['add-host'].join(',') || undefined,
       forcerm: f['force-rm'] ? '1' : undefined,
       memory: numberText(f.memory),
       memswap: numberText(f['memory-swap']),
@@ -78,14 +77,14 @@ export const command = defineCommand({
       pull: f.pull ? '1' : undefined,
       q: f.quiet ? '1' : undefined,
       rm: f.rm ? '1' : '0',
-      securityopt: listText(f['security-opt'].map(securityOption)),
       shmsize: numberText(f['shm-size']),
       target: f.target || undefined,
       ulimits: listText(f.ulimit),
     };
     const query = new URLSearchParams();
     for (const [k, v] of Object.entries(fields)) if (v !== undefined) query.set(k, v);
-    for (const t of f.tag) query.append('t', t);
+    const repeated = { t: f.tag, extrahosts: f['add-host'], securityopt: f['security-opt'].map(securityOption) };
+    for (const [k, values] of Object.entries(repeated)) for (const v of values) query.append(k, v);
     const stream = await ctx.api.open('POST', `/build?${query}`, {
       stream: context.archive,
       headers: { 'Content-Type': 'application/x-tar', 'X-Registry-Config': registryConfig(ctx.env) },
