@@ -128,7 +128,7 @@ async function* filtered(source: AsyncIterable<Buffer>, program: keyof typeof PR
 
 function refusal(program: string, said: string): SwarmtsError {
   if (/Window size larger than maximum/.test(said)) {
-    const what = `zstd data with a window of more than ${MAX_WINDOW_MIB} MiB: compress it again without --long or --ultra`;
+    const what = `zstd data with a window of more than ${MAX_WINDOW_MIB} MiB: compress it again with --long=27 or less`;
     return new SwarmtsError('unsupported', what);
   }
   return new SwarmtsError('corrupt', `broken ${program} data: ${said.trim().replace(/\s+/g, ' ')}`);
