@@ -106,6 +106,18 @@ describe('files of containers', function () {
     });
   }
 
+  it('come out of the top of a container that runs, without those that the kernel makes up', async () => {
+    const id = await started('sleep 1000');
+    const names = Object.keys(await contentsOf(bed.engine.readArchive(id, '/.')));
+    for (const name of ['./data/a', './proc/', './sys/', './dev/pts/', './dev/null'])
+      assert.ok(names.includes(name), name);
+    assert.deepEqual(
+      names.filter((n) => /^.\/(proc|sys|dev\/pts)\/./.test(n)),
+      [],
+    );
+    await bed.engine.remove(id, { force: true, volumes: true });
+  });
+
   it('go into volumes and onto files of a container that was never started, beside what the image has there', async () => {
     const mounts = [
       { type: 'volume', source: '', target: '/new/volume', readOnly: false },

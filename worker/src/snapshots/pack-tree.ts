@@ -14,6 +14,7 @@ import {
   readlinkSync,
   readSync,
   type Stats,
+  statfsSync,
 } from 'node:fs';
 import { errnoOf, SwarmtsError } from '@swarmts/lib';
 import { CAPABILITY_XATTR } from '../userns/file-capabilities.js';
@@ -31,6 +32,10 @@ const NO_SURPRISE = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONB
 const REPLACED = ['ENOENT', 'ENOTDIR', 'ELOOP', 'ENXIO', 'EINVAL'];
 /** What is replaced again and again is no accident. */
 const MAX_LOOKS = 10;
+/** Types of file systems whose files the kernel makes up: proc, sysfs, cgroup and cgroup2, devpts, mqueue, debugfs, tracefs, securityfs, bpf. */
+const KERNEL_TYPES: ReadonlySet<number> = new Set([
+  0x9fa0, 0x62656572, 0x27e0eb, 0x63677270, 0x1cd1, 0x19800202, 0x64626720, 0x74726163, 0x73636673, 0xcafe4a11,
+]);
 /** As of the kernel's paths. */
 const MAX_PATH_BYTES = 4096;
 
@@ -70,6 +75,8 @@ class TreePacker {
   /** Directories above mount points. */
   readonly #holdsMounts: ReadonlySet<string>;
   readonly #buffer = Buffer.alloc(READ_BYTES);
+  /** Of the top of the tree. Somewhere else may be files of the kernel's, whose directories stay empty, as with Docker. */
+  #dev = 0;
   entries = 0;
   sizeBytes = 0;
 
@@ -82,15 +89,16 @@ class TreePacker {
   tree(root: string): void {
     const fd = openSync(bytesOf(root), DIRECTORY);
     try {
+      this.#dev = fstatSync(fd).dev;
+      fchdir(fd);
       this.#content(fd, '');
     } finally {
       closeSync(fd);
     }
   }
 
-  /** Of the directory `fd`, which is the working directory until somebody goes on with another. */
+  /** Of the directory `fd`, which is the working directory. */
   #content(fd: number, path: string): void {
-    fchdir(fd);
     for (const name of namesIn('.')) this.#entry(fd, name, path === '' ? name : `${path}/${name}`);
   }
 
@@ -145,7 +153,8 @@ class TreePacker {
     if (this.#options.upper && fgetxattr(fd, OPAQUE_XATTR) === 'y') {
       this.#put({ ...common(s), name: `${path}/.wh..wh..opq`, type: 'file', size: 0, mode: 0 });
     }
-    this.#content(fd, path);
+    fchdir(fd);
+    if (s.dev === this.#dev || !KERNEL_TYPES.has(statfsSync('.').type)) this.#content(fd, path);
     fchdir(parent);
   }
 
