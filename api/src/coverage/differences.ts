@@ -10,6 +10,8 @@ export const DIFFERENCES: Readonly<Record<string, string>> = {
   'GET /images/{name}/get':
     'an OCI layout with `manifest.json` beside it, as from Docker 25 on; layers as they were pulled',
   'GET /images/get': 'an OCI layout with `manifest.json` beside it, as from Docker 25 on; layers as they were pulled',
+  'POST /networks/create':
+    'the networks of a swarm are overlays: `Scope` "swarm" with `bridge`, `macvlan` or another driver is refused with 501',
   'GET /system/df': '`BuildCache` is empty: the cache of the builder consists of images',
   'GET /info': '`ContainerdCommit`, `RuncCommit`, `InitCommit` and counters of Go are empty',
 };
