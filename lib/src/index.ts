@@ -21,6 +21,7 @@ export * from './random.js';
 export * from './random-name.js';
 export * from './rfc3339.js';
 export * from './serial-lock.js';
+export * from './signals.js';
 export * from './subnet-pool.js';
 export * from './together.js';
 export * from './units.js';

@@ -41,7 +41,6 @@ export { PlaceInLog } from './logs/place-in-log.js';
 export { CDI_DIRECTORIES, cdiDevices } from './runtime/cdi.js';
 export type { RuntimeVersion } from './runtime/known-escapes.js';
 export type { LabelSupport } from './runtime/security-labels.js';
-export { signalNumber } from './runtime/signals.js';
 export { textOf } from './runtime/text-of.js';
 export { type IdMaps, ownerOnHost, ROOT } from './userns/id-map.js';
 export { remappedIds } from './userns/remap-user.js';

@@ -1,5 +1,5 @@
 /** /containers: the node's own, most of them made for tasks. */
-import { isSwarmtsError, SwarmtsError } from '@swarmts/lib';
+import { isSwarmtsError, SwarmtsError, signalNumber } from '@swarmts/lib';
 import type { ContainerSummary } from '../backend.js';
 import type { WaitCondition } from '../container-backend.js';
 import { containerListJson, openPorts } from '../convert/container.js';
@@ -79,8 +79,11 @@ export function containerRoutes(c: RouteContext): Route[] {
       return empty(204);
     }),
     route('POST', '/containers/{id}/kill', async (call) => {
+      const signal = signalOf(call) || 'SIGKILL';
       try {
-        await node.killContainer((await node.container(id(call))).id, signalOf(call) || 'SIGKILL');
+        // Before anything is looked up, as Docker does.
+        signalNumber(signal);
+        await node.killContainer((await node.container(id(call))).id, signal);
       } catch (e) {
         if (!isSwarmtsError(e)) throw e;
         throw new SwarmtsError(e.code, `cannot kill container: ${id(call)}: ${e.message}`, { cause: e });

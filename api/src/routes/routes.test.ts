@@ -251,11 +251,8 @@ describe('routes', () => {
     const stopped = await api.send('POST', `/containers/${id}/kill`);
     const notRunning = `cannot kill container: ${id}: container ${id} is not running`;
     assert.deepEqual([stopped.status, stopped.json], [409, { message: notRunning }]);
-    const wrong = await api.send('POST', `/containers/${id}/kill?signal=NOPE`);
-    assert.deepEqual(
-      [wrong.status, wrong.json],
-      [400, { message: `cannot kill container: ${id}: invalid signal: NOPE` }],
-    );
+    const wrong = await api.send('POST', '/containers/x/kill?signal=NOPE');
+    assert.deepEqual([wrong.status, wrong.json], [400, { message: 'cannot kill container: x: invalid signal: NOPE' }]);
     assert.deepEqual((await api.send('POST', `/containers/${id}/wait`)).json, { StatusCode: 137 });
     assert.match(String((await api.send('POST', `/containers/${id}/wait?condition=x`)).body), /invalid condition/);
     assert.deepEqual((await api.send('GET', '/containers/json')).json, []);

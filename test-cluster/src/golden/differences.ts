@@ -150,9 +150,9 @@ export const knownRefusals: Readonly<
     why: 'a bad request is no failure of the daemon',
   },
   'POST /containers/nope/kill?signal=NOPE': {
-    status: 404,
-    message: 'No such container: nope',
-    why: 'what is checked first differs',
+    status: 400,
+    message: 'cannot kill container: nope: invalid signal: NOPE',
+    why: 'dockerd of later releases writes it so',
   },
   'POST /containers/nope/wait?condition=nope': {
     status: 400,

@@ -3,9 +3,8 @@
  * uses them, and `--change` of commit and import.
  */
 import { posix } from 'node:path';
-import { messageOf, parseDurationNs, SwarmtsError } from '@swarmts/lib';
+import { messageOf, parseDurationNs, SwarmtsError, signalNumber } from '@swarmts/lib';
 import type { ImageConfig } from '../images/image-api.js';
-import { signalNumber } from '../runtime/signals.js';
 import type { Instruction } from './dockerfile.js';
 import { expandWord, nameValues, splitWords, type Variables } from './shell-words.js';
 

@@ -2,7 +2,7 @@
 import { chown, mkdir, rm, stat } from 'node:fs/promises';
 import { hostname as machineName } from 'node:os';
 import { dirname, resolve } from 'node:path';
-import { type Clock, errnoOf, isSwarmtsError, messageOf, newHexId, SwarmtsError } from '@swarmts/lib';
+import { type Clock, errnoOf, isSwarmtsError, messageOf, newHexId, SwarmtsError, signalNumber } from '@swarmts/lib';
 import type { ImageService } from '../images/image-service.js';
 import { noSuchImage } from '../images/image-store.js';
 import { platformMismatch } from '../images/platform-match.js';
@@ -10,7 +10,6 @@ import { chooseCapabilities } from '../runtime/capabilities.js';
 import type { CgroupVersion, LimitSupport } from '../runtime/limit-support.js';
 import { checkPropagation } from '../runtime/mount-restrictions.js';
 import { readMounts } from '../runtime/mountinfo.js';
-import { signalNumber } from '../runtime/signals.js';
 import { tmpfsOptions } from '../runtime/tmpfs-options.js';
 import { type IdMaps, ownerOnHost, ROOT } from '../userns/id-map.js';
 import type { VolumeStore } from '../volumes/volume-store.js';

@@ -2,13 +2,12 @@
  * One container: what is done with it, and what becomes of it. What changes its state happens under its lock, one after the other; waiting for
  * its end does not, because the end needs the lock.
  */
-import { messageOf, SwarmtsError } from '@swarmts/lib';
+import { messageOf, SwarmtsError, signalNumber } from '@swarmts/lib';
 import { throwIfAborted, untilAborted } from '../images/shared-jobs.js';
 import { changedLimits } from '../runtime/oci-config.js';
 import { controlFifo, type MonitoredExit } from '../runtime/oci-runtime.js';
 import { wasOomKilled } from '../runtime/oom.js';
 import { isAlive } from '../runtime/process-identity.js';
-import { signalNumber } from '../runtime/signals.js';
 import { rootfsPaths } from '../snapshots/rootfs.js';
 import { changeBlockLimits, checkBlockDevices } from './block-limits.js';
 import { cannotUpdate, changedResources } from './changed-resources.js';

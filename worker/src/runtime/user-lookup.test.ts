@@ -1,7 +1,6 @@
-/** Users, signals and the runtime's complaints. */
+/** Users and the runtime's complaints. */
 import assert from 'node:assert/strict';
 import { execFailure, runtimeMessage, startFailure } from './runtime-errors.js';
-import { signalNumber } from './signals.js';
 import { resolveUser } from './user-lookup.js';
 
 const PASSWD =
@@ -41,22 +40,6 @@ describe('a user specification', () => {
     assert.equal(resolveUser('7:8', [], '', '').gid, 8);
     assert.throws(() => resolveUser('root', [], '', ''), /unable to find user root/);
   });
-});
-
-describe('a signal', () => {
-  for (const [text, number] of [
-    ['SIGTERM', 15],
-    ['term', 15],
-    ['9', 9],
-    ['SIGRTMIN+3', 37],
-    ['RTMAX-1', 63],
-    ['64', 64],
-  ] as const) {
-    it(`${text} is ${number}`, () => assert.equal(signalNumber(text), number));
-  }
-  for (const text of ['', '0', '65', 'SIGNOPE', 'RTMIN+31', '-9']) {
-    it(`'${text}' is none`, () => assert.throws(() => signalNumber(text), /invalid signal/));
-  }
 });
 
 describe('a complaint of the OCI runtime', () => {

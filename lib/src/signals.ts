@@ -1,6 +1,6 @@
 /** Signal names and numbers as `docker kill --signal` and STOPSIGNAL take them. */
 import { constants } from 'node:os';
-import { SwarmtsError } from '@swarmts/lib';
+import { SwarmtsError } from './errors.js';
 
 const RT_MIN = 34;
 const RT_MAX = 64;
