@@ -18,6 +18,8 @@ export type RaftErrorCode =
   | 'corrupt'
   /** What is stored is less than what this member has acknowledged: it must not take part any more, and can only join anew. */
   | 'outdated'
+  /** The leader's log lacks what this member has committed: others have lost it. This one can only join anew. */
+  | 'diverged'
   /** The disk refused; after that the log accepts nothing more until the process is restarted. */
   | 'io'
   /** The disk is full. Nothing was lost, and the member goes on by itself once there is room. */

@@ -370,7 +370,7 @@ export async function hasRaftState(dir: string): Promise<boolean> {
 
 /** With the way out where there is one. */
 function fatalError(e: RaftError): Error {
-  if (e.code !== 'outdated') return e;
+  if (e.code !== 'outdated' && e.code !== 'diverged') return e;
   return new SwarmtsError(
     'corrupt',
     `${e.message}. This manager must not take part any more: on another manager run \`node demote\` and \`node rm --force\` for it, then start it again, \`swarm leave --force\`, and join anew`,

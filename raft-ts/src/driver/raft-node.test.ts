@@ -153,6 +153,38 @@ describe('a member', () => {
     await leader.propose(data('the others go on'));
   });
 
+  it('whose committed entries were lost by the others, with an earlier copy of data, ends and does not go on beside them', async () => {
+    await cluster.openAll([1, 2, 3]);
+    const { node: leader } = await cluster.leader();
+    const [copied = 0, behind = 0] = [1, 2, 3].filter((id) => id !== leader.id);
+    const valuesOf = (id: number): number => cluster.members.get(id)?.list.values.length ?? 0;
+    const [dir, copy] = [join(cluster.directory, `${copied}`), join(cluster.directory, 'copy')];
+    await leader.propose(data('early'));
+    await until(async () => [1, 2, 3].every((id) => valuesOf(id) === 1));
+    await cluster.stop(copied);
+    await cp(dir, copy, { recursive: true });
+    await cluster.open(copied);
+    await until(async () => valuesOf(copied) === 1);
+    await cluster.stop(behind);
+    for (const text of ['a', 'b', 'c']) await leader.propose(data(text));
+    await until(async () => valuesOf(copied) === 4);
+    await cluster.stop(copied);
+    await rm(dir, { recursive: true });
+    await cp(copy, dir, { recursive: true });
+    // The one that could tell is away: nobody knows what the copy has forgotten.
+    await cluster.stop(leader.id);
+    await cluster.open(copied);
+    await cluster.open(behind);
+    const { node: next } = await cluster.leader();
+    await next.propose(data('other'));
+    const error = await new Promise<unknown>((resolve) => {
+      void cluster.open(leader.id, { onFatal: resolve });
+    });
+    assert.ok(isRaftError(error, 'diverged'), String(error));
+    assert.match(error.message, /committed entry \d+ of member \d is another one than that of leader \d/);
+    await next.propose(data('the others go on'));
+  });
+
   it('writes proposals made together in one go', async () => {
     let syncs = 0;
     const disk = new MemoryDisk({

@@ -33,6 +33,7 @@ import {
 } from './options.js';
 import { Proposals } from './proposals.js';
 import { Reads } from './reads.js';
+import { refuseReplacedData } from './replaced-data.js';
 import { setAside } from './set-aside.js';
 import { SnapshotTransfers } from './snapshot-transfers.js';
 import { Snapshots } from './snapshots.js';
@@ -209,23 +210,9 @@ export class RaftNode {
   step(message: Message): void {
     this.#counts.messagesReceived += 1;
     this.#input(() => {
-      this.#refuseOldCopy(message);
+      refuseReplacedData(this.#core, message);
       this.#core.step(message);
     });
-  }
-
-  /**
-   * A heartbeat never commits more than this member has acknowledged to its sender. If its log ends before that, an earlier copy of its
-   * data was put back: going on, it could vote for somebody who lacks what was committed with its help.
-   */
-  #refuseOldCopy(message: Message): void {
-    if (message.type !== 'heartbeat' || message.term < this.#core.softState.term) return;
-    const { lastIndex } = this.#core;
-    if (message.commit <= lastIndex) return;
-    throw new RaftError(
-      'outdated',
-      `the log of member ${this.id} ends at entry ${lastIndex}, but it has acknowledged ${message.commit}: an earlier copy of its data was put back`,
-    );
   }
 
   /** Resolves when `to` leads; rejects with `dropped` if that does not happen within two election timeouts. */
