@@ -79,6 +79,17 @@ describe('progress of a service', () => {
     assert.deepEqual(read(new ServiceProgress(), [], 0, none).outcome, going(true));
   });
 
+  it('takes a global service that no node is to run for converged, after a while', () => {
+    const none = service({ Spec: { Name: 'g', Mode: { Global: {} } }, ServiceStatus: { DesiredTasks: 0 } });
+    const p = new ServiceProgress();
+    assert.deepEqual(read(p, [], 0, none), {
+      texts: ['overall progress: waiting for new tasks'],
+      outcome: going(false),
+    });
+    assert.deepEqual(read(p, [], 2000, none).outcome, going(true));
+    assert.deepEqual(read(p, [], 7000, none).outcome, { kind: 'done' });
+  });
+
   it('waits for as many tasks as the autoscaler wants', () => {
     const scaled = service({ ServiceStatus: { DesiredTasks: 2 } });
     assert.deepEqual(read(new ServiceProgress(), running.slice(0, 2), 0, scaled).outcome, going(true));

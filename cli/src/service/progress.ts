@@ -31,6 +31,8 @@ export const RUNNING_STEP = 9;
 const DEFAULT_MONITOR_NS = 5e9;
 /** A task that has failed may have a successor in a moment. */
 const FAILURE_MS = 2000;
+/** So long the orchestrator may take to look at a service that has no tasks. */
+const EMPTY_MS = 2000;
 const MAX_ERROR_LENGTH = 80;
 
 /** Order in a task's life; what is above RUNNING has ended. */
@@ -66,6 +68,7 @@ export class ServiceProgress {
   #updating = false;
   #note: ProgressLine | undefined;
   #failedSinceMs: number | undefined;
+  #emptySinceMs: number | undefined;
 
   read(r: Reading, nowMs: number): { readonly lines: readonly ProgressLine[]; readonly outcome: Outcome } {
     const lines: ProgressLine[] = [];
@@ -84,7 +87,7 @@ export class ServiceProgress {
     }
 
     const job = isJob(r.service);
-    this.#converged = job ? this.#job(r, lines) : this.#running(r, lines);
+    this.#converged = job ? this.#job(r, lines) : this.#running(r, nowMs, lines);
     if (job && this.#converged) {
       lines.push({ id: '', text: 'job complete' });
       return { lines, outcome: { kind: 'done' } };
@@ -149,18 +152,20 @@ export class ServiceProgress {
   }
 
   /** Replicated and global services: every slot, or every node that has a task, is to run, or to have come to its end. */
-  #running(r: Reading, lines: ProgressLine[]): boolean {
+  #running(r: Reading, nowMs: number, lines: ProgressLine[]): boolean {
     const { finished } = endedSeats(r.service, r.tasks);
     const current = inOrder([...currentTasks(r), ...finished.map((t) => [seatKey(t), t] as const)]);
     const { Global: global, Replicated: replicated } = r.service.Spec.Mode ?? {};
     // What the autoscaler has decided is in the status alone.
     const total = global ? current.size : (r.service.ServiceStatus?.DesiredTasks ?? replicated?.Replicas ?? 1);
     const running = [...current.values()].filter((t) => t.Status?.State === 'running').length;
-    // A global service without a single task yet: the orchestrator has not looked at it.
+    // A global service without a single task: the orchestrator has not looked at it yet, or no node is to run it.
     if (global && total === 0) {
+      this.#emptySinceMs ??= nowMs;
       lines.push({ id: 'overall progress', text: 'waiting for new tasks' });
-      return false;
+      return r.service.ServiceStatus?.DesiredTasks === 0 && nowMs - this.#emptySinceMs >= EMPTY_MS;
     }
+    this.#emptySinceMs = undefined;
     const what = this.#rollback ? 'rolling back update: ' : '';
     const ended = finished.length === 0 ? '' : `, ${finished.length} finished`;
     lines.push({ id: 'overall progress', text: `${what}${running} out of ${total} tasks${ended}` });

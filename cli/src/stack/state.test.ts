@@ -20,7 +20,8 @@ describe('the state of a service of a stack', () => {
     assert.ok(up(global, [...running, { ...drained, Status: { State: 'shutdown' } }]), 'and when it has');
     assert.ok(up(global, [...running, on('down', 'running')]), 'also on a node that is down');
     assert.ok(!up(global, [...running, on('n3', 'preparing')]));
-    assert.ok(!up(global, []), 'before it was looked at');
+    assert.ok(!up(global, []), 'before an update has begun');
+    assert.ok(up({ ...global, ServiceStatus: { DesiredTasks: 0 } }, []), 'without a node that is to run it');
   });
 
   it('counts as many tasks as the autoscaler wants', () => {

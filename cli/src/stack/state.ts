@@ -38,13 +38,15 @@ export function stateOf(service: Service, tasks: readonly Task[], activeNodes: R
   };
 }
 
-/** A global service counts the nodes that have a task for it; it is given one on each that fits, none on those that are drained. */
+/** A global service counts the nodes that have a task for it: each that fits is given one, those that are drained are not. */
 function desiredOf(service: Service, counted: readonly Task[]): number {
   const { ReplicatedJob: job, Replicated: replicated } = service.Spec.Mode ?? {};
   if (job) return job.TotalCompletions ?? job.MaxConcurrent ?? 1;
   // What the autoscaler has decided is in the status alone.
   if (replicated) return service.ServiceStatus?.DesiredTasks ?? replicated.Replicas ?? 1;
-  return Math.max(1, new Set(counted.map((t) => seatOf(service, t))).size);
+  const nodes = new Set(counted.map((t) => seatOf(service, t))).size;
+  // Before an update has begun, the tasks of the version before are all that there is.
+  return nodes === 0 && service.ServiceStatus?.DesiredTasks !== 0 ? 1 : nodes;
 }
 
 function problemOf(service: Service, tasks: readonly Task[]): string {

@@ -11,6 +11,8 @@ import { type ServiceState, stateOf } from './state.js';
 const POLL_MS = 250;
 /** A task that has ended may have a successor in a moment; a service that has one again is none that does not come up. */
 const TROUBLE_MS = 2000;
+/** A service that has nothing to run may not have been looked at yet. */
+const EMPTY_MS = 1000;
 
 export interface Wanted {
   readonly id: string;
@@ -56,7 +58,8 @@ export async function watchServices(ctx: Context, wanted: readonly Wanted[], o: 
       if (!w.isReached(service, state)) since.delete(w.id);
       else if (!since.has(w.id)) since.set(w.id, ctx.now());
       const at = since.get(w.id);
-      if (at === undefined || ctx.now() - at < o.stableMs) open++;
+      const neededMs = state.desired === 0 ? Math.max(o.stableMs, EMPTY_MS) : o.stableMs;
+      if (at === undefined || ctx.now() - at < neededMs) open++;
     }
     if (open === 0) return true;
     if (ctx.now() > o.deadlineMs) throw new CommandError(tooLate(wanted, since));
