@@ -95,6 +95,27 @@ describe('stack deploy', () => {
     assert.deepEqual(versions, ['41', '42', '43']);
   });
 
+  it('takes a service back that does not come up, again when others were faster', async () => {
+    const failed = task(1, 'failed', {
+      ServiceID: 'web',
+      DesiredState: 'shutdown',
+      Status: { State: 'failed', Err: 'x' },
+    });
+    let backs = 0;
+    const run = await deployAndWait(WEB, ['--rollback', '--prune'], {
+      'GET /tasks': () => ({ json: [failed] }),
+      'GET /services/web': () => ({ json: { ...web, PreviousSpec: web.Spec } }),
+      'POST /services/web/update': (r) =>
+        r.query.rollback === 'previous' && ++backs === 1
+          ? { status: 400, json: { message: 'update out of sequence' } }
+          : { json: {} },
+    });
+    assert.deepEqual([run.code, backs], [1, 2]);
+    assert.match(run.err, /^service web does not come up: x \(1 attempt\); .* shows more\n$/);
+    assert.match(run.out, /Rolling service web back\n$/);
+    assert.equal(changes(run).at(-1), 'POST /services/web/update');
+  });
+
   it('notes the platforms of an image with its digest, and keeps both as long as the file names the same', async () => {
     const found = { Descriptor: { digest: 'sha256:d' }, Platforms: [{ architecture: 'arm64', os: 'linux' }] };
     const registry = { 'GET /distribution/a:latest/json': () => ({ json: found }) };
