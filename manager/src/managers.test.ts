@@ -1,11 +1,12 @@
 /** Three managers in one process, with their logs on disk and real connections between them. */
+
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { mkdtemp, readdir, rm } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { isSwarmtsError, SwarmtsError, silentLogger, sleep, systemClock } from '@swarmts/lib';
+import { freePort } from '@swarmts/lib/testing';
 import {
   Cluster,
   ClusterSpec,
@@ -33,14 +34,6 @@ async function until(what: string, isTrue: () => boolean | Promise<boolean>): Pr
     if (Date.now() > deadline) assert.fail(`not in time: ${what}`);
     await sleep(systemClock, 20);
   }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  return typeof address === 'object' && address ? address.port : 0;
 }
 
 class Group {

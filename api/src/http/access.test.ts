@@ -5,6 +5,7 @@ import type { IncomingMessage } from 'node:http';
 import { request } from 'node:https';
 import { type AddressInfo, connect, type Socket } from 'node:net';
 import { silentLogger } from '@swarmts/lib';
+import { freePort } from '@swarmts/lib/testing';
 import { engineRoutes } from '../server.js';
 import { certificates } from '../testing/certificates.js';
 import { Harness } from '../testing/harness.js';
@@ -167,11 +168,3 @@ describe('connections', () => {
     }
   });
 });
-
-async function freePort(): Promise<number> {
-  const server = await openListener('tcp://127.0.0.1:0', {}, () => {});
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
-}

@@ -1,11 +1,12 @@
 /** Three processes of either side on loopback, TLS for clients and between members, data on the same disk. */
+
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import type { SecureContextOptions } from 'node:tls';
 import { fileURLToPath } from 'node:url';
+import { freePorts } from '@swarmts/lib/testing';
 import { tryRun, waitFor } from '@swarmts/test-cluster';
 import { connectionsFor, KvClient } from './client.js';
 
@@ -109,15 +110,4 @@ export class RaftBed {
     }
     rmSync(this.directory, { recursive: true, force: true });
   }
-}
-
-async function freePorts(count: number): Promise<number[]> {
-  const servers = Array.from({ length: count }, () => createServer().listen(0, '127.0.0.1'));
-  await Promise.all(servers.map(async (server) => await once(server, 'listening')));
-  const ports = servers.map((server) => {
-    const address = server.address();
-    return address !== null && typeof address === 'object' ? address.port : 0;
-  });
-  await Promise.all(servers.map(async (server) => await once(server.close(), 'close')));
-  return ports;
 }

@@ -2,12 +2,13 @@ import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { type AddressInfo, connect, createServer } from 'node:net';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { jetstreamManager } from '@nats-io/jetstream';
 import { connect as connectNats } from '@nats-io/transport-node';
 import { isSwarmtsError, silentLogger } from '@swarmts/lib';
+import { freePort } from '@swarmts/lib/testing';
 import { type Bus, subjectOf } from './bus.js';
 import { parseBusUrl } from './bus-url.js';
 import { MemoryBus } from './memory-bus.js';
@@ -156,15 +157,6 @@ describe('the event bus', function () {
     assert.equal(subjectOf('c', 'logs', 'a.b *', '>', ''), 'swarmts.c.logs.a_b__._._');
   });
 });
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
-}
 
 function answers(port: number): Promise<boolean> {
   return new Promise((resolve) => {

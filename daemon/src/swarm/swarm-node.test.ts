@@ -1,4 +1,5 @@
 /** Nodes in one process, with their files on disk and real connections between them; without containers. */
+
 import assert from 'node:assert/strict';
 import { cp, mkdtemp, rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
@@ -7,6 +8,7 @@ import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import type { InitRequest } from '@swarmts/api';
 import { isSwarmtsError, SwarmtsError, silentLogger, sleep, systemClock } from '@swarmts/lib';
+import { freePort } from '@swarmts/lib/testing';
 import { CredentialStore, renewCertificate } from '@swarmts/manager';
 import type { RoutedNetworks } from '@swarmts/netplugins';
 import { NodeAvailability, NodeDescription, NodeRole } from '@swarmts/proto';
@@ -22,14 +24,6 @@ async function until(what: string, isTrue: () => boolean): Promise<void> {
     if (Date.now() > deadline) assert.fail(`not in time: ${what}`);
     await sleep(systemClock, 20);
   }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  return typeof address === 'object' && address ? address.port : 0;
 }
 
 const noContainers = { list: () => [], onEvent: () => () => undefined } as unknown as ContainerEngine;

@@ -5,21 +5,14 @@ import { readdirSync } from 'node:fs';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { setImmediate } from 'node:timers/promises';
 import { systemClock } from '@swarmts/lib';
+import { freePort } from '@swarmts/lib/testing';
 import { PortForwarder } from './port-forwarder.js';
 import { forwardKey, type PortForward } from './protocol.js';
 
 /** A free port of IPv6's loopback, by asking for one. */
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '::1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
-}
 
 async function forwardTo(targetPort: number, protocol: 'tcp' | 'udp' = 'tcp'): Promise<PortForward> {
-  return { protocol, hostIp: '::1', port: await freePort(), address: '127.0.0.1', targetPort };
+  return { protocol, hostIp: '::1', port: await freePort('::1'), address: '127.0.0.1', targetPort };
 }
 
 const adding = (...added: readonly PortForward[]) => ({ reset: true, added, removed: [] });
@@ -51,7 +44,7 @@ describe('ports that are forwarded', () => {
   });
 
   it('end a connection that the container does not take', async () => {
-    const f = await forwardTo(await freePort());
+    const f = await forwardTo(await freePort('::1'));
     await forwarder.apply(adding(f));
     const client = connect({ host: '::1', port: f.port });
     client.on('error', () => undefined);

@@ -2,6 +2,7 @@
  * A throw-away machine for the engine's tests: temporary roots, a real helper, a real registry on a loopback port and images
  * made from busybox. `close` leaves nothing behind, neither processes nor mounts nor cgroups.
  */
+
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
 import {
@@ -16,10 +17,10 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { request } from 'node:http';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
+import { freePort } from '@swarmts/lib/testing';
 import { pack } from 'tar-stream';
 import type { PrivilegedHelper } from '../helper/helper-api.js';
 import { startHelper } from '../helper/spawn-helper.js';
@@ -250,14 +251,6 @@ ${extraConfig}`;
       },
     );
   }
-}
-
-export async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  return typeof address === 'object' && address ? address.port : 0;
 }
 
 /** A network that gives out documentation addresses and makes nothing; for tests that are not about networking. */

@@ -1,4 +1,5 @@
 /** Lines that are passed on to syslog and journald, and none of them twice or never. Needs root. */
+
 import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
 import { createSocket } from 'node:dgram';
@@ -7,8 +8,9 @@ import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createServer as createTlsServer } from 'node:tls';
+import { freePort } from '@swarmts/lib/testing';
 import type { ContainerConfig } from '../engine/container-config.js';
-import { busyboxLayer, containerConfig, EngineBed, eventually, freePort, TestRegistry } from '../engine/engine-bed.js';
+import { busyboxLayer, containerConfig, EngineBed, eventually, TestRegistry } from '../engine/engine-bed.js';
 import { journalMessage } from './journal-format.js';
 import { parseSinkAddress } from './log-sink.js';
 import { syslogMessage } from './syslog-format.js';

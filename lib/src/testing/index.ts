@@ -1,0 +1,3 @@
+/** For tests alone. */
+
+export * from './free-port.js';
