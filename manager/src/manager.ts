@@ -39,7 +39,7 @@ import {
   RaftMembershipService,
   type WeightedManager,
 } from '@swarmts/proto';
-import type { LeaderChange } from 'raft-ts';
+import type { Disk, LeaderChange } from 'raft-ts';
 import { type ClientOrder, checkClientOrder } from './ca/api-certificates.js';
 import { CaServer } from './ca/ca-server.js';
 import { createRequest } from './ca/certificates.js';
@@ -111,6 +111,8 @@ export interface ManagerOptions {
   /** Another manager has said that this one was removed from Raft, of which its own log knows nothing. */
   readonly onExpelled: () => void;
   readonly timings?: RaftTimings;
+  /** Where log and snapshots are, for tests. */
+  readonly disk?: Disk;
 }
 
 /** The part of the CA operation that a follower forwards. */
@@ -187,6 +189,9 @@ export class Manager {
       onLeaderChange: (c) => {
         if (manager) manager.#onLeaderChange(c);
         else pending.push(c);
+      },
+      onDiskFull: () => {
+        if (manager) manager.#onStuck(new SwarmtsError('resource-exhausted', 'its disk is full'));
       },
     });
     const starting = new Manager(o, raft);

@@ -19,6 +19,8 @@ import {
   RaftConfig,
   RootCa,
 } from '@swarmts/proto';
+import type { Disk } from 'raft-ts';
+import { MemoryDisk } from 'raft-ts/sim';
 import { createRequest, createRootCa, type KeyAndCert, signNodeCertificate } from './ca/certificates.js';
 import { Credentials } from './ca/credentials.js';
 import { newJoinToken } from './ca/join-token.js';
@@ -48,14 +50,14 @@ class Group {
     this.#root = root;
   }
 
-  static async start(count: number): Promise<Group> {
+  static async start(count: number, disks: readonly Disk[] = []): Promise<Group> {
     const group = new Group(await mkdtemp(join(tmpdir(), 'swarmts-managers-')), await createRootCa(Date.now()));
-    for (let i = 1; i <= count; i++) await group.add(i);
+    for (let i = 1; i <= count; i++) await group.add(i, disks[i - 1]);
     await until('all vote', () => group.managers.every((m) => m.raft.status.voters.length === count));
     return group;
   }
 
-  async add(raftId: number): Promise<void> {
+  async add(raftId: number, disk?: Disk): Promise<void> {
     const [first] = this.managers;
     const addr = `127.0.0.1:${await freePort()}`;
     const node = Node.create({
@@ -73,6 +75,7 @@ class Group {
       ...{ dataKeys: () => [dataKey], log: silentLogger, snapshotEntries: 10_000, volumePlugins: noVolumePlugins },
       credentials: await this.#credentials(node.id),
       onFatal: (e) => assert.fail(e),
+      ...(disk ? { disk } : {}),
       onRemoved: () => undefined,
       onExpelled: () => undefined,
       ...(first
@@ -290,6 +293,27 @@ describe('three managers', () => {
     const found = asked.store.view((tx) => tx.list('config').map((c) => c.spec?.annotations?.name ?? ''));
     const later = found.filter((n) => n.startsWith('after') && !unknown.has(n));
     assert.deepEqual(later.toSorted(), names.toSorted());
+  });
+});
+
+describe('a leader whose disk is full', () => {
+  let group: Group;
+  const disks = [1, 2, 3].map(() => new MemoryDisk());
+  before(async () => {
+    group = await Group.start(3, disks);
+  });
+  after(() => group.stop());
+
+  it('leaves the lead to one that may have room', async () => {
+    const { leader } = group;
+    assert.ok(leader);
+    await until('the others are heard', () => leader.raft.status.voters.every((id) => leader.raft.isReachable(id)));
+    const noRoom = Object.assign(new Error('no room'), { code: 'ENOSPC' });
+    disks[group.managers.indexOf(leader)]?.failNext('write', noRoom);
+    const spec = ConfigSpec.create({ annotations: { name: 'c', labels: {} }, data: Buffer.from('x') });
+    await leader.call('createConfig', { spec });
+    await until('another one leads', () => group.leader !== undefined && group.leader !== leader);
+    assert.equal((await leader.call('listConfigs', {})).length, 1);
   });
 });
 

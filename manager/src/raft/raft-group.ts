@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { type Clock, invariant, type Logger, SwarmtsError, sleep } from '@swarmts/lib';
 import { defaults, MAX_TRANSACTION_BYTES, RaftMember } from '@swarmts/proto';
 import {
+  type Disk,
   decodeMessage,
   isRaftError,
   type LeaderChange,
@@ -67,7 +68,11 @@ export interface RaftGroupOptions {
   readonly onRemoved: () => void;
   /** Another member has said that this one was removed from the group, of which its own log knows nothing. */
   readonly onExpelled: () => void;
+  /** There is no room for changes here; others may have some. */
+  readonly onDiskFull: () => void;
   readonly timings?: RaftTimings;
+  /** Where log and snapshots are, for tests. */
+  readonly disk?: Disk;
 }
 
 export class RaftGroup {
@@ -118,6 +123,7 @@ export class RaftGroup {
       id: o.self.raftId,
       dir,
       ...(o.bootstrap ? { bootstrapPeers: [o.self.raftId] } : {}),
+      ...(o.disk ? { disk: o.disk } : {}),
       metadata: RaftMember.encode(RaftMember.create({ raftId: o.self.raftId, nodeId: o.self.nodeId })),
       transport: group.#transport,
       heartbeatTicks: defaults.heartbeatTick,
@@ -131,6 +137,7 @@ export class RaftGroup {
       onDiskFull: (isFull) => {
         if (isFull) o.log.error('the disk is full: this manager takes no changes until there is room', { dir });
         else o.log.info('there is room on the disk again', { dir });
+        if (isFull) o.onDiskFull();
       },
       onLeaderChange: (c) => {
         if (c.isLeader) group.#awaitsOwnElection = false;
