@@ -11,6 +11,16 @@ export class CommandError extends Error {
   }
 }
 
+const INTERRUPTED_EXIT_CODE = 130;
+
+/** ^C, as a shell reports it. What was asked for of other targets is not begun any more. */
+export class InterruptedError extends CommandError {
+  constructor(message: string) {
+    super(message, INTERRUPTED_EXIT_CODE);
+    this.name = 'InterruptedError';
+  }
+}
+
 /** The command line itself is wrong. `where` is the command whose help explains it. */
 export class UsageError extends CommandError {
   constructor(message: string, where: string, exitCode = 125) {
@@ -30,6 +40,7 @@ export async function forEachTarget(targets: readonly string[], act: (target: st
     try {
       await act(target);
     } catch (e) {
+      if (e instanceof InterruptedError) throw new InterruptedError([...failures, e.message].join('\n'));
       failures.push(errorText(e));
     }
   }

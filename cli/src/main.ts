@@ -1,4 +1,5 @@
 /** Binds the command line to the process: streams, environment, clock, ^C, exit code. Nothing is decided here. */
+import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -21,7 +22,11 @@ function output(stream: NodeJS.WriteStream): Output {
 
 function terminal(): TerminalControl {
   return {
-    raw: (on) => void process.stdin.setRawMode(on),
+    raw: (on) => {
+      process.stdin.setRawMode(on);
+      // Node goes on translating what is shown, and the container's terminal has done so already: lines would end in \r\r\n.
+      if (on) spawnSync('stty', ['-opost'], { stdio: ['inherit', 'ignore', 'ignore'] });
+    },
     size: () => ({ rows: process.stdout.rows, columns: process.stdout.columns }),
     onResize: (fn) => {
       process.stdout.on('resize', fn);

@@ -1,7 +1,7 @@
 /** Reads one line that must not be seen: from the terminal without echo, or from what stdin is piped from. */
 import type { Readable } from 'node:stream';
 import type { Context } from './context.js';
-import { CommandError } from './exit.js';
+import { CommandError, InterruptedError } from './exit.js';
 
 /** More than any key or password is; what comes after is an input that was meant for something else. */
 const MAX_LENGTH = 4096;
@@ -42,7 +42,7 @@ async function typedLine(stdin: Readable): Promise<string> {
   const typed: number[] = [];
   for await (const chunk of stdin) {
     for (const byte of Buffer.from(chunk)) {
-      if (byte === INTERRUPT) throw new CommandError('interrupted', 130);
+      if (byte === INTERRUPT) throw new InterruptedError('interrupted');
       if (byte === END_OF_INPUT || byte === 10 || byte === 13) return Buffer.from(typed).toString();
       if (BACKSPACES.includes(byte)) typed.pop();
       else if (typed.length < MAX_LENGTH) typed.push(byte);

@@ -6,7 +6,7 @@ import { dependencyOrder } from '../compose/dependencies.js';
 import type { ComposeProject } from '../compose/model.js';
 import type { Context } from '../context.js';
 import type { Service, ServiceSpec } from '../engine-types.js';
-import { CommandError } from '../exit.js';
+import { InterruptedError } from '../exit.js';
 import { ApiError } from '../http/client.js';
 import { filterQuery } from '../http/filters.js';
 import { OutageError } from '../http/outage.js';
@@ -83,10 +83,8 @@ async function bringUp(
   return await watchServices(ctx, all, { display, deadlineMs, stableMs: STABLE_MS });
 }
 
-const INTERRUPTED_EXIT_CODE = 130;
-
 /** Nothing is taken back at ^C: no service failed, and what was asked for goes on. */
-function interrupted(project: ComposeProject, done: ReadonlyMap<string, Done>, o: DeployOptions): CommandError {
+function interrupted(project: ComposeProject, done: ReadonlyMap<string, Done>, o: DeployOptions): InterruptedError {
   const missing = dependencyOrder(project.services).filter((name) => !done.has(name));
   const more = `\`swarmts stack services ${o.stack}\` shows how far they are`;
   const text = [
@@ -94,7 +92,7 @@ function interrupted(project: ComposeProject, done: ReadonlyMap<string, Done>, o
     ...(missing.length > 0 ? [`not deployed, because others were waited for: ${missing.join(', ')}`] : []),
     ...(o.prune ? ['services that are not part of the file any more were not removed'] : []),
   ];
-  return new CommandError(text.join('\n'), INTERRUPTED_EXIT_CODE);
+  return new InterruptedError(text.join('\n'));
 }
 
 function serviceSpecs(project: ComposeProject, c: ConvertContext): ReadonlyMap<string, ServiceSpec> {

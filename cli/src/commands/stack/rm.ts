@@ -3,7 +3,7 @@ import { bool } from '../../args/flag.js';
 import { atLeast, defineCommand } from '../../command.js';
 import type { Context } from '../../context.js';
 import type { Task } from '../../engine-types.js';
-import { CommandError, errorText, forEachTarget } from '../../exit.js';
+import { CommandError, errorText, forEachTarget, InterruptedError } from '../../exit.js';
 import { ApiError } from '../../http/client.js';
 import { filterQuery } from '../../http/filters.js';
 import { servicesOf } from '../../stack/deploy.js';
@@ -48,11 +48,13 @@ async function removeStack(ctx: Context, stack: string, detach: boolean): Promis
     ctx.out.write(`Removing service ${s.Spec.Name}\n`);
     await ctx.api.delete(`/services/${s.ID}`);
   }
-  if (!detach)
-    await untilGone(
-      ctx,
-      services.map((s) => s.ID),
+  const ids = services.map((s) => s.ID);
+  if (!detach && !(await untilGone(ctx, ids))) {
+    const left = rest.map((o) => `${o.kind} ${o.name}`).join(', ') || 'nothing';
+    throw new InterruptedError(
+      `interrupted: the tasks of stack ${stack} go on stopping in the background; not removed: ${left}`,
     );
+  }
   const failures: string[] = [];
   for (const o of rest) {
     ctx.out.write(`Removing ${o.kind} ${o.name}\n`);
@@ -65,12 +67,14 @@ async function removeStack(ctx: Context, stack: string, detach: boolean): Promis
   if (failures.length > 0) throw new CommandError(failures.join('\n'));
 }
 
-async function untilGone(ctx: Context, serviceIds: readonly string[]): Promise<void> {
-  if (serviceIds.length === 0) return;
+/** Resolves to false at ^C. */
+async function untilGone(ctx: Context, serviceIds: readonly string[]): Promise<boolean> {
+  if (serviceIds.length === 0) return true;
   const interrupt = ctx.interrupt();
   for (let i = 0; i < TRIES && !interrupt.aborted; i++) {
     const tasks = await ctx.api.get<Task[]>('/tasks');
-    if (!tasks.some((t) => serviceIds.includes(t.ServiceID ?? ''))) return;
+    if (!tasks.some((t) => serviceIds.includes(t.ServiceID ?? ''))) return true;
     await ctx.sleep(POLL_MS, interrupt);
   }
+  return !interrupt.aborted;
 }
