@@ -14,7 +14,8 @@ import type { RoutedNetworks } from '@swarmts/netplugins';
 import { NodeAvailability, NodeDescription, NodeRole } from '@swarmts/proto';
 import type { ContainerEngine, CsiPlugins } from '@swarmts/worker';
 import { NodeStateFile } from './node-state.js';
-import { SwarmNode, type SwarmNodeOptions } from './swarm-node.js';
+import { SwarmNode } from './swarm-node.js';
+import type { SwarmNodeOptions } from './swarm-node-options.js';
 
 const WAIT_MS = 20_000;
 

@@ -5,19 +5,9 @@
 import { rm } from 'node:fs/promises';
 import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
-import type { Duplex } from 'node:stream';
 import * as grpc from '@grpc/grpc-js';
 import type { InitRequest, JoinRequest } from '@swarmts/api';
-import {
-  type Clock,
-  type ErrorCode,
-  isSwarmtsError,
-  type Logger,
-  type Random,
-  SerialLock,
-  SwarmtsError,
-  sleep,
-} from '@swarmts/lib';
+import { isSwarmtsError, SerialLock, SwarmtsError, sleep } from '@swarmts/lib';
 import {
   CredentialStore,
   type Credentials,
@@ -27,14 +17,13 @@ import {
   type Manager,
   managerChannelOptions,
   parseUnlockKey,
-  type RaftTimings,
   readPlacedCredentials,
 } from '@swarmts/manager';
-import type { RoutedNetworks } from '@swarmts/netplugins';
-import { type Node, type NodeDescription, NodeRole } from '@swarmts/proto';
-import { Agent, type ContainerEngine, type CsiPlugins, removeAroundMounts } from '@swarmts/worker';
+import { type Node, NodeRole } from '@swarmts/proto';
+import { Agent, removeAroundMounts } from '@swarmts/worker';
 import { CertificateRenewal } from './certificate-renewal.js';
 import { validateInitRequest } from './init-request.js';
+import { notTakenIn, unanswered } from './join-answers.js';
 import { joinAddrs, knownManagers } from './known-managers.js';
 import { leaveSwarmNetworks } from './leave-networks.js';
 import { leaveRaft } from './leave-raft.js';
@@ -46,42 +35,12 @@ import { newMember } from './new-member.js';
 import { encodeBootstrap, type NodeState, NodeStateFile } from './node-state.js';
 import { recoverFrom } from './recover-certificate.js';
 import { RoleFollower } from './role-follower.js';
+import type { SwarmNodeOptions } from './swarm-node-options.js';
 import { untilTakenUp } from './until-taken-up.js';
-
-export interface SwarmNodeOptions {
-  /** Folder of everything that belongs to the membership. */
-  readonly dir: string;
-  readonly engine: ContainerEngine;
-  readonly networks: RoutedNetworks;
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly log: Logger;
-  readonly hostname: string;
-  readonly defaultAdvertiseAddr: string;
-  readonly csiPlugins: CsiPlugins;
-  readonly describe: () => NodeDescription;
-  readonly leaseMs: number;
-  /** A connection to this node's own API. */
-  readonly connectApi: () => Duplex;
-  readonly timings: RaftTimings;
-  /** The process must end: the manager's disk failed. */
-  readonly onFatal: (e: Error) => void;
-}
 
 /** How long those who ask a daemon that has just started wait for it to know whether it is a manager. */
 const START_WAIT_MS = 5_000;
 const RESUME_RETRY_MS = 1_000;
-/** The leader's answers to a manager that it will not have with its present Raft id. */
-const notTakenIn: readonly ErrorCode[] = ['conflict', 'permission-denied', 'not-found'];
-/** The managers did not answer: whether they have done what was asked of them is not known. */
-const unanswered: readonly ErrorCode[] = [
-  'unavailable',
-  'resource-exhausted',
-  'no-leader',
-  'not-leader',
-  'timeout',
-  'aborted',
-];
 
 export class SwarmNode {
   readonly #o: SwarmNodeOptions;
