@@ -18,7 +18,9 @@ describe('the names of a network', () => {
   });
 
   it('give the tasks that are ready', () => {
-    assert.deepEqual(ask('tasks.web')?.addresses, ['10.1.0.5', '10.1.0.6']);
+    for (const name of ['tasks.web', 'tasks.www', 'tasks.www.back']) {
+      assert.deepEqual(ask(name)?.addresses, ['10.1.0.5', '10.1.0.6'], name);
+    }
     const one = testView({
       endpoints: [endpoint('t1', 'a', '10.1.0.5', { ready: false }), endpoint('t2', 'b', '10.1.0.6')],
     });

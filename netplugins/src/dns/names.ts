@@ -1,6 +1,6 @@
 /**
  * Which names a network has, from what the managers say of it. Pure. A service's name and aliases give its VIP, or with dnsrr its
- * tasks; `tasks.<service>` and a container's own names always give tasks. Only ready ones are found.
+ * tasks; `tasks.` before one of them and a container's own names always give tasks. Only ready ones are found.
  */
 import type { NetworkEndpoint } from '@swarmts/proto';
 import { hasVip, readyByService } from '../overlay/backends.js';
@@ -48,9 +48,10 @@ function gather(v: NetworkView): NetworkNames {
   for (const s of v.services.values()) {
     const tasks = addressesOf(ready.get(s.serviceId) ?? []);
     const own = hasVip(s) ? s.virtualIps : tasks;
-    add(s.name, own);
-    for (const alias of s.aliases) if (alias !== s.name) add(alias, own);
-    add(`tasks.${s.name}`, tasks);
+    for (const name of new Set([s.name, ...s.aliases])) {
+      add(name, own);
+      add(`tasks.${name}`, tasks);
+    }
     for (const vip of s.virtualIps) reverse.set(vip, `${s.name}.${network}`);
   }
   const ofServices = new Set(names.keys());
