@@ -17,7 +17,7 @@ import {
   type RaftStatus,
 } from 'raft-ts';
 import type { Credentials } from '../ca/credentials.js';
-import { Store } from '../store/store.js';
+import { Store, UndecidedError } from '../store/store.js';
 import { AddressBook } from './address-book.js';
 import { createEncryptor } from './encryption.js';
 import { MemberRemoved, PeerTransport } from './peer-transport.js';
@@ -393,7 +393,10 @@ function fromRaft(e: unknown): unknown {
   if (e.code === 'dropped')
     return new SwarmtsError('resource-exhausted', `the managers are busy, try again: ${e.message}`, { cause: e });
   // No other manager is to be asked: somebody has to make room.
-  if (e.code === 'no-space') return new SwarmtsError('resource-exhausted', e.message, { cause: e });
+  if (e.code === 'no-space') {
+    const FullError = e.outcomeUnknown ? UndecidedError : SwarmtsError;
+    return new FullError('resource-exhausted', e.message, { cause: e });
+  }
   // Whoever waited is cut off by a manager that ends: whether the change was made is not known.
   if (e.code === 'aborted' || e.code === 'stopped') return new SwarmtsError('aborted', e.message, { cause: e });
   return new SwarmtsError('unavailable', e.message, { cause: e });

@@ -16,7 +16,7 @@ import {
   Volume,
 } from '@swarmts/proto';
 import { checkVersion } from '../control/conflicts.js';
-import { localStore, Store } from './store.js';
+import { localStore, Store, UndecidedError } from './store.js';
 import type { AnyChange } from './tables.js';
 
 const service = (id: string, name: string) =>
@@ -247,6 +247,39 @@ describe('store', () => {
     await assert.rejects(create('b'), (e) => isSwarmtsError(e, 'no-leader'));
     fate = 'snapshot';
     await assert.rejects(create('c'), (e) => isSwarmtsError(e, 'aborted'));
+  });
+
+  it('makes no change before it is known what becomes of one that may be made yet', async () => {
+    let index = 0;
+    let isFull = true;
+    const waiting: Uint8Array[] = [];
+    const store: Store = new Store({
+      now: () => 1000,
+      proposer: {
+        // As a leader whose disk is full: the first entry is in its log, others are refused.
+        propose: async (data) => {
+          if (isFull && waiting.push(data) === 1) throw new UndecidedError('resource-exhausted', 'the disk is full');
+          if (isFull) waiting.pop();
+          if (isFull) throw new SwarmtsError('resource-exhausted', 'refused');
+          for (const d of [...waiting.splice(0), data]) store.applyEntry(++index, d);
+        },
+      },
+    });
+    const create = (id: string) =>
+      store.update((tx) => {
+        if (tx.list('config').length > 0) throw new SwarmtsError('already-exists', 'there is one by that name');
+        tx.create('config', Config.create({ id }));
+      });
+    await assert.rejects(create('a'), UndecidedError);
+    await assert.rejects(create('b'), /refused/);
+    isFull = false;
+    await assert.rejects(create('c'), /there is one by that name/);
+    assert.deepEqual(
+      store.view((tx) => tx.list('config').map((c) => c.id)),
+      ['a'],
+    );
+    await store.update((tx) => tx.remove('config', 'a'));
+    assert.equal(index, 3, 'one entry that changes nothing, and no more');
   });
 
   it('has times that only go forward, though the clock of the next leader is behind', async () => {

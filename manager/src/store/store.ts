@@ -22,9 +22,12 @@ import { Table } from './table.js';
 import { type AnyChange, type Kind, kinds, objectOf, type Tables, tables } from './tables.js';
 import { type PendingChange, type ReadTx, type TableSet, Transaction, type WriteTx } from './transaction.js';
 
+/** The entry is in the log of the leader, who leads on, and may be applied yet: what is written next could contradict it. */
+export class UndecidedError extends SwarmtsError {}
+
 /**
  * Puts an entry through consensus; resolves after `applyEntry` was called with it. One that rejects with 'no-leader' has found out before
- * that `applyEntry` will not be called with it any more, if it has not been.
+ * that `applyEntry` will not be called with it any more, if it has not been. With an UndecidedError it may be, ahead of later ones.
  */
 export interface Proposer {
   propose(data: Uint8Array): Promise<void>;
@@ -68,6 +71,8 @@ export class Store {
   readonly #mine = new Map<string, OwnTransaction>();
   readonly #events = new ClusterEvents();
   readonly #lock = new SerialLock();
+  /** Whether an earlier change may be made yet. */
+  #isUndecided = false;
   #version = 0;
   /** Of the newest transaction: the times of objects tell their order, so they only go forward, also with the next leader's clock. */
   #lastTimeMs = 0;
@@ -150,6 +155,7 @@ export class Store {
   }
 
   async #update<T>(fn: (tx: Transaction) => T): Promise<T> {
+    if (this.#isUndecided) await this.#decide();
     const tx = new Transaction(this.#tables);
     const result = fn(tx);
     const pending = tx.pending;
@@ -158,11 +164,22 @@ export class Store {
     const transaction = StoreTransaction.create({
       id: newId(),
       actions: pending.map((p) => p.toAction()),
-      timeMs: Math.max(this.#options.now(), this.#lastTimeMs + 1),
+      timeMs: this.#nextTimeMs,
     });
     const data = encodeTransaction(transaction, pending);
     await this.#propose({ transaction, outcome: 'open' }, data);
     return result;
+  }
+
+  get #nextTimeMs(): number {
+    return Math.max(this.#options.now(), this.#lastTimeMs + 1);
+  }
+
+  /** An entry that changes nothing: once it is applied, whatever was proposed before it is, or never will be. */
+  async #decide(): Promise<void> {
+    const transaction = StoreTransaction.create({ id: newId(), timeMs: this.#nextTimeMs });
+    await this.#options.proposer.propose(encodeTransaction(transaction, []));
+    this.#isUndecided = false;
   }
 
   /** Also when leadership was lost meanwhile: what the next leader has committed was made. */
@@ -173,6 +190,7 @@ export class Store {
       await this.#options.proposer.propose(data);
     } catch (e) {
       if (own.outcome === 'applied') return;
+      this.#isUndecided ||= e instanceof UndecidedError;
       if (own.outcome === 'open') throw e;
       throw new SwarmtsError('aborted', 'whether the change was made is not known', { cause: e });
     } finally {
