@@ -96,24 +96,6 @@ describe('the renewal of network keys', () => {
     }
   });
 
-  it('takes the generation of the nodes over, which a cluster from a backup may not know, but not that of a single one', async () => {
-    const { clock, store, renewal, generation } = await untilFirstAnswer(nodeWith(NodeState.NODE_READY, 6, 7));
-    await clock.advance(1_000);
-    assert.equal(generation(), 7);
-    await store.update((tx) => {
-      for (const [id, newest] of [
-        ['b', 7],
-        ['c', 99],
-      ] as const)
-        tx.create('node', { ...nodeWith(NodeState.NODE_READY, newest), id });
-    });
-    await clock.advance(1_000);
-    assert.equal(generation(), 7);
-    await clock.advance(12 * HOUR_MS);
-    assert.equal(generation(), 8, 'the next one');
-    await renewal.stop();
-  });
-
   it('does nothing without an encrypted network', async () => {
     const { clock, renewal, generation } = await start([Network.create({ id: 'n', spec: encrypted('false') })]);
     await clock.advance(13 * HOUR_MS);

@@ -2,7 +2,6 @@
  * Has the keys of encrypted networks renewed in time: counts up the cluster's generation of keys, which every node answers with a
  * new key of its own. The time of the last renewal is in the store, so that a new leader neither hurries nor forgets. Nodes keep two
  * generations: one that has not answered the last is waited for, since the next would cut it off; but nobody is waited for for ever.
- * Nodes never go back: a cluster that comes from a backup takes their generation over, or new nodes would have none in common with them.
  */
 import { type Cluster, isEncrypted, type Node, NodeState } from '@swarmts/proto';
 import { keyPeriod, periodMs } from '../cluster-labels.js';
@@ -21,8 +20,6 @@ export function renewKeys(
   nodes: readonly Node[],
   nowMs: number,
 ): Cluster | { readonly dueInMs: number } {
-  const used = generationInUse(nodes);
-  if (used > cluster.networkKeyGeneration) return renewed(cluster, used, nowMs);
   const first = cluster.networkKeyGeneration === 0;
   const period = periodMs(cluster.spec, keyPeriod);
   // The clock of the leader that renewed them last may have been ahead.
@@ -30,20 +27,7 @@ export function renewKeys(
   const isAwaited = nodes.some((n) => isBehind(n, cluster.networkKeyGeneration));
   const dueInMs = first ? 0 : period * (isAwaited ? MOST_PERIODS : 1) - ageMs;
   if (dueInMs > 0) return { dueInMs };
-  return renewed(cluster, cluster.networkKeyGeneration + 1, nowMs);
-}
-
-function renewed(cluster: Cluster, networkKeyGeneration: number, nowMs: number): Cluster {
-  return { ...cluster, networkKeyGeneration, networkKeysRenewedAtMs: nowMs };
-}
-
-/** Half of the nodes with tunnels have come to it, or further: no single one decides. 0 when there is none. */
-function generationInUse(nodes: readonly Node[]): number {
-  const newest = nodes.flatMap((n) => {
-    const generations = (n.description?.dataPathKeys ?? []).map((k) => k.generation);
-    return generations.length > 0 ? [Math.max(...generations)] : [];
-  });
-  return newest.sort((a, b) => a - b)[Math.floor(newest.length / 2)] ?? 0;
+  return { ...cluster, networkKeyGeneration: cluster.networkKeyGeneration + 1, networkKeysRenewedAtMs: nowMs };
 }
 
 /** It has tunnels by keys from before alone. Nothing is sent to a node that is down, until it is back and has new ones. */
