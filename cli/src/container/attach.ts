@@ -32,10 +32,10 @@ export async function attachTo(ctx: Context, r: AttachRequest): Promise<() => Pr
   return () => joinStreams(ctx, connection, { stdin: r.stdin, tty: r.tty, resizePath: `${path}/resize` });
 }
 
-/** Signals that mean nothing to this process; faults of its own, its children and its pipes are none of the container's. */
+/** Signals that mean nothing to this process; faults of its own, its children and its pipes are none of the container’s. SIGTTIN and SIGTTOU stop it in the background: caught, they come without end. */
 const FORWARDED: readonly NodeJS.Signals[] = [
   ...(['SIGHUP', 'SIGINT', 'SIGQUIT', 'SIGTERM', 'SIGUSR1', 'SIGUSR2', 'SIGALRM', 'SIGVTALRM', 'SIGTRAP'] as const),
-  ...(['SIGCONT', 'SIGTSTP', 'SIGTTIN', 'SIGTTOU', 'SIGWINCH', 'SIGIO', 'SIGPWR', 'SIGXCPU', 'SIGXFSZ'] as const),
+  ...(['SIGCONT', 'SIGTSTP', 'SIGWINCH', 'SIGIO', 'SIGPWR', 'SIGXCPU', 'SIGXFSZ'] as const),
 ];
 
 /** So often SIGINT or SIGTERM, and whoever waits for a container that does not care gets away, as from Docker's command. */

@@ -93,6 +93,11 @@ describe('the tunnels of encrypted networks', () => {
     assert.deepEqual(devices(p), ['swgabcdef-8', 'swgabcdef-7']);
   });
 
+  it('go back with the managers of a swarm that comes from a backup', () => {
+    const p = plan({ generation: 5, peers: [peer(keyOf(5))], found: [found(6), found(7)] });
+    assert.deepEqual([devices(p), p.announced, route(p)], [['swgabcdef-5'], [5], 'swgabcdef-5']);
+  });
+
   it('have different ports in neighbouring generations', () => {
     const p = plan({ peers: [peer(keyOf(6))], found: [found(6, 'b6')] });
     assert.equal(new Set(p.spec.devices.map((d) => d.port)).size, 2);

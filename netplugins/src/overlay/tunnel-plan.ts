@@ -90,7 +90,8 @@ export function generationOf(device: string): number {
 
 export function planTunnels(input: TunnelInput): TunnelPlan {
   const found = new Map(input.found.map((f) => [generationOf(f.name), f]));
-  const newest = Math.max(1, input.generation, ...found.keys());
+  // A swarm from a backup goes back: a node that did not would have no generation in common with new ones.
+  const newest = input.generation > 0 ? input.generation : Math.max(1, ...found.keys());
   const retired = new Map<number, number>();
   const kept: number[] = [newest];
   const announced: number[] = [newest];

@@ -33,14 +33,14 @@ export class DiskRoom {
     this.#parts = parts;
   }
 
-  /** A batch waits for room, and with it everything behind it. */
+  /** A batch waits for room, or is just tried again, and with it everything behind it. */
   get isWaiting(): boolean {
-    return this.#waiting !== undefined;
+    return this.#waitedTicks !== undefined;
   }
 
   /** No proposals now: a batch waits for room, or what is left is kept for terms, votes and entries of other leaders. */
   get isShort(): boolean {
-    return this.#waiting !== undefined || this.#log.isRunningOut;
+    return this.isWaiting || this.#log.isRunningOut;
   }
 
   refusal(): RaftError {

@@ -4,7 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { PassThrough } from 'node:stream';
@@ -380,6 +380,10 @@ describe('the verbs of containers', () => {
     writeFileSync(join(scratch, 'mine'), 'by swarmts');
     swarmts('cp', join(scratch, 'mine'), 's1:/tmp/');
     swarmts('cp', join(scratch, 'mine'), 's1:/tmp/renamed');
+    mkdirSync(join(scratch, 'folder'));
+    symlinkSync('folder', join(scratch, 'link'));
+    swarmts('cp', '-L', join(scratch, 'link'), 's1:/new/');
+    assert.equal(swarmts('exec', 's1', 'stat', '-c', '%F', '/new'), 'directory');
     assert.equal(swarmts('exec', 's1', 'cat', '/tmp/mine', '/tmp/renamed'), 'by swarmtsby swarmts');
     swarmts('cp', 's1:/tmp', join(scratch, 'taken'));
     assert.equal(readFileSync(join(scratch, 'taken/renamed'), 'utf8'), 'by swarmts');

@@ -101,7 +101,7 @@ async function copyIn(
     await ctx.api.json('PUT', archivePath(target), { query: { ...query, path }, stream: ctx.stdin() });
     return;
   }
-  const local = lstatSync(from, { throwIfNoEntry: false });
+  const local = (f['follow-link'] ? statSync : lstatSync)(from, { throwIfNoEntry: false });
   if (!local) throw new CommandError(`lstat ${from}: no such file or directory`);
   if (!into && target.path.endsWith('/') && !local.isDirectory()) throw new CommandError('no such directory');
   if (!into && resolved && local.isDirectory()) throw new CommandError('cannot copy directory');
