@@ -140,6 +140,7 @@ export class Manager {
   /** The Raft ids of those that come to lead; 0 when nobody does. */
   readonly #leaders: WatchQueue<number>;
   #stopped = false;
+  #stopping: Promise<void> | undefined;
   #lastHandOverMs = Number.NEGATIVE_INFINITY;
   readonly #stop = new AbortController();
   readonly #leader: LeaderConnection;
@@ -225,8 +226,13 @@ export class Manager {
     return this.raft.store;
   }
 
-  async stop(): Promise<void> {
-    if (this.#stopped) return;
+  /** Resolves when the log may be opened by another one, whoever asked first. */
+  stop(): Promise<void> {
+    this.#stopping ??= this.#end();
+    return this.#stopping;
+  }
+
+  async #end(): Promise<void> {
     this.#stopped = true;
     this.#stop.abort();
     if (this.raft.isLeader)

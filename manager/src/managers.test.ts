@@ -317,12 +317,19 @@ describe('a leader whose disk is full', () => {
   });
 });
 
-describe('a manager that was made the only one', () => {
+describe('a manager that is stopped, or made the only one', () => {
   let group: Group;
   before(async () => {
     group = await Group.start(3);
   });
   after(() => group.stop());
+
+  it('opens its log again as soon as anybody who has it stopped is told that it is', async () => {
+    const stopped = group.managers[2]?.stop();
+    await group.managers[2]?.stop();
+    await group.restart(2);
+    await stopped;
+  });
 
   it('is not led by former managers that come back together, and tells them that they were taken out', async () => {
     await Promise.all(group.managers.map((m) => m.stop()));
