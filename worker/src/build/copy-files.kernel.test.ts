@@ -2,7 +2,18 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { chmodSync, linkSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  linkSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { BUILD_MAIN, type BuildChildRequest, type CopySource } from './build-request.js';
@@ -30,6 +41,10 @@ describe('copying files into a root file system', () => {
   });
 
   function copy(destination: string, ...sources: CopySource[]): void {
+    assert.equal(reportOf(destination, sources), '{"ok":true,"value":null}\n');
+  }
+
+  function reportOf(destination: string, sources: readonly CopySource[], env = process.env): string {
     const request: BuildChildRequest = {
       kind: 'copy',
       sources,
@@ -40,8 +55,7 @@ describe('copying files into a root file system', () => {
       mode: '',
     };
     const input = JSON.stringify(request);
-    const report = execFileSync(process.execPath, [BUILD_MAIN], { input, encoding: 'utf8', timeout: LONGEST_MS });
-    assert.equal(report, '{"ok":true,"value":null}\n');
+    return execFileSync(process.execPath, [BUILD_MAIN], { input, encoding: 'utf8', timeout: LONGEST_MS, env });
   }
 
   it('unpacks large archives, whatever has compressed them', () => {
@@ -54,6 +68,38 @@ describe('copying files into a root file system', () => {
       copy(`/${program}/`, source(`a.${program}`, { extract: true }));
       assert.equal(statSync(join(root, program, 'file')).size, 3 << 20);
     }
+  });
+
+  it('copies what is no archive, compressed or not', () => {
+    writeFileSync(join(context, 'plain'), 'no archive');
+    writeFileSync(join(context, 'text.zst'), execFileSync('zstd', ['-c'], { input: 'no archive' }));
+    writeFileSync(join(context, 'broken.zst'), Buffer.from([0x28, 0xb5, 0x2f, 0xfd, 0xff, 0xff, 0xff]));
+    for (const name of ['plain', 'text.zst', 'broken.zst']) {
+      copy('/x/', source(name, { extract: true }));
+      assert.deepEqual(readFileSync(join(root, 'x', name)), readFileSync(join(context, name)));
+    }
+  });
+
+  it('copies no archive that cannot be read here', () => {
+    const archive = execFileSync('tar', ['-C', context, '-cf', '-', '.']);
+    const pack = (...options: string[]) => execFileSync('zstd', ['-q', '-c', ...options], { input: archive });
+    const refused = (name: string, env: NodeJS.ProcessEnv, why: string) => {
+      const report = reportOf('/x/', [source(name, { extract: true })], env);
+      assert.deepEqual(JSON.parse(report), {
+        ok: false,
+        code: 'unsupported',
+        message: `cannot unpack '${name}': ${why}`,
+      });
+      assert.equal(existsSync(join(root, 'x')), false);
+    };
+    writeFileSync(join(context, 'wide.tar.zst'), pack('--ultra', '--long=28'));
+    const isWide = 'zstd data with a window of more than 128 MiB: compress it again with --long=27 or less';
+    refused('wide.tar.zst', process.env, isWide);
+    writeFileSync(join(context, 'a.tar.zst'), pack());
+    const prlimit = execFileSync('which', ['prlimit'], { encoding: 'utf8' }).trim();
+    mkdirSync(join(dir, 'bin'));
+    symlinkSync(prlimit, join(dir, 'bin/prlimit'));
+    refused('a.tar.zst', { PATH: join(dir, 'bin') }, 'zstd is needed to read this archive: install zstd');
   });
 
   it('leaves the destination of an archive as it is, whatever the archive says of its top', () => {

@@ -112,7 +112,7 @@ async function copySource(source: CopySource, target: Target, destination: strin
     copyContent(from, inRoot(target, makeDirectories(target.root, destination, target.owner)), target);
     return;
   }
-  if (source.extract && (await extracted(from, target, destination))) return;
+  if (source.extract && (await extracted(source, from, target, destination))) return;
   const intoDirectory = destination.endsWith('/') || kindAt(target, destination) === 'directory';
   const name = byteString(source.path.split('/').at(-1) ?? '');
   const path = intoDirectory ? `${destination}/${name}` : destination;
@@ -122,10 +122,20 @@ async function copySource(source: CopySource, target: Target, destination: strin
 }
 
 /** Whether the file was an archive, which is now unpacked at the destination. */
-async function extracted(from: string, target: Target, destination: string): Promise<boolean> {
+async function extracted(source: CopySource, from: string, target: Target, destination: string): Promise<boolean> {
   // Pipes and devices never end.
   if (!lstatSync(bytesOf(from)).isFile()) return false;
-  if (!(await isArchive(from))) return false;
+  try {
+    if (!(await isArchive(from))) return false;
+    await unpack(from, target, destination);
+    return true;
+  } catch (e) {
+    if (!isSwarmtsError(e)) throw e;
+    throw new SwarmtsError(e.code, `cannot unpack '${source.path}': ${e.message}`, { cause: e });
+  }
+}
+
+async function unpack(from: string, target: Target, destination: string): Promise<void> {
   const directory = inRoot(target, makeDirectories(target.root, destination, target.owner));
   const tar = archiveAt(from);
   try {
@@ -134,15 +144,15 @@ async function extracted(from: string, target: Target, destination: string): Pro
     await tar.close();
     target.links.clear();
   }
-  return true;
 }
 
+/** Only what is broken as an archive is none: one that cannot be read here is no file to be copied as it is. */
 async function isArchive(path: string): Promise<boolean> {
   const tar = archiveAt(path);
   try {
     return (await tar.next()) !== undefined;
   } catch (e) {
-    if (isSwarmtsError(e, 'corrupt', 'unsupported')) return false;
+    if (isSwarmtsError(e, 'corrupt')) return false;
     throw e;
   } finally {
     await tar.close();

@@ -2,6 +2,9 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
+import { chmodSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { isSwarmtsError } from '@swarmts/lib';
 import { decompressed, detectCompression } from './decompress.js';
@@ -76,7 +79,8 @@ describe('decompressing', () => {
   });
 
   it('does not let a few bytes of xz take much memory', async () => {
-    await assert.rejects(plain(WIDE_XZ), (e) => isSwarmtsError(e, 'corrupt') && /allocate memory/.test(e.message));
+    const refused = /xz data that takes more than 1024 MiB of memory: compress it again with a smaller dictionary/;
+    await assert.rejects(plain(WIDE_XZ), (e) => isSwarmtsError(e, 'unsupported') && refused.test(e.message));
   });
 
   it('does not let a few bytes of zstd take much memory', async () => {
@@ -90,5 +94,45 @@ describe('decompressing', () => {
     await assert.rejects(plain(long), (e) => isSwarmtsError(e, 'corrupt'));
     const largest = Buffer.concat([frame(17), repeated(128 << 10, false), repeated(1, true)]);
     assert.equal((await plain(largest)).length, (128 << 10) + 1);
+  });
+
+  describe('with programs that are not as they should be', () => {
+    const { PATH } = process.env;
+    let bin: string;
+    beforeEach(() => {
+      bin = mkdtempSync(join(tmpdir(), 'swarmts-bin-'));
+      process.env.PATH = bin;
+    });
+    afterEach(() => {
+      process.env.PATH = PATH;
+      rmSync(bin, { recursive: true });
+    });
+
+    const link = (program: string) =>
+      symlinkSync(execFileSync('which', [program], { env: { PATH }, encoding: 'utf8' }).trim(), join(bin, program));
+    const script = (name: string, text: string) =>
+      writeFileSync(join(bin, name), `#!/bin/sh\n${text}\n`, { mode: 0o755 });
+    const fails = (code: 'unsupported' | 'unavailable', message: RegExp) =>
+      assert.rejects(plain(frame(10)), (e) => isSwarmtsError(e, code) && message.test(e.message));
+
+    it('names the package of one that is missing', async () => {
+      await fails('unsupported', /^prlimit is needed to read this archive: install util-linux$/);
+      link('prlimit');
+      await fails('unsupported', /^zstd is needed to read this archive: install zstd$/);
+    });
+
+    it('does not blame the data for a limit that cannot be set', async () => {
+      const said = 'prlimit: failed to set the AS resource limit: Operation not permitted';
+      script('prlimit', `echo '${said}' >&2; exit 1`);
+      await fails('unavailable', /^zstd could not be started with a limit of 1024 MiB .*not permitted.*LimitAS=/);
+    });
+
+    it('does not blame the data for a program that is ended or may not run', async () => {
+      link('prlimit');
+      script('zstd', 'kill -9 $$');
+      await fails('unavailable', /^zstd was ended with SIGKILL/);
+      chmodSync(join(bin, 'zstd'), 0o644);
+      await fails('unavailable', /^zstd could not be started .*Permission denied/);
+    });
   });
 });

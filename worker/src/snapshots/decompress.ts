@@ -8,7 +8,7 @@ import { once } from 'node:events';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
-import { messageOf, SwarmtsError } from '@swarmts/lib';
+import { errnoOf, messageOf, SwarmtsError } from '@swarmts/lib';
 
 const GZIP_MAGIC = Buffer.from([0x1f, 0x8b]);
 const ZSTD_MAGIC = Buffer.from([0x28, 0xb5, 0x2f, 0xfd]);
@@ -45,7 +45,11 @@ export function detectCompression(head: Uint8Array): Compression {
   return skippable ? 'zstd' : 'none';
 }
 
-/** Whoever stops reading early ends the iteration, and with it the program that unpacks: nothing else does. */
+/**
+ * Whoever stops reading early ends the iteration, and with it the program that unpacks: nothing else does. Fails as 'corrupt' when
+ * the data is broken, 'unsupported' when it cannot be unpacked here (no program, too much memory), 'unavailable' when the program
+ * could not be started or was ended: the last two say nothing against the data.
+ */
 export async function* decompressed(source: AsyncIterable<Uint8Array>): AsyncGenerator<Buffer> {
   const input = source[Symbol.asyncIterator]();
   try {
@@ -98,7 +102,10 @@ async function* gunzipped(source: AsyncIterable<Buffer>): AsyncGenerator<Buffer>
 
 async function* filtered(source: AsyncIterable<Buffer>, program: keyof typeof PROGRAMS): AsyncGenerator<Buffer> {
   const { args, from } = PROGRAMS[program];
-  const child = spawn('prlimit', [`--as=${MAX_PROGRAM_BYTES}`, program, ...args], { stdio: ['pipe', 'pipe', 'pipe'] });
+  const child = spawn('prlimit', [`--as=${MAX_PROGRAM_BYTES}`, program, ...args], {
+    stdio: ['pipe', 'pipe', 'pipe'],
+    env: { ...process.env, LC_ALL: 'C' },
+  });
   let said = '';
   child.stderr.on('data', (chunk: Buffer) => {
     said = (said + chunk.toString()).slice(-MAX_ERROR_TEXT);
@@ -116,20 +123,40 @@ async function* filtered(source: AsyncIterable<Buffer>, program: keyof typeof PR
     if (!isRead) child.kill('SIGKILL');
   }
   const end = await ended;
-  if (end instanceof Error || child.exitCode === NOT_FOUND) {
-    const missing = end instanceof Error ? 'util-linux' : from;
-    throw new SwarmtsError('unsupported', `${program} is needed to read this archive: install ${missing}`, {
-      cause: end,
-    });
-  }
+  if (end instanceof Error) throw notStarted(program, end);
   await feeding;
-  if (child.exitCode !== 0) throw refusal(program, said || `it ended with ${child.signalCode}`);
+  if (child.exitCode === NOT_FOUND) throw missing(program, from);
+  if (child.exitCode === null) {
+    const what = `${program} was ended with ${child.signalCode} while it read this archive: try again when there is more memory`;
+    throw new SwarmtsError('unavailable', what);
+  }
+  if (child.exitCode !== 0) throw refusal(program, said.trim().replace(/\s+/g, ' '));
+}
+
+function missing(program: string, from: string, cause?: Error): SwarmtsError {
+  return new SwarmtsError('unsupported', `${program} is needed to read this archive: install ${from}`, { cause });
+}
+
+/** Not even prlimit was. */
+function notStarted(program: string, e: Error): SwarmtsError {
+  if (errnoOf(e) === 'ENOENT') return missing('prlimit', 'util-linux', e);
+  return new SwarmtsError('unavailable', `${program} could not be started: ${e.message}`, { cause: e });
 }
 
 function refusal(program: string, said: string): SwarmtsError {
+  if (said.startsWith('prlimit: ')) {
+    const limit = `${MAX_PROGRAM_BYTES >> 20} MiB of address space`;
+    const what = `${program} could not be started with a limit of ${limit} (${said}): this process needs as much (LimitAS=)`;
+    return new SwarmtsError('unavailable', what);
+  }
   if (/Window size larger than maximum/.test(said)) {
     const what = `zstd data with a window of more than ${MAX_WINDOW_MIB} MiB: compress it again with --long=27 or less`;
     return new SwarmtsError('unsupported', what);
   }
-  return new SwarmtsError('corrupt', `broken ${program} data: ${said.trim().replace(/\s+/g, ' ')}`);
+  if (/Cannot allocate memory/.test(said)) {
+    const most = `${MAX_PROGRAM_BYTES >> 20} MiB`;
+    const what = `${program} data that takes more than ${most} of memory: compress it again with a smaller dictionary`;
+    return new SwarmtsError('unsupported', what);
+  }
+  return new SwarmtsError('corrupt', `broken ${program} data: ${said}`);
 }
