@@ -9,7 +9,7 @@ need_node
 install_packages "${node_packages[@]}" busybox-static umoci skopeo mmdebstrap e2fsprogs openssh-client qemu-system-x86
 
 system_packages=(systemd systemd-sysv udev dbus kmod initramfs-tools linux-image-cloud-amd64 openssh-server libstdc++6 apparmor)
-check_packages=(busybox-static curl docker.io iproute2 iptables iputils-ping lksctp-tools ncat procps tcpdump util-linux wireguard-tools zstd)
+check_packages=(busybox-static curl docker.io iproute2 iptables iputils-ping lksctp-tools ncat procps tcpdump util-linux wireguard-tools)
 
 mkdir -p "$dir"
 dir=$(cd "$dir" && pwd)
