@@ -4,10 +4,12 @@ import { execFileSync } from 'node:child_process';
 import {
   chmodSync,
   chownSync,
+  existsSync,
   linkSync,
   lstatSync,
   mkdirSync,
   mkdtempSync,
+  readdirSync,
   renameSync,
   rmSync,
   statSync,
@@ -18,6 +20,7 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { isSwarmtsError } from '@swarmts/lib';
 import { applyLayer } from './layer-applier.js';
 import { packTree } from './pack-tree.js';
 import { lgetxattr, lsetxattr, mknod } from './posix-calls.js';
@@ -192,6 +195,53 @@ describe('packing a layer', () => {
     const make = `cd ${source}; for i in $(seq 25); do d=$(printf 'd%0200d' 1); mkdir $d; cd -P $d; done`;
     execFileSync('sh', ['-c', make]);
     assert.throws(() => pack(), /d0.*: a path of more than 4096 bytes, which nobody can unpack/);
+  });
+
+  describe('of great depth', () => {
+    const LEVELS = 2000;
+    /** What headers of far down have for a name. */
+    const BELOW = 'd/'.repeat(50);
+    /** Directories named d below each other; after each of them comes a file named e. */
+    function makeDeep(levels: number): void {
+      const make = `cd ${source}; for i in $(seq ${levels}); do mkdir d; : > e; cd -P d; done`;
+      execFileSync('sh', ['-c', make]);
+    }
+
+    it('goes as deep as paths may be long, and up again', async () => {
+      makeDeep(LEVELS);
+      const found = await names(pack());
+      assert.equal(found.length, 2 * LEVELS);
+      assert.equal(found[LEVELS - 1], 'd/'.repeat(LEVELS));
+      assert.equal(found[LEVELS], `${'d/'.repeat(LEVELS - 1)}e`);
+      assert.deepEqual(found.slice(-2), ['d/e', 'e']);
+    });
+
+    it('has few descriptors open meanwhile, and none afterwards', () => {
+      makeDeep(1000);
+      const open = () => readdirSync('/proc/self/fd').length;
+      const before = open();
+      let most = 0;
+      pack([], [], {
+        [BELOW]: () => {
+          most = Math.max(most, open());
+        },
+      });
+      assert.ok(most > before && most < before + 200, `${most} descriptors`);
+      assert.equal(open(), before);
+    });
+
+    it('does not go up to another directory than it came from', () => {
+      makeDeep(300);
+      const move = () => {
+        if (!existsSync(join(source, 'moved'))) renameSync(join(source, 'd/d/d'), join(source, 'moved'));
+      };
+      const before = [process.cwd(), readdirSync('/proc/self/fd').length];
+      assert.throws(
+        () => pack([], [], { [BELOW]: move }),
+        (e) => isSwarmtsError(e, 'aborted') && /^'d\/d\/d' was moved while it was read/.test(e.message),
+      );
+      assert.deepEqual([process.cwd(), readdirSync('/proc/self/fd').length], before);
+    });
   });
 
   it('reads files with holes to their whole length', async () => {

@@ -1,8 +1,8 @@
 /**
  * Packs a directory tree into a tar archive: the upper directory of an overlay as a layer (its whiteouts and opaque marks in
  * the form that image layers have), or a plain tree as it is. Entries come in the order of their names. The tree may change meanwhile,
- * and whoever changes it may be hostile: we go from directory to directory by open descriptors, look up single names in the working
- * directory and follow no links, so that nothing from outside of the tree gets into the archive.
+ * and whoever changes it may be hostile: we go from directory to directory by open descriptors (see descent.ts), look up single names in
+ * the working directory and follow no links, so that nothing from outside of the tree gets into the archive.
  */
 import {
   closeSync,
@@ -15,9 +15,11 @@ import {
   readSync,
   type Stats,
   statfsSync,
+  statSync,
 } from 'node:fs';
 import { errnoOf, SwarmtsError } from '@swarmts/lib';
 import { CAPABILITY_XATTR } from '../userns/file-capabilities.js';
+import { Descent } from './descent.js';
 import { fchdir, fgetxattr, flistxattr } from './posix-calls.js';
 import { bytesOf } from './scoped-path.js';
 import type { TarEntry, TarWriter } from './tar-writer.js';
@@ -67,6 +69,14 @@ export function packTree(root: string, tar: TarWriter, options: PackOptions): Pa
   return { entries: packer.entries, sizeBytes: packer.sizeBytes };
 }
 
+/** A directory on the way from the top to the one that is being read. */
+interface Directory {
+  readonly path: string;
+  readonly names: readonly string[];
+  /** Of the name that comes next. */
+  next: number;
+}
+
 class TreePacker {
   readonly #tar: TarWriter;
   readonly #options: PackOptions;
@@ -75,6 +85,9 @@ class TreePacker {
   /** Directories above mount points. */
   readonly #holdsMounts: ReadonlySet<string>;
   readonly #buffer = Buffer.alloc(READ_BYTES);
+  /** A stack of its own: trees may be deeper than that of calls. */
+  readonly #directories: Directory[] = [];
+  readonly #descent = new Descent();
   /** Of the top of the tree. Somewhere else may be files of the kernel's, whose directories stay empty, as with Docker. */
   #dev = 0;
   entries = 0;
@@ -87,23 +100,28 @@ class TreePacker {
   }
 
   tree(root: string): void {
-    const fd = openSync(bytesOf(root), DIRECTORY);
     try {
-      this.#dev = fstatSync(fd).dev;
-      fchdir(fd);
-      this.#content(fd, '');
+      this.#descent.enter(openSync(bytesOf(root), DIRECTORY), '');
+      this.#dev = statSync('.').dev;
+      this.#directories.push({ path: '', names: namesIn('.'), next: 0 });
+      for (let d = this.#directories.at(-1); d; d = this.#directories.at(-1)) this.#step(d);
     } finally {
-      closeSync(fd);
+      this.#descent.close();
     }
   }
 
-  /** Of the directory `fd`, which is the working directory. */
-  #content(fd: number, path: string): void {
-    for (const name of namesIn('.')) this.#entry(fd, name, path === '' ? name : `${path}/${name}`);
+  /** `d` is the working directory; afterwards that is the last one of the stack again. */
+  #step(d: Directory): void {
+    const name = d.names[d.next++];
+    if (name !== undefined) this.#entry(name, d.path === '' ? name : `${d.path}/${name}`);
+    else {
+      this.#directories.pop();
+      this.#descent.leave();
+    }
   }
 
-  /** `name` is in the working directory `parent`. */
-  #entry(parent: number, name: string, path: string): void {
+  /** `name` is in the working directory. */
+  #entry(name: string, path: string): void {
     if (path.length > MAX_PATH_BYTES) {
       const what = `'${path.slice(0, 100)}...': a path of more than ${MAX_PATH_BYTES} bytes, which nobody can unpack`;
       throw new SwarmtsError('invalid-argument', what);
@@ -111,13 +129,13 @@ class TreePacker {
     for (let look = 0; look < MAX_LOOKS; look++) {
       const s = lstatSync(bytesOf(name), { throwIfNoEntry: false });
       // Gone since the directory was read.
-      if (s === undefined || this.#packed(parent, name, path, s)) return;
+      if (s === undefined || this.#packed(name, path, s)) return;
     }
     throw new SwarmtsError('aborted', `'${path}' was replaced again and again while it was read`);
   }
 
   /** False when it is something else by now than it was for `s`; nothing is written then. */
-  #packed(parent: number, name: string, path: string, s: Stats): boolean {
+  #packed(name: string, path: string, s: Stats): boolean {
     if (this.#isEnginesOwn(name, path, s)) return true;
     if (this.#options.upper && s.isCharacterDevice() && s.rdev === 0) {
       this.#put({ ...common(s), name: whiteoutOf(path), type: 'file', size: 0, mode: 0 });
@@ -129,9 +147,8 @@ class TreePacker {
         `'${path}': a name that begins with .wh. is one that no layer can hold`,
       );
     }
-    if (s.isDirectory())
-      return opened(name, DIRECTORY | NO_SURPRISE, s, (fd) => this.#packDirectory(parent, fd, path, s));
-    if (s.isFile()) return opened(name, NO_SURPRISE, s, (fd, now) => this.#packFile(fd, path, now));
+    if (s.isDirectory()) return this.#packDirectory(name, path, s);
+    if (s.isFile()) return this.#packFile(name, path, s);
     if (s.isSymbolicLink()) return this.#packLink(name, path, s);
     if (s.isCharacterDevice() || s.isBlockDevice()) {
       const type = s.isCharacterDevice() ? 'char' : 'block';
@@ -148,17 +165,32 @@ class TreePacker {
     return true;
   }
 
-  #packDirectory(parent: number, fd: number, path: string, s: Stats): void {
-    this.#put({ ...common(s), name: path, type: 'directory', xattrs: xattrsOf(fd) });
-    if (this.#options.upper && fgetxattr(fd, OPAQUE_XATTR) === 'y') {
+  /** Its content comes with the next steps. */
+  #packDirectory(name: string, path: string, s: Stats): boolean {
+    const opened = openedAs(name, DIRECTORY | NO_SURPRISE, s);
+    if (opened === undefined) return false;
+    this.#descent.enter(opened.fd, path);
+    this.#put({ ...common(s), name: path, type: 'directory', xattrs: xattrsOf(opened.fd) });
+    if (this.#options.upper && fgetxattr(opened.fd, OPAQUE_XATTR) === 'y') {
       this.#put({ ...common(s), name: `${path}/.wh..wh..opq`, type: 'file', size: 0, mode: 0 });
     }
-    fchdir(fd);
-    if (s.dev === this.#dev || !KERNEL_TYPES.has(statfsSync('.').type)) this.#content(fd, path);
-    fchdir(parent);
+    const isKernels = s.dev !== this.#dev && KERNEL_TYPES.has(statfsSync('.').type);
+    this.#directories.push({ path, names: isKernels ? [] : namesIn('.'), next: 0 });
+    return true;
   }
 
-  #packFile(fd: number, path: string, s: Stats): void {
+  #packFile(name: string, path: string, s: Stats): boolean {
+    const opened = openedAs(name, NO_SURPRISE, s);
+    if (opened === undefined) return false;
+    try {
+      this.#putFile(opened.fd, path, opened.now);
+      return true;
+    } finally {
+      closeSync(opened.fd);
+    }
+  }
+
+  #putFile(fd: number, path: string, s: Stats): void {
     const key = `${s.dev}:${s.ino}`;
     const first = s.nlink > 1 ? this.#links.get(key) : undefined;
     if (first !== undefined) {
@@ -211,18 +243,14 @@ class TreePacker {
   }
 }
 
-/** Does the work with the open file and what it is now; false when it is not the one that `s` was taken of. */
-function opened(name: string, flags: number, s: Stats, work: (fd: number, now: Stats) => void): boolean {
+/** The open file and what it is now; undefined when it is not the one that `s` was taken of. */
+function openedAs(name: string, flags: number, s: Stats): { readonly fd: number; readonly now: Stats } | undefined {
   const fd = unlessReplaced(() => openSync(bytesOf(name), flags));
-  if (fd === undefined) return false;
-  try {
-    const now = fstatSync(fd);
-    if (now.dev !== s.dev || now.ino !== s.ino) return false;
-    work(fd, now);
-    return true;
-  } finally {
-    closeSync(fd);
-  }
+  if (fd === undefined) return undefined;
+  const now = fstatSync(fd);
+  if (now.dev === s.dev && now.ino === s.ino) return { fd, now };
+  closeSync(fd);
+  return undefined;
 }
 
 function unlessReplaced<T>(look: () => T): T | undefined {
