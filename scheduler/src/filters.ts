@@ -128,7 +128,9 @@ function hostPorts(task: Task): Filter | undefined {
     name: 'host ports',
     check: (n) => !keys.some((k) => n.hostPorts.has(k)),
     reason: (n) => {
-      const owner = n.tasksByService.has(task.serviceId) ? 'a task of this service' : 'another task';
+      const owner = n.holdersOf(keys).some((t) => t.serviceId === task.serviceId)
+        ? 'a task of this service'
+        : 'another task';
       return `${owner} has published the same port on this node`;
     },
     explain: (count) => `host-mode port already in use on ${nodes(count)}`,

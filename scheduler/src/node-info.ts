@@ -3,6 +3,7 @@
  * pass places thousands of tasks; only `addTask`, `removeTask` and `recordFailure` change it.
  */
 import {
+  isWanted,
   type Node,
   NodeAvailability,
   NodeRole,
@@ -39,9 +40,10 @@ export class NodeInfo implements ConstraintSubject {
   readonly generic = new GenericPool();
   /** "Volume/local", as the node's engine names what it can do. */
   plugins: ReadonlySet<string> = new Set();
-  readonly tasksByService = new Map<string, number>();
+  readonly #tasksByService = new Map<string, number>();
   readonly hostPorts = new Map<string, number>();
   readonly #tasks = new Map<string, Task>();
+  #wanted = 0;
   readonly #failures = new Map<string, number[]>();
 
   constructor(node: Node) {
@@ -66,8 +68,9 @@ export class NodeInfo implements ConstraintSubject {
     this.ready = node.status?.state === NodeState.NODE_READY && node.spec?.availability === NodeAvailability.ACTIVE;
   }
 
+  /** Tasks that are to stay. Those that are being stopped take room as long as they last, but are no load to come. */
   get taskCount(): number {
-    return this.#tasks.size;
+    return this.#wanted;
   }
 
   get freeNanoCpus(): number {
@@ -78,15 +81,21 @@ export class NodeInfo implements ConstraintSubject {
     return this.totalMemoryBytes - this.reservedMemoryBytes;
   }
 
+  /** Tasks of the service that are to stay. */
   tasksOf(serviceId: string): number {
-    return this.tasksByService.get(serviceId) ?? 0;
+    return this.#tasksByService.get(serviceId) ?? 0;
+  }
+
+  /** Tasks with one of these host ports, also those that are being stopped. */
+  holdersOf(keys: readonly string[]): readonly Task[] {
+    return [...this.#tasks.values()].filter((t) => hostPortKeys(t).some((k) => keys.includes(k)));
   }
 
   /** Counts a task that occupies the node; one that is known already is replaced. */
   addTask(task: Task): void {
     const known = this.#tasks.get(task.id);
     this.#tasks.set(task.id, task);
-    if (known && takesTheSame(known, task)) return;
+    if (known && countsTheSame(known, task)) return;
     if (known) this.#count(known, -1);
     this.#count(task, 1);
   }
@@ -99,7 +108,10 @@ export class NodeInfo implements ConstraintSubject {
   }
 
   #count(task: Task, by: 1 | -1): void {
-    bump(this.tasksByService, task.serviceId, by);
+    if (isWanted(task)) {
+      this.#wanted += by;
+      bump(this.#tasksByService, task.serviceId, by);
+    }
     this.reservedNanoCpus += by * (task.spec?.resources?.reservations?.nanoCpus ?? 0);
     this.reservedMemoryBytes += by * (task.spec?.resources?.reservations?.memoryBytes ?? 0);
     for (const key of hostPortKeys(task)) bump(this.hostPorts, key, by);
@@ -124,9 +136,10 @@ export class NodeInfo implements ConstraintSubject {
   }
 }
 
-/** A task changes many times while it is on its node, but not in what it takes. */
-function takesTheSame(a: Task, b: Task): boolean {
+/** A task changes many times while it is on its node, but seldom in what it counts for. */
+function countsTheSame(a: Task, b: Task): boolean {
   return (
+    isWanted(a) === isWanted(b) &&
     a.serviceId === b.serviceId &&
     a.spec === b.spec &&
     a.endpoint === b.endpoint &&

@@ -1,12 +1,16 @@
 import assert from 'node:assert/strict';
 import {
+  Endpoint,
   Network,
   NetworkAttachment,
   NetworkSpec,
   NodeAvailability,
   NodeRole,
   NodeState,
+  PortConfig,
+  PublishMode,
   type Task,
+  TaskState,
 } from '@swarmts/proto';
 import fc from 'fast-check';
 import { failureKey, type NodeInfo } from './node-info.js';
@@ -43,6 +47,39 @@ describe('placement', () => {
     a.addTask(testTask({ id: 'x', nodeId: 'a' }));
     for (let i = 0; i < 5; i++) b.addTask(testTask({ id: `y${i}`, service: 'other', nodeId: 'b' }));
     assert.deepEqual(perNode(place({}, 1, [a, b])), { b: 1 });
+  });
+
+  it('counts a task no more that is being stopped, though its room is taken until it has ended', () => {
+    const full = { cpus: 2, memoryBytes: 4 * GIB };
+    const [a, b] = nodes({ id: 'a', ...full }, { id: 'b', ...full });
+    assert.ok(a && b);
+    const old = testTask({ id: 'old', nodeId: 'b', maxReplicas: 1, cpus: 1 });
+    a.addTask(testTask({ id: 'new', nodeId: 'a', maxReplicas: 1, cpus: 1 }));
+    b.addTask(old);
+    assert.equal(place({ maxReplicas: 1 }, 1, [a, b]).placed.length, 0);
+    b.addTask({ ...old, desiredState: TaskState.SHUTDOWN });
+    assert.deepEqual([b.tasksOf('web'), b.taskCount, b.freeNanoCpus], [0, 0, 1e9]);
+    assert.deepEqual(perNode(place({}, 1, [a, b])), { b: 1 });
+    b.removeTask('old');
+    assert.deepEqual([b.tasksOf('web'), b.taskCount, b.freeNanoCpus], [1, 1, 2e9]);
+  });
+
+  it('says whose host port stands in the way, also while that task is being stopped', () => {
+    const port = PortConfig.create({ targetPort: 80, publishedPort: 80, publishMode: PublishMode.HOST });
+    const endpoint = Endpoint.create({ ports: [port] });
+    const task = { ...testTask({ id: 't' }), endpoint };
+    for (const [service, owner] of [
+      ['web', 'a task of this service'],
+      ['other', 'another task'],
+    ] as const) {
+      const [a] = nodes('a');
+      assert.ok(a);
+      const holder = { ...testTask({ id: 'x', service, nodeId: 'a' }), endpoint };
+      a.addTask({ ...holder, desiredState: TaskState.SHUTDOWN });
+      a.addTask(testTask({ id: 'y', nodeId: 'a' }));
+      const reasons = explainNode(task, a, new VolumeSet()).map((v) => v.reason);
+      assert.ok(reasons.includes(`${owner} has published the same port on this node`), `${reasons}`);
+    }
   });
 
   it('prefers the node with more free reserved memory among equals', () => {
