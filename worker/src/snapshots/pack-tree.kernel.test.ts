@@ -203,8 +203,8 @@ describe('packing a layer', () => {
     const BELOW = 'd/'.repeat(50);
     /** Directories named d below each other; after each of them comes a file named e. */
     function makeDeep(levels: number): void {
-      const make = `cd ${source}; for i in $(seq ${levels}); do mkdir d; : > e; cd -P d; done`;
-      execFileSync('sh', ['-c', make]);
+      const level = `fs.mkdirSync('d'); fs.writeFileSync('e', ''); process.chdir('d');`;
+      execFileSync(process.execPath, ['-e', `for (let i = 0; i < ${levels}; i++) { ${level} }`], { cwd: source });
     }
 
     it('goes as deep as paths may be long, and up again', async () => {
