@@ -59,6 +59,24 @@ describe('networks of a node', () => {
     assert.deepEqual(attachment.addresses, ['fd5a:7274::2/64']);
   });
 
+  it('have names and subnets of their own also when several are made at once', async () => {
+    const made = await Promise.allSettled(['a', 'b', 'a', 'c'].map((name) => networks.create(spec(name, 'bridge'))));
+    assert.deepEqual(
+      made.map((m) => m.status),
+      ['fulfilled', 'fulfilled', 'rejected', 'fulfilled'],
+    );
+    const subnets = networks.list().map((n) => n.ipam?.configs[0]?.subnet);
+    assert.equal(new Set(subnets).size, 3, subnets.join());
+  });
+
+  it('have nobody who joins while they are removed', async () => {
+    const id = await networks.create(spec('back', 'bridge'));
+    const removed = networks.remove(id);
+    const joined = networks.obtain({ target: 'back', aliases: [], addresses: [] }, { id: 'c1', name: 'one' });
+    await assert.rejects(joined, /network back not found/);
+    await removed;
+  });
+
   it('are refused with options that would have no effect, wherever those come from', async () => {
     const options = { 'com.docker.network.bridge.enable_ip_masquerade': 'false' };
     await assert.rejects(networks.create(spec('open', 'bridge', options)), /is not supported/);

@@ -20,6 +20,7 @@ import {
   parseIp,
   parseIpPrefix,
   prefixContains,
+  SerialLock,
   SubnetPool,
   SwarmtsError,
   sweepUnfinished,
@@ -86,6 +87,7 @@ export class LocalNetworks implements EndpointSource {
   readonly #o: LocalNetworksOptions;
   readonly #entries = new Map<string, Entry>();
   readonly #events: EngineEvents;
+  readonly #creations = new SerialLock();
 
   private constructor(options: LocalNetworksOptions) {
     this.#o = options;
@@ -118,7 +120,12 @@ export class LocalNetworks implements EndpointSource {
     );
   }
 
-  async create(wish: NetworkSpec): Promise<string> {
+  /** One after the other, so that each has a name and a subnet that no other one has. */
+  create(wish: NetworkSpec): Promise<string> {
+    return this.#creations.run(() => this.#create(wish));
+  }
+
+  async #create(wish: NetworkSpec): Promise<string> {
     const spec = configured(wish, (ref) => this.find(ref));
     const name = spec.annotations?.name ?? '';
     const driver = spec.driver?.name || 'bridge';
@@ -177,8 +184,14 @@ export class LocalNetworks implements EndpointSource {
         `error while removing network: network ${entry.network.spec?.annotations?.name} has active endpoints (${names})`,
       );
     }
-    await rm(this.#file(id), { force: true });
+    // Nobody joins it any more.
     this.#entries.delete(id);
+    try {
+      await rm(this.#file(id), { force: true });
+    } catch (e) {
+      this.#entries.set(id, entry);
+      throw e;
+    }
     this.#o.routed.apply({ complete: false, networks: [], removedNetworkIds: [id], dataPathPort: 0 });
     this.#emit('destroy', entry.network);
   }

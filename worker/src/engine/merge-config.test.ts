@@ -41,6 +41,8 @@ describe('merging a configuration with an image', () => {
     assert.deepEqual(command({ entrypoint: ['/own'] }), ['/own']);
     assert.deepEqual(command({ entrypoint: ['/own'], cmd: ['x'] }), ['/own', 'x']);
     assert.deepEqual(command({ entrypoint: [''], cmd: ['x'] }), ['x']);
+    assert.deepEqual(command({ cmd: [] }), ['/entry', 'a', 'b'], 'an empty list is none');
+    assert.deepEqual(command({ entrypoint: [], cmd: [] }), ['a', 'b']);
     assert.throws(() => command({ entrypoint: [''] }), /no command specified/);
     assert.throws(() => merge({}, {}), /no command specified/);
   });

@@ -41,11 +41,12 @@ export function mergeConfig(
   };
 }
 
-/** An own entrypoint drops the image's command; an own command keeps the image's entrypoint. */
+/** An own entrypoint drops the image's command, unless it is empty; an own command keeps the image's entrypoint. */
 function commandOf(config: ContainerConfig, image: ImageConfig): [readonly string[], readonly string[]] {
   const own = config.entrypoint;
   const entrypoint = own === undefined ? (image.Entrypoint ?? []) : own.length === 1 && own[0] === '' ? [] : own;
-  const cmd = config.cmd ?? (own === undefined ? (image.Cmd ?? []) : []);
+  const inherited = own === undefined || own.length === 0 ? (image.Cmd ?? []) : [];
+  const cmd = config.cmd?.length ? config.cmd : inherited;
   if (entrypoint.length + cmd.length === 0) throw new SwarmtsError('invalid-argument', 'no command specified');
   return [entrypoint, cmd];
 }

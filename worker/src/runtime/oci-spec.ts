@@ -103,6 +103,9 @@ export interface SeccompRule {
 export interface LinuxSeccomp {
   readonly defaultAction: string;
   readonly defaultErrnoRet?: number;
+  readonly flags?: readonly string[];
+  readonly listenerPath?: string;
+  readonly listenerMetadata?: string;
   readonly architectures: readonly string[];
   readonly syscalls: readonly SeccompRule[];
 }

@@ -25,6 +25,9 @@ interface FileRule extends SeccompRule {
 interface ProfileFile {
   readonly defaultAction?: LinuxSeccomp['defaultAction'];
   readonly defaultErrnoRet?: number;
+  readonly flags?: readonly string[];
+  readonly listenerPath?: string;
+  readonly listenerMetadata?: string;
   readonly architectures?: readonly string[];
   readonly archMap?: readonly { readonly architecture: string; readonly subArchitectures?: readonly string[] }[];
   readonly syscalls?: readonly FileRule[];
@@ -42,6 +45,9 @@ export function seccompFromProfile(text: string, facts: ProfileFacts): LinuxSecc
   return {
     defaultAction: file.defaultAction,
     ...(file.defaultErrnoRet === undefined ? {} : { defaultErrnoRet: file.defaultErrnoRet }),
+    ...(file.flags?.length ? { flags: file.flags } : {}),
+    ...(file.listenerPath ? { listenerPath: file.listenerPath } : {}),
+    ...(file.listenerMetadata ? { listenerMetadata: file.listenerMetadata } : {}),
     architectures,
     syscalls: rules,
   };
@@ -59,6 +65,8 @@ function parse(text: string): ProfileFile {
 }
 
 function ruleOf(r: FileRule): SeccompRule {
+  if (r.name !== undefined && r.names?.length > 0)
+    throw bad("both 'name' and 'names' are specified in the seccomp profile, use either 'name' or 'names'");
   const { name, includes: _in, excludes: _ex, ...rule } = r;
   return { ...rule, names: name === undefined ? r.names : [name] };
 }
@@ -67,7 +75,7 @@ function ruleOf(r: FileRule): SeccompRule {
 function applies(r: FileRule, f: ProfileFacts): boolean {
   const { includes = {}, excludes = {} } = r;
   const has = (c: string) => f.capabilities.includes(c);
-  if (includes.caps?.length && !includes.caps.some(has)) return false;
+  if (includes.caps?.some((c) => !has(c))) return false;
   if (includes.arches?.length && !includes.arches.includes(f.architecture)) return false;
   if (includes.minKernel && !atLeast(f.kernel, includes.minKernel)) return false;
   if (excludes.caps?.some(has)) return false;

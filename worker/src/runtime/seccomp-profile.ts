@@ -6,7 +6,15 @@ import type { LinuxSeccomp, SeccompRule } from './oci-spec.js';
 
 const EPERM = 1;
 const ENOSYS = 38;
-const AF_VSOCK = 40;
+/**
+ * All but 38 and 40: AF_ALG is the kernel's cryptography, whose faults lead out of containers, and sockets of virtual machines
+ * (AF_VSOCK) reach the hypervisor, past every network namespace.
+ */
+const SOCKET_FAMILIES = [
+  { value: 38, op: 'SCMP_CMP_LT' },
+  { value: 39, op: 'SCMP_CMP_EQ' },
+  { value: 40, op: 'SCMP_CMP_GT' },
+] as const;
 /** CLONE_NEW* without CLONE_NEWTIME: making namespaces needs CAP_SYS_ADMIN. */
 const CLONE_NAMESPACE_FLAGS = 0x7e020000;
 /** PER_LINUX, PER_LINUX32, UNAME26 and its combination, and the query value. */
@@ -107,8 +115,13 @@ function profileFor(capabilities: readonly string[], arch: string): LinuxSeccomp
     architectures: machine.seccomp,
     syscalls: [
       { names: [...new Set([...words(ALWAYS), ...machine.extra, ...byCapability])], action: 'SCMP_ACT_ALLOW' },
-      // Sockets of virtual machines reach the hypervisor, past every network namespace.
-      { names: ['socket'], action: 'SCMP_ACT_ALLOW', args: [{ index: 0, value: AF_VSOCK, op: 'SCMP_CMP_NE' }] },
+      ...SOCKET_FAMILIES.map(
+        (family): SeccompRule => ({
+          names: ['socket'],
+          action: 'SCMP_ACT_ALLOW',
+          args: [{ index: 0, ...family }],
+        }),
+      ),
       ...HARMLESS_PERSONALITIES.map(
         (value): SeccompRule => ({
           names: ['personality'],
