@@ -208,6 +208,23 @@ describe('an engine that is opened again', function () {
     assert.equal(existsSync(join(bed.execRoot, 'netns', id)), false);
   });
 
+  it('starts containers again behind those whose namespaces they share', async () => {
+    const always = { restart: { name: 'always', maxRetries: 0 } } as const;
+    const shared = (other: string) => ({ networkMode: 'local', networkContainer: other, ...always }) as const;
+    const base = await started(['sleep', '1000'], { networkMode: 'local', name: 'base', ...always });
+    const between = await started(['sleep', '1000'], { ...shared('base'), name: 'between' });
+    const last = await started(['sleep', '1000'], shared(between));
+    const all = [last, between, base];
+    const killed = all.flatMap((id) => [monitorOf(id), bed.engine.find(id)?.pid ?? 0]);
+    await bed.engine.close();
+    for (const pid of killed) process.kill(pid, SIGKILL);
+    for (const pid of killed) await gone(pid);
+    await bed.open();
+    const state = () => all.map((id) => bed.engine.find(id)?.state).join();
+    await eventually(() => state() === 'running,running,running', `all run again: ${state()}`);
+    for (const id of all) await bed.engine.remove(id, { force: true, volumes: true });
+  });
+
   it('starts nothing again before it has swept what was left', async () => {
     const id = await started(['false'], { networkMode: 'local', restart: { name: 'always', maxRetries: 0 } });
     const isWaiting = () => {

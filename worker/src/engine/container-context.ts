@@ -31,6 +31,8 @@ export interface ContainerContext extends EngineRoots {
   readonly runtimes: ReadonlyMap<string, string>;
   /** Another container that runs; 'conflict' when it does not. */
   readonly peerOf: PeerOf;
+  /** Resolves when those that a container needs run, or are not about to. */
+  readonly untilNeededRun: (record: ContainerRecord) => Promise<void>;
   /** The containers that one is linked to, as they are now; `strict`: throws Docker's words unless all of them run. */
   readonly linkedTo: (record: ContainerRecord, strict: boolean) => readonly LinkedContainer[];
   /** The same, by their names. */

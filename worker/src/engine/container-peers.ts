@@ -1,7 +1,7 @@
 /** Containers whose namespaces another one joins. */
-import { SwarmtsError } from '@swarmts/lib';
+import { type Clock, SwarmtsError, sleep } from '@swarmts/lib';
 import type { IdMaps } from '../userns/id-map.js';
-import type { NetworkOwner, PeerOf } from './container-namespaces.js';
+import { type NetworkOwner, type PeerOf, sharedWith } from './container-namespaces.js';
 import { containerPaths, type EngineRoots } from './container-paths.js';
 import type { ContainerRecord } from './container-record.js';
 import type { ContainerRegistry } from './container-registry.js';
@@ -19,6 +19,23 @@ export function runningPeers(roots: EngineRoots, registry: ContainerRegistry, id
     const inUserns = idsOf(ids, record.config) !== undefined;
     return { id: record.id, pid, shm, inUserns, network: networkOwner(roots, registry, record) };
   };
+}
+
+/** A container is started again so much later at most for the sake of others. */
+const NEEDED_WAIT_MS = 5_000;
+const NEEDED_POLL_MS = 50;
+
+/** Waits for those that a container joins or is linked to while they are about to be started again, as all are after the machine was. */
+export async function untilNeededRun(
+  { config }: ContainerRecord,
+  registry: ContainerRegistry,
+  clock: Clock,
+): Promise<void> {
+  const joined = [config.networkContainer ?? '', sharedWith(config.pidMode), sharedWith(config.ipcMode)];
+  const names = [...joined, ...(config.links ?? []).map((l) => l.container)].filter((name) => name !== '');
+  const deadlineMs = clock.monotonic() + NEEDED_WAIT_MS;
+  const isComing = (name: string) => registry.find(name)?.record.state === 'restarting';
+  while (names.some(isComing) && clock.monotonic() < deadlineMs) await sleep(clock, NEEDED_POLL_MS);
 }
 
 function networkOwner(roots: EngineRoots, registry: ContainerRegistry, joined: ContainerRecord): NetworkOwner {

@@ -504,7 +504,8 @@ export class Container {
       const { state, restartCount = 0 } = this.#core.record;
       if (state === 'restarting') await this.#startOrAbandon(restartCount + 1);
     };
-    const work = this.#core.context.swept.then(() => this.#core.lock.run(again));
+    const { swept, untilNeededRun } = this.#core.context;
+    const work = swept.then(() => untilNeededRun(this.#core.record)).then(() => this.#core.lock.run(again));
     work.catch((e: unknown) => {
       this.#core.context.logger.error('cannot restart a container', { container: this.#core.id, error: messageOf(e) });
     });

@@ -55,7 +55,7 @@ import {
   REMOVING_PREFIX,
   usernsRoot,
 } from './container-paths.js';
-import { runningPeers } from './container-peers.js';
+import { runningPeers, untilNeededRun } from './container-peers.js';
 import { type ContainerRecord, loadRecord, volumeNames } from './container-record.js';
 import { ContainerRegistry } from './container-registry.js';
 import { Engine, supervise } from './engine.js';
@@ -206,6 +206,7 @@ export async function openEngine(options: EngineOptions): Promise<ContainerEngin
     },
     runtimes: new Map([...namedRuntimes(options.runtimes ?? {})]),
     peerOf: runningPeers({ dataRoot, execRoot }, registry, idMaps),
+    untilNeededRun: (record) => untilNeededRun(record, registry, clock),
     linkedTo: (record, strict) => linkedContainers(record, registry, options.network, strict),
     linksOf: (record) => linksOf(record, registry),
     autoRemove: (id) => onAutoRemove(id),
