@@ -111,6 +111,7 @@ export async function openNetworks(
       return swarm.obtain(wish, container);
     },
     adopt: (attachment, name) => own.adopt(attachment, name),
+    rename: (endpointId, name) => own.rename(endpointId, name),
     async giveBack(endpointId) {
       if (own.owns(endpointId)) await own.giveBack(endpointId);
       else await swarm?.giveBack(endpointId);

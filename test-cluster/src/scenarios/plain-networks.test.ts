@@ -48,6 +48,16 @@ describe('plain containers on networks', () => {
     const pid = await pidOf(lab, 'w1', 'ask');
     assert.deepEqual(await resolveIn(pid, 'web'), ['172.28.0.80']);
     assert.deepEqual(await resolveIn(pid, 'www'), ['172.28.0.80']);
+    for (const [from, to] of [
+      ['web', 'site'],
+      ['site', 'web'],
+    ] as const) {
+      ok(await lab.docker('w1', 'rename', from, to));
+      await waitFor(`${to} is found, and ${from} is not`, 5_000, async () => {
+        const [now, before] = [await resolveIn(pid, to), await resolveIn(pid, from)];
+        return now.join() === '172.28.0.80' && before.length === 0;
+      });
+    }
     assert.ok(await reaches('w1', 'ask', '172.28.0.80'));
     assert.ok(!(await reaches('w1', 'stranger', '172.28.0.80')));
     const inspect = ok(

@@ -59,6 +59,8 @@ export interface ContainerNetwork {
     networkId: string,
     beside: (planned: NetworkAttachment) => Promise<void>,
   ): Promise<NetworkAttachment>;
+  /** A running container has another name. */
+  rename?(id: string, attachment: NetworkAttachment, name: string): Promise<NetworkAttachment>;
   /** Where containers that are linked to a running one reach it; undefined when it is not on the node's local network. */
   linkAddress?(id: string): string | undefined;
   /** Replaces the ports of others that are open to a running container in any case. */

@@ -170,8 +170,9 @@ export class Container {
   async rename(name: string): Promise<void> {
     await this.#core.lock.run(async () => {
       this.#core.mustExist();
-      const { config } = this.#core.record;
-      await this.#core.change({ config: { ...config, name } });
+      const { config, network } = this.#core.record;
+      const renamed = network && (await this.#core.context.network.rename?.(this.#core.id, network, name));
+      await this.#core.change({ config: { ...config, name }, ...(renamed ? { network: renamed } : {}) });
       this.#core.emit('rename', { oldName: `/${config.name}` });
     });
   }

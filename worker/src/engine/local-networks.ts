@@ -244,6 +244,15 @@ export class LocalNetworks implements EndpointSource {
     }
   }
 
+  rename(endpointId: string, name: string): void {
+    for (const entry of this.#entries.values()) {
+      const endpoint = entry.endpoints.get(endpointId);
+      if (!endpoint) continue;
+      entry.endpoints.set(endpointId, { ...endpoint, name });
+      this.#publish(entry);
+    }
+  }
+
   #setEndpoint(entry: Entry, endpointId: string, name: string, a: NetworkAttachment): void {
     entry.endpoints.set(
       endpointId,

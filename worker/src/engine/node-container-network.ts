@@ -49,6 +49,8 @@ export interface EndpointSource {
   giveBack(endpointId: string): Promise<void>;
   /** After a restart: the container is on the network still. */
   adopt?(attachment: RoutedAttachment, containerName: string): void;
+  /** Others find the container by another name. */
+  rename?(endpointId: string, name: string): void;
 }
 
 export interface NameService {
@@ -347,6 +349,13 @@ export class NodeContainerNetwork implements ContainerNetwork {
   async #keepNamed(id: string, details: RoutedDetails): Promise<NetworkAttachment> {
     await this.#p.names.put(details.named).catch((e: unknown) => this.#unnamed(id, e));
     return this.#keep(id, details);
+  }
+
+  async rename(id: string, attachment: NetworkAttachment, name: string): Promise<NetworkAttachment> {
+    const details = this.#attached.get(id);
+    if (!details) return attachment;
+    for (const endpointId of details.obtained) this.#p.source.rename?.(endpointId, name);
+    return this.#keep(id, { ...details, name });
   }
 
   linkAddress(id: string): string | undefined {

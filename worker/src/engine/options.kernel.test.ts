@@ -87,12 +87,17 @@ describe('options of containers', function () {
 
   it('a container in the network of another sees its interfaces and its names', async () => {
     const other = await bed.engine.create(
-      containerConfig(image, ['sleep', '1000'], { networkMode: 'local', hostname: 'one' }),
+      containerConfig(image, ['sleep', '1000'], {
+        networkMode: 'local',
+        hostname: 'one',
+        sysctls: { 'net.ipv4.ip_unprivileged_port_start': '1000' },
+      }),
     );
     await bed.engine.start(other);
     const shared = { networkMode: 'local', networkContainer: other } as const;
     assert.match(await output('cat /etc/hosts /etc/hostname', shared), /192\.0\.2\.7\tone[\s\S]*one\n$/);
     assert.equal(await output('hostname; echo $HOSTNAME', shared), 'one\none\n');
+    assert.equal(await output('cat /proc/sys/net/ipv4/ip_unprivileged_port_start', shared), '1000\n');
     assert.equal(await output('echo $HOSTNAME', { ...shared, env: ['HOSTNAME=own'] }), 'own\n');
     const between = await bed.engine.create(containerConfig(image, ['sleep', '1000'], { ...shared, name: 'between' }));
     await bed.engine.start(between);

@@ -208,7 +208,8 @@ function mountLabelOf({ config, labels }: OciConfigInput): { mountLabel?: string
 function sysctlsOf(input: OciConfigInput): Record<string, string> {
   const { config } = input;
   return {
-    ...(input.network.kind === 'host'
+    // What another container shares is as that one has it.
+    ...(input.network.kind === 'host' || config.networkContainer !== undefined
       ? {}
       : { 'net.ipv4.ip_unprivileged_port_start': '0', 'net.ipv4.ping_group_range': pingGroups(input.userns) }),
     ...(config.domainname ? { 'kernel.domainname': config.domainname } : {}),
