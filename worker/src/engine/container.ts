@@ -55,6 +55,7 @@ export class Container {
   #health: HealthMonitor | undefined;
   /** The next end is the last one, whatever the restart policy says. */
   #exitOnNext = false;
+  #isClosed = false;
   /** Operations under way that want the container after its end: it is neither restarted nor removed by itself. */
   #keep = 0;
 
@@ -171,8 +172,9 @@ export class Container {
     await this.#core.lock.run(async () => {
       this.#core.mustExist();
       const { config, network } = this.#core.record;
+      await this.#core.change({ config: { ...config, name } });
       const renamed = network && (await this.#core.context.network.rename?.(this.#core.id, network, name));
-      await this.#core.change({ config: { ...config, name }, ...(renamed ? { network: renamed } : {}) });
+      if (renamed) await this.#core.change({ network: renamed });
       this.#core.emit('rename', { oldName: `/${config.name}` });
     });
   }
@@ -365,6 +367,7 @@ export class Container {
 
   /** Lets go of everything in memory; the container runs on. */
   async close(): Promise<void> {
+    this.#isClosed = true;
     this.#restartTimer.cancel();
     await this.#forwarding.close();
     await this.#health?.stop();
@@ -386,12 +389,8 @@ export class Container {
   async #start(restartCount: number): Promise<void> {
     // What the last end could not take down.
     await this.#tearDown();
-    const { process, attachment } = await createProcess(
-      this.#core.context,
-      this.#core.record,
-      this.#core.paths,
-      this.#files,
-    );
+    const { context, record: before, paths } = this.#core;
+    const { process, attachment } = await createProcess(context, before, paths, this.#files);
     // From here on they live on their tmpfs alone.
     this.#files = undefined;
     const {
@@ -503,7 +502,7 @@ export class Container {
   #startAgain(): void {
     const again = async () => {
       const { state, restartCount = 0 } = this.#core.record;
-      if (state === 'restarting') await this.#startOrAbandon(restartCount + 1);
+      if (state === 'restarting' && !this.#isClosed) await this.#startOrAbandon(restartCount + 1);
     };
     const { swept, untilNeededRun } = this.#core.context;
     const work = swept.then(() => untilNeededRun(this.#core.record)).then(() => this.#core.lock.run(again));
@@ -524,10 +523,11 @@ export class Container {
     else if (config.autoRemove) this.#core.context.autoRemove(this.#core.id);
   }
 
-  /** Somebody wants it to end; `surely` ends the work of its restart policy as well. */
+  /** Somebody wants it to end; `surely` ends the work of its restart policy as well, and is all that one for failures heeds. */
   async #markStopped(surely: boolean): Promise<void> {
     this.#exitOnNext ||= surely;
-    if ((this.#core.record.config.restart ?? NO_RESTART).name === 'no') return;
+    const { name } = this.#core.record.config.restart ?? NO_RESTART;
+    if (name === 'no' || (name === 'on-failure' && !surely)) return;
     await this.#core.lock.run(async () => {
       if (surely) this.#restartTimer.cancel();
       const ends = surely && this.#core.record.state === 'restarting';

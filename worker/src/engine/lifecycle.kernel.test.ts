@@ -42,6 +42,23 @@ describe('the life of a container', function () {
     assert.equal(info(fine)?.restartCount, 0);
   });
 
+  it('on-failure restarts also what was sent a signal that is not to stop it', async () => {
+    const loop = 'while ! test -e /again; do sleep 0.05; done; exit 3';
+    const id = await started(
+      `test -e /again && exec sleep 1000; trap ": > /again" HUP; : > /ready; ${loop}`,
+      restart('on-failure', 5),
+    );
+    await eventually(async () => {
+      const ready = await bed.engine.exec(id, ['test', '-e', '/ready'], {});
+      return ready.code === 0;
+    }, 'it takes signals');
+    await bed.engine.kill(id, 'HUP');
+    await eventually(() => info(id)?.restartCount === 1 && info(id)?.state === 'running', 'it runs again');
+    await bed.engine.kill(id, 'KILL');
+    await exited(id);
+    assert.equal(info(id)?.restartCount, 1);
+  });
+
   it('a stop ends what restarts always, also between two runs', async () => {
     const id = await started('exit 1', restart('always'));
     await eventually(() => info(id)?.state === 'restarting', 'it waits for its next run');

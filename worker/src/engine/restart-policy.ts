@@ -10,7 +10,7 @@ const STEADY_MS = 10_000;
 
 export interface EndedRun {
   readonly exitCode: number;
-  /** Somebody has sent it a signal, or stopped it. */
+  /** Somebody has stopped it, or sent it a signal where the policy heeds all. */
   readonly stoppedByUser: boolean;
   /** How often the policy has started it since a user did. */
   readonly restartCount: number;

@@ -18,6 +18,7 @@ import type {
 import { type ContainerUserns, idMappingsOf, pingGroups, usernsNamespace } from './oci-userns.js';
 import { defaultSeccomp } from './seccomp-profile.js';
 import { type LabelSupport, mountLabel, securityLabels } from './security-labels.js';
+import { thermalPaths } from './thermal-paths.js';
 import { isPropagation } from './tmpfs-options.js';
 import type { ResolvedUser } from './user-lookup.js';
 
@@ -84,7 +85,9 @@ const READONLY_PATHS = ['/proc/bus', '/proc/fs', '/proc/irq', '/proc/sys', '/pro
 
 /** Of /proc and /sys: what a container does not see, and what it only reads; absent with all privileges, unless it names some. */
 export function systemPaths(config: ContainerConfig): Pick<ContainerConfig, 'maskedPaths' | 'readonlyPaths'> {
-  const defaults = config.privileged ? {} : { maskedPaths: MASKED_PATHS, readonlyPaths: READONLY_PATHS };
+  const defaults = config.privileged
+    ? {}
+    : { maskedPaths: [...MASKED_PATHS, ...thermalPaths()], readonlyPaths: READONLY_PATHS };
   const { maskedPaths = defaults.maskedPaths, readonlyPaths = defaults.readonlyPaths } = config;
   return { ...(maskedPaths ? { maskedPaths } : {}), ...(readonlyPaths ? { readonlyPaths } : {}) };
 }
