@@ -4,7 +4,7 @@
  * in use is found there again after a restart.
  */
 import { createHash } from 'node:crypto';
-import { type Clock, SwarmtsError, sleep } from '@swarmts/lib';
+import { type Clock, SwarmtsError, sleep, type TimerHandle } from '@swarmts/lib';
 import { DataPathKey, type NetworkPeer } from '@swarmts/proto';
 import { type FoundTunnel, generationOf, planTunnels, type TunnelPlan, type TunnelsSpec } from './tunnel-plan.js';
 
@@ -33,10 +33,18 @@ export interface EncryptedTunnelsOptions {
   readonly clock: Clock;
   /** Told when other nodes have to know other keys. */
   readonly onKeys: (keys: readonly DataPathKey[]) => void;
+  /** Told when it is time for `shakeHands`. */
+  readonly onUnheard: () => void;
 }
 
 const START_ATTEMPTS = 60;
 const START_RETRY_MS = 50;
+/**
+ * A handshake that both nodes begin at once, or that comes before the other node knows of this one, is tried again by WireGuard after five
+ * seconds. Here it is begun anew sooner, so often.
+ */
+const HANDSHAKE_MS = 700;
+const HANDSHAKE_ATTEMPTS = 6;
 
 export class EncryptedTunnels {
   readonly #o: EncryptedTunnelsOptions;
@@ -45,6 +53,9 @@ export class EncryptedTunnels {
   #retired: ReadonlyMap<number, number> = new Map();
   /** undefined until it is known what is there. */
   #keys: readonly DataPathKey[] | undefined;
+  /** How often a handshake was begun anew, by the peer's key. */
+  #begun = new Map<string, number>();
+  #timer: TimerHandle | undefined;
   /** Perhaps: a daemon before this one may have made them. */
   #exists = true;
 
@@ -76,6 +87,7 @@ export class EncryptedTunnels {
     let found = await this.#o.executor.ensureTunnels(plan.spec);
     this.#retired = plan.retired;
     this.#announce(plan, found);
+    this.#awaitHandshakes(plan);
     for (let attempt = 1; ; attempt++) {
       const deaf = found.find((f) => !f.listening);
       if (!deaf) return;
@@ -85,8 +97,37 @@ export class EncryptedTunnels {
     }
   }
 
+  /** Begins those handshakes anew that have come to nothing: a peer that is taken out and put in again is greeted at once. */
+  async shakeHands(s: TunnelSituation): Promise<void> {
+    const plan = this.#plan(s, await this.#o.executor.observeTunnels(this.#o.netns));
+    const unheard = this.#unheardOf(plan);
+    if (unheard.length === 0) return;
+    const countOf = (key: string) => (this.#begun.get(key) ?? 0) + (unheard.includes(key) ? 1 : 0);
+    this.#begun = new Map(plan.unheard.map((key) => [key, countOf(key)]));
+    const devices = plan.spec.devices.map((d) => ({
+      ...d,
+      peers: d.peers.filter((p) => !unheard.includes(p.publicKey)),
+    }));
+    await this.#o.executor.ensureTunnels({ ...plan.spec, devices });
+    await this.ensure(s);
+  }
+
+  #unheardOf(plan: TunnelPlan): readonly string[] {
+    return plan.unheard.filter((key) => (this.#begun.get(key) ?? 0) < HANDSHAKE_ATTEMPTS);
+  }
+
+  #awaitHandshakes(plan: TunnelPlan): void {
+    if (this.#timer || this.#unheardOf(plan).length === 0) return;
+    this.#timer = this.#o.clock.after(HANDSHAKE_MS, () => {
+      this.#timer = undefined;
+      this.#o.onUnheard();
+    });
+  }
+
   /** There is no encrypted network on this node any more. */
   async remove(): Promise<void> {
+    this.#timer?.cancel();
+    this.#timer = undefined;
     if (!this.#exists) return;
     await this.#o.executor.removeTunnels(this.#o.netns);
     this.#exists = false;

@@ -19,7 +19,7 @@ import {
 } from '@swarmts/lib';
 import { type DataPathKey, isEncrypted, type Network, type NetworkState } from '@swarmts/proto';
 import { LeftDevices } from '../left-devices.js';
-import { EncryptedTunnels, NO_ENCRYPTION } from './encrypted-tunnels.js';
+import { EncryptedTunnels, NO_ENCRYPTION, type TunnelSituation } from './encrypted-tunnels.js';
 import { protocolName } from './mesh-rules.js';
 import { MeshUpkeep } from './mesh-upkeep.js';
 import {
@@ -106,6 +106,7 @@ export class RoutedNetworks {
       netns: join(options.dir, TUNNELS_FILE),
       clock: options.clock ?? systemClock,
       onKeys: (keys) => options.onKeys?.(keys),
+      onUnheard: () => void this.#lock.run(() => this.#shakeHands()),
     });
   }
 
@@ -437,19 +438,33 @@ export class RoutedNetworks {
 
   /** Before the networks that go through them; after the last one they go. */
   async #reconcileTunnels(): Promise<void> {
-    const views = [...this.#views.values()].filter((v) => usesTunnels(v) && this.#takesPart(v));
-    const self = views.map((v) => v.peers.get(this.#nodeId)).find((p) => p !== undefined);
+    const views = this.#tunnelViews();
     if (views.length === 0 && this.#isTold) await this.#tunnels.remove();
-    if (!self) return;
+    const situation = await this.#tunnelSituation(views);
+    if (situation) await this.#tunnels.ensure(situation);
+  }
+
+  async #shakeHands(): Promise<void> {
+    try {
+      const situation = await this.#tunnelSituation(this.#tunnelViews());
+      if (situation) await this.#tunnels.shakeHands(situation);
+    } catch (e) {
+      this.#log.warn('handshakes of the encrypted data path were not begun anew', { error: messageOf(e) });
+    }
+  }
+
+  #tunnelViews(): readonly NetworkView[] {
+    return this.views().filter((v) => usesTunnels(v) && this.#takesPart(v));
+  }
+
+  /** undefined while the managers have not given this node a part in these networks. */
+  async #tunnelSituation(views: readonly NetworkView[]): Promise<TunnelSituation | undefined> {
+    const self = views.map((v) => v.peers.get(this.#nodeId)).find((p) => p !== undefined);
+    if (!self) return undefined;
     const peers = new Map(views.flatMap((v) => [...v.peers]));
     peers.delete(this.#nodeId);
     const mtu = await this.#mtu.forTunnels(self.addr);
-    await this.#tunnels.ensure({
-      index: self.index,
-      peers: [...peers.values()],
-      dataPathPort: this.#dataPathPort,
-      mtu,
-    });
+    return { index: self.index, peers: [...peers.values()], dataPathPort: this.#dataPathPort, mtu };
   }
 
   async #requireEncryption(network: Network): Promise<void> {

@@ -93,6 +93,15 @@ describe('the tunnels of encrypted networks', () => {
     assert.deepEqual(devices(p), ['swgabcdef-8', 'swgabcdef-7']);
   });
 
+  it('are seen to by one of two nodes until both have talked', () => {
+    const both = [peer(keyOf(6), keyOf(7))];
+    assert.deepEqual(plan({ peers: both, found: [found(6), found(7)] }).unheard, ['b7']);
+    assert.deepEqual(plan({ peers: both, found: [found(6), found(7)], index: 4 }).unheard, [], 'it is the other');
+    assert.deepEqual(plan({ peers: both, found: [found(7, 'b7')] }).unheard, []);
+    assert.deepEqual(plan({ peers: both, found: [found(6, 'b6'), found(7)] }).unheard, [], 'the old key will do');
+    assert.deepEqual(plan({ peers: [peer()], found: [found(7)] }).unheard, []);
+  });
+
   it('go back with the managers of a swarm that comes from a backup', () => {
     const p = plan({ generation: 5, peers: [peer(keyOf(5))], found: [found(6), found(7)] });
     assert.deepEqual([devices(p), p.announced, route(p)], [['swgabcdef-5'], [5], 'swgabcdef-5']);

@@ -71,6 +71,8 @@ export interface TunnelPlan {
   readonly spec: TunnelsSpec;
   /** Generations that others are to know of. */
   readonly announced: readonly number[];
+  /** Newest keys of peers that this node has not talked with by any key yet, where this node is to see to it, and not the peer. */
+  readonly unheard: readonly string[];
   readonly retired: ReadonlyMap<number, number>;
 }
 
@@ -112,8 +114,21 @@ export function planTunnels(input: TunnelInput): TunnelPlan {
       routes: input.peers.flatMap((p) => routeTo(input, p, kept, found)),
     },
     announced,
+    unheard: input.peers.flatMap((p) => unheardKey(input, p, kept, found)),
     retired,
   };
+}
+
+/** One of two nodes sees to it: handshakes that both begin at once are those that fail. */
+function unheardKey(
+  input: TunnelInput,
+  p: NetworkPeer,
+  kept: readonly number[],
+  found: ReadonlyMap<number, FoundTunnel>,
+): readonly string[] {
+  const key = keyOf(p, kept[0] ?? 0);
+  if (!key || p.index < input.index || kept.some((g) => isEstablished(p, g, found.get(g)))) return [];
+  return [key.publicKey];
 }
 
 /** Whether the peer is reached through the old generation alone, for now. */

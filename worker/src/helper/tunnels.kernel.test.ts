@@ -245,6 +245,18 @@ describe('encrypted networks over two hosts', () => {
     );
   }).timeout(60_000);
 
+  it('find each other soon where their first handshakes are lost', async () => {
+    for (const side of [a, b]) {
+      for (const attachment of side.networks.attachments()) side.networks.detach(attachment);
+      await side.networks.settled();
+      assert.equal((await side.host.run(side.host.netns, 'nft', LOSS)).code, 0);
+    }
+    await Promise.all([a, b].map(attach));
+    // By itself WireGuard tries again after five seconds.
+    for (const side of [a, b]) await side.host.run(side.host.netns, 'nft', 'delete table inet loss');
+    await until('they answer', () => a.host.ping(a.container, b.address), 3_500);
+  });
+
   it('come back when wireguard-go, a device or the whole namespace is lost', async () => {
     await connected();
     const tunnels = tunnelsOf(a);
@@ -330,6 +342,7 @@ function stateOf(sides: readonly Side[]): NetworkState {
 }
 
 /** Counts in a container what arrives for port 9999. */
+const LOSS = 'table inet loss { chain in { type filter hook prerouting priority -400; udp dport 4790-4791 drop; }; }';
 const PROBE = 'table inet probe { chain in { type filter hook prerouting priority -400; udp dport 9999 counter; }; }';
 
 /** Arguments: address, seconds. Prints how many packets it has sent. */
