@@ -18,7 +18,7 @@ const flags = {
   sharing: text('Cluster Volume access sharing ("none", "readonly", "onewriter", "all")', { initial: 'none' }),
   'topology-preferred': list('list', 'A topology that the Cluster Volume would be preferred in', parseTopology),
   'topology-required': list('list', 'A topology that the Cluster Volume must be accessible from', parseTopology),
-  type: text('Cluster Volume access type ("mount", "block")', { initial: 'mount' }),
+  type: text('Cluster Volume access type ("mount", "block")', { initial: 'block' }),
 };
 
 /** Any of these asks for a volume of the cluster. */
