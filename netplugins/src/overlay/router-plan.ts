@@ -61,8 +61,9 @@ export function planRouter(spec: RouterSpec, found: ObservedRouter): RouterPlan 
       ...planSettings(spec, found, fresh),
       ...gateways.add,
       ...peers.add,
-      ...routes.add,
+      // Gateways of routes are looked for by them.
       ...rules.add,
+      ...routes.add,
       ...rules.remove,
       ...routes.remove,
       ...peers.remove,

@@ -81,6 +81,7 @@ describe('the mesh over two hosts', function () {
       [a.host.netns, 'nft', 'flush', 'ruleset'],
       [routerA, 'ip', 'link', 'del', 'vx0'],
       [routerA, 'ip', 'link', 'set', 'up0', 'down'],
+      [routerA, 'ip', 'route', 'flush', 'table', 'main'],
       [routerB, 'ip', 'link', 'del', 'vx0'],
       [routerB, 'nft', 'flush', 'ruleset'],
       [routerB, 'ip', 'rule', 'del', 'priority', '1000'],
@@ -93,6 +94,7 @@ describe('the mesh over two hosts', function () {
       [a.host.netns, 'sysctl', '-q', '-w', 'net.ipv6.conf.all.forwarding=0'],
       [routerA, 'sysctl', '-q', '-w', 'net.ipv6.conf.all.forwarding=0'],
       [routerA, 'ip', '-6', 'rule', 'flush'],
+      [routerA, 'ip', '-6', 'route', 'flush', 'table', 'main'],
       [routerB, 'ip', '-6', 'route', 'flush', 'table', '100'],
     ];
     const mends = async ([where = '', ...damage]: Damage, request: typeof ask, client: string) => {
@@ -101,7 +103,15 @@ describe('the mesh over two hosts', function () {
       await a.networks.repair();
       await b.networks.repair();
       assert.equal(await request(), client, damage.join(' '));
+      const before = [await uplink(), await routes()];
+      await a.networks.repair();
+      assert.deepEqual([await uplink(), await routes()], before, `once more after ${damage.join(' ')}`);
+      assert.match(await routes(), /^default via \S+ dev up0/m, damage.join(' '));
     };
+    const textOf = async (netns: string, ...argv: string[]) =>
+      Buffer.from((await a.host.run(netns, ...argv)).stdout).toString();
+    const uplink = () => textOf(routerA ?? '', 'ip', '-o', 'link', 'show', 'up0');
+    const routes = () => textOf(routerA ?? '', 'ip', 'route');
     for (const damage of damages) await mends(damage, ask, '198.51.100.2');
     for (const damage of ipv6Damages) await mends(damage, askOverIpv6, '2001:db8::2');
   });

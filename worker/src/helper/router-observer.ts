@@ -48,6 +48,20 @@ export function observeRouter(socket: NetlinkSocket, hasIpv6: boolean): Observat
   const addresses = list(dumpAddresses(), parseAddress);
   const on = (name: string) => addresses.filter((a) => a.index === indexes.get(name)).map((a) => a.address);
   const vx = indexes.get(VXLAN_DEVICE);
+  const routes = families.flatMap((family) =>
+    [MAIN_TABLE, PEER_TABLE, UPLINK_TABLE].flatMap((table) =>
+      listTable(socket, family, table).map((r) => ({ ...r, family, device: names.get(r.index) ?? '' })),
+    ),
+  );
+  // Somebody may have flushed the route that came with an address, and it comes with no other.
+  const isConnected = (address: string) =>
+    routes.some(
+      (r) =>
+        r.protocol === routeProtocol.kernel &&
+        r.device === UPLINK_DEVICE &&
+        r.family === (address.includes(':') ? 'ipv6' : 'ipv4') &&
+        !r.destination.startsWith('ff00:'),
+    );
   const neighbours = vx === undefined ? [] : families.flatMap((f) => list(dumpNeighbours(f, vx), parseNeighbour));
   return {
     indexes,
@@ -55,20 +69,10 @@ export function observeRouter(socket: NetlinkSocket, hasIpv6: boolean): Observat
       loopbackIsUp: links.some((l) => l.index === LOOPBACK_INDEX && l.up),
       links: links.filter((l) => l.index !== LOOPBACK_INDEX).map(foundLink),
       gateways: on('lo').filter((a) => a !== '127.0.0.1' && a !== '::1'),
-      uplinkAddresses: on(UPLINK_DEVICE),
-      routes: families.flatMap((family) =>
-        [MAIN_TABLE, PEER_TABLE, UPLINK_TABLE].flatMap((table) =>
-          listTable(socket, family, table)
-            .filter((r) => r.protocol === routeProtocol.static)
-            .map((r) => ({
-              destination: r.destination,
-              family,
-              device: names.get(r.index) ?? '',
-              gateway: r.gateway,
-              table: r.table,
-            })),
-        ),
-      ),
+      uplinkAddresses: on(UPLINK_DEVICE).filter(isConnected),
+      routes: routes
+        .filter((r) => r.protocol === routeProtocol.static)
+        .map(({ destination, family, device, gateway, table }) => ({ destination, family, device, gateway, table })),
       neighbours: neighbours
         .filter((n) => n.index === vx && isPermanent(n))
         .map(({ address, mac }) => ({ address, mac })),
