@@ -25,6 +25,7 @@ export type { ServiceCounts } from './control/service-operations.js';
 export { validateClusterSpec } from './control/validate-cluster.js';
 export { specWarnings } from './control/validate-service.js';
 export { Manager, type ManagerOptions } from './manager.js';
+export { notTakenIn } from './raft/join-raft.js';
 export { forceNewGroup, hasRaftState, NO_LEADER, type RaftTimings } from './raft/raft-group.js';
 export { askInTurn } from './rpc/ask-in-turn.js';
 export { callUnary, fromServiceError, LEADER_KEY } from './rpc/unary.js';

@@ -1,5 +1,4 @@
 /** Three managers in one process, with their logs on disk and real connections between them. */
-
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { mkdtemp, readdir, rm } from 'node:fs/promises';

@@ -1,5 +1,4 @@
 /** Joins a hijacked connection with the streams of a process, until one of them ends or the detach keys are typed. */
-
 import type { Duplex } from 'node:stream';
 import { finished } from 'node:stream/promises';
 import { drained } from '@swarmts/lib';

@@ -1,5 +1,4 @@
 /** Three processes of either side on loopback, TLS for clients and between members, data on the same disk. */
-
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';

@@ -4,7 +4,7 @@
  * redraws them.
  */
 import type { Service, Task } from '../engine-types.js';
-import { awaitsSchedule, endedSeats, isJob } from './seats.js';
+import { awaitsSchedule, endedSeats, isJob, isUpdating, tasksOfIteration } from './seats.js';
 
 export interface ProgressLine {
   readonly id: string;
@@ -127,9 +127,7 @@ export class ServiceProgress {
 
   /** A slot that nobody fills again; while an update is under way, that one decides what comes of it. */
   #failure(r: Reading, nowMs: number): Outcome | undefined {
-    const { State: state } = r.service.UpdateStatus ?? {};
-    const isUpdating = state === 'updating' || state === 'rollback_started';
-    const [task] = isUpdating ? [] : endedSeats(r.service, currentIteration(r)).failed;
+    const [task] = isUpdating(r.service) ? [] : endedSeats(r.service, tasksOfIteration(r.service, r.tasks)).failed;
     if (!task) this.#failedSinceMs = undefined;
     else this.#failedSinceMs ??= nowMs;
     if (!task || nowMs - (this.#failedSinceMs ?? nowMs) < FAILURE_MS) return undefined;
@@ -174,7 +172,7 @@ export class ServiceProgress {
   }
 
   #job(r: Reading, lines: ProgressLine[]): boolean {
-    const mine = currentIteration(r);
+    const mine = tasksOfIteration(r.service, r.tasks);
     const done = mine.filter((t) => t.Status?.State === 'complete').length;
     const current = currentTasks({ ...r, tasks: mine.filter((t) => !ended(t.Status?.State)) });
     const job = r.service.Spec.Mode?.ReplicatedJob;
@@ -210,11 +208,6 @@ function taskText(t: Task): { text: string; step?: number } {
   }
   const state = t.Status?.State ?? '';
   return { text: state.padEnd(STATE_WIDTH), step: Math.min(step(state), RUNNING_STEP) };
-}
-
-function currentIteration({ service, tasks }: Reading): readonly Task[] {
-  const iteration = service.JobStatus?.JobIteration?.Index ?? 0;
-  return isJob(service) ? tasks.filter((t) => (t.JobIteration?.Index ?? 0) === iteration) : tasks;
 }
 
 const seatKey = (t: Task): string => (t.Slot ? String(t.Slot) : (t.NodeID ?? t.ID));

@@ -27,6 +27,12 @@ export function endedSeats(service: Service, tasks: readonly Task[]): EndedSeats
   };
 }
 
+/** Those of the job's present iteration; all of a service that is no job. */
+export function tasksOfIteration(service: Service, tasks: readonly Task[]): readonly Task[] {
+  const iteration = service.JobStatus?.JobIteration?.Index ?? 0;
+  return isJob(service) ? tasks.filter((t) => (t.JobIteration?.Index ?? 0) === iteration) : tasks;
+}
+
 /** The tasks of each seat, the newest first. */
 export function seatsOf(service: Service, tasks: readonly Task[]): ReadonlyMap<string, readonly Task[]> {
   const newestFirst = tasks.toSorted((a, b) => (b.CreatedAt ?? '').localeCompare(a.CreatedAt ?? ''));
@@ -52,6 +58,11 @@ export function hasEnded(t: Task): boolean {
 
 export function hasFailed(t: Task): boolean {
   return FAILED.includes(t.Status?.State ?? '');
+}
+
+/** An update or a rollback is under way. */
+export function isUpdating({ UpdateStatus: status }: Service): boolean {
+  return status?.State === 'updating' || status?.State === 'rollback_started';
 }
 
 export function isJob({ Spec: spec }: Service): boolean {

@@ -1,7 +1,18 @@
 /** How far a service of a stack has come, and whether it will ever get there. Pure. */
 import type { DependencyCondition } from '../compose/model.js';
 import type { Service, Task } from '../engine-types.js';
-import { awaitsSchedule, endedSeats, hasEnded, hasFailed, isJob, isWanted, seatOf, seatsOf } from '../service/seats.js';
+import {
+  awaitsSchedule,
+  endedSeats,
+  hasEnded,
+  hasFailed,
+  isJob,
+  isUpdating,
+  isWanted,
+  seatOf,
+  seatsOf,
+  tasksOfIteration,
+} from '../service/seats.js';
 
 /** A task of one slot that failed so often, and does not run now, is not going to. */
 const HOPELESS_FAILURES = 3;
@@ -22,8 +33,7 @@ export interface ServiceState {
 
 /** `tasks` are those of the service's present version. */
 export function stateOf(service: Service, tasks: readonly Task[], activeNodes: ReadonlySet<string>): ServiceState {
-  const iteration = service.JobStatus?.JobIteration?.Index ?? 0;
-  const mine = isJob(service) ? tasks.filter((t) => (t.JobIteration?.Index ?? 0) === iteration) : tasks;
+  const mine = tasksOfIteration(service, tasks);
   const live = mine.filter((t) => isWanted(t) && (!t.NodeID || activeNodes.has(t.NodeID)));
   const { finished, failed } = endedSeats(service, mine);
   const waitsForSchedule = awaitsSchedule(service);
@@ -80,6 +90,5 @@ export function fulfils(condition: DependencyCondition, s: ServiceState): boolea
 export function isUp(service: Service, s: ServiceState): boolean {
   if (s.waitsForSchedule) return true;
   if (isJob(service)) return s.completed >= s.desired;
-  const updating = ['updating', 'rollback_started'].includes(service.UpdateStatus?.State ?? '');
-  return !updating && s.running + s.finished >= s.desired;
+  return !isUpdating(service) && s.running + s.finished >= s.desired;
 }

@@ -1,5 +1,4 @@
 /** Nodes in one process, with their files on disk and real connections between them; without containers. */
-
 import assert from 'node:assert/strict';
 import { cp, mkdtemp, rm } from 'node:fs/promises';
 import { createServer } from 'node:net';

@@ -16,6 +16,7 @@ import {
   LEADER_KEY,
   type Manager,
   managerChannelOptions,
+  notTakenIn,
   parseUnlockKey,
   readPlacedCredentials,
 } from '@swarmts/manager';
@@ -23,7 +24,7 @@ import { type Node, NodeRole } from '@swarmts/proto';
 import { Agent, removeAroundMounts } from '@swarmts/worker';
 import { CertificateRenewal } from './certificate-renewal.js';
 import { validateInitRequest } from './init-request.js';
-import { notTakenIn, unanswered } from './join-answers.js';
+import { unanswered } from './join-answers.js';
 import { joinAddrs, knownManagers } from './known-managers.js';
 import { leaveSwarmNetworks } from './leave-networks.js';
 import { leaveRaft } from './leave-raft.js';

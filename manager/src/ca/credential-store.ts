@@ -6,7 +6,7 @@
 import { randomBytes } from 'node:crypto';
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { invariant, readFileIfThere, SwarmtsError, writeFileAtomic } from '@swarmts/lib';
+import { invariant, readFileIfThere, SerialLock, SwarmtsError, writeFileAtomic } from '@swarmts/lib';
 import { KEY_BYTES, open, seal } from '../raft/encryption.js';
 import { identityOf, keyMatches, type NodeIdentity } from './certificates.js';
 import { type CredentialFiles, Credentials } from './credentials.js';
@@ -47,7 +47,8 @@ export class CredentialStore {
   #keys: Keys | undefined;
   #unlockKey: Uint8Array | undefined;
   #credentials: Credentials | undefined;
-  #saving: Promise<void> = Promise.resolve();
+  /** Each save begins with what is in memory: one that failed changed nothing there. */
+  readonly #saves = new SerialLock();
   /** One, or more while it is not known whether the last key file was written. */
   #pairs: readonly Pair[] = [];
 
@@ -174,14 +175,11 @@ export class CredentialStore {
   }
 
   #save(files: CredentialFiles, dataKeys: readonly Uint8Array[], unlockKey: Uint8Array | undefined): Promise<void> {
-    const run = this.#saving.then(() => {
+    return this.#saves.run(() => {
       const isSameKey = files.keyPem === this.#held.keyPem;
       const wasClear = unlockKey !== undefined && isSameKey && (this.#unlockKey === undefined || this.keyWasClear);
       return this.#write(files, { keyPem: files.keyPem, dataKeys, wasClear }, unlockKey);
     });
-    // The next save begins with what is in memory: one that failed changed nothing there.
-    this.#saving = run.catch(() => undefined);
-    return run;
   }
 
   /** A save that was cut off has left two certificates: the one of the key on disk must outlive the next save, which writes over the other. */

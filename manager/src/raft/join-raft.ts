@@ -1,6 +1,6 @@
 /** Has a manager taken into Raft by one that is in it. */
 import * as grpc from '@grpc/grpc-js';
-import { isSwarmtsError } from '@swarmts/lib';
+import { type ErrorCode, isSwarmtsError } from '@swarmts/lib';
 import { RaftJoinRequest, type RaftMember, RaftMembershipService } from '@swarmts/proto';
 import { type Credentials, managerChannelOptions } from '../ca/credentials.js';
 import { askInTurn } from '../rpc/ask-in-turn.js';
@@ -15,10 +15,12 @@ export interface RaftJoin {
   readonly timeoutMs: number;
 }
 
+/** The leader's answers to a manager that it will not have with its present Raft id; no other manager would say differently. */
+export const notTakenIn: readonly ErrorCode[] = ['conflict', 'permission-denied', 'not-found'];
+
 /** Resolves to the members that there are then. Throws SwarmtsError. */
 export function joinRaft(o: RaftJoin): Promise<readonly RaftMember[]> {
-  // What the leader has said no other would say differently.
-  const isFinal = (e: unknown) => isSwarmtsError(e, 'conflict', 'permission-denied', 'not-found') || o.signal.aborted;
+  const isFinal = (e: unknown) => isSwarmtsError(e, ...notTakenIn) || o.signal.aborted;
   return askInTurn(o.addrs, (addr) => joinAt(addr, o), isFinal);
 }
 

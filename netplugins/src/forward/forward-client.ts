@@ -1,5 +1,4 @@
 /** The daemon's side of the process that forwards published ports: tells it what has changed, and everything when it is another one. */
-
 import { fileURLToPath } from 'node:url';
 import { SerialLock } from '@swarmts/lib';
 import { ControlClient, type ControlClientOptions } from '../control/control-client.js';

@@ -318,7 +318,6 @@ export class Agent {
     if (this.connected) this.#stream?.write(message);
   }
 
-  /** The session has taken most of what was sent, or has ended. */
   #sleep(ms: number): Promise<void> {
     return new Promise((resolve) => {
       const timer = this.#o.clock.after(ms, () => this.#wake?.());

@@ -2,7 +2,6 @@
  * A throw-away machine for the engine's tests: temporary roots, a real helper, a real registry on a loopback port and images
  * made from busybox. `close` leaves nothing behind, neither processes nor mounts nor cgroups.
  */
-
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
 import {

@@ -12,11 +12,10 @@ import { errnoOf, isSwarmtsError, type Logger, messageOf, SwarmtsError } from '@
 import { familiarName, familiarString, type ImageReference } from '@swarmts/proto';
 import { connectionFailure, HttpClient, type HttpRequest, readBody } from './http-request.js';
 import type { RegistryAuth } from './image-api.js';
-import { acceptedManifests, isRecord } from './manifest.js';
+import { acceptedManifests, isRecord, MAX_CONFIG_BYTES } from './manifest.js';
 import { answerChallenge, parseChallenge } from './registry-auth.js';
 import { endpointsOf, type RegistryEndpoint, type RegistryOptions } from './registry-endpoints.js';
 
-const MAX_MANIFEST_BYTES = 4 << 20;
 const MAX_ERROR_BYTES = 64 << 10;
 const MAX_TAGS = 10_000;
 /** Registries answer when they have moved the content to where it stays, which takes some of them minutes. */
@@ -82,7 +81,7 @@ export class RepositoryClient {
   async manifest(reference: string, signal?: AbortSignal): Promise<{ data: Buffer; contentType: string }> {
     const headers = { accept: acceptedManifests.join(', ') };
     const response = await this.#get(`manifests/${reference}`, headers, signal);
-    const data = await readBody(response, MAX_MANIFEST_BYTES);
+    const data = await readBody(response, MAX_CONFIG_BYTES);
     return { data, contentType: response.headers['content-type'] ?? '' };
   }
 
@@ -91,7 +90,7 @@ export class RepositoryClient {
     const out: string[] = [];
     for (let what: string | undefined = 'tags/list'; what !== undefined; ) {
       const response = await this.#get(what, {}, signal);
-      out.push(...tagsIn(await readBody(response, MAX_MANIFEST_BYTES)));
+      out.push(...tagsIn(await readBody(response, MAX_CONFIG_BYTES)));
       if (out.length > MAX_TAGS) throw new SwarmtsError('unsupported', `${familiarName(this.#ref)} has too many tags`);
       // The rest of a long list is at the address in the header.
       const query: string | undefined = /<[^>]*\?([^>]*)>;\s*rel="?next/.exec(String(response.headers.link ?? ''))?.[1];

@@ -1,5 +1,4 @@
 /** Lines that are passed on to syslog and journald, and none of them twice or never. Needs root. */
-
 import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
 import { createSocket } from 'node:dgram';

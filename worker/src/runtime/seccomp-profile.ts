@@ -115,23 +115,16 @@ function profileFor(capabilities: readonly string[], arch: string): LinuxSeccomp
     architectures: machine.seccomp,
     syscalls: [
       { names: [...new Set([...words(ALWAYS), ...machine.extra, ...byCapability])], action: 'SCMP_ACT_ALLOW' },
-      ...SOCKET_FAMILIES.map(
-        (family): SeccompRule => ({
-          names: ['socket'],
-          action: 'SCMP_ACT_ALLOW',
-          args: [{ index: 0, ...family }],
-        }),
-      ),
-      ...HARMLESS_PERSONALITIES.map(
-        (value): SeccompRule => ({
-          names: ['personality'],
-          action: 'SCMP_ACT_ALLOW',
-          args: [{ index: 0, value, op: 'SCMP_CMP_EQ' }],
-        }),
-      ),
+      ...SOCKET_FAMILIES.map((family) => allowedIf('socket', family)),
+      ...HARMLESS_PERSONALITIES.map((value) => allowedIf('personality', { value, op: 'SCMP_CMP_EQ' })),
       ...(has.has('CAP_SYS_ADMIN') ? [] : namespaceRules()),
     ],
   };
+}
+
+/** Allows a call whose first argument fits. */
+function allowedIf(name: string, first: Omit<NonNullable<SeccompRule['args']>[number], 'index'>): SeccompRule {
+  return { names: [name], action: 'SCMP_ACT_ALLOW', args: [{ index: 0, ...first }] };
 }
 
 /** Threads and processes yes, namespaces no. clone3's flags are behind a pointer: ENOSYS makes libcs fall back to clone. */
