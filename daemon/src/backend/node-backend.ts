@@ -1,5 +1,4 @@
 /** The node part of the API's backend: the container engine in the API's words. */
-import { basename } from 'node:path';
 import type {
   BridgeNetwork,
   ContainerCreate,
@@ -241,7 +240,7 @@ function summaryOf(c: ContainerInfo, engine: ContainerEngine, own: LocalNetworks
     settings: config,
     ...(c.maskedPaths ? { maskedPaths: c.maskedPaths } : {}),
     ...(c.readonlyPaths ? { readonlyPaths: c.readonlyPaths } : {}),
-    runtime: config.runtime || basename(engine.info().runtime),
+    runtime: c.runtime,
     execIds: engine.execsOf(c.id),
     directory: c.directory ?? '',
     layers: c.layers ?? [],

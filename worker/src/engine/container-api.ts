@@ -78,6 +78,8 @@ export interface ContainerInfo {
   readonly healthFailingStreak?: number;
   /** The health check that applies. */
   readonly healthConfig?: HealthConfig;
+  /** The name of its OCI runtime. */
+  readonly runtime: string;
   /** Where hosts, hostname and resolv.conf of the container are. */
   readonly directory?: string;
   /** The directories of its image's layers, topmost first. */

@@ -1,5 +1,5 @@
 /** A container's record as the engine's callers see it. Pure. */
-import { dirname, isAbsolute } from 'node:path';
+import { basename, dirname, isAbsolute } from 'node:path';
 import { logAttributes } from '../logs/log-attributes.js';
 import { tagOf } from '../logs/syslog-format.js';
 import { systemPaths } from '../runtime/oci-config.js';
@@ -20,11 +20,13 @@ export interface Circumstances {
   /** Directories of the image's layers, topmost first. */
   readonly layers: readonly string[];
   readonly labels: LabelSupport;
+  /** The program that runs those that name no runtime. */
+  readonly runtimeProgram: string;
 }
 
 export function describeContainer(record: ContainerRecord, now: Circumstances): ContainerInfo {
   const { network, exit, process, healthCheck } = record;
-  const { logPath, netns, links, layers, labels } = now;
+  const { logPath, netns, links, layers, labels, runtimeProgram } = now;
   const health = now.health ?? (healthCheck && exit ? healthAfterExit(record.health) : undefined);
   return {
     id: record.id,
@@ -39,6 +41,7 @@ export function describeContainer(record: ContainerRecord, now: Circumstances): 
     health: health?.status ?? 'none',
     ...(healthCheck ? { healthConfig: healthCheck.config } : {}),
     ...(health ? { healthLog: health.log, healthFailingStreak: health.failingStreak } : {}),
+    runtime: record.config.runtime || basename(runtimeProgram),
     directory: dirname(dirname(logPath)),
     layers,
     ...securityLabels(record.config, labels),

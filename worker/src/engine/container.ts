@@ -98,6 +98,7 @@ export class Container {
       links: this.#core.context.linksOf(this.#core.record),
       layers: this.#core.context.bundle.layers.directories(this.#core.record.chain),
       labels: this.#core.context.bundle.facts.labels,
+      runtimeProgram: this.#core.context.runtime.program,
     });
   }
 
