@@ -116,6 +116,20 @@ describe('the container of a task', () => {
     assert.deepEqual([nanoCpus, memoryBytes, memoryReservationBytes, pidsLimit], [5e8, 64 << 20, 32 << 20, 10]);
   });
 
+  it('may reserve less memory than the engine takes for a limit, and more than its own limit', () => {
+    const softLimit = (reserved: number, limit = 0) => {
+      const resources = ResourceRequirements.create({
+        limits: Resources.create({ memoryBytes: limit }),
+        reservations: Resources.create({ memoryBytes: reserved }),
+      });
+      return configOf(task({}, { resources })).resources.memoryReservationBytes;
+    };
+    assert.equal(softLimit(4 << 20), 0);
+    assert.equal(softLimit(4 << 20, 64 << 20), 0);
+    assert.equal(softLimit(20 << 20, 10 << 20), 10 << 20);
+    assert.equal(softLimit(6 << 20), 6 << 20);
+  });
+
   it('publishes host-mode ports only', () => {
     const ports = [
       PortConfig.create({ targetPort: 80, publishedPort: 8080, publishMode: PublishMode.HOST }),

@@ -26,6 +26,7 @@ import {
   taskName,
 } from '@swarmts/proto';
 import type { VolumePlace } from '../csi/cluster-volumes.js';
+import { MIN_MEMORY_BYTES } from '../engine/check-settings.js';
 import type {
   ContainerConfig,
   DeviceMapping,
@@ -85,7 +86,7 @@ export function containerConfigOf(task: Task, nodeHostname: string, files: TaskF
     resources: {
       nanoCpus: limits?.nanoCpus ?? 0,
       memoryBytes: limits?.memoryBytes ?? 0,
-      memoryReservationBytes: task.spec?.resources?.reservations?.memoryBytes ?? 0,
+      memoryReservationBytes: softMemoryLimitOf(task.spec?.resources),
       ...swapOf(task.spec?.resources),
       pidsLimit: limits?.pids ?? 0,
       ulimits: c?.ulimits ?? [],
@@ -104,6 +105,17 @@ export function containerConfigOf(task: Task, nodeHostname: string, files: TaskF
 
 function optional<K extends string>(key: K, value: string | undefined): { readonly [P in K]?: string } {
   return value === undefined || value === '' ? {} : ({ [key]: value } as { readonly [P in K]: string });
+}
+
+/**
+ * What a task reserves is for the scheduler, and any amount will do. As far as the engine takes it for a soft limit, the kernel
+ * spares that much of the container's memory too.
+ */
+function softMemoryLimitOf(r: ResourceRequirements | undefined): number {
+  const reserved = r?.reservations?.memoryBytes ?? 0;
+  if (reserved < MIN_MEMORY_BYTES) return 0;
+  const limit = r?.limits?.memoryBytes ?? 0;
+  return limit > 0 ? Math.min(limit, reserved) : reserved;
 }
 
 function swarmLabels(task: Task): Readonly<Record<string, string>> {

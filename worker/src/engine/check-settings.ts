@@ -3,7 +3,7 @@ import { SwarmtsError } from '@swarmts/lib';
 import { checkLogOptions } from '../logs/log-options.js';
 import type { ContainerConfig, ContainerResources } from './container-config.js';
 
-const MIN_MEMORY_BYTES = 6 << 20;
+export const MIN_MEMORY_BYTES = 6 << 20;
 const MAX_HOSTNAME_LENGTH = 64;
 const ULIMITS: readonly string[] = [
   ...['as', 'core', 'cpu', 'data', 'fsize', 'locks', 'memlock', 'msgqueue', 'nice', 'nofile', 'nproc', 'rss'],
