@@ -5,6 +5,7 @@ import {
   ContainerSpec,
   ENDPOINT_SYSCTLS,
   EndpointSpec,
+  GenericResource,
   HealthConfig,
   Mount,
   MountType,
@@ -44,6 +45,16 @@ describe('a service spec', () => {
     accepted({ secrets }, labelled('PASSWORD=db'));
     refused(/the service has no secret other, which KEY is to hold/, { secrets }, labelled('KEY=other'));
     refused(/PASSWORD has a value already/, { secrets, env: ['PASSWORD=x'] }, labelled('PASSWORD=db'));
+  });
+
+  it('asks for amounts of generic resources, not for names', () => {
+    const wants = (g: Partial<GenericResource>) => {
+      const reservations = Resources.create({ generic: [GenericResource.create({ kind: 'gpu', ...g })] });
+      const resources = ResourceRequirements.create({ reservations });
+      return { task: TaskSpec.create({ container: ContainerSpec.create({ image: 'app' }), resources }) };
+    };
+    accepted({}, wants({ count: 2 }));
+    refused(/generic resource gpu=uuid: services ask for an amount, not for names/, {}, wants({ value: 'uuid' }));
   });
 
   it('has confinement that nodes know', () => {

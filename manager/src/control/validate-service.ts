@@ -95,6 +95,7 @@ function validateTaskSpec(task: TaskSpec): void {
   );
   validateResources('limits', task.resources?.limits);
   validateResources('reservations', task.resources?.reservations);
+  validateGeneric(task.resources?.reservations);
   validateSwap(task.resources);
   validatePrivileges(c.privileges);
   for (const n of task.networks) endpointSysctls(n.driverOpts[ENDPOINT_SYSCTLS] ?? '', '');
@@ -104,6 +105,12 @@ function validateTaskSpec(task: TaskSpec): void {
   validateRestart(task);
   if (c.hasStopGracePeriod && c.stopGracePeriodNs < 0) throw bad('stop grace period must not be negative');
   for (const e of c.env) if (e === '' || e.startsWith('=')) throw bad(`invalid environment variable: ${e}`);
+}
+
+/** Which of the named ones of a node it gets is for the scheduler to say. */
+function validateGeneric(reservations: Resources | undefined): void {
+  for (const { kind, value } of reservations?.generic ?? [])
+    if (value !== '') throw bad(`generic resource ${kind}=${value}: services ask for an amount, not for names`);
 }
 
 function validateImage(image: string): void {
