@@ -325,6 +325,7 @@ export const commandTree: CommandTree = {
         ),
         exec: leaf('Execute a command in a running task, on whatever node', () => import('./commands/task/exec.js')),
         explain: leaf('Explain where a task can run', () => import('./commands/task/explain.js')),
+        logs: leaf('Fetch the logs of a task', () => import('./commands/task/logs.js')),
         stats: leaf('Display the resource usage of a task, on whatever node', () => import('./commands/task/stats.js')),
         top: leaf('Display the running processes of a task, on whatever node', () => import('./commands/task/top.js')),
       },

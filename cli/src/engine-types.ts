@@ -85,6 +85,13 @@ export interface HealthConfig {
   readonly StartInterval?: number;
 }
 
+/** One of the three; none takes the credential spec away. */
+export interface CredentialSpec {
+  readonly Config?: string;
+  readonly File?: string;
+  readonly Registry?: string;
+}
+
 export interface Ulimit {
   readonly Name: string;
   readonly Soft: number;
@@ -101,7 +108,7 @@ export interface ContainerSpec {
   readonly Dir?: string;
   readonly User?: string;
   readonly Groups?: readonly string[];
-  readonly Privileges?: object;
+  readonly Privileges?: { readonly CredentialSpec?: CredentialSpec };
   readonly TTY?: boolean;
   readonly OpenStdin?: boolean;
   readonly ReadOnly?: boolean;

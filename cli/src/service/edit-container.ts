@@ -1,8 +1,8 @@
 /** The container part of a service's spec. Pure. */
-import type { ContainerSpec, DnsConfig, HealthConfig } from '../engine-types.js';
+import type { ConfigReference, ContainerSpec, DnsConfig, HealthConfig } from '../engine-types.js';
 import { CommandError } from '../exit.js';
 import { defined, type Edits, editList, editMap, nonEmpty, nonEmptyMap, type Scalars } from './edit.js';
-import { parseHostEntry } from './flag-values.js';
+import { capability, parseHostEntry, RESET } from './flag-values.js';
 
 const envKey = (e: string): string => e.split('=')[0] ?? e;
 const same = (s: string): string => s;
@@ -29,11 +29,9 @@ export function editContainer(old: ContainerSpec, e: Edits): ContainerSpec {
         .filter((s) => !remove.secret.includes(s.SecretName))
         .map(({ Env: _, ...s }) => s),
     ),
-    Configs: nonEmpty(
-      editList(old.Configs, add.config, [], (c) => c.File?.Name ?? c.ConfigName).filter(
-        (c) => !remove.config.includes(c.ConfigName),
-      ),
-    ),
+    Configs: nonEmpty(editConfigs(old.Configs, e)),
+    Privileges: e.credentialSpec ? { ...old.Privileges, CredentialSpec: e.credentialSpec.spec } : old.Privileges,
+    Isolation: f.isolation ?? old.Isolation,
     Hosts: nonEmpty(editHosts(old.Hosts, e)),
     DNSConfig: editDns(old.DNSConfig, e),
     Sysctls: nonEmptyMap(editMap(old.Sysctls, add.sysctl, remove.sysctl)),
@@ -42,6 +40,15 @@ export function editContainer(old: ContainerSpec, e: Edits): ContainerSpec {
     Healthcheck: editHealth(old.Healthcheck, f),
     ...editCapabilities(old, f),
   });
+}
+
+/** The config of a credential spec is one without a file. */
+function editConfigs(old: readonly ConfigReference[] | undefined, e: Edits): ConfigReference[] {
+  const kept = (old ?? []).filter(
+    (c) => !e.remove.config.includes(c.ConfigName) && !(e.credentialSpec && c.Runtime !== undefined),
+  );
+  const files = editList(kept, e.add.config, [], (c) => c.File?.Name ?? `\0${c.ConfigName}`);
+  return e.credentialSpec?.config ? [...files, e.credentialSpec.config] : files;
 }
 
 function checkMounts<T extends { readonly Target?: string }>(mounts: readonly T[]): readonly T[] {
@@ -93,13 +100,20 @@ function editHealth(old: HealthConfig | undefined, f: Scalars): HealthConfig | u
   return { ...kept, ...given };
 }
 
-/** What is added is no longer dropped, and the other way round. */
+/**
+ * What is added wins over what is dropped. A capability that was dropped is, when added, no longer dropped, and only when added
+ * once more added; the other way round likewise. RESET empties the list first, and beside ALL nothing else is kept. As Docker.
+ */
 function editCapabilities(old: ContainerSpec, f: Scalars): Pick<ContainerSpec, 'CapabilityAdd' | 'CapabilityDrop'> {
-  const [plus, minus] = [f['cap-add'], f['cap-drop']];
-  const without = (list: readonly string[] | undefined, gone: readonly string[]) =>
-    (list ?? []).filter((c) => !gone.includes(c));
-  return {
-    CapabilityAdd: nonEmpty([...new Set([...without(old.CapabilityAdd, minus), ...plus])].sort()),
-    CapabilityDrop: nonEmpty([...new Set([...without(old.CapabilityDrop, plus), ...without(minus, plus)])].sort()),
-  } as Pick<ContainerSpec, 'CapabilityAdd' | 'CapabilityDrop'>;
+  const [plus, minus] = [new Set(f['cap-add']), new Set(f['cap-drop'])];
+  const added = new Set(plus.delete(RESET) ? [] : old.CapabilityAdd?.map(capability));
+  const dropped = new Set(minus.delete(RESET) ? [] : old.CapabilityDrop?.map(capability));
+  for (const c of minus) if (!plus.has(c) && !added.delete(c)) dropped.add(c);
+  for (const c of plus) if (!dropped.delete(c)) added.add(c);
+  return { CapabilityAdd: capabilityList(added), CapabilityDrop: capabilityList(dropped) } as Pick<
+    ContainerSpec,
+    'CapabilityAdd' | 'CapabilityDrop'
+  >;
 }
+
+const capabilityList = (all: ReadonlySet<string>) => nonEmpty(all.has('ALL') ? ['ALL'] : [...all].sort());

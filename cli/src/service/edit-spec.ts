@@ -37,6 +37,8 @@ export function editSpec(old: ServiceSpec, e: Edits): ServiceSpec {
   });
 }
 
+const MAX_PORT = 65535;
+
 /** Published ports that keep to the tasks of the node that the client came to: target ports with their protocol. */
 const PREFER_LOCAL_LABEL = 'swarmts.publish.prefer-local';
 
@@ -74,7 +76,7 @@ function editLabels(old: ServiceSpec['Labels'], e: Edits): Record<string, string
 
 function editPreferLocal(labels: Record<string, string>, e: Edits): Record<string, string> {
   const preferred = e.add.publish.flat().filter((p) => p.PreferLocal);
-  const removed = new Set(e.remove.publish.map(removedPort).map((t) => `${t.port}/${t.protocol}`));
+  const removed = new Set(e.remove.publish.flatMap(removedPorts).map((t) => `${t.port}/${t.protocol}`));
   if (preferred.length + removed.size === 0) return labels;
   const before = (labels[PREFER_LOCAL_LABEL] ?? '').split(',').filter((p) => p !== '');
   const kept = before.filter((p) => !removed.has(p.includes('/') ? p : `${p}/tcp`));
@@ -220,13 +222,13 @@ function editEndpoint(old: ServiceSpec['EndpointSpec'], e: Edits): ServiceSpec['
   return Object.keys(endpoint).length === 0 ? undefined : endpoint;
 }
 
-/** `--publish-rm` names the target port, with its protocol when that is not tcp, or a whole publish specification. */
+/** `--publish-rm` names target ports, with their protocol when that is not tcp, or is a whole publish specification. */
 function editPorts(
   old: readonly PortConfig[] | undefined,
   add: readonly PortConfig[],
   remove: readonly string[],
 ): PortConfig[] {
-  const targets = remove.map(removedPort);
+  const targets = remove.flatMap(removedPorts);
   const kept = (old ?? []).filter(
     (p) => !targets.some((t) => t.port === p.TargetPort && t.protocol === (p.Protocol ?? 'tcp')),
   );
@@ -235,10 +237,13 @@ function editPorts(
   return editList(kept, add, [], key).map(({ PreferLocal: _, ...p }) => p);
 }
 
-function removedPort(text: string): { readonly port: number; readonly protocol: string } {
+function removedPorts(text: string): readonly { readonly port: number; readonly protocol: string }[] {
   const long = /(?:^|,)target=(\d+)/.exec(text);
-  const m = /^(?:[^/]*:)?(\d+)(?:\/(\w+))?$/.exec(text);
-  const port = long?.[1] ?? m?.[1];
-  if (port === undefined) throw new CommandError(`invalid port ${text} for --publish-rm`);
-  return { port: Number(port), protocol: /protocol=(\w+)/.exec(text)?.[1] ?? m?.[2] ?? 'tcp' };
+  const m = /^(?:[^/]*:)?(\d+)(?:-(\d+))?(?:\/(\w+))?$/.exec(text);
+  const first = Number(long?.[1] ?? m?.[1]);
+  const last = Number(long?.[1] ?? m?.[2] ?? first);
+  if (Number.isNaN(first) || last < first || last > MAX_PORT)
+    throw new CommandError(`invalid port ${text} for --publish-rm`);
+  const protocol = /protocol=(\w+)/.exec(text)?.[1] ?? m?.[3] ?? 'tcp';
+  return Array.from({ length: last - first + 1 }, (_, i) => ({ port: first + i, protocol }));
 }

@@ -1,6 +1,6 @@
 /** What `service create` and `service update` have in common: changes to a spec. Create is a change to an empty one. */
 import type { FlagValues } from '../args/flag.js';
-import type { ConfigReference, SecretReference } from '../engine-types.js';
+import type { ConfigReference, CredentialSpec, SecretReference } from '../engine-types.js';
 import type { ListName, ServiceLists, sharedFlags } from './flags.js';
 
 type Lists = FlagValues<ServiceLists>;
@@ -8,6 +8,8 @@ export type Scalars = FlagValues<typeof sharedFlags>;
 
 /** Lists to add to and keys to remove; secrets, configs and networks are already looked up. */
 export interface Edits {
+  /** With the id of its config instead of the name. */
+  readonly credentialSpec?: { readonly spec: CredentialSpec; readonly config?: ConfigReference } | undefined;
   readonly scalars: Scalars;
   readonly add: Omit<Lists, 'secret' | 'config'> & {
     readonly secret: readonly SecretReference[];

@@ -1,17 +1,20 @@
-/** Environment variables of a service: files first, flags after them; a bare name takes the caller's value. */
+/**
+ * Environment variables of a service: files first, flags after them; a bare name takes the caller's value. Where
+ * the caller has none, a name in a file says nothing, and one in a flag takes the image's variable away, as with Docker.
+ */
 import { readFileSync } from 'node:fs';
 import { CommandError, errorText } from '../exit.js';
 
 type Env = Readonly<Record<string, string | undefined>>;
 
 export function readEnvironment(files: readonly string[], flags: readonly string[], env: Env): string[] {
-  const lines = files.flatMap((file) => readEnvFile(file));
-  return [...lines, ...flags].flatMap((entry) => {
+  const withValue = (entry: string): string | undefined => {
     if (entry.startsWith('=') || entry === '') throw new CommandError(`invalid environment variable: ${entry}`);
-    if (entry.includes('=')) return [entry];
-    const value = env[entry];
-    return value === undefined ? [] : [`${entry}=${value}`];
-  });
+    if (entry.includes('=')) return entry;
+    return env[entry] === undefined ? undefined : `${entry}=${env[entry]}`;
+  };
+  const fromFiles = files.flatMap((file) => readEnvFile(file)).flatMap((entry) => withValue(entry) ?? []);
+  return [...fromFiles, ...flags.map((entry) => withValue(entry) ?? entry)];
 }
 
 /** The lines of a file of `NAME=value` or `NAME`, as --env-file and --label-file name it. */

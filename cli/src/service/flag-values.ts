@@ -2,6 +2,7 @@
 import { isIP } from 'node:net';
 import { parseUlimit as ulimitOf } from '@swarmts/lib';
 import type {
+  CredentialSpec,
   FileReference,
   GenericResource,
   NetworkAttachment,
@@ -68,6 +69,16 @@ function parseFile(text: string, what: 'secret' | 'config'): FileRequest {
   return { source, file, ...(env === '' ? {} : { env }) };
 }
 
+/** Where a credential spec is: `config://NAME`, `file://PATH`, `registry://KEY`; the empty text takes it away. */
+export function parseCredentialSpec(text: string): CredentialSpec {
+  if (text === '') return {};
+  const [, kind, place = ''] = /^(config|file|registry):\/\/(.*)$/.exec(text) ?? [];
+  if (kind === 'config') return { Config: place };
+  if (kind === 'file') return { File: place };
+  if (kind === 'registry') return { Registry: place };
+  throw new Error('invalid credential spec: value must be prefixed with "config://", "file://", or "registry://"');
+}
+
 /** `NAME` or `name=NAME,alias=A,driver-opt=K=V,ip=ADDRESS`. */
 export function parseNetwork(text: string): NetworkAttachment {
   if (!/(^|,)name=/.test(text)) return { Target: text };
@@ -125,13 +136,13 @@ export function parseIpAddress(text: string): string {
   return address;
 }
 
-/** "GPU=2" is an amount, "GPU=uuid" one named resource. */
+/** "GPU=2": which of the named ones of a node a service gets is not for it to say. */
 export function parseGenericResource(text: string): GenericResource {
   const m = /^([^=]+)=(.+)$/.exec(text);
   if (!m?.[1] || !m[2]) throw new Error(`invalid generic-resource format \`${text}\` expected \`name=value\``);
-  return /^\d+$/.test(m[2])
-    ? { DiscreteResourceSpec: { Kind: m[1], Value: Number(m[2]) } }
-    : { NamedResourceSpec: { Kind: m[1], Value: m[2] } };
+  if (!/^\d+$/.test(m[2]))
+    throw new Error(`invalid generic-resource \`${text}\`: services ask for an amount, not for names`);
+  return { DiscreteResourceSpec: { Kind: m[1], Value: Number(m[2]) } };
 }
 
 /** `key=value`; a bare key has the empty value. */
@@ -158,8 +169,11 @@ export function shellWords(text: string): string[] {
   return words;
 }
 
-/** CAP_NET_ADMIN for net_admin; ALL stays. */
+/** In place of a capability: none of those that a service has. */
+export const RESET = 'RESET';
+
+/** CAP_NET_ADMIN for net_admin; ALL and RESET stay. */
 export function capability(name: string): string {
   const upper = name.trim().toUpperCase();
-  return upper === 'ALL' || upper.startsWith('CAP_') ? upper : `CAP_${upper}`;
+  return upper === 'ALL' || upper === RESET || upper.startsWith('CAP_') ? upper : `CAP_${upper}`;
 }

@@ -18,6 +18,7 @@ import { parseBytes, parseCpus, parseDuration, parsePositiveDuration, parseSwapB
 import {
   capability,
   parseConfig,
+  parseCredentialSpec,
   parseGenericResource,
   parseHostEntry,
   parseIpAddress,
@@ -49,6 +50,12 @@ export const sharedFlags = {
   tty: optionalBool('Allocate a pseudo-TTY', { short: 't' }),
   'read-only': optionalBool("Mount the container's root filesystem as read only"),
   init: optionalBool('Use an init inside each service container to forward signals and reap processes'),
+  isolation: optionalText('Service container isolation mode'),
+  'credential-spec': optional(
+    'credential-spec',
+    'Credential spec for managed service account (Windows only)',
+    parseCredentialSpec,
+  ),
   'stop-signal': optionalText('Signal to stop the container'),
   'stop-grace-period': duration('Time to wait before force killing a container', '10s'),
   'with-registry-auth': bool('Send registry authentication details to swarm agents'),

@@ -1,10 +1,11 @@
 /** What a spec names but the API wants as ids: secrets, configs, networks, and the digest of the image. */
 import type { Context } from '../context.js';
-import type { ConfigReference, NetworkAttachment, SecretReference } from '../engine-types.js';
+import type { ConfigReference, CredentialSpec, NetworkAttachment, SecretReference } from '../engine-types.js';
 import { CommandError, errorText } from '../exit.js';
 import { ApiError } from '../http/client.js';
 import { filterQuery } from '../http/filters.js';
 import { registryAuth } from '../http/registry-auth.js';
+import type { Edits } from './edit.js';
 import type { FileRequest } from './flag-values.js';
 
 interface Named {
@@ -43,6 +44,18 @@ export async function lookUpSecrets(ctx: Context, requests: readonly FileRequest
 export async function lookUpConfigs(ctx: Context, requests: readonly FileRequest[]): Promise<ConfigReference[]> {
   const ids = await idsByName(ctx, 'config', requests);
   return requests.map((r) => ({ ConfigID: ids.get(r.source) ?? '', ConfigName: r.source, File: r.file }));
+}
+
+/** A credential spec in a config has its id, and the service has that config without a file. */
+export async function lookUpCredentialSpec(
+  ctx: Context,
+  spec: CredentialSpec | undefined,
+): Promise<Edits['credentialSpec']> {
+  if (spec?.Config === undefined) return spec && { spec };
+  const file = { Name: spec.Config, UID: '0', GID: '0', Mode: 0o444 };
+  const [found] = await lookUpConfigs(ctx, [{ source: spec.Config, file }]);
+  const { ConfigID = '', ConfigName = '' } = found ?? {};
+  return { spec: { Config: ConfigID }, config: { ConfigID, ConfigName, Runtime: {} } };
 }
 
 export async function lookUpNetworks(ctx: Context, wanted: readonly NetworkAttachment[]): Promise<NetworkAttachment[]> {

@@ -4,7 +4,7 @@ import type { Context } from '../context.js';
 import type { Edits } from './edit.js';
 import { readEnvironment } from './environment.js';
 import type { ListName, updateFlags } from './flags.js';
-import { lookUpConfigs, lookUpNetworks, lookUpSecrets } from './lookup.js';
+import { lookUpConfigs, lookUpCredentialSpec, lookUpNetworks, lookUpSecrets } from './lookup.js';
 
 type UpdateValues = FlagValues<typeof updateFlags>;
 
@@ -45,6 +45,7 @@ export async function updateEdits(ctx: Context, f: UpdateValues): Promise<Edits>
   );
   return {
     scalars: f,
+    credentialSpec: await lookUpCredentialSpec(ctx, f['credential-spec']),
     add: {
       label: f['label-add'],
       'container-label': f['container-label-add'],

@@ -52,7 +52,7 @@ async function placeOf(ctx: Context, ref: string): Promise<Place> {
 }
 
 /** By id, the beginning of one, or as "SERVICE.SLOT" (of global services "SERVICE.NODE"): the one that is meant to run. */
-async function findTask(ctx: Context, ref: string): Promise<Task> {
+export async function findTask(ctx: Context, ref: string): Promise<Task> {
   const byId = await ctx.api.find<Task>(`/tasks/${encodeURIComponent(ref)}`);
   if (byId) return byId;
   const dot = ref.lastIndexOf('.');

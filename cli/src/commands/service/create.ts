@@ -11,6 +11,7 @@ import { createFlags } from '../../service/flags.js';
 import {
   checkReference,
   lookUpConfigs,
+  lookUpCredentialSpec,
   lookUpNetworks,
   lookUpSecrets,
   type ResolvedImage,
@@ -66,6 +67,7 @@ export const command = defineCommand({
     const base: ServiceSpec = { Mode: startMode(f.mode ?? 'replicated'), ...(f.name ? { Name: f.name } : {}) };
     const edited = editSpec(base, {
       scalars: f,
+      credentialSpec: await lookUpCredentialSpec(ctx, f['credential-spec']),
       add: {
         label,
         'container-label': containerLabel,

@@ -12,6 +12,7 @@ const answers: FakeRoutes = {
   'GET /services': () => ({ json: [service()] }),
   'GET /tasks': () => ({ json: [1, 2, 3].map((n) => task(n, 'running')) }),
   'GET /nodes': () => ({ json: [node('node1', 'w1')] }),
+  'GET /configs': () => ({ json: [{ ID: 'cid', Spec: { Name: 'site' } }] }),
   'GET /secrets': () => ({ json: [{ ID: 'sid', Spec: { Name: 'key' } }] }),
   'GET /networks/front': () => ({ json: { Id: 'netid' } }),
   'GET /distribution/whoami:latest/json': () => ({
@@ -228,6 +229,74 @@ describe('service update and scale', () => {
     });
   });
 
+  const bodyOf = async (old: ServiceSpec, argv: readonly string[]) => {
+    const r = { ...routes, 'GET /services/web': () => ({ json: service({ Spec: old }) }) };
+    const { requests, err } = await runCli(['service', 'update', '-d', ...argv, 'web'], r);
+    const body = requests.find((x) => x.method === 'POST')?.body as ServiceSpec | undefined;
+    assert.ok(body, err);
+    return body;
+  };
+  const withContainer = (ContainerSpec: object): ServiceSpec => ({ ...full, TaskTemplate: { ContainerSpec } });
+
+  it('takes back a capability that was dropped before it adds it, and the other way round', async () => {
+    const capabilities = async (add: readonly string[], drop: readonly string[], ...argv: readonly string[]) => {
+      const body = await bodyOf(withContainer({ CapabilityAdd: add, CapabilityDrop: drop }), argv);
+      const { CapabilityAdd = [], CapabilityDrop = [] } = body.TaskTemplate?.ContainerSpec ?? {};
+      return [CapabilityAdd, CapabilityDrop];
+    };
+    assert.deepEqual(await capabilities([], ['CAP_CHOWN'], '--cap-add', 'chown'), [[], []]);
+    assert.deepEqual(await capabilities(['CAP_CHOWN'], [], '--cap-drop', 'CHOWN'), [[], []]);
+    assert.deepEqual(await capabilities([], [], '--cap-drop', 'CHOWN'), [[], ['CAP_CHOWN']]);
+    assert.deepEqual(await capabilities(['ALL'], [], '--cap-add', 'CHOWN'), [['ALL'], []]);
+    assert.deepEqual(await capabilities(['CAP_CHOWN'], ['CAP_KILL'], '--cap-add', 'reset'), [[], ['CAP_KILL']]);
+    assert.deepEqual(await capabilities([], ['ALL'], '--cap-drop', 'RESET', '--cap-add', 'KILL'), [['CAP_KILL'], []]);
+    assert.deepEqual(await capabilities([], [], '--cap-drop', 'KILL', '--cap-add', 'KILL'), [['CAP_KILL'], []]);
+  });
+
+  it('sets the isolation, and a credential spec in a file or a config, or takes it away', async () => {
+    const privilegesAfter = async (credentialSpec: string, old: object = {}) => {
+      const body = await bodyOf(withContainer(old), ['--credential-spec', credentialSpec]);
+      return [body.TaskTemplate?.ContainerSpec?.Privileges, body.TaskTemplate?.ContainerSpec?.Configs];
+    };
+    const runtime = { ConfigID: 'cid', ConfigName: 'site', Runtime: {} };
+    const file = { ConfigID: 'other', ConfigName: 'other', File: { Name: '/o', UID: '0', GID: '0', Mode: 0o444 } };
+    assert.deepEqual(await privilegesAfter('file://x.json'), [{ CredentialSpec: { File: 'x.json' } }, undefined]);
+    assert.deepEqual(await privilegesAfter('registry://k'), [{ CredentialSpec: { Registry: 'k' } }, undefined]);
+    assert.deepEqual(await privilegesAfter('config://site', { Configs: [file] }), [
+      { CredentialSpec: { Config: 'cid' } },
+      [file, runtime],
+    ]);
+    const old = { Configs: [file, runtime], Privileges: { NoNewPrivileges: true, CredentialSpec: { Config: 'cid' } } };
+    assert.deepEqual(await privilegesAfter('', old), [{ NoNewPrivileges: true, CredentialSpec: {} }, [file]]);
+    assert.match(
+      (await runCli(['service', 'update', '--credential-spec', 'x', 'web'], routes)).err,
+      /must be prefixed/,
+    );
+    const isolated = await bodyOf(full, ['--isolation', 'default']);
+    assert.equal(isolated.TaskTemplate?.ContainerSpec?.Isolation, 'default');
+  });
+
+  it('takes away a range of published ports', async () => {
+    const port = (TargetPort: number) => ({ Protocol: 'tcp', TargetPort, PublishedPort: 8000, PublishMode: 'host' });
+    const old = { ...full, EndpointSpec: { Mode: 'vip', Ports: [79, 80, 81, 82].map(port) } };
+    const left = async (rm: string) =>
+      (await bodyOf(old, ['--publish-rm', rm])).EndpointSpec?.Ports?.map((p) => p.TargetPort);
+    assert.deepEqual(await left('80-81'), [79, 82]);
+    assert.deepEqual(await left('8000-8002:80-82/udp'), [79, 80, 81, 82]);
+    for (const rm of ['82-80', '80-70000', 'x'])
+      assert.match((await runCli(['service', 'update', '--publish-rm', rm, 'web'], routes)).err, /invalid port/);
+  });
+
+  it('takes away a variable of the image that is named without a value', async () => {
+    const body = await bodyOf(withContainer({ Env: ['A=1'] }), ['--env-add', 'NOBODY_HAS_THIS']);
+    assert.deepEqual(body.TaskTemplate?.ContainerSpec?.Env, ['A=1', 'NOBODY_HAS_THIS']);
+  });
+
+  it('asks for no generic resource by its name', async () => {
+    const r = await runCli(['service', 'update', '--generic-resource-add', 'gpu=uuid', 'web'], routes);
+    assert.match(r.err, /services ask for an amount, not for names/);
+  });
+
   it('rolls back by flag and by command', async () => {
     for (const argv of [
       ['service', 'update', '--rollback', '-d', 'web'],
@@ -296,6 +365,16 @@ describe('service logs', () => {
     assert.equal(code, 0, err);
     assert.equal(out, 'web.1.task1task1ta@w1    | hello\nnote\n');
     assert.equal(err, 'web.1.task1task1ta@w1    | oops\n');
+  });
+
+  it('are of one task with task logs, which takes SERVICE.SLOT too', async () => {
+    const routes: FakeRoutes = {
+      ...answers,
+      [`GET /tasks/${task(2, '').ID}/logs`]: () => ({ raw: frame(1, 'hello\n') }),
+    };
+    const { out, err, requests } = await runCli(['task', 'logs', '--raw', '--tail', '3', 'web.2'], routes);
+    assert.deepEqual([out, err], ['hello\n', '']);
+    assert.equal(requests.at(-1)?.query.tail, '3');
   });
 
   it('writes bytes that are no text as they are', async () => {
