@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { setImmediate as immediate } from 'node:timers/promises';
 import { NetworkAttachment, type NetworkEndpoint, PortProtocol } from '@swarmts/proto';
 import { RoutedNetworks } from './routed-networks.js';
 import type { RouterExecutor, RouterSpec } from './router-spec.js';
@@ -10,14 +11,18 @@ function setUp() {
   const ensured: RouterSpec[] = [];
   const found = { hasLostVxlan: false };
   const failing = new Set<string>();
+  /** What happens while the executor is at something. */
+  const during = new Map<string, () => Promise<void>>();
   const executor = new Proxy({} as RouterExecutor, {
     get:
       (_, method) =>
       async (...args: unknown[]) => {
         asked.push(String(method));
         if (method === 'ensureRouter') ensured.push(args[0] as RouterSpec);
+        await during.get(String(method))?.();
         if (failing.delete(String(method))) throw new Error('no helper');
         if (method === 'flushConnections') flushed.push(JSON.stringify(args[0]));
+        if (method === 'observeTunnels' || method === 'ensureTunnels') return [];
         return method === 'ensureRouter' ? { missingLegs: [], madeVxlan: found.hasLostVxlan } : 'token';
       },
   });
@@ -30,7 +35,7 @@ function setUp() {
     attachment: NetworkAttachment.create({ network: testNetwork({}, 0), addresses: ['10.1.0.5/24'] }),
     iface: 'eth0',
   };
-  return { asked, ensured, failing, flushed, found, networks, request };
+  return { asked, during, ensured, failing, flushed, found, networks, request };
 }
 
 describe('a leg of a network', () => {
@@ -102,6 +107,24 @@ describe('a leg of a network', () => {
     failing.add('ensureTunnels').add('observeTunnels');
     await networks.attach(request);
     assert.ok(networks.attachments().some((a) => a.endpointId === request.endpointId));
+  });
+
+  it('of an encrypted network is made after its tunnels, also where it comes while other networks are looked at', async () => {
+    const { asked, during, ensured, networks, request } = setUp();
+    const secret = { ...testNetwork({ driver: { name: 'overlay', options: { encrypted: '' } } }), id: 'secret' };
+    const attachment = NetworkAttachment.create({ network: secret, addresses: ['10.1.0.5/24'] });
+    let attached: Promise<unknown> | undefined;
+    // Nothing of an encrypted network is here yet.
+    during.set('removeTunnels', async () => {
+      attached = networks.attach({ ...request, attachment });
+      await immediate();
+    });
+    const state = testState({ network: secret, networkId: 'secret' });
+    networks.apply({ complete: true, networks: [state], removedNetworkIds: [], dataPathPort: 4789 });
+    await networks.settled();
+    await attached;
+    assert.ok(ensured[0]?.vxlan?.underlay);
+    assert.ok(asked.indexOf('ensureTunnels') < asked.indexOf('ensureRouter'), asked.join());
   });
 
   it('stays when it could not be taken off', async () => {

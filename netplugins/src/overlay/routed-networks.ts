@@ -84,6 +84,8 @@ export class RoutedNetworks {
   /** What the routers were like when they were looked at last, apart from their legs. */
   readonly #ensured = new Map<string, string>();
   readonly #tunnels: EncryptedTunnels;
+  /** Encrypted networks that the tunnels were made for. */
+  #tunnelled: ReadonlySet<string> = new Set();
   #nodeId = '';
   /** Whether all networks that this node has a part in are known: what is not among them may go. */
   #isTold = false;
@@ -399,6 +401,8 @@ export class RoutedNetworks {
       await this.#removeRouter(id, netns);
       return;
     }
+    // It may have got its first leg, or its peers, since the tunnels were looked at.
+    if (usesTunnels(view) && view.peers.has(this.#nodeId) && !this.#tunnelled.has(id)) await this.#reconcileTunnels();
     const input = {
       view,
       nodeId: this.#nodeId,
@@ -442,6 +446,7 @@ export class RoutedNetworks {
     if (views.length === 0 && this.#isTold) await this.#tunnels.remove();
     const situation = await this.#tunnelSituation(views);
     if (situation) await this.#tunnels.ensure(situation);
+    this.#tunnelled = new Set(situation ? views.filter((v) => v.peers.has(this.#nodeId)).map((v) => v.id) : []);
   }
 
   async #shakeHands(): Promise<void> {

@@ -182,6 +182,13 @@ describe('encrypted networks over two hosts', () => {
     assert.match(encrypted, /192\.0\.2\.2\.4791/);
   });
 
+  it('have devices that know their MTU where a process makes them', async function () {
+    if ((await a.host.helper.encryption()) === 'kernel') this.skip();
+    for (const side of [a, b]) {
+      assert.doesNotMatch(readFileSync(join(side.host.dir, 'routers', 'tunnels.log'), 'utf8'), /ERROR.*MTU/);
+    }
+  });
+
   it('take no frame that comes in clear, whatever its VNI', async () => {
     await connected();
     assert.equal((await a.host.run(b.container, 'nft', PROBE)).code, 0);

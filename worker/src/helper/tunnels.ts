@@ -75,6 +75,8 @@ const PROBE_NAME = 'swgprobe';
 /** How long a new process may take until it answers. */
 const START_ATTEMPTS = 100;
 const START_RETRY_MS = 30;
+/** In which a process hears of its device's MTU. */
+const MTU_NEWS_MS = 50;
 /** How often it is looked whether a process that ends has let go of its port. */
 const END_ATTEMPTS = 30;
 
@@ -188,6 +190,8 @@ export class Tunnels {
     const fd = openFile(netns, 0);
     try {
       this.#home.request(setLink({ index }, { mtu: d.mtu }));
+      // It asks for the new MTU by the device's name: moved sooner, the device is not found, and packets are padded for another MTU.
+      if (error) await pause(MTU_NEWS_MS);
       this.#home.request(setLink({ index }, { netnsFd: fd }));
     } finally {
       closeFd(fd);
