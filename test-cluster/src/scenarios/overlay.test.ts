@@ -148,6 +148,53 @@ describe('an overlay network', () => {
     }
   });
 
+  it('gives a service’s name its tasks instead of a virtual address, and back, while they run on', async () => {
+    const pid = await pidOf(lab, 'w1', 'client');
+    const containers = async () =>
+      ok(await lab.docker('m1', 'service', 'ps', 'web', '-q', '--no-trunc'))
+        .trim()
+        .split('\n')
+        .sort();
+    const endpointOf = async () => ok(await lab.docker('m1', 'service', 'inspect', 'web', '-f', '{{json .Endpoint}}'));
+    const update = async (...how: readonly string[]) => lab.docker('m1', 'service', 'update', '-q', ...how, 'web');
+    const tasks = (await resolveIn(pid, 'tasks.web')).toSorted();
+    const before = await containers();
+    assert.equal(tasks.length, 3);
+
+    ok(await update('--endpoint-mode', 'dnsrr'));
+    for (const name of ['web', 'www']) {
+      await waitFor(
+        `${name} is the tasks`,
+        10_000,
+        async () => (await resolveIn(pid, name)).toSorted().join() === tasks.join(),
+      );
+    }
+    assert.doesNotMatch(await endpointOf(), /VirtualIPs/);
+    const toOld = await waitFor('nothing answers at the address', 10_000, async () => {
+      const r = await inNetworkOf(pid, ...curl(`http://${vip}/`));
+      return r.code === 0 ? undefined : r;
+    });
+    assert.notEqual(toOld.code, 0);
+    for (const address of tasks) parseVisit(await inNetworkOf(pid, ...curl(`http://${address}/`)));
+    assert.match(
+      failed(await update('--publish-add', '8088:80')),
+      /published with ingress mode can't be used with dnsrr/,
+    );
+
+    ok(await update('--endpoint-mode', 'vip'));
+    await waitFor('the name is one address again', 10_000, async () => {
+      const [one = '', ...others] = await resolveIn(pid, 'web');
+      if (others.length > 0 || one === '' || tasks.includes(one)) return false;
+      vip = one;
+      return true;
+    });
+    assert.match(await endpointOf(), new RegExp(`"VirtualIPs":.*"${vip}/`));
+    await waitFor('every task answers at the address', 10_000, async () => {
+      return new Set((await visits('w1', 30)).map((v) => v.host)).size === 3;
+    });
+    assert.deepEqual(await containers(), before, 'no task was replaced');
+  });
+
   it('lets a task reach itself through its own virtual address', async () => {
     for (let i = 0; i < 12; i++) parseVisit(await inContainer(lab, 'w1', 'web', ...curl(visitUrl(vip))));
   });
