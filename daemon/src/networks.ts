@@ -111,20 +111,24 @@ export async function openNetworks(
       return swarm.obtain(wish, container);
     },
     adopt: (attachment, name) => own.adopt(attachment, name),
-    rename: (endpointId, name) => own.rename(endpointId, name),
+    async rename(endpointId, name) {
+      if (own.owns(endpointId)) await own.rename(endpointId, name);
+      else await swarm?.rename?.(endpointId, name);
+    },
     async giveBack(endpointId) {
       if (own.owns(endpointId)) await own.giveBack(endpointId);
       else await swarm?.giveBack(endpointId);
     },
   };
+  const containers = new NodeContainerNetwork({ local, routed, helper, source, names, logger });
   return {
     bridge: config.containers.withoutBridge
       ? undefined
       : { subnet: local.subnet, gateway: local.gateway, icc: config.icc, mtu: local.mtu },
     own,
     routed,
-    containers: new NodeContainerNetwork({ local, routed, helper, source, names, logger }),
-    upkeep: new NetworkUpkeep({ local, routed, names, source, clock: systemClock, logger }),
+    containers,
+    upkeep: new NetworkUpkeep({ local, routed, names, containers, source, clock: systemClock, logger }),
     async close() {
       names.close();
       ports.close();

@@ -37,6 +37,7 @@ import {
   RaftLeaveResponse,
   RaftMember,
   RaftMembershipService,
+  RenameContainerResponse,
   type WeightedManager,
 } from '@swarmts/proto';
 import type { Disk, LeaderChange } from 'raft-ts';
@@ -528,6 +529,10 @@ export class Manager {
     s.unary(NetworkAttacherService.attach, async (request, caller) => {
       const answer = await this.#callLeader('attachContainer', { ...request, nodeId: caller?.nodeId ?? '' });
       return AttachContainerResponse.create(answer as AttachContainerResponse);
+    });
+    s.unary(NetworkAttacherService.rename, async (request, caller) => {
+      await this.#callLeader('renameContainer', { ...request, nodeId: caller?.nodeId ?? '' });
+      return RenameContainerResponse.create({});
     });
     s.unary(NetworkAttacherService.detach, async (request, caller) => {
       await this.#callLeader('detachContainer', { taskId: request.taskId, nodeId: caller?.nodeId ?? '' });

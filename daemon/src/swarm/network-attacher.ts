@@ -10,6 +10,7 @@ import {
   DetachContainerRequest,
   type Method,
   NetworkAttacherService,
+  RenameContainerRequest,
   type WeightedManager,
 } from '@swarmts/proto';
 import type { EndpointSource, NetworkWish, ObtainedEndpoint } from '@swarmts/worker';
@@ -47,6 +48,11 @@ export class NetworkAttacher implements EndpointSource {
     const { taskId, attachment } = await this.#ask(NetworkAttacherService.attach, request);
     if (!attachment) throw new SwarmtsError('internal', 'the managers gave no address');
     return { endpointId: taskId, attachment };
+  }
+
+  async rename(taskId: string, containerName: string): Promise<void> {
+    if (!this.#node.credentials) return;
+    await this.#ask(NetworkAttacherService.rename, RenameContainerRequest.create({ taskId, containerName }));
   }
 
   async giveBack(taskId: string): Promise<void> {

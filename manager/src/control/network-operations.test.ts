@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { isSwarmtsError } from '@swarmts/lib';
 import { Cluster, Driver, MTU_OPTION, NetworkSpec, Node } from '@swarmts/proto';
 import { localStore } from '../store/store.js';
-import { createNetwork } from './network-operations.js';
+import { createAttachment, createNetwork, renameAttachment } from './network-operations.js';
 
 describe('making a network', () => {
   const store = localStore(() => 0);
@@ -41,5 +41,24 @@ describe('making a network', () => {
       network.ipam?.configs.map((c) => c.subnet),
       ['10.1.0.0/16'],
     );
+  });
+});
+
+describe('a container on a network', () => {
+  const store = localStore(() => 0);
+  const wish = { network: 'wide', containerId: 'c1', containerName: 'one', addresses: [], aliases: [] };
+  const nameOf = (id: string) => store.view((tx) => tx.get('task', id)?.spec?.attachment?.containerName);
+
+  it('gets another name from its own node alone', async () => {
+    await store.update((tx) => {
+      tx.create('cluster', Cluster.create({ id: 'c' }));
+      createNetwork(tx, NetworkSpec.create({ annotations: { name: 'wide', labels: {} }, attachable: true }));
+    });
+    const taskId = await store.update((tx) => createAttachment(tx, { ...wish, nodeId: 'n1' }, 0));
+    await store.update((tx) => renameAttachment(tx, { nodeId: 'n2', taskId, containerName: 'two' }));
+    assert.equal(nameOf(taskId), 'one');
+    await store.update((tx) => renameAttachment(tx, { nodeId: 'n1', taskId, containerName: 'two' }));
+    assert.equal(nameOf(taskId), 'two');
+    await store.update((tx) => renameAttachment(tx, { nodeId: 'n1', taskId: 'gone', containerName: 'two' }));
   });
 });

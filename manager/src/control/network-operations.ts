@@ -161,6 +161,21 @@ export function createAttachment(
   return task.id;
 }
 
+/** Others find the node's own container by another name from now on; one that is gone is no error. */
+export function renameAttachment(
+  tx: WriteTx,
+  a: { readonly nodeId: string; readonly taskId: string; readonly containerName: string },
+): void {
+  const task = tx.get('task', a.taskId);
+  const known = task?.spec?.attachment;
+  if (!task?.spec || !known || task.nodeId !== a.nodeId || known.containerName === a.containerName) return;
+  tx.update('task', {
+    ...task,
+    annotations: Annotations.create({ ...task.annotations, name: a.containerName }),
+    spec: { ...task.spec, attachment: { ...known, containerName: a.containerName } },
+  });
+}
+
 /** Only the node itself takes its own container off; one that is gone is no error. */
 export function removeAttachment(tx: WriteTx, nodeId: string, taskId: string): void {
   const task = tx.get('task', taskId);

@@ -88,6 +88,7 @@ const wires: Readonly<Record<OperationName, Wire>> = {
   createNetwork: takes(NetworkSpec),
   removeNetwork: plain,
   attachContainer: plain,
+  renameContainer: plain,
   detachContainer: plain,
 };
 

@@ -38,7 +38,13 @@ import { type ClusterChange, theCluster, updateCluster } from './cluster-operati
 import { checkVersion } from './conflicts.js';
 import { describeSchedule, type ScheduleDescription } from './describe-schedule.js';
 import { findByNameOrId, findNode, findTask } from './find.js';
-import { createAttachment, createNetwork, removeAttachment, removeNetwork } from './network-operations.js';
+import {
+  createAttachment,
+  createNetwork,
+  removeAttachment,
+  removeNetwork,
+  renameAttachment,
+} from './network-operations.js';
 import { nextRoot, withRootsOfExternalCas } from './next-root.js';
 import {
   demoteLeaving,
@@ -420,6 +426,10 @@ export class Operations {
     if (attachment) return { taskId, attachment };
     await this.#update((tx) => removeAttachment(tx, a.nodeId, taskId));
     throw new SwarmtsError('resource-exhausted', task?.status?.err || `container ${a.containerName} was not attached`);
+  }
+
+  async renameContainer(a: Parameters<typeof renameAttachment>[1]): Promise<void> {
+    await this.#update((tx) => renameAttachment(tx, a));
   }
 
   async detachContainer(a: { readonly nodeId: string; readonly taskId: string }): Promise<void> {

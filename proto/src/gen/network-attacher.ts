@@ -160,6 +160,74 @@ export const DetachContainerResponse: Codec<DetachContainerResponse> = {
   decode: (bytes) => decodeWith(DetachContainerResponse, bytes, 'DetachContainerResponse'),
 };
 
+export interface RenameContainerRequest extends WithUnknownFields {
+  readonly taskId: string;
+  readonly containerName: string;
+}
+
+export const RenameContainerRequest: Codec<RenameContainerRequest> = {
+  create: (partial) => ({
+    taskId: '',
+    containerName: '',
+    ...partial,
+  }),
+  write(m, w) {
+    if (m.taskId !== '') w.uint32(10).string(m.taskId);
+    if (m.containerName !== '') w.uint32(18).string(m.containerName);
+    return writeUnknown(m, w);
+  },
+  encode: (m) => RenameContainerRequest.write(m, newWriter()).finish(),
+  read(r, end) {
+    const m: { taskId: string; containerName: string; unknownFields?: Uint8Array } = { taskId: '', containerName: '' };
+    while (r.pos < end) {
+      const start = r.pos;
+      const tag = r.uint32();
+      switch (tag) {
+        case 10:
+          m.taskId = r.string();
+          break;
+        case 18:
+          m.containerName = r.string();
+          break;
+        default:
+          keepUnknown(m, r, start, tag);
+      }
+    }
+    return m;
+  },
+  decode: (bytes) => decodeWith(RenameContainerRequest, bytes, 'RenameContainerRequest'),
+};
+
+export interface RenameContainerResponse extends WithUnknownFields {
+
+}
+
+export const RenameContainerResponse: Codec<RenameContainerResponse> = {
+  create: (partial) => ({
+
+    ...partial,
+  }),
+  write(m, w) {
+    
+    return writeUnknown(m, w);
+  },
+  encode: (m) => RenameContainerResponse.write(m, newWriter()).finish(),
+  read(r, end) {
+    const m: {  unknownFields?: Uint8Array } = {  };
+    while (r.pos < end) {
+      const start = r.pos;
+      const tag = r.uint32();
+      switch (tag) {
+        
+        default:
+          keepUnknown(m, r, start, tag);
+      }
+    }
+    return m;
+  },
+  decode: (bytes) => decodeWith(RenameContainerResponse, bytes, 'RenameContainerResponse'),
+};
+
 export const NetworkAttacherService = {
   attach: method<AttachContainerRequest, AttachContainerResponse>({
     path: '/swarmts.NetworkAttacher/Attach',
@@ -168,6 +236,14 @@ export const NetworkAttacherService = {
     roles: ['worker', 'manager'],
     request: AttachContainerRequest,
     response: AttachContainerResponse,
+  }),
+  rename: method<RenameContainerRequest, RenameContainerResponse>({
+    path: '/swarmts.NetworkAttacher/Rename',
+    requestStream: false,
+    responseStream: false,
+    roles: ['worker', 'manager'],
+    request: RenameContainerRequest,
+    response: RenameContainerResponse,
   }),
   detach: method<DetachContainerRequest, DetachContainerResponse>({
     path: '/swarmts.NetworkAttacher/Detach',

@@ -390,6 +390,18 @@ describe('plain containers on networks', () => {
     assert.equal(near, await addressOn('m1', 'near', 'wide'));
     assert.ok(await reaches('w1', 'far', near));
     assert.deepEqual(await resolveIn(pid, 'near'), [near]);
+    for (const [from, to] of [
+      ['near', 'close'],
+      ['close', 'near'],
+    ] as const) {
+      ok(await lab.docker('m1', 'rename', from, to));
+      await waitFor(`${to} is found from another node, and ${from} is not`, 10_000, async () => {
+        const [now, before] = [await resolveIn(pid, to), await resolveIn(pid, from)];
+        return now.join() === near && before.length === 0;
+      });
+    }
+    assert.deepEqual(await resolveIn(await pidOf(lab, 'm1', 'near'), 'near'), [near]);
+    assert.deepEqual(await resolveIn(pid, 'n'), [near], 'its alias stays');
   });
 
   it('are refused on a network that is not attachable, and on one that does not exist', async () => {

@@ -244,7 +244,7 @@ export class LocalNetworks implements EndpointSource {
     }
   }
 
-  rename(endpointId: string, name: string): void {
+  async rename(endpointId: string, name: string): Promise<void> {
     for (const entry of this.#entries.values()) {
       const endpoint = entry.endpoints.get(endpointId);
       if (!endpoint) continue;

@@ -4,7 +4,7 @@
  */
 import { type Clock, type Logger, messageOf, type TimerHandle } from '@swarmts/lib';
 import type { LocalNetwork, RoutedNetworks } from '@swarmts/netplugins';
-import type { EndpointSource } from './node-container-network.js';
+import type { EndpointSource, NodeContainerNetwork } from './node-container-network.js';
 
 /** Everything is back within five seconds. */
 const PERIOD_MS = 3_000;
@@ -13,6 +13,7 @@ export interface UpkeepParts {
   readonly local: Pick<LocalNetwork, 'repair'>;
   readonly routed: Pick<RoutedNetworks, 'repair' | 'strayEndpoints'>;
   readonly names: { repair(): Promise<void> };
+  readonly containers: Pick<NodeContainerNetwork, 'mendNames'>;
   readonly source: Pick<EndpointSource, 'giveBack'>;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -48,6 +49,7 @@ export class NetworkUpkeep {
     await this.#attempt('the local network', () => local.repair().then(() => undefined));
     await this.#attempt('the networks of the swarm', () => routed.repair());
     await this.#attempt('the name server', () => names.repair());
+    await this.#attempt('names of containers', () => this.#p.containers.mendNames());
     await this.#attempt('unused addresses', () => this.#giveBackStrays());
   }
 

@@ -36,6 +36,8 @@ function setUp() {
   const asked: (readonly string[])[] = [];
   let fails = '';
   let internal = false;
+  /** By what name others find the container, as the managers say. */
+  let told = 'box';
   const step = (name: string) => {
     calls.push(name);
     if (fails !== '' && name.startsWith(fails)) throw new Error(`${name} failed`);
@@ -49,6 +51,7 @@ function setUp() {
       await beside?.(made);
       return made;
     },
+    view: () => ({ endpoints: new Map([['e1', { name: told }]]) }),
     disconnect: async () => step('disconnect'),
     takeBack: async () => step('takeBack'),
     detach: () => step('detach'),
@@ -101,6 +104,10 @@ function setUp() {
         };
       },
       giveBack: async (id: string) => step(`giveBack ${id}`),
+      async rename(id: string, name: string) {
+        step(`rename ${id} to ${name}`);
+        told = name;
+      },
     },
     names: {
       put: async (c: DnsContainer) => step(`names ${c.networkIds.join()}`),
@@ -192,6 +199,25 @@ describe('a container that joins a further network', () => {
       calls.filter((c) => /giveBack|disconnect|forget/.test(c)),
       [],
     );
+  });
+});
+
+describe('a container with another name', () => {
+  it('is found by it where the managers gave it its address, also when they could not be told at once', async () => {
+    const { calls, connect, network, fail } = setUp();
+    const joined = await connect('back');
+    await network.mendNames();
+    assert.ok(!calls.some((c) => c.startsWith('rename')), calls.join());
+    fail('rename');
+    await network.rename('c', joined, 'crate');
+    await assert.rejects(network.mendNames(), /rename e1 to crate failed/);
+    fail('nothing');
+    calls.length = 0;
+    await network.mendNames();
+    await network.mendNames();
+    assert.deepEqual(calls, ['rename e1 to crate']);
+    await network.rename('c', joined, 'chest');
+    assert.deepEqual(calls.slice(1), ['rename e1 to chest']);
   });
 });
 

@@ -50,7 +50,7 @@ export interface EndpointSource {
   /** After a restart: the container is on the network still. */
   adopt?(attachment: RoutedAttachment, containerName: string): void;
   /** Others find the container by another name. */
-  rename?(endpointId: string, name: string): void;
+  rename?(endpointId: string, name: string): Promise<void>;
 }
 
 export interface NameService {
@@ -354,8 +354,24 @@ export class NodeContainerNetwork implements ContainerNetwork {
   async rename(id: string, attachment: NetworkAttachment, name: string): Promise<NetworkAttachment> {
     const details = this.#attached.get(id);
     if (!details) return attachment;
-    for (const endpointId of details.obtained) this.#p.source.rename?.(endpointId, name);
-    return this.#keep(id, { ...details, name });
+    const renamed = this.#keep(id, { ...details, name });
+    for (const endpointId of details.obtained) {
+      await this.#p.source.rename?.(endpointId, name).catch((e: unknown) => {
+        const left = { container: id, name, error: messageOf(e) };
+        this.#p.logger.warn('others still find a container by its old name; it is tried again', left);
+      });
+    }
+    return renamed;
+  }
+
+  /** Others are told once more of names that they do not have: no manager may have answered when the container was renamed. */
+  async mendNames(): Promise<void> {
+    for (const { name, routed, obtained } of this.#attached.values()) {
+      for (const { networkId, endpointId } of routed) {
+        const known = this.#p.routed.view(networkId)?.endpoints.get(endpointId)?.name ?? name;
+        if (known !== name && obtained.includes(endpointId)) await this.#p.source.rename?.(endpointId, name);
+      }
+    }
   }
 
   linkAddress(id: string): string | undefined {
