@@ -1,6 +1,6 @@
 /** What filters let through. */
 import assert from 'node:assert/strict';
-import { acceptsName, acceptsPrunedLabels } from './filters.js';
+import { acceptsName, acceptsPrunedLabels, parseFilters } from './filters.js';
 
 describe('filters', () => {
   it('take names whole, in part, and as regular expressions of Go', () => {
@@ -10,6 +10,13 @@ describe('filters', () => {
     for (const pattern of ['^we$', 'webs', '^b', 'W']) assert.ok(!fits('web', pattern), pattern);
     assert.ok(fits('web', 'db', 'web'), 'one of them');
     assert.ok(acceptsName(new Map(), 'web'), 'no filter');
+  });
+
+  it('are none where clients in Go send null for them', () => {
+    const read = (filters: string) => [...parseFilters(new URLSearchParams({ filters }), ['name'])];
+    assert.deepEqual([read('null'), read(''), read('{}')], [[], [], []]);
+    assert.deepEqual(read('{"name":["a"]}'), [['name', ['a']]]);
+    assert.throws(() => read('[]'), /not a JSON object/);
   });
 
   it('let a pattern that cannot be read fit nothing, and none take long', () => {

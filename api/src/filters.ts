@@ -18,6 +18,8 @@ export function parseFilters(query: URLSearchParams, allowed: readonly string[])
   } catch (e) {
     throw new SwarmtsError('invalid-argument', `invalid filters: ${messageOf(e)}`);
   }
+  // What clients in Go make of no filters at all.
+  if (value === null) return filters;
   if (!isRecord(value)) throw new SwarmtsError('invalid-argument', 'invalid filters: not a JSON object');
   for (const [name, v] of Object.entries(value)) {
     if (!allowed.includes(name)) throw new SwarmtsError('invalid-argument', `invalid filter '${name}'`);
