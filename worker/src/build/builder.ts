@@ -120,7 +120,7 @@ export class ImageBuilder {
     const files = await this.#unpackContext(options, scratch);
     const file = parseDockerfile(readDockerfile(files, options.dockerfile));
     for (const i of file.instructions) checkInstruction(i, file.escapeChar);
-    const plan = withLabels(planStages(file, options), options.labels, file.escapeChar);
+    const plan = withLabels(planStages(file, options), options.labels);
     await dropIgnored(files, options.dockerfile);
     let step = 0;
     const say = (stream: string) => options.report({ stream });

@@ -128,7 +128,7 @@ function env(i: Instruction, s: ConfigState, c: ConfigContext): ConfigStep {
 }
 
 function label(i: Instruction, s: ConfigState, c: ConfigContext): ConfigStep {
-  const pairs = expandedPairs(i, c);
+  const pairs = i.pairs ?? expandedPairs(i, c);
   if (pairs.some(([name]) => name === '')) throw bad('LABEL names can not be blank');
   const comment = `LABEL ${pairs.map(([k, v]) => `${k}=${v}`).join(' ')}`;
   return step(s, { Labels: { ...s.config.Labels, ...Object.fromEntries(pairs) } }, comment);

@@ -12,6 +12,8 @@ export interface Instruction {
   readonly flags: ReadonlyMap<string, string>;
   /** What follows keyword and flags, on one line. */
   readonly text: string;
+  /** Names and values that were not given as text, which could not name everything: instead of those in it. */
+  readonly pairs?: readonly (readonly [string, string])[];
   /** The whole instruction on one line, as a build prints it. */
   readonly original: string;
   /** Counted from 1. */

@@ -30,7 +30,7 @@ describe('the arguments that ARG declares', () => {
 });
 
 describe('labels that are given to a build', () => {
-  const labels = { a: 'x$y "z" \\ ` \'w\'', 'b c': 'C:\\', d: '', e: 'two\nlines' };
+  const labels = { a: 'x$y "z" \\ ` \'w\'', 'b c': 'C:\\', d: '', e: 'two\nlines', 'f=g': 'h=i' };
 
   for (const [head, escapeChar] of [
     ['', '\\'],
@@ -39,7 +39,7 @@ describe('labels that are given to a build', () => {
     it(`come out as they were given where ${escapeChar} escapes`, () => {
       const file = parseDockerfile(`${head}FROM a\n`);
       assert.equal(file.escapeChar, escapeChar);
-      const plan = withLabels(planStages(file, { buildArgs: new Map(), target: '' }), labels, file.escapeChar);
+      const plan = withLabels(planStages(file, { buildArgs: new Map(), target: '' }), labels);
       const [instruction] = plan.stages[0]?.instructions ?? [];
       assert.ok(instruction);
       const before = { config: {}, author: '', cmdSet: false };

@@ -1,6 +1,6 @@
 /** A Dockerfile as build stages: which there are, what they start from, and which of them a build goes through. Pure. */
 import { SwarmtsError } from '@swarmts/lib';
-import { type Instruction, type ParsedDockerfile, parseInstruction } from './dockerfile.js';
+import type { Instruction, ParsedDockerfile } from './dockerfile.js';
 import { expandWord, splitWords } from './shell-words.js';
 
 export interface Stage {
@@ -45,16 +45,12 @@ export function planStages(
 }
 
 /** `--label` is an instruction at the end of the last stage. */
-export function withLabels(plan: StagePlan, labels: Readonly<Record<string, string>>, escapeChar: string): StagePlan {
-  const special = new Set(['"', '$', escapeChar]);
-  const quote = (s: string) => `"${[...s].map((c) => (special.has(c) ? escapeChar + c : c)).join('')}"`;
+export function withLabels(plan: StagePlan, labels: Readonly<Record<string, string>>): StagePlan {
   const pairs = Object.entries(labels).sort(([a], [b]) => (a < b ? -1 : 1));
   const last = plan.stages.at(-1);
   if (pairs.length === 0 || !last) return plan;
-  const label = {
-    ...parseInstruction(`LABEL ${pairs.map(([k, v]) => `${quote(k)}=${quote(v)}`).join(' ')}`),
-    original: `LABEL ${pairs.map(([k, v]) => `${k}=${v}`).join(' ')}`,
-  };
+  const text = pairs.map(([k, v]) => `${k}=${v}`).join(' ');
+  const label = { keyword: 'LABEL', flags: new Map(), text, pairs, original: `LABEL ${text}`, line: 0 };
   const stages = [...plan.stages.slice(0, -1), { ...last, instructions: [...last.instructions, label] }];
   return { ...plan, stages, stepCount: plan.stepCount + 1 };
 }
