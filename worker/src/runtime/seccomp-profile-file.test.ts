@@ -34,6 +34,22 @@ describe('a seccomp profile of a user', () => {
     });
   });
 
+  for (const [architecture, native] of [
+    ['amd64', 'SCMP_ARCH_X86_64'],
+    ['arm64', 'SCMP_ARCH_AARCH64'],
+    ['riscv64', 'SCMP_ARCH_RISCV64'],
+    ['loong64', 'SCMP_ARCH_LOONGARCH64'],
+  ] as const) {
+    it(`is of ${native} and what goes with it on ${architecture}`, () => {
+      const archMap = [
+        { architecture: 'SCMP_ARCH_S390X', subArchitectures: ['SCMP_ARCH_S390'] },
+        { architecture: native, subArchitectures: ['SCMP_ARCH_ARM'] },
+      ];
+      const text = JSON.stringify({ defaultAction: 'SCMP_ACT_ERRNO', archMap });
+      assert.deepEqual(seccompFromProfile(text, { ...facts, architecture }).architectures, [native, 'SCMP_ARCH_ARM']);
+    });
+  }
+
   it('names calls in one way', () => {
     const both = { name: 'read', names: ['write'], action: 'SCMP_ACT_ALLOW' };
     assert.throws(() => read({ syscalls: [both] }), /both 'name' and 'names' are specified/);

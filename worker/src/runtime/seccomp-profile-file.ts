@@ -33,7 +33,12 @@ interface ProfileFile {
   readonly syscalls?: readonly FileRule[];
 }
 
-const NATIVE: Readonly<Record<string, string>> = { amd64: 'SCMP_ARCH_X86_64', arm64: 'SCMP_ARCH_AARCH64' };
+const NATIVE: Readonly<Record<string, string>> = {
+  amd64: 'SCMP_ARCH_X86_64',
+  arm64: 'SCMP_ARCH_AARCH64',
+  riscv64: 'SCMP_ARCH_RISCV64',
+  loong64: 'SCMP_ARCH_LOONGARCH64',
+};
 
 export function seccompFromProfile(text: string, facts: ProfileFacts): LinuxSeccomp {
   const file = parse(text);
