@@ -63,6 +63,21 @@ describe('documents of images that are too large', () => {
     assert.ok(!registry.requests.some((r) => r.includes('/blobs/')));
   });
 
+  it('are not made here', async () => {
+    const archive = async function* () {
+      yield await tarOf([{ name: 'f', content: 'x' }]);
+    };
+    const config = { Labels: { large: 'x'.repeat(LIMIT) } };
+    const imported = images.importArchive(archive(), { name: 'large', message: '', config });
+    const message = /^image config of 4194\d{3} bytes refused: at most 4194304 are allowed$/;
+    await assert.rejects(imported, (e) => isSwarmtsError(e, 'invalid-argument') && message.test(e.message));
+    await images.collectGarbage();
+    assert.deepEqual(
+      [images.count, readdirSync(join(dir, 'overlay')).filter((n) => /^[0-9a-f]{64}$/.test(n))],
+      [0, []],
+    );
+  });
+
   it('are not read out of an archive', async () => {
     const list = { name: 'manifest.json', content: JSON.stringify([{ Config: 'cfg', RepoTags: ['a:1'], Layers: [] }]) };
     const large = { name: 'cfg', content: Buffer.alloc(LIMIT + 1, ' ') };

@@ -4,14 +4,14 @@
  */
 import { link, mkdir, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { errnoOf } from '@swarmts/lib';
+import { errnoOf, SwarmtsError } from '@swarmts/lib';
 import { familiarString, type ImageReference, tagKey } from '@swarmts/proto';
 import { runChild } from '../snapshots/child-report.js';
 import { PACK_MAIN, type PackedLayer, type PackRequest, type UpperDirectory } from '../snapshots/pack-request.js';
 import type { ImageConfig } from './image-api.js';
 import { type StoredImage, withImage, withTag } from './image-index.js';
 import type { Hold, ImageStore } from './image-store.js';
-import { chainIds, mediaTypes, type Platform, sha256Digest } from './manifest.js';
+import { chainIds, MAX_CONFIG_BYTES, mediaTypes, type Platform, sha256Digest } from './manifest.js';
 
 export interface NewImage {
   /** Undefined starts from nothing. */
@@ -70,12 +70,13 @@ export async function createImage(
   const diffIds = [...(base?.diffIds ?? []), ...(layer ? [layer.diffId] : [])];
   const chain = chainIds(diffIds);
   hold(chain);
+  const config = Buffer.from(JSON.stringify(await configDocument(store, image, diffIds)));
+  refuseLarge(config.length);
   if (layer) {
     const blob = store.blobs.path(layer.blob?.digest ?? layer.diffId);
     const source = { chainId: chain.at(-1) ?? '', diffId: layer.diffId, blob };
     await store.options.layers.ensure(source, signal);
   }
-  const config = Buffer.from(JSON.stringify(await configDocument(store, image, diffIds)));
   const layers = [
     ...(parent?.layers ?? []),
     ...(layer ? [layer.blob ?? { mediaType: mediaTypes.ociLayer, digest: layer.diffId, size: layer.size }] : []),
@@ -98,6 +99,13 @@ export async function createImage(
     await tagAll(store, stored.id, names);
   });
   return stored;
+}
+
+/** No node would take such an image from a registry or an archive. */
+function refuseLarge(configBytes: number): void {
+  if (configBytes <= MAX_CONFIG_BYTES) return;
+  const what = `image config of ${configBytes} bytes refused: at most ${MAX_CONFIG_BYTES} are allowed`;
+  throw new SwarmtsError('invalid-argument', what);
 }
 
 /** Only inside of the store's `change`. */
