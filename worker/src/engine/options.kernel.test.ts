@@ -326,8 +326,10 @@ describe('options of containers', function () {
     assert.equal(await signalOf(ref, { stopSignal: 'SIGINT' }), 'SIGINT');
   });
 
-  it('a container finds the file that marks containers, and has not changed anything by it', async () => {
-    const id = await bed.engine.create(containerConfig(image, ['sh', '-c', 'test -f /.dockerenv && echo marked']));
+  it('a container finds the file that marks containers and the table of its mounts, and has not changed anything by them', async () => {
+    const id = await bed.engine.create(
+      containerConfig(image, ['sh', '-c', 'test -f /.dockerenv && grep -q " /proc " /etc/mtab && echo marked']),
+    );
     await bed.engine.start(id);
     await eventually(async () => (await outputOf(bed.engine, id)) === 'marked\n', 'it is marked');
     assert.deepEqual(await bed.engine.changes(id), []);

@@ -3,7 +3,7 @@
  * options short. A layer directory exists under its chain id only when it is complete; half-made ones are swept at open. Below all
  * layers lies one directory with what every container has mounts on, so that nobody has to make that in each of them.
  */
-import { chown, mkdir, readdir, readFile, readlink, rename, rm, symlink, writeFile } from 'node:fs/promises';
+import { chown, lchown, mkdir, readdir, readFile, readlink, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { errnoOf, invariant, type Logger, messageOf, newHexId, SwarmtsError, writeFileAtomic } from '@swarmts/lib';
@@ -34,6 +34,7 @@ const BASE_DIR = 'base';
 const BASE_FOLDERS = ['dev', 'proc', 'sys', 'etc'];
 /** By the last one programs find out that they are in a container. */
 const BASE_FILES = { 'etc/hosts': 0o644, 'etc/hostname': 0o644, 'etc/resolv.conf': 0o644, '.dockerenv': 0o755 };
+const MOUNT_TABLE = 'etc/mtab';
 
 export class LayerStore {
   readonly root: string;
@@ -221,6 +222,11 @@ async function makeBase(base: string, { uid, gid }: Owner): Promise<void> {
     await writeFile(join(base, file), '', { mode });
     await chown(join(base, file), uid, gid);
   }
+  const table = join(base, MOUNT_TABLE);
+  await symlink('/proc/mounts', table).catch((e: unknown) => {
+    if (errnoOf(e) !== 'EEXIST') throw e;
+  });
+  await lchown(table, uid, gid);
 }
 
 function hexOf(chainId: string): string {
