@@ -17,9 +17,10 @@ import {
 } from 'node:fs';
 import { basename, posix } from 'node:path';
 import { errnoOf, isSwarmtsError, messageOf, SwarmtsError } from '@swarmts/lib';
+import { decompressed } from '../snapshots/decompress.js';
 import { dieWithParent } from '../snapshots/die-with-parent.js';
 import { extractTree } from '../snapshots/layer-applier.js';
-import { packTree } from '../snapshots/pack-tree.js';
+import { packTree, specialKind } from '../snapshots/pack-tree.js';
 import { byteString } from '../snapshots/scoped-path.js';
 import { TarReader } from '../snapshots/tar-reader.js';
 import { type TarEntry, TarWriter } from '../snapshots/tar-writer.js';
@@ -37,7 +38,7 @@ async function main(): Promise<void> {
   process.umask(0);
   try {
     // Opened before: afterwards no path of the host is to be found.
-    const input = request.verb === 'unpack' ? process.stdin : undefined;
+    const input = request.verb === 'unpack' ? await begun(decompressed(process.stdin)) : undefined;
     enterRoot(request.root);
     report({ ok: true, value: await carryOut(request, input) });
   } catch (e) {
@@ -99,8 +100,11 @@ function pack(path: string, ids: IdMaps | undefined): null {
   } else if (s.isFile()) packFile(top, tar);
   else if (s.isSymbolicLink()) {
     tar.top({ ...attributesOf(s), name: '', type: 'symlink', linkName: readlinkSync(top, 'latin1') });
-  } else
-    throw new SwarmtsError('invalid-argument', `${top} is neither a file, a directory nor a link: it cannot be copied`);
+  } else {
+    const special = specialKind(s);
+    if (!special) throw new SwarmtsError('invalid-argument', `${top} is a socket: it cannot be copied`);
+    tar.top({ ...attributesOf(s), name: '', ...special });
+  }
   tar.finish();
   return null;
 }
@@ -147,6 +151,15 @@ class PrefixedTarWriter extends TarWriter {
     const link = e.type === 'hardlink' ? { linkName: named(e.linkName ?? '') } : {};
     super.entry({ ...e, ...link, name: named(e.name) });
   }
+}
+
+/** The first bytes are read here: a program that unpacks them is one of the host, and starts before the container's "/" is ours. */
+async function begun(source: AsyncGenerator<Uint8Array>): Promise<AsyncIterable<Uint8Array>> {
+  const first = await source.next();
+  return (async function* () {
+    if (!first.done) yield first.value;
+    yield* source;
+  })();
 }
 
 async function* empty(): AsyncGenerator<Uint8Array> {}

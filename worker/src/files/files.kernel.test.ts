@@ -1,5 +1,6 @@
 /** Files of containers: in, out, and what has changed; also against containers that want to lead us out. Needs root. */
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -242,6 +243,41 @@ describe('files of containers', function () {
       (e) => isSwarmtsError(e, 'invalid-argument'),
     );
     await bed.engine.remove(other, { force: true, volumes: false });
+  });
+
+  it('come out as what they are when they are devices and pipes', async () => {
+    const id = await started('mkfifo /pipe; sleep 1000');
+    await eventually(async () => (await bed.engine.exec(id, ['test', '-p', '/pipe'], {})).code === 0, 'it is there');
+    const kindOf = async (path: string) => {
+      const chunks: Uint8Array[] = [];
+      for await (const chunk of bed.engine.readArchive(id, path)) chunks.push(chunk);
+      const archive = Buffer.concat(chunks);
+      const number = (at: number) => Number.parseInt(archive.toString('latin1', at, at + 7), 8);
+      return [archive.toString('latin1', 156, 157), number(329), number(337), archive.length];
+    };
+    assert.deepEqual(await kindOf('/dev/null'), ['3', 1, 3, 1536]);
+    assert.deepEqual(await kindOf('/pipe'), ['6', 0, 0, 1536]);
+    await bed.engine.remove(id, { force: true, volumes: false });
+  });
+
+  it('are taken from archives of every compression, which the container has no part in', async () => {
+    const id = await started(
+      "printf '#!/bin/sh\\ntouch /ran\\nexec cat' > /bin/xz; chmod 755 /bin/xz; mkdir /out; sleep 1000",
+    );
+    await eventually(async () => (await bed.engine.exec(id, ['test', '-d', '/out'], {})).code === 0, 'it is ready');
+    const pack = { gz: 'gzip', bz2: 'bzip2', xz: 'xz', zst: 'zstd' };
+    for (const [name, program] of Object.entries(pack)) {
+      const tar = await tarOf([{ name, content: name.repeat(100_000) }]);
+      const archive = execFileSync(program, ['-c'], { input: tar, maxBuffer: 1 << 24 });
+      await bed.engine.writeArchive(id, '/out', one(archive), { keepKinds: true, ownIds: false });
+      const files = await contentsOf(bed.engine.readArchive(id, `/out/${name}`));
+      assert.equal(files[name], name.repeat(100_000));
+      const cut = archive.subarray(0, archive.length / 2);
+      const broken = bed.engine.writeArchive(id, '/out', one(cut), { keepKinds: true, ownIds: false });
+      await assert.rejects(broken, (e) => isSwarmtsError(e, 'invalid-argument'), name);
+    }
+    assert.notEqual((await bed.engine.exec(id, ['test', '-e', '/ran'], {})).code, 0);
+    await bed.engine.remove(id, { force: true, volumes: false });
   });
 
   it('belong to the user of the container when asked', async () => {

@@ -150,10 +150,8 @@ class TreePacker {
     if (s.isDirectory()) return this.#packDirectory(name, path, s);
     if (s.isFile()) return this.#packFile(name, path, s);
     if (s.isSymbolicLink()) return this.#packLink(name, path, s);
-    if (s.isCharacterDevice() || s.isBlockDevice()) {
-      const type = s.isCharacterDevice() ? 'char' : 'block';
-      this.#put({ ...common(s), name: path, type, devMajor: majorOf(s.rdev), devMinor: minorOf(s.rdev) });
-    } else if (s.isFIFO()) this.#put({ ...common(s), name: path, type: 'fifo' });
+    const special = specialKind(s);
+    if (special) this.#put({ ...common(s), name: path, ...special });
     // Sockets have no meaning in an image.
     return true;
   }
@@ -293,6 +291,14 @@ function parentsOf(path: string): string[] {
 function whiteoutOf(path: string): string {
   const slash = path.lastIndexOf('/');
   return `${path.slice(0, slash + 1)}.wh.${path.slice(slash + 1)}`;
+}
+
+/** What a device or a pipe is; undefined for everything else. */
+export function specialKind(s: Stats): Pick<TarEntry, 'type' | 'devMajor' | 'devMinor'> | undefined {
+  if (s.isFIFO()) return { type: 'fifo' };
+  if (!s.isCharacterDevice() && !s.isBlockDevice()) return undefined;
+  const type = s.isCharacterDevice() ? 'char' : 'block';
+  return { type, devMajor: majorOf(s.rdev), devMinor: minorOf(s.rdev) };
 }
 
 function majorOf(rdev: number): number {
