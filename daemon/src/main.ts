@@ -209,6 +209,7 @@ async function runDaemon(given: DaemonConfig): Promise<void> {
       version: VERSION,
       metrics,
       node,
+      hidden: networks.hidden,
     });
     onReload = () => {
       const isReloaded = reload(config, process.argv.slice(2), log);

@@ -2,12 +2,13 @@
 import { release as kernelRelease } from 'node:os';
 import { join } from 'node:path';
 import type { BridgeNetwork } from '@swarmts/api';
-import { type Logger, SwarmtsError, systemClock } from '@swarmts/lib';
+import { type Logger, messageOf, SwarmtsError, systemClock } from '@swarmts/lib';
 import {
   DNS_MAIN_FILE,
   DnsClient,
   FORWARD_MAIN_FILE,
   ForwardClient,
+  HiddenListeners,
   isIngress,
   keepsClientAddress,
   LocalNetwork,
@@ -32,6 +33,8 @@ const SMALL_NODE_FLAGS = ['--max-semi-space-size=2', '--max-old-space-size=128',
 export interface NodeNetworks {
   readonly containers: ContainerNetwork;
   readonly routed: RoutedNetworks;
+  /** Programs of the node that get nothing from their ports because services publish them. */
+  readonly hidden: HiddenListeners;
   /** Undefined where nobody is to be on it. */
   readonly bridge: BridgeNetwork | undefined;
   /** Networks that users have made on this node. */
@@ -76,12 +79,18 @@ export async function openNetworks(
     executor: helper,
     dir: join(config.execRoot, 'routers'),
     logger,
-    onChange: () => names.changed(),
+    onChange: () => {
+      names.changed();
+      hidden
+        .changed()
+        .catch((e: unknown) => logger.warn('cannot see who listens on this node', { error: messageOf(e) }));
+    },
     afterwards: () => names.inForce(),
     keepsClientAddress: keepsClientAddress(kernelRelease()),
     onKeys: () => tellKeys(),
     onLeave: release,
   });
+  const hidden = new HiddenListeners({ logger, published: () => routed.published() });
   const names = new DnsClient({
     socketPath: join(config.execRoot, 'dns.sock'),
     networks: (ids) =>
@@ -127,6 +136,7 @@ export async function openNetworks(
       : { subnet: local.subnet, gateway: local.gateway, icc: config.icc, mtu: local.mtu },
     own,
     routed,
+    hidden,
     containers,
     upkeep: new NetworkUpkeep({ local, routed, names, containers, source, clock: systemClock, logger }),
     async close() {

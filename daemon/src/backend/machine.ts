@@ -4,6 +4,7 @@ import { arch, availableParallelism, release, totalmem } from 'node:os';
 import { join } from 'node:path';
 import type { DoctorCheck } from '@swarmts/api';
 import { findProgram } from '@swarmts/lib';
+import type { HiddenListener } from '@swarmts/netplugins';
 import { type LabelSupport, type RuntimeVersion, textOf } from '@swarmts/worker';
 
 export interface MachineFacts {
@@ -66,6 +67,16 @@ export function diagnose(
     overlayCheck(),
     ...appArmorCheck(labels),
   ];
+}
+
+/** What a program of the node listens to, and does not get because a service publishes the port. */
+export function publishedPortsCheck(hidden: readonly HiddenListener[]): DoctorCheck {
+  const each = hidden.map(
+    ({ port, protocol, service, program }) =>
+      `${port}/${protocol} goes to service ${service}, not to ${program || 'the program of this node'} that listens to it`,
+  );
+  const detail = each.join('; ') || 'none hides a port that a program of this node listens to';
+  return check('published ports', hidden.length === 0, detail, 'let the program or the service have another port');
 }
 
 /** A build of a distribution is judged by its changelog, not by its number. */

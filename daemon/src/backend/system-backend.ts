@@ -4,13 +4,20 @@ import { release } from 'node:os';
 import { basename } from 'node:path';
 import type { DoctorCheck, HealthCheckResult, LimitSupport, SystemBackend, SystemInfo } from '@swarmts/api';
 import { NO_LEADER } from '@swarmts/manager';
-import { CLIENT_ADDRESS_WARNING, keepsClientAddress } from '@swarmts/netplugins';
+import { CLIENT_ADDRESS_WARNING, type HiddenListeners, keepsClientAddress } from '@swarmts/netplugins';
 import { CDI_DIRECTORIES, type ContainerEngine, cdiDevices, withoutPassword } from '@swarmts/worker';
 import type { DaemonConfig } from '../config/config.js';
 import { reloadedSettings } from '../config/reload.js';
 import type { DaemonMetrics } from '../metrics/daemon-metrics.js';
 import type { SwarmNode } from '../swarm/swarm-node.js';
-import { appArmorWarnings, diagnose, escapeWarnings, filesystemName, type MachineFacts } from './machine.js';
+import {
+  appArmorWarnings,
+  diagnose,
+  escapeWarnings,
+  filesystemName,
+  type MachineFacts,
+  publishedPortsCheck,
+} from './machine.js';
 
 export interface SystemBackendOptions {
   readonly config: DaemonConfig;
@@ -21,6 +28,7 @@ export interface SystemBackendOptions {
   readonly version: string;
   readonly metrics: DaemonMetrics;
   readonly node: SwarmNode;
+  readonly hidden: Pick<HiddenListeners, 'list'>;
 }
 
 export class DaemonSystemBackend implements SystemBackend {
@@ -92,7 +100,8 @@ export class DaemonSystemBackend implements SystemBackend {
 
   async doctor(): Promise<readonly DoctorCheck[]> {
     const { runtime, labels } = this.#o.engine.info();
-    return diagnose(runtime, await this.#o.engine.runtimeVersion(), labels);
+    const hidden = await this.#o.hidden.list();
+    return [...diagnose(runtime, await this.#o.engine.runtimeVersion(), labels), publishedPortsCheck(hidden)];
   }
 
   metrics(): Promise<string> {

@@ -2,6 +2,7 @@ export * from './backends.js';
 export * from './client-address.js';
 export * from './data-path.js';
 export * from './encrypted-tunnels.js';
+export * from './hidden-listeners.js';
 export * from './mesh-rules.js';
 export * from './network-view.js';
 export type { AttachOptions, RoutedAttachment } from './routed-attachment.js';

@@ -16,7 +16,7 @@ import {
   verdicts,
 } from './balancing.js';
 import { familyOf } from './data-path.js';
-import { type NetworkView, subnetsOf } from './network-view.js';
+import { isIngress, type NetworkView, subnetsOf } from './network-view.js';
 import { type LegSpec, MESH_DEVICE } from './router-spec.js';
 import { chain, mapOf, type RuleSet, type RuleTable, setOf } from './rule-set.js';
 
@@ -179,6 +179,30 @@ function portRules(ports: readonly PublishedPort[], family: Family, shortcuts: M
     ],
     chains: drawingChains(family, 'meta l4proto . th dport', `backends${suffix}`, balance),
   };
+}
+
+/** A port that a service has on every node. */
+export interface MeshPort {
+  readonly service: string;
+  readonly protocol: string;
+  readonly port: number;
+}
+
+/** Views are replaced when they change. */
+const portsOf = new WeakMap<NetworkView, readonly MeshPort[]>();
+const NO_PORTS: readonly MeshPort[] = [];
+
+/** The same list as long as nothing is new of the ingress network. */
+export function meshPorts(views: readonly NetworkView[]): readonly MeshPort[] {
+  const ingress = views.find(isIngress);
+  if (!ingress) return NO_PORTS;
+  const known =
+    portsOf.get(ingress) ??
+    [...ingress.services.values()].flatMap((s) =>
+      s.ports.map((p) => ({ service: s.name, protocol: protocolName(p), port: p.publishedPort })),
+    );
+  portsOf.set(ingress, known);
+  return known;
 }
 
 export function protocolName(p: PortConfig): string {

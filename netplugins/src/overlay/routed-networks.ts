@@ -20,7 +20,7 @@ import {
 import { type DataPathKey, isEncrypted, type Network, type NetworkState } from '@swarmts/proto';
 import { LeftDevices } from '../left-devices.js';
 import { EncryptedTunnels, NO_ENCRYPTION, type TunnelSituation } from './encrypted-tunnels.js';
-import { protocolName } from './mesh-rules.js';
+import { type MeshPort, meshPorts } from './mesh-rules.js';
 import { MeshUpkeep } from './mesh-upkeep.js';
 import {
   applyState,
@@ -175,8 +175,12 @@ export class RoutedNetworks {
 
   /** Name of the service that has a port on every node; undefined when none has. */
   publisherOf(protocol: string, port: number): string | undefined {
-    const services = [...this.#views.values()].filter(isIngress).flatMap((v) => [...v.services.values()]);
-    return services.find((s) => s.ports.some((p) => p.publishedPort === port && protocolName(p) === protocol))?.name;
+    return this.published().find((p) => p.port === port && p.protocol === protocol)?.service;
+  }
+
+  /** Ports that services have on every node. */
+  published(): readonly MeshPort[] {
+    return meshPorts(this.views());
   }
 
   /** What the managers said last, as one message per network: to be kept over a restart. */

@@ -1,5 +1,9 @@
 /** Ports that a service publishes on every node: who is reached, and whose address arrives. */
 import assert from 'node:assert/strict';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { api } from '../client.js';
 import type { Lab } from '../lab/lab.js';
 import { waitFor } from '../wait.js';
 import { startLoad } from './connection-load.js';
@@ -20,6 +24,12 @@ const IPV6 = { m1: 'fd77::11', w1: 'fd77::12', w2: 'fd77::13' } as const;
 const OUTSIDE = '10.210.0.2';
 const OUTSIDE_IPV6 = 'fd77::2';
 const REFUSED = 7;
+
+interface DoctorCheck {
+  readonly name: string;
+  readonly ok: boolean;
+  readonly detail: string;
+}
 
 describe('the routing mesh', () => {
   let lab: Lab;
@@ -244,6 +254,43 @@ describe('the routing mesh', () => {
     assert.equal((await answer(NODES.w2, 8091)).client, OUTSIDE);
     ok(await lab.docker('w2', 'rm', '-f', 'plain'));
   });
+
+  it('says of a program of the node that its port is a service’s now, in the log and in doctor', async () => {
+    const program = await listener('w1', 8095);
+    try {
+      const publish = ['--publish', '8095:80'];
+      ok(await lab.docker('m1', 'service', 'create', '-q', '--name', 'over', ...publish, 'registry:5000/whoami'));
+      const who = `node (pid ${program.pid})`;
+      await waitFor('it is told', 10_000, () => {
+        const lines = readFileSync(lab.logFile('w1'), 'utf8').split('\n');
+        return lines.some((l) => l.includes('level=warn') && l.includes('8095/tcp') && l.includes(who));
+      });
+      assert.equal((await publishedPorts('w1')).detail.includes(`8095/tcp goes to service over, not to ${who}`), true);
+      assert.equal((await publishedPorts('w2')).ok, true);
+    } finally {
+      program.kill();
+    }
+    ok(await lab.docker('m1', 'service', 'rm', 'over'));
+    await waitFor('all is well', 10_000, async () => (await publishedPorts('w1')).ok);
+  });
+
+  const publishedPorts = async (node: string) => {
+    const { Checks } = await api<{ readonly Checks: readonly DoctorCheck[] }>(
+      lab.socket(node),
+      'GET',
+      '/swarmts/v1/doctor',
+    );
+    return Checks.find((c) => c.name === 'published ports') ?? assert.fail(node);
+  };
+
+  /** A program in the node's own network, from when it listens. */
+  const listener = async (node: string, port: number): Promise<ChildProcess> => {
+    const daemon = lab.nodes.find((n) => n.name === node)?.pid ?? assert.fail(node);
+    const script = `require('net').createServer().listen(${port}, () => console.log('listens'))`;
+    const child = spawn('nsenter', [`--target=${daemon}`, '--net', '--', process.execPath, '-e', script]);
+    await once(child.stdout, 'data');
+    return child;
+  };
 
   it('is closed again when the service is gone', async () => {
     ok(await lab.docker('m1', 'service', 'rm', 'web', 'own'));
