@@ -134,6 +134,13 @@ services:
     assert.deepEqual(web(p).environment, { VERSION: '1.10', ON: 'yes', N: '1.1', B: 'true' });
   });
 
+  it('may have keys that mean nothing to a cluster', () => {
+    const keys = 'models: [m], use_api_socket: true, provider: {type: p}, driver_opts: {a: b}';
+    const hooks = 'post_start: [{command: a}], pre_stop: [{command: b}]';
+    const p = load(`services: {web: {image: x, ${keys}, ${hooks}}}\nmodels: {m: {model: ai/m}}\n`);
+    assert.equal(web(p).image, 'x');
+  });
+
   const badFiles: readonly [string, string, RegExp][] = [
     [
       'a key that does not exist',
@@ -159,6 +166,36 @@ services:
       'a wrong mount',
       'services:\n  web:\n    image: x\n    volumes:\n      - a:b\n',
       /:5: services\.web\.volumes\.0: .*target b must be an absolute path/,
+    ],
+    [
+      'a duration without a unit',
+      'services:\n  web:\n    image: x\n    stop_grace_period: 5\n',
+      /compose\.yaml:4: services\.web\.stop_grace_period must be a duration such as 1m30s, not "5"/,
+    ],
+    [
+      'a negative duration',
+      'services: {web: {image: x, deploy: {restart_policy: {delay: -1s}}}}',
+      /:1: services\.web\.deploy\.restart_policy\.delay must be a duration/,
+    ],
+    [
+      'a size that is none',
+      'services: {web: {image: x, deploy: {resources: {limits: {memory: 5zz}}}}}',
+      /:1: services\.web\.deploy\.resources\.limits\.memory must be a size such as 64m, not "5zz"/,
+    ],
+    [
+      'CPUs that are none',
+      'services: {web: {image: x, deploy: {resources: {limits: {cpus: many}}}}}',
+      /limits\.cpus must be a number of CPUs such as 0\.5, not "many"/,
+    ],
+    [
+      'a negative count',
+      'services: {web: {image: x, deploy: {update_config: {parallelism: -1}}}}',
+      /update_config\.parallelism must be at least 0, not -1/,
+    ],
+    [
+      'a map for a command',
+      'services: {web: {image: x, command: {a: b}}}',
+      /^\S+ \S+compose\.yaml:1: services\.web\.command must be a list or a string, not \{"a":"b"\}$/,
     ],
     ['a duplicate key', 'services:\n  web: {image: x}\n  web: {image: y}\n', /compose\.yaml:3: .*unique/],
     ['text that is no YAML', 'services: [\n', /compose\.yaml:\d+: /],

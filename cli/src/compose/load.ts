@@ -2,12 +2,12 @@
  * Loads a compose project: reads files, fills in variables, validates, writes short forms out, follows include and extends, merges,
  * and keeps the services of the active profiles. Every complaint names file and line.
  */
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
-import { parse as parseDotenv } from 'dotenv';
 import { CommandError, errorText } from '../exit.js';
 import { dependencyOrder } from './dependencies.js';
 import { ComposeDocument, type Path, pathId } from './document.js';
+import { parseVariables } from './env-file.js';
 import { interpolateAll, type Variables } from './interpolate.js';
 import { type Marks, merge } from './merge.js';
 import type { ComposeProject, ComposeService } from './model.js';
@@ -56,14 +56,21 @@ class Loader {
   }
 
   #readEnvFiles(): Readonly<Record<string, string>> {
-    const given = this.#o.envFiles.map((f) => parseDotenv(read(f)));
-    if (given.length > 0) return Object.assign({}, ...given);
+    if (this.#o.envFiles.length > 0) {
+      const variables: Record<string, string> = {};
+      for (const f of this.#o.envFiles) Object.assign(variables, this.#parseEnvFile(f, read(f), variables));
+      return variables;
+    }
     const [first = '-'] = this.#o.files;
-    const folder = first === '-' ? '.' : dirname(first);
+    const file = join(first === '-' ? '.' : dirname(first), '.env');
+    return existsSync(file) ? this.#parseEnvFile(file, read(file), {}) : {};
+  }
+
+  #parseEnvFile(file: string, text: string, before: Readonly<Record<string, string>>): Record<string, string> {
     try {
-      return parseDotenv(readFileSync(join(folder, '.env')));
-    } catch {
-      return {};
+      return parseVariables(text, (name) => this.#o.env[name] ?? before[name]);
+    } catch (e) {
+      throw new CommandError(`${file}: ${errorText(e)}`);
     }
   }
 

@@ -101,6 +101,7 @@ export interface ComposeService {
   readonly environment?: Dictionary;
   readonly env_file?: readonly { readonly path: string; readonly required: boolean; readonly format?: string }[];
   readonly labels?: Dictionary;
+  readonly label_file?: readonly string[];
   readonly hostname?: string;
   readonly user?: string;
   readonly working_dir?: string;

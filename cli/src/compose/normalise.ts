@@ -59,6 +59,7 @@ function normaliseService(raw: Raw, folder: string, fail: Fail): Raw {
   for (const key of ['dns', 'dns_search', 'tmpfs']) change(key, list);
   change('extra_hosts', hosts);
   change('env_file', (v) => envFiles(v, folder));
+  change('label_file', (v) => list(v).map((path) => absolute(String(path), folder)));
   change('depends_on', dependencies);
   change('networks', (v) => (Array.isArray(v) ? Object.fromEntries(v.map((n) => [n, null])) : v));
   change('ulimits', ulimits);

@@ -8,7 +8,13 @@ const string: Schema = { type: 'string' };
 const integer: Schema = { type: 'integer' };
 const boolean: Schema = { type: 'boolean' };
 const scalar: Schema = { type: ['string', 'number', 'boolean', 'null'] };
-const size: Schema = { type: ['string', 'number'] };
+const count: Schema = { type: 'integer', minimum: 0 };
+const duration: Schema = { type: 'string', format: 'duration' };
+const size: Schema = { type: ['string', 'number'], minimum: 0, format: 'size' };
+/** Of swap, where -1 is without limit. */
+const swap: Schema = { type: ['string', 'number'], minimum: -1, format: 'swap' };
+const cpus: Schema = { type: ['string', 'number'], minimum: 0, format: 'cpus' };
+const number: Schema = { type: ['string', 'number'] };
 const strings: Schema = { type: 'array', items: string };
 const stringOrStrings: Schema = { anyOf: [strings, string] };
 const dictionary: Schema = { anyOf: [{ type: 'object', additionalProperties: scalar }, strings] };
@@ -28,11 +34,11 @@ function object(properties: Readonly<Record<string, Schema>>, required: readonly
 const healthcheck = object({
   disable: boolean,
   test: stringOrStrings,
-  interval: string,
-  timeout: string,
-  retries: integer,
-  start_period: string,
-  start_interval: string,
+  interval: duration,
+  timeout: duration,
+  retries: count,
+  start_period: duration,
+  start_interval: duration,
 });
 
 const genericResources = listOf(object({ discrete_resource_spec: object({ kind: string, value: integer }) }));
@@ -47,10 +53,10 @@ const deviceRequests = listOf(
 );
 
 const update = object({
-  parallelism: integer,
-  delay: string,
+  parallelism: count,
+  delay: duration,
   failure_action: string,
-  monitor: string,
+  monitor: duration,
   max_failure_ratio: { type: 'number' },
   order: choice('start-first', 'stop-first'),
 });
@@ -58,25 +64,25 @@ const update = object({
 const deploy = orNull(
   object({
     mode: choice('replicated', 'global', 'replicated-job', 'global-job'),
-    replicas: integer,
+    replicas: count,
     endpoint_mode: choice('vip', 'dnsrr'),
     labels: dictionary,
     update_config: update,
     rollback_config: update,
     resources: object({
-      limits: object({ cpus: size, memory: size, pids: integer }),
+      limits: object({ cpus, memory: size, pids: integer }),
       reservations: object({
-        cpus: size,
+        cpus,
         memory: size,
         generic_resources: genericResources,
         devices: deviceRequests,
       }),
     }),
-    restart_policy: object({ condition: string, delay: string, max_attempts: integer, window: string }),
+    restart_policy: object({ condition: string, delay: duration, max_attempts: count, window: duration }),
     placement: object({
       constraints: strings,
       preferences: listOf(object({ spread: string })),
-      max_replicas_per_node: integer,
+      max_replicas_per_node: count,
     }),
   }),
 );
@@ -167,6 +173,9 @@ const envFile = {
   anyOf: [string, listOf({ anyOf: [string, object({ path: string, required: boolean, format: string }, ['path'])] })],
 };
 
+/** Commands beside a container's own, and when they run. */
+const hooks = listOf({ type: 'object' });
+
 const service = object({
   annotations: dictionary,
   attach: boolean,
@@ -180,14 +189,14 @@ const service = object({
   command: orNull(stringOrStrings),
   configs: listOf(fileReference),
   container_name: string,
-  cpu_count: size,
-  cpu_percent: size,
-  cpu_period: size,
-  cpu_quota: size,
-  cpu_rt_period: size,
-  cpu_rt_runtime: size,
-  cpu_shares: size,
-  cpus: size,
+  cpu_count: number,
+  cpu_percent: number,
+  cpu_period: number,
+  cpu_quota: number,
+  cpu_rt_period: number,
+  cpu_rt_runtime: number,
+  cpu_shares: number,
+  cpus,
   cpuset: string,
   credential_spec: { type: 'object' },
   depends_on: dependsOn,
@@ -199,6 +208,7 @@ const service = object({
   dns_opt: strings,
   dns_search: stringOrStrings,
   domainname: string,
+  driver_opts: { type: 'object' },
   entrypoint: orNull(stringOrStrings),
   env_file: envFile,
   environment: dictionary,
@@ -214,39 +224,46 @@ const service = object({
   init: boolean,
   ipc: string,
   isolation: string,
+  label_file: stringOrStrings,
   labels: dictionary,
   links: strings,
   logging: object({ driver: string, options: { type: 'object', additionalProperties: scalar } }),
   mac_address: string,
   mem_limit: size,
   mem_reservation: size,
-  mem_swappiness: size,
-  memswap_limit: size,
+  mem_swappiness: number,
+  memswap_limit: swap,
+  models: { anyOf: [strings, { type: 'object' }] },
   network_mode: string,
   networks: { anyOf: [strings, mapOf(networkAttachment)] },
   oom_kill_disable: boolean,
   oom_score_adj: integer,
   pid: orNull(string),
-  pids_limit: size,
+  pids_limit: number,
   platform: string,
   ports: listOf(port),
+  post_start: hooks,
+  pre_start: hooks,
+  pre_stop: hooks,
   privileged: boolean,
   profiles: strings,
+  provider: { type: 'object' },
   pull_policy: string,
   read_only: boolean,
   restart: string,
   runtime: string,
-  scale: integer,
+  scale: count,
   secrets: listOf(fileReference),
   security_opt: strings,
   shm_size: size,
   stdin_open: boolean,
-  stop_grace_period: string,
+  stop_grace_period: duration,
   stop_signal: string,
   storage_opt: { type: 'object' },
   sysctls: dictionary,
   tmpfs: stringOrStrings,
   tty: boolean,
+  use_api_socket: boolean,
   ulimits: mapOf(ulimit),
   user: string,
   userns_mode: string,
@@ -333,6 +350,7 @@ export const composeSchema: Schema = object({
   services: mapOf(service),
   networks: mapOf(network),
   volumes: mapOf(volume),
+  models: { type: 'object' },
   secrets: mapOf(payload),
   configs: mapOf(payload),
 });

@@ -1,5 +1,6 @@
 /** Checks a file against the schema; numbers and booleans that interpolation made strings of become what they are. */
 import { Ajv, type ErrorObject, type ValidateFunction } from 'ajv';
+import { parseBytes, parseCpus, parsePositiveDuration, parseSwapBytes } from '../args/quantity.js';
 import { CommandError } from '../exit.js';
 import type { ComposeDocument, Path } from './document.js';
 import { composeSchema } from './schema.js';
@@ -7,9 +8,35 @@ import { composeSchema } from './schema.js';
 /** Errors shown at once. */
 const MAX_ERRORS = 10;
 
+const FORMATS = {
+  duration: parses(parsePositiveDuration),
+  size: parses(parseBytes),
+  swap: parses(parseSwapBytes),
+  cpus: parses(parseCpus),
+};
+
+const FORMAT_WORDS: Readonly<Record<string, string>> = {
+  duration: 'a duration such as 1m30s',
+  size: 'a size such as 64m',
+  swap: 'a size such as 64m, or -1',
+  cpus: 'a number of CPUs such as 0.5',
+};
+
+function parses(parse: (text: string) => unknown): (text: string) => boolean {
+  return (text) => {
+    try {
+      parse(text);
+      return true;
+    } catch {
+      return false;
+    }
+  };
+}
+
 /** The check throws CommandError with one line per error: file, line, path, what is wrong. */
 export function composeValidator(): (document: ComposeDocument, value: unknown) => void {
-  const check = new Ajv({ allErrors: true, coerceTypes: true, verbose: true, strict: false }).compile(composeSchema);
+  const options = { allErrors: true, coerceTypes: true, verbose: true, strict: false, formats: FORMATS } as const;
+  const check = new Ajv(options).compile(composeSchema);
   return (document, value) => validate(check, document, value);
 }
 
@@ -36,13 +63,17 @@ function pathOf(e: ErrorObject): Path {
 
 /** Of an alternative that failed, what its branches complain about deeper inside says more than that none fits. */
 function mostSpecific(errors: readonly ErrorObject[]): readonly ErrorObject[] {
-  const alternatives = errors.filter((e) => e.keyword === 'anyOf');
+  const all = errors.filter((e) => e.keyword === 'anyOf');
+  const within = (e: ErrorObject, a: ErrorObject) => e !== a && e.schemaPath.startsWith(`${a.schemaPath}/`);
+  // Alternatives within alternatives are told with the outer ones.
+  const alternatives = all.filter((e) => !all.some((a) => a.instancePath === e.instancePath && within(e, a)));
   return errors.filter((e) => {
+    if (all.includes(e) && !alternatives.includes(e)) return false;
     if (e.keyword === 'anyOf')
       return !errors.some(
         (x) => x !== e && x.keyword !== 'anyOf' && pathOf(x).length > pathOf(e).length && under(x, e),
       );
-    return !alternatives.some((a) => a.instancePath === e.instancePath && e.schemaPath.startsWith(`${a.schemaPath}/`));
+    return !alternatives.some((a) => a.instancePath === e.instancePath && within(e, a));
   });
 }
 
@@ -60,6 +91,10 @@ function words(e: ErrorObject): string {
       return `must be one of ${(e.params.allowedValues as readonly string[]).join(', ')}, not ${JSON.stringify(e.data)}`;
     case 'type':
       return `must be ${article(e.params.type)}, not ${JSON.stringify(e.data)}`;
+    case 'format':
+      return `must be ${FORMAT_WORDS[e.params.format]}, not ${JSON.stringify(e.data)}`;
+    case 'minimum':
+      return `must be at least ${e.params.limit}, not ${JSON.stringify(e.data)}`;
     case 'anyOf':
       return `must be ${alternativesOf(e).map(article).join(' or ')}, not ${JSON.stringify(e.data)}`;
     default:
@@ -67,9 +102,15 @@ function words(e: ErrorObject): string {
   }
 }
 
+interface Branch {
+  readonly type?: unknown;
+  readonly anyOf?: readonly Branch[];
+}
+
 function alternativesOf(e: ErrorObject): readonly unknown[] {
-  const branches = e.schema as readonly { readonly type?: unknown }[];
-  return [...new Set(branches.map((b) => b.type).filter((t) => t !== undefined))];
+  const typesOf = (b: Branch): readonly unknown[] => b.anyOf?.flatMap(typesOf) ?? [b.type];
+  const types = (e.schema as readonly Branch[]).flatMap(typesOf);
+  return [...new Set(types)].filter((t) => t !== undefined && t !== 'null');
 }
 
 function article(type: unknown): string {

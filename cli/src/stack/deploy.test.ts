@@ -157,8 +157,12 @@ describe('stack deploy', () => {
   });
 
   for (const [what, broken, message] of [
-    ['a duration without unit', '{image: b, stop_grace_period: 5}', /service bad: time: missing unit in duration/],
-    ['a size that is none', '{image: b, deploy: {resources: {limits: {memory: 5Q}}}}', /service bad: invalid size/],
+    [
+      'a duration without unit',
+      '{image: b, stop_grace_period: 5}',
+      /:3: services.bad.stop_grace_period must be a duration/,
+    ],
+    ['an unknown condition', '{image: b, deploy: {restart_policy: {condition: x}}}', /service bad: unknown restart/],
     ['a service without image', '{build: .}', /service bad: it has no image/],
     ['a missing env file', '{image: b, env_file: nope.env}', /service bad: env file .*nope\.env/],
     ['a secret without file', '{image: b, secrets: [key]}\nsecrets: {key: {file: nope}}', /secret key: ENOENT/],

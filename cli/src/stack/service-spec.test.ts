@@ -1,4 +1,8 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: variables of compose files look like those of template strings.
 import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import type { ComposeService } from '../compose/model.js';
 import { type ConvertContext, serviceSpec } from './service-spec.js';
 
@@ -33,6 +37,38 @@ describe('services of a stack', () => {
     assert.deepEqual(networksOf({ networks: { back } }), [
       { Target: 'shop_back', Aliases: ['web'], Addresses: ['10.9.0.9', 'fd00::9'] },
     ]);
+  });
+
+  it('have variables and labels from files, with what the caller and earlier lines say filled in', () => {
+    const dir = mkdtempSync(join(tmpdir(), 'swarmts-env-'));
+    try {
+      const file = (name: string, text: string) => {
+        writeFileSync(join(dir, name), text);
+        return join(dir, name);
+      };
+      const envFiles = [
+        { path: file('a', "A=1\nB=${A}-${WHO}\nC='$A'\nWHO\n"), required: true },
+        { path: file('raw', 'R="$A"\n'), required: true, format: 'raw' },
+        { path: join(dir, 'none'), required: false },
+      ];
+      const s = {
+        env_file: envFiles,
+        environment: { A: '2' },
+        label_file: [file('l', 'x=${WHO}\ny=1\n')],
+        labels: { y: '2' },
+      };
+      const spec = serviceSpec('web', { image: 'app', ...s }, { ...context, env: { WHO: 'me' } });
+      const { Env, Labels } = spec.TaskTemplate?.ContainerSpec ?? {};
+      assert.deepEqual(Env, ['A=2', 'B=1-me', 'C=$A', 'R="$A"', 'WHO=me']);
+      assert.deepEqual([Labels?.x, Labels?.y], ['me', '2']);
+      const bad = { env_file: [{ path: file('bad', 'A=1\n=2\n'), required: false }] };
+      assert.throws(
+        () => serviceSpec('web', { image: 'app', ...bad }, context),
+        /service web: env file \S+bad: line 2: a variable's name begins/,
+      );
+    } finally {
+      rmSync(dir, { recursive: true });
+    }
   });
 
   it('keep what Docker has no field for in labels', () => {

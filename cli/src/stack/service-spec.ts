@@ -1,8 +1,8 @@
 /** A service of a compose project as the spec that the API takes. What Docker's stacks ignore is ignored with a warning. */
-import { readFileSync } from 'node:fs';
-import { parse as parseDotenv } from 'dotenv';
+import { existsSync, readFileSync } from 'node:fs';
 import { parseBytes, parseCpus, parsePositiveDuration, parseSwapBytes } from '../args/quantity.js';
 import { withoutNulls } from '../compose/dictionary.js';
+import { parseRawVariables, parseVariables } from '../compose/env-file.js';
 import type {
   ComposeProject,
   ComposeService,
@@ -57,17 +57,24 @@ export const IGNORED_KEYS = [
   'develop',
   'device_cgroup_rules',
   'domainname',
+  'driver_opts',
   'expose',
   'external_links',
   'ipc',
   'links',
   'mac_address',
+  'models',
   'oom_kill_disable',
   'pid',
   'platform',
+  'post_start',
+  'pre_start',
+  'pre_stop',
+  'provider',
   'pull_policy',
   'runtime',
   'storage_opt',
+  'use_api_socket',
   'uts',
   'volumes_from',
 ] as const;
@@ -160,7 +167,7 @@ function containerSpec(s: ComposeService, c: ConvertContext, own: Readonly<Recor
   });
   return defined({
     Image: s.image,
-    Labels: { ...withoutNulls(s.labels), ...own },
+    Labels: { ...labels(s, c.env), ...own },
     Command: s.entrypoint,
     Args: s.command,
     Hostname: s.hostname,
@@ -200,14 +207,11 @@ function containerSpec(s: ComposeService, c: ConvertContext, own: Readonly<Recor
 }
 
 /** Files first, then the file's own variables; a key without value takes the caller's, or is left out. */
-function environment(s: ComposeService, env: Readonly<Record<string, string | undefined>>): string[] {
+function environment(s: ComposeService, env: Env): string[] {
   const variables: Record<string, string> = {};
   for (const f of s.env_file ?? []) {
-    try {
-      Object.assign(variables, parseDotenv(readFileSync(f.path)));
-    } catch (e) {
-      if (f.required) throw new Error(`env file ${f.path}: ${errorText(e)}`);
-    }
+    if (!f.required && !existsSync(f.path)) continue;
+    Object.assign(variables, variablesOf('env file', f.path, env, f.format));
   }
   for (const [key, value] of Object.entries(s.environment ?? {})) {
     const actual = value ?? env[key];
@@ -217,6 +221,22 @@ function environment(s: ComposeService, env: Readonly<Record<string, string | un
   return Object.entries(variables)
     .map(([k, v]) => `${k}=${v}`)
     .sort();
+}
+
+type Env = Readonly<Record<string, string | undefined>>;
+
+function variablesOf(what: string, path: string, env: Env, format?: string): Record<string, string> {
+  try {
+    return (format === 'raw' ? parseRawVariables : parseVariables)(readFileSync(path, 'utf8'), (name) => env[name]);
+  } catch (e) {
+    throw new Error(`${what} ${path}: ${errorText(e)}`);
+  }
+}
+
+/** Of label files, then the file's own. */
+function labels(s: ComposeService, env: Env): Record<string, string> {
+  const fromFiles = (s.label_file ?? []).map((path) => variablesOf('label file', path, env));
+  return Object.assign({}, ...fromFiles, withoutNulls(s.labels));
 }
 
 /** "name:address" as a line of a hosts file. */
