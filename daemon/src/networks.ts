@@ -2,7 +2,7 @@
 import { release as kernelRelease } from 'node:os';
 import { join } from 'node:path';
 import type { BridgeNetwork } from '@swarmts/api';
-import { type Logger, messageOf, SwarmtsError, systemClock } from '@swarmts/lib';
+import { type Logger, SwarmtsError, systemClock } from '@swarmts/lib';
 import {
   DNS_MAIN_FILE,
   DnsClient,
@@ -79,12 +79,7 @@ export async function openNetworks(
     executor: helper,
     dir: join(config.execRoot, 'routers'),
     logger,
-    onChange: () => {
-      names.changed();
-      hidden
-        .changed()
-        .catch((e: unknown) => logger.warn('cannot see who listens on this node', { error: messageOf(e) }));
-    },
+    onChange: () => names.changed(),
     afterwards: () => names.inForce(),
     keepsClientAddress: keepsClientAddress(kernelRelease()),
     onKeys: () => tellKeys(),
@@ -138,7 +133,7 @@ export async function openNetworks(
     routed,
     hidden,
     containers,
-    upkeep: new NetworkUpkeep({ local, routed, names, containers, source, clock: systemClock, logger }),
+    upkeep: new NetworkUpkeep({ local, routed, names, containers, hidden, source, clock: systemClock, logger }),
     async close() {
       names.close();
       ports.close();

@@ -23,7 +23,7 @@ describe('programs of a node that listen to published ports', () => {
     writeFileSync(join(dir, '77/comm'), 'nginx\n');
     symlinkSync('socket:[501]', join(dir, '77/fd/3'));
     // Port 8080: one that listens, one connection; 53 in UDP, of nobody who can be found.
-    write('tcp', row('0100007F:1F91', '01', 500), row('0A00000A:1F90', '01', 502));
+    write('tcp', row('0100007F:1F92', '0A', 500), row('0A00000A:1F91', '01', 502));
     write('tcp6', row(`${ZERO.repeat(4)}:1F90`, '0A', 501));
     write('udp', row('00000000:0035', '07', 600));
   });
@@ -38,20 +38,29 @@ describe('programs of a node that listen to published ports', () => {
   const open = () => new HiddenListeners({ logger, published: () => published, procDir: dir });
   const port = (protocol: string, number: number): MeshPort => ({ service: 'web', protocol, port: number });
 
-  it('are told with their name once, when the port is published', async () => {
+  it('are told with their name, once, when they are there twice', async () => {
     const hidden = open();
     published = [port('tcp', 8080), port('tcp', 8081), port('udp', 53), port('tcp', 53)];
-    await hidden.changed();
-    await hidden.changed();
+    await hidden.look();
+    assert.deepEqual(told, []);
+    await hidden.look();
+    await hidden.look();
     assert.deepEqual(told, ['8080/tcp web nginx (pid 77)', '53/udp web ']);
-    published = [...published, port('sctp', 8080)];
-    await hidden.changed();
-    assert.equal(told.length, 2);
     published = [];
-    await hidden.changed();
+    await hidden.look();
     published = [port('tcp', 8080)];
-    await hidden.changed();
+    await hidden.look();
+    await hidden.look();
     assert.equal(told.length, 3, 'published anew');
+  });
+
+  it('are not told when they are gone at once', async () => {
+    const hidden = open();
+    published = [port('udp', 53)];
+    await hidden.look();
+    write('udp');
+    await hidden.look();
+    assert.deepEqual(told, []);
   });
 
   it('are listed as they are now', async () => {

@@ -3,8 +3,8 @@
  * before the program sees it, as with Docker: nobody is to wonder why, so it is said. Sockets are looked up in the kernel's tables, not
  * by binding: a program that starts at that moment would find its port in use.
  */
-import { readdir, readFile, readlink } from 'node:fs/promises';
-import type { Logger } from '@swarmts/lib';
+import { type FileHandle, open, readdir, readFile, readlink } from 'node:fs/promises';
+import { errnoOf, type Logger } from '@swarmts/lib';
 import type { MeshPort } from './mesh-rules.js';
 
 export interface HiddenListener extends MeshPort {
@@ -26,27 +26,29 @@ interface Listening {
 
 export class HiddenListeners {
   readonly #o: HiddenListenersOptions;
-  #before: readonly MeshPort[] | undefined;
-  /** What was looked for last. */
-  #looked = '[]';
+  /** Last time: a socket that is gone at the next look is nobody's who waits for others. */
+  #seen: ReadonlySet<string> = new Set();
   #told: ReadonlySet<string> = new Set();
-  #running: Promise<void> = Promise.resolve();
 
   constructor(options: HiddenListenersOptions) {
     this.#o = options;
   }
 
-  /** Says of ports that were published lately what they hide. Resolves when it is said. */
-  changed(): Promise<void> {
-    const published = this.#o.published();
-    if (published === this.#before) return this.#running;
-    this.#before = published;
-    const wanted = JSON.stringify(published);
-    if (wanted !== this.#looked) {
-      this.#looked = wanted;
-      this.#running = this.#running.then(() => this.#tell());
+  /** To be called again and again: says once of each what is there at two looks. */
+  async look(): Promise<void> {
+    const hidden = await this.list();
+    const told = new Set<string>();
+    for (const h of hidden.filter((known) => this.#seen.has(keyOf(known)))) {
+      const { service, protocol, port, program } = h;
+      told.add(keyOf(h));
+      if (this.#told.has(keyOf(h))) continue;
+      this.#o.logger.warn(
+        'a program of this node listens to a port that a service publishes: what is sent there goes to the service, not to the program',
+        { port: `${port}/${protocol}`, service, program },
+      );
     }
-    return this.#running;
+    this.#seen = new Set(hidden.map(keyOf));
+    this.#told = told;
   }
 
   /** Those of this moment, whether they were told or not. */
@@ -69,27 +71,9 @@ export class HiddenListeners {
     return hidden.map(({ inode, ...port }) => ({ ...port, program: programs.get(inode) ?? '' }));
   }
 
-  async #tell(): Promise<void> {
-    const hidden = await this.list();
-    for (const h of hidden) {
-      if (this.#told.has(keyOf(h))) continue;
-      const { service, protocol, port, program } = h;
-      this.#o.logger.warn(
-        'a program of this node listens to a port that a service publishes: what is sent there goes to the service, not to the program',
-        { port: `${port}/${protocol}`, service, program },
-      );
-    }
-    this.#told = new Set(hidden.map(keyOf));
-  }
-
   async #listening(protocol: 'tcp' | 'udp'): Promise<readonly Listening[]> {
-    const state = protocol === 'tcp' ? TCP_LISTEN : UDP_UNCONNECTED;
-    const tables = await Promise.all(
-      [protocol, `${protocol}6`].map((name) =>
-        readFile(`${this.#proc}/thread-self/net/${name}`, 'utf8').catch(() => ''),
-      ),
-    );
-    return tables.flatMap((table) => listeningIn(table, state));
+    const tables = [protocol, `${protocol}6`].map((name) => `${this.#proc}/thread-self/net/${name}`);
+    return (await Promise.all(tables.map((file) => listeningIn(file, LISTENING[protocol])))).flat();
   }
 
   /** Looked for among all processes: that is done for ports that are taken alone. */
@@ -113,23 +97,33 @@ export class HiddenListeners {
   }
 }
 
-/** As the kernel writes the states of sockets. */
-const TCP_LISTEN = '0A';
-const UDP_UNCONNECTED = '07';
+/** States of sockets, as the kernel writes them. In the tables of TCP those that listen come first, and connections may be many. */
+const LISTENING = { tcp: { state: '0A', isFirst: true }, udp: { state: '07', isFirst: false } } as const;
 
 /** Of a table like /proc/net/tcp: sl, local address, remote address, state, five more, inode. */
-function listeningIn(table: string, state: string): readonly Listening[] {
-  return table
-    .split('\n')
-    .slice(1)
-    .flatMap((line) => {
-      const fields = line.trim().split(/\s+/);
-      const [, local = '', , its = ''] = fields;
-      if (its !== state) return [];
-      return [{ port: Number.parseInt(local.slice(local.lastIndexOf(':') + 1), 16), inode: fields[9] ?? '' }];
-    });
+async function listeningIn(
+  file: string,
+  { state, isFirst }: (typeof LISTENING)['tcp' | 'udp'],
+): Promise<readonly Listening[]> {
+  const found: Listening[] = [];
+  let handle: FileHandle;
+  try {
+    handle = await open(file);
+  } catch (e) {
+    // A kernel without IPv6.
+    if (errnoOf(e) === 'ENOENT') return [];
+    throw e;
+  }
+  for await (const line of handle.readLines()) {
+    const fields = line.trim().split(/\s+/);
+    const [, local = '', , its = ''] = fields;
+    if (its === state) {
+      found.push({ port: Number.parseInt(local.slice(local.lastIndexOf(':') + 1), 16), inode: fields[9] ?? '' });
+    } else if (isFirst && fields[0] !== 'sl') break;
+  }
+  return found;
 }
 
-function keyOf(p: MeshPort): string {
-  return `${p.protocol} ${p.port}`;
+function keyOf(p: HiddenListener): string {
+  return `${p.protocol} ${p.port} ${p.service} ${p.program}`;
 }

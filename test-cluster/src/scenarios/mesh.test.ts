@@ -261,7 +261,7 @@ describe('the routing mesh', () => {
       const publish = ['--publish', '8095:80'];
       ok(await lab.docker('m1', 'service', 'create', '-q', '--name', 'over', ...publish, 'registry:5000/whoami'));
       const who = `node (pid ${program.pid})`;
-      await waitFor('it is told', 10_000, () => {
+      await waitFor('it is told', 15_000, () => {
         const lines = readFileSync(lab.logFile('w1'), 'utf8').split('\n');
         return lines.some((l) => l.includes('level=warn') && l.includes('8095/tcp') && l.includes(who));
       });

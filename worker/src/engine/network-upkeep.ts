@@ -3,7 +3,7 @@
  * addresses that nobody here uses any more go back to the managers.
  */
 import { type Clock, type Logger, messageOf, type TimerHandle } from '@swarmts/lib';
-import type { LocalNetwork, RoutedNetworks } from '@swarmts/netplugins';
+import type { HiddenListeners, LocalNetwork, RoutedNetworks } from '@swarmts/netplugins';
 import type { EndpointSource, NodeContainerNetwork } from './node-container-network.js';
 
 /** Everything is back within five seconds. */
@@ -14,6 +14,7 @@ export interface UpkeepParts {
   readonly routed: Pick<RoutedNetworks, 'repair' | 'strayEndpoints'>;
   readonly names: { repair(): Promise<void> };
   readonly containers: Pick<NodeContainerNetwork, 'mendNames'>;
+  readonly hidden: Pick<HiddenListeners, 'look'>;
   readonly source: Pick<EndpointSource, 'giveBack'>;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -50,6 +51,7 @@ export class NetworkUpkeep {
     await this.#attempt('the networks of the swarm', () => routed.repair());
     await this.#attempt('the name server', () => names.repair());
     await this.#attempt('names of containers', () => this.#p.containers.mendNames());
+    await this.#attempt('programs of the node', () => this.#p.hidden.look());
     await this.#attempt('unused addresses', () => this.#giveBackStrays());
   }
 
