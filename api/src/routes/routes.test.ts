@@ -283,6 +283,8 @@ describe('routes', () => {
       return `${status} ${(json as { message: string }).message}`;
     };
     assert.match(await refusal({ Driver: 'overlay', ConfigOnly: true }), /^400 --config-only .* overlay networks are/);
+    const ofNodes = { Driver: 'macvlan', Scope: 'swarm', ConfigFrom: { Network: 'cfg' } };
+    assert.match(await refusal(ofNodes), /^501 driver macvlan makes no swarm network, with --config-from neither/);
     assert.match(await refusal({ Scope: 'foo' }), /^400 invalid scope "foo": use local or swarm/);
     assert.equal((await api.send('GET', '/networks/n')).status, 404);
   });
