@@ -18,6 +18,8 @@ import { NOW, nodeMap, type ServiceShape, type TaskShape, testNode, testService,
 
 const NODES = nodeMap(testNode('n1'), testNode('n2'), testNode('n3'));
 
+const DRAINED = testNode('n1', NodeState.NODE_READY, NodeAvailability.DRAIN);
+
 const task = (shape: TaskShape) => testTask({ desired: TaskState.COMPLETE, iteration: 0, ...shape });
 
 /** Steps as sentences. */
@@ -74,6 +76,31 @@ describe('a replicated job', () => {
     ]);
     const drained = nodeMap(testNode('n1', NodeState.NODE_READY, NodeAvailability.DRAIN));
     assert.deepEqual(steps({ job: 1 }, [a], drained), ['replace a by 0 to READY after 0 ms']);
+  });
+
+  it('does nothing twice without restarts, whatever becomes of the node', () => {
+    const once = { job: 1, restart: { condition: RestartCondition.NONE } };
+    const a = task({ id: 'a', slot: 0, node: 'n1' });
+    assert.deepEqual(steps(once, [a], nodeMap(testNode('n1', NodeState.DOWN), testNode('n2'))), []);
+    assert.deepEqual(steps(once, [a], nodeMap(testNode('n2'))), []);
+    assert.deepEqual(steps(once, [a], nodeMap(DRAINED, testNode('n2'))), ['a -> SHUTDOWN']);
+    const stopped = task({ id: 'a', slot: 0, node: 'n1', desired: TaskState.SHUTDOWN, state: TaskState.SHUTDOWN });
+    assert.deepEqual(steps(once, [stopped], nodeMap(DRAINED, testNode('n2'))), []);
+  });
+
+  it('empties a drained node of a task whose attempts are used up as well', () => {
+    const shape = { job: 1, restart: { maxAttempts: 1 } };
+    const failed = task({
+      id: 'a',
+      slot: 0,
+      state: TaskState.FAILED,
+      desired: TaskState.SHUTDOWN,
+      createdAtMs: NOW - 9,
+    });
+    const last = (desired: TaskState) => task({ id: 'b', slot: 0, node: 'n1', createdAtMs: NOW - 5, desired });
+    const nodes = nodeMap(DRAINED, testNode('n2'));
+    assert.deepEqual(steps(shape, [failed, last(TaskState.COMPLETE)], nodes), ['b -> SHUTDOWN']);
+    assert.deepEqual(steps(shape, [failed, last(TaskState.SHUTDOWN)], nodes), []);
   });
 
   it('stops the second run of what has completed after all', () => {

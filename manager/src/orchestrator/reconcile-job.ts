@@ -23,7 +23,7 @@ export function reconcileJob(v: ServiceView): Decision {
 
 /** How far a seat of the job has come. */
 interface Seat {
-  /** 'exhausted': its task failed and is not to be restarted. */
+  /** 'exhausted': its task failed, or lost its node, and is not to be restarted. */
   readonly state: 'complete' | 'active' | 'exhausted' | 'empty';
   readonly steps: readonly Step[];
   readonly lookAgainAtMs: number;
@@ -76,7 +76,11 @@ function lookAtSeat(v: ServiceView, tasks: readonly Task[]): Seat {
     return { state: 'complete', steps: late.map((t) => desire(t, TaskState.SHUTDOWN)), lookAgainAtMs: 0 };
   }
   const task = newest(wanted(tasks));
-  if (!task) return { state: 'empty', steps: [], lookAgainAtMs: 0 };
+  if (!task) {
+    const last = newest(tasks);
+    const again = !last || shouldRestart(v.service, last, tasks, v.nowMs);
+    return { state: again ? 'empty' : 'exhausted', steps: [], lookAgainAtMs: 0 };
+  }
   const rivals = wanted(tasks).filter((t) => t.id !== task.id);
   const others = rivals.map((t) => desire(t, TaskState.SHUTDOWN));
   const seat = lookAtTask(v, task, tasks);
@@ -88,7 +92,11 @@ function lookAtTask(v: ServiceView, task: Task, seat: readonly Task[]): Seat {
   if (loss === 'none') return startOf(v, task, seat);
   const waits = loss === 'ended' && task.desiredState === TaskState.READY && delayedUntilMs(task, v.nowMs) > v.nowMs;
   if (waits) return { state: 'active', steps: [], lookAgainAtMs: task.restartNotBeforeMs };
-  if (!shouldRestart(v.service, task, seat, v.nowMs)) return { state: 'exhausted', steps: [], lookAgainAtMs: 0 };
+  if (!shouldRestart(v.service, task, seat, v.nowMs)) {
+    // What is on a node that is down may still complete there.
+    const steps = loss === 'drain' ? [desire(task, TaskState.SHUTDOWN)] : [];
+    return { state: 'exhausted', steps, lookAgainAtMs: 0 };
+  }
   const delay = loss === 'ended' ? restartDelayMs(v.service, task, seat) : 0;
   const desired = delay > 0 || loss === 'drain' ? TaskState.READY : entryState(v, seat);
   const place = { slot: task.slot, nodeId: v.service.spec?.mode?.globalJob ? task.nodeId : '' };

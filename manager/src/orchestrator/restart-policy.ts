@@ -19,14 +19,17 @@ export const STABLE_RUN_MS = 60_000;
 export const MAX_BACKOFF_FACTOR = 16;
 export const MAX_DELAY_MS = 60_000;
 
-/** Whether `task`, which has ended or lost its node, is to be replaced. `history` are all tasks of its slot. */
+/**
+ * Whether `task`, which has ended or lost its node, is to be replaced. `history` are all tasks of its slot. Without restarts, what
+ * a lost node ran is run elsewhere all the same, unless it is a job's: that may do harm when it is done twice.
+ */
 export function shouldRestart(service: Service, task: Task, history: readonly Task[], nowMs: number): boolean {
   const policy = service.spec?.task?.restart;
   const state = observedState(task);
   const ended = state > TaskState.RUNNING;
+  const condition = policy?.condition ?? RestartCondition.ANY;
+  if (condition === RestartCondition.NONE && (ended || isJob(service))) return false;
   if (ended) {
-    const condition = policy?.condition ?? RestartCondition.ANY;
-    if (condition === RestartCondition.NONE) return false;
     const onFailureOnly = condition === RestartCondition.ON_FAILURE || isJob(service);
     if (onFailureOnly && state === TaskState.COMPLETE) return false;
   }
