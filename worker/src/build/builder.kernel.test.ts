@@ -523,6 +523,7 @@ describe('a build', function () {
     ['FROM BASE\nCOPY only', /COPY requires at least two arguments/],
     ['FROM BASE\nCOPY --from=UPPER a /x', /invalid from flag value UPPER: invalid reference format/],
     ['FROM BASE\nCOPY --from=7 a /x', /invalid from flag value 7: index out of bounds/],
+    ['FROM BASE\nCOPY --from=0 a /x', /invalid from flag value 0: refers to current build stage/],
     ['FROM BASE\nCOPY --chown=nobody7 Dockerfile /x', /can't find uid for user nobody7/],
     ['FROM BASE\nCOPY --chmod=9 Dockerfile /x', /invalid chmod parameter/],
     ['FROM BASE\nCOPY Dockerfile /bin/busybox/x', /'bin\/busybox' is not a directory/],

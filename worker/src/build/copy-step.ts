@@ -105,7 +105,10 @@ async function fetched(stage: StageBuilder, url: string): Promise<SourceTree> {
 async function otherRoot(stage: StageBuilder, ref: string): Promise<string> {
   const { plan, scratch, mounts } = stage.context;
   const index = stageIndex(plan.stages, ref, stage.done.length);
-  if (/^\d+$/.test(ref) && index < 0) throw bad(`invalid from flag value ${ref}: index out of bounds`);
+  if (/^\d+$/.test(ref) && index < 0) {
+    const why = Number(ref) === stage.done.length ? 'refers to current build stage' : 'index out of bounds';
+    throw bad(`invalid from flag value ${ref}: ${why}`);
+  }
   const image = index >= 0 ? stage.done[index]?.image : await imageFrom(stage, ref);
   const key = image?.id ?? 'scratch';
   const known = mounts.get(key);
