@@ -62,6 +62,8 @@ function inRuncsWords(message: string, command: string | undefined): string {
   }
   const [, why] = /^open executable: (.*)$/i.exec(message) ?? [];
   if (why === undefined) return message;
+  // The directory that it was looked for in has been found instead.
+  if (command === '') return 'unable to start container process: exec: "": executable file not found in $PATH';
   // What runc says of a directory; Docker's client knows these words only.
   const known = /operation not permitted/i.test(why) ? 'permission denied' : why.toLowerCase();
   const what = command === undefined ? '' : `${JSON.stringify(command)}: `;

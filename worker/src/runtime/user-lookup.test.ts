@@ -66,6 +66,13 @@ describe('a complaint of the OCI runtime', () => {
     assert.equal(execFailure('executable file `x` not found in $PATH').exitCode, 127);
   });
 
+  it('about a command without a name is that there is none', () => {
+    const { exitCode, message } = startFailure('open executable: Permission denied', '');
+    assert.deepEqual([exitCode, /exec: "": executable file not found in \$PATH: unknown$/.test(message)], [127, true]);
+    assert.equal(execFailure('open executable: Permission denied', '').exitCode, 127);
+    assert.equal(startFailure('open executable: Permission denied', '/etc').exitCode, 126);
+  });
+
   it('is freed of the decoration of log files', () => {
     assert.equal(
       runtimeMessage('x\ntime="2020" level=error msg="runc create failed: \\"a\\" b"\n'),
