@@ -35,6 +35,25 @@ describe('a container that is inspected', () => {
     });
   });
 
+  it('has no health before anybody has asked it, as clients expect that ask whether there is one', () => {
+    const config = {
+      test: ['CMD', 'true'],
+      intervalNs: 1e9,
+      timeoutNs: 1e9,
+      startPeriodNs: 0,
+      startIntervalNs: 1e9,
+      retries: 1,
+    };
+    const healthCheck = { config, failingStreak: 0, log: [] };
+    const stateOf = (health: ContainerSummary['health']) =>
+      (containerInspectJson({ ...made, health, healthCheck }, MAX_API_VERSION) as { readonly State: object }).State;
+    assert.ok(!('Health' in stateOf('none')));
+    assert.deepEqual(stateOf('starting'), {
+      ...stateOf('none'),
+      Health: { Status: 'starting', FailingStreak: 0, Log: [] },
+    });
+  });
+
   it('is on its networks, also before it runs, or has the host’s or none', () => {
     const of = (c: Partial<ContainerSummary>) => {
       const { NetworkSettings, HostConfig } = containerListJson({ ...made, ...c }, 0, MAX_API_VERSION) as {

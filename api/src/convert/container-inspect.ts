@@ -26,7 +26,7 @@ export function containerInspectJson(c: ContainerSummary, version: ApiVersion): 
       Error: c.error,
       StartedAt: timeJson(c.startedAtMs),
       FinishedAt: timeJson(c.finishedAtMs),
-      ...(c.healthCheck ? { Health: healthJson(c) } : {}),
+      ...(c.health === 'none' ? {} : { Health: healthJson(c) }),
     },
     Image: c.imageId,
     ResolvConfPath: `${c.directory}/resolv.conf`,

@@ -27,7 +27,8 @@ export interface Circumstances {
 export function describeContainer(record: ContainerRecord, now: Circumstances): ContainerInfo {
   const { network, exit, process, healthCheck } = record;
   const { logPath, netns, links, layers, labels, runtimeProgram } = now;
-  const health = now.health ?? (healthCheck && exit ? healthAfterExit(record.health) : undefined);
+  const health =
+    now.health ?? (healthCheck && exit && record.startCount > 0 ? healthAfterExit(record.health) : undefined);
   return {
     id: record.id,
     config: record.config,

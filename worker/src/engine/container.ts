@@ -464,17 +464,17 @@ export class Container {
   /** The container has ended. The network goes first, so that whoever waits may reuse its ports. */
   async #finish(how: MonitoredExit & { readonly error: string }): Promise<void> {
     const { network, logger, bundle, clock } = this.#core.context;
-    const oomKilled =
-      this.#core.record.oomTold || wasOomKilled(this.#core.paths.bundle, cgroupOf(bundle, this.#core.record));
+    const { record, paths } = this.#core;
+    const oomKilled = record.oomTold || wasOomKilled(paths.bundle, cgroupOf(bundle, record));
     await this.#core.guarded('detach the network', () => network.detach(this.#core.id));
-    await this.#health?.stop();
+    const health = await this.#health?.stop();
     this.#health = undefined;
     const ran = this.#core.record;
     // The kernel's clock for files is a few milliseconds behind.
     const finishedAtMs = Math.max(how.finishedAtMs ?? clock.now(), ran.startedAtMs);
     const exit: ExitInfo = { ...how, oomKilled, finishedAtMs };
     const again = this.#restartsAfter(exit);
-    const ended = { ...NOT_RUNNING, state: again ? 'restarting' : 'exited', exit } as const;
+    const ended = { ...NOT_RUNNING, ...(health && { health }), state: again ? 'restarting' : 'exited', exit } as const;
     try {
       await this.#core.change(ended);
     } catch (e) {

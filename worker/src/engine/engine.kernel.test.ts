@@ -480,10 +480,15 @@ describe('the container engine', function () {
       await eventually(() => bed.engine.find(id)?.health === 'unhealthy', 'it is unhealthy');
       assert.deepEqual(statuses, ['health_status: healthy', 'health_status: unhealthy']);
       assert.match(bed.engine.find(id)?.healthLog?.at(-1)?.output ?? '', /^no\n/);
+      await eventually(() => (bed.engine.find(id)?.healthFailingStreak ?? 0) > 3, 'it stays so');
       await bed.engine.stop(id, 0);
       unsubscribe();
-      const { health: left, healthLog } = bed.engine.find(id) ?? {};
+      const { health: left, healthLog, healthFailingStreak = 0 } = bed.engine.find(id) ?? {};
       assert.deepEqual([left, healthLog?.at(-1)?.exitCode], ['unhealthy', 1], 'what was seen of it is kept');
+      assert.ok(healthFailingStreak > 3, `the last ${healthFailingStreak} failures too`);
+      const never = await bed.engine.create(containerConfig(image, ['nosuch'], { health }));
+      await assert.rejects(bed.engine.start(never), /executable file not found/);
+      assert.equal(bed.engine.find(never)?.health, 'none', 'nobody has asked what has never run');
     });
   });
 

@@ -40,10 +40,11 @@ export class HealthMonitor {
     return this.#state;
   }
 
-  /** Ends a probe that is under way. */
-  async stop(): Promise<void> {
+  /** Ends a probe that is under way; resolves to what was seen until then. */
+  async stop(): Promise<HealthState> {
     this.#abort.abort(new Error('health monitor stopped'));
     await this.#loop;
+    return this.#state;
   }
 
   async #run(): Promise<void> {
