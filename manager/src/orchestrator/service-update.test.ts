@@ -10,6 +10,7 @@ import {
   type Service,
   type ServiceSpec,
   TaskState,
+  UpdateConfig,
   UpdateOrder,
   UpdateState,
 } from '@swarmts/proto';
@@ -47,6 +48,24 @@ describe('an update', () => {
     await bed.fail(bed.tasks('new')[2]);
     await bed.run(100);
     assert.equal(bed.service.spec?.task?.container?.image, 'busybox');
+  });
+
+  it('that is taken back after scaling alone ends as a rollback, by the settings of rollbacks', async () => {
+    await bed.start((s) => {
+      const service = withUpdate({ delayNs: LONG_DELAY_NS })(s);
+      const rollback = UpdateConfig.create({ parallelism: 1, monitorNs: 1e9, hasMonitor: true });
+      return { ...service, spec: service.spec && { ...service.spec, rollback } };
+    });
+    await bed.setImage('new');
+    await bed.run(1000);
+    const put = (spec: ServiceSpec | undefined, rollback: boolean) =>
+      bed.store.update((tx) => putSpec(tx, bed.service, spec as ServiceSpec, { rollback, nowMs: 0 }));
+    const before = bed.service.spec;
+    await put(before && ({ ...before, mode: { ...before.mode, replicated: { replicas: 4 } } } as ServiceSpec), false);
+    await put(bed.service.previousSpec, true);
+    await bed.run(10_000);
+    assert.equal(bed.service.updateStatus?.state, UpdateState.ROLLBACK_COMPLETED);
+    assert.equal(bed.tasks('new').length, 3);
   });
 
   describe('that changes a published port', () => {

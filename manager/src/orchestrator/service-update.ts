@@ -28,6 +28,7 @@ import { dirtyCheck, isDirty, isDrained, newTask } from './new-task.js';
 import type { OrchestratorOptions } from './orchestrator-options.js';
 import { autoscaleStatusWith } from './replicas.js';
 import { groupBySeat, newest, seatOf, wanted } from './slots.js';
+import { isRollingBack } from './update-state.js';
 import { pinsWith } from './volume-pins.js';
 
 /** A slot to be replaced, by its tasks that are meant to run. */
@@ -69,10 +70,10 @@ function bestOf(tasks: readonly Task[]): Task | undefined {
 
 export class ServiceUpdate {
   readonly specVersion: number;
+  readonly rollingBack: boolean;
   readonly #o: OrchestratorOptions;
   readonly #serviceId: string;
   readonly #config: UpdateConfig;
-  readonly #rollingBack: boolean;
   /** A replacement that has not come up in this time counts as failed. */
   readonly #progressDeadlineMs: number;
   readonly #abort = new AbortController();
@@ -91,9 +92,9 @@ export class ServiceUpdate {
     this.#serviceId = service.id;
     this.specVersion = service.specVersion?.index ?? 0;
     this.#progressDeadlineMs = extensionsOf(service.spec?.annotations?.labels ?? {}).progressDeadlineMs;
-    this.#rollingBack = service.updateStatus?.state === UpdateState.ROLLBACK_STARTED;
+    this.rollingBack = isRollingBack(service);
     this.#config =
-      (this.#rollingBack ? service.spec?.rollback : service.spec?.update) ??
+      (this.rollingBack ? service.spec?.rollback : service.spec?.update) ??
       UpdateConfig.create({ parallelism: defaults.updateParallelism });
   }
 
@@ -282,7 +283,7 @@ export class ServiceUpdate {
     if (this.#verdict || this.#config.failureAction === FailureAction.FAILURE_CONTINUE) return;
     if (this.#failed.size === 0 || this.#failed.size / this.#total <= this.#config.maxFailureRatio) return;
     const last = [...this.#failed].at(-1) ?? '';
-    const rollBack = !this.#rollingBack && this.#config.failureAction === FailureAction.FAILURE_ROLLBACK;
+    const rollBack = !this.rollingBack && this.#config.failureAction === FailureAction.FAILURE_ROLLBACK;
     this.#verdict = rollBack ? this.#rollBack(last) : this.#pause(last);
     // It is waited for at the end; until then nobody hears it fail.
     this.#verdict.catch(() => undefined);
@@ -298,23 +299,25 @@ export class ServiceUpdate {
   }
 
   async #begin(): Promise<void> {
-    const state = this.#rollingBack ? UpdateState.ROLLBACK_STARTED : UpdateState.UPDATING;
-    const message = this.#rollingBack ? 'rollback in progress' : 'update in progress';
+    const state = this.rollingBack ? UpdateState.ROLLBACK_STARTED : UpdateState.UPDATING;
+    const message = this.rollingBack ? 'rollback in progress' : 'update in progress';
     await this.#status((old) =>
-      old?.state === state ? old : UpdateStatus.create({ state, message, startedAtMs: this.#o.clock.now() }),
+      old?.state === state || old?.state === UpdateState.ROLLBACK_STARTED
+        ? old
+        : UpdateStatus.create({ state, message, startedAtMs: this.#o.clock.now() }),
     );
     this.#startedAtMs = this.#o.store.get('service', this.#serviceId)?.updateStatus?.startedAtMs ?? 0;
   }
 
   #complete(): Promise<void> {
-    const state = this.#rollingBack ? UpdateState.ROLLBACK_COMPLETED : UpdateState.UPDATE_COMPLETED;
-    const message = this.#rollingBack ? 'rollback completed' : 'update completed';
+    const state = this.rollingBack ? UpdateState.ROLLBACK_COMPLETED : UpdateState.UPDATE_COMPLETED;
+    const message = this.rollingBack ? 'rollback completed' : 'update completed';
     return this.#status((old) => old && { ...old, state, message, completedAtMs: this.#o.clock.now() });
   }
 
   #pause(taskId: string): Promise<void> {
-    const state = this.#rollingBack ? UpdateState.ROLLBACK_PAUSED : UpdateState.UPDATE_PAUSED;
-    const what = this.#rollingBack ? 'rollback' : 'update';
+    const state = this.rollingBack ? UpdateState.ROLLBACK_PAUSED : UpdateState.UPDATE_PAUSED;
+    const what = this.rollingBack ? 'rollback' : 'update';
     const message = `${what} paused due to failure or early termination of task ${taskId}`;
     return this.#status((old) => UpdateStatus.create({ ...old, state, message }));
   }

@@ -3,7 +3,7 @@ import { Backoff, type TimerHandle } from '@swarmts/lib';
 import { type Service, UpdateState } from '@swarmts/proto';
 import type { OrchestratorOptions } from './orchestrator-options.js';
 import { dirtySlots, ServiceUpdate } from './service-update.js';
-import { isUpdating } from './update-state.js';
+import { isRollingBack, isUpdating } from './update-state.js';
 
 /** After an update whose replacements failed, though it was to go on; it doubles with every one. */
 const AFTER_FAILURES_MS = 5_000;
@@ -38,7 +38,9 @@ export class UpdateSupervisor {
     const specVersion = service.specVersion?.index ?? 0;
     const current = this.#running.get(serviceId);
     if (current) {
-      if (current.update.specVersion === specVersion) return;
+      // A rollback that takes back a number of replicas alone is no new version of the tasks, but goes by other settings.
+      const isOther = !current.update.rollingBack && isRollingBack(service);
+      if (current.update.specVersion === specVersion && !isOther) return;
       current.update.cancel();
       // The next one begins when this one has let go.
       return;
