@@ -49,6 +49,20 @@ describe('a change of limits', () => {
     }
   });
 
+  it('of memory alone leaves the limit of memory and swap together as it is', () => {
+    const both = (before: Partial<ContainerResources>, change: Partial<ContainerResources>) => {
+      const { memoryBytes, memorySwapBytes } = changed(before, change);
+      return [memoryBytes / MIB, memorySwapBytes && memorySwapBytes / MIB];
+    };
+    const before = { memoryBytes: 64 * MIB };
+    assert.deepEqual(both(before, { memoryBytes: 96 * MIB }), [96, 128]);
+    assert.deepEqual(both(before, { memoryBytes: 32 * MIB }), [32, 128]);
+    assert.deepEqual(both({ ...before, memorySwapBytes: 80 * MIB }, { memoryBytes: 70 * MIB }), [70, 80]);
+    assert.deepEqual(both(before, { memorySwapBytes: 90 * MIB }), [64, 90]);
+    assert.deepEqual(both({}, { memoryBytes: 32 * MIB }), [32, undefined], 'twice the memory where there was none');
+    assert.deepEqual(both(before, { pidsLimit: 5 }), [64, undefined]);
+  });
+
   it('of memory may be anything where swap has no limit, or gets one with it', () => {
     for (const before of [{}, { memoryBytes: 64 * MIB, memorySwapBytes: -1 }])
       assert.equal(changed(before, { memoryBytes: 512 * MIB }).memoryBytes, 512 * MIB);

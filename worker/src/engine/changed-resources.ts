@@ -13,7 +13,7 @@ export function changedResources(
   if (conflict !== undefined) throw cannotUpdate(id, conflict);
   // A number of CPUs is a quota again, after one that was taken away.
   const counted = (change.nanoCpus ?? 0) > 0 && (before.cpuQuotaUs ?? 0) < 0;
-  return { ...before, ...(counted ? { cpuQuotaUs: 0 } : {}), ...change };
+  return { ...before, ...(counted ? { cpuQuotaUs: 0 } : {}), ...keptSwapLimit(before, change), ...change };
 }
 
 export function cannotUpdate(id: string, why: string): SwarmtsError {
@@ -29,6 +29,12 @@ function contradiction(before: ContainerResources, change: Partial<ContainerReso
   if (cpuQuotaUs > 0 && before.nanoCpus > 0) return alreadySet('CPU Quota', 'NanoCPUs');
   if (memorySwapBytes !== 0 || memoryBytes <= swapLimit(before)) return undefined;
   return 'Memory limit should be smaller than already set memoryswap limit, update the memoryswap at the same time';
+}
+
+/** The default follows the memory that the container was made with, not the one that it gets later. */
+function keptSwapLimit(before: ContainerResources, change: Partial<ContainerResources>): Partial<ContainerResources> {
+  const isDefault = before.memoryBytes > 0 && (before.memorySwapBytes ?? 0) === 0;
+  return isDefault && (change.memoryBytes ?? 0) > 0 ? { memorySwapBytes: swapLimit(before) } : {};
 }
 
 /** Of memory and swap together. */
