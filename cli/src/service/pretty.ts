@@ -1,6 +1,6 @@
 /** A service as `service inspect --pretty` shows it. Pure. */
 import { formatDuration } from '../args/quantity.js';
-import type { Resources, Service, UpdateConfig } from '../engine-types.js';
+import type { ContainerSpec, HealthConfig, Resources, Service, TaskTemplate, UpdateConfig } from '../engine-types.js';
 import { prettyTime } from '../format/duration.js';
 import { Pretty } from '../format/pretty.js';
 import { binarySize } from '../format/size.js';
@@ -28,6 +28,8 @@ export function prettyService(s: Service): string {
   updateConfig(p, 'UpdateConfig', s.Spec.UpdateConfig);
   updateConfig(p, 'RollbackConfig', s.Spec.RollbackConfig);
   container(p, s);
+  health(p, task.ContainerSpec?.Healthcheck);
+  logDriver(p, task.LogDriver);
   resources(p, 'Reservations', task.Resources?.Reservations);
   resources(p, 'Limits', task.Resources?.Limits);
   const networks = (task.Networks ?? s.Spec.Networks ?? []).map((n) => n.Target);
@@ -75,6 +77,7 @@ function container(p: Pretty, s: Service): void {
   p.line('Dir', c.Dir, 1);
   p.line('User', c.User, 1);
   p.line('Init', c.Init, 1);
+  confinement(p, c);
   if (c.Mounts && c.Mounts.length > 0) p.heading('Mounts');
   for (const m of c.Mounts ?? []) {
     p.line('Target', m.Target, 1);
@@ -84,6 +87,34 @@ function container(p: Pretty, s: Service): void {
   }
   p.line('Secrets', c.Secrets?.map((x) => `${x.SecretName}->${x.File?.Name}`).join(' '));
   p.line('Configs', c.Configs?.map((x) => `${x.ConfigName}->${x.File?.Name}`).join(' '));
+}
+
+function confinement(p: Pretty, c: ContainerSpec): void {
+  const [added, dropped] = [c.CapabilityAdd ?? [], c.CapabilityDrop ?? []];
+  if (added.length + dropped.length > 0) p.heading('Capabilities');
+  p.line('Add', added.join(', '), 1);
+  p.line('Drop', dropped.join(', '), 1);
+  p.map('SysCtls', c.Sysctls);
+  p.map('Ulimits', Object.fromEntries((c.Ulimits ?? []).map((u) => [u.Name, `${u.Soft}:${u.Hard}`])));
+}
+
+function health(p: Pretty, h: HealthConfig | undefined): void {
+  if (!h) return;
+  const time = (ns: number | undefined) => (ns ? formatDuration(ns) : undefined);
+  p.heading('Healthcheck');
+  p.line('Test', h.Test?.join(' '), 1);
+  p.line('Interval', time(h.Interval), 1);
+  p.line('Timeout', time(h.Timeout), 1);
+  p.line('Retries', h.Retries || undefined, 1);
+  p.line('StartPeriod', time(h.StartPeriod), 1);
+  p.line('StartInterval', time(h.StartInterval), 1);
+}
+
+function logDriver(p: Pretty, d: TaskTemplate['LogDriver']): void {
+  if (!d) return;
+  p.heading('Log Driver');
+  p.line('Name', d.Name, 1);
+  p.map('LogOpts', d.Options);
 }
 
 function resources(p: Pretty, title: string, r: Resources | undefined): void {

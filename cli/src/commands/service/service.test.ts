@@ -343,6 +343,47 @@ describe('service update and scale', () => {
   });
 });
 
+describe('service inspect --pretty', () => {
+  it('names the networks, and tells confinement, health check and log driver', async () => {
+    const ContainerSpec = {
+      Image: 'a',
+      CapabilityAdd: ['CAP_KILL', 'CAP_CHOWN'],
+      CapabilityDrop: ['ALL'],
+      Sysctls: { 'net.core.somaxconn': '9' },
+      Ulimits: [{ Name: 'nofile', Soft: 1, Hard: 2 }],
+      Healthcheck: { Test: ['CMD', 'true'], Interval: 2e9, Retries: 3, Timeout: 0 },
+    };
+    const Networks = [{ Target: 'netid' }, { Target: 'gone' }];
+    const LogDriver = { Name: 'json-file', Options: { 'max-size': '1m' } };
+    const Spec = { Name: 'web', TaskTemplate: { ContainerSpec, Networks, LogDriver } };
+    const { out, err } = await runCli(['service', 'inspect', '--pretty', 'web'], {
+      'GET /services/web': () => ({ json: service({ Spec }) }),
+      'GET /networks/netid': () => ({ json: { Id: 'netid', Name: 'front' } }),
+    });
+    assert.equal(err, '');
+    const told = out.slice(out.indexOf('Capabilities:')).split('\n');
+    assert.deepEqual(told, [
+      'Capabilities:',
+      ' Add:            CAP_KILL, CAP_CHOWN',
+      ' Drop:           ALL',
+      'SysCtls:',
+      ' - net.core.somaxconn=9',
+      'Ulimits:',
+      ' - nofile=1:2',
+      'Healthcheck:',
+      ' Test:           CMD true',
+      ' Interval:       2s',
+      ' Retries:        3',
+      'Log Driver:',
+      ' Name:           json-file',
+      'LogOpts:',
+      ' - max-size=1m',
+      'Networks:\tfront gone',
+      '',
+    ]);
+  });
+});
+
 describe('service logs', () => {
   const frame = (stream: number, text: string, encoding: BufferEncoding = 'utf8') => {
     const head = Buffer.alloc(8);
