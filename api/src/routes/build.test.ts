@@ -82,6 +82,7 @@ describe('the build route', () => {
     for (const [query, status, message] of [
       ['version=2', 501, /BuildKit is not supported/],
       ['squash=1', 400, /squash is only supported with experimental mode/],
+      ['isolation=hyperv', 400, /unsupported isolation: .{1,2}hyperv/],
       ['remote=https://x.test/y.git', 501, /build context at an address/],
       ['buildargs={', 400, /error reading buildargs/],
       ['buildargs=[]', 400, /an object is expected/],

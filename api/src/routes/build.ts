@@ -89,6 +89,10 @@ function buildRequest(call: Call): BuildRequest {
   if (flag(query, 'squash')) {
     throw new SwarmtsError('invalid-argument', 'squash is only supported with experimental mode');
   }
+  const isolation = text('isolation');
+  if (isolation !== '' && isolation !== 'default') {
+    throw new SwarmtsError('invalid-argument', `unsupported isolation: "${isolation}"`);
+  }
   if (text('remote') !== '' && text('remote') !== 'client-session') {
     throw new SwarmtsError('unsupported', 'a build context at an address is not supported: download it and send it');
   }
