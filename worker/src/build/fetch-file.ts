@@ -5,7 +5,7 @@ import type { IncomingMessage } from 'node:http';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { SwarmtsError } from '@swarmts/lib';
-import { connectionFailure, HttpClient } from '../images/http-request.js';
+import { answerFrom, HttpClient } from '../images/http-request.js';
 import { DiskBudget } from '../snapshots/disk-budget.js';
 import type { FetchedFile } from './build-request.js';
 
@@ -37,9 +37,7 @@ export async function fetchFile(address: string, directory: string): Promise<Fet
 }
 
 async function answerOf(client: HttpClient, address: string): Promise<IncomingMessage> {
-  const response = await client.request({ url: new URL(address) }).catch((e: unknown) => {
-    throw new SwarmtsError('unavailable', `Get "${address}": ${connectionFailure(e)}`, { cause: e });
-  });
+  const response = await answerFrom(client, address);
   const { statusCode = 0, statusMessage = '' } = response;
   if (statusCode >= 200 && statusCode < 300) return response;
   response.destroy();

@@ -8,7 +8,8 @@ import { type AddressInfo, connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
-import { HttpClient, type HttpRequest } from './http-request.js';
+import { isSwarmtsError } from '@swarmts/lib';
+import { fetchArchive, HttpClient, type HttpRequest } from './http-request.js';
 
 const portOf = (server: Server) => (server.address() as AddressInfo).port;
 
@@ -149,5 +150,23 @@ describe('the patience of requests', () => {
     }
     answerAfterMs = 2_000;
     await assert.rejects(put({ body: 'x', answerTimeoutMs: 200 }), /no answer from 127\.0\.0\.1:\d+ for 200 ms/);
+  });
+});
+
+describe('an archive at an address', () => {
+  it('is missed in the words of Docker where nobody answers', async () => {
+    const server = createServer().listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const port = portOf(server);
+    server.close();
+    await once(server, 'close');
+    const address = `http://127.0.0.1:${port}/a.tar`;
+    const message = `Get "${address}": dial tcp 127.0.0.1:${port}: connect: connection refused`;
+    await assert.rejects(
+      fetchArchive(address).next(),
+      (e) => isSwarmtsError(e, 'unavailable') && e.message === message,
+    );
+    const given = AbortSignal.abort(new Error('given up'));
+    await assert.rejects(fetchArchive(address, given).next(), /given up/);
   });
 });

@@ -156,6 +156,20 @@ export function connectionFailure(e: unknown): string {
   }
 }
 
+/** Whatever the status is; nobody who answers is 'unavailable'. */
+export async function answerFrom(
+  client: HttpClient,
+  address: string,
+  signal?: AbortSignal,
+): Promise<http.IncomingMessage> {
+  try {
+    return await client.request({ url: new URL(address), signal });
+  } catch (e) {
+    if (signal?.aborted) throw e;
+    throw new SwarmtsError('unavailable', `Get "${address}": ${connectionFailure(e)}`, { cause: e });
+  }
+}
+
 /** An archive that somebody keeps on a web server. */
 export async function* fetchArchive(address: string, signal?: AbortSignal): AsyncGenerator<Uint8Array> {
   if (!/^https?:\/\//.test(address) || !URL.canParse(address)) {
@@ -166,7 +180,7 @@ export async function* fetchArchive(address: string, signal?: AbortSignal): Asyn
   }
   const client = new HttpClient();
   try {
-    const response = await client.request({ url: new URL(address), signal });
+    const response = await answerFrom(client, address, signal);
     if (response.statusCode !== 200) {
       response.destroy();
       throw new SwarmtsError('unavailable', `failed to GET ${address} with status ${response.statusCode}`);
