@@ -63,6 +63,7 @@ import type { LogSubject } from './logs/log-broker.js';
 import { readOverLeaders } from './logs/read-over-leaders.js';
 import { joinRaft } from './raft/join-raft.js';
 import { NO_LEADER, RaftGroup, type RaftTimings } from './raft/raft-group.js';
+import { withRemovedMembers } from './raft/removed-members.js';
 import { serveMessages } from './raft/serve-messages.js';
 import { Authoriser } from './rpc/authorise.js';
 import { RpcServer } from './rpc/server.js';
@@ -345,8 +346,7 @@ export class Manager {
         }
       }
       const cluster = tx.list('cluster')[0];
-      if (cluster && removed.length > 0)
-        tx.update('cluster', { ...cluster, removedRaftIds: [...cluster.removedRaftIds, ...removed] });
+      if (cluster && removed.length > 0) tx.update('cluster', withRemovedMembers(cluster, removed));
     });
   }
 

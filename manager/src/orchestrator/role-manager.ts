@@ -7,6 +7,7 @@ import { type Node, NodeRole } from '@swarmts/proto';
 import type { LeaderContext } from '../leader-component.js';
 import { LeaderLoop, UNTIL_CHANGED } from '../leader-loop.js';
 import type { RaftGroup } from '../raft/raft-group.js';
+import { withRemovedMembers } from '../raft/removed-members.js';
 import type { AnyChange } from '../store/tables.js';
 
 const DEBOUNCE_MS = 20;
@@ -59,10 +60,7 @@ export class RoleManager extends LeaderLoop {
       const current = tx.get('node', node.id);
       if (!current?.managerStatus) return;
       const cluster = tx.list('cluster')[0];
-      if (cluster) {
-        const removed = [...cluster.removedRaftIds, current.managerStatus.raftId];
-        tx.update('cluster', { ...cluster, removedRaftIds: removed });
-      }
+      if (cluster) tx.update('cluster', withRemovedMembers(cluster, [current.managerStatus.raftId]));
       tx.update('node', { ...current, managerStatus: undefined });
     });
     return true;
