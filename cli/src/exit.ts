@@ -33,6 +33,11 @@ export function errorText(e: unknown): string {
   return e instanceof Error ? e.message : String(e);
 }
 
+/** Why a file could not be had, in the system's words, for callers that name the file themselves. */
+export function fileErrorText(e: unknown): string {
+  return errorText(e).replace(/^E[A-Z0-9]+: (.+), [a-z]+( '[\s\S]*)?$/, '$1');
+}
+
 /** Runs `act` for every target; failures do not stop the others, and are reported together at the end. */
 export async function forEachTarget(targets: readonly string[], act: (target: string) => Promise<void>): Promise<void> {
   const failures: string[] = [];

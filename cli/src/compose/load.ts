@@ -4,7 +4,7 @@
  */
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
-import { CommandError, errorText } from '../exit.js';
+import { CommandError, errorText, fileErrorText } from '../exit.js';
 import { dependencyOrder } from './dependencies.js';
 import { ComposeDocument, type Path, pathId } from './document.js';
 import { parseVariables } from './env-file.js';
@@ -161,7 +161,7 @@ function read(path: string): string {
   try {
     return readFileSync(path, 'utf8');
   } catch (e) {
-    throw new CommandError(`open ${path}: ${errorText(e)}`);
+    throw new CommandError(`open ${path}: ${fileErrorText(e)}`);
   }
 }
 

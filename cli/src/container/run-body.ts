@@ -1,7 +1,7 @@
 /** From the flags of `run` and `create` to the body of the request. Pure, except for files that the flags name. */
 import { readFileSync } from 'node:fs';
 import type { FlagValues } from '../args/flag.js';
-import { CommandError, errorText } from '../exit.js';
+import { CommandError, fileErrorText } from '../exit.js';
 import { readEnvFile, readEnvironment } from '../service/environment.js';
 import type { createFlags } from './run-flags.js';
 import { gpuRequest, pairs, portBindings, tmpfsMap } from './run-values.js';
@@ -146,7 +146,7 @@ export function securityOption(option: string): string {
   try {
     return `seccomp=${JSON.stringify(JSON.parse(readFileSync(profile, 'utf8')))}`;
   } catch (e) {
-    throw new CommandError(`opening seccomp profile (${profile}) failed: ${errorText(e)}`);
+    throw new CommandError(`opening seccomp profile (${profile}) failed: ${fileErrorText(e)}`);
   }
 }
 

@@ -7,7 +7,7 @@ import { Agent } from 'node:http';
 import { createRequire } from 'node:module';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
-import { CommandError, errorText } from '../exit.js';
+import { CommandError, fileErrorText } from '../exit.js';
 
 export const DEFAULT_HOST = 'unix:///run/swarmts/swarmts.sock';
 const builtin = createRequire(import.meta.url);
@@ -75,7 +75,7 @@ function readTls(flags: TlsFlags, verify: boolean, env: Env): ClientTls {
     try {
       return readFileSync(path);
     } catch (e) {
-      throw new CommandError(`could not read ${path} for TLS: ${errorText(e)}`);
+      throw new CommandError(`could not read ${path} for TLS: ${fileErrorText(e)}`);
     }
   };
   const [ca, cert, key] = [read(flags.ca, 'ca.pem'), read(flags.cert, 'cert.pem'), read(flags.key, 'key.pem')];

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { bool, filters, list, text } from '../args/flag.js';
 import { atLeast, between, type Command, defineCommand, noArguments } from '../command.js';
 import type { Context } from '../context.js';
-import { CommandError, errorText, forEachTarget } from '../exit.js';
+import { CommandError, fileErrorText, forEachTarget } from '../exit.js';
 import { ago, prettyTime } from '../format/duration.js';
 import { inspectAll } from '../format/inspect-output.js';
 import { compareNatural } from '../format/natural.js';
@@ -72,7 +72,7 @@ export async function readPayload(ctx: Context, kind: PayloadKind, file: string)
     try {
       data = readFileSync(file);
     } catch (e) {
-      throw new CommandError(`error reading content from "${file}": ${errorText(e)}`);
+      throw new CommandError(`error reading content from "${file}": open ${file}: ${fileErrorText(e)}`);
     }
     if (data.length > MAX_BYTES[kind]) throw tooLarge();
     return data;

@@ -3,7 +3,7 @@
  * the caller has none, a name in a file says nothing, and one in a flag takes the image's variable away, as with Docker.
  */
 import { readFileSync } from 'node:fs';
-import { CommandError, errorText } from '../exit.js';
+import { CommandError, fileErrorText } from '../exit.js';
 
 type Env = Readonly<Record<string, string | undefined>>;
 
@@ -23,7 +23,7 @@ export function readEnvFile(file: string): string[] {
   try {
     content = readFileSync(file, 'utf8');
   } catch (e) {
-    throw new CommandError(`open ${file}: ${errorText(e)}`);
+    throw new CommandError(`open ${file}: ${fileErrorText(e)}`);
   }
   return parseEnvFile(content.replace(/^\uFEFF/, ''), file);
 }

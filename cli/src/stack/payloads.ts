@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { withoutNulls } from '../compose/dictionary.js';
 import type { ComposePayload, ComposeProject } from '../compose/model.js';
 import type { Context } from '../context.js';
-import { CommandError, errorText } from '../exit.js';
+import { CommandError, fileErrorText } from '../exit.js';
 import { ApiError } from '../http/client.js';
 import { filterQuery } from '../http/filters.js';
 import { NAMESPACE_LABEL } from './names.js';
@@ -111,6 +111,6 @@ function payloadData(p: ComposePayload, word: string, key: string, ctx: Context)
   try {
     return readFileSync(p.file);
   } catch (e) {
-    throw new CommandError(`${word} ${key}: ${errorText(e)}`);
+    throw new CommandError(`${word} ${key}: open ${p.file}: ${fileErrorText(e)}`);
   }
 }

@@ -25,7 +25,7 @@ import type {
   ServiceSpec,
   UpdateConfig,
 } from '../engine-types.js';
-import { CommandError, errorText } from '../exit.js';
+import { CommandError, errorText, fileErrorText } from '../exit.js';
 import { defined, nonEmpty, nonEmptyMap } from '../service/edit.js';
 import { mountsOf } from './mounts.js';
 import { IMAGE_LABEL, NAMESPACE_LABEL, scoped } from './names.js';
@@ -229,7 +229,7 @@ function variablesOf(what: string, path: string, env: Env, format?: string): Rec
   try {
     return (format === 'raw' ? parseRawVariables : parseVariables)(readFileSync(path, 'utf8'), (name) => env[name]);
   } catch (e) {
-    throw new Error(`${what} ${path}: ${errorText(e)}`);
+    throw new Error(`${what} ${path}: ${fileErrorText(e)}`);
   }
 }
 

@@ -5,6 +5,7 @@ import { attachTo, forwardingSignals, isDetached, waitFor } from '../../containe
 import { createFromFlags } from '../../container/create.js';
 import { createFlags } from '../../container/run-flags.js';
 import { CommandError, errorText } from '../../exit.js';
+import { ApiError } from '../../http/client.js';
 
 /** Docker's exit codes for a container that did not start. */
 const EXIT_DAEMON = 125;
@@ -53,9 +54,11 @@ async function orDaemonError<T>(work: () => Promise<T>): Promise<T> {
     return await work();
   } catch (e) {
     const message = errorText(e);
-    const code = /executable file not found|no such file or directory/.test(message)
+    // What the daemon says of the command; a file that the command line names is another matter.
+    const said = e instanceof ApiError ? message : '';
+    const code = /executable file not found|no such file or directory/.test(said)
       ? EXIT_NOT_FOUND
-      : /permission denied|is a directory/.test(message)
+      : /permission denied|is a directory/.test(said)
         ? EXIT_NOT_EXECUTABLE
         : e instanceof CommandError && e.exitCode !== 1
           ? e.exitCode

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { list } from '../../args/flag.js';
 import type { ExternalCA } from '../../engine-types.js';
-import { CommandError, errorText } from '../../exit.js';
+import { CommandError, fileErrorText } from '../../exit.js';
 import { csvFields } from '../../service/mount.js';
 
 const PROTOCOL = 'cfssl';
@@ -47,7 +47,7 @@ export function readPem(path: string, what: string): string {
   try {
     text = readFileSync(path, 'utf8');
   } catch (e) {
-    throw new CommandError(`unable to read ${what}: open ${path}: ${errorText(e)}`);
+    throw new CommandError(`unable to read ${what}: open ${path}: ${fileErrorText(e)}`);
   }
   if (!/-----BEGIN [A-Z0-9 ]+-----[\s\S]+-----END [A-Z0-9 ]+-----/.test(text))
     throw new CommandError(`${what} must be in PEM format: ${path}`);
