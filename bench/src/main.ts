@@ -1,5 +1,6 @@
 /** `npm run bench -- NAME...`: measures against real peers in the same run and prints a table for each. */
 import { readdirSync, readFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { api, waitFor } from '@swarmts/test-cluster';
 import { apiLists } from './api-bench.js';
 import { createService, firstWriteMs, IMAGE, removeService, setUp, tasksOf, untilRunning } from './bed.js';
@@ -21,6 +22,8 @@ const ROUNDS = 5;
 const STARTS_PER_ROUND = 10;
 const REPLICAS = 100;
 const DEAD_WAIT_MS = 120_000;
+/** What both daemons needed for their start alone has been given back by then. */
+const UNTIL_IDLE_MS = 30_000;
 
 type Benchmark = () => Promise<boolean>;
 
@@ -267,6 +270,7 @@ async function footprint(): Promise<boolean> {
     const dockerd = bed.peer.daemons[0];
     const own = bed.lab.nodes[0];
     if (!dockerd || !own) throw new Error('no daemons');
+    await sleep(UNTIL_IDLE_MS);
     return await compare({
       benchmark: 'footprint (idle, PSS of all processes)',
       unit: 'MiB',
