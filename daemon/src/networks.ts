@@ -15,12 +15,15 @@ import {
   namesOf,
   RoutedNetworks,
 } from '@swarmts/netplugins';
+import { isNodeLocal } from '@swarmts/proto';
 import {
   type ContainerNetwork,
   type EndpointSource,
+  isLocalEndpointId,
   LocalNetworks,
   NetworkUpkeep,
   NodeContainerNetwork,
+  type NodeEndpointSource,
   type startHelper,
   textOf,
 } from '@swarmts/worker';
@@ -108,21 +111,31 @@ export async function openNetworks(
     logger,
   });
   let swarm: EndpointSource | undefined;
-  const source: EndpointSource = {
+  const source: NodeEndpointSource = {
     async obtain(wish, container) {
       if (own.find(wish.target)) return own.obtain(wish, container);
       if (!swarm) throw new SwarmtsError('not-found', `network ${wish.target} not found`);
-      return swarm.obtain(wish, container);
+      const obtained = await swarm.obtain(wish, container);
+      const { network } = obtained.attachment;
+      if (!network || !isNodeLocal(network)) return obtained;
+      try {
+        return await own.place(network, wish, container, obtained.endpointId);
+      } catch (e) {
+        await swarm.giveBack(obtained.endpointId);
+        throw e;
+      }
     },
+    place: (network, wish, container) => own.place(network, wish, container),
     adopt: (attachment, name) => own.adopt(attachment, name),
     async rename(endpointId, name) {
       if (own.owns(endpointId)) await own.rename(endpointId, name);
       else await swarm?.rename?.(endpointId, name);
     },
     async giveBack(endpointId) {
-      if (own.owns(endpointId)) await own.giveBack(endpointId);
-      else await swarm?.giveBack(endpointId);
+      await own.giveBack(endpointId);
+      if (!isLocalEndpointId(endpointId)) await swarm?.giveBack(endpointId);
     },
+    settle: async () => swarm?.settle?.(),
   };
   const containers = new NodeContainerNetwork({ local, routed, helper, source, names, logger });
   return {

@@ -16,6 +16,7 @@ export * from './engine/container-config.js';
 export type { ContainerDefaults } from './engine/container-defaults.js';
 export * from './engine/container-network.js';
 export * from './engine/engine-api.js';
+export { isLocalEndpointId } from './engine/joined-networks.js';
 export { LocalContainerNetwork } from './engine/local-container-network.js';
 export { type AddressPool, LocalNetworks } from './engine/local-networks.js';
 export { distinctPorts, exposedByImage } from './engine/merge-config.js';
@@ -24,6 +25,7 @@ export {
   type EndpointSource,
   type NameService,
   NodeContainerNetwork,
+  type NodeEndpointSource,
   type ObtainedEndpoint,
 } from './engine/node-container-network.js';
 export { type EngineOptions, openEngine } from './engine/open-engine.js';

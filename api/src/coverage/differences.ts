@@ -11,7 +11,7 @@ export const DIFFERENCES: Readonly<Record<string, string>> = {
     'an OCI layout with `manifest.json` beside it, as from Docker 25 on; layers as they were pulled',
   'GET /images/get': 'an OCI layout with `manifest.json` beside it, as from Docker 25 on; layers as they were pulled',
   'POST /networks/create':
-    'the networks of a swarm are overlays: `Scope` "swarm" with `bridge`, `macvlan` or another driver is refused with 501, and so is `ConfigFrom` with it',
+    'the networks of a swarm are of the drivers overlay, bridge and macvlan: `Scope` "swarm" with another one is refused with 501',
   'GET /system/df': '`BuildCache` is empty: the cache of the builder consists of images',
   'GET /info': '`ContainerdCommit`, `RuncCommit`, `InitCommit` and counters of Go are empty',
 };

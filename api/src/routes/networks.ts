@@ -213,10 +213,6 @@ async function create(c: RouteContext, body: JsonObject, version: ApiVersion): P
   }
   checkDriver(driver || 'bridge', scope, spec);
   const ofSwarm = !spec.configOnly && (driver === 'overlay' || scope === 'swarm');
-  if (ofSwarm && driver !== '' && driver !== 'overlay') throw noSwarmDriver(driver);
-  if (ofSwarm && spec.configFrom !== '') {
-    throw new SwarmtsError('unsupported', '--config-from is for networks of one node: leave it out, or --scope local');
-  }
   if (ofSwarm && spec.ipv4Disabled) {
     throw new SwarmtsError('invalid-argument', 'IPv4 cannot be disabled in a Swarm scoped network');
   }
@@ -236,14 +232,6 @@ async function create(c: RouteContext, body: JsonObject, version: ApiVersion): P
         driver: { name: driver || 'bridge', options: body.map('Options') },
       }));
   return { Id: id, Warning: NAME in (spec.driver?.options ?? {}) ? NO_DEVICE : '' };
-}
-
-/** Docker has them with settings of each node: `--config-from`. */
-function noSwarmDriver(driver: string): SwarmtsError {
-  return new SwarmtsError(
-    'unsupported',
-    `driver ${driver} makes no swarm network, with --config-from neither: use --driver overlay, or for containers of this node alone --scope local`,
-  );
 }
 
 /** In the words of Docker. */

@@ -139,7 +139,7 @@ export class EngineNodeBackend implements NodeBackend {
   joinedNetworks(): readonly JoinedNetwork[] {
     return this.#routed
       .views()
-      .filter((v) => vniOf(v.network) > 0)
+      .filter((v) => vniOf(v.network) > 0 || !this.#networks.find(v.id))
       .map(joinedNetwork);
   }
 

@@ -1,6 +1,6 @@
 /**
  * Addresses on swarm networks for containers that this node runs by itself: asked of whichever manager answers. What is given back
- * while no manager does is tried again by the upkeep, which finds it as a stray.
+ * while no manager does is tried again by the upkeep.
  */
 import * as grpc from '@grpc/grpc-js';
 import { isSwarmtsError, type Logger, messageOf, SwarmtsError } from '@swarmts/lib';
@@ -27,6 +27,8 @@ export interface AttacherMembership {
 export class NetworkAttacher implements EndpointSource {
   readonly #node: AttacherMembership;
   readonly #log: Logger;
+  /** Endpoints that the managers hold still. */
+  readonly #owed = new Set<string>();
 
   constructor(node: AttacherMembership, log: Logger) {
     this.#node = node;
@@ -59,9 +61,15 @@ export class NetworkAttacher implements EndpointSource {
     if (!this.#node.credentials) return;
     try {
       await this.#ask(NetworkAttacherService.detach, DetachContainerRequest.create({ taskId }));
+      this.#owed.delete(taskId);
     } catch (e) {
+      this.#owed.add(taskId);
       this.#log.warn('addresses were not given back yet', { endpoint: taskId, error: messageOf(e) });
     }
+  }
+
+  async settle(): Promise<void> {
+    for (const taskId of this.#owed) await this.giveBack(taskId);
   }
 
   async #ask<Req, Res>(method: Method<Req, Res>, request: Req): Promise<Res> {

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { SimulatedClock, seededRandom, silentLogger } from '@swarmts/lib';
 import {
   Cluster,
+  Driver,
   Endpoint,
   EndpointMode,
   EndpointSpec,
@@ -147,6 +148,29 @@ describe('the allocator', () => {
     );
     assert.deepEqual(bed.task(b).networks[0]?.addresses, ['10.1.0.4/24']);
     assert.equal(observedState(bed.task(a)), TaskState.PENDING);
+    await bed.allocator.stop();
+  });
+
+  it('gives neither VIP nor addresses where each node has its own', async () => {
+    const bed = new Bed();
+    const back = await bed.start();
+    const driver = Driver.create({ name: 'macvlan', options: { parent: 'eth0' } });
+    const wire = await bed.store.update(
+      (tx) => createNetwork(tx, NetworkSpec.create({ annotations: { name: 'wire', labels: {} }, driver })).id,
+    );
+    const service = await bed.service([wire, back]);
+    assert.deepEqual(
+      service.endpoint?.virtualIps.map((v) => v.networkId),
+      [back],
+    );
+    const [id] = await bed.tasks(1);
+    assert.deepEqual(
+      bed.task(id).networks.map((n) => [n.network?.id, n.addresses, n.aliases]),
+      [
+        [wire, [], ['db']],
+        [back, ['10.1.0.3/24'], ['db']],
+      ],
+    );
     await bed.allocator.stop();
   });
 

@@ -3,6 +3,7 @@ import { isSwarmtsError } from '@swarmts/lib';
 import {
   EndpointMode,
   EndpointVip,
+  isNodeLocal,
   type Network,
   NetworkAttachment,
   type NetworkAttachmentConfig,
@@ -45,7 +46,8 @@ export function ingressNetwork(tx: ReadTx): Network | undefined {
 /** Networks on which the service is to have a VIP: as in Docker, with ports in ingress mode the ingress network first. */
 function vipNetworks(tx: ReadTx, service: Service): readonly Network[] {
   if (service.spec?.endpoint?.mode === EndpointMode.DNSRR) return [];
-  const networks = wantedNetworks(tx, service.spec?.task).map((w) => w.network);
+  const wanted = wantedNetworks(tx, service.spec?.task).map((w) => w.network);
+  const networks = wanted.filter((n) => !isNodeLocal(n));
   const ingress = ingressNetwork(tx);
   return ingress && (service.endpoint?.ports ?? []).some(isIngress) ? [ingress, ...networks] : networks;
 }
@@ -99,7 +101,8 @@ export function allocateTaskNetworks(tx: ReadTx, pools: NetworkPools, task: Task
   const made: NetworkAttachment[] = [];
   try {
     for (const { network, config } of wanted) {
-      const addresses = pools.allocate(network.id, task.id, config?.addresses ?? []);
+      // Where each node has addresses of its own, it gives one itself.
+      const addresses = isNodeLocal(network) ? [] : pools.allocate(network.id, task.id, config?.addresses ?? []);
       made.push(NetworkAttachment.create({ network, addresses, aliases: config?.aliases ?? [] }));
     }
     return made;

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { isSwarmtsError } from '@swarmts/lib';
 import { Cluster, Driver, MTU_OPTION, NetworkSpec, Node } from '@swarmts/proto';
+import { vniOf } from '../allocator/network-allocation.js';
 import { localStore } from '../store/store.js';
-import { createAttachment, createNetwork, renameAttachment } from './network-operations.js';
+import { createAttachment, createNetwork, removeNetwork, renameAttachment } from './network-operations.js';
 
 describe('making a network', () => {
   const store = localStore(() => 0);
@@ -20,10 +21,24 @@ describe('making a network', () => {
     ] as const) {
       await assert.rejects(make(spec), (e) => isSwarmtsError(e, 'invalid-argument') && why.test(e.message));
     }
+    const wire = Driver.create({ name: 'macvlan' });
+    await assert.rejects(make({ driver: wire }), /macvlan network back needs a device of every node: -o parent=DEVICE/);
+    await assert.rejects(make({ configFrom: 'cfg' }), /--config-from is for networks that each node makes for itself/);
+    await assert.rejects(
+      make({ driver: wire, configFrom: 'cfg', ipv6Enabled: true }),
+      (e) => isSwarmtsError(e, 'permission-denied') && /user specified configurations/.test(e.message),
+    );
     await assert.rejects(make({ driver: Driver.create({ name: 'ipvlan' }) }), (e) => isSwarmtsError(e, 'unsupported'));
     assert.equal(store.count('network'), 0);
     await make({});
     await assert.rejects(make({}), (e) => isSwarmtsError(e, 'already-exists'));
+  });
+
+  it('leaves addresses to the nodes where each makes it for itself', async () => {
+    const spec = { annotations: { name: 'wire', labels: {} }, driver: Driver.create({ name: 'macvlan' }) };
+    const network = await make({ ...spec, configFrom: 'cfg' });
+    assert.deepEqual([network.ipam?.configs, network.driverState?.name, vniOf(network)], [[], 'macvlan', 0]);
+    await store.update((tx) => removeNetwork(tx, network.id));
   });
 
   it('keeps clear of machines whose agents have not said yet where they are', async () => {

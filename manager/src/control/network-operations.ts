@@ -2,9 +2,12 @@
 import { newId, SwarmtsError } from '@swarmts/lib';
 import {
   Annotations,
+  hasOwnConfiguration,
   holdsAddresses,
+  IpamOptions,
   isEncrypted,
   isLive,
+  isNodeLocal,
   mtuProblem,
   Network,
   NetworkAttachmentConfig,
@@ -23,6 +26,9 @@ import { machineAddressesOf } from '../machine-addresses.js';
 import type { ReadTx, WriteTx } from '../store/transaction.js';
 import { findByNameOrId } from './find.js';
 
+/** All but overlay are made by each node for itself. */
+const DRIVERS: readonly string[] = ['overlay', 'bridge', 'macvlan'];
+
 export function createNetwork(tx: WriteTx, spec: NetworkSpec, id = newId()): Network {
   const known = tx.get('network', id);
   if (known) return known;
@@ -35,9 +41,20 @@ export function createNetwork(tx: WriteTx, spec: NetworkSpec, id = newId()): Net
     throw new SwarmtsError('already-exists', 'an ingress network is already present: remove it first');
   }
   if (isEncrypted(spec)) requireEncryption(tx, name);
-  const network = Network.create({ id, spec, ...allocateNetwork(spec, viewOf(tx)) });
+  const network = Network.create({
+    id,
+    spec,
+    ...(isOverlay(spec) ? allocateNetwork(spec, viewOf(tx)) : ofNodes(spec)),
+  });
   tx.create('network', network);
   return network;
+}
+
+const isOverlay = (spec: NetworkSpec) => !isNodeLocal(Network.create({ spec }));
+
+/** The nodes choose its subnets, or have them from their own configuration. */
+function ofNodes({ driver, ipam }: NetworkSpec): Pick<Network, 'driverState' | 'ipam'> {
+  return { driverState: driver, ipam: IpamOptions.create({ driver: ipam?.driver }) };
 }
 
 /** Nothing is sent in clear that was to be encrypted: a node that cannot refuses its tasks, and without any there is no network. */
@@ -68,10 +85,7 @@ function validateNetworkSpec(spec: NetworkSpec): void {
   validateServiceName(spec.annotations?.name ?? '');
   const mtu = mtuProblem(spec);
   if (mtu !== undefined) throw new SwarmtsError('invalid-argument', mtu);
-  const driver = spec.driver?.name || 'overlay';
-  if (driver !== 'overlay') {
-    throw new SwarmtsError('unsupported', `driver ${driver} makes no swarm network: use overlay, or --scope local`);
-  }
+  validateDriver(spec);
   if (spec.ingress && spec.attachable) {
     throw new SwarmtsError(
       'invalid-argument',
@@ -84,6 +98,37 @@ function validateNetworkSpec(spec: NetworkSpec): void {
   const ipam = spec.ipam?.driver?.name ?? '';
   if (ipam !== '' && ipam !== 'default')
     throw new SwarmtsError('unsupported', `IPAM driver ${ipam} is not supported: use default`);
+}
+
+function validateDriver(spec: NetworkSpec): void {
+  const driver = spec.driver?.name || 'overlay';
+  const name = spec.annotations?.name ?? '';
+  if (!DRIVERS.includes(driver)) {
+    const drivers = DRIVERS.join(', ');
+    throw new SwarmtsError(
+      'unsupported',
+      `driver ${driver} makes no swarm network: use one of ${drivers}, or --scope local`,
+    );
+  }
+  if (driver === 'overlay') {
+    if (spec.configFrom === '') return;
+    throw new SwarmtsError(
+      'invalid-argument',
+      `--config-from is for networks that each node makes for itself: leave it out, or use --driver bridge or macvlan`,
+    );
+  }
+  if (spec.configFrom !== '' && hasOwnConfiguration(spec)) {
+    throw new SwarmtsError(
+      'permission-denied',
+      'user specified configurations are not supported if the network depends on a configuration network',
+    );
+  }
+  if (driver === 'macvlan' && spec.configFrom === '' && !spec.driver?.options.parent) {
+    throw new SwarmtsError(
+      'invalid-argument',
+      `macvlan network ${name} needs a device of every node: -o parent=DEVICE, or --config-from with a --config-only network on each of them`,
+    );
+  }
 }
 
 export function removeNetwork(tx: WriteTx, ref: string): void {

@@ -3,6 +3,7 @@ import {
   Cluster,
   ContainerSpec,
   ContainerStatus,
+  Driver,
   Endpoint,
   EndpointVip,
   extensionLabels,
@@ -98,6 +99,29 @@ describe('what a node is told of networks', () => {
   beforeEach(async () => {
     bed = new Bed();
     await bed.start();
+  });
+
+  it('is nothing of networks that each node makes for itself', async () => {
+    const wire = Network.create({ id: 'wire', driverState: Driver.create({ name: 'macvlan' }) });
+    await bed.write((tx) => {
+      tx.create('network', wire);
+      const networks = [NetworkAttachment.create({ network: wire })];
+      const status = TaskStatus.create({ state: TaskState.RUNNING });
+      tx.create('task', Task.create({ id: 't1', nodeId: 'a', desiredState: TaskState.RUNNING, networks, status }));
+      const service = tx.get('service', 'svc');
+      const { spec } = service ?? {};
+      const on = [NetworkAttachmentConfig.create({ target: 'wire' })];
+      if (service && spec?.task) {
+        tx.update('service', { ...service, spec: { ...spec, task: { ...spec.task, networks: on } } });
+      }
+    });
+    assert.deepEqual(
+      bed.complete().map((n) => n.networkId),
+      ['ingress'],
+    );
+    const fresh = new NetworkIndex();
+    bed.store.view((tx) => fresh.rebuild(tx));
+    assert.deepEqual([...fresh.serviceIds('wire')], []);
   });
 
   it('has the ports of services whose labels this manager does not understand', async () => {

@@ -5,6 +5,7 @@
 import {
   containerName,
   isEncrypted,
+  isNodeLocal,
   isTerminal,
   isWanted,
   type Network,
@@ -49,7 +50,7 @@ export class NetworkIndex {
 
   onTask(task: Task, removed: boolean): void {
     const before = this.#networksOfTask.get(task.id);
-    const now = removed || !isEndpoint(task) ? [] : task.networks.flatMap((a) => (a.network ? [a.network.id] : []));
+    const now = removed || !isEndpoint(task) ? [] : overlaysOf(task);
     if (!before && now.length === 0) return;
     for (const id of before?.networkIds ?? []) {
       if (before && (!now.includes(id) || before.nodeId !== task.nodeId)) this.#leave(id, before.nodeId, task.id);
@@ -218,8 +219,14 @@ function ingressPorts(s: Service): readonly PortConfig[] {
   return (s.endpoint?.ports ?? []).filter(isIngress).map((p) => ({ ...p, preferLocal: wishes.has(targetOf(p)) }));
 }
 
+/** Of what a node has by itself no other one has to know anything. */
+function overlaysOf({ networks }: Task): readonly string[] {
+  return networks.flatMap(({ network }) => (network && !isNodeLocal(network) ? [network.id] : []));
+}
+
 function networksOfService(tx: ReadTx, s: Service): readonly string[] {
-  const ids = wantedNetworks(tx, s.spec?.task).map((w) => w.network.id);
+  const overlays = wantedNetworks(tx, s.spec?.task).filter((w) => !isNodeLocal(w.network));
+  const ids = overlays.map((w) => w.network.id);
   const ingress = ingressNetwork(tx);
   return ingress && (s.endpoint?.ports ?? []).some(isIngress) ? [...ids, ingress.id] : ids;
 }

@@ -10,8 +10,10 @@ import {
   expandPayload,
   expandTemplate,
   type FileTarget,
+  isNodeLocal,
   type Mount,
   MountType,
+  type NetworkAttachment,
   type PayloadSources,
   PortProtocol,
   type Privileges,
@@ -143,12 +145,18 @@ function wishesOf(task: Task): readonly NetworkWish[] {
     const driverOptions = task.spec?.networks.find((n) => names.includes(n.target))?.driverOpts ?? {};
     return {
       target: network?.id ?? '',
-      aliases: attachment.aliases,
+      aliases: aliasesOf(task, attachment),
       addresses: [],
       ...(Object.keys(driverOptions).length > 0 ? { driverOptions } : {}),
       given: { endpointId: task.id, attachment },
     };
   });
+}
+
+/** Networks that a node makes for itself know nothing of services: the name leads to the tasks of this node there. */
+function aliasesOf(task: Task, { network, aliases }: NetworkAttachment): readonly string[] {
+  const service = task.serviceAnnotations?.name;
+  return service && network && isNodeLocal(network) ? [...new Set([...aliases, service])] : aliases;
 }
 
 const PROTOCOLS: Readonly<Record<number, PublishedPort['protocol']>> = {

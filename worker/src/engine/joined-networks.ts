@@ -9,6 +9,11 @@ export function endpointIdOf(networkId: string, containerId: string): string {
   return `${networkId.slice(0, 12)}.${containerId}`;
 }
 
+/** Others are those of the managers. */
+export function isLocalEndpointId(id: string): boolean {
+  return id.includes('.');
+}
+
 export function joinedNetworks(containerId: string, attachment: NetworkAttachment): readonly ContainerNetworkInfo[] {
   return attachment.networks ?? [onBridge(containerId, attachment)];
 }

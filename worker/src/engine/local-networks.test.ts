@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { silentLogger, systemClock } from '@swarmts/lib';
-import { Driver, IpamConfig, IpamOptions, NetworkSpec } from '@swarmts/proto';
+import { Driver, IpamConfig, IpamOptions, Network, NetworkSpec } from '@swarmts/proto';
 import { LocalNetworks } from './local-networks.js';
 
 describe('networks of a node', () => {
@@ -57,6 +57,27 @@ describe('networks of a node', () => {
       { id: 'c1', name: 'one' },
     );
     assert.deepEqual(attachment.addresses, ['fd5a:7274::2/64']);
+  });
+
+  it('are made for networks of the swarm as this node has it, as long as somebody is on them', async () => {
+    const configs = [IpamConfig.create({ subnet: '10.9.0.0/24', gateway: '10.9.0.9', ipRange: '10.9.0.64/30' })];
+    const plan = { configOnly: true, ipam: IpamOptions.create({ configs }) };
+    const planId = await networks.create(spec('plan', '', { parent: 'eth7' }, plan));
+    const ofSwarm = Network.create({ id: 'n123', spec: spec('wire', 'macvlan', {}, { configFrom: 'plan' }) });
+    const join = (name: string, endpointId?: string) =>
+      networks.place(ofSwarm, { target: 'n123', aliases: [], addresses: [] }, { id: `c-${name}`, name }, endpointId);
+    const [one, two] = await Promise.all([join('one'), join('two', 'of-managers')]);
+    assert.deepEqual([one.attachment.addresses, two.attachment.addresses], [['10.9.0.64/24'], ['10.9.0.65/24']]);
+    assert.deepEqual([one.endpointId, two.endpointId], ['n123.c-one', 'of-managers']);
+    assert.equal(one.attachment.network?.driverState?.options.parent, 'eth7');
+    assert.deepEqual([networks.find('wire'), networks.list().length], [undefined, 1], 'it is the swarm’s');
+    await assert.rejects(networks.remove(planId), /configuration network "plan" is in use/);
+    await assert.rejects(networks.create(spec('other', 'bridge', {}, { configFrom: 'plan' })), /Pool overlaps/);
+    await networks.giveBack(one.endpointId);
+    assert.ok(networks.owns('of-managers'));
+    await networks.giveBack('of-managers');
+    await networks.remove(planId);
+    await assert.rejects(join('three'), /configuration network "plan" does not exist/);
   });
 
   it('have names and subnets of their own also when several are made at once', async () => {

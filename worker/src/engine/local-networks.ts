@@ -32,6 +32,7 @@ import {
   Driver,
   IpamConfig,
   IpamOptions,
+  isNodeLocal,
   Meta,
   mtuProblem,
   Network,
@@ -47,7 +48,7 @@ import type { EngineEvent } from './engine-api.js';
 import { EngineEvents } from './events.js';
 import { endpointIdOf } from './joined-networks.js';
 import { configured } from './network-configuration.js';
-import type { EndpointSource, ObtainedEndpoint } from './node-container-network.js';
+import type { ContainerNames, NodeEndpointSource, ObtainedEndpoint } from './node-container-network.js';
 import { networkEvent } from './use-events.js';
 
 /** Where subnets of `bits` are taken from for networks without a wish. */
@@ -56,6 +57,8 @@ export interface AddressPool {
   readonly bits: number;
   readonly leftOut?: readonly string[];
 }
+
+const LOCAL_ID_BYTES = 32;
 
 /** Docker's: large ones first. */
 const POOLS: readonly AddressPool[] = [
@@ -79,11 +82,13 @@ export interface LocalNetworksOptions {
 
 interface Entry {
   readonly network: Network;
+  /** Made for a network of the swarm: there as long as a container is on it. */
+  readonly isOfSwarm?: boolean;
   readonly pools: readonly SubnetPool[];
   readonly endpoints: Map<string, NetworkEndpoint>;
 }
 
-export class LocalNetworks implements EndpointSource {
+export class LocalNetworks implements NodeEndpointSource {
   readonly #o: LocalNetworksOptions;
   readonly #entries = new Map<string, Entry>();
   readonly #events: EngineEvents;
@@ -105,8 +110,9 @@ export class LocalNetworks implements EndpointSource {
     return networks;
   }
 
+  /** Those that users have made on this node. */
   list(): readonly Network[] {
-    return [...this.#entries.values()].map((e) => e.network);
+    return [...this.#entries.values()].filter((e) => !e.isOfSwarm).map((e) => e.network);
   }
 
   /** By id, name or unique prefix of an id. */
@@ -126,6 +132,17 @@ export class LocalNetworks implements EndpointSource {
   }
 
   async #create(wish: NetworkSpec): Promise<string> {
+    const nowMs = this.#o.clock.now();
+    const meta = Meta.create({ createdAtMs: nowMs, updatedAtMs: nowMs });
+    const network = this.#made(wish, randomBytes(LOCAL_ID_BYTES).toString('hex'), meta);
+    await writeFileAtomic(this.#file(network.id), Network.encode(network));
+    this.#put(network);
+    this.#emit('create', network);
+    return network.id;
+  }
+
+  /** What a wish comes to on this node: with the settings of another network where it names one, and with subnets. */
+  #made(wish: NetworkSpec, id: string, meta: Meta | undefined): Network {
     const spec = configured(wish, (ref) => this.find(ref));
     const name = spec.annotations?.name ?? '';
     const driver = spec.driver?.name || 'bridge';
@@ -148,10 +165,9 @@ export class LocalNetworks implements EndpointSource {
     if (this.list().some((n) => n.spec?.annotations?.name === name)) {
       throw new SwarmtsError('already-exists', `network with name ${name} already exists`);
     }
-    const nowMs = this.#o.clock.now();
     const network = Network.create({
-      id: randomBytes(32).toString('hex'),
-      meta: Meta.create({ createdAtMs: nowMs, updatedAtMs: nowMs }),
+      id,
+      meta,
       spec,
       driverState: Driver.create({ name: driver, options: spec.driver?.options ?? {} }),
       ipam: IpamOptions.create({
@@ -160,10 +176,7 @@ export class LocalNetworks implements EndpointSource {
       }),
     });
     macvlanOf(network);
-    await writeFileAtomic(this.#file(network.id), Network.encode(network));
-    this.#put(network);
-    this.#emit('create', network);
-    return network.id;
+    return network;
   }
 
   /** Synchronous notification of networks that are made and removed; returns the unsubscribe function. */
@@ -174,7 +187,8 @@ export class LocalNetworks implements EndpointSource {
   async remove(id: string): Promise<void> {
     const entry = this.#entry(id);
     const name = entry.network.spec?.annotations?.name ?? '';
-    if (entry.network.spec?.configOnly && this.list().some((n) => [id, name].includes(n.spec?.configFrom ?? ''))) {
+    const users = [...this.#entries.values()].map((e) => e.network.spec?.configFrom ?? '');
+    if (entry.network.spec?.configOnly && users.some((u) => u === id || u === name)) {
       throw new SwarmtsError('permission-denied', `configuration network "${name}" is in use`);
     }
     if (entry.endpoints.size > 0) {
@@ -202,10 +216,7 @@ export class LocalNetworks implements EndpointSource {
     this.#events.emit({ ...networkEvent(action, named), timeMs: this.#o.clock.now() });
   }
 
-  async obtain(
-    wish: NetworkWish,
-    container: { readonly id: string; readonly name: string },
-  ): Promise<ObtainedEndpoint> {
+  async obtain(wish: NetworkWish, container: ContainerNames): Promise<ObtainedEndpoint> {
     const network = this.find(wish.target);
     if (!network) throw new SwarmtsError('not-found', `network ${wish.target} not found`);
     if (network.spec?.configOnly) {
@@ -214,8 +225,36 @@ export class LocalNetworks implements EndpointSource {
         `network ${wish.target} is a configuration network: no container can be on it`,
       );
     }
-    const entry = this.#entry(network.id);
-    const endpointId = endpointIdOf(network.id, container.id);
+    return this.#endpointFor(this.#entry(network.id), endpointIdOf(network.id, container.id), wish, container);
+  }
+
+  /** A place on a network of the swarm that each node makes for itself, here when the first container comes. */
+  place(
+    network: Network,
+    wish: NetworkWish,
+    container: ContainerNames,
+    endpointId = endpointIdOf(network.id, container.id),
+  ): Promise<ObtainedEndpoint> {
+    return this.#creations.run(async () => {
+      if (!this.#entries.has(network.id) && network.spec) {
+        this.#put(this.#made(network.spec, network.id, network.meta), true);
+      }
+      try {
+        return this.#endpointFor(this.#entry(network.id), endpointId, wish, container);
+      } catch (e) {
+        this.#endUnused(network.id);
+        throw e;
+      }
+    });
+  }
+
+  #endpointFor(
+    entry: Entry,
+    endpointId: string,
+    wish: NetworkWish,
+    container: { readonly name: string },
+  ): ObtainedEndpoint {
+    const { network } = entry;
     const addresses = addressesFor(entry.pools, endpointId, ofFamilies(entry.pools, wish.addresses));
     const attachment = NetworkAttachment.create({ network, addresses, aliases: wish.aliases });
     this.#setEndpoint(entry, endpointId, container.name, attachment);
@@ -224,6 +263,7 @@ export class LocalNetworks implements EndpointSource {
 
   /** Takes up what a container had before a restart; not ours: nothing happens. */
   adopt(a: RoutedAttachment, containerName: string): void {
+    if (isNodeLocal(a.network) && !isMadeHere(a.network) && !this.#entries.has(a.networkId)) this.#put(a.network, true);
     const entry = this.#entries.get(a.networkId);
     if (!entry) return;
     for (const { address } of a.leg.addresses) {
@@ -240,8 +280,18 @@ export class LocalNetworks implements EndpointSource {
   async giveBack(endpointId: string): Promise<void> {
     for (const entry of this.#entries.values()) {
       for (const pool of entry.pools) pool.release(endpointId);
-      if (entry.endpoints.delete(endpointId)) this.#publish(entry);
+      if (!entry.endpoints.delete(endpointId)) continue;
+      this.#publish(entry);
+      this.#endUnused(entry.network.id);
     }
+  }
+
+  /** A network of the swarm on which no container of this node is any more. */
+  #endUnused(id: string): void {
+    const entry = this.#entries.get(id);
+    if (!entry?.isOfSwarm || entry.endpoints.size > 0) return;
+    this.#entries.delete(id);
+    this.#o.routed.apply({ complete: false, networks: [], removedNetworkIds: [id], dataPathPort: 0 });
   }
 
   async rename(endpointId: string, name: string): Promise<void> {
@@ -277,10 +327,10 @@ export class LocalNetworks implements EndpointSource {
     this.#o.routed.apply({ complete: false, networks: [state], removedNetworkIds: [], dataPathPort: 0 });
   }
 
-  #put(network: Network): void {
+  #put(network: Network, isOfSwarm = false): void {
     const configs = network.spec?.configOnly ? [] : (network.ipam?.configs ?? []);
     const pools = configs.map((c) => SubnetPool.of(c));
-    this.#entries.set(network.id, { network, pools, endpoints: new Map() });
+    this.#entries.set(network.id, { network, pools, endpoints: new Map(), isOfSwarm });
   }
 
   #subnets(spec: NetworkSpec): readonly IpamConfig[] {
@@ -290,9 +340,9 @@ export class LocalNetworks implements EndpointSource {
     }
     const taken = [
       ...this.#o.taken.map((t) => parseIpPrefix(t)),
-      ...this.list()
-        .filter((n) => !n.spec?.configOnly)
-        .flatMap((n) => (n.ipam?.configs ?? []).map((c) => parseIpPrefix(c.subnet))),
+      ...[...this.#entries.values()]
+        .filter(({ network }) => !network.spec?.configOnly)
+        .flatMap(({ network: n }) => (n.ipam?.configs ?? []).map((c) => parseIpPrefix(c.subnet))),
     ];
     const wished = (spec.ipam?.configs ?? []).filter((c) => !spec.ipv4Disabled || c.subnet.includes(':'));
     const configs = [...fixedSubnets(wished, { ipv6: spec.ipv6Enabled, taken, overlap })];
@@ -316,6 +366,9 @@ export class LocalNetworks implements EndpointSource {
     return join(this.#o.dir, `${id}.bin`);
   }
 }
+
+/** Those of the swarm have ids of its managers. */
+const isMadeHere = ({ id }: Network): boolean => id.length === LOCAL_ID_BYTES * 2;
 
 /** As Docker: an IPv6 address on a network without IPv6 is not heeded. */
 function ofFamilies(pools: readonly SubnetPool[], wishes: readonly string[]): readonly string[] {

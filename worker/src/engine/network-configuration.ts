@@ -3,7 +3,7 @@
  * words are Docker's.
  */
 import { SwarmtsError } from '@swarmts/lib';
-import type { Network, NetworkSpec } from '@swarmts/proto';
+import { hasOwnConfiguration, type Network, type NetworkSpec } from '@swarmts/proto';
 
 /** The spec with what it takes from another network. `find`: by id or name. */
 export function configured(spec: NetworkSpec, find: (ref: string) => Network | undefined): NetworkSpec {
@@ -46,10 +46,4 @@ function checkConfigOnly(spec: NetworkSpec): void {
       'configuration network can only contain network specific fields. Network operator fields like [ ingress | internal | attachable | scope ] are not supported.',
     );
   }
-}
-
-function hasOwnConfiguration(s: NetworkSpec): boolean {
-  const subnets = (s.ipam?.configs ?? []).filter((c) => c.subnet !== '' || c.gateway !== '' || c.ipRange !== '');
-  const filled = [s.annotations?.labels, s.driver?.options].some((o) => Object.keys(o ?? {}).length > 0);
-  return s.ipv6Enabled || s.ipv4Disabled || subnets.length > 0 || filled;
 }

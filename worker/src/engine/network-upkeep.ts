@@ -15,7 +15,7 @@ export interface UpkeepParts {
   readonly names: { repair(): Promise<void> };
   readonly containers: Pick<NodeContainerNetwork, 'mendNames'>;
   readonly hidden: Pick<HiddenListeners, 'look'>;
-  readonly source: Pick<EndpointSource, 'giveBack'>;
+  readonly source: Pick<EndpointSource, 'giveBack' | 'settle'>;
   readonly clock: Clock;
   readonly logger: Logger;
 }
@@ -53,6 +53,7 @@ export class NetworkUpkeep {
     await this.#attempt('names of containers', () => this.#p.containers.mendNames());
     await this.#attempt('programs of the node', () => this.#p.hidden.look());
     await this.#attempt('unused addresses', () => this.#giveBackStrays());
+    await this.#attempt('what is owed to the managers', async () => this.#p.source.settle?.());
   }
 
   async #giveBackStrays(): Promise<void> {

@@ -103,6 +103,11 @@ function setUp() {
           attachment: NetworkAttachment.create({ network: Network.create({ id: 'net1', spec }) }),
         };
       },
+      async place(network, wish) {
+        step(`place on ${network.id}`);
+        asked.push(wish.aliases);
+        return { endpointId: 'net2.c', attachment: NetworkAttachment.create({ network }) };
+      },
       giveBack: async (id: string) => step(`giveBack ${id}`),
       async rename(id: string, name: string) {
         step(`rename ${id} to ${name}`);

@@ -24,6 +24,8 @@ import {
   builtinNetworks,
   ENDPOINT_SYSCTLS,
   endpointSysctls,
+  isNodeLocal,
+  type Network,
   networkDriver,
   type NetworkAttachment as SwarmAttachment,
 } from '@swarmts/proto';
@@ -42,15 +44,27 @@ export interface ObtainedEndpoint {
   readonly attachment: SwarmAttachment;
 }
 
+export interface ContainerNames {
+  readonly id: string;
+  readonly name: string;
+}
+
 /** Gets addresses for containers that no manager has sent here: on networks of the node, or from the managers. */
 export interface EndpointSource {
   /** 'not-found' when there is no such network. */
-  obtain(wish: NetworkWish, container: { readonly id: string; readonly name: string }): Promise<ObtainedEndpoint>;
+  obtain(wish: NetworkWish, container: ContainerNames): Promise<ObtainedEndpoint>;
   giveBack(endpointId: string): Promise<void>;
   /** After a restart: the container is on the network still. */
   adopt?(attachment: RoutedAttachment, containerName: string): void;
   /** Others find the container by another name. */
   rename?(endpointId: string, name: string): Promise<void>;
+  /** Gives back what could not be given back when it was to be. */
+  settle?(): Promise<void>;
+}
+
+export interface NodeEndpointSource extends EndpointSource {
+  /** For a task on a network of the swarm that each node makes for itself. */
+  place(network: Network, wish: NetworkWish, container: ContainerNames): Promise<ObtainedEndpoint>;
 }
 
 export interface NameService {
@@ -75,7 +89,7 @@ export interface NodeNetworkParts {
   readonly local: LocalNetwork;
   readonly routed: RoutedNetworks;
   readonly helper: Pick<PrivilegedHelper, 'createNetns' | 'detachLocal' | 'setSysctls'>;
-  readonly source: EndpointSource;
+  readonly source: NodeEndpointSource;
   readonly names: NameService;
   readonly logger: Logger;
 }
@@ -422,9 +436,15 @@ export class NodeContainerNetwork implements ContainerNetwork {
   }
 
   async #obtain(wish: NetworkWish, id: string, request: AttachRequest, obtained: string[]): Promise<ObtainedEndpoint> {
-    if (wish.given) return wish.given;
+    const { given } = wish;
+    const network = given?.attachment.network;
+    const ofNode = network && isNodeLocal(network);
+    if (given && !ofNode) return given;
     const names = { ...wish, aliases: [...new Set([...wish.aliases, ...ownNames(id, request.hostname)])] };
-    const endpoint = await this.#p.source.obtain(names, { id, name: request.name ?? id });
+    const container = { id, name: request.name ?? id };
+    const endpoint = await (ofNode
+      ? this.#p.source.place(network, names, container)
+      : this.#p.source.obtain(names, container));
     obtained.push(endpoint.endpointId);
     return endpoint;
   }
