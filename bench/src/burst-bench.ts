@@ -29,9 +29,17 @@ export async function burst(): Promise<boolean> {
 }
 
 async function rate(socket: string): Promise<number> {
-  const ids: string[] = [];
-  let left = CONTAINERS;
   const begin = performance.now();
+  const ids = await startMany(socket, CONTAINERS);
+  const seconds = (performance.now() - begin) / 1000;
+  await removeAll(socket, ids);
+  return CONTAINERS / seconds;
+}
+
+/** Resolves to the ids of containers that run. */
+export async function startMany(socket: string, count: number): Promise<readonly string[]> {
+  const ids: string[] = [];
+  let left = count;
   const one = async (): Promise<void> => {
     while (left-- > 0) {
       const body = { Image: IMAGE, Cmd: ['sleep', 'infinity'], StopSignal: 'SIGKILL' };
@@ -41,10 +49,13 @@ async function rate(socket: string): Promise<number> {
     }
   };
   await Promise.all(Array.from({ length: IN_FLIGHT }, one));
-  const seconds = (performance.now() - begin) / 1000;
-  const remove = async (): Promise<void> => {
+  return ids;
+}
+
+export async function removeAll(socket: string, all: readonly string[]): Promise<void> {
+  const ids = [...all];
+  const one = async (): Promise<void> => {
     for (let id = ids.pop(); id !== undefined; id = ids.pop()) await api(socket, 'DELETE', `/containers/${id}?force=1`);
   };
-  await Promise.all(Array.from({ length: IN_FLIGHT }, remove));
-  return CONTAINERS / seconds;
+  await Promise.all(Array.from({ length: IN_FLIGHT }, one));
 }

@@ -1,6 +1,4 @@
 /** `npm run bench -- NAME...`: measures against real peers in the same run and prints a table for each. */
-import { readdirSync, readFileSync } from 'node:fs';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { api, waitFor } from '@swarmts/test-cluster';
 import { apiLists } from './api-bench.js';
 import { createService, firstWriteMs, IMAGE, removeService, setUp, tasksOf, untilRunning } from './bed.js';
@@ -12,6 +10,7 @@ import { scale } from './cluster/scale-bench.js';
 import { schedule } from './cluster/schedule-bench.js';
 import { imagePull } from './image-pull.js';
 import { compare } from './measure.js';
+import { footprint } from './memory-bench.js';
 import { attach, propagation } from './network/change-bench.js';
 import { dns } from './network/dns-bench.js';
 import { mesh } from './network/mesh-bench.js';
@@ -22,8 +21,6 @@ const ROUNDS = 5;
 const STARTS_PER_ROUND = 10;
 const REPLICAS = 100;
 const DEAD_WAIT_MS = 120_000;
-/** What both daemons needed for their start alone has been given back by then. */
-const UNTIL_IDLE_MS = 30_000;
 
 type Benchmark = () => Promise<boolean>;
 
@@ -260,53 +257,6 @@ async function rebalance(socket: string): Promise<void> {
       await waitFor('no task runs', DEAD_WAIT_MS, async () =>
         (await tasksOf(socket)).every((t) => t.Status.State !== 'running'),
       );
-  }
-}
-
-/** Resident memory of an idle daemon that is a swarm of one, with all its helpers: proportional shares of shared pages. */
-async function footprint(): Promise<boolean> {
-  const bed = await setUp({ managers: 1, workers: 0, peers: 1, swarm: true });
-  try {
-    const dockerd = bed.peer.daemons[0];
-    const own = bed.lab.nodes[0];
-    if (!dockerd || !own) throw new Error('no daemons');
-    await sleep(UNTIL_IDLE_MS);
-    return await compare({
-      benchmark: 'footprint (idle, PSS of all processes)',
-      unit: 'MiB',
-      ours: { name: 'swarmtsd + helper', measure: async () => pssOfTree(own.pid) },
-      peer: { name: 'dockerd + containerd', measure: async () => pssOfTree(dockerd.pid) },
-      peerVersion: bed.peer.version,
-      goal: 1,
-      rounds: ROUNDS,
-    });
-  } finally {
-    await bed.close();
-  }
-}
-
-function pssOfTree(root: number): number {
-  const children = new Map<number, number[]>();
-  for (const entry of readdirSync('/proc')) {
-    const pid = Number(entry);
-    if (!Number.isInteger(pid)) continue;
-    try {
-      const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-      const parent = Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1]);
-      children.set(parent, [...(children.get(parent) ?? []), pid]);
-    } catch {
-      // It ended while we looked.
-    }
-  }
-  const sum = (pid: number): number => pssKib(pid) + (children.get(pid) ?? []).reduce((s, c) => s + sum(c), 0);
-  return sum(root) / 1024;
-}
-
-function pssKib(pid: number): number {
-  try {
-    return Number(/^Pss:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8'))?.[1] ?? 0);
-  } catch {
-    return 0;
   }
 }
 
