@@ -2,9 +2,10 @@
  * Loads a compose project: reads files, fills in variables, validates, writes short forms out, follows include and extends, merges,
  * and keeps the services of the active profiles. Every complaint names file and line.
  */
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
-import { CommandError, errorText, fileErrorText } from '../exit.js';
+import { CommandError, errorText } from '../exit.js';
+import { readNamedFile } from '../read-file.js';
 import { dependencyOrder } from './dependencies.js';
 import { ComposeDocument, type Path, pathId } from './document.js';
 import { parseVariables } from './env-file.js';
@@ -157,13 +158,7 @@ function failAt(document: ComposeDocument): (path: Path, message: string) => nev
   };
 }
 
-function read(path: string): string {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch (e) {
-    throw new CommandError(`open ${path}: ${fileErrorText(e)}`);
-  }
-}
+const read = (path: string): string => readNamedFile(path).toString();
 
 /** Services without profiles, those of an active one, and what these depend on where it is named. */
 function activeServices(p: ComposeProject, profiles: readonly string[]): ComposeProject {

@@ -1,15 +1,15 @@
 /** `secret` and `config` differ in their path and in what may be shown: the commands of both are made here. */
-import { readFileSync } from 'node:fs';
 import { bool, filters, list, text } from '../args/flag.js';
 import { atLeast, between, type Command, defineCommand, noArguments } from '../command.js';
 import type { Context } from '../context.js';
-import { CommandError, fileErrorText, forEachTarget } from '../exit.js';
+import { CommandError, forEachTarget } from '../exit.js';
 import { ago, prettyTime } from '../format/duration.js';
 import { inspectAll } from '../format/inspect-output.js';
 import { compareNatural } from '../format/natural.js';
 import { Pretty } from '../format/pretty.js';
 import { printRows, type RowLayout } from '../format/rows.js';
 import { filterQuery } from '../http/filters.js';
+import { readNamedFile } from '../read-file.js';
 import { parsePair } from '../service/flag-values.js';
 
 export type PayloadKind = 'secret' | 'config';
@@ -68,12 +68,7 @@ export function createCommand(kind: PayloadKind): Command {
 export async function readPayload(ctx: Context, kind: PayloadKind, file: string): Promise<Buffer> {
   const tooLarge = () => new CommandError(`${kind} is too large: the limit is ${MAX_BYTES[kind]} bytes`);
   if (file !== '-') {
-    let data: Buffer;
-    try {
-      data = readFileSync(file);
-    } catch (e) {
-      throw new CommandError(`error reading content from "${file}": open ${file}: ${fileErrorText(e)}`);
-    }
+    const data = readNamedFile(file, `error reading content from "${file}": `);
     if (data.length > MAX_BYTES[kind]) throw tooLarge();
     return data;
   }

@@ -2,8 +2,8 @@
  * Environment variables of a service: files first, flags after them; a bare name takes the caller's value. Where
  * the caller has none, a name in a file says nothing, and one in a flag takes the image's variable away, as with Docker.
  */
-import { readFileSync } from 'node:fs';
-import { CommandError, fileErrorText } from '../exit.js';
+import { CommandError } from '../exit.js';
+import { readNamedFile } from '../read-file.js';
 
 type Env = Readonly<Record<string, string | undefined>>;
 
@@ -19,13 +19,12 @@ export function readEnvironment(files: readonly string[], flags: readonly string
 
 /** The lines of a file of `NAME=value` or `NAME`, as --env-file and --label-file name it. */
 export function readEnvFile(file: string): string[] {
-  let content: string;
-  try {
-    content = readFileSync(file, 'utf8');
-  } catch (e) {
-    throw new CommandError(`open ${file}: ${fileErrorText(e)}`);
-  }
-  return parseEnvFile(content.replace(/^\uFEFF/, ''), file);
+  return parseEnvFile(
+    readNamedFile(file)
+      .toString()
+      .replace(/^\uFEFF/, ''),
+    file,
+  );
 }
 
 export function parseEnvFile(content: string, file: string): string[] {

@@ -1,11 +1,11 @@
 /** The secrets and configs of a stack: their data is read before anything is created, then they are created or kept. */
-import { readFileSync } from 'node:fs';
 import { withoutNulls } from '../compose/dictionary.js';
 import type { ComposePayload, ComposeProject } from '../compose/model.js';
 import type { Context } from '../context.js';
-import { CommandError, fileErrorText } from '../exit.js';
+import { CommandError } from '../exit.js';
 import { ApiError } from '../http/client.js';
 import { filterQuery } from '../http/filters.js';
+import { readNamedFile } from '../read-file.js';
 import { NAMESPACE_LABEL } from './names.js';
 import { payloadName } from './service-spec.js';
 
@@ -108,9 +108,5 @@ function payloadData(p: ComposePayload, word: string, key: string, ctx: Context)
   }
   if (p.file === undefined)
     throw new CommandError(`${word} ${key} needs one of file, content, environment, or external: true`);
-  try {
-    return readFileSync(p.file);
-  } catch (e) {
-    throw new CommandError(`${word} ${key}: open ${p.file}: ${fileErrorText(e)}`);
-  }
+  return readNamedFile(p.file, `${word} ${key}: `);
 }

@@ -1,8 +1,8 @@
 /** `--external-ca`: where an external CA is, as protocol=cfssl,url=URL[,cacert=FILE]. The messages are Docker's. */
-import { readFileSync } from 'node:fs';
 import { list } from '../../args/flag.js';
 import type { ExternalCA } from '../../engine-types.js';
-import { CommandError, fileErrorText } from '../../exit.js';
+import { CommandError } from '../../exit.js';
+import { readNamedFile } from '../../read-file.js';
 import { csvFields } from '../../service/mount.js';
 
 const PROTOCOL = 'cfssl';
@@ -43,12 +43,7 @@ export function parseExternalCa(text: string): ExternalCA {
 
 /** A file in PEM. Throws CommandError naming it. */
 export function readPem(path: string, what: string): string {
-  let text: string;
-  try {
-    text = readFileSync(path, 'utf8');
-  } catch (e) {
-    throw new CommandError(`unable to read ${what}: open ${path}: ${fileErrorText(e)}`);
-  }
+  const text = readNamedFile(path, `unable to read ${what}: `).toString();
   if (!/-----BEGIN [A-Z0-9 ]+-----[\s\S]+-----END [A-Z0-9 ]+-----/.test(text))
     throw new CommandError(`${what} must be in PEM format: ${path}`);
   return text;
