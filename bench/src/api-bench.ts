@@ -1,7 +1,7 @@
 /** How long the API takes for what clients ask most: long lists, and an event that many listen for. */
 import { request } from 'node:http';
 import { api, callApi, waitFor } from '@swarmts/test-cluster';
-import { type Bed, IMAGE, setUp } from './bed.js';
+import { type Bed, IMAGE, inFlight, setUp } from './bed.js';
 import { compare, summarise } from './measure.js';
 
 const CONTAINERS = 1000;
@@ -11,7 +11,6 @@ const LISTENERS = 100;
 const EVENTS = 10;
 const ROUNDS = 9;
 const GOAL = 1;
-const IN_FLIGHT = 8;
 const LONG_MS = 600_000;
 
 export async function apiLists(): Promise<boolean> {
@@ -64,14 +63,6 @@ async function fill(socket: string): Promise<void> {
   await waitFor(`${TASKS} tasks are there`, LONG_MS, async () => {
     return (await api<readonly unknown[]>(socket, 'GET', '/tasks')).length === TASKS;
   });
-}
-
-async function inFlight(count: number, work: (i: number) => Promise<unknown>): Promise<void> {
-  let next = 0;
-  const one = async (): Promise<void> => {
-    while (next < count) await work(next++);
-  };
-  await Promise.all(Array.from({ length: IN_FLIGHT }, one));
 }
 
 /** From the request until the last byte is here; reading of the JSON is the client's own affair. */

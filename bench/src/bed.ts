@@ -104,3 +104,15 @@ export async function firstWriteMs(socket: string, name: string): Promise<number
   });
   return performance.now() - begin;
 }
+
+/** As many at a time as clients of one node have on their way. */
+export const IN_FLIGHT = 8;
+
+/** `work` for each number below `count`. */
+export async function inFlight(count: number, work: (i: number) => Promise<unknown>): Promise<void> {
+  let next = 0;
+  const one = async (): Promise<void> => {
+    while (next < count) await work(next++);
+  };
+  await Promise.all(Array.from({ length: IN_FLIGHT }, one));
+}

@@ -1,10 +1,9 @@
 /** A hundred containers, eight at a time, on one node: how many come up a second. */
 import { api } from '@swarmts/test-cluster';
-import { IMAGE, setUp } from './bed.js';
+import { IMAGE, IN_FLIGHT, inFlight, setUp } from './bed.js';
 import { compare } from './measure.js';
 
 const CONTAINERS = 100;
-const IN_FLIGHT = 8;
 const ROUNDS = 5;
 const GOAL = 8;
 
@@ -39,23 +38,15 @@ async function rate(socket: string): Promise<number> {
 /** Resolves to the ids of containers that run. */
 export async function startMany(socket: string, count: number): Promise<readonly string[]> {
   const ids: string[] = [];
-  let left = count;
-  const one = async (): Promise<void> => {
-    while (left-- > 0) {
-      const body = { Image: IMAGE, Cmd: ['sleep', 'infinity'], StopSignal: 'SIGKILL' };
-      const { Id } = await api<{ readonly Id: string }>(socket, 'POST', '/containers/create', body);
-      ids.push(Id);
-      await api(socket, 'POST', `/containers/${Id}/start`);
-    }
-  };
-  await Promise.all(Array.from({ length: IN_FLIGHT }, one));
+  await inFlight(count, async () => {
+    const body = { Image: IMAGE, Cmd: ['sleep', 'infinity'], StopSignal: 'SIGKILL' };
+    const { Id } = await api<{ readonly Id: string }>(socket, 'POST', '/containers/create', body);
+    ids.push(Id);
+    await api(socket, 'POST', `/containers/${Id}/start`);
+  });
   return ids;
 }
 
-export async function removeAll(socket: string, all: readonly string[]): Promise<void> {
-  const ids = [...all];
-  const one = async (): Promise<void> => {
-    for (let id = ids.pop(); id !== undefined; id = ids.pop()) await api(socket, 'DELETE', `/containers/${id}?force=1`);
-  };
-  await Promise.all(Array.from({ length: IN_FLIGHT }, one));
+export function removeAll(socket: string, ids: readonly string[]): Promise<void> {
+  return inFlight(ids.length, (i) => api(socket, 'DELETE', `/containers/${ids[i]}?force=1`));
 }
