@@ -135,7 +135,7 @@ export async function openNetworks(
       await own.giveBack(endpointId);
       if (!isLocalEndpointId(endpointId)) await swarm?.giveBack(endpointId);
     },
-    settle: async () => swarm?.settle?.(),
+    owed: () => swarm?.owed?.() ?? [],
   };
   const containers = new NodeContainerNetwork({ local, routed, helper, source, names, logger });
   return {

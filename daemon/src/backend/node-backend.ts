@@ -11,7 +11,7 @@ import type {
   VolumeSummary,
 } from '@swarmts/api';
 import { isSwarmtsError, SwarmtsError, unusedName } from '@swarmts/lib';
-import { type RoutedNetworks, vniOf } from '@swarmts/netplugins';
+import type { RoutedNetworks } from '@swarmts/netplugins';
 import { builtinNetworks, type LogQuery, type Network, type NetworkSpec } from '@swarmts/proto';
 import {
   type ContainerEngine,
@@ -137,9 +137,10 @@ export class EngineNodeBackend implements NodeBackend {
   }
 
   joinedNetworks(): readonly JoinedNetwork[] {
+    const own = new Set(this.#networks.list().map((n) => n.id));
     return this.#routed
       .views()
-      .filter((v) => vniOf(v.network) > 0 || !this.#networks.find(v.id))
+      .filter((v) => !own.has(v.id))
       .map(joinedNetwork);
   }
 

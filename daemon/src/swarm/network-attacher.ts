@@ -68,8 +68,8 @@ export class NetworkAttacher implements EndpointSource {
     }
   }
 
-  async settle(): Promise<void> {
-    for (const taskId of this.#owed) await this.giveBack(taskId);
+  owed(): readonly string[] {
+    return [...this.#owed];
   }
 
   async #ask<Req, Res>(method: Method<Req, Res>, request: Req): Promise<Res> {

@@ -43,13 +43,17 @@ export function ingressNetwork(tx: ReadTx): Network | undefined {
   return tx.list('network').find((n) => n.spec?.ingress);
 }
 
-/** Networks on which the service is to have a VIP: as in Docker, with ports in ingress mode the ingress network first. */
-function vipNetworks(tx: ReadTx, service: Service): readonly Network[] {
-  if (service.spec?.endpoint?.mode === EndpointMode.DNSRR) return [];
+/** Networks over all nodes that the service is on: as in Docker, with ports in ingress mode the ingress network first. */
+export function overlaysOfService(tx: ReadTx, service: Service): readonly Network[] {
   const wanted = wantedNetworks(tx, service.spec?.task).map((w) => w.network);
-  const networks = wanted.filter((n) => !isNodeLocal(n));
+  const overlays = wanted.filter((n) => !isNodeLocal(n));
   const ingress = ingressNetwork(tx);
-  return ingress && (service.endpoint?.ports ?? []).some(isIngress) ? [ingress, ...networks] : networks;
+  return ingress && (service.endpoint?.ports ?? []).some(isIngress) ? [ingress, ...overlays] : overlays;
+}
+
+/** Networks on which the service is to have a VIP. */
+function vipNetworks(tx: ReadTx, service: Service): readonly Network[] {
+  return service.spec?.endpoint?.mode === EndpointMode.DNSRR ? [] : overlaysOfService(tx, service);
 }
 
 export function lacksVips(tx: ReadTx, service: Service, virtualIps: readonly EndpointVip[]): boolean {

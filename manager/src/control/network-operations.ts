@@ -2,7 +2,6 @@
 import { newId, SwarmtsError } from '@swarmts/lib';
 import {
   Annotations,
-  hasOwnConfiguration,
   holdsAddresses,
   IpamOptions,
   isEncrypted,
@@ -12,6 +11,7 @@ import {
   Network,
   NetworkAttachmentConfig,
   type NetworkSpec,
+  refuseOwnConfiguration,
   type Service,
   Task,
   TaskSpec,
@@ -44,13 +44,11 @@ export function createNetwork(tx: WriteTx, spec: NetworkSpec, id = newId()): Net
   const network = Network.create({
     id,
     spec,
-    ...(isOverlay(spec) ? allocateNetwork(spec, viewOf(tx)) : ofNodes(spec)),
+    ...(isNodeLocal({ spec }) ? ofNodes(spec) : allocateNetwork(spec, viewOf(tx))),
   });
   tx.create('network', network);
   return network;
 }
-
-const isOverlay = (spec: NetworkSpec) => !isNodeLocal(Network.create({ spec }));
 
 /** The nodes choose its subnets, or have them from their own configuration. */
 function ofNodes({ driver, ipam }: NetworkSpec): Pick<Network, 'driverState' | 'ipam'> {
@@ -117,12 +115,7 @@ function validateDriver(spec: NetworkSpec): void {
       `--config-from is for networks that each node makes for itself: leave it out, or use --driver bridge or macvlan`,
     );
   }
-  if (spec.configFrom !== '' && hasOwnConfiguration(spec)) {
-    throw new SwarmtsError(
-      'permission-denied',
-      'user specified configurations are not supported if the network depends on a configuration network',
-    );
-  }
+  refuseOwnConfiguration(spec);
   if (driver === 'macvlan' && spec.configFrom === '' && !spec.driver?.options.parent) {
     throw new SwarmtsError(
       'invalid-argument',

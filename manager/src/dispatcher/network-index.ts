@@ -21,7 +21,7 @@ import {
   TaskState,
   understood,
 } from '@swarmts/proto';
-import { ingressNetwork, wantedNetworks } from '../allocator/attachments.js';
+import { ingressNetwork, overlaysOfService, wantedNetworks } from '../allocator/attachments.js';
 import { isIngress, targetOf } from '../allocator/published-ports.js';
 import type { ReadTx } from '../store/transaction.js';
 
@@ -64,7 +64,7 @@ export class NetworkIndex {
   }
 
   onService(tx: ReadTx, service: Service, removed: boolean): void {
-    const now = new Set(removed ? [] : networksOfService(tx, service));
+    const now = new Set(removed ? [] : overlaysOfService(tx, service).map((n) => n.id));
     for (const [networkId, services] of this.#services) {
       if (!services.has(service.id) || now.has(networkId)) continue;
       services.delete(service.id);
@@ -222,13 +222,6 @@ function ingressPorts(s: Service): readonly PortConfig[] {
 /** Of what a node has by itself no other one has to know anything. */
 function overlaysOf({ networks }: Task): readonly string[] {
   return networks.flatMap(({ network }) => (network && !isNodeLocal(network) ? [network.id] : []));
-}
-
-function networksOfService(tx: ReadTx, s: Service): readonly string[] {
-  const overlays = wantedNetworks(tx, s.spec?.task).filter((w) => !isNodeLocal(w.network));
-  const ids = overlays.map((w) => w.network.id);
-  const ingress = ingressNetwork(tx);
-  return ingress && (s.endpoint?.ports ?? []).some(isIngress) ? [...ids, ingress.id] : ids;
 }
 
 function withoutBits(address: string): string {

@@ -188,21 +188,10 @@ export interface MeshPort {
   readonly port: number;
 }
 
-/** Views are replaced when they change. */
-const portsOf = new WeakMap<NetworkView, readonly MeshPort[]>();
-const NO_PORTS: readonly MeshPort[] = [];
-
-/** The same list as long as nothing is new of the ingress network. */
 export function meshPorts(views: readonly NetworkView[]): readonly MeshPort[] {
-  const ingress = views.find(isIngress);
-  if (!ingress) return NO_PORTS;
-  const known =
-    portsOf.get(ingress) ??
-    [...ingress.services.values()].flatMap((s) =>
-      s.ports.map((p) => ({ service: s.name, protocol: protocolName(p), port: p.publishedPort })),
-    );
-  portsOf.set(ingress, known);
-  return known;
+  return [...(views.find(isIngress)?.services.values() ?? [])].flatMap((s) =>
+    s.ports.map((p) => ({ service: s.name, protocol: protocolName(p), port: p.publishedPort })),
+  );
 }
 
 export function protocolName(p: PortConfig): string {

@@ -82,8 +82,6 @@ export interface LocalNetworksOptions {
 
 interface Entry {
   readonly network: Network;
-  /** Made for a network of the swarm: there as long as a container is on it. */
-  readonly isOfSwarm?: boolean;
   readonly pools: readonly SubnetPool[];
   readonly endpoints: Map<string, NetworkEndpoint>;
 }
@@ -112,7 +110,12 @@ export class LocalNetworks implements NodeEndpointSource {
 
   /** Those that users have made on this node. */
   list(): readonly Network[] {
-    return [...this.#entries.values()].filter((e) => !e.isOfSwarm).map((e) => e.network);
+    return this.#networks().filter((n) => !isOfSwarm(n));
+  }
+
+  /** With those of the swarm that containers of this node are on. */
+  #networks(): readonly Network[] {
+    return [...this.#entries.values()].map((e) => e.network);
   }
 
   /** By id, name or unique prefix of an id. */
@@ -187,8 +190,7 @@ export class LocalNetworks implements NodeEndpointSource {
   async remove(id: string): Promise<void> {
     const entry = this.#entry(id);
     const name = entry.network.spec?.annotations?.name ?? '';
-    const users = [...this.#entries.values()].map((e) => e.network.spec?.configFrom ?? '');
-    if (entry.network.spec?.configOnly && users.some((u) => u === id || u === name)) {
+    if (entry.network.spec?.configOnly && this.#networks().some((n) => [id, name].includes(n.spec?.configFrom ?? ''))) {
       throw new SwarmtsError('permission-denied', `configuration network "${name}" is in use`);
     }
     if (entry.endpoints.size > 0) {
@@ -237,7 +239,7 @@ export class LocalNetworks implements NodeEndpointSource {
   ): Promise<ObtainedEndpoint> {
     return this.#creations.run(async () => {
       if (!this.#entries.has(network.id) && network.spec) {
-        this.#put(this.#made(network.spec, network.id, network.meta), true);
+        this.#put(this.#made(network.spec, network.id, network.meta));
       }
       try {
         return this.#endpointFor(this.#entry(network.id), endpointId, wish, container);
@@ -263,7 +265,7 @@ export class LocalNetworks implements NodeEndpointSource {
 
   /** Takes up what a container had before a restart; not ours: nothing happens. */
   adopt(a: RoutedAttachment, containerName: string): void {
-    if (isNodeLocal(a.network) && !isMadeHere(a.network) && !this.#entries.has(a.networkId)) this.#put(a.network, true);
+    if (isNodeLocal(a.network) && isOfSwarm(a.network) && !this.#entries.has(a.networkId)) this.#put(a.network);
     const entry = this.#entries.get(a.networkId);
     if (!entry) return;
     for (const { address } of a.leg.addresses) {
@@ -289,7 +291,7 @@ export class LocalNetworks implements NodeEndpointSource {
   /** A network of the swarm on which no container of this node is any more. */
   #endUnused(id: string): void {
     const entry = this.#entries.get(id);
-    if (!entry?.isOfSwarm || entry.endpoints.size > 0) return;
+    if (!entry || !isOfSwarm(entry.network) || entry.endpoints.size > 0) return;
     this.#entries.delete(id);
     this.#o.routed.apply({ complete: false, networks: [], removedNetworkIds: [id], dataPathPort: 0 });
   }
@@ -327,10 +329,10 @@ export class LocalNetworks implements NodeEndpointSource {
     this.#o.routed.apply({ complete: false, networks: [state], removedNetworkIds: [], dataPathPort: 0 });
   }
 
-  #put(network: Network, isOfSwarm = false): void {
+  #put(network: Network): void {
     const configs = network.spec?.configOnly ? [] : (network.ipam?.configs ?? []);
     const pools = configs.map((c) => SubnetPool.of(c));
-    this.#entries.set(network.id, { network, pools, endpoints: new Map(), isOfSwarm });
+    this.#entries.set(network.id, { network, pools, endpoints: new Map() });
   }
 
   #subnets(spec: NetworkSpec): readonly IpamConfig[] {
@@ -340,9 +342,9 @@ export class LocalNetworks implements NodeEndpointSource {
     }
     const taken = [
       ...this.#o.taken.map((t) => parseIpPrefix(t)),
-      ...[...this.#entries.values()]
-        .filter(({ network }) => !network.spec?.configOnly)
-        .flatMap(({ network: n }) => (n.ipam?.configs ?? []).map((c) => parseIpPrefix(c.subnet))),
+      ...this.#networks()
+        .filter((n) => !n.spec?.configOnly)
+        .flatMap((n) => (n.ipam?.configs ?? []).map((c) => parseIpPrefix(c.subnet))),
     ];
     const wished = (spec.ipam?.configs ?? []).filter((c) => !spec.ipv4Disabled || c.subnet.includes(':'));
     const configs = [...fixedSubnets(wished, { ipv6: spec.ipv6Enabled, taken, overlap })];
@@ -367,8 +369,8 @@ export class LocalNetworks implements NodeEndpointSource {
   }
 }
 
-/** Those of the swarm have ids of its managers. */
-const isMadeHere = ({ id }: Network): boolean => id.length === LOCAL_ID_BYTES * 2;
+/** Made for a network of the swarm, whose id is one of its managers': there as long as a container is on it. */
+const isOfSwarm = ({ id }: Network): boolean => id.length !== LOCAL_ID_BYTES * 2;
 
 /** As Docker: an IPv6 address on a network without IPv6 is not heeded. */
 function ofFamilies(pools: readonly SubnetPool[], wishes: readonly string[]): readonly string[] {

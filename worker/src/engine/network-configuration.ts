@@ -3,7 +3,7 @@
  * words are Docker's.
  */
 import { SwarmtsError } from '@swarmts/lib';
-import { hasOwnConfiguration, type Network, type NetworkSpec } from '@swarmts/proto';
+import { type Network, type NetworkSpec, refuseOwnConfiguration } from '@swarmts/proto';
 
 /** The spec with what it takes from another network. `find`: by id or name. */
 export function configured(spec: NetworkSpec, find: (ref: string) => Network | undefined): NetworkSpec {
@@ -12,12 +12,7 @@ export function configured(spec: NetworkSpec, find: (ref: string) => Network | u
     return spec;
   }
   if (spec.configFrom === '') return spec;
-  if (hasOwnConfiguration(spec)) {
-    throw new SwarmtsError(
-      'permission-denied',
-      'user specified configurations are not supported if the network depends on a configuration network',
-    );
-  }
+  refuseOwnConfiguration(spec);
   const source = find(spec.configFrom)?.spec;
   if (!source) throw new SwarmtsError('not-found', `configuration network "${spec.configFrom}" does not exist`);
   if (!source.configOnly) {

@@ -15,7 +15,7 @@ export interface UpkeepParts {
   readonly names: { repair(): Promise<void> };
   readonly containers: Pick<NodeContainerNetwork, 'mendNames'>;
   readonly hidden: Pick<HiddenListeners, 'look'>;
-  readonly source: Pick<EndpointSource, 'giveBack' | 'settle'>;
+  readonly source: Pick<EndpointSource, 'giveBack' | 'owed'>;
   readonly clock: Clock;
   readonly logger: Logger;
 }
@@ -53,13 +53,12 @@ export class NetworkUpkeep {
     await this.#attempt('names of containers', () => this.#p.containers.mendNames());
     await this.#attempt('programs of the node', () => this.#p.hidden.look());
     await this.#attempt('unused addresses', () => this.#giveBackStrays());
-    await this.#attempt('what is owed to the managers', async () => this.#p.source.settle?.());
   }
 
   async #giveBackStrays(): Promise<void> {
-    const strays = this.#p.routed.strayEndpoints();
+    const strays = new Set([...this.#p.routed.strayEndpoints(), ...(this.#p.source.owed?.() ?? [])]);
     for (const id of strays) if (this.#suspects.has(id)) await this.#p.source.giveBack(id);
-    this.#suspects = new Set(strays);
+    this.#suspects = strays;
   }
 
   async #attempt(what: string, work: () => Promise<void>): Promise<void> {

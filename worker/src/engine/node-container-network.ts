@@ -58,8 +58,8 @@ export interface EndpointSource {
   adopt?(attachment: RoutedAttachment, containerName: string): void;
   /** Others find the container by another name. */
   rename?(endpointId: string, name: string): Promise<void>;
-  /** Gives back what could not be given back when it was to be. */
-  settle?(): Promise<void>;
+  /** Endpoints that could not be given back when they were to be. */
+  owed?(): readonly string[];
 }
 
 export interface NodeEndpointSource extends EndpointSource {
@@ -438,11 +438,10 @@ export class NodeContainerNetwork implements ContainerNetwork {
   async #obtain(wish: NetworkWish, id: string, request: AttachRequest, obtained: string[]): Promise<ObtainedEndpoint> {
     const { given } = wish;
     const network = given?.attachment.network;
-    const ofNode = network && isNodeLocal(network);
-    if (given && !ofNode) return given;
+    if (given && !(network && isNodeLocal(network))) return given;
     const names = { ...wish, aliases: [...new Set([...wish.aliases, ...ownNames(id, request.hostname)])] };
     const container = { id, name: request.name ?? id };
-    const endpoint = await (ofNode
+    const endpoint = await (network
       ? this.#p.source.place(network, names, container)
       : this.#p.source.obtain(names, container));
     obtained.push(endpoint.endpointId);
